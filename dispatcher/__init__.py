@@ -1,0 +1,76 @@
+"""Message definitions live in git as TOML manifests; the dispatcher sends them, once.
+
+Everything a plugin needs is importable from here.
+"""
+
+from dispatcher.errors import (
+    AccountRefused,
+    ConfigError,
+    DeliveryError,
+    DispatcherError,
+    JournalError,
+    ManifestError,
+    NotSent,
+    OutcomeUnknown,
+    PluginError,
+    Refused,
+    SourceError,
+)
+from dispatcher.hookspecs import Engine, Transport, hookimpl
+from dispatcher.localfiles import find_file
+from dispatcher.models import (
+    Attachment,
+    Audio,
+    Document,
+    Failure,
+    Image,
+    Link,
+    Media,
+    MediaId,
+    Message,
+    Outcome,
+    Payload,
+    Problem,
+    Provider,
+    Receipt,
+    Text,
+    Upload,
+    Video,
+    encode,
+)
+
+__all__ = [
+    "AccountRefused",
+    "Attachment",
+    "Audio",
+    "ConfigError",
+    "DeliveryError",
+    "DispatcherError",
+    "Document",
+    "Engine",
+    "Failure",
+    "Image",
+    "JournalError",
+    "Link",
+    "ManifestError",
+    "Media",
+    "MediaId",
+    "Message",
+    "NotSent",
+    "Outcome",
+    "OutcomeUnknown",
+    "Payload",
+    "PluginError",
+    "Problem",
+    "Provider",
+    "Receipt",
+    "Refused",
+    "SourceError",
+    "Text",
+    "Transport",
+    "Upload",
+    "Video",
+    "encode",
+    "find_file",
+    "hookimpl",
+]

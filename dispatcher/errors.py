@@ -1,0 +1,96 @@
+"""What can go wrong, and what each case means to the user.
+
+DispatcherError                 one sentence for a person; a traceback shows with --debug only
+├── ConfigError                 dispatcher.toml, the environment or a flag is wrong          exit 2
+├── ManifestError               manifests have problems: all of them, each with its place    exit 2
+├── PluginError                 a plugin is broken, misused or missing                       exit 2
+├── SourceError                 raised by a source resolver: this source is mine, but bad
+├── JournalError                the journal cannot be read or written                        exit 2
+│   └── JournalLocked           another run holds it                                         exit 6
+└── DeliveryError               raised by a transport: how one attempt ended
+    ├── NotSent                 surely not accepted, may work later → tried again
+    ├── Refused                 surely not accepted, never will be → failed
+    │   └── AccountRefused      and every other message would meet the same → the run stops
+    └── OutcomeUnknown          the request left, no usable answer → never resent on its own
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dispatcher.models import LocatedProblem
+
+
+class DispatcherError(Exception):
+    """Base of everything this package raises on purpose; `str()` is a sentence for the user."""
+
+
+class ConfigError(DispatcherError):
+    """dispatcher.toml, an environment variable or a flag is wrong."""
+
+
+class ManifestError(DispatcherError):
+    """Manifests have problems.
+
+    `problems`: every problem of every file, warnings included, each with its place.
+    """
+
+    def __init__(self, problems: Sequence[LocatedProblem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class PluginError(DispatcherError):
+    """A plugin is broken, misused or missing; the text names plugin, distribution and hook."""
+
+
+class SourceError(DispatcherError):
+    """Raise it in `dispatcher_resolve_source`: the source is this plugin's, but cannot be used.
+
+    The text becomes a problem of the message, shown at its `source`.
+    """
+
+
+class JournalError(DispatcherError):
+    """The journal cannot be opened, read or written."""
+
+
+class JournalLocked(JournalError):
+    """Another run holds the journal; the text names run, host, pid and start."""
+
+
+class DeliveryError(DispatcherError):
+    """How one attempt to send or upload ended, other than well.
+
+    `code`: the gateway's code or a short name of the cause ("82", "http 503", "connect_timeout").
+    `text`: a sentence for people; it must not hold a token.
+    """
+
+    def __init__(self, text: str, *, code: str | None = None) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+
+
+class NotSent(DeliveryError):
+    """Surely not accepted, may work later. `retry_after`: wait at least so many seconds."""
+
+    def __init__(
+        self, text: str, *, code: str | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(text, code=code)
+        self.retry_after = retry_after
+
+
+class Refused(DeliveryError):
+    """Surely not accepted and never will be: this message is at fault."""
+
+
+class AccountRefused(Refused):
+    """Surely not accepted, and every other message would meet the same: the account is at fault."""
+
+
+class OutcomeUnknown(DeliveryError):
+    """The request left and no usable answer came: it may have been accepted."""

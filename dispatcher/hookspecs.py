@@ -1,0 +1,174 @@
+"""The hooks, in the order of the pipeline, and the two interfaces that plugins may offer.
+
+A plugin is a module (or an object) with functions marked `@hookimpl`; a distribution names it in
+its entry points, group `dispatcher`:
+
+    [project.entry-points.dispatcher]
+    drive = "dispatcher_drive"
+
+An implementation names only the arguments it needs. Third parties are asked before the built-ins,
+and among them in the order of their names. Hooks are pure: they never touch the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+import pluggy
+
+from dispatcher.models import (
+    Attachment,
+    MediaId,
+    Message,
+    Outcome,
+    Payload,
+    Problem,
+    Receipt,
+    Upload,
+)
+
+if TYPE_CHECKING:
+    import click
+    from pydantic_settings import BaseSettings
+
+hookspec = pluggy.HookspecMarker("dispatcher")
+hookimpl = pluggy.HookimplMarker("dispatcher")
+
+
+@hookspec(firstresult=True)
+def dispatcher_resolve_source(source: str, base: Path) -> Attachment | None:
+    """Say what a media table's `source` is; the first answer that is not None counts.
+
+    In: the rendered `source` and the folder of its manifest. Out: an `Upload` (the core uploads it,
+    once per content), a `Link`, a `MediaId`, or None: not mine. Raises `SourceError`: mine, but
+    unusable.
+
+        @hookimpl
+        def dispatcher_resolve_source(source):
+            if source.startswith("drive:"):
+                return Link(url="https://drive.example.com/" + source.removeprefix("drive:"))
+    """
+
+
+@hookspec
+def dispatcher_validate_message(
+    message: Message, attachment: Attachment | None
+) -> Iterable[Problem] | None:
+    """Object to a message; the answers of all plugins are collected.
+
+    In: the message and what its source resolved to (None: text, or the source is unusable).
+    Out: problems, None for none. An "error" keeps the whole plan from being sent.
+
+        @hookimpl
+        def dispatcher_validate_message(message):
+            if message.text and "free of charge" in message.text.body:
+                yield Problem(message='do not write "free of charge"', where="text.body")
+    """
+
+
+@hookspec
+def dispatcher_transform_payload(payload: Payload, message: Message) -> None:
+    """Change, in place, the JSON body that will be posted; in plugin order.
+
+    A file that is still to be uploaded stands in it as "upload:sha256:<hex>".
+
+        @hookimpl
+        def dispatcher_transform_payload(payload):
+            if "text" in payload:
+                payload["text"]["body"] += "\\n\\nReply STOP to unsubscribe."
+    """
+
+
+@hookspec
+def dispatcher_transports() -> Iterable[type[Transport]]:  # type: ignore[empty-body]
+    """Offer ways to send; a manifest chooses one by `transport = "name"`.
+
+    @hookimpl
+    def dispatcher_transports():
+        return [CarrierPigeon]
+    """
+
+
+@hookspec
+def dispatcher_message_finished(message: Message, outcome: Outcome) -> None:
+    """Be told how a message ended in this run; a failure here is reported and changes nothing.
+
+    @hookimpl
+    def dispatcher_message_finished(message, outcome):
+        if outcome.status == "failed":
+            logging.getLogger("alerts").error("%s: %s", message.key, outcome.error)
+    """
+
+
+@hookspec
+def dispatcher_engines() -> Iterable[Engine]:  # type: ignore[empty-body]
+    """Offer ways to carry out a plan; the configuration chooses one by `delivery.engine`.
+
+    @hookimpl
+    def dispatcher_engines():
+        return [OneByOne()]
+    """
+
+
+@hookspec
+def dispatcher_commands() -> Iterable[click.Command]:  # type: ignore[empty-body]
+    """Add subcommands to the command line.
+
+    @hookimpl
+    def dispatcher_commands():
+        return [click.Command("moo", callback=lambda: click.echo("moo"))]
+    """
+
+
+class Transport(Protocol):
+    """A gateway. `build` and `check` are pure; `upload` and `send` are the only ones that connect.
+
+    `name`: how manifests and the configuration call it. `Settings`: its table `[transports.<name>]`
+    in dispatcher.toml, overridden by the environment. It must load without credentials.
+
+    `upload` and `send` answer in the words of `dispatcher.errors`: they return, or raise `NotSent`,
+    `Refused`, `AccountRefused` or `OutcomeUnknown`. They are called from several threads at once.
+    """
+
+    name: ClassVar[str]
+    Settings: ClassVar[type[BaseSettings]]
+
+    def __init__(self, settings: BaseSettings) -> None: ...
+
+    def build(self, message: Message, attachment: Attachment | None) -> Payload:
+        """The JSON body for a message; an `Upload` stands in it as its `reference`."""
+        ...
+
+    def check(self, payload: Payload, attachment: Attachment | None) -> Iterable[Problem]:
+        """The gateway's own limits (lengths, sizes, captions), on the payload to be posted."""
+        ...
+
+    def upload(self, file: Upload) -> MediaId:
+        """Store a file at the gateway; may be called again for the same file."""
+        ...
+
+    def send(self, payload: Payload) -> Receipt:
+        """Post one message; called at most once at a time for a message."""
+        ...
+
+
+class Engine(Protocol):
+    """Who carries out a plan. `name`: how `delivery.engine` in the configuration calls it."""
+
+    name: ClassVar[str]
+
+    def run(
+        self,
+        queues: Iterable[Sequence[str]],
+        deliver: Callable[[str], None],
+        workers: int,
+    ) -> None:
+        """Call `deliver` once with every message's key; return when all are delivered.
+
+        `queues`: the keys of one recipient each, to be delivered in order, one after the other; at
+        most `workers` queues at a time. `deliver` never raises for a message that failed; whatever
+        it does raise ends the run and must be passed on.
+        """
+        ...
