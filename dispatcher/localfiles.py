@@ -1,0 +1,53 @@
+"""Names of files in manifests → files, never outside the folders that may be read."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from dispatcher.errors import SourceError
+from dispatcher.toml.explain import did_you_mean
+
+
+def find_file(name: str, base: Path, roots: Iterable[Path] = ()) -> Path:
+    """The regular, readable file that `name`, relative to `base`, means; links are followed first.
+
+    It must lie in `base` or in one of `roots`. Raises SourceError with a sentence for the user.
+    """
+    try:
+        path = (base / name).resolve()
+        info = path.stat() if _inside(path, [base, *roots]) else None
+    except FileNotFoundError:
+        raise SourceError(f'no such file: "{name}"{_neighbour(base / name)}') from None
+    except (OSError, ValueError, RuntimeError) as error:
+        text = getattr(error, "strerror", None) or str(error)
+        raise SourceError(f'cannot use the file "{name}": {text.lower()}') from None
+    if info is None:
+        raise SourceError(
+            f'the file "{name}" is outside the manifests\' folder; move it there, or name its '
+            'folder in dispatcher.toml: [files] roots = ["…"]'
+        )
+    return _readable(path, info, name)
+
+
+def _inside(path: Path, folders: Iterable[Path]) -> bool:
+    return any(path.is_relative_to(folder.resolve()) for folder in folders)
+
+
+def _readable(path: Path, info: os.stat_result, name: str) -> Path:
+    if stat.S_ISDIR(info.st_mode):
+        raise SourceError(f'"{name}" is a folder, not a file')
+    if not stat.S_ISREG(info.st_mode):
+        raise SourceError(f'"{name}" is not a regular file')
+    if not os.access(path, os.R_OK):
+        raise SourceError(f'the file "{name}" may not be read: permission denied')
+    return path
+
+
+def _neighbour(path: Path) -> str:
+    try:
+        return did_you_mean(path.name, os.listdir(path.parent))
+    except (OSError, ValueError):
+        return ""

@@ -1,0 +1,128 @@
+"""TOML manifests → messages, with every problem of every file.
+
+A file is read, its structure checked, the defaults merged under each message; then messages come
+one by one, one for each recipient, their templates filled in.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dispatcher.errors import ManifestError
+from dispatcher.manifest import entries, structure, tables
+from dispatcher.manifest.expansion import Report, Source, expand
+from dispatcher.manifest.origins import LoadedMessage, Origin
+from dispatcher.models import LocatedProblem, Problem
+from dispatcher.toml.file import located, read_toml
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the messages depend on besides their files.
+
+    `run`: the first part of every key. `transport`: for manifests that name none. `roots`: folders
+    outside a manifest's own from which it may read files.
+    """
+
+    run: str = "default"
+    transport: str = "greenapi"
+    roots: tuple[Path, ...] = ()
+
+
+class Manifests:
+    """Loaded manifests. `problems`: what is wrong with the files, before any message is made."""
+
+    def __init__(self, options: Options) -> None:
+        self.problems: list[LocatedProblem] = []
+        self._options = options
+        self._sources: dict[str, Source] = {}
+
+    def add(self, path: Path) -> None:
+        """Read a manifest; whatever is wrong with it is added to `problems`."""
+        try:
+            file = read_toml(path)
+        except ManifestError as error:
+            self.problems.extend(error.problems)
+            return
+        data, problems = structure.check(file)
+        self.problems.extend(problems)
+        name = data.get("name", path.stem)
+        transport = data.get("transport", self._options.transport)
+        self._register(Source(file, data, name, self._options.run, transport, self._options.roots))
+
+    def _register(self, source: Source) -> None:
+        twin = self._sources.setdefault(source.name, source)
+        sentence = None
+        if twin is not source:
+            sentence = f'the name "{source.name}" is also that of {twin.file.path}; give it another'
+        elif not re.fullmatch(tables.NAME_PATTERN, source.name):
+            sentence = f'the file name "{source.name}" cannot be a part of keys; give the manifest'
+        if sentence is not None:
+            self.problems.append(source.file.problem(("name",), f'{sentence} name: name = "…"'))
+
+    def messages(self, report: Report) -> Iterator[LoadedMessage]:
+        """Every message of every file, in order; one that has a problem may be missing.
+
+        May be called again. Problems go to `report`.
+        """
+        for source in self._sources.values():
+            yield from _messages(source, report)
+
+
+def load(paths: Iterable[Path], options: Options) -> Manifests:
+    """Read manifests from files and folders (all `*.toml` below them, dispatcher.toml aside)."""
+    manifests = Manifests(options)
+    files = (file for path in paths for file in _files(path, manifests.problems))
+    for file in {file.resolve(): file for file in files}.values():
+        manifests.add(file)
+    return manifests
+
+
+def _files(path: Path, problems: list[LocatedProblem]) -> Iterator[Path]:
+    if not path.is_dir():
+        yield path
+        return
+    found = [
+        Path(folder, name)
+        for folder, _, names in os.walk(path)
+        for name in names
+        if name.endswith(".toml") and name != "dispatcher.toml"
+    ]
+    visible = [file for file in sorted(found) if not _hidden(file.relative_to(path))]
+    if not visible:
+        problems.append(located(path, "no manifests (*.toml) in this folder"))
+    yield from visible
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _messages(source: Source, report: Report) -> Iterator[LoadedMessage]:
+    first: dict[str, int] = {}
+    for index, entry in enumerate(source.data.get("messages", ())):
+        if "id" not in entry:
+            continue
+        origin = Origin(source.file, index, entry["id"])
+        twin = first.setdefault(origin.id, index)
+        if twin != index:
+            line, _ = source.file.position([("messages", twin, "id")])
+            sentence = f"this id is already used in line {line}; ids are unique in a file"
+            report(origin.locate(Problem(message=sentence, where="id")))
+        yield from _entry_messages(source, entry, origin, report)
+
+
+def _entry_messages(
+    source: Source, entry: entries.Table, origin: Origin, report: Report
+) -> Iterator[LoadedMessage]:
+    table = entries.merge(source.data.get("defaults", {}), entry)
+    problems = list(entries.check(table))
+    for where, sentence, at_key in problems:
+        problem = Problem(message=sentence, where=".".join(map(str, where)) or None)
+        report(origin.locate(problem, key=at_key))
+    if not problems:
+        yield from expand(source, table, origin, report)

@@ -1,0 +1,27 @@
+"""What a person writes into `to` → what the gateway takes (greenapi-v1-messages, field `to`)."""
+
+from __future__ import annotations
+
+import re
+
+from dispatcher.models import RecipientType
+
+# "79001234567-1581234048": the creator's number and a time stamp, one hyphen between.
+_GROUP = re.compile(r"[0-9]{7,15}-[0-9]{6,}")
+# Digits with what people put between them: "+7 (900) 123-45-67".
+_PERSON = re.compile(r"\+?[0-9][0-9 \u00a0\u202f().\-\u2010-\u2013]*")
+
+
+def normalise(to: str) -> tuple[str, RecipientType]:
+    """A recipient and its kind; what is neither a number nor a group id is left as it is."""
+    text = to.strip()
+    if _GROUP.fullmatch(text):
+        return text, "group"
+    if _PERSON.fullmatch(text) and not _looks_like_ids(text):
+        return "".join(re.findall("[0-9]", text)), "individual"
+    return text, "individual"
+
+
+def _looks_like_ids(text: str) -> bool:
+    """Digits, one hyphen, digits: a group id that is too short, not a phone number."""
+    return re.fullmatch(r"[0-9]+-[0-9]+", text) is not None

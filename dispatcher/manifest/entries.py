@@ -1,0 +1,99 @@
+"""One `[[messages]]` table: the file's defaults merged under it, and the rules between its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from dispatcher.models import CONTENT_TYPES
+from dispatcher.toml.explain import Path
+
+Table = dict[str, Any]
+
+# Of each of these only one may be set; a default gives way to any of its group.
+_RECIPIENTS = ("to", "recipients")
+_ORIGINS = ("source", "link", "id")
+_BODIES = ("body", "file")
+
+
+class RuleProblem(NamedTuple):
+    """`where` is relative to the message's table; `at_key`: the key is at fault, not its value."""
+
+    where: Path
+    sentence: str
+    at_key: bool = False
+
+
+def merge(defaults: Table, entry: Table) -> Table:
+    """The entry with the defaults that apply to it: of its own content, and nothing it replaces."""
+    contents = content_types(entry) or content_types(defaults)
+    applying = {
+        key: value
+        for key, value in defaults.items()
+        if (key not in CONTENT_TYPES or key in contents)
+        and (key != "preview_url" or contents == ["text"])
+        and not (key in _RECIPIENTS and any(name in entry for name in _RECIPIENTS))
+    }
+    return _merged(applying, entry)
+
+
+def _merged(under: Table, over: Table) -> Table:
+    merged = {key: value for key, value in under.items() if not _replaced(key, over)}
+    for key, value in over.items():
+        below = merged.get(key)
+        both_tables = isinstance(below, dict) and isinstance(value, dict)
+        merged[key] = _merged(below, value) if both_tables and below is not None else value
+    return merged
+
+
+def _replaced(key: str, over: Table) -> bool:
+    groups = (_ORIGINS, _BODIES)
+    return any(key in group and any(name in over for name in group) for group in groups)
+
+
+def content_types(table: Table) -> list[str]:
+    """The content tables that are set: exactly one in a good message."""
+    return [name for name in CONTENT_TYPES if name in table]
+
+
+def check(table: Table) -> Iterator[RuleProblem]:
+    """Everything wrong with a merged table that its structure alone does not show."""
+    contents = content_types(table)
+    yield from _check_contents(table, contents)
+    yield from _check_recipients(table)
+    for content in contents:
+        yield from _check_content(content, table[content])
+
+
+def _check_contents(table: Table, contents: list[str]) -> Iterator[RuleProblem]:
+    if not contents:
+        yield RuleProblem((), f"has no content; add one of {', '.join(CONTENT_TYPES)}")
+    for extra in contents[1:]:
+        yield RuleProblem(
+            (extra,), f"has both {contents[0]} and {extra}; a message has exactly one content", True
+        )
+    if len(contents) == 1 and table.get("type", contents[0]) != contents[0]:
+        yield RuleProblem(("type",), f'type is "{table["type"]}", but its content is {contents[0]}')
+    if "preview_url" in table and contents and contents[0] != "text":
+        yield RuleProblem(("preview_url",), "preview_url is allowed on text only", True)
+
+
+def _check_recipients(table: Table) -> Iterator[RuleProblem]:
+    given = [name for name in _RECIPIENTS if name in table]
+    if not given:
+        yield RuleProblem((), '"to" is missing (a phone number, or recipients = "file.csv")')
+    if len(given) == 2:
+        yield RuleProblem(("recipients",), "has both to and recipients; use one of them", True)
+
+
+def _check_content(content: str, table: Table) -> Iterator[RuleProblem]:
+    group = _BODIES if content == "text" else _ORIGINS
+    given = [name for name in group if name in table]
+    if not given:
+        yield RuleProblem((content,), f"{content} has none of {', '.join(group)}; give one", True)
+    for extra in given[1:]:
+        yield RuleProblem(
+            (content, extra), f"{content} has both {given[0]} and {extra}; use one of them", True
+        )
+    if given == ["id"] and "provider" in table:
+        yield RuleProblem((content, "provider"), "provider goes with a link, not with an id", True)

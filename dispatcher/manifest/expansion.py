@@ -1,0 +1,201 @@
+"""A message table → messages: one for each recipient, its templates filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dispatcher import localfiles, models
+from dispatcher.errors import ManifestError, SourceError
+from dispatcher.manifest import addresses, entries
+from dispatcher.manifest.origins import LoadedMessage, Origin
+from dispatcher.manifest.recipients import Row, read_rows
+from dispatcher.manifest.templates import Renderer, TemplateProblem, is_template
+from dispatcher.models import LocatedProblem, Message, Problem, RecipientType
+from dispatcher.toml.file import TomlFile, located, read_text
+
+Report = Callable[[LocatedProblem], None]
+Table = dict[str, Any]
+
+_KINDS = {"individual": "a person", "group": "a group"}
+_MODELS: dict[str, type[models.Text | models.Media]] = {
+    "text": models.Text,
+    "image": models.Image,
+    "video": models.Video,
+    "audio": models.Audio,
+    "document": models.Document,
+}
+
+
+class Recipient(NamedTuple):
+    """`to` as written, the variables of its row, and where it stands."""
+
+    to: str
+    vars: Table
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class Source:
+    """A manifest while its messages are made.
+
+    `name` and `run` are parts of every key; `roots`: folders outside its own that it may read from.
+    """
+
+    file: TomlFile
+    data: Table
+    name: str
+    run: str
+    transport: str
+    roots: tuple[Path, ...]
+
+    def find(self, name: str) -> Path:
+        """A file beside the manifest, named as the user would. Raises SourceError."""
+        base = self.file.path.parent
+        path = localfiles.find_file(name, base, self.roots)
+        real = base.resolve()
+        return base / path.relative_to(real) if path.is_relative_to(real) else path
+
+
+def expand(source: Source, table: Table, origin: Origin, report: Report) -> Iterator[LoadedMessage]:
+    """The messages of one good table (defaults merged); problems go to `report`."""
+    builder = _Builder(source, table, origin, report)
+    seen: set[str] = set()
+    for recipient in _recipients(source, table, origin, report):
+        message = builder.build(recipient)
+        if message.to in seen:
+            twice = Problem(message=f"{message.to} is a recipient twice", where="to")
+            report(recipient.origin.locate(twice))
+        seen.add(message.to)
+        yield LoadedMessage(message, recipient.origin)
+
+
+def _recipients(
+    source: Source, table: Table, origin: Origin, report: Report
+) -> Iterator[Recipient]:
+    if "to" in table:
+        yield from _listed(table["to"], origin)
+        return
+    try:
+        yield from _rows(source.find(table["recipients"]), origin, report)
+    except SourceError as error:
+        report(origin.locate(Problem(message=str(error), where="recipients")))
+    except ManifestError as error:
+        for problem in error.problems:
+            report(problem)
+
+
+def _listed(to: str | list[str], origin: Origin) -> Iterator[Recipient]:
+    if isinstance(to, str):
+        yield Recipient(to, {}, origin)
+        return
+    for item, each in enumerate(to):
+        yield Recipient(each, {}, replace(origin, item=item))
+
+
+def _rows(path: Path, origin: Origin, report: Report) -> Iterator[Recipient]:
+    empty = True
+    for row in read_rows(path):
+        empty = False
+        if isinstance(row, Row):
+            place = replace(origin, row_path=path, row=row.line)
+            yield Recipient(row.to, row.vars, place)
+        else:
+            report(row)
+    if empty:
+        nobody = Problem(message="the file names no recipients", severity="warning")
+        report(located(path, nobody, message_id=origin.id))
+
+
+class _Builder:
+    """Builds the messages of one table; what is the same for every recipient is built once."""
+
+    def __init__(self, source: Source, table: Table, origin: Origin, report: Report) -> None:
+        self._table, self._origin, self._report = table, origin, report
+        self._vars = {**source.data.get("vars", {}), **table.get("vars", {})}
+        self._render = Renderer().render
+        self._type = entries.content_types(table)[0]
+        self._text_path: Path | None = None
+        self._content_table = self._with_body(source, table[self._type])
+        fixed = not _has_template(self._content_table)
+        self._constant = _MODELS[self._type](**self._content_table) if fixed else None
+        self._same = {
+            "manifest": source.name,
+            "id": table["id"],
+            "type": self._type,
+            "preview_url": table.get("preview_url"),
+            "transport": table.get("transport", source.transport),
+        }
+        self._key = f"{source.run}/{source.name}/{table['id']}/{table.get('revision', 1)}/"
+
+    def build(self, recipient: Recipient) -> Message:
+        """The message to one recipient; problems go to the report, the message stays usable."""
+        variables = {**self._vars, **recipient.vars} if recipient.vars else self._vars
+        to = self._text(recipient.to, variables, recipient.origin, "to")
+        address, kind = addresses.normalise(to)
+        self._check_kind(kind, recipient.origin)
+        content = self._constant or _MODELS[self._type](
+            **self._filled(self._content_table, variables, recipient.origin, self._type)
+        )
+        return Message.model_validate(
+            {
+                **self._same,
+                "key": self._key + address,
+                "to": address,
+                "recipient_type": kind,
+                "vars": variables,
+                self._type: content,
+            }
+        )
+
+    def _with_body(self, source: Source, content: Table) -> Table:
+        """The content with the text of `text.file` as its body."""
+        if "file" not in content:
+            return content
+        try:
+            self._text_path = source.find(content["file"])
+            return {"body": read_text(self._text_path, "the text")}
+        except SourceError as error:
+            self._report(self._origin.locate(Problem(message=str(error), where="text.file")))
+        except ManifestError as error:
+            for problem in error.problems:
+                self._report(problem.model_copy(update={"message_id": self._origin.id}))
+        return {"body": "(unreadable)"}
+
+    def _filled(self, table: Table, variables: Table, origin: Origin, where: str) -> Table:
+        filled: Table = {}
+        for key, value in table.items():
+            place = f"{where}.{key}"
+            if isinstance(value, dict):
+                filled[key] = self._filled(value, variables, origin, place)
+            else:
+                filled[key] = self._text(value, variables, origin, place)
+        return filled
+
+    def _text(self, text: str, variables: Table, origin: Origin, where: str) -> str:
+        try:
+            return self._render(text, variables)
+        except TemplateProblem as error:
+            self._report(self._locate(error, origin, where))
+            return text
+
+    def _locate(self, error: TemplateProblem, origin: Origin, where: str) -> LocatedProblem:
+        problem = Problem(message=str(error), where=where)
+        if self._text_path is None or where != "text.body":
+            return origin.locate(problem)
+        return located(self._text_path, problem, error.line, message_id=origin.id)
+
+    def _check_kind(self, kind: RecipientType, origin: Origin) -> None:
+        given = self._table.get("recipient_type", kind)
+        if given != kind:
+            sentence = f'recipient_type is "{given}", but "to" names {_KINDS[kind]}'
+            self._report(origin.locate(Problem(message=sentence, where="recipient_type")))
+
+
+def _has_template(table: Table) -> bool:
+    return any(
+        _has_template(value) if isinstance(value, dict) else is_template(value)
+        for value in table.values()
+    )

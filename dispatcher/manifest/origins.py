@@ -1,0 +1,78 @@
+"""Where a message comes from, so that whatever is wrong with it is shown at its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from dispatcher.models import LocatedProblem, Message, Problem
+from dispatcher.toml import explain
+from dispatcher.toml.file import TomlFile, located
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A message table, and the item of its `to` or the row of its recipients' file."""
+
+    file: TomlFile
+    index: int
+    id: str
+    item: int | None = None
+    row_path: Path | None = None
+    row: int = 0
+
+    @property
+    def base(self) -> Path:
+        """The folder to which the manifest's file names are relative."""
+        return self.file.path.parent
+
+    def locate(self, problem: Problem, *, key: bool = False) -> LocatedProblem:
+        """The problem at its place: in the table, its defaults, the file's head, or the row."""
+        if self.row_path is None:
+            return self._in_manifest(problem, key)
+        if problem.where == "to":
+            return located(self.row_path, problem, self.row, message_id=self.id)
+        row = f"{self.row_path}:{self.row}"
+        return self._in_manifest(problem, key).model_copy(update={"row": row})
+
+    def _in_manifest(self, problem: Problem, key: bool) -> LocatedProblem:
+        where: explain.Path = tuple(problem.where.split(".")) if problem.where else ()
+        if where == ("to",) and self.item is not None:
+            where = ("to", self.item)
+        paths: list[explain.Path] = [("messages", self.index, *where)]
+        if where:
+            paths += [("defaults", *where), where]
+        line, column = self.file.position(paths, key=key)
+        return located(self.file.path, problem, line, column, self.id)
+
+
+class LoadedMessage(NamedTuple):
+    """A rendered message and where it comes from."""
+
+    message: Message
+    origin: Origin
+
+
+class ProblemList:
+    """Collects problems; what is wrong with many rows in the same way is kept once and counted."""
+
+    def __init__(self) -> None:
+        self._first: dict[LocatedProblem, LocatedProblem] = {}
+        self._rows: dict[LocatedProblem, int] = {}
+
+    def __call__(self, problem: LocatedProblem) -> None:
+        alike = problem.model_copy(update={"row": None})
+        self._first.setdefault(alike, problem)
+        self._rows[alike] = self._rows.get(alike, 0) + 1
+
+    def __iter__(self) -> Iterator[LocatedProblem]:
+        for alike, problem in self._first.items():
+            more = self._rows[alike] - 1 if problem.row else 0
+            yield problem.model_copy(update={"more_rows": more})
+
+    @property
+    def errors(self) -> bool:
+        """Whether any of them keeps the messages from being sent."""
+        return any(problem.problem.severity == "error" for problem in self._first)

@@ -1,0 +1,148 @@
+"""Files of recipients → rows: `to`, and variables for the templates. Read row by row."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dispatcher.errors import ManifestError
+from dispatcher.models import LocatedProblem
+from dispatcher.toml.explain import did_you_mean
+from dispatcher.toml.file import located, reason
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One recipient; `line` is where it begins in its file, from 1."""
+
+    to: str
+    vars: dict[str, Any]
+    line: int
+
+
+def read_rows(path: Path) -> Iterator[Row | LocatedProblem]:
+    """The rows of a .csv or .jsonl file (UTF-8), a problem in place of each row that is wrong.
+
+    Raises ManifestError where the rest of the file could mean anything.
+    """
+    readers = {".csv": _csv_rows, ".jsonl": _json_rows}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise _problem(path, "recipients come from a .csv or a .jsonl file", 1)
+    try:
+        yield from reader(path)
+    except UnicodeDecodeError:
+        raise _not_utf8(path) from None
+    except OSError as error:
+        raise _problem(path, f"cannot read the recipients: {reason(error)}", 1) from None
+
+
+def _csv_rows(path: Path) -> Iterator[Row | LocatedProblem]:
+    # Spreadsheets write a byte order mark, so one is welcome here.
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        reader = csv.reader(stream, strict=True)
+        line = 1
+        try:
+            header = _header(path, next(reader, []))
+            line = reader.line_num + 1
+            for values in reader:
+                if values:
+                    yield from _row_or_problems(_csv_row, path, header, values, line)
+                line = reader.line_num + 1
+        except csv.Error as error:
+            raise _problem(path, f"not valid CSV: {error}", line) from None
+
+
+def _header(path: Path, names: list[str]) -> list[str]:
+    header = [name.strip() for name in names]
+    if "to" not in header:
+        raise _problem(path, f'the first line names no column "to"{_header_hint(header)}', 1)
+    double = next((name for name in header if header.count(name) > 1), None)
+    if double is not None or "" in header:
+        what = f'names the column "{double}" twice' if double else "has a column without a name"
+        raise _problem(path, f"the first line {what}", 1)
+    return header
+
+
+def _header_hint(header: list[str]) -> str:
+    separator = next((mark for mark in ";\t|" if mark in ",".join(header)), None)
+    if separator is not None:
+        return f"; its columns seem to be set apart by {separator!r}, use commas"
+    return next((hint for name in header if (hint := did_you_mean(name, ["to"]))), "")
+
+
+def _csv_row(path: Path, header: list[str], values: list[str], line: int) -> Row:
+    if len(values) != len(header):
+        raise _problem(
+            path, f"this row has {len(values)} values, but the first line names {len(header)}", line
+        )
+    return _row(path, dict(zip(header, values, strict=True)), line)
+
+
+def _json_rows(path: Path) -> Iterator[Row | LocatedProblem]:
+    with path.open(encoding="utf-8-sig") as stream:
+        for line, text in enumerate(stream, 1):
+            if text.strip():
+                yield from _row_or_problems(_json_row, path, text, line)
+
+
+def _row_or_problems(
+    read: Callable[..., Row], *arguments: object
+) -> Iterator[Row | LocatedProblem]:
+    try:
+        yield read(*arguments)
+    except ManifestError as error:
+        yield from error.problems
+
+
+def _json_row(path: Path, text: str, line: int) -> Row:
+    return _row(path, _json_object(path, text, line), line)
+
+
+def _json_object(path: Path, text: str, line: int) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode()
+    except json.JSONDecodeError as error:
+        raise _problem(path, f"not valid JSON: {error.msg.lower()}", line, error.colno) from None
+    except UnicodeEncodeError:
+        raise _problem(
+            path, "the text holds half of a character (a lone surrogate)", line
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise _problem(path, f"not usable JSON: {error}", line) from None
+    if not isinstance(value, dict):
+        raise _problem(path, 'each line must be an object like {"to": "79001234567"}', line)
+    return value
+
+
+def _row(path: Path, values: dict[str, Any], line: int) -> Row:
+    to = values.pop("to", None)
+    if not isinstance(to, str):
+        hint = " (put it in quotes)" if isinstance(to, int) else ""
+        what = '"to" is missing' if to is None else f'"to" must be text{hint}'
+        raise _problem(path, what, line)
+    if not to.strip():
+        raise _problem(path, '"to" is empty', line)
+    return Row(to, values, line)
+
+
+def _problem(path: Path, sentence: str, line: int, column: int = 1) -> ManifestError:
+    return ManifestError([located(path, sentence, line, column)])
+
+
+def _not_utf8(path: Path) -> ManifestError:
+    with path.open("rb") as stream:
+        for line, content in enumerate(stream, 1):
+            try:
+                content.decode()
+            except UnicodeDecodeError as error:
+                byte = content[error.start]
+                text = f"byte 0x{byte:02x} is not UTF-8; save the file as UTF-8"
+                return _problem(path, text, line, len(content[: error.start].decode()) + 1)
+    return _problem(path, "the file is not UTF-8", 1)

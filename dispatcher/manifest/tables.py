@@ -1,0 +1,76 @@
+"""The structure of a manifest, version 1: what a TOML file may hold, templates not filled in.
+
+It checks files and is the source of the JSON Schema for editors. Rules between keys (exactly one
+content, `to` or `recipients`) are in `rules.py`, because defaults take part in them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Discriminator, Field, StringConstraints, Tag
+
+from dispatcher import models
+
+NAME_PATTERN = r"^[\w][\w.@+-]*$"
+
+# A name is a part of every message's key, whose parts are set apart by "/".
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=100)]
+
+
+def _branch(value: object) -> str:
+    return "<list>" if isinstance(value, list) else "<text>"
+
+
+Recipients = Annotated[
+    Annotated[str, Tag("<text>")] | Annotated[list[str], Field(min_length=1), Tag("<list>")],
+    Discriminator(_branch),
+]
+
+
+class Table(models.Model):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class TextTable(Table):
+    body: str | None = Field(default=None, description="What is written; may be a template.")
+    file: str | None = Field(default=None, description="A file that holds the body.")
+
+
+class DefaultsTable(Table):
+    """What every message of the file gets, unless it says otherwise."""
+
+    to: Recipients | None = Field(
+        default=None, description="A number with country code, a group id, or a list of these."
+    )
+    recipients: str | None = Field(
+        default=None, description="A .csv or .jsonl file: `to`, and variables for the templates."
+    )
+    revision: int = Field(default=1, ge=1, description="Raise it to send to everybody once more.")
+    recipient_type: models.RecipientType | None = None
+    preview_url: bool | None = Field(default=None, description="Preview the first URL of a text.")
+    transport: str | None = None
+    vars: dict[str, Any] = Field(default_factory=dict, description="Variables for the templates.")
+    text: TextTable | None = None
+    image: models.Image | None = None
+    video: models.Video | None = None
+    audio: models.Audio | None = None
+    document: models.Document | None = None
+
+
+class MessageTable(DefaultsTable):
+    """One message: the gateway's request body plus a few keys of ours."""
+
+    id: Name
+    type: models.ContentType | None = None
+
+
+class ManifestTable(Table):
+    """A manifest, version 1."""
+
+    manifest: Literal[1]
+    name: Name | None = Field(default=None, description="Part of every message's identity.")
+    transport: str | None = None
+    defaults: DefaultsTable = Field(default_factory=DefaultsTable)
+    vars: dict[str, Any] = Field(default_factory=dict, description="Variables for the templates.")
+    messages: list[MessageTable] = Field(min_length=1)

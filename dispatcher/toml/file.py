@@ -1,0 +1,152 @@
+"""A TOML file with its positions: read by tomli, scanned for positions only on errors."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import tomli
+
+from dispatcher.errors import ManifestError
+from dispatcher.models import LocatedProblem, Problem
+from dispatcher.toml import explain
+
+MAX_BYTES = 64_000_000
+MAX_DEPTH = 50
+
+
+@dataclass(frozen=True)
+class TomlFile:
+    """`path` as the user named it, the whole `text`, and the `data` that tomli read from it."""
+
+    path: Path
+    text: str
+    data: dict[str, Any]
+
+    def problem(
+        self,
+        where: explain.Path,
+        sentence: str,
+        *,
+        key: bool = False,
+        message_id: str | None = None,
+    ) -> LocatedProblem:
+        """An error at the value (or the key) of a path in the data, or at its nearest parent."""
+        return located(self.path, sentence, *self.position([where], key=key), message_id)
+
+    def position(self, paths: Iterable[explain.Path], *, key: bool = False) -> tuple[int, int]:
+        """Line and column, both from 1, of the first of these paths that the file has.
+
+        Where it has none of them: of the first one's nearest parent.
+        """
+        paths = list(paths)
+        for path in paths:
+            if path in self._places:
+                place = self._places[path]
+                position: tuple[int, int] = place.key if key else place.value
+                return position
+        parents = (paths[0][:length] for length in range(len(paths[0]) - 1, 0, -1))
+        return next((self._places[path].key for path in parents if path in self._places), (1, 1))
+
+    @cached_property
+    def _places(self) -> dict[explain.Path, Any]:
+        from dispatcher.toml.positions import locate
+
+        return dict(locate(self.text))
+
+
+def located(
+    path: Path,
+    problem: Problem | str,
+    line: int = 1,
+    column: int = 1,
+    message_id: str | None = None,
+) -> LocatedProblem:
+    """A problem, or an error of that sentence, at a place of a file."""
+    return LocatedProblem(
+        path=str(path),
+        line=line,
+        column=column,
+        problem=Problem(message=problem) if isinstance(problem, str) else problem,
+        message_id=message_id,
+    )
+
+
+def read_toml(path: Path) -> TomlFile:
+    """Read a TOML 1.1 file. Raises ManifestError with the problem that keeps it from being read."""
+    text = read_text(path)
+    try:
+        data = tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
+        raise ManifestError(
+            [located(path, f"not valid TOML: {error.msg}", error.lineno, error.colno)]
+        ) from None
+    except RecursionError:
+        raise ManifestError([located(path, "tables or lists are nested too deep")]) from None
+    except ValueError as error:
+        raise ManifestError([located(path, f"not valid TOML: {error}")]) from None
+    if _too_deep(data):
+        raise ManifestError([located(path, "tables or lists are nested too deep")])
+    return TomlFile(path, text, data)
+
+
+def read_text(path: Path, what: str = "the file") -> str:
+    """A regular file of UTF-8 text without byte order mark. Raises ManifestError."""
+    try:
+        info = path.stat()
+        if not stat.S_ISREG(info.st_mode):
+            raise ManifestError([located(path, f"{what} is not a regular file")])
+        if info.st_size > MAX_BYTES:
+            raise ManifestError([located(path, f"{what} is larger than {MAX_BYTES} bytes")])
+        content = path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise ManifestError([located(path, f"cannot read {what}: {reason(error)}")]) from None
+    return _decode(path, content)
+
+
+def reason(error: Exception) -> str:
+    """The system's sentence for a failed file operation, without number and path."""
+    return (getattr(error, "strerror", None) or str(error)).lower()
+
+
+def _decode(path: Path, content: bytes) -> str:
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ManifestError([located(path, "the text is UTF-16; save it as UTF-8")])
+    if content.startswith(b"\xef\xbb\xbf"):
+        raise ManifestError(
+            [located(path, "the file begins with a byte order mark; save it as UTF-8 without BOM")]
+        )
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        line, column = _line_column(content[: error.start].decode())
+        byte = content[error.start]
+        raise ManifestError(
+            [located(path, f"byte 0x{byte:02x} is not UTF-8; save the file as UTF-8", line, column)]
+        ) from None
+    if "\0" in text:
+        line, column = _line_column(text[: text.index("\0")])
+        raise ManifestError([located(path, "the text holds a NUL character", line, column)])
+    return text
+
+
+def _line_column(before: str) -> tuple[int, int]:
+    return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+
+
+def _too_deep(data: Any) -> bool:
+    """Whether data are nested deeper than anything that follows could walk by recursion."""
+    level = [data]
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for item in level
+            if isinstance(item, (dict, list))
+            for child in (item.values() if isinstance(item, dict) else item)
+            if isinstance(child, (dict, list))
+        ]
+    return bool(level)
