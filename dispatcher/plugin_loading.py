@@ -1,0 +1,154 @@
+"""Where plugins come from, which of them are wanted, and how each is loaded on its own.
+
+Built-ins, plugins given directly and those of installed distributions are all `Candidate`s and all
+go through `admit`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
+from time import perf_counter
+from typing import TYPE_CHECKING, Literal
+
+import pluggy
+
+from dispatcher.errors import PluginError
+from dispatcher.plugin_checks import describe, hook_options, hooks_of, missing
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+
+@dataclass(frozen=True)
+class PluginInfo:
+    """A plugin and its fate: the hooks it implements, or why it implements none.
+
+    `distribution` and `version` are None for built-ins and for plugins that were given directly.
+    `str()` names it for people: `plugin "utm" (dispatcher-utm 0.1.0)`.
+    """
+
+    name: str
+    distribution: str | None = None
+    version: str | None = None
+    hooks: tuple[str, ...] = ()
+    status: Literal["active", "disabled", "broken"] = "active"
+    error: str | None = None
+    builtin: bool = False
+    load_seconds: float = 0.0
+
+    @property
+    def origin(self) -> str:
+        """Where it comes from: "built in", or what is known of distribution and version."""
+        known = " ".join(filter(None, (self.distribution, self.version)))
+        return "built in" if self.builtin else known
+
+    def __str__(self) -> str:
+        return f'plugin "{self.name}"' + (f" ({self.origin})" if self.origin else "")
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A plugin that is not loaded yet."""
+
+    info: PluginInfo
+    load: Callable[[], object]
+
+
+class Manager(pluggy.PluginManager):
+    """Finds the same implementations with every version of pluggy, and runs no property."""
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
+        return hook_options(plugin, name)
+
+
+def find_candidates(
+    builtins: Iterable[tuple[str, object]],
+    plugins: Iterable[tuple[str, object]],
+    third_party: bool,
+) -> list[Candidate]:
+    """Everybody, in the order in which they are asked: the built-ins last, the others by name."""
+    others = [*_given(plugins, builtin=False), *(_installed() if third_party else ())]
+    return [*sorted(others, key=lambda each: each.info.name), *_given(builtins, builtin=True)]
+
+
+def disabled_names(without: Iterable[str], found: Iterable[Candidate]) -> Collection[str]:
+    """The names in `without` and in DISPATCHER_DISABLED_PLUGINS.
+
+    Raises `PluginError` if nobody has a name in `without`. The variable may hold such names: it is
+    often set for a whole machine.
+    """
+    names, known = set(without), {candidate.info.name for candidate in found}
+    if names - known:  # with --no-plugins, naming a third party is no mistake
+        known |= {candidate.info.name for candidate in _installed()}
+    for name in sorted(names - known):
+        raise PluginError(missing("plugin", name, known))
+    return names | set(os.environ.get("DISPATCHER_DISABLED_PLUGINS", "").replace(",", " ").split())
+
+
+def admit(
+    candidate: Candidate,
+    manager: pluggy.PluginManager,
+    found: Iterable[Candidate],
+    disabled: Collection[str],
+) -> tuple[PluginInfo, BaseException | None]:
+    """Load, check and register one plugin; out: what became of it and why it is broken, if so."""
+    info, started = candidate.info, perf_counter()
+    if info.name in disabled:
+        return replace(info, status="disabled"), None
+    try:
+        _refuse_shared_name(info, [each.info for each in found])
+        plugin = candidate.load()
+        hooks = hooks_of(plugin)
+        _refuse_twin(plugin, manager)
+        manager.register(plugin, info.name)
+    except (Exception, SystemExit) as error:
+        return replace(info, status="broken", error=describe(error)), error
+    return replace(info, hooks=hooks, load_seconds=perf_counter() - started), None
+
+
+def _given(plugins: Iterable[tuple[str, object]], builtin: bool) -> Iterator[Candidate]:
+    for name, plugin in plugins:
+        yield Candidate(PluginInfo(name, builtin=builtin), partial(_imported, plugin))
+
+
+def _imported(plugin: object) -> object:
+    return import_module(plugin) if isinstance(plugin, str) else plugin
+
+
+def _installed() -> Iterator[Candidate]:
+    from importlib.metadata import entry_points  # slow to import
+
+    for entry_point in entry_points(group="dispatcher"):
+        info = PluginInfo(entry_point.name, *_distribution(entry_point))
+        yield Candidate(info, entry_point.load)
+
+
+def _distribution(entry_point: EntryPoint) -> tuple[str | None, str | None]:
+    try:
+        distribution = entry_point.dist
+        return (distribution.name, distribution.version) if distribution else (None, None)
+    except Exception:  # damaged metadata: the plugin may work all the same
+        return None, None
+
+
+def _refuse_shared_name(info: PluginInfo, everybody: Iterable[PluginInfo]) -> None:
+    namesakes = [other for other in everybody if other.name == info.name]
+    if info.builtin or len(namesakes) == 1:
+        return
+    if any(other.builtin for other in namesakes):
+        raise PluginError("a built-in plugin has this name; uninstall this one, or rename it")
+    origins = " and ".join(other.origin or "one given directly" for other in namesakes)
+    raise PluginError(f"several plugins have this name: {origins}; uninstall all but one")
+
+
+def _refuse_twin(plugin: object, manager: pluggy.PluginManager) -> None:
+    for name, other in manager.list_name_plugin():
+        if other == plugin:
+            raise PluginError(
+                f'the same object (or an equal one) is plugin "{name}" already; '
+                "keep one of the two names"
+            )

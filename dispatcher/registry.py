@@ -1,0 +1,195 @@
+"""The plugins of one run: built, asked, and blamed by name.
+
+pluggy keeps the implementations and their order. They are called from here, one at a time, so that
+every failure and every answer has an owner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pluggy
+
+from dispatcher import hookspecs
+from dispatcher import plugin_checks as checks
+from dispatcher.errors import PluginError, SourceError
+from dispatcher.hookspecs import Engine, Transport
+from dispatcher.models import Attachment, Message, Outcome, Payload, Problem, encode
+from dispatcher.plugin_loading import Manager, PluginInfo, admit, disabled_names, find_candidates
+
+if TYPE_CHECKING:
+    import click
+
+__all__ = ["PluginInfo", "Registry", "build_registry"]
+
+Answer = TypeVar("Answer")
+
+
+class Registry:
+    """The plugins of one run, and one typed method for each hook; `build_registry` makes one.
+
+    Each method raises `PluginError`, with plugin, distribution, version, hook and cause, when a
+    plugin raises anything or answers what the hook does not allow. `plugins`: all of them, in the
+    order in which they are asked; `tryfirst` and `trylast` change it for a single hook.
+    """
+
+    def __init__(
+        self,
+        manager: pluggy.PluginManager,
+        plugins: Iterable[PluginInfo],
+        causes: Iterable[BaseException],
+    ) -> None:
+        self.plugins = tuple(plugins)
+        self._manager = manager
+        self._causes = tuple(causes)
+        self._active = {plugin.name: plugin for plugin in self.plugins if plugin.status == "active"}
+
+    def require_healthy(self) -> None:
+        """Raise `PluginError` if a plugin is broken: every one of them, and how to go on."""
+        broken = [plugin for plugin in self.plugins if plugin.status == "broken"]
+        if broken:
+            lines = [f"{plugin} cannot be loaded: {plugin.error}" for plugin in broken]
+            lines.append(f"to go on without: {self._way_on(broken)}")
+            raise PluginError("\n".join(lines)) from BaseExceptionGroup("broken", self._causes)
+
+    def _way_on(self, broken: list[PluginInfo]) -> str:
+        # `--without` would take away the built-in of that name as well.
+        builtins = {plugin.name for plugin in self.plugins if plugin.builtin}
+        if any(plugin.name in builtins and not plugin.builtin for plugin in broken):
+            return "--no-plugins"
+        return " ".join(dict.fromkeys(f"--without {plugin.name}" for plugin in broken))
+
+    def resolve_source(self, source: str, base: Path) -> Attachment | None:
+        """The first answer to what a source is; None: nobody knows. `SourceError` passes."""
+        hook = "dispatcher_resolve_source"
+        for _, call in self._calls(hook, checks.attachment_answer, source=source, base=base):
+            if (answer := call()) is not None:
+                return answer
+        return None
+
+    def validate_message(self, message: Message, attachment: Attachment | None) -> list[Problem]:
+        """Every plugin's problems with a message."""
+        arguments = {"message": message, "attachment": attachment}
+        calls = self._calls("dispatcher_validate_message", checks.problem_answer, **arguments)
+        return [problem for _, call in calls for problem in call()]
+
+    def transform_payload(self, payload: Payload, message: Message) -> None:
+        """Let every plugin change the payload in place; what it leaves must be JSON."""
+
+        def read(answer: object) -> None:
+            checks.no_answer(answer)
+            encode(payload)
+
+        hook = "dispatcher_transform_payload"
+        for _, call in self._calls(hook, read, payload=payload, message=message):
+            call()
+
+    def message_finished(self, message: Message, outcome: Outcome) -> list[PluginError]:
+        """Tell every plugin how a message ended; their failures come back, none is raised."""
+        hook, failures = "dispatcher_message_finished", []
+        for _, call in self._calls(hook, checks.no_answer, message=message, outcome=outcome):
+            try:
+                call()
+            except PluginError as error:
+                failures.append(error)
+        return failures
+
+    def transports(self) -> dict[str, type[Transport]]:
+        """All transports by name. Two of one name are a `PluginError`."""
+        return self._offers("transport", checks.transport_answer)
+
+    def transport(self, name: str) -> type[Transport]:
+        """The transport of this name; `PluginError` if there is none."""
+        return _choose("transport", name, self.transports())
+
+    def engines(self) -> dict[str, Engine]:
+        """All engines by name. Two of one name are a `PluginError`."""
+        return self._offers("engine", checks.engine_answer)
+
+    def engine(self, name: str) -> Engine:
+        """The engine of this name; `PluginError` if there is none."""
+        return _choose("engine", name, self.engines())
+
+    def commands(self) -> list[click.Command]:
+        """All subcommands that plugins add. Two of one name are a `PluginError`."""
+        return list(self._offers("command", checks.command_answer).values())
+
+    def _offers(self, kind: str, read: Callable[[object], list[Any]]) -> dict[str, Any]:
+        offers: dict[str, Any] = {}
+        owners: dict[str, PluginInfo] = {}
+        for plugin, call in self._calls(f"dispatcher_{kind}s", read):
+            for offer in call():
+                other = owners.setdefault(offer.name, plugin)
+                if offer.name in offers:
+                    both = f'{other} and {plugin} both offer a {kind} named "{offer.name}"'
+                    raise PluginError(f"{both}; go on without one of them: --without NAME")
+                offers[offer.name] = offer
+        return offers
+
+    def _calls(
+        self, hook: str, read: Callable[[object], Answer], **arguments: Any
+    ) -> Iterator[tuple[PluginInfo, Callable[[], Answer]]]:
+        for implementation in self._in_order(getattr(self._manager.hook, hook).get_hookimpls()):
+            plugin = self._active[implementation.plugin_name]
+            needed = [arguments[name] for name in implementation.argnames]
+            yield plugin, partial(_call, plugin, hook, read, implementation.function, *needed)
+
+    def _in_order(self, implementations: Iterable[pluggy.HookImpl]) -> list[pluggy.HookImpl]:
+        # pluggy's own order is the same but for several with trylast, which it asks in reverse.
+        names = list(self._active)
+        return sorted(
+            implementations,
+            key=lambda each: (each.trylast, not each.tryfirst, names.index(each.plugin_name)),
+        )
+
+
+def build_registry(
+    builtins: Iterable[tuple[str, object]] = (),
+    plugins: Iterable[tuple[str, object]] = (),
+    *,
+    without: Iterable[str] = (),
+    third_party: bool = True,
+) -> Registry:
+    """Load the plugins of one run.
+
+    `builtins`, `plugins`: names, each with a module, an object or, to be imported only if it is
+    not disabled, the dotted name of a module. `third_party`: also those that installed
+    distributions name in their entry points. `without`: names to disable, beside those in the
+    environment variable DISPATCHER_DISABLED_PLUGINS.
+
+    A plugin that cannot be loaded is listed as broken and keeps no other from working; see
+    `Registry.require_healthy`. Raises `PluginError` if `without` has a name that nobody has.
+    """
+    found = find_candidates(builtins, plugins, third_party)
+    disabled = disabled_names(without, found)
+    manager = Manager("dispatcher")
+    manager.add_hookspecs(hookspecs)
+    # Built-ins first: of two names for one object they keep theirs.
+    fates = [admit(each, manager, found, disabled) for each in reversed(found)]
+    causes = [cause for _, cause in fates if cause]
+    return Registry(manager, [info for info, _ in reversed(fates)], causes)
+
+
+def _call(
+    plugin: PluginInfo,
+    hook: str,
+    read: Callable[[object], Answer],
+    function: Callable[..., object],
+    *arguments: object,
+) -> Answer:
+    """What an implementation answers, read; whatever it raises is blamed on its plugin."""
+    try:
+        return read(function(*arguments))
+    except (Exception, SystemExit) as error:
+        if isinstance(error, SourceError) and hook == "dispatcher_resolve_source":
+            raise
+        raise PluginError(f"{plugin} failed in {hook}: {checks.describe(error)}") from error
+
+
+def _choose(kind: str, name: str, offers: dict[str, Answer]) -> Answer:
+    if name not in offers:
+        raise PluginError(checks.missing(kind, name, offers))
+    return offers[name]
