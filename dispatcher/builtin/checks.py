@@ -1,0 +1,96 @@
+"""Checks that hold at every gateway: addresses, empty texts, links, files that do not fit."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from dispatcher import Attachment, Link, Media, Message, Problem, Upload, hookimpl
+
+# ITU-T E.164: at most 15 digits, the country code first, which never begins with 0.
+_PHONE = re.compile(r"[1-9][0-9]{6,14}")
+_GROUP = re.compile(r"[0-9]+-[0-9]+")
+_CAPTION_SHOWN = 1024
+
+
+@hookimpl
+def dispatcher_validate_message(
+    message: Message, attachment: Attachment | None
+) -> Iterator[Problem]:
+    yield from _check_address(message)
+    yield from _check_texts(message)
+    if isinstance(attachment, Link):
+        yield from _check_link(message, attachment)
+    if isinstance(attachment, Upload):
+        yield from _check_file(message, attachment)
+
+
+def _check_address(message: Message) -> Iterator[Problem]:
+    pattern = _GROUP if message.recipient_type == "group" else _PHONE
+    if not pattern.fullmatch(message.to):
+        yield Problem(
+            message=f'"{message.to[:60]}" is neither a phone number with country code '
+            "(79001234567) nor a group id (79001234567-1581234048)",
+            where="to",
+        )
+
+
+def _check_texts(message: Message) -> Iterator[Problem]:
+    for key, text in _texts(message):
+        where = f"{message.type}.{key}"
+        if not text.strip():
+            yield Problem(message=f"{key} is empty", where=where)
+        bad = next((c for c in text if unicodedata.category(c) == "Cc" and c not in "\n\r\t"), None)
+        if bad is not None:
+            name = f"U+{ord(bad):04X}"
+            yield Problem(message=f"{key} holds a control character ({name})", where=where)
+        if key == "filename" and set(text) & set("/\\"):
+            yield Problem(message="filename is a name, not a path", where=where)
+        if key == "caption" and len(text) > _CAPTION_SHOWN:
+            yield Problem(
+                message=f"caption has {len(text)} characters; it may be cut at {_CAPTION_SHOWN}",
+                where=where,
+                severity="warning",
+            )
+
+
+def _texts(message: Message) -> Iterator[tuple[str, str]]:
+    for key in ("body", "caption", "filename", "link", "id", "source"):
+        text = getattr(message.content, key, None)
+        if text is not None:
+            yield key, text
+
+
+def _check_link(message: Message, link: Link) -> Iterator[Problem]:
+    where = _origin(message)
+    try:
+        parts = urlsplit(link.url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        usable = False
+    if not usable or re.search(r"\s", link.url):
+        yield Problem(message=f'"{link.url[:100]}" is not an http or https link', where=where)
+
+
+def _check_file(message: Message, upload: Upload) -> Iterator[Problem]:
+    family = upload.mime_type.partition("/")[0]
+    expected = {"image", "video", "audio"} & {message.type}
+    if expected and family in {"image", "video", "audio", "text"} - expected:
+        yield Problem(
+            message=f"{upload.filename} is {upload.mime_type}, not {message.type}",
+            where=_origin(message),
+            severity="warning",
+        )
+    if message.media is not None and message.media.provider is not None:
+        yield Problem(
+            message="provider goes with a link, but the source is a file to upload",
+            where=f"{message.type}.provider",
+        )
+
+
+def _origin(message: Message) -> str:
+    media = message.content
+    key = "source" if isinstance(media, Media) and media.source is not None else "link"
+    return f"{message.type}.{key}"

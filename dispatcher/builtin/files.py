@@ -1,0 +1,28 @@
+"""Sources that are local files → uploads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from dispatcher import SourceError, Upload, find_file, hookimpl
+
+
+class Files:
+    """Resolves every source that is no URL. `roots`: folders, besides the manifest's own."""
+
+    def __init__(self, roots: Iterable[Path] = ()) -> None:
+        self._roots = tuple(roots)
+
+    @hookimpl
+    def dispatcher_resolve_source(self, source: str, base: Path) -> Upload | None:
+        if "://" in source:
+            return None
+        path = find_file(source, base, self._roots)
+        try:
+            upload = Upload.from_path(path)
+        except OSError as error:
+            raise SourceError(f'cannot read the file "{source}": {error.strerror}') from None
+        if upload.size == 0:
+            raise SourceError(f'the file "{source}" is empty')
+        return upload.model_copy(update={"filename": Path(source).name})

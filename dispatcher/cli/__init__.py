@@ -1,0 +1,49 @@
+"""The command line: the only place that prints."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from dispatcher.cli.app import app
+from dispatcher.errors import DispatcherError, JournalLocked
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and end the process with its exit code."""
+    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command; its exit code (DESIGN, "Exit codes"). Errors are sentences on stderr."""
+    try:
+        code = app.main(arguments, prog_name="dispatcher", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        return _report(error, debug="--debug" in arguments)
+
+
+def _report(error: Exception, *, debug: bool) -> int:
+    if debug:
+        import traceback
+
+        traceback.print_exception(error)
+    if isinstance(error, DispatcherError):
+        click.echo(f"Error: {error}", err=True)
+        return 6 if isinstance(error, JournalLocked) else 2
+    click.echo(f"Error: this is a bug: {type(error).__name__}: {error}", err=True)
+    if not debug:
+        click.echo("Run again with --debug to see where.", err=True)
+    return 1

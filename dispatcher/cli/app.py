@@ -1,0 +1,48 @@
+"""The commands, each loaded when it is called: `dispatcher --help` must not wait for the others."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from dispatcher.cli.session import plugin_commands
+
+_COMMANDS = {
+    "validate": "Check manifests; offline.",
+    "plan": "Show what send would do, and why; offline.",
+    "send": "Send what was not sent yet.",
+    "history": "Show what the journal knows.",
+    "sandbox": "Run a local gateway to try things on.",
+    "schema": "Print the JSON Schema of manifests, for editors.",
+    "plugins": "List plugins, their distributions and hooks.",
+}
+
+
+class App(click.Group):
+    """Built-in commands by name; plugins are asked for the rest."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*_COMMANDS, *sorted(plugin_commands())]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return plugin_commands().get(cmd_name)
+        module = import_module(f"dispatcher.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = list(_COMMANDS.items())
+        rows += [(name, each.get_short_help_str()) for name, each in plugin_commands().items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+@click.group(cls=App, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="message-dispatcher", prog_name="dispatcher")
+def app() -> None:
+    """Send the messages that TOML manifests define, once.
+
+    PATH is a manifest or a folder of manifests; without one, the configuration's `manifests`.
+    """

@@ -1,0 +1,105 @@
+"""How results look: JSON lines; problems as text, JSON or GitHub annotations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from dispatcher.models import LocatedProblem, Message
+
+_COLOURS = {
+    "error": "red",
+    "warning": "yellow",
+    "new": "green",
+    "retry": "yellow",
+    "changed": "yellow",
+    "sent": "green",
+    "failed": "red",
+    "unknown": "magenta",
+}
+
+
+def print_json(event: str, **fields: Any) -> None:
+    """One object on one line of stdout."""
+    line = {"event": event, **fields}
+    click.echo(json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def coloured(word: str, text: str | None = None) -> str:
+    """A word of ours, or a text of that meaning, in its colour."""
+    return click.style(text or word, fg=_COLOURS.get(word), bold=word in ("error", "failed"))
+
+
+def print_line(text: str, *, err: bool = False) -> None:
+    """A line of text, in colour on a terminal only (and never with NO_COLOR)."""
+    click.echo(text, err=err, color=_no_colour())
+
+
+def print_problems(problems: Iterable[LocatedProblem], format: str, *, err: bool = False) -> int:
+    """Print problems by file and line, in the format text, json or github; how many errors."""
+    errors = 0
+    for problem in sorted(problems, key=lambda each: (each.path, each.line, each.column)):
+        errors += problem.problem.severity == "error"
+        if format == "json":
+            _print_problem_json(problem)
+        else:
+            print_line(_github(problem) if format == "github" else _text(problem), err=err)
+    return errors
+
+
+def described(message: Message) -> str:
+    """A message's content in a few words: `text "Hello…"`, `image banner.png`."""
+    content = message.content
+    words = next(
+        value
+        for key in ("body", "source", "link", "id")
+        if (value := getattr(content, key, None)) is not None
+    )
+    short = " ".join(words.split())
+    short = short if len(short) <= 50 else short[:49] + "…"
+    return f'text "{short}"' if message.type == "text" else f"{message.type} {short}"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 message`, `2 messages`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _no_colour() -> bool | None:
+    import os
+
+    return False if os.environ.get("NO_COLOR") else None
+
+
+def _text(problem: LocatedProblem) -> str:
+    severity = problem.problem.severity
+    return str(problem).replace(f": {severity}: ", f": {coloured(severity)}: ", 1)
+
+
+def _print_problem_json(problem: LocatedProblem) -> None:
+    print_json(
+        "problem",
+        path=problem.path,
+        line=problem.line,
+        column=problem.column,
+        severity=problem.problem.severity,
+        message=problem.message_id,
+        where=problem.problem.where,
+        text=problem.sentence,
+    )
+
+
+def _github(problem: LocatedProblem) -> str:
+    """A workflow command, which GitHub shows as an annotation at the line of the pull request."""
+    subject = f'message "{problem.message_id}": ' if problem.message_id is not None else ""
+    text = _escaped(subject + problem.sentence)
+    path = _escaped(problem.path).replace(":", "%3A").replace(",", "%2C")
+    place = f"file={path},line={problem.line},col={problem.column}"
+    return f"::{problem.problem.severity} {place}::{text}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

@@ -1,0 +1,76 @@
+"""`dispatcher plan`: what send would do and why, offline."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from dispatcher.cli.output import coloured, described, print_json, print_line
+from dispatcher.cli.session import (
+    Session,
+    check_or_exit,
+    journal_option,
+    json_option,
+    paths_argument,
+    run_option,
+    session_options,
+)
+from dispatcher.models import Upload, encode
+from dispatcher.planning import PlannedMessage
+
+_SIGNS = {"new": "+", "sent": "=", "changed": "~", "retry": "!", "unknown": "?"}
+
+
+@click.command("plan")
+@paths_argument
+@run_option
+@journal_option
+@click.option("--payloads", is_flag=True, help="Print the exact JSON that would be posted.")
+@json_option
+@session_options
+def command(
+    session: Session,
+    paths: tuple[Path, ...],
+    run: str,
+    journal: str | None,
+    payloads: bool,
+    as_json: bool,
+) -> int:
+    """Show what send would do, message by message, without a network."""
+    counts: Counter[str] = Counter()
+    with session.journal_reader(journal) as lookup:
+        planner = session.planner(paths, run, lookup)
+        check_or_exit(planner)
+        for planned in planner.plan():
+            counts[planned.status] += 1
+            if as_json:
+                _print_json(planned)
+            else:
+                _print_text(planned, payloads)
+    if not as_json:
+        known = ", ".join(f"{counts[status]} {status}" for status in _SIGNS if counts[status])
+        print_line(f"Plan: {known or 'nothing'}.", err=True)
+    return 0 if counts else 3
+
+
+def _print_json(planned: PlannedMessage) -> None:
+    print_json(
+        "plan",
+        key=planned.message.key,
+        status=planned.status,
+        payload=planned.payload,
+        upload=_upload(planned.upload),
+    )
+
+
+def _upload(upload: Upload | None) -> dict[str, object] | None:
+    return upload.model_dump(exclude={"open"}) if upload else None
+
+
+def _print_text(planned: PlannedMessage, payloads: bool) -> None:
+    status = coloured(planned.status, f"{_SIGNS[planned.status]} {planned.status:8}")
+    print_line(f"{status} {planned.message.key}  {described(planned.message)}")
+    if payloads:
+        click.echo(b"  " + encode(planned.payload))

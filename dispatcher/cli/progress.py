@@ -1,0 +1,122 @@
+"""How `send` reports: JSON lines, a progress bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING, Self
+
+from dispatcher.cli.output import coloured, print_json, print_line
+from dispatcher.models import Message, Outcome
+
+if TYPE_CHECKING:
+    from dispatcher.delivery import Summary
+
+_LABELS = {"sent": "sent", "skipped": "skipped", "failed": "failed", "unknown": "unknown"}
+
+
+class Reporter:
+    """Plain lines: one a message. Called from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to tidy up."""
+
+    def result(self, message: Message, outcome: Outcome) -> None:
+        """A message is finished."""
+        with self._lock:
+            self._result(message, outcome)
+
+    def warning(self, text: str) -> None:
+        """Something went wrong that changes no outcome."""
+        with self._lock:
+            print_line(f"{coloured('warning')}: {text}", err=True)
+
+    def summary(self, summary: Summary) -> None:
+        """The run is over."""
+        for line in _summary_lines(summary):
+            print_line(line, err=True)
+
+    def _result(self, message: Message, outcome: Outcome) -> None:
+        print_line(_line(message, outcome))
+
+
+class JsonReporter(Reporter):
+    """One JSON object a message, and one for the summary."""
+
+    def summary(self, summary: Summary) -> None:
+        print_json("summary", **summary.counts)
+
+    def _result(self, message: Message, outcome: Outcome) -> None:
+        print_json(
+            "result",
+            key=message.key,
+            manifest=message.manifest,
+            message=message.id,
+            to=message.to,
+            transport=message.transport,
+            status=outcome.status,
+            id=outcome.id,
+            attempts=outcome.attempts,
+            error=outcome.error.model_dump() if outcome.error else None,
+        )
+
+
+class BarReporter(Reporter):
+    """A progress bar on standard error; only what needs a look is printed above it."""
+
+    def __enter__(self) -> Self:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+        )
+
+        self._console = Console(stderr=True, highlight=False)
+        columns = (TextColumn("sending"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._bar = Progress(*columns, console=self._console).__enter__()
+        self._task = self._bar.add_task("sending", total=None)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.update(self._task, total=self._bar.tasks[0].completed)
+        self._bar.stop()
+
+    def _result(self, message: Message, outcome: Outcome) -> None:
+        self._bar.advance(self._task)
+        if outcome.status in ("failed", "unknown"):
+            self._console.print(_line(message, outcome), markup=False)
+
+
+def reporter(as_json: bool) -> Reporter:
+    """The right one for where the output goes."""
+    if as_json:
+        return JsonReporter()
+    return BarReporter() if sys.stderr.isatty() else Reporter()
+
+
+def _line(message: Message, outcome: Outcome) -> str:
+    status = coloured(outcome.status, f"{_LABELS[outcome.status]:8}")
+    error = outcome.error
+    reason = f"{error.code}: {error.text}" if error and error.code else error.text if error else ""
+    return f"{status} {message.key}  {reason or outcome.id or ''}".rstrip()
+
+
+def _summary_lines(summary: Summary) -> list[str]:
+    counts = [
+        f"{count} {name.replace('_', ' ')}" for name, count in summary.counts.items() if count
+    ]
+    lines = [", ".join(counts) or "nothing to send"]
+    if summary.stopped:
+        lines.append(f"stopped: {summary.stopped}")
+    if summary.interrupted:
+        lines.append("interrupted: what was in flight is in the journal, the rest was not tried")
+    return lines

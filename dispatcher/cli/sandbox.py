@@ -1,0 +1,5 @@
+"""`dispatcher sandbox`: the local gateway."""
+
+from dispatcher.sandbox.command import sandbox as command
+
+__all__ = ["command"]

@@ -1,0 +1,32 @@
+"""`dispatcher schema`: JSON Schema of manifests, from the core and the installed plugins."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from dispatcher.cli.session import Session, session_options
+from dispatcher.manifest.tables import ManifestTable
+
+
+@click.command("schema")
+@session_options
+def command(session: Session) -> int:
+    """Print the JSON Schema of manifests; point an editor to it by `#:schema` in the first line."""
+    session.registry.require_healthy()
+    schema = ManifestTable.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "dispatcher manifest"
+    for table in (schema, *schema["$defs"].values()):
+        _name_transports(table, sorted(session.registry.transports()))
+    click.echo(json.dumps(schema, indent=2, ensure_ascii=False))
+    return 0
+
+
+def _name_transports(table: dict[str, Any], names: list[str]) -> None:
+    """An editor then offers the installed transports, and marks others."""
+    properties = table.get("properties", {})
+    if "transport" in properties:
+        properties["transport"] = {"title": "Transport", "enum": names}

@@ -1,0 +1,147 @@
+"""`dispatcher send`: check everything, then send what was not sent yet."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from dispatcher.cli.conversation import print_conversation
+from dispatcher.cli.progress import Reporter, reporter
+from dispatcher.cli.session import (
+    Session,
+    check_or_exit,
+    journal_option,
+    json_option,
+    paths_argument,
+    run_option,
+    session_options,
+)
+from dispatcher.config import seconds
+from dispatcher.delivery import Delivery, Summary
+from dispatcher.errors import ConfigError
+from dispatcher.journal import Journal, open_journal
+from dispatcher.models import Message, Outcome
+from dispatcher.planning import Planner
+
+_SANDBOX_TRANSPORT = "greenapi"
+
+
+@click.command("send")
+@paths_argument
+@run_option
+@journal_option
+@click.option("--wait", metavar="TIME", help="Wait so long, like 10m, for another run to end.")
+@click.option("--sandbox", is_flag=True, help="Send to a local gateway; no account needed.")
+@json_option
+@session_options
+def command(
+    session: Session,
+    paths: tuple[Path, ...],
+    run: str,
+    journal: str | None,
+    wait: str | None,
+    sandbox: bool,
+    as_json: bool,
+) -> int:
+    """Send every message that was not sent yet; one bad message anywhere and nothing leaves."""
+    patience = _patience(wait)
+    with ExitStack() as stack:
+        url = stack.enter_context(_sandbox(session, as_json)) if sandbox else None
+        check_or_exit(session.planner(paths, run, lambda keys: {}))
+        _require_credentials(session, only_sandbox=sandbox)
+        opened = stack.enter_context(
+            open_journal(url or session.journal_url(journal), patience, run)
+        )
+        planner = session.planner(paths, run, opened.lookup)
+        return _deliver(session, planner, opened, reporter(as_json))
+
+
+def _deliver(session: Session, planner: Planner, journal: Journal, report: Reporter) -> int:
+    def finished(message: Message, outcome: Outcome) -> None:
+        report.result(message, outcome)
+        for failure in session.registry.message_finished(message, outcome):
+            report.warning(str(failure))
+
+    settings = session.config.settings.delivery
+    engine = session.registry.engine(settings.engine)
+    delivery = Delivery(journal, session.transport, settings, finished)
+    with report, _stopping(delivery):
+        summary = delivery.run(planner.plan(), engine)
+    report.summary(summary)
+    return exit_code(summary)
+
+
+def exit_code(summary: Summary) -> int:
+    """DESIGN, "Exit codes": an interruption, then an unknown outcome, wins over the others."""
+    if summary.interrupted:
+        return 130
+    if summary.unknown:
+        return 5
+    if summary.failed:
+        return 4 if summary.sent else 1
+    return 0 if sum(summary.counts.values()) else 3
+
+
+def _patience(wait: str | None) -> float:
+    try:
+        return seconds(wait) if wait else 0.0
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--wait") from None
+
+
+def _require_credentials(session: Session, *, only_sandbox: bool) -> None:
+    for name, transport in session.transports.items():
+        if only_sandbox and name != _SANDBOX_TRANSPORT:
+            raise ConfigError(
+                f'the sandbox stands in for "{_SANDBOX_TRANSPORT}" only, not for "{name}"'
+            )
+        require = getattr(transport, "require_credentials", None)
+        if require is not None:
+            require()
+
+
+@contextmanager
+def _sandbox(session: Session, as_json: bool) -> Iterator[str]:
+    """A gateway and a journal for this run alone: yields the journal's URL, shows what arrived."""
+    from dispatcher.sandbox.process import SandboxProcess
+
+    with tempfile.TemporaryDirectory(prefix="dispatcher-") as folder:
+        try:
+            gateway = SandboxProcess().__enter__()
+        except RuntimeError as error:
+            raise ConfigError(str(error)) from None
+        with gateway:
+            session.override(
+                _SANDBOX_TRANSPORT,
+                base_url=gateway.url,
+                media_url=gateway.url,
+                token="sandbox",
+                token_file=None,
+            )
+            yield f"sqlite:///{folder}/journal.db"
+            if not as_json:
+                print_conversation(gateway.messages(), gateway.media())
+
+
+@contextmanager
+def _stopping(delivery: Delivery) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM lets what is in flight end; a second one ends at once."""
+
+    def stop(number: int, _: FrameType | None) -> None:
+        if delivery.summary.interrupted:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        delivery.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,130 @@
+"""What the commands share: options, and the configuration, plugins and transports of one run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import reduce
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from dispatcher.builtin import builtins
+from dispatcher.cli.output import print_problems
+from dispatcher.config import Config, load
+from dispatcher.errors import ConfigError
+from dispatcher.hookspecs import Transport
+from dispatcher.manifest import Options
+from dispatcher.manifest import load as load_manifests
+from dispatcher.manifest.tables import NAME_PATTERN
+from dispatcher.planning import Lookup, Planner
+from dispatcher.registry import Registry, build_registry
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+paths_argument = click.argument(
+    "paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]…"
+)
+run_option = click.option(
+    "--run", default="default", metavar="NAME", help="Name of the run; a daily job passes the date."
+)
+journal_option = click.option(
+    "--journal", envvar="DISPATCHER_JOURNAL", metavar="URL", help="sqlite:///PATH of the journal."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+debug_option = click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")
+_SESSION_OPTIONS = (
+    click.option("--profile", envvar="DISPATCHER_PROFILE", help="A profile of dispatcher.toml."),
+    click.option("--transport", envvar="DISPATCHER_TRANSPORT", help="For manifests without one."),
+    click.option("--without", multiple=True, metavar="NAME", help="Leave this plugin out."),
+    click.option("--no-plugins", is_flag=True, help="Leave all third-party plugins out."),
+    debug_option,
+)
+
+
+def session_options(function: Function) -> Function:
+    """The options from which `Session` is made, passed on as `session=Session(…)`."""
+
+    def command(
+        profile: str | None,
+        transport: str | None,
+        without: tuple[str, ...],
+        no_plugins: bool,
+        **rest: Any,
+    ) -> Any:
+        session = Session(profile, transport, without, third_party=not no_plugins)
+        return function(session=session, **rest)
+
+    command.__doc__ = function.__doc__
+    command.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
+    wrapped: Function = reduce(lambda to, option: option(to), reversed(_SESSION_OPTIONS), command)  # type: ignore[assignment]
+    return wrapped
+
+
+class Session:
+    """Configuration, registry and transports of one run, each made when it is first needed."""
+
+    def __init__(
+        self,
+        profile: str | None = None,
+        transport: str | None = None,
+        without: Iterable[str] = (),
+        *,
+        third_party: bool = True,
+    ) -> None:
+        self.config: Config = load(Path.cwd(), profile=profile)
+        self.registry: Registry = build_registry(
+            builtins(self.config.roots), without=without, third_party=third_party
+        )
+        self.transports: dict[str, Transport] = {}
+        self._default_transport = transport or self.config.settings.transport
+        self._overrides: dict[str, dict[str, Any]] = {}
+
+    def override(self, transport: str, **settings: Any) -> None:
+        """Settings of a transport that win over environment and file."""
+        self._overrides[transport] = settings
+
+    def transport(self, name: str) -> Transport:
+        """The transport of this name. Raises PluginError or ConfigError."""
+        if name not in self.transports:
+            kind = self.registry.transport(name)
+            settings = self.config.transport_settings(kind, **self._overrides.get(name, {}))
+            self.transports[name] = kind(settings)
+        return self.transports[name]
+
+    def journal_url(self, flag: str | None) -> str:
+        """The journal that a flag (relative to the working directory) or the file names."""
+        return flag or self.config.journal
+
+    @contextmanager
+    def journal_reader(self, flag: str | None) -> Iterator[Lookup]:
+        """How to look up keys beside a run; without a journal yet, nothing is known of any."""
+        from dispatcher.journal import read_journal
+
+        with read_journal(self.journal_url(flag)) as journal:
+            yield journal.lookup if journal else lambda keys: {}
+
+    def planner(self, paths: Iterable[Path], run: str, lookup: Lookup) -> Planner:
+        """Load manifests for planning. Raises PluginError if any plugin is broken."""
+        self.registry.require_healthy()
+        if not re.fullmatch(NAME_PATTERN, run):
+            raise ConfigError(f'--run "{run}" may hold letters, digits and . _ - + @ only')
+        options = Options(run=run, transport=self._default_transport, roots=self.config.roots)
+        manifests = load_manifests(list(paths) or [self.config.manifests], options)
+        return Planner(manifests, self.registry, self.transport, lookup)
+
+
+def check_or_exit(planner: Planner) -> None:
+    """Show every problem; errors end the command with exit code 2."""
+    problems = planner.check()
+    print_problems(problems, "text", err=True)
+    if problems.errors:
+        raise click.exceptions.Exit(2)
+
+
+def plugin_commands() -> dict[str, click.Command]:
+    """The subcommands that plugins add."""
+    registry = build_registry(builtins())
+    return {str(each.name): each for each in registry.commands()}

@@ -1,0 +1,202 @@
+"""dispatcher.toml, found upwards from the working directory, with a profile laid over it.
+
+Environment variables and flags win over the file: those of the command line are read by the command
+line, those of a transport (`GREENAPI_…`) by its `Settings`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BeforeValidator, Field, ValidationError
+
+from dispatcher.errors import ConfigError, ManifestError
+from dispatcher.models import Model
+from dispatcher.toml import explain
+from dispatcher.toml.file import TomlFile, read_toml
+
+if TYPE_CHECKING:
+    from pydantic_settings import BaseSettings
+
+    from dispatcher.hookspecs import Transport
+
+FILE_NAME = "dispatcher.toml"
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def seconds(text: str | float) -> float:
+    """A duration like "15m", "1h30m" or "0.5s" in seconds. Raises ValueError."""
+    if isinstance(text, (int, float)) and not isinstance(text, bool):
+        return float(text)
+    parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)", str(text))
+    if not parts or "".join(number + unit for number, unit in parts) != str(text):
+        raise ValueError(f'expected a duration like "90s", "15m" or "1h30m", got "{text}"')
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+Seconds = Annotated[float, BeforeValidator(seconds), Field(gt=0)]
+
+
+class Delivery(Model):
+    """`[delivery]`: how a plan is carried out. `deadline`: seconds, all attempts together."""
+
+    engine: str = "threads"
+    workers: int = Field(default=8, ge=1, le=256)
+    attempts: int = Field(default=5, ge=1, le=100)
+    deadline: Seconds = 900.0
+
+
+class Files(Model):
+    """`[files]`: `roots` are folders, besides a manifest's own, from which it may use files."""
+
+    roots: list[str] | None = None
+
+
+class Settings(Model):
+    """What dispatcher.toml may hold. Tables of transports are checked by the transports."""
+
+    manifests: str = "manifests"
+    journal: str | None = None
+    transport: str = "greenapi"
+    delivery: Delivery = Field(default_factory=Delivery)
+    files: Files = Field(default_factory=Files)
+    transports: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    plugins: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+class _File(Settings):
+    profiles: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+class Config:
+    """The configuration of one run: `settings`, and the folder to which its paths are relative."""
+
+    def __init__(self, settings: Settings, folder: Path, profile: str | None = None) -> None:
+        self.settings = settings
+        self._folder = folder
+        self._profile = profile
+
+    @property
+    def manifests(self) -> Path:
+        """The folder or file that is meant when no PATH is given."""
+        return _shown(self._folder / self.settings.manifests)
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """Folders from which every manifest may use files: the manifests', unless configured."""
+        given = self.settings.files.roots
+        roots = [self.settings.manifests] if given is None else given
+        return tuple(self._folder / root for root in roots)
+
+    @property
+    def journal(self) -> str:
+        """The journal's URL, its path absolute.
+
+        A profile has a journal of its own unless it names one: what was sent to a test gateway must
+        not count as sent to people.
+        """
+        name = f"journal-{self._profile}.db" if self._profile else "journal.db"
+        url = self.settings.journal or f"sqlite:///.dispatcher/{name}"
+        if not url.startswith("sqlite:///"):
+            return url
+        return f"sqlite:///{(self._folder / url.removeprefix('sqlite:///')).resolve()}"
+
+    def transport_settings(self, transport: type[Transport], **overrides: Any) -> BaseSettings:
+        """A transport's settings: overrides over environment over its table. Raises ConfigError."""
+        from dispatcher.transport_settings import read
+
+        return read(transport, self.settings.transports.get(transport.name, {}), overrides)
+
+
+def load(start: Path, *, profile: str | None = None) -> Config:
+    """The configuration for a working directory. Raises ConfigError."""
+    path = next((f / FILE_NAME for f in [start, *start.parents] if (f / FILE_NAME).is_file()), None)
+    if path is None:
+        if profile is not None:
+            raise ConfigError(f'no {FILE_NAME} here or above, so there is no profile "{profile}"')
+        return Config(Settings(), start)
+    file = _read(_shown(path))
+    data = _with_profile(file, profile)
+    return Config(_settings(file, data), path.parent, profile)
+
+
+def _read(path: Path) -> TomlFile:
+    try:
+        file = read_toml(path)
+    except ManifestError as error:
+        raise ConfigError(str(error)) from None
+    for where in _secrets(file.data):
+        text = "a token has no place in a shared file; set it in the environment: "
+        raise ConfigError(str(file.problem(where, f"{text}GREENAPI_TOKEN or GREENAPI_TOKEN_FILE")))
+    return file
+
+
+def _secrets(data: dict[str, Any], path: explain.Path = ()) -> Iterator[explain.Path]:
+    for key, value in data.items():
+        if explain.is_secret(key) and not isinstance(value, dict):
+            yield (*path, key)
+        if isinstance(value, dict):
+            yield from _secrets(value, (*path, key))
+
+
+def _with_profile(file: TomlFile, profile: str | None) -> dict[str, Any]:
+    _check(file, _File, file.data)
+    data = {key: value for key, value in file.data.items() if key != "profiles"}
+    if profile is None:
+        return data
+    profiles = file.data.get("profiles", {})
+    if profile not in profiles:
+        hint = explain.did_you_mean(profile, profiles)
+        raise ConfigError(f'{file.path} has no profile "{profile}"{hint}')
+    _check(file, Settings, profiles[profile], ("profiles", profile))
+    return _merged(data, profiles[profile])
+
+
+def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(under)
+    for key, value in over.items():
+        below = merged.get(key)
+        both = isinstance(below, dict) and isinstance(value, dict)
+        merged[key] = _merged(below, value) if both and below is not None else value
+    return merged
+
+
+def _settings(file: TomlFile, data: dict[str, Any]) -> Settings:
+    _check(file, Settings, data)
+    return Settings.model_validate(data)
+
+
+def _check(
+    file: TomlFile, model: type[Settings], data: dict[str, Any], at: explain.Path = ()
+) -> None:
+    try:
+        model.model_validate(data)
+    except ValidationError as error:
+        problems = []
+        for finding in error.errors(include_url=False):
+            path = (*at, *explain.place(finding))
+            known = _known_keys(model, explain.place(finding)[:-1])
+            at_key = finding["type"] == "extra_forbidden"
+            problems.append(str(file.problem(path, explain.sentence(finding, known), key=at_key)))
+        raise ConfigError("\n".join(problems)) from None
+
+
+def _known_keys(model: type[Settings], path: explain.Path) -> list[str]:
+    tables: dict[explain.Path, type[Model]] = {
+        (): model,
+        ("delivery",): Delivery,
+        ("files",): Files,
+    }
+    return list(tables[path].model_fields) if path in tables else []
+
+
+def _shown(path: Path) -> Path:
+    """A path as the user would write it: relative to the working directory where it is below it."""
+    try:
+        return path.relative_to(Path.cwd())
+    except ValueError:
+        return path

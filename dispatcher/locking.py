@@ -1,0 +1,65 @@
+"""One sending run a journal: a lock that the system releases when its holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dispatcher.errors import JournalError, JournalLocked
+
+_POLL_SECONDS = 0.1
+
+
+@contextmanager
+def locked(journal: Path, run: str, patience: float = 0.0) -> Iterator[None]:
+    """Hold the lock beside a journal. JournalLocked names its holder, after `patience` seconds."""
+    path = journal.with_name(f"{journal.name}.lock")
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise JournalError(f"cannot write the journal's lock {path}: {error.strerror}") from None
+    try:
+        _acquire(descriptor, time.monotonic() + patience)
+        _write_holder(descriptor, run)
+        yield
+        os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(descriptor: int, deadline: float) -> None:
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise JournalLocked(_sentence(os.pread(descriptor, 1000, 0))) from None
+            time.sleep(_POLL_SECONDS)
+
+
+def _write_holder(descriptor: int, run: str) -> None:
+    holder = {
+        "run": run,
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+
+
+def _sentence(content: bytes) -> str:
+    try:
+        holder = json.loads(content)
+        who = 'run "{run}" on {host}, process {pid}, since {started}'.format(**holder)
+    except (ValueError, KeyError, TypeError):
+        who = "another run"
+    return f"the journal is in use by {who}; wait for it with --wait 10m"

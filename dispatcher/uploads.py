@@ -1,0 +1,86 @@
+"""Files → media ids: each distinct content is uploaded once and reused until it expires."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from dispatcher.errors import NotSent, OutcomeUnknown
+from dispatcher.hookspecs import Transport
+from dispatcher.models import MediaId, Payload, Upload
+
+# An id that is about to expire could be gone before the message arrives.
+_MARGIN = timedelta(minutes=15)
+
+
+class MediaStore(Protocol):
+    """Where media ids are kept between runs: the journal."""
+
+    def media_id(self, account: str, sha256: str) -> MediaId | None: ...
+    def remember_upload(self, account: str, sha256: str, media: MediaId) -> None: ...
+
+
+class Uploads:
+    """Uploads on demand; of several threads that need one content, one uploads, the rest wait."""
+
+    def __init__(self, store: MediaStore) -> None:
+        self._store = store
+        self._guard = threading.Lock()
+        self._locks: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
+        self._here: dict[tuple[str, str], MediaId] = {}
+
+    def media_id(self, transport: Transport, file: Upload) -> str:
+        """The gateway's id of the file's content. Raises what `Transport.upload` raises.
+
+        An unknown outcome is none here: at worst an orphan is left that expires.
+        """
+        place = (account(transport), file.sha256)
+        with self._guard:
+            lock = self._locks[place]
+        with lock:
+            known = self._here.get(place) or self._store.media_id(*place)
+            if known is None or _expired(known):
+                known = _upload(transport, file)
+                self._store.remember_upload(*place, known)
+            self._here[place] = known
+            return known.id
+
+
+def account(transport: Transport) -> str:
+    """Whose media these are: ids of one account mean nothing to another.
+
+    A transport says so with an attribute `account`; without it, all its settings count as one.
+    """
+    return f"{transport.name}:{getattr(transport, 'account', '')}"
+
+
+def filled_in(value: Any, reference: str, media_id: str) -> Any:
+    """The payload with the media id in the place of the file's reference."""
+    if isinstance(value, dict):
+        return {key: filled_in(item, reference, media_id) for key, item in value.items()}
+    if isinstance(value, list):
+        return [filled_in(item, reference, media_id) for item in value]
+    return media_id if value == reference else value
+
+
+def prepared(
+    uploads: Uploads, transport: Transport, payload: Payload, file: Upload | None
+) -> Payload:
+    """The payload as it will be posted, its file uploaded."""
+    if file is None:
+        return payload
+    filled: Payload = filled_in(payload, file.reference, uploads.media_id(transport, file))
+    return filled
+
+
+def _upload(transport: Transport, file: Upload) -> MediaId:
+    try:
+        return transport.upload(file)
+    except OutcomeUnknown as error:
+        raise NotSent(error.text, code=error.code) from error
+
+
+def _expired(media: MediaId) -> bool:
+    return media.expires_at is not None and media.expires_at - _MARGIN < datetime.now(UTC)
