@@ -50,20 +50,22 @@ def _token(pattern: str) -> re.Pattern[str]:
 
     Commas count as blanks: in valid text they tell nothing that the values around them do not.
     """
-    return re.compile(rf"({pattern})(?:[ \t\n,]++|#[^\n]*+)*+", re.DOTALL)
+    return re.compile(rf"({pattern})[ \t\n,]*(?:#[^\n]*[ \t\n,]*)*", re.DOTALL)
 
 
-_BASIC = r'"(?:[^"\\\n]++|\\.)*+"'
-_LITERAL = r"'[^'\n]*+'"
+# Each loop below can go on in one way only, so that failing takes no longer than matching.
+# (Possessive groups would ensure it, but early releases of Python 3.11 get them wrong.)
+_BASIC = r'"[^"\\\n]*(?:\\.[^"\\\n]*)*"'
+_LITERAL = r"'[^'\n]*'"
 # One or two quotes of the content may precede the closing three, hence up to five in a row.
-_LONG_BASIC = r'"""(?:[^"\\]++|\\.|(?!""")")*+"{3,5}'
-_LONG_LITERAL = r"'''(?:[^']++|(?!''')')*+'{3,5}"
+_LONG_BASIC = r'"""[^"\\]*(?:(?:\\.|(?!""")")[^"\\]*)*"{3,5}'
+_LONG_LITERAL = r"'''[^']*(?:(?!''')'[^']*)*'{3,5}"
 # Of these only a date is followed by a blank and a digit: the time of day.
-_PLAIN = r"[\w:.+-]++(?: \d[\w:.+-]*+)?"
+_PLAIN = r"[\w:.+-]+(?: \d[\w:.+-]*)?"
 
 _START = _token("")
 _SYMBOL = _token(r"[\[\]{}.=]")
-_KEY_PART = _token(rf"[\w-]++|{_BASIC}|{_LITERAL}")
+_KEY_PART = _token(rf"[\w-]+|{_BASIC}|{_LITERAL}")
 _VALUE = _token(rf"[\[{{]|{_PLAIN}|{_LONG_BASIC}|{_LONG_LITERAL}|{_BASIC}|{_LITERAL}")
 
 _CLOSERS = {"[": "]", "{": "}"}
