@@ -22,6 +22,9 @@ Severity: TypeAlias = Literal["error", "warning"]
 Status: TypeAlias = Literal["sent", "skipped", "failed", "unknown"]
 Payload: TypeAlias = dict[str, Any]
 
+# One encoder for all: making one takes longer than encoding a message.
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 CONTENT_TYPES: tuple[ContentType, ...] = ("text", "image", "video", "audio", "document")
 
 # The standard library's table differs between machines (it reads the system's) and lacks these.
@@ -236,7 +239,7 @@ class Record(Model):
 
 def encode(payload: Payload) -> bytes:
     """The JSON of a payload, as every transport posts it and as `plan` shows it."""
-    return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
+    return _encode(payload).encode()
 
 
 def _mime_type(path: Path) -> str:

@@ -26,12 +26,10 @@ from dispatcher import (
     SourceError,
     Transport,
     hookimpl,
-    plugin_checks,
-    plugin_loading,
     registry,
 )
 from dispatcher.models import Text
-from dispatcher.registry import PluginInfo, Registry, build_registry
+from dispatcher.registry import PluginInfo, Registry, build_registry, checks, loading
 
 MESSAGE = Message(
     key="default/m/welcome/1/79001234567",
@@ -142,7 +140,7 @@ def test_an_installed_distribution_is_listed_and_asked(install: Install) -> None
 
 
 def test_the_hooks_and_their_arguments() -> None:
-    assert plugin_checks.HOOKS == {
+    assert checks.HOOKS == {
         "dispatcher_resolve_source": ("source", "base"),
         "dispatcher_validate_message": ("message", "attachment"),
         "dispatcher_transform_payload": ("payload", "message"),
@@ -241,7 +239,7 @@ def test_registries_share_nothing() -> None:
 
 
 def test_no_module_keeps_a_manager() -> None:
-    for module in (registry, plugin_loading, plugin_checks):
+    for module in (registry, loading, checks):
         assert not [v for v in vars(module).values() if isinstance(v, pluggy.PluginManager)]
 
 

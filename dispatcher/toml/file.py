@@ -56,7 +56,7 @@ class TomlFile:
     def _places(self) -> dict[explain.Path, Any]:
         from dispatcher.toml.positions import locate
 
-        return dict(locate(self.text))
+        return {} if _too_deep(self.data) else dict(locate(self.text))
 
 
 def located(
@@ -89,8 +89,6 @@ def read_toml(path: Path) -> TomlFile:
         raise ManifestError([located(path, "tables or lists are nested too deep")]) from None
     except ValueError as error:
         raise ManifestError([located(path, f"not valid TOML: {error}")]) from None
-    if _too_deep(data):
-        raise ManifestError([located(path, "tables or lists are nested too deep")])
     return TomlFile(path, text, data)
 
 
@@ -139,7 +137,7 @@ def _line_column(before: str) -> tuple[int, int]:
 
 
 def _too_deep(data: Any) -> bool:
-    """Whether data are nested deeper than anything that follows could walk by recursion."""
+    """Whether paths into the data are so long that all of them would not fit into memory."""
     level = [data]
     for _ in range(MAX_DEPTH):
         level = [

@@ -7,18 +7,24 @@ every failure and every answer has an owner.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
 from dispatcher import hookspecs
-from dispatcher import plugin_checks as checks
 from dispatcher.errors import PluginError, SourceError
 from dispatcher.hookspecs import Engine, Transport
 from dispatcher.models import Attachment, Message, Outcome, Payload, Problem, encode
-from dispatcher.plugin_loading import Manager, PluginInfo, admit, disabled_names, find_candidates
+from dispatcher.registry import checks
+from dispatcher.registry.loading import (
+    Manager,
+    PluginInfo,
+    admit,
+    disabled_names,
+    find_candidates,
+)
 
 if TYPE_CHECKING:
     import click
@@ -46,6 +52,7 @@ class Registry:
         self._manager = manager
         self._causes = tuple(causes)
         self._active = {plugin.name: plugin for plugin in self.plugins if plugin.status == "active"}
+        self._implementations = cache(self._in_call_order)
 
     def require_healthy(self) -> None:
         """Raise `PluginError` if a plugin is broken: every one of them, and how to go on."""
@@ -132,16 +139,16 @@ class Registry:
     def _calls(
         self, hook: str, read: Callable[[object], Answer], **arguments: Any
     ) -> Iterator[tuple[PluginInfo, Callable[[], Answer]]]:
-        for implementation in self._in_order(getattr(self._manager.hook, hook).get_hookimpls()):
+        for implementation in self._implementations(hook):
             plugin = self._active[implementation.plugin_name]
             needed = [arguments[name] for name in implementation.argnames]
             yield plugin, partial(_call, plugin, hook, read, implementation.function, *needed)
 
-    def _in_order(self, implementations: Iterable[pluggy.HookImpl]) -> list[pluggy.HookImpl]:
+    def _in_call_order(self, hook: str) -> list[pluggy.HookImpl]:
         # pluggy's own order is the same but for several with trylast, which it asks in reverse.
         names = list(self._active)
         return sorted(
-            implementations,
+            getattr(self._manager.hook, hook).get_hookimpls(),
             key=lambda each: (each.trylast, not each.tryfirst, names.index(each.plugin_name)),
         )
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 import pluggy
 
 from dispatcher.errors import PluginError
-from dispatcher.plugin_checks import describe, hook_options, hooks_of, missing
+from dispatcher.registry.checks import describe, hook_options, hooks_of, missing
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

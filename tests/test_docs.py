@@ -1,0 +1,136 @@
+"""README: every command runs, every output is what it shows, every file in it is valid."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from dispatcher import config
+from dispatcher.planning import PlanStatus
+from dispatcher.sandbox.process import SandboxProcess
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def blocks(language: str) -> list[str]:
+    return [text for name, text in BLOCKS if name == language]
+
+
+def run(command: str, folder: Path, **environment: str) -> str:
+    """What a command prints, standard output and error together, as a terminal would show it."""
+    line = command.replace("dispatcher ", f"'{sys.executable}' -m dispatcher ", 1)
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("GREENAPI_")}
+    done = subprocess.run(
+        line,
+        shell=True,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**clean, "PYTHONIOENCODING": "utf-8", **environment},
+        check=False,
+    )
+    return done.stdout.decode()
+
+
+def commands(block: str) -> Iterator[tuple[str, str]]:
+    """The commands of a console block, each with the output that it shows."""
+    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+        command, _, output = part.partition("\n")
+        yield command, output
+
+
+def assert_shows(expected: str, actual: str) -> None:
+    """The same text; `…` at the end of a word of the expected one stands for anything."""
+    pattern = r"\S+".join(re.escape(piece) for piece in re.split(r"(?<=  )…(?=\n)", expected))
+    assert re.fullmatch(pattern, actual), f"expected\n{expected}\nbut got\n{actual}"
+
+
+def test_every_command_prints_what_the_readme_shows(tmp_path: Path) -> None:
+    (tmp_path / "manifests").mkdir()
+    shown = 0
+    for language, text in BLOCKS:
+        if language == "toml" and text.startswith("manifest = 1"):
+            (tmp_path / "manifests" / "hello.toml").write_text(text, encoding="utf-8")
+        if language == "console":
+            for command, output in commands(text):
+                assert_shows(output, run(command, tmp_path))
+                shown += 1
+    assert shown == README.count("\n$ ")
+
+
+def test_the_configuration_is_valid_and_shows_the_defaults(tmp_path: Path) -> None:
+    [text] = [block for block in blocks("toml") if block.startswith("manifests = ")]
+    (tmp_path / config.FILE_NAME).write_text(text, encoding="utf-8")
+    shown = config.load(tmp_path).settings
+    defaults = config.Settings()
+    assert shown.delivery == defaults.delivery
+    assert (shown.manifests, shown.transport) == (defaults.manifests, defaults.transport)
+    assert config.load(tmp_path).journal.endswith("/.dispatcher/journal.db")
+    staging = config.load(tmp_path, profile="staging")
+    assert staging.settings.transports["greenapi"]["base_url"] == "http://127.0.0.1:8025"
+
+
+def test_the_fault_of_the_readme_makes_an_outcome_unknown(tmp_path: Path) -> None:
+    rules = re.search(r"-d '(.*)'", README)
+    assert rules is not None
+    (tmp_path / "hello.toml").write_text(blocks("toml")[0], encoding="utf-8")
+    with SandboxProcess() as gateway:
+        request = urllib.request.Request(
+            f"{gateway.url}/api/faults",
+            rules[1].encode(),
+            {"Content-Type": "application/json"},
+            method="PUT",
+        )
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request).close()
+        environment = {
+            "GREENAPI_BASE_URL": gateway.url,
+            "GREENAPI_MEDIA_URL": gateway.url,
+            "GREENAPI_TOKEN": "token",
+        }
+        assert "1 unknown" in run("dispatcher send .", tmp_path, **environment)
+        assert "1 unknown" in run("dispatcher send .", tmp_path, **environment)
+        assert len(gateway.messages()) == 1
+
+
+def test_the_plugin_of_the_readme_works(tmp_path: Path) -> None:
+    [code] = blocks("python")
+    [entry_points] = [block for block in blocks("toml") if "entry-points" in block]
+    [(name, module)] = tomllib.loads(entry_points)["project"]["entry-points"]["dispatcher"].items()
+    (tmp_path / f"{module}.py").write_text(code, encoding="utf-8")
+    metadata = tmp_path / f"{module}-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(f"[dispatcher]\n{name} = {module}\n")
+    manifest = blocks("toml")[0].replace("Hello from a file in git!", "It is free of charge")
+    (tmp_path / "hello.toml").write_text(manifest, encoding="utf-8")
+    output = run("dispatcher validate hello.toml", tmp_path, PYTHONPATH=str(tmp_path))
+    assert 'hello.toml:6:13: error: message "hello": do not write "free of charge"' in output
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)\)", README))
+def test_links_lead_somewhere(link: str) -> None:
+    assert (ROOT / link).exists()
+
+
+def test_make_targets_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = re.findall(r"`?make (demo|test|lint|bench)\b", README)
+    assert set(targets) == {"demo", "test", "lint", "bench"}
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+@pytest.mark.parametrize("status", get_args(PlanStatus))
+def test_every_status_is_explained(status: str) -> None:
+    assert f"| `{status}` |" in README
