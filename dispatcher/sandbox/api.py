@@ -1,0 +1,161 @@
+"""/api: what arrived, waiting for it, and the faults (DESIGN, "The sandbox")."""
+
+import asyncio
+import json
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from dispatcher.sandbox.answers import Json
+from dispatcher.sandbox.counts import Counts, view
+from dispatcher.sandbox.faults import BadRule, Faults, parse_rules
+from dispatcher.sandbox.media import MediaStore
+from dispatcher.sandbox.messages import Filter, Message, Messages
+from dispatcher.sandbox.openapi import describe
+
+FILTERS: Final = ("to", "type", "q")
+PATIENCE: Final = 10.0
+LARGEST_RULES: Final = 1024 * 1024
+
+
+@dataclass
+class Api:
+    """Looks at, waits for and changes what the gateway remembers."""
+
+    messages: Messages
+    media: MediaStore
+    faults: Faults
+    counts: Counts
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/api/messages", self.list_messages, methods=["GET"]),
+            Route("/api/messages", self.clear_messages, methods=["DELETE"]),
+            Route("/api/messages/{id}", self.get_message),
+            Route("/api/wait", self.wait),
+            Route("/api/media", self.list_media),
+            Route("/api/faults", self.list_faults, methods=["GET"]),
+            Route("/api/faults", self.put_faults, methods=["PUT"]),
+            Route("/api/faults", self.clear_faults, methods=["DELETE"]),
+            Route("/api/stats", self.stats),
+            Route("/api/openapi.json", self.description),
+            Route("/readyz", self.ready),
+        ]
+
+    async def list_messages(self, request: Request) -> Response:
+        """The messages that match, oldest first; `limit` keeps the newest, `total` counts all."""
+        _allow_only(request, (*FILTERS, "limit"))
+        found = self.messages.select(_filter(request))
+        limit = int(_number(request, "limit", len(found)))
+        return _listing(len(found), found[max(len(found) - limit, 0) :])
+
+    async def clear_messages(self, request: Request) -> Response:
+        """Forgets the messages and starts to count again."""
+        self.messages.clear()
+        self.counts.clear()
+        return _listing(0, [])
+
+    async def get_message(self, request: Request) -> Response:
+        """One message by its id, or the `latest`."""
+        id = request.path_params["id"]
+        message = self.messages.latest() if id == "latest" else self.messages.get(id)
+        if message is None:
+            raise HTTPException(404, f"there is no message {id}")
+        return Json(message.view())
+
+    async def wait(self, request: Request) -> Response:
+        """Answers when `count` matching messages are there, or with 408 after `timeout` seconds."""
+        _allow_only(request, (*FILTERS, "count", "timeout"))
+        wanted = _filter(request)
+        count = int(_number(request, "count", 1))
+        timeout = _number(request, "timeout", PATIENCE)
+        try:
+            async with asyncio.timeout(timeout):
+                await self.messages.wait(wanted, count)
+        except TimeoutError:
+            there = len(self.messages.select(wanted))
+            raise HTTPException(408, f"{there} of {count} messages after {timeout:g} s") from None
+        found = self.messages.select(wanted)
+        return _listing(len(found), found)
+
+    async def list_media(self, request: Request) -> Response:
+        """The uploaded files that have not expired, oldest first."""
+        media = self.media.all()
+        return Json({"total": len(media), "media": [one.view() for one in media]})
+
+    async def list_faults(self, request: Request) -> Response:
+        """The rules, with what is left of their `times`."""
+        return Json(self.faults.view())
+
+    async def put_faults(self, request: Request) -> Response:
+        """Takes the place of all rules, or of none if one of the new ones cannot be: 422."""
+        try:
+            self.faults.replace(parse_rules(json.loads(await _read(request))))
+        except BadRule as bad:
+            place = {"index": bad.index, "field": bad.field}
+            return Json({"error": str(bad)} | place, 422)
+        except (ValueError, RecursionError):
+            raise HTTPException(422, "the body must be JSON") from None
+        return await self.list_faults(request)
+
+    async def clear_faults(self, request: Request) -> Response:
+        """From now on nothing goes wrong."""
+        self.faults.replace([])
+        return await self.list_faults(request)
+
+    async def stats(self, request: Request) -> Response:
+        """How often things happened."""
+        return Json(view(self.counts))
+
+    async def description(self, request: Request) -> Response:
+        """This server in OpenAPI's words."""
+        return Json(describe())
+
+    async def ready(self, request: Request) -> Response:
+        """Answers as soon as the server serves."""
+        return Json({"status": "ready"})
+
+
+async def show_error(request: Request, error: Exception) -> Response:
+    """Every other refusal of /api as `{"error": reason}`."""
+    assert isinstance(error, HTTPException)
+    return Json({"error": error.detail}, error.status_code, error.headers)
+
+
+def _allow_only(request: Request, allowed: Collection[str]) -> None:
+    for name in request.query_params:
+        if name not in allowed:
+            raise HTTPException(422, f"{name}: unknown; there is {', '.join(allowed)}")
+
+
+async def _read(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_RULES:
+            raise HTTPException(413, f"the body is larger than {LARGEST_RULES} bytes")
+    return bytes(body)
+
+
+def _filter(request: Request) -> Filter:
+    return Filter(**{name: request.query_params.get(name) or None for name in FILTERS})
+
+
+def _number(request: Request, name: str, default: float) -> float:
+    try:
+        number = float(request.query_params.get(name) or default)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise HTTPException(422, f"{name}: must be a number, 0 or more")
+    return number
+
+
+def _listing(total: int, messages: list[Message]) -> Response:
+    return Json({"total": total, "messages": [message.view() for message in messages]})

@@ -1,0 +1,84 @@
+"""The command line: `python -m dispatcher.sandbox`, and the project's `dispatcher sandbox`."""
+
+import ipaddress
+import os
+import signal
+import threading
+from contextlib import suppress
+from typing import Final
+
+import click
+
+STDIN: Final = 0
+
+
+class CannotServe(click.ClickException):
+    """The sandbox does not start; exits as for bad usage (DESIGN, "Command line")."""
+
+    exit_code = 2
+
+
+@click.command("sandbox")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8025,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one.",
+)
+@click.option("--token", help="The only token that is valid; any is, unless this is given.")
+@click.option(
+    "--max-messages",
+    type=click.IntRange(min=1),
+    default=10_000,
+    show_default=True,
+    help="Messages that are kept; the oldest go first.",
+)
+@click.option(
+    "--until-stdin-closes",
+    is_flag=True,
+    help="End with whoever holds the other end of standard input.",
+)
+def sandbox(
+    host: str, port: int, token: str | None, max_messages: int, until_stdin_closes: bool
+) -> None:
+    """A local Green API to try things on, until Ctrl-C.
+
+    Nothing that is sent to it reaches anybody.
+    """
+    try:
+        from dispatcher.sandbox.server import serve
+    except ImportError as error:
+        raise CannotServe(str(error)) from error
+    if not is_loopback(host):
+        click.echo(
+            f"sandbox: {host} can be reached from other machines, and has no password", err=True
+        )
+    watcher = threading.Thread(target=stop_at_end_of_input, daemon=True)
+
+    def announce(url: str) -> None:
+        click.echo(f"sandbox: {url}")
+        if until_stdin_closes:
+            watcher.start()
+
+    try:
+        serve(host, port, token, max_messages, announce)
+    except OSError as error:
+        raise CannotServe(f"cannot listen on {host} port {port}: {error}") from error
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens on the host."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def stop_at_end_of_input() -> None:
+    """Waits for the end of standard input, then ends this process as SIGTERM does."""
+    with suppress(OSError):  # there is no standard input
+        while os.read(STDIN, 65536):
+            pass
+    signal.raise_signal(signal.SIGTERM)

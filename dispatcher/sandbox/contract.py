@@ -1,0 +1,159 @@
+"""What `POST /v1/messages` takes, to the letter: pure checks of one decoded body.
+
+Sources: the customer's document (greenapi-v1-messages.ru.md, the parameters of the request) and
+greenapi-v1.md, "POST /v1/messages".
+"""
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from dispatcher.sandbox.errors import Refusal
+
+Table = Mapping[str, Any]
+
+LONGEST_TEXT: Final = 4096
+MEDIA_FIELDS: Final[Mapping[str, Collection[str]]] = {
+    "image": ("id", "link", "provider", "caption"),
+    "video": ("id", "link", "provider", "caption"),
+    "audio": ("id", "link", "provider"),
+    "document": ("id", "link", "provider", "caption", "filename"),
+}
+CONTENT: Final = ("text", *MEDIA_FIELDS)
+FIELDS: Final = ("to", "recipient_type", "type", "preview_url", *CONTENT)
+
+PERSON: Final = re.compile(r"[0-9]+")
+GROUP: Final = re.compile(r"[0-9]+-[0-9]+")
+UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def check(message: object, has_media: Callable[[str], bool]) -> Table:
+    """The message itself if the gateway takes it; otherwise raises the Refusal that it answers.
+
+    `has_media` says whether an id names a file that was uploaded and has not expired.
+    """
+    if not isinstance(message, dict):
+        raise Refusal(1011, "the body must be a JSON object")
+    _check_recipient(message)
+    _allow_only(message, FIELDS)
+    kind = type_of(message)
+    content = _content(message, kind)
+    if kind == "text":
+        _check_text(content)
+    else:
+        _check_media(kind, content, has_media)
+    _check_preview(message, kind)
+    return message
+
+
+def type_of(message: Table) -> str:
+    """The message's type, `text` if it names none."""
+    kind = message.get("type", "text")
+    if kind not in CONTENT:
+        raise Refusal(1011, f"type must be one of {', '.join(CONTENT)}")
+    return str(kind)
+
+
+def _check_recipient(message: Table) -> None:
+    to = message.get("to")
+    if to is None or to == "":
+        raise Refusal(1020)
+    if not isinstance(to, str) or not (PERSON.fullmatch(to) or GROUP.fullmatch(to)):
+        raise Refusal(1021, "to must be digits (a person) or digits-hyphen-digits (a group)")
+    expected = "group" if "-" in to else "individual"
+    if message.get("recipient_type", expected) != expected:
+        raise Refusal(1011, f"recipient_type must be {expected} for this to")
+
+
+def _content(message: Table, kind: str) -> Table:
+    given = [name for name in CONTENT if name in message]
+    if kind == "text" and "text" not in given:
+        raise Refusal(1030)
+    if given != [kind]:
+        raise Refusal(1011, f"type {kind} needs {kind} and nothing else, not: {', '.join(given)}")
+    return _table(message, kind)
+
+
+def _check_text(text: Table) -> None:
+    _allow_only(text, ("body",), "text.")
+    body = text.get("body")
+    if body is None or body == "":
+        raise Refusal(1030, "text.body is missing")
+    if not isinstance(body, str):
+        raise Refusal(1011, "text.body must be a string")
+    if len(body) > LONGEST_TEXT:
+        raise Refusal(1032, f"text.body has {len(body)} characters, at most {LONGEST_TEXT}")
+    if UNPRINTABLE.search(body):
+        raise Refusal(1031, "text.body has a control character or a lone surrogate")
+
+
+def _check_media(kind: str, media: Table, has_media: Callable[[str], bool]) -> None:
+    prefix = f"{kind}."
+    _allow_only(media, MEDIA_FIELDS[kind], prefix)
+    for name in ("caption", "filename"):
+        if name in media:
+            _string(media, name, prefix)
+    if ("id" in media) == ("link" in media):
+        raise Refusal(1011, f"{kind} needs exactly one of id and link")
+    if "link" in media:
+        _check_link(_string(media, "link", prefix), prefix)
+        _check_provider(media, prefix)
+    else:
+        _check_id(media, prefix, has_media)
+
+
+def _check_id(media: Table, prefix: str, has_media: Callable[[str], bool]) -> None:
+    if "provider" in media:
+        raise Refusal(1011, f"{prefix}provider is only allowed beside link")
+    identity = _string(media, "id", prefix)
+    if not has_media(identity):
+        raise Refusal(1011, f"{prefix}id {identity!r} was never uploaded or has expired")
+
+
+def _check_link(link: str, prefix: str) -> None:
+    try:
+        parts = urlsplit(link)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or any(character.isspace() for character in link):
+        raise Refusal(1011, f"{prefix}link must be an http or https URL with a host")
+
+
+def _check_provider(media: Table, prefix: str) -> None:
+    if "provider" not in media:
+        return
+    provider = _table(media, "provider", prefix)
+    _allow_only(provider, ("name",), f"{prefix}provider.")
+    if not _string(provider, "name", f"{prefix}provider."):
+        raise Refusal(1011, f"{prefix}provider.name is empty")
+
+
+def _check_preview(message: Table, kind: str) -> None:
+    if "preview_url" not in message:
+        return
+    if kind != "text":
+        raise Refusal(1011, "preview_url is only allowed with text")
+    if not isinstance(message["preview_url"], bool):
+        raise Refusal(1011, "preview_url must be true or false")
+
+
+def _allow_only(table: Table, allowed: Collection[str], prefix: str = "") -> None:
+    for name in table:
+        if name not in allowed:
+            raise Refusal(1011, f"field {prefix + name!r} is unknown or not allowed here")
+
+
+def _table(table: Table, name: str, prefix: str = "") -> Table:
+    value = table[name]
+    if not isinstance(value, dict):
+        raise Refusal(1011, f"{prefix}{name} must be an object")
+    return value
+
+
+def _string(table: Table, name: str, prefix: str) -> str:
+    value = table.get(name)
+    if not isinstance(value, str) or UNPRINTABLE.search(value):
+        raise Refusal(1011, f"{prefix}{name} must be a string without control characters")
+    return value

@@ -1,0 +1,121 @@
+"""The messages that the gateway accepted, oldest first, as many as are kept."""
+
+import asyncio
+import itertools
+import json
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+
+@dataclass(slots=True)
+class Message:
+    """One accepted message: the body as it came, and what is asked for most often out of it."""
+
+    id: str
+    received_at: float
+    to: str
+    type: str
+    body: str
+    headers: list[tuple[bytes, bytes]]
+
+    def view(self) -> dict[str, Any]:
+        """What `GET /api/messages/{id}` answers (DESIGN, "The sandbox"); the token stays secret."""
+        return {
+            "id": self.id,
+            "received_at": moment(self.received_at),
+            "to": self.to,
+            "type": self.type,
+            "payload": json.loads(self.body),
+            "body": self.body,
+            "headers": _readable(self.headers),
+        }
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which messages are wanted; `q` may be in any string of the payload, in any case."""
+
+    to: str | None = None
+    type: str | None = None
+    q: str | None = None
+
+    def __call__(self, message: Message) -> bool:
+        return (
+            self.to in (None, message.to)
+            and self.type in (None, message.type)
+            and (not self.q or _mentions(json.loads(message.body), self.q.casefold()))
+        )
+
+
+class Messages:
+    """Keeps the newest `most` messages; adding one costs the same however many are held."""
+
+    def __init__(self, most: int, clock: Callable[[], float]) -> None:
+        self._most = most
+        self._clock = clock
+        self._by_id: OrderedDict[str, Message] = OrderedDict()
+        self._arrival = asyncio.Event()
+        self._run = secrets.token_hex(6)
+        self._numbers = itertools.count(1)
+
+    def add(self, to: str, type: str, body: str, headers: list[tuple[bytes, bytes]]) -> Message:
+        """Keeps a message under a new id, drops the oldest of too many, wakes who waits."""
+        id = f"{self._run}{next(self._numbers):08x}"
+        message = Message(id, self._clock(), to, type, body, headers)
+        self._by_id[message.id] = message
+        if len(self._by_id) > self._most:
+            self._by_id.popitem(last=False)
+        self._arrival.set()
+        self._arrival.clear()
+        return message
+
+    def get(self, id: str) -> Message | None:
+        return self._by_id.get(id)
+
+    def latest(self) -> Message | None:
+        return next(reversed(self._by_id.values()), None)
+
+    def clear(self) -> None:
+        self._by_id.clear()
+
+    def select(self, wanted: Filter) -> list[Message]:
+        """The messages that match, oldest first."""
+        if wanted == Filter():
+            return list(self._by_id.values())
+        return [message for message in self._by_id.values() if wanted(message)]
+
+    async def wait(self, wanted: Filter, count: int) -> None:
+        """Returns when at least `count` matching messages are there."""
+        while self._count(wanted) < count:
+            await self._arrival.wait()
+            await asyncio.sleep(0.01)  # a burst of arrivals is counted once, not once a message
+
+    def _count(self, wanted: Filter) -> int:
+        return len(self._by_id) if wanted == Filter() else len(self.select(wanted))
+
+
+def moment(timestamp: float) -> str:
+    """A POSIX timestamp as ISO 8601 in UTC, to the millisecond."""
+    written = datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="milliseconds")
+    return written.replace("+00:00", "Z")
+
+
+def _readable(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    readable = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
+    return readable | {"authorization": "Bearer ***"}
+
+
+def _mentions(value: object, needle: str) -> bool:
+    return any(needle in text.casefold() for text in _strings(value))
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _strings(inner)

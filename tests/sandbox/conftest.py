@@ -1,0 +1,29 @@
+"""A sandbox in a process of its own, and a client for it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from dispatcher.sandbox.process import SandboxProcess
+
+from .client import Client
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[SandboxProcess]:
+    with SandboxProcess() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(running: SandboxProcess) -> SandboxProcess:
+    """The running sandbox, with nothing of other tests in it but their uploads."""
+    running.clear()
+    return running
+
+
+@pytest.fixture
+def client(sandbox: SandboxProcess) -> Iterator[Client]:
+    client = Client(sandbox.url)
+    yield client
+    client.close()
