@@ -1,0 +1,214 @@
+"""What every answer and every broken connection means for the message: all of it in tables.
+
+Sources: greenapi-v1-messages, "Ошибки"; the provider's v1 list of error codes; the exceptions of
+requests and urllib3, of which only the inner ones tell what happened.
+Imported by `client` only, so that planning does not pay for requests.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from http.client import HTTPException, IncompleteRead, RemoteDisconnected
+from traceback import walk_tb
+from typing import NamedTuple, TypeAlias
+
+from requests import (  # noqa: TID253 - this module is imported only when something is sent
+    ConnectTimeout,
+    ReadTimeout,
+)
+from requests.exceptions import (  # noqa: TID253 - see above
+    InvalidSchema,
+    InvalidURL,
+    MissingSchema,
+)
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    DecodeError,
+    LocationValueError,
+    NameResolutionError,
+    NewConnectionError,
+    ProxyError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from dispatcher import AccountRefused, DeliveryError, NotSent, OutcomeUnknown, Refused
+from dispatcher.builtin.greenapi.answers import Answer
+from dispatcher.builtin.greenapi.routes import Route
+
+Outcome: TypeAlias = type[DeliveryError]
+Chain: TypeAlias = tuple[BaseException, ...]  # from the outer exception to the inner one
+
+# Decided by the status alone, whatever the body says.
+BY_STATUS: dict[int, Outcome] = {
+    **dict.fromkeys(range(200, 300), OutcomeUnknown),  # reached only without a message id
+    **dict.fromkeys(range(500, 600), OutcomeUnknown),
+    429: NotSent,
+    401: AccountRefused,
+    403: AccountRefused,
+}
+# Then by `errors[0].code`.
+BY_CODE: dict[int, Outcome] = {
+    **dict.fromkeys((1, 1011, 1020, 1021, 1022, 1023, 1030, 1031, 1032, 7200), Refused),
+    **dict.fromkeys((1040, 1041, 1062, 1071), AccountRefused),
+    **dict.fromkeys((82, 1060), NotSent),
+    **dict.fromkeys((1010, 1024, 1042), OutcomeUnknown),
+}
+# Then by the status again; what is in no table is unknown.
+BY_STATUS_WITHOUT_CODE: dict[int, Outcome] = {
+    **dict.fromkeys(range(300, 400), Refused),
+    **dict.fromkeys((404, 405, 413, 414, 415, 422), Refused),
+}
+HINTS = {
+    **dict.fromkeys(range(200, 300), "the answer has no id"),
+    **dict.fromkeys(range(300, 400), "redirects are not followed, check {setting}"),
+    **dict.fromkeys((401, 403), "check the token"),
+    **dict.fromkeys((404, 405), "check {setting}"),
+}
+
+
+class Verdict(NamedTuple):
+    """How an attempt ended, other than well."""
+
+    outcome: Outcome
+    code: str | None
+    text: str
+    retry_after: float | None = None
+
+
+class AnswerTooLarge(Exception):
+    """More came back than anybody should read."""
+
+
+class Cause(NamedTuple):
+    """A row of the tables of exceptions: any of these gives this code and this sentence."""
+
+    errors: tuple[type[BaseException], ...]
+    code: str
+    text: str
+
+
+# No request can be made with such settings; it is the same for every message.
+UNUSABLE = (
+    Cause(
+        (InvalidURL, InvalidSchema, MissingSchema, LocationValueError),
+        "configuration",
+        "{setting} or the proxy of the environment cannot be used: {detail}",
+    ),
+)
+# It broke before a connection stood, so that nothing of the request left.
+CONNECTING = (
+    Cause((ProxyError,), "proxy", "the proxy gives no connection to {host}: {detail}"),
+    Cause((NameResolutionError,), "dns", "the name of {host} cannot be resolved: {detail}"),
+    Cause((ConnectionRefusedError,), "connection_refused", "connection refused by {host}"),
+    Cause(
+        (TimeoutError, ReadTimeoutError, ConnectTimeout),
+        "connect_timeout",
+        "no connection to {host} within {connect_timeout:g} s",
+    ),
+    Cause(
+        (ssl.SSLError, SSLError),
+        "tls",
+        "no secure connection to {host}: {detail}; check {setting} and the certificates",
+    ),
+    Cause((Exception,), "connection_failed", "no connection to {host}: {detail}"),
+)
+# It broke later: the gateway may have accepted.
+CONNECTED = (
+    Cause((ReadTimeoutError, ReadTimeout), "read_timeout", "no answer within {read_timeout:g} s"),
+    Cause((TimeoutError,), "write_timeout", "{host} stopped taking the request"),
+    Cause(
+        (RemoteDisconnected, ConnectionError, IncompleteRead, ssl.SSLError),
+        "connection_lost",
+        "the connection to {host} broke before the whole answer was there",
+    ),
+    Cause(
+        (HTTPException, DecodeError, AnswerTooLarge),
+        "bad_answer",
+        "the answer of {host} cannot be read: {detail}",
+    ),
+    Cause((Exception,), "unexpected", "no answer of {host} was read: {detail}"),
+)
+
+
+def of_answer(route: Route, answer: Answer) -> Verdict:
+    """What an answer without the id of an accepted message means."""
+    code = answer.error_code
+    outcome = (
+        BY_STATUS.get(answer.status)
+        or BY_CODE.get(code or 0)
+        or BY_STATUS_WITHOUT_CODE.get(answer.status, OutcomeUnknown)
+    )
+    if answer.broken and outcome is OutcomeUnknown:
+        return of_exception(route, answer.broken)
+    hint = HINTS.get(answer.status, "").format(setting=route.setting)
+    return Verdict(
+        _unless_repeatable(route, outcome),
+        f"http {answer.status}" if code is None else str(code),
+        f"{hint}: {answer.words}" if hint else answer.words,
+        answer.retry_after,
+    )
+
+
+def of_exception(route: Route, error: Exception) -> Verdict:
+    """What it means that there is no usable answer; unknown, unless nothing can have left."""
+    chain = tuple(_chain(error))
+    outcome, table = _kind(route, chain)
+    cause = next(cause for cause in table if _contains(chain, cause.errors))
+    text = cause.text.format(detail=_detail(chain[-1]), **route._asdict())
+    return Verdict(outcome, cause.code, text)
+
+
+def _kind(route: Route, chain: Chain) -> tuple[Outcome, tuple[Cause, ...]]:
+    if _contains(chain, UNUSABLE[0].errors):
+        return AccountRefused, UNUSABLE
+    if _broke_while_connecting(chain):
+        return NotSent, CONNECTING
+    return _unless_repeatable(route, OutcomeUnknown), CONNECTED
+
+
+def _unless_repeatable(route: Route, outcome: Outcome) -> Outcome:
+    return NotSent if route.repeatable and outcome is OutcomeUnknown else outcome
+
+
+def _contains(chain: Chain, errors: tuple[type[BaseException], ...]) -> bool:
+    return any(isinstance(error, errors) for error in chain)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """From the outer exception to the inner one.
+
+    Never through `__context__`: that may lead to an earlier attempt, which says nothing here.
+    """
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        yield error
+        inner = (*error.args, getattr(error, "reason", None), error.__cause__)
+        error = next((one for one in inner if isinstance(one, BaseException)), None)
+
+
+def _broke_while_connecting(chain: Chain) -> bool:
+    """Whether it was the name, the connection, the proxy or the TLS handshake.
+
+    Classes do not tell a failed handshake from TLS that breaks later, nor a proxy that refuses from
+    one that hangs up on a request under way: both look the same in urllib3. That the error came
+    through its `connect` does; should that ever be renamed, the outcome becomes "unknown".
+    """
+    if _contains(chain, (NewConnectionError, ConnectTimeoutError, ConnectTimeout)):
+        return True
+    return any(
+        frame.f_code.co_name == "connect"
+        and frame.f_globals.get("__name__") == "urllib3.connection"
+        for error in chain
+        for frame, _ in walk_tb(error.__traceback__)
+    )
+
+
+def _detail(error: BaseException) -> str:
+    for name in ("verify_message", "reason", "strerror"):
+        words = getattr(error, name, None)
+        if isinstance(words, str) and words:
+            return words.replace("_", " ").lower() if words.isupper() else words
+    return str(error) or type(error).__name__

@@ -1,0 +1,64 @@
+"""A message as the body of `POST /v1/messages` (greenapi-v1-messages, "Запрос")."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dispatcher import (
+    Attachment,
+    Link,
+    Media,
+    MediaId,
+    Message,
+    Payload,
+    Upload,
+)
+
+
+def build(message: Message, attachment: Attachment | None) -> Payload:
+    """The JSON body, keys in the document's order, only what the message says.
+
+    `attachment`: what the media's `source` resolved to; None: its `link` or `id` passes on as it
+    is. An `Upload` stands in the body as its `reference` until its media id is known.
+    `recipient_type` is always there: the provider's documents disagree about its default.
+    """
+    payload: Payload = {
+        "recipient_type": message.recipient_type,
+        "to": message.to,
+        "type": message.type,
+        message.type: _content(message, attachment),
+    }
+    if message.preview_url is not None:
+        payload["preview_url"] = message.preview_url
+    return payload
+
+
+def _content(message: Message, attachment: Attachment | None) -> dict[str, Any]:
+    if message.media is None:
+        return message.content.model_dump()
+    fields = {
+        **_written(message.media),
+        **_attached(attachment),
+        "caption": getattr(message.media, "caption", None),
+        "filename": getattr(message.media, "filename", None),
+    }
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def _written(media: Media) -> dict[str, Any]:
+    provider = media.provider and media.provider.model_dump()
+    return {"id": media.id, "link": media.link, "provider": provider}
+
+
+def _attached(attachment: Attachment | None) -> dict[str, Any]:
+    match attachment:
+        case Upload():
+            return {"id": attachment.reference}
+        case MediaId():
+            return {"id": attachment.id}
+        case Link(provider=None):
+            return {"link": attachment.url}
+        case Link():
+            return {"link": attachment.url, "provider": {"name": attachment.provider}}
+        case None:
+            return {}

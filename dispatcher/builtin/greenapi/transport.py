@@ -1,0 +1,112 @@
+"""The transport `greenapi`: builds, checks and posts messages, and uploads their files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings
+
+from dispatcher import (
+    Attachment,
+    MediaId,
+    Message,
+    NotSent,
+    Payload,
+    Problem,
+    Receipt,
+    Refused,
+    Upload,
+    encode,
+)
+from dispatcher.builtin.greenapi import payload as payloads
+from dispatcher.builtin.greenapi import routes, rules
+from dispatcher.builtin.greenapi.files import media_headers, opened
+from dispatcher.builtin.greenapi.settings import GreenApiSettings
+
+if TYPE_CHECKING:
+    from dispatcher.builtin.greenapi.client import Client
+
+MEDIA_LIFETIME = timedelta(hours=24)  # provider's v1 documents, `/v1/media`
+
+
+class GreenApi:
+    """WhatsApp messages through Green API v1 (greenapi-v1-messages)."""
+
+    name: ClassVar[str] = "greenapi"
+    Settings: ClassVar[type[BaseSettings]] = GreenApiSettings
+
+    def __init__(self, settings: GreenApiSettings) -> None:
+        self._settings = settings
+        self._messages = routes.messages(settings)
+        self._media = routes.media(settings)
+        self._threads = threading.local()
+
+    def build(self, message: Message, attachment: Attachment | None) -> Payload:
+        """The body of `POST /v1/messages`; an `Upload` stands in it as its `reference`."""
+        return payloads.build(message, attachment)
+
+    def check(self, payload: Payload, attachment: Attachment | None) -> Iterable[Problem]:
+        """Every way in which the payload breaks the gateway's contract; never raises."""
+        return rules.check(payload, attachment)
+
+    def require_credentials(self) -> None:
+        """Raise ConfigError if there is no usable token; without this, the first use does."""
+        _ = self._token
+
+    def upload(self, file: Upload) -> MediaId:
+        """Store a file at the gateway for 24 hours; it never holds more than a piece in memory.
+
+        Raises `Refused` if the file is not the one that was planned, `NotSent` for everything that
+        may work later: repeating an upload does no harm.
+        """
+        client = self._client()
+        headers = media_headers(file)
+        expires_at = datetime.now(UTC) + MEDIA_LIFETIME
+        with opened(file) as body:
+            identifier = client.post(self._media, body, headers)
+        if not body.complete:
+            raise NotSent("the gateway did not wait for the whole file", code="incomplete")
+        return MediaId(id=identifier, expires_at=expires_at)
+
+    def send(self, payload: Payload) -> Receipt:
+        """Post one message, once.
+
+        Raises `NotSent`, `Refused`, `AccountRefused` or `OutcomeUnknown`.
+        """
+        client = self._client()
+        body = _encoded(payload)
+        headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+        return Receipt(id=client.post(self._messages, body, headers))
+
+    @property
+    def account(self) -> str:
+        """Tells one account's media from another's, without telling the token."""
+        secret = f"{self._media.url} {self._token.get_secret_value()}"
+        return hashlib.sha256(secret.encode()).hexdigest()
+
+    @cached_property
+    def _token(self) -> SecretStr:
+        return self._settings.credentials()
+
+    def _client(self) -> Client:
+        """This thread's client; a forked process must not speak on its parent's connections."""
+        client: Client | None = getattr(self._threads, "client", None)
+        if client is None or client.pid != os.getpid():
+            from dispatcher.builtin.greenapi.client import Client
+
+            client = self._threads.client = Client(self._token)
+        return client
+
+
+def _encoded(payload: Payload) -> bytes:
+    try:
+        return encode(payload)
+    except Exception:  # a plugin may have left anything in it
+        raise Refused("the message cannot be written as JSON", code="payload") from None

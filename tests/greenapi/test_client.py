@@ -1,0 +1,257 @@
+"""Connections and sessions: what is shared, what is kept, and where the token never goes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dispatcher import ConfigError, OutcomeUnknown, Receipt, Refused, Upload
+from dispatcher.builtin.greenapi import GreenApi, client, dispatcher_transports
+
+PAYLOAD = {"to": "79001234567", "type": "text", "text": {"body": "x"}}
+ACCEPTED = b'{"messages":[{"id":"1"}],"media":[{"id":"1"}]}'
+
+
+def _serve(peer: Any) -> None:
+    while peer.read():
+        peer.answer(201, ACCEPTED)
+
+
+def test_one_connection_serves_many_messages(
+    transport: Callable[..., GreenApi], gateway: Callable[..., Any]
+) -> None:
+    server = gateway(_serve)
+    sender = transport(server.url)
+    for _ in range(20):
+        assert sender.send(PAYLOAD) == Receipt(id="1")
+    assert (server.connections, len(server.requests)) == (1, 20)
+
+
+def test_refused_messages_keep_the_connection(
+    transport: Callable[..., GreenApi], gateway: Callable[..., Any]
+) -> None:
+    def behave(peer: Any) -> None:
+        while peer.read():
+            peer.answer(400, b'{"errors":[{"code":1020}]}')
+
+    server = gateway(behave)
+    sender = transport(server.url)
+    for _ in range(5):
+        with pytest.raises(Refused):
+            sender.send(PAYLOAD)
+    assert server.connections == 1
+
+
+def test_a_connection_that_the_gateway_closed_is_not_used_again(
+    transport: Callable[..., GreenApi], gateway: Callable[..., Any]
+) -> None:
+    closed = threading.Event()
+
+    def behave(peer: Any) -> None:
+        peer.read()
+        peer.answer(201, ACCEPTED)
+        peer.connection.close()
+        closed.set()
+
+    server = gateway(behave)
+    sender = transport(server.url)
+    for _ in range(3):
+        sender.send(PAYLOAD)
+        assert closed.wait(5)
+        closed.clear()
+    assert server.connections == 3
+
+
+def test_a_connection_is_not_used_after_long_idleness(
+    monkeypatch: pytest.MonkeyPatch, transport: Callable[..., GreenApi], gateway: Callable[..., Any]
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(client, "monotonic", lambda: now[0])
+    server = gateway(_serve)
+    sender = transport(server.url)
+    for idle, connections in ((0, 1), (4.9, 1), (5.1, 2), (4.9, 2)):
+        now[0] += idle
+        sender.send(PAYLOAD)
+        assert server.connections == connections
+
+
+def test_a_connection_after_a_failure_is_a_new_one(
+    transport: Callable[..., GreenApi], gateway: Callable[..., Any]
+) -> None:
+    server = gateway(lambda peer: (peer.read(), peer.answer(201, ACCEPTED), peer.read()))
+    sender = transport(server.url)
+    sender.send(PAYLOAD)
+    with pytest.raises(OutcomeUnknown):
+        sender.send(PAYLOAD)
+    assert sender.send(PAYLOAD) == Receipt(id="1")
+    assert (server.connections, len(server.requests)) == (2, 3)
+
+
+def test_each_thread_has_its_own_session(
+    transport: Callable[..., GreenApi], gateway: Callable[..., Any]
+) -> None:
+    server = gateway(_serve)
+    sender = transport(server.url)
+    together, clients = threading.Barrier(4), []
+
+    def send() -> None:
+        together.wait()
+        for _ in range(3):
+            sender.send(PAYLOAD)
+        clients.append(sender._client()._session)
+        together.wait()
+
+    threads = [threading.Thread(target=send) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({id(one) for one in clients}) == 4
+    assert (server.connections, len(server.requests)) == (4, 12)
+
+
+def test_a_forked_process_opens_its_own_connection(
+    monkeypatch: pytest.MonkeyPatch, transport: Callable[..., GreenApi], gateway: Callable[..., Any]
+) -> None:
+    server = gateway(_serve)
+    sender = transport(server.url)
+    sender.send(PAYLOAD)
+    mine = sender._client()
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    sender.send(PAYLOAD)
+    assert sender._client() is not mine
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_not_followed(
+    transport: Callable[..., GreenApi], gateway: Callable[..., Any], upload: Any, status: int
+) -> None:
+    elsewhere = gateway(_serve)
+
+    def behave(peer: Any) -> None:
+        while peer.read():
+            peer.answer(status, b"", f"Location: {elsewhere.url}/v1/messages")
+
+    server = gateway(behave)
+    sender = transport(server.url)
+    with pytest.raises(Refused, match="redirects are not followed, check base_url"):
+        sender.send(PAYLOAD)
+    with pytest.raises(Refused, match="redirects are not followed, check media_url"):
+        sender.upload(upload())
+    assert len(server.requests) == 2
+    assert elsewhere.connections == 0
+
+
+@pytest.mark.parametrize("location", ["http://[", "//\xff..\xff", "http://a b", "\x00"])
+def test_a_redirect_to_nonsense_is_refused_as_well(
+    transport: Callable[..., GreenApi], gateway: Callable[..., Any], location: str
+) -> None:
+    head = f"HTTP/1.1 302 X\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
+    server = gateway(lambda peer: (peer.read(), peer.raw(head.encode("latin-1"))))
+    with pytest.raises(Refused, match="redirects are not followed"):
+        transport(server.url).send(PAYLOAD)
+
+
+def test_netrc_does_not_replace_the_token(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    transport: Callable[..., GreenApi],
+    gateway: Callable[..., Any],
+    upload: Callable[..., Upload],
+    token: str,
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password other\ndefault login me password other\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    server = gateway(_serve)
+    sender = transport(server.url)
+    sender.send(PAYLOAD)
+    sender.upload(upload())
+    assert [one.headers["authorization"] for one in server.requests] == [f"Bearer {token}"] * 2
+
+
+def test_nothing_for_this_machine_goes_through_a_proxy(
+    monkeypatch: pytest.MonkeyPatch, transport: Callable[..., GreenApi], gateway: Callable[..., Any]
+) -> None:
+    proxy, server = gateway(_serve), gateway(_serve)
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, proxy.url)
+    assert transport(server.url).send(PAYLOAD) == Receipt(id="1")
+    assert (proxy.connections, server.connections) == (0, 1)
+
+
+def test_cookies_are_not_kept(
+    transport: Callable[..., GreenApi], gateway: Callable[..., Any]
+) -> None:
+    def behave(peer: Any) -> None:
+        while peer.read():
+            peer.answer(201, ACCEPTED, "Set-Cookie: session=1; Path=/")
+
+    server = gateway(behave)
+    sender = transport(server.url)
+    sender.send(PAYLOAD)
+    sender.send(PAYLOAD)
+    assert all("cookie" not in request.headers for request in server.requests)
+
+
+def test_the_addresses_are_separate(
+    transport: Callable[..., GreenApi], gateway: Callable[..., Any], upload: Callable[..., Upload]
+) -> None:
+    api, media = gateway(_serve), gateway(_serve)
+    sender = transport(base_url=f"{api.url}/green/", media_url=media.url)
+    sender.send(PAYLOAD)
+    sender.upload(upload())
+    assert [one.line for one in api.requests] == ["POST /green/v1/messages HTTP/1.1"]
+    assert [one.line for one in media.requests] == ["POST /v1/media HTTP/1.1"]
+
+
+def test_without_a_token_nothing_is_sent(
+    gateway: Callable[..., Any], upload: Callable[..., Upload]
+) -> None:
+    server = gateway(_serve)
+    sender = GreenApi(GreenApi.Settings(base_url=server.url, media_url=server.url))
+    for action in (
+        sender.require_credentials,
+        lambda: sender.send(PAYLOAD),
+        lambda: sender.upload(upload()),
+    ):
+        with pytest.raises(ConfigError, match="GREENAPI_TOKEN or GREENAPI_TOKEN_FILE"):
+            action()
+    assert server.connections == 0
+
+
+def test_a_token_is_enough(transport: Callable[..., GreenApi]) -> None:
+    transport().require_credentials()
+
+
+def test_the_plugin_offers_the_transport() -> None:
+    (offered,) = dispatcher_transports()
+    assert offered is GreenApi
+    assert offered.name == "greenapi"
+
+
+def test_planning_does_not_pay_for_requests() -> None:
+    program = """
+import sys
+from dispatcher import Link, Message, Upload
+from dispatcher.builtin.greenapi import GreenApi
+transport = GreenApi(GreenApi.Settings(token="t"))
+transport.require_credentials()
+message = Message(key="k", manifest="m", id="x", to="79001234567", recipient_type="individual",
+                  type="image", image={"link": "https://cdn.example/x"}, transport="greenapi")
+payload = transport.build(message, Link(url="https://cdn.example/x"))
+assert not list(transport.check(payload, None))
+heavy = {name.partition(".")[0] for name in sys.modules} & {"requests", "urllib3", "http"}
+assert not heavy, heavy
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    subprocess.run([sys.executable, "-c", program], check=True, env=environment)

@@ -1,0 +1,518 @@
+"""Every way in which a connection dies, on real sockets: what is said about the message."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import os
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests  # noqa: TID253 - only tests of what requests raises
+import responses
+
+from dispatcher import AccountRefused, DeliveryError, NotSent, OutcomeUnknown, Receipt, Upload
+from dispatcher.builtin.greenapi import GreenApi
+
+PAYLOAD = {"to": "79001234567", "type": "text", "text": {"body": "x"}}
+BIG = {**PAYLOAD, "text": {"body": "x" * 5_000_000}}
+ACCEPTED = b'{"messages":[{"id":"1"}],"media":[{"id":"1"}]}'
+
+
+def _failure(action: Callable[[], object]) -> DeliveryError:
+    with pytest.raises(DeliveryError) as caught:
+        action()
+    failure = caught.value
+    assert failure.__context__ is None
+    assert " at 0x" not in failure.text
+    assert "object" not in failure.text
+    return failure
+
+
+def _then(*steps: str | bytes | tuple[Any, ...]) -> Callable[[Any], None]:
+    """A server that does these things in turn: bytes are said as they are."""
+
+    def behave(peer: Any) -> None:
+        for step in steps:
+            if isinstance(step, bytes):
+                peer.raw(step)
+            elif isinstance(step, str):
+                getattr(peer, step)()
+            else:
+                getattr(peer, step[0])(*step[1:])
+
+    return behave
+
+
+HEAD = b"HTTP/1.1 201 Created\r\n"
+
+# What the server does; code; words. In none of these is it certain that nothing was accepted.
+DEATHS = {
+    "reset in the request": (
+        lambda peer: (peer.connection.recv(1), peer.reset()),
+        "connection_lost",
+        "broke before the whole answer",
+    ),
+    "closed after the request": (_then("read"), "connection_lost", "broke before"),
+    "reset after the request": (_then("read", "reset"), "connection_lost", "broke before"),
+    "no answer": (_then("read", "stall"), "read_timeout", "no answer within 0.3 s"),
+    "cut in the status line": (_then("read", b"HTTP/1.1 20"), "bad_answer", "cannot be read"),
+    "cut in the headers": (
+        _then("read", HEAD + b"Content-Le"),
+        "http 201",
+        "the answer has no id: the gateway answered 201 Created",
+    ),
+    "cut in the body": (
+        _then("read", HEAD + b'Content-Length: 50\r\n\r\n{"messages":[{"id":"1"}]'),
+        "connection_lost",
+        "broke before the whole answer",
+    ),
+    "reset in the body": (
+        _then("read", HEAD + b"Content-Length: 50\r\n\r\n{", "reset"),
+        "connection_lost",
+        "broke before the whole answer",
+    ),
+    "cut in a chunk": (
+        _then("read", HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{"),
+        "connection_lost",
+        "broke before the whole answer",
+    ),
+    "stall in the body": (
+        _then("read", HEAD + b"Content-Length: 50\r\n\r\n{", "stall"),
+        "read_timeout",
+        "no answer within 0.3 s",
+    ),
+    "stall in the headers": (_then("read", HEAD, "stall"), "read_timeout", "within 0.3 s"),
+    "not HTTP": (_then("read", b"hello\r\n\r\n"), "bad_answer", "cannot be read: hello"),
+    "endless header": (_then("read", HEAD + b"X: " + b"x" * 99_999), "bad_answer", "65536"),
+    "too many headers": (_then("read", HEAD + b"X: y\r\n" * 999), "bad_answer", "100 headers"),
+    "two lengths": (
+        _then("read", HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n{}"),
+        "unexpected",
+        "multiple unmatching values",
+    ),
+    "not gzip": (
+        _then("read", ("answer", 201, ACCEPTED, "Content-Encoding: gzip")),
+        "bad_answer",
+        "cannot be read",
+    ),
+    "too long": (
+        _then("read", ("answer", 201, ACCEPTED + b" " * 1024 * 1024)),
+        "bad_answer",
+        "longer than 1048576 bytes",
+    ),
+    "too long when unpacked": (
+        _then(
+            "read",
+            ("answer", 201, gzip.compress(ACCEPTED + b" " * 9_000_000), "Content-Encoding: gzip"),
+        ),
+        "bad_answer",
+        "longer than 1048576 bytes",
+    ),
+    "endless": (
+        _then("read", HEAD + b"\r\n" + ACCEPTED + b" " * 5_000_000, "stall"),
+        "bad_answer",
+        "longer than 1048576 bytes",
+    ),
+}
+
+
+@pytest.mark.parametrize(("behave", "code", "words"), DEATHS.values(), ids=DEATHS.keys())
+def test_what_may_have_been_accepted_is_unknown(
+    transport: Callable[..., GreenApi],
+    gateway: Callable[..., Any],
+    upload: Callable[..., Upload],
+    behave: Callable[[Any], None],
+    code: str,
+    words: str,
+) -> None:
+    server = gateway(behave)
+    read_timeout = 0.3 if code == "read_timeout" else 5
+    failure = _failure(lambda: transport(server.url, read_timeout=read_timeout).send(PAYLOAD))
+    assert (type(failure), failure.code) == (OutcomeUnknown, code)
+    assert words in failure.text
+    assert server.connections == 1
+    sender = transport(server.url, read_timeout=read_timeout)
+    failure = _failure(lambda: sender.upload(upload()))
+    assert (type(failure), failure.code) == (NotSent, code)
+    assert server.connections == 2
+
+
+def test_a_server_that_stops_reading(
+    transport: Callable[..., GreenApi], gateway: Callable[..., Any], upload: Callable[..., Upload]
+) -> None:
+    server = gateway(lambda peer: (peer.connection.recv(10), peer.stall()))
+    failure = _failure(lambda: transport(server.url, connect_timeout=0.3).send(BIG))
+    assert (type(failure), failure.code) == (OutcomeUnknown, "write_timeout")
+    assert failure.text == f"127.0.0.1:{server.port} stopped taking the request"
+    big = upload(b"x" * 5_000_000)
+    failure = _failure(lambda: transport(server.url, connect_timeout=0.3).upload(big))
+    assert (type(failure), failure.code) == (NotSent, "write_timeout")
+
+
+def test_a_reset_while_a_big_body_leaves(
+    transport: Callable[..., GreenApi], gateway: Callable[..., Any]
+) -> None:
+    server = gateway(lambda peer: (peer.connection.recv(99_999), peer.reset()))
+    failure = _failure(lambda: transport(server.url).send(BIG))
+    assert (type(failure), failure.code) == (OutcomeUnknown, "connection_lost")
+
+
+def test_an_answer_that_comes_before_the_body_left_counts(
+    transport: Callable[..., GreenApi], gateway: Callable[..., Any], upload: Callable[..., Upload]
+) -> None:
+    def behave(peer: Any) -> None:
+        peer.connection.recv(10)
+        peer.answer(413, b"", "Connection: close")
+        peer.gateway.ended.wait(0.2)
+        peer.reset()
+
+    server = gateway(behave)
+    failure = _failure(lambda: transport(server.url).send(BIG))
+    assert failure.code == "http 413"
+    failure = _failure(lambda: transport(server.url).upload(upload(b"x" * 5_000_000)))
+    assert failure.code == "http 413"
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"), [(429, NotSent), (401, AccountRefused), (500, OutcomeUnknown)]
+)
+def test_a_cut_body_does_not_change_what_the_status_says(
+    transport: Callable[..., GreenApi],
+    gateway: Callable[..., Any],
+    status: int,
+    outcome: type[DeliveryError],
+) -> None:
+    head = f"HTTP/1.1 {status} X\r\nContent-Length: 50\r\nRetry-After: 7\r\n\r\n".encode()
+    server = gateway(_then("read", head + b'{"errors"'))
+    failure = _failure(lambda: transport(server.url).send(PAYLOAD))
+    assert type(failure) is outcome
+    assert getattr(failure, "retry_after", 7) == 7
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_chunked_or_packed_answer_is_an_answer(
+    transport: Callable[..., GreenApi], gateway: Callable[..., Any], chunked: bool
+) -> None:
+    packed = gzip.compress(ACCEPTED)
+    chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(packed), packed)
+    head = HEAD + b"Content-Encoding: gzip\r\n"
+    answer = head + (
+        b"Transfer-Encoding: chunked\r\n\r\n" + chunks
+        if chunked
+        else b"Content-Length: %d\r\n\r\n" % len(packed) + packed
+    )
+
+    def behave(peer: Any) -> None:
+        while peer.read():
+            peer.raw(answer)
+
+    server = gateway(behave)
+    sender = transport(server.url)
+    assert [sender.send(PAYLOAD) for _ in range(3)] == [Receipt(id="1")] * 3
+    assert server.connections == 1
+
+
+# Nothing left: before the connection stood.
+
+
+def _never_left(sender: GreenApi, file: Upload, code: str, words: str) -> None:
+    for action in (lambda: sender.send(PAYLOAD), lambda: sender.upload(file)):
+        failure = _failure(action)
+        assert (type(failure), failure.code) == (NotSent, code)
+        assert words in failure.text
+
+
+def test_connection_refused(
+    transport: Callable[..., GreenApi], closed_port: int, upload: Callable[..., Upload]
+) -> None:
+    sender = transport(f"http://127.0.0.1:{closed_port}")
+    _never_left(
+        sender, upload(), "connection_refused", f"connection refused by 127.0.0.1:{closed_port}"
+    )
+
+
+def test_no_such_name(transport: Callable[..., GreenApi], upload: Callable[..., Upload]) -> None:
+    sender = transport("https://no-such-host.invalid")
+    _never_left(sender, upload(), "dns", "the name of no-such-host.invalid cannot be resolved")
+
+
+def test_connect_timeout(
+    transport: Callable[..., GreenApi], full_port: int, upload: Callable[..., Upload]
+) -> None:
+    sender = transport(f"http://127.0.0.1:{full_port}", connect_timeout=0.2)
+    words = f"no connection to 127.0.0.1:{full_port} within 0.2 s"
+    _never_left(sender, upload(), "connect_timeout", words)
+
+
+def test_no_route(
+    monkeypatch: pytest.MonkeyPatch,
+    transport: Callable[..., GreenApi],
+    upload: Callable[..., Upload],
+) -> None:
+    def unreachable(*_: object, **__: object) -> None:
+        raise OSError(101, "Network is unreachable")
+
+    monkeypatch.setattr("urllib3.util.connection.create_connection", unreachable)
+    words = "no connection to gateway.test: Network is unreachable"
+    _never_left(transport("https://gateway.test"), upload(), "connection_failed", words)
+
+
+def _https(server: Any) -> str:
+    return f"https://127.0.0.1:{server.port}"
+
+
+def test_tls_to_a_server_without(
+    transport: Callable[..., GreenApi], gateway: Callable[..., Any], upload: Callable[..., Upload]
+) -> None:
+    server = gateway(lambda peer: (peer.connection.recv(999), peer.answer(400)))
+    words = "wrong version number; check base_url"
+    failure = _failure(lambda: transport(_https(server)).send(PAYLOAD))
+    assert (type(failure), failure.code) == (NotSent, "tls")
+    assert words in failure.text
+    _never_left(transport(_https(server)), upload(), "tls", "no secure connection")
+
+
+def test_a_certificate_that_nobody_vouches_for(
+    transport: Callable[..., GreenApi],
+    gateway: Callable[..., Any],
+    certificate: Path,
+    upload: Callable[..., Upload],
+) -> None:
+    server = gateway(_then(("secure", certificate), "read"))
+    _never_left(transport(_https(server)), upload(), "tls", "self-signed certificate")
+    assert server.requests == []
+
+
+def test_a_handshake_that_stalls_or_breaks(
+    transport: Callable[..., GreenApi], gateway: Callable[..., Any], upload: Callable[..., Upload]
+) -> None:
+    server = gateway(_then("stall"))
+    sender = transport(_https(server), connect_timeout=0.2)
+    _never_left(sender, upload(), "connect_timeout", "within 0.2 s")
+    server = gateway(lambda peer: (peer.connection.recv(999), peer.reset()))
+    _never_left(transport(_https(server)), upload(), "connection_failed", "no connection to")
+
+
+@pytest.fixture
+def trusted(monkeypatch: pytest.MonkeyPatch, certificate: Path) -> Path:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    return certificate
+
+
+def test_tls_that_breaks_after_the_request_left(
+    transport: Callable[..., GreenApi], gateway: Callable[..., Any], trusted: Path
+) -> None:
+    def behave(peer: Any) -> None:
+        peer.secure(trusted)
+        peer.read()
+        os.write(peer.connection.fileno(), b"this is no TLS record")  # below TLS
+        peer.stall()
+
+    server = gateway(behave)
+    failure = _failure(lambda: transport(_https(server)).send(PAYLOAD))
+    assert (type(failure), failure.code) == (OutcomeUnknown, "connection_lost")
+    assert len(server.requests) == 1
+
+
+def test_tls_that_breaks_in_the_answer(
+    transport: Callable[..., GreenApi], gateway: Callable[..., Any], trusted: Path
+) -> None:
+    def behave(peer: Any) -> None:
+        peer.secure(trusted)
+        peer.read()
+        peer.raw(HEAD + b"Content-Length: 50\r\n\r\n{")
+        os.write(peer.connection.fileno(), b"this is no TLS record")
+        peer.stall()
+
+    failure = _failure(lambda: transport(_https(gateway(behave))).send(PAYLOAD))
+    assert (type(failure), failure.code) == (OutcomeUnknown, "connection_lost")
+
+
+def test_https_works(
+    transport: Callable[..., GreenApi], gateway: Callable[..., Any], trusted: Path
+) -> None:
+    server = gateway(_then(("secure", trusted), "read", ("answer", 201, ACCEPTED)))
+    assert transport(_https(server)).send(PAYLOAD) == Receipt(id="1")
+
+
+# Through a proxy: only https goes there.
+
+
+def _tunnel(certificate: Path, *steps: str | bytes | tuple[Any, ...]) -> Callable[[Any], None]:
+    established = b"HTTP/1.1 200 Connection established\r\n\r\n"
+    return _then("read", established, ("secure", certificate), *steps)
+
+
+@pytest.fixture
+def proxied(
+    monkeypatch: pytest.MonkeyPatch, transport: Callable[..., GreenApi]
+) -> Callable[..., GreenApi]:
+    def make(port: int, connect_timeout: float = 5) -> GreenApi:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://user:pass-word@127.0.0.1:{port}")
+        return transport("https://gateway.test", connect_timeout=connect_timeout)
+
+    return make
+
+
+def test_a_proxy_is_used(
+    proxied: Callable[..., GreenApi], gateway: Callable[..., Any], trusted: Path, token: str
+) -> None:
+    server = gateway(_tunnel(trusted, "read", ("answer", 201, ACCEPTED)))
+    assert proxied(server.port).send(PAYLOAD) == Receipt(id="1")
+    connect, post = server.requests
+    assert connect.line.startswith("CONNECT gateway.test:443 ")
+    assert connect.headers["proxy-authorization"].startswith("Basic ")
+    assert "authorization" not in connect.headers
+    assert post.headers["authorization"] == f"Bearer {token}"
+
+
+@pytest.mark.parametrize(
+    ("behave", "words"),
+    [
+        (_then("read", b"HTTP/1.1 502 Bad Gateway\r\n\r\n"), "502 Bad Gateway"),
+        (_then("read", b"HTTP/1.1 407 Who are you\r\n\r\n"), "407 Who are you"),
+    ],
+)
+def test_a_proxy_that_refuses(
+    proxied: Callable[..., GreenApi],
+    gateway: Callable[..., Any],
+    upload: Callable[..., Upload],
+    behave: Callable[[Any], None],
+    words: str,
+) -> None:
+    sender = proxied(gateway(behave).port)
+    _never_left(sender, upload(), "proxy", "the proxy gives no connection to gateway.test")
+    _never_left(sender, upload(), "proxy", words)
+
+
+def test_a_proxy_that_is_not_there(
+    proxied: Callable[..., GreenApi],
+    closed_port: int,
+    full_port: int,
+    upload: Callable[..., Upload],
+) -> None:
+    _never_left(proxied(closed_port), upload(), "proxy", "Connection refused")
+    _never_left(proxied(full_port, 0.3), upload(), "proxy", "timed out")
+
+
+@pytest.mark.parametrize(
+    ("step", "code"), [("close", "connection_failed"), ("stall", "connect_timeout")]
+)
+def test_a_proxy_that_breaks_before_the_tunnel_stands(
+    proxied: Callable[..., GreenApi],
+    gateway: Callable[..., Any],
+    upload: Callable[..., Upload],
+    step: str,
+    code: str,
+) -> None:
+    server = gateway(lambda peer: (peer.read(), step == "stall" and peer.stall()))
+    sender = proxied(server.port, 0.3 if step == "stall" else 5)
+    _never_left(sender, upload(), code, "no connection to gateway.test")
+
+
+@pytest.mark.parametrize("step", ["close", "reset"])
+def test_a_proxy_that_hangs_up_on_a_request_under_way(
+    proxied: Callable[..., GreenApi], gateway: Callable[..., Any], trusted: Path, step: str
+) -> None:
+    """urllib3 reports this as "unable to connect to proxy"; the request has left all the same."""
+    steps = ["read", "reset"] if step == "reset" else ["read"]
+    server = gateway(_tunnel(trusted, *steps))
+    failure = _failure(lambda: proxied(server.port).send(PAYLOAD))
+    assert (type(failure), failure.code) == (OutcomeUnknown, "connection_lost")
+    assert [request.line.split()[0] for request in server.requests] == ["CONNECT", "POST"]
+
+
+# Settings that lead nowhere stop the run: no message would get further.
+
+
+@pytest.mark.parametrize("proxy", ["ftp://user:pass-word@proxy.example", "http://"])
+def test_a_proxy_that_is_none(
+    monkeypatch: pytest.MonkeyPatch, transport: Callable[..., GreenApi], proxy: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    failure = _failure(lambda: transport("https://gateway.test").send(PAYLOAD))
+    assert (type(failure), failure.code) == (AccountRefused, "configuration")
+    assert "base_url or the proxy of the environment" in failure.text
+    assert "pass-word" not in failure.text
+
+
+def test_a_host_that_is_none(transport: Callable[..., GreenApi]) -> None:
+    failure = _failure(lambda: transport("https://a..b.example").send(PAYLOAD))
+    assert (type(failure), failure.code) == (AccountRefused, "configuration")
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_certificates_that_are_not_there(
+    monkeypatch: pytest.MonkeyPatch, transport: Callable[..., GreenApi], variable: str
+) -> None:
+    monkeypatch.setenv(variable, "/nowhere/ca.pem")
+    failure = _failure(lambda: transport("https://gateway.test").send(PAYLOAD))
+    assert (type(failure), failure.code) == (AccountRefused, "configuration")
+    assert "/nowhere/ca.pem" in failure.text
+
+
+# What no server can be made to do.
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (ssl.SSLError("bad record mac"), OutcomeUnknown),
+        (OSError("no buffer space"), OutcomeUnknown),
+        (RuntimeError("something else"), OutcomeUnknown),
+        (http.client.IncompleteRead(b"x"), OutcomeUnknown),
+    ],
+)
+def test_anything_unheard_of_is_unknown(
+    monkeypatch: pytest.MonkeyPatch,
+    transport: Callable[..., GreenApi],
+    gateway: Callable[..., Any],
+    error: Exception,
+    outcome: type[DeliveryError],
+) -> None:
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("http.client.HTTPConnection.getresponse", fail)
+    server = gateway(_then("read", "stall"))
+    failure = _failure(lambda: transport(server.url).send(PAYLOAD))
+    assert type(failure) is outcome
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (requests.ConnectTimeout(), NotSent),
+        (requests.ReadTimeout(), OutcomeUnknown),
+        (requests.Timeout(), OutcomeUnknown),
+        (requests.ConnectionError("refused"), OutcomeUnknown),
+        (requests.exceptions.SSLError("x"), OutcomeUnknown),
+        (requests.exceptions.ProxyError("x"), OutcomeUnknown),
+        (requests.exceptions.InvalidHeader("x"), OutcomeUnknown),
+        (requests.exceptions.ChunkedEncodingError("x"), OutcomeUnknown),
+        (Exception("x"), OutcomeUnknown),
+    ],
+)
+def test_exceptions_without_an_inner_one(
+    transport: Callable[..., GreenApi], error: Exception, outcome: type[DeliveryError]
+) -> None:
+    with responses.RequestsMock() as mock:
+        mock.post("https://api.green-api.com/v1/messages", body=error)
+        failure = _failure(lambda: transport().send(PAYLOAD))
+    assert type(failure) is outcome
+
+
+def test_an_earlier_attempt_says_nothing_about_this_one(
+    transport: Callable[..., GreenApi], gateway: Callable[..., Any], closed_port: int
+) -> None:
+    """A caller may try again inside `except`: the first error is then the context of the second."""
+    server = gateway(_then("read"))
+    try:
+        requests.get(f"http://127.0.0.1:{closed_port}", timeout=1)
+    except requests.ConnectionError:
+        with pytest.raises(OutcomeUnknown):
+            transport(server.url).send(PAYLOAD)

@@ -1,0 +1,133 @@
+"""The token is in no error, whatever fails and whatever the gateway says."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dispatcher import DeliveryError, Upload
+from dispatcher.builtin.greenapi import GreenApi
+
+PAYLOAD = {"to": "79001234567", "type": "text", "text": {"body": "x"}}
+MARKER = "marker-token-7f3a9c"
+
+
+def _echo(status: int) -> Callable[[Any], None]:
+    """Says the token back wherever a gateway can say something."""
+
+    def behave(peer: Any) -> None:
+        peer.read()
+        said = peer.gateway.requests[-1].headers["authorization"]
+        error = {"code": said, "details": f"bad key: {said}", "title": said}
+        body = json.dumps({"errors": [error], "messages": [{"id": None}]}).encode()
+        peer.answer(status, body, f"Location: http://{said}/", f"Retry-After: {said}")
+
+    return behave
+
+
+def _raw(template: bytes) -> Callable[[Any], None]:
+    def behave(peer: Any) -> None:
+        peer.read()
+        said = peer.gateway.requests[-1].headers["authorization"].encode()
+        peer.raw(template.replace(b"%", said))
+
+    return behave
+
+
+BEHAVIOURS = {
+    **{f"echo {status}": _echo(status) for status in (201, 302, 400, 401, 404, 429, 500)},
+    "status line": _raw(b"% % %\r\n\r\n"),
+    "bad status": _raw(b"HTTP/1.1 % no\r\n\r\n"),
+    "reason": _raw(b"HTTP/1.1 500 %\r\n\r\n"),
+    "two lengths": _raw(b"HTTP/1.1 201 X\r\nContent-Length: 1, 2\r\nX: %\r\n\r\n"),
+    "bad chunk": _raw(b"HTTP/1.1 201 X\r\nTransfer-Encoding: chunked\r\n\r\n%\r\n"),
+    "encoding": _raw(b"HTTP/1.1 201 X\r\nContent-Encoding: gzip\r\n\r\n%"),
+    "split": _raw(b'HTTP/1.1 400 X\r\n\r\n{"errors":[{"details":"a\\u0000%\\u0007 b"}]}'),
+    "reset": lambda peer: (peer.read(), peer.reset()),
+    "closed": lambda peer: peer.read(),
+    "stall": lambda peer: (peer.read(), peer.stall()),
+}
+
+
+def _everything(error: BaseException) -> str:
+    """Text, fields and traceback, with the variables of every frame below the test's own."""
+    shown = [str(error), repr(error), repr(vars(error)), repr(error.args)]
+    seen: BaseException | None = error
+    inner = error.__traceback__.tb_next if error.__traceback__ else None
+    while seen is not None:
+        trace = traceback.TracebackException(type(seen), seen, inner, capture_locals=True)
+        shown += trace.format(chain=False)
+        seen = seen.__cause__ or seen.__context__
+        inner = seen.__traceback__ if seen else None
+    return "".join(shown)
+
+
+def _check(action: Callable[[], object]) -> None:
+    with pytest.raises(DeliveryError) as caught:
+        action()
+    everything = _everything(caught.value)
+    assert "client.py" in everything  # the frames are there
+    assert MARKER not in everything
+
+
+@pytest.mark.parametrize("behave", BEHAVIOURS.values(), ids=BEHAVIOURS.keys())
+def test_no_failure_shows_the_token(
+    transport: Callable[..., GreenApi],
+    gateway: Callable[..., Any],
+    upload: Callable[..., Upload],
+    behave: Callable[[Any], None],
+) -> None:
+    server = gateway(behave)
+    sender = transport(server.url, read_timeout=0.3 if behave is BEHAVIOURS["stall"] else 5)
+    _check(lambda: sender.send(PAYLOAD))
+    _check(lambda: sender.upload(upload()))
+    assert server.requests[0].headers["authorization"] == f"Bearer {MARKER}"
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "127.0.0.1:1", f"{MARKER}.invalid"])
+def test_no_failed_connection_shows_the_token(
+    transport: Callable[..., GreenApi], upload: Callable[..., Upload], host: str
+) -> None:
+    sender = transport(f"https://{host}")
+    with pytest.raises(DeliveryError) as caught:
+        sender.send(PAYLOAD)
+    assert MARKER not in str(caught.value)
+    if MARKER not in host:
+        _check(lambda: sender.send(PAYLOAD))
+        _check(lambda: sender.upload(upload()))
+
+
+def test_a_failing_stream_does_not_show_it_either(
+    transport: Callable[..., GreenApi], gateway: Callable[..., Any], upload: Callable[..., Upload]
+) -> None:
+    server = gateway(lambda peer: peer.read())
+    changed = upload(sha256="0" * 64)
+    _check(lambda: transport(server.url).upload(changed))
+
+
+def test_words_around_the_token_stay(
+    transport: Callable[..., GreenApi], gateway: Callable[..., Any]
+) -> None:
+    with pytest.raises(DeliveryError) as caught:
+        transport(gateway(_echo(400)).url).send(PAYLOAD)
+    assert caught.value.text == "bad key: Bearer *** / Bearer ***"
+
+
+def test_an_id_with_the_token_is_masked(
+    transport: Callable[..., GreenApi], gateway: Callable[..., Any]
+) -> None:
+    body = json.dumps({"messages": [{"id": f"x-{MARKER}"}]}).encode()
+    server = gateway(lambda peer: (peer.read(), peer.answer(201, body)))
+    assert transport(server.url).send(PAYLOAD).id == "x-***"
+
+
+def test_no_object_shows_the_token(transport: Callable[..., GreenApi]) -> None:
+    sender = transport()
+    sender.require_credentials()
+    client = sender._client()
+    for thing in (sender, sender._settings, client, client._session, vars(sender), vars(client)):
+        assert MARKER not in f"{thing!r}{thing!s}"
