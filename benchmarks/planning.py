@@ -2,9 +2,9 @@
 
     python benchmarks/planning.py
 
-The baseline reads the same file with tomli and validates it with the models of a manifest. Ours does
-that too, then merges defaults, fills in templates, normalises recipients, resolves, validates and
-builds every message, checks the payload and computes its digest. Rounds take turns in one process.
+The baseline reads the same file with tomli and validates it with the models of a manifest. Ours
+does that too, then merges defaults, fills in templates, normalises recipients, validates and builds
+every message, checks its payload and computes its digest. Rounds take turns in one process.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def baseline(path: Path) -> None:
 
 
 def plan(path: Path) -> None:
-    planner = Session(third_party=False).planner([path], "default", lambda keys: {})
-    planned = sum(1 for _ in planner.plan())
+    planner = Session(third_party=False).planner([path])
+    planned = sum(1 for _ in planner.plan(lambda keys: {}))
     assert planned == MESSAGES, planned
 
 

@@ -7,7 +7,8 @@ its entry points, group `dispatcher`:
     drive = "dispatcher_drive"
 
 An implementation names only the arguments it needs. Third parties are asked before the built-ins,
-and among them in the order of their names. Hooks are pure: they never touch the network.
+and among them in the order of their names. Hooks are pure: they never touch the network. Names that
+begin with `dispatcher_` belong to hooks; arguments have no defaults; wrappers are not supported.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def dispatcher_validate_message(
 
 @hookspec
 def dispatcher_transform_payload(payload: Payload, message: Message) -> None:
-    """Change, in place, the JSON body that will be posted; in plugin order.
+    """Change, in place, the JSON body that will be posted; in plugin order; return nothing.
 
     A file that is still to be uploaded stands in it as "upload:sha256:<hex>".
 
@@ -130,6 +131,10 @@ class Transport(Protocol):
 
     `upload` and `send` answer in the words of `dispatcher.errors`: they return, or raise `NotSent`,
     `Refused`, `AccountRefused` or `OutcomeUnknown`. They are called from several threads at once.
+
+    Two things more it may have: `require_credentials()`, called before anything is sent, which raises
+    `ConfigError` where a token is missing; and `account`, a text that tells one account's uploaded
+    files from another's and that does not show the token.
     """
 
     name: ClassVar[str]

@@ -6,14 +6,13 @@ Nothing here touches the network, and nothing is written.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
-from dispatcher.errors import PluginError, SourceError
+from dispatcher.errors import ManifestError, PluginError, SourceError
 from dispatcher.hookspecs import Transport
 from dispatcher.manifest import Manifests
 from dispatcher.manifest.expansion import Report
@@ -42,8 +41,7 @@ _BATCH = 500
 Lookup: TypeAlias = Callable[[list[str]], Mapping[str, Record]]
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedMessage:
+class PlannedMessage(NamedTuple):
     """A message with what would be posted for it, and what the journal says of it."""
 
     message: Message
@@ -55,31 +53,39 @@ class PlannedMessage:
 
 
 class Planner:
-    """Makes plans. `transports` gives a transport by name, `lookup` the records of keys."""
+    """Makes plans of manifests. `transports` gives a transport by name."""
 
-    def __init__(
-        self, manifests: Manifests, registry: Registry, transports: GetTransport, lookup: Lookup
-    ) -> None:
-        self._manifests, self._registry, self._lookup = manifests, registry, lookup
+    def __init__(self, manifests: Manifests, registry: Registry, transports: GetTransport) -> None:
+        self._manifests, self._registry = manifests, registry
         self._transports = lru_cache(transports)
         self.checked = 0
         self._resolve = lru_cache(maxsize=4096)(self._resolve_source)
 
     def check(self) -> ProblemList:
         """Every problem of every file and message, warnings included; `checked` counts messages."""
-        problems = ProblemList()
-        for problem in self._manifests.problems:
-            problems(problem)
+        problems = self._problems_of_files()
         self.checked = sum(1 for _ in self._planned(problems))
         return problems
 
-    def plan(self) -> Iterator[PlannedMessage]:
-        """The plan's messages in order, compared with the journal; call `check` first."""
-        planned = self._planned(lambda problem: None)
+    def plan(self, lookup: Lookup) -> Iterator[PlannedMessage]:
+        """The plan's messages in order, compared with the journal's records; call `check` first.
+
+        Raises ManifestError at the end if a file that was good then is bad now.
+        """
+        problems = self._problems_of_files()
+        planned = self._planned(problems)
         while batch := list(islice(planned, _BATCH)):
-            records = self._lookup([each.message.key for each in batch])
+            records = lookup([each.message.key for each in batch])
             for each in batch:
                 yield _compared(each, records.get(each.message.key))
+        if problems.errors:
+            raise ManifestError(list(problems))
+
+    def _problems_of_files(self) -> ProblemList:
+        problems = ProblemList()
+        for problem in self._manifests.problems:
+            problems(problem)
+        return problems
 
     def _planned(self, report: Report) -> Iterator[PlannedMessage]:
         for loaded in self._manifests.messages(report):
@@ -88,20 +94,30 @@ class Planner:
                 yield planned
 
     def _plan(self, loaded: LoadedMessage, report: Report) -> PlannedMessage | None:
-        message, origin = loaded.message, loaded.origin
-        try:
-            transport = self._transports(message.transport)
-        except PluginError as error:
-            report(origin.locate(Problem(message=str(error), where="transport")))
-            return None
-        attachment, problems = self._attachment(message, origin)
-        problems += self._registry.validate_message(message, attachment)
-        payload = self._payload(transport, message, attachment)
-        _add_new(problems, _blamed(transport, "check", payload, attachment))
+        message, origin, faults = loaded
+        attachment, found = self._attachment(message, origin)
+        problems = _unknown(found, faults)
+        found = self._registry.validate_message(message, attachment)
+        problems += _unknown(found, faults, problems)
+        transport = self._transport(loaded, report)
+        if transport is not None:
+            payload = self._payload(transport, message, attachment)
+            found = _blamed(transport, "check", payload, attachment)
+            problems += _unknown(_as_written(found, message), faults, problems)
         for problem in problems:
             report(origin.locate(problem))
+        if transport is None:
+            return None
         upload = attachment if isinstance(attachment, Upload) else None
         return PlannedMessage(message, payload, upload, _digest(transport, payload))
+
+    def _transport(self, loaded: LoadedMessage, report: Report) -> Transport | None:
+        try:
+            return self._transports(loaded.message.transport)
+        except PluginError as error:
+            problem = Problem(message=str(error), where="transport")
+            report(loaded.origin.locate(problem))
+            return None
 
     def _attachment(
         self, message: Message, origin: Origin
@@ -141,14 +157,7 @@ class Planner:
 def _compared(planned: PlannedMessage, record: Record | None) -> PlannedMessage:
     if record is None:
         return planned
-    return PlannedMessage(
-        planned.message,
-        planned.payload,
-        planned.upload,
-        planned.digest,
-        _status(planned, record),
-        record,
-    )
+    return planned._replace(status=_status(planned, record), record=record)
 
 
 def _status(planned: PlannedMessage, record: Record) -> PlanStatus:
@@ -157,10 +166,21 @@ def _status(planned: PlannedMessage, record: Record) -> PlanStatus:
     return "retry" if record.status == "failed" else "unknown"
 
 
-def _add_new(problems: list[Problem], more: Iterable[Problem]) -> None:
-    """Add the problems of keys about which there is no error yet: one fault, one line."""
-    known = {problem.where for problem in problems if problem.severity == "error"}
-    problems += [problem for problem in more if problem.where not in known]
+def _unknown(
+    found: Iterable[Problem], faults: Collection[str], told: Iterable[Problem] = ()
+) -> list[Problem]:
+    """The problems of keys about which nothing was told yet: one fault, one line."""
+    known = {*faults, *(problem.where for problem in told if problem.severity == "error")}
+    return [problem for problem in found if problem.where is None or problem.where not in known]
+
+
+def _as_written(found: Iterable[Problem], message: Message) -> Iterator[Problem]:
+    """A transport's problems with keys of the payload as problems with those of the manifest."""
+    written = message.media is not None and message.media.source is not None
+    origins = (f"{message.type}.link", f"{message.type}.id") if written else ()
+    for problem in found:
+        source = {"where": f"{message.type}.source"} if problem.where in origins else {}
+        yield problem.model_copy(update=source)
 
 
 def _blamed(transport: Transport, method: str, *arguments: Any) -> Any:

@@ -7,6 +7,7 @@ from importlib import import_module
 import click
 
 from dispatcher.cli.session import plugin_commands
+from dispatcher.toml.explain import did_you_mean
 
 _COMMANDS = {
     "validate": "Check manifests; offline.",
@@ -31,6 +32,15 @@ class App(click.Group):
         module = import_module(f"dispatcher.cli.{cmd_name}")
         command: click.Command = module.command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            hint = did_you_mean(args[0], self.list_commands(ctx))
+            raise click.UsageError(error.message.rstrip(".") + hint, ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = list(_COMMANDS.items())

@@ -20,8 +20,10 @@ def print_conversation(messages: Iterable[_Arrived], media: Iterable[_Arrived]) 
         print_line("")
         print_line(click.style(f"{to}{' (group)' if '-' in to else ''}", bold=True))
         for message in chat:
-            for line in _bubble(message["payload"], files):
-                print_line(f"  {line}")
+            first, *rest = _bubble(message["payload"], files)
+            print_line(f"  • {first}")
+            for line in rest:
+                print_line(f"    {line}")
 
 
 def _bubble(payload: _Arrived, files: dict[str, _Arrived]) -> list[str]:

@@ -40,10 +40,10 @@ def command(
 ) -> int:
     """Show what send would do, message by message, without a network."""
     counts: Counter[str] = Counter()
+    planner = session.planner(paths, run)
+    check_or_exit(planner)
     with session.journal_reader(journal) as lookup:
-        planner = session.planner(paths, run, lookup)
-        check_or_exit(planner)
-        for planned in planner.plan():
+        for planned in planner.plan(lookup):
             counts[planned.status] += 1
             if as_json:
                 _print_json(planned)

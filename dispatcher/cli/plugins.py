@@ -35,6 +35,7 @@ def _print_json(plugin: PluginInfo) -> None:
 
 def _print_text(plugin: PluginInfo) -> None:
     source = "built in" if plugin.builtin else f"{plugin.distribution} {plugin.version}"
-    status = coloured("failed" if plugin.status == "broken" else plugin.status, plugin.status)
+    colour = "failed" if plugin.status == "broken" else plugin.status
+    status = coloured(colour, f"{plugin.status:10}")
     hooks = ", ".join(hook.removeprefix("dispatcher_") for hook in plugin.hooks)
-    print_line(f"{plugin.name:<20} {source:<30} {status:<10} {plugin.error or hooks}")
+    print_line(f"{plugin.name:<20} {source:<30} {status} {plugin.error or hooks}")

@@ -68,7 +68,7 @@ class JsonReporter(Reporter):
 
 
 class BarReporter(Reporter):
-    """A progress bar on standard error; only what needs a look is printed above it."""
+    """A progress bar on standard error; on one terminal with it, only what needs a look."""
 
     def __enter__(self) -> Self:
         from rich.console import Console
@@ -80,9 +80,11 @@ class BarReporter(Reporter):
             TimeElapsedColumn,
         )
 
-        self._console = Console(stderr=True, highlight=False)
+        self._same_screen = sys.stdout.isatty()
+        console = Console(stderr=True, highlight=False)
         columns = (TextColumn("sending"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self._bar = Progress(*columns, console=self._console).__enter__()
+        bar = Progress(*columns, console=console, redirect_stdout=self._same_screen)
+        self._bar = bar.__enter__()
         self._task = self._bar.add_task("sending", total=None)
         return self
 
@@ -92,8 +94,8 @@ class BarReporter(Reporter):
 
     def _result(self, message: Message, outcome: Outcome) -> None:
         self._bar.advance(self._task)
-        if outcome.status in ("failed", "unknown"):
-            self._console.print(_line(message, outcome), markup=False)
+        if outcome.error or not self._same_screen:
+            super()._result(message, outcome)
 
 
 def reporter(as_json: bool) -> Reporter:

@@ -53,12 +53,12 @@ def command(
     patience = _patience(wait)
     with ExitStack() as stack:
         url = stack.enter_context(_sandbox(session, as_json)) if sandbox else None
-        check_or_exit(session.planner(paths, run, lambda keys: {}))
+        planner = session.planner(paths, run)
+        check_or_exit(planner)
         _require_credentials(session, only_sandbox=sandbox)
         opened = stack.enter_context(
             open_journal(url or session.journal_url(journal), patience, run)
         )
-        planner = session.planner(paths, run, opened.lookup)
         return _deliver(session, planner, opened, reporter(as_json))
 
 
@@ -72,7 +72,7 @@ def _deliver(session: Session, planner: Planner, journal: Journal, report: Repor
     engine = session.registry.engine(settings.engine)
     delivery = Delivery(journal, session.transport, settings, finished)
     with report, _stopping(delivery):
-        summary = delivery.run(planner.plan(), engine)
+        summary = delivery.run(planner.plan(journal.lookup), engine)
     report.summary(summary)
     return exit_code(summary)
 
@@ -109,24 +109,24 @@ def _require_credentials(session: Session, *, only_sandbox: bool) -> None:
 @contextmanager
 def _sandbox(session: Session, as_json: bool) -> Iterator[str]:
     """A gateway and a journal for this run alone: yields the journal's URL, shows what arrived."""
-    from dispatcher.sandbox.process import SandboxProcess
+    from dispatcher.sandbox.process import SandboxDidNotStart, SandboxProcess
 
-    with tempfile.TemporaryDirectory(prefix="dispatcher-") as folder:
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="dispatcher-"))
         try:
-            gateway = SandboxProcess().__enter__()
-        except RuntimeError as error:
+            gateway = stack.enter_context(SandboxProcess())
+        except SandboxDidNotStart as error:
             raise ConfigError(str(error)) from None
-        with gateway:
-            session.override(
-                _SANDBOX_TRANSPORT,
-                base_url=gateway.url,
-                media_url=gateway.url,
-                token="sandbox",
-                token_file=None,
-            )
-            yield f"sqlite:///{folder}/journal.db"
-            if not as_json:
-                print_conversation(gateway.messages(), gateway.media())
+        session.override(
+            _SANDBOX_TRANSPORT,
+            base_url=gateway.url,
+            media_url=gateway.url,
+            token="sandbox",
+            token_file=None,
+        )
+        yield f"sqlite:///{folder}/journal.db"
+        if not as_json:
+            print_conversation(gateway.messages(), gateway.media())
 
 
 @contextmanager

@@ -106,14 +106,14 @@ class Session:
         with read_journal(self.journal_url(flag)) as journal:
             yield journal.lookup if journal else lambda keys: {}
 
-    def planner(self, paths: Iterable[Path], run: str, lookup: Lookup) -> Planner:
+    def planner(self, paths: Iterable[Path], run: str = "default") -> Planner:
         """Load manifests for planning. Raises PluginError if any plugin is broken."""
         self.registry.require_healthy()
         if not re.fullmatch(NAME_PATTERN, run):
             raise ConfigError(f'--run "{run}" may hold letters, digits and . _ - + @ only')
         options = Options(run=run, transport=self._default_transport, roots=self.config.roots)
         manifests = load_manifests(list(paths) or [self.config.manifests], options)
-        return Planner(manifests, self.registry, self.transport, lookup)
+        return Planner(manifests, self.registry, self.transport)
 
 
 def check_or_exit(planner: Planner) -> None:

@@ -17,11 +17,11 @@ from dispatcher.cli.session import Session, json_option, paths_argument, session
 @session_options
 def command(session: Session, paths: tuple[Path, ...], format_: str, as_json: bool) -> int:
     """Check manifests without a network; all problems of all files at once."""
-    planner = session.planner(paths, "default", lambda keys: {})
+    planner = session.planner(paths)
     problems = list(planner.check())
     format = "json" if as_json else format_
     errors = print_problems(problems, format)
     if format == "text":
-        found = counted(errors, "error") if errors else "no errors"
-        print_line(f"{counted(planner.checked, 'message')}, {found}", err=True)
+        good = f"{counted(planner.checked, 'message')}, no errors"
+        print_line(counted(errors, "error") if errors else good, err=True)
     return 2 if errors else 0

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests  # noqa: TID253 - only tests of what requests raises
+import requests
 import responses
 
 from dispatcher import AccountRefused, DeliveryError, NotSent, OutcomeUnknown, Receipt, Upload
