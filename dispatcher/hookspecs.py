@@ -132,9 +132,9 @@ class Transport(Protocol):
     `upload` and `send` answer in the words of `dispatcher.errors`: they return, or raise `NotSent`,
     `Refused`, `AccountRefused` or `OutcomeUnknown`. They are called from several threads at once.
 
-    Two things more it may have: `require_credentials()`, called before anything is sent, which raises
-    `ConfigError` where a token is missing; and `account`, a text that tells one account's uploaded
-    files from another's and that does not show the token.
+    Two things more it may have: `require_credentials()`, called before anything is sent, which
+    raises `ConfigError` where a token is missing; and `account`, a text that tells one account's
+    uploaded files from another's and does not show the token.
     """
 
     name: ClassVar[str]
