@@ -6,8 +6,9 @@ line, those of a transport (`GREENAPI_…`) by its `Settings`.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +17,8 @@ from pydantic import BeforeValidator, Field, ValidationError
 from dispatcher.errors import ConfigError, ManifestError
 from dispatcher.models import Model
 from dispatcher.toml import explain
-from dispatcher.toml.file import TomlFile, read_toml
+from dispatcher.toml.explain import quoted
+from dispatcher.toml.file import TOO_DEEP, TomlFile, located, read_toml, too_deep
 
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
@@ -34,11 +36,12 @@ def seconds(text: str | float) -> float:
         return float(text)
     parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)", str(text))
     if not parts or "".join(number + unit for number, unit in parts) != str(text):
-        raise ValueError(f'expected a duration like "90s", "15m" or "1h30m", got "{text}"')
+        got = f", got {quoted(text)}" if isinstance(text, str) else ""
+        raise ValueError(f'expected a duration like "90s", "15m" or "1h30m"{got}')
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
-Seconds = Annotated[float, BeforeValidator(seconds), Field(gt=0)]
+Seconds = Annotated[float, BeforeValidator(seconds), Field(gt=0, allow_inf_nan=False)]
 
 
 class Delivery(Model):
@@ -69,16 +72,23 @@ class Settings(Model):
 
 
 class _File(Settings):
-    profiles: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    profiles: dict[str, Settings] = Field(default_factory=dict)
 
 
 class Config:
     """The configuration of one run: `settings`, and the folder to which its paths are relative."""
 
-    def __init__(self, settings: Settings, folder: Path, profile: str | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        profile: str | None = None,
+        file: TomlFile | None = None,
+    ) -> None:
         self.settings = settings
         self._folder = folder
         self._profile = profile
+        self._file = file
 
     @property
     def manifests(self) -> Path:
@@ -109,19 +119,28 @@ class Config:
         """A transport's settings: overrides over environment over its table. Raises ConfigError."""
         from dispatcher.transport_settings import read
 
-        return read(transport, self.settings.transports.get(transport.name, {}), overrides)
+        table = self.settings.transports.get(transport.name, {})
+        return read(transport, table, overrides, self._problem)
+
+    def _problem(self, where: explain.Path, sentence: str) -> str:
+        """What is wrong with a value of the file, at its place."""
+        assert self._file is not None, "without a file there are no values"
+        places = self._file.position([("profiles", self._profile or "", *where), where])
+        return str(located(self._file.path, sentence, *places))
 
 
 def load(start: Path, *, profile: str | None = None) -> Config:
     """The configuration for a working directory. Raises ConfigError."""
-    path = next((f / FILE_NAME for f in [start, *start.parents] if (f / FILE_NAME).is_file()), None)
+    candidates = (folder / FILE_NAME for folder in [start, *start.parents])
+    # Also one that cannot be read: without its settings messages might go where they must not.
+    path = next((path for path in candidates if os.path.lexists(path)), None)
     if path is None:
         if profile is not None:
             raise ConfigError(f'no {FILE_NAME} here or above, so there is no profile "{profile}"')
         return Config(Settings(), start)
     file = _read(_shown(path))
-    data = _with_profile(file, profile)
-    return Config(_settings(file, data), path.parent, profile)
+    _check(file)
+    return Config(_settings(file, profile), path.parent, profile, file)
 
 
 def _read(path: Path) -> TomlFile:
@@ -129,31 +148,35 @@ def _read(path: Path) -> TomlFile:
         file = read_toml(path)
     except ManifestError as error:
         raise ConfigError(str(error)) from None
-    for where in _secrets(file.data):
-        text = "a token has no place in a shared file; set it in the environment: "
-        raise ConfigError(str(file.problem(where, f"{text}GREENAPI_TOKEN or GREENAPI_TOKEN_FILE")))
+    if too_deep(file.data):
+        raise ConfigError(str(file.problem((), TOO_DEEP)))
+    sentence = (
+        "a token has no place in a shared file; set it in the environment: GREENAPI_TOKEN or "
+        "GREENAPI_TOKEN_FILE"
+    )
+    secrets = [str(file.problem(where, sentence)) for where in _secrets(file.data)]
+    if secrets:
+        raise ConfigError("\n".join(secrets))
     return file
 
 
-def _secrets(data: dict[str, Any], path: explain.Path = ()) -> Iterator[explain.Path]:
-    for key, value in data.items():
-        if explain.is_secret(key) and not isinstance(value, dict):
+def _secrets(data: Any, path: explain.Path = ()) -> Iterator[explain.Path]:
+    for key, value in data.items() if isinstance(data, dict) else enumerate(data):
+        if explain.is_secret(str(key)) and not isinstance(value, dict):
             yield (*path, key)
-        if isinstance(value, dict):
+        elif isinstance(value, (dict, list)):
             yield from _secrets(value, (*path, key))
 
 
-def _with_profile(file: TomlFile, profile: str | None) -> dict[str, Any]:
-    _check(file, _File, file.data)
+def _settings(file: TomlFile, profile: str | None) -> Settings:
     data = {key: value for key, value in file.data.items() if key != "profiles"}
-    if profile is None:
-        return data
-    profiles = file.data.get("profiles", {})
-    if profile not in profiles:
-        hint = explain.did_you_mean(profile, profiles)
-        raise ConfigError(f'{file.path} has no profile "{profile}"{hint}')
-    _check(file, Settings, profiles[profile], ("profiles", profile))
-    return _merged(data, profiles[profile])
+    if profile is not None:
+        profiles = file.data.get("profiles", {})
+        if profile not in profiles:
+            hint = explain.did_you_mean(profile, profiles)
+            raise ConfigError(f'{file.path} has no profile "{profile}"{hint}')
+        data = _merged(data, profiles[profile])
+    return Settings.model_validate(data)
 
 
 def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -165,33 +188,29 @@ def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _settings(file: TomlFile, data: dict[str, Any]) -> Settings:
-    _check(file, Settings, data)
-    return Settings.model_validate(data)
-
-
-def _check(
-    file: TomlFile, model: type[Settings], data: dict[str, Any], at: explain.Path = ()
-) -> None:
+def _check(file: TomlFile) -> None:
     try:
-        model.model_validate(data)
+        _File.model_validate(file.data)
     except ValidationError as error:
         problems = []
         for finding in error.errors(include_url=False):
-            path = (*at, *explain.place(finding))
-            known = _known_keys(model, explain.place(finding)[:-1])
+            path = explain.place(finding)
+            sentence = explain.sentence(finding, _known_keys(path[:-1]))
             at_key = finding["type"] == "extra_forbidden"
-            problems.append(str(file.problem(path, explain.sentence(finding, known), key=at_key)))
-        raise ConfigError("\n".join(problems)) from None
+            problems.append(file.problem(path, sentence, key=at_key))
+        problems.sort(key=lambda problem: (problem.line, problem.column))
+        raise ConfigError("\n".join(map(str, problems))) from None
 
 
-def _known_keys(model: type[Settings], path: explain.Path) -> list[str]:
+def _known_keys(path: explain.Path) -> Iterable[str]:
+    """The keys that a table may have; every profile is like the file itself."""
     tables: dict[explain.Path, type[Model]] = {
-        (): model,
+        (): Settings if path else _File,
         ("delivery",): Delivery,
         ("files",): Files,
     }
-    return list(tables[path].model_fields) if path in tables else []
+    inner = path[2:] if path[:1] == ("profiles",) else path
+    return tables[inner].model_fields if inner in tables else ()
 
 
 def _shown(path: Path) -> Path:

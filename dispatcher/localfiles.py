@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dispatcher.errors import SourceError
-from dispatcher.toml.explain import did_you_mean
+from dispatcher.toml.explain import did_you_mean, quoted
 
 
 def find_file(name: str, base: Path, roots: Iterable[Path] = ()) -> Path:
@@ -16,37 +16,43 @@ def find_file(name: str, base: Path, roots: Iterable[Path] = ()) -> Path:
 
     It must lie in `base` or in one of `roots`. Raises SourceError with a sentence for the user.
     """
+    if not name.strip():
+        raise SourceError("the name of the file is empty")
+    shown = quoted(name)
     try:
         path = (base / name).resolve()
         info = path.stat() if _inside(path, [base, *roots]) else None
     except FileNotFoundError:
-        raise SourceError(f'no such file: "{name}"{_neighbour(base / name)}') from None
-    except (OSError, ValueError, RuntimeError) as error:
+        raise SourceError(f"no such file: {shown}{neighbour(base / name)}") from None
+    except RuntimeError:
+        raise SourceError(f"{shown} is a link that leads back to itself") from None
+    except (OSError, ValueError) as error:
         text = getattr(error, "strerror", None) or str(error)
-        raise SourceError(f'cannot use the file "{name}": {text.lower()}') from None
+        raise SourceError(f"cannot use the file {shown}: {text.lower()}") from None
     if info is None:
         raise SourceError(
-            f'the file "{name}" is outside the manifests\' folder; move it there, or name its '
+            f"the file {shown} is outside the manifests' folder; move it there, or name its "
             'folder in dispatcher.toml: [files] roots = ["…"]'
         )
-    return _readable(path, info, name)
+    return _readable(path, info, shown)
 
 
 def _inside(path: Path, folders: Iterable[Path]) -> bool:
     return any(path.is_relative_to(folder.resolve()) for folder in folders)
 
 
-def _readable(path: Path, info: os.stat_result, name: str) -> Path:
+def _readable(path: Path, info: os.stat_result, shown: str) -> Path:
     if stat.S_ISDIR(info.st_mode):
-        raise SourceError(f'"{name}" is a folder, not a file')
+        raise SourceError(f"{shown} is a folder, not a file")
     if not stat.S_ISREG(info.st_mode):
-        raise SourceError(f'"{name}" is not a regular file')
+        raise SourceError(f"{shown} is not a regular file")
     if not os.access(path, os.R_OK):
-        raise SourceError(f'the file "{name}" may not be read: permission denied')
+        raise SourceError(f"the file {shown} may not be read: permission denied")
     return path
 
 
-def _neighbour(path: Path) -> str:
+def neighbour(path: Path) -> str:
+    """`; did you mean "prices.pdf"?` for a name beside a path that leads nowhere, or nothing."""
     try:
         return did_you_mean(path.name, os.listdir(path.parent))
     except (OSError, ValueError):

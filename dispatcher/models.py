@@ -203,7 +203,8 @@ class LocatedProblem(Model):
         """What is wrong, and for which rows."""
         if self.row is None:
             return self.problem.message
-        more = f" and {self.more_rows} more rows" if self.more_rows else ""
+        rows = "row" if self.more_rows == 1 else "rows"
+        more = f" and {self.more_rows} more {rows}" if self.more_rows else ""
         return f"{self.problem.message} ({self.row}{more})"
 
 

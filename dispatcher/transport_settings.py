@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -12,19 +14,30 @@ from dispatcher.errors import ConfigError
 from dispatcher.toml import explain
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
     from dispatcher.hookspecs import Transport
 
 
+Locate = Callable[[explain.Path, str], str]
+
+
 def read(
-    transport: type[Transport], table: dict[str, Any], overrides: dict[str, Any]
+    transport: type[Transport],
+    table: dict[str, Any],
+    overrides: dict[str, Any],
+    locate: Locate,
 ) -> BaseSettings:
-    """Overrides win over the environment, the environment over the table. Raises ConfigError."""
+    """Overrides win over the environment, the environment over the table. Raises ConfigError.
+
+    `locate` makes a line of what is wrong with a value of dispatcher.toml.
+    """
     settings = transport.Settings
     try:
         return _environment_first(settings, overrides)(**table)
     except ValidationError as error:
-        findings = error.errors(include_url=False, include_input=False)
-        lines = [_line(transport.name, settings, finding, table) for finding in findings]
+        findings = error.errors(include_url=False)
+        lines = [_line(transport.name, settings, each, table, locate) for each in findings]
         raise ConfigError("\n".join(lines)) from None
     except SettingsError as error:
         raise ConfigError(f"transport {transport.name}: {error}") from None
@@ -52,13 +65,19 @@ def _environment_first(
     return EnvironmentFirst
 
 
-def _line(name: str, settings: type[BaseSettings], finding: Any, table: dict[str, Any]) -> str:
+def _line(
+    name: str,
+    settings: type[BaseSettings],
+    finding: ErrorDetails,
+    table: dict[str, Any],
+    locate: Locate,
+) -> str:
     path = explain.place(finding)
-    key = str(path[0]) if path else ""
-    if finding["type"] == "extra_forbidden":
-        hint = explain.did_you_mean(key, settings.model_fields)
-        return f'dispatcher.toml, [transports.{name}]: unknown key "{key}"{hint}'
-    variable = f"{settings.model_config.get('env_prefix', '')}{key}".upper()
-    where = f"dispatcher.toml, [transports.{name}]" if key in table else f"environment, {variable}"
-    text = finding["msg"].removeprefix("Value error, ")
-    return f"{where}: {key}: {text}" if key else f"transport {name}: {text}"
+    if not path:
+        return f"transport {name}: {explain.sentence(finding, show=False)}"
+    variable = f"{settings.model_config.get('env_prefix', '')}{path[0]}".upper()
+    if path[0] in table and not os.environ.get(variable):
+        sentence = explain.sentence(finding, settings.model_fields)
+        return locate(("transports", name, *path), sentence)
+    # What comes from the environment may be a secret.
+    return f"environment, {variable}: {explain.sentence(finding, show=False)}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -12,6 +11,8 @@ from dispatcher import Attachment, Link, Media, Message, Problem, Upload, hookim
 # ITU-T E.164: at most 15 digits, the country code first, which never begins with 0.
 _PHONE = re.compile(r"[1-9][0-9]{6,14}")
 _GROUP = re.compile(r"[0-9]+-[0-9]+")
+# Unicode's category Cc, but for line breaks and tabs.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _CAPTION_SHOWN = 1024
 
 
@@ -42,9 +43,9 @@ def _check_texts(message: Message) -> Iterator[Problem]:
         where = f"{message.type}.{key}"
         if not text.strip():
             yield Problem(message=f"{key} is empty", where=where)
-        bad = next((c for c in text if unicodedata.category(c) == "Cc" and c not in "\n\r\t"), None)
+        bad = _CONTROL.search(text)
         if bad is not None:
-            name = f"U+{ord(bad):04X}"
+            name = f"U+{ord(bad[0]):04X}"
             yield Problem(message=f"{key} holds a control character ({name})", where=where)
         if key == "filename" and set(text) & set("/\\"):
             yield Problem(message="filename is a name, not a path", where=where)
@@ -57,14 +58,15 @@ def _check_texts(message: Message) -> Iterator[Problem]:
 
 
 def _texts(message: Message) -> Iterator[tuple[str, str]]:
-    for key in ("body", "caption", "filename", "link", "id", "source"):
-        text = getattr(message.content, key, None)
-        if text is not None:
-            yield key, text
+    for key, value in message.content:
+        if isinstance(value, str):
+            yield key, value
 
 
 def _check_link(message: Message, link: Link) -> Iterator[Problem]:
     where = _origin(message)
+    if not link.url.strip():
+        return  # see `_check_texts`
     try:
         parts = urlsplit(link.url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from dispatcher import SourceError, Upload, find_file, hookimpl
 
+MAX_BYTES = 2_000_000_000  # no gateway takes more, and each file is read to know its content
+
 
 class Files:
     """Resolves every source that is no URL. `roots`: folders, besides the manifest's own."""
@@ -19,6 +21,8 @@ class Files:
         if "://" in source:
             return None
         path = find_file(source, base, self._roots)
+        if path.stat().st_size > MAX_BYTES:
+            raise SourceError(f'the file "{source}" is larger than {MAX_BYTES // 1_000_000_000} GB')
         try:
             upload = Upload.from_path(path)
         except OSError as error:

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dispatcher.errors import ManifestError
+from dispatcher.localfiles import neighbour
 from dispatcher.manifest import entries, structure, tables
 from dispatcher.manifest.expansion import Report, Source, expand
 from dispatcher.manifest.origins import LoadedMessage, Origin
 from dispatcher.models import LocatedProblem, Problem
-from dispatcher.toml.file import located, read_toml
+from dispatcher.toml.file import located, read_toml, reason
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Manifests:
         if twin is not source:
             sentence = f'the name "{source.name}" is also that of {twin.file.path}; give it another'
         elif not re.fullmatch(tables.NAME_PATTERN, source.name):
-            sentence = f'the file name "{source.name}" cannot be a part of keys; give the manifest'
+            sentence = f'"{source.name}" cannot be the manifest\'s name; give it another'
         if sentence is not None:
             self.problems.append(source.file.problem(("name",), f'{sentence} name: name = "…"'))
 
@@ -77,29 +78,43 @@ def load(paths: Iterable[Path], options: Options) -> Manifests:
     """Read manifests from files and folders (all `*.toml` below them, dispatcher.toml aside)."""
     manifests = Manifests(options)
     files = (file for path in paths for file in _files(path, manifests.problems))
-    for file in {file.resolve(): file for file in files}.values():
+    for file in {_identity(file): file for file in files}.values():
         manifests.add(file)
     return manifests
 
 
+def _identity(path: Path) -> str:
+    """The same for two names of one file."""
+    try:
+        return os.path.realpath(path)
+    except ValueError:
+        return str(path)
+
+
 def _files(path: Path, problems: list[LocatedProblem]) -> Iterator[Path]:
+    if not os.path.lexists(path):
+        problems.append(located(path, f"no such file or folder{neighbour(path)}"))
+        return
     if not path.is_dir():
         yield path
         return
-    found = [
-        Path(folder, name)
-        for folder, _, names in os.walk(path)
-        for name in names
-        if name.endswith(".toml") and name != "dispatcher.toml"
-    ]
-    visible = [file for file in sorted(found) if not _hidden(file.relative_to(path))]
-    if not visible:
+    before = len(problems)
+    found = sorted(_found(path, problems))
+    if not found and len(problems) == before:
         problems.append(located(path, "no manifests (*.toml) in this folder"))
-    yield from visible
+    yield from found
 
 
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+def _found(path: Path, problems: list[LocatedProblem]) -> Iterator[Path]:
+    def unreadable(error: OSError) -> None:
+        sentence = f"cannot read the folder: {reason(error)}"
+        problems.append(located(Path(error.filename), sentence))
+
+    for folder, folders, names in os.walk(path, onerror=unreadable):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            if name.endswith(".toml") and not name.startswith(".") and name != "dispatcher.toml":
+                yield Path(folder, name)
 
 
 def _messages(source: Source, report: Report) -> Iterator[LoadedMessage]:
@@ -121,8 +136,9 @@ def _entry_messages(
 ) -> Iterator[LoadedMessage]:
     table = entries.merge(source.data.get("defaults", {}), entry)
     problems = list(entries.check(table))
-    for where, sentence, at_key in problems:
+    for where, sentence, at_key, _ in problems:
         problem = Problem(message=sentence, where=".".join(map(str, where)) or None)
         report(origin.locate(problem, key=at_key))
-    if not problems:
-        yield from expand(source, table, origin, report)
+    if not any(problem.fatal for problem in problems):
+        faults = frozenset(".".join(map(str, problem.where)) for problem in problems)
+        yield from expand(source, table, origin, report, faults)

@@ -15,6 +15,8 @@ _PERSON = re.compile(r"\+?[0-9][0-9 \u00a0\u202f().\-\u2010-\u2013]*")
 def normalise(to: str) -> tuple[str, RecipientType]:
     """A recipient and its kind; what is neither a number nor a group id is left as it is."""
     text = to.strip()
+    if text.isascii() and text.isdigit():
+        return text, "individual"
     if _GROUP.fullmatch(text):
         return text, "group"
     if _PERSON.fullmatch(text) and not _looks_like_ids(text):

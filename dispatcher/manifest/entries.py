@@ -17,15 +17,21 @@ _BODIES = ("body", "file")
 
 
 class RuleProblem(NamedTuple):
-    """`where` is relative to the message's table; `at_key`: the key is at fault, not its value."""
+    """`where` is relative to the message's table; `at_key`: the key is at fault, not its value.
+
+    `fatal`: there is no message that could be checked further.
+    """
 
     where: Path
     sentence: str
     at_key: bool = False
+    fatal: bool = True
 
 
 def merge(defaults: Table, entry: Table) -> Table:
     """The entry with the defaults that apply to it: of its own content, and nothing it replaces."""
+    if not defaults:
+        return entry
     contents = content_types(entry) or content_types(defaults)
     applying = {
         key: value
@@ -34,21 +40,17 @@ def merge(defaults: Table, entry: Table) -> Table:
         and (key != "preview_url" or contents == ["text"])
         and not (key in _RECIPIENTS and any(name in entry for name in _RECIPIENTS))
     }
-    return _merged(applying, entry)
+    tables = {key: _laid_over(applying[key], entry[key], key) for key in applying if key in entry}
+    return {**applying, **entry, **tables}
 
 
-def _merged(under: Table, over: Table) -> Table:
-    merged = {key: value for key, value in under.items() if not _replaced(key, over)}
-    for key, value in over.items():
-        below = merged.get(key)
-        both_tables = isinstance(below, dict) and isinstance(value, dict)
-        merged[key] = _merged(below, value) if both_tables and below is not None else value
-    return merged
-
-
-def _replaced(key: str, over: Table) -> bool:
-    groups = (_ORIGINS, _BODIES)
-    return any(key in group and any(name in over for name in group) for group in groups)
+def _laid_over(under: Any, over: Any, key: str) -> Any:
+    """The value of a key that both have: of contents and variables, what both tables hold."""
+    if key != "vars" and key not in CONTENT_TYPES:
+        return over
+    group = {"vars": (), "text": _BODIES}.get(key, _ORIGINS)
+    replaced = group if any(name in over for name in group) else ()
+    return {**{name: under[name] for name in under if name not in replaced}, **over}
 
 
 def content_types(table: Table) -> list[str]:
@@ -73,9 +75,10 @@ def _check_contents(table: Table, contents: list[str]) -> Iterator[RuleProblem]:
             (extra,), f"has both {contents[0]} and {extra}; a message has exactly one content", True
         )
     if len(contents) == 1 and table.get("type", contents[0]) != contents[0]:
-        yield RuleProblem(("type",), f'type is "{table["type"]}", but its content is {contents[0]}')
+        sentence = f'type is "{table["type"]}", but its content is {contents[0]}'
+        yield RuleProblem(("type",), sentence, fatal=False)
     if "preview_url" in table and contents and contents[0] != "text":
-        yield RuleProblem(("preview_url",), "preview_url is allowed on text only", True)
+        yield RuleProblem(("preview_url",), "preview_url is allowed on text only", True, False)
 
 
 def _check_recipients(table: Table) -> Iterator[RuleProblem]:
@@ -90,10 +93,11 @@ def _check_content(content: str, table: Table) -> Iterator[RuleProblem]:
     group = _BODIES if content == "text" else _ORIGINS
     given = [name for name in group if name in table]
     if not given:
-        yield RuleProblem((content,), f"{content} has none of {', '.join(group)}; give one", True)
+        yield RuleProblem((content,), f"{content} needs one of {', '.join(group)}", True)
     for extra in given[1:]:
         yield RuleProblem(
             (content, extra), f"{content} has both {given[0]} and {extra}; use one of them", True
         )
     if given == ["id"] and "provider" in table:
-        yield RuleProblem((content, "provider"), "provider goes with a link, not with an id", True)
+        sentence = "provider goes with a link, not with an id"
+        yield RuleProblem((content, "provider"), sentence, True, False)

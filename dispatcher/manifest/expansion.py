@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,6 +50,7 @@ class Source:
     run: str
     transport: str
     roots: tuple[Path, ...]
+    renderer: Renderer = field(default_factory=Renderer)
 
     def find(self, name: str) -> Path:
         """A file beside the manifest, named as the user would. Raises SourceError."""
@@ -59,17 +60,22 @@ class Source:
         return base / path.relative_to(real) if path.is_relative_to(real) else path
 
 
-def expand(source: Source, table: Table, origin: Origin, report: Report) -> Iterator[LoadedMessage]:
-    """The messages of one good table (defaults merged); problems go to `report`."""
+def expand(
+    source: Source, table: Table, origin: Origin, report: Report, faults: frozenset[str]
+) -> Iterator[LoadedMessage]:
+    """The messages of one table (defaults merged); problems go to `report`.
+
+    `faults`: keys of the table with a problem already told.
+    """
     builder = _Builder(source, table, origin, report)
     seen: set[str] = set()
-    for recipient in _recipients(source, table, origin, report):
-        message = builder.build(recipient)
-        if message.to in seen:
-            twice = Problem(message=f"{message.to} is a recipient twice", where="to")
+    for recipient in _recipients(source, table, builder.origin, report):
+        message, found = builder.build(recipient)
+        if message.to in seen and "to" not in found:
+            twice = Problem(message=f"{message.to} is a recipient twice; remove one", where="to")
             report(recipient.origin.locate(twice))
         seen.add(message.to)
-        yield LoadedMessage(message, recipient.origin)
+        yield LoadedMessage(message, recipient.origin, faults | found)
 
 
 def _recipients(
@@ -92,7 +98,7 @@ def _listed(to: str | list[str], origin: Origin) -> Iterator[Recipient]:
         yield Recipient(to, {}, origin)
         return
     for item, each in enumerate(to):
-        yield Recipient(each, {}, replace(origin, item=item))
+        yield Recipient(each, {}, origin._replace(item=item))
 
 
 def _rows(path: Path, origin: Origin, report: Report) -> Iterator[Recipient]:
@@ -100,7 +106,7 @@ def _rows(path: Path, origin: Origin, report: Report) -> Iterator[Recipient]:
     for row in read_rows(path):
         empty = False
         if isinstance(row, Row):
-            place = replace(origin, row_path=path, row=row.line)
+            place = origin._replace(row_path=path, row=row.line)
             yield Recipient(row.to, row.vars, place)
         else:
             report(row)
@@ -110,14 +116,18 @@ def _rows(path: Path, origin: Origin, report: Report) -> Iterator[Recipient]:
 
 
 class _Builder:
-    """Builds the messages of one table; what is the same for every recipient is built once."""
+    """Builds the messages of one table; what is the same for every recipient is built once.
+
+    `origin`: of the table, with the file of its text.
+    """
 
     def __init__(self, source: Source, table: Table, origin: Origin, report: Report) -> None:
-        self._table, self._origin, self._report = table, origin, report
+        self.origin = origin
+        self._table, self._report = table, report
         self._vars = {**source.data.get("vars", {}), **table.get("vars", {})}
-        self._render = Renderer().render
+        self._render = source.renderer.render
         self._type = entries.content_types(table)[0]
-        self._text_path: Path | None = None
+        self._faults: set[str] = set()
         self._content_table = self._with_body(source, table[self._type])
         fixed = not _has_template(self._content_table)
         self._constant = _MODELS[self._type](**self._content_table) if fixed else None
@@ -130,16 +140,20 @@ class _Builder:
         }
         self._key = f"{source.run}/{source.name}/{table['id']}/{table.get('revision', 1)}/"
 
-    def build(self, recipient: Recipient) -> Message:
-        """The message to one recipient; problems go to the report, the message stays usable."""
+    def build(self, recipient: Recipient) -> tuple[Message, set[str]]:
+        """The message to one recipient, and the keys whose problems went to the report."""
+        self._faults = set()
         variables = {**self._vars, **recipient.vars} if recipient.vars else self._vars
-        to = self._text(recipient.to, variables, recipient.origin, "to")
+        to = recipient.to
+        if recipient.origin.row_path is None:  # rows are data, not templates
+            to = self._text(to, variables, recipient.origin, "to")
         address, kind = addresses.normalise(to)
-        self._check_kind(kind, recipient.origin)
+        if "to" not in self._faults:
+            self._check_kind(kind, recipient.origin)
         content = self._constant or _MODELS[self._type](
             **self._filled(self._content_table, variables, recipient.origin, self._type)
         )
-        return Message.model_validate(
+        message = Message.model_validate(
             {
                 **self._same,
                 "key": self._key + address,
@@ -149,19 +163,22 @@ class _Builder:
                 self._type: content,
             }
         )
+        return message, self._faults
 
     def _with_body(self, source: Source, content: Table) -> Table:
         """The content with the text of `text.file` as its body."""
         if "file" not in content:
             return content
         try:
-            self._text_path = source.find(content["file"])
-            return {"body": read_text(self._text_path, "the text")}
+            path = source.find(content["file"])
+            self.origin = self.origin._replace(text_path=path)
+            # As in TOML, a line ends in the same way whoever wrote it.
+            return {"body": read_text(path, "the text").replace("\r\n", "\n")}
         except SourceError as error:
-            self._report(self._origin.locate(Problem(message=str(error), where="text.file")))
+            self._report(self.origin.locate(Problem(message=str(error), where="text.file")))
         except ManifestError as error:
             for problem in error.problems:
-                self._report(problem.model_copy(update={"message_id": self._origin.id}))
+                self._report(problem.model_copy(update={"message_id": self.origin.id}))
         return {"body": "(unreadable)"}
 
     def _filled(self, table: Table, variables: Table, origin: Origin, where: str) -> Table:
@@ -178,14 +195,10 @@ class _Builder:
         try:
             return self._render(text, variables)
         except TemplateProblem as error:
-            self._report(self._locate(error, origin, where))
+            problem = Problem(message=str(error), where=where)
+            self._report(origin.locate(problem, line=error.line))
+            self._faults.add(where)
             return text
-
-    def _locate(self, error: TemplateProblem, origin: Origin, where: str) -> LocatedProblem:
-        problem = Problem(message=str(error), where=where)
-        if self._text_path is None or where != "text.body":
-            return origin.locate(problem)
-        return located(self._text_path, problem, error.line, message_id=origin.id)
 
     def _check_kind(self, kind: RecipientType, origin: Origin) -> None:
         given = self._table.get("recipient_type", kind)

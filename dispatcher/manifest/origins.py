@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,36 +11,55 @@ from dispatcher.toml import explain
 from dispatcher.toml.file import TomlFile, located
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """A message table, and the item of its `to` or the row of its recipients' file."""
+class Origin(NamedTuple):
+    """A message table, and the item of its `to` or the row of its recipients' file.
+
+    `text_path`: the file that holds its text.
+    """
 
     file: TomlFile
-    index: int
+    entry: int
     id: str
     item: int | None = None
     row_path: Path | None = None
     row: int = 0
+    text_path: Path | None = None
 
     @property
     def base(self) -> Path:
         """The folder to which the manifest's file names are relative."""
         return self.file.path.parent
 
-    def locate(self, problem: Problem, *, key: bool = False) -> LocatedProblem:
-        """The problem at its place: in the table, its defaults, the file's head, or the row."""
-        if self.row_path is None:
-            return self._in_manifest(problem, key)
-        if problem.where == "to":
+    def locate(self, problem: Problem, *, key: bool = False, line: int = 1) -> LocatedProblem:
+        """The problem at its place: in the table, its defaults, the file's head, the text, the row.
+
+        `line`: of the file that holds the text.
+        """
+        if problem.where == "transport":
+            return self._of_transport(problem)
+        if problem.where == "to" and self.row_path is not None:
             return located(self.row_path, problem, self.row, message_id=self.id)
-        row = f"{self.row_path}:{self.row}"
-        return self._in_manifest(problem, key).model_copy(update={"row": row})
+        if problem.where == "text.body" and self.text_path is not None:
+            found = located(self.text_path, problem, line, message_id=self.id)
+        else:
+            found = self._in_manifest(problem, key)
+        row = self.row_path and explain.printable(f"{self.row_path}:{self.row}")
+        return found.model_copy(update={"row": row}) if row else found
+
+    def _of_transport(self, problem: Problem) -> LocatedProblem:
+        """What a file says for all its messages is wrong once, not once for each of them."""
+        data = self.file.data
+        if "transport" in data["messages"][self.entry]:
+            return self._in_manifest(problem, key=False)
+        in_defaults = "transport" in data.get("defaults", {})
+        where = ("defaults", "transport") if in_defaults else ("transport",)
+        return located(self.file.path, problem, *self.file.position([where]))
 
     def _in_manifest(self, problem: Problem, key: bool) -> LocatedProblem:
         where: explain.Path = tuple(problem.where.split(".")) if problem.where else ()
         if where == ("to",) and self.item is not None:
             where = ("to", self.item)
-        paths: list[explain.Path] = [("messages", self.index, *where)]
+        paths: list[explain.Path] = [("messages", self.entry, *where)]
         if where:
             paths += [("defaults", *where), where]
         line, column = self.file.position(paths, key=key)
@@ -49,10 +67,11 @@ class Origin:
 
 
 class LoadedMessage(NamedTuple):
-    """A rendered message and where it comes from."""
+    """A rendered message and where it comes from; `faults`: keys with a problem already told."""
 
     message: Message
     origin: Origin
+    faults: frozenset[str] = frozenset()
 
 
 class ProblemList:

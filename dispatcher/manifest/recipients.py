@@ -11,8 +11,16 @@ from typing import Any
 
 from dispatcher.errors import ManifestError
 from dispatcher.models import LocatedProblem
-from dispatcher.toml.explain import did_you_mean
+from dispatcher.toml.explain import nearest, quoted
 from dispatcher.toml.file import located, reason
+
+# What Python's csv says → what it means.
+_CSV_FAULTS = {
+    "unexpected end of data": "a quote is opened here and never closed",
+    "expected after": 'after a closing quote a comma must come; a quote in a text is written ""',
+    "field limit": f"a value is longer than {csv.field_size_limit()} characters",
+    "new-line character": "lines must end as on Linux or Windows, not as on old Macs",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +62,23 @@ def _csv_rows(path: Path) -> Iterator[Row | LocatedProblem]:
                     yield from _row_or_problems(_csv_row, path, header, values, line)
                 line = reader.line_num + 1
         except csv.Error as error:
-            raise _problem(path, f"not valid CSV: {error}", line) from None
+            raise _problem(path, f"not valid CSV: {_csv_sentence(error)}", line) from None
+
+
+def _csv_sentence(error: csv.Error) -> str:
+    words = str(error)
+    return next((_CSV_FAULTS[known] for known in _CSV_FAULTS if known in words), words)
 
 
 def _header(path: Path, names: list[str]) -> list[str]:
+    if not names:
+        raise _problem(path, 'the first line must name the columns, one of them "to"', 1)
     header = [name.strip() for name in names]
     if "to" not in header:
         raise _problem(path, f'the first line names no column "to"{_header_hint(header)}', 1)
     double = next((name for name in header if header.count(name) > 1), None)
     if double is not None or "" in header:
-        what = f'names the column "{double}" twice' if double else "has a column without a name"
+        what = f"names the column {quoted(double)} twice" if double else "has a nameless column"
         raise _problem(path, f"the first line {what}", 1)
     return header
 
@@ -71,15 +86,17 @@ def _header(path: Path, names: list[str]) -> list[str]:
 def _header_hint(header: list[str]) -> str:
     separator = next((mark for mark in ";\t|" if mark in ",".join(header)), None)
     if separator is not None:
-        return f"; its columns seem to be set apart by {separator!r}, use commas"
-    return next((hint for name in header if (hint := did_you_mean(name, ["to"]))), "")
+        shown = "tabs" if separator == "\t" else f'"{separator}"'
+        return f"; its columns are set apart by {shown}, but must be by commas"
+    misspelt = next((name for name in header if nearest(name, ["to"])), None)
+    return f"; rename the column {quoted(misspelt)}" if misspelt is not None else ""
 
 
 def _csv_row(path: Path, header: list[str], values: list[str], line: int) -> Row:
     if len(values) != len(header):
-        raise _problem(
-            path, f"this row has {len(values)} values, but the first line names {len(header)}", line
-        )
+        count = "1 value" if len(values) == 1 else f"{len(values)} values"
+        sentence = f"this row has {count}, but the first line names {len(header)}"
+        raise _problem(path, sentence, line)
     return _row(path, dict(zip(header, values, strict=True)), line)
 
 
@@ -105,20 +122,45 @@ def _json_row(path: Path, text: str, line: int) -> Row:
 
 def _json_object(path: Path, text: str, line: int) -> dict[str, Any]:
     try:
-        value = json.loads(text)
+        value = _DECODER.decode(text)
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
-        raise _problem(path, f"not valid JSON: {error.msg.lower()}", line, error.colno) from None
+        sentence = f"not valid JSON: {error.msg[:1].lower()}{error.msg[1:]}"
+        raise _problem(path, sentence, line, error.colno) from None
     except UnicodeEncodeError:
         raise _problem(
             path, "the text holds half of a character (a lone surrogate)", line
         ) from None
-    except (ValueError, RecursionError) as error:
-        raise _problem(path, f"not usable JSON: {error}", line) from None
+    except RecursionError:
+        raise _problem(path, "tables or lists are nested too deep", line) from None
+    except _Unusable as error:
+        raise _problem(path, str(error), line) from None
+    except ValueError:
+        raise _problem(path, "a number is too large", line) from None
     if not isinstance(value, dict):
         raise _problem(path, 'each line must be an object like {"to": "79001234567"}', line)
     return value
+
+
+class _Unusable(ValueError):
+    """JSON for Python, but not for everybody."""
+
+
+def _constant(name: str) -> None:
+    raise _Unusable(f"{name} is not a number; leave the key out, or write null")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        double = next(name for name in names if names.count(name) > 1)
+        raise _Unusable(f"the key {quoted(double)} is there twice")
+    return found
+
+
+_DECODER = json.JSONDecoder(parse_constant=_constant, object_pairs_hook=_object)
 
 
 def _row(path: Path, values: dict[str, Any], line: int) -> Row:
@@ -143,6 +185,8 @@ def _not_utf8(path: Path) -> ManifestError:
                 content.decode()
             except UnicodeDecodeError as error:
                 byte = content[error.start]
-                text = f"byte 0x{byte:02x} is not UTF-8; save the file as UTF-8"
+                utf16 = line == 1 and content.startswith((b"\xff\xfe", b"\xfe\xff"))
+                text = "the text is UTF-16" if utf16 else f"byte 0x{byte:02x} is not UTF-8"
+                text = f"{text}; save the file as UTF-8"
                 return _problem(path, text, line, len(content[: error.start].decode()) + 1)
     return _problem(path, "the file is not UTF-8", 1)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
@@ -28,26 +27,59 @@ _TABLES: dict[str | int, type[BaseModel]] = {
 }
 
 
+# Without these a message is still whole: where one is wrong, the rest is checked all the same.
+_OPTIONAL = frozenset(
+    "manifest name transport revision recipient_type preview_url type caption filename provider"
+    "".split()
+)
+_DEPTH = 5  # the data, messages, a message, its content, provider
+
+
 def check(file: TomlFile) -> tuple[dict[str, Any], list[LocatedProblem]]:
     """The usable part of a manifest's data, and every problem of its structure.
 
-    Unknown keys are taken out, so that what stands beside them is checked further; a message with
-    any other problem is replaced by an empty table.
+    What is wrong is taken out, so that what stands beside it is checked further; a message that
+    would then lack something is replaced by an empty table.
     """
+    if not file.data:
+        return {}, [file.problem((), "the file is empty; a manifest begins with: manifest = 1")]
     try:
         tables.ManifestTable.model_validate(file.data)
     except ValidationError as error:
-        findings = error.errors(include_url=False)
-        return _usable(file.data, findings), [_problem(file, finding) for finding in findings]
+        faults = _causes([_fault(finding) for finding in error.errors(include_url=False)])
+        return _usable(file.data, faults), [_problem(file, fault) for fault in faults]
     return file.data, []
 
 
-def _problem(file: TomlFile, finding: ErrorDetails) -> LocatedProblem:
+class _Fault(NamedTuple):
+    """A finding at a path. `meant`: the path's last key; of an unknown one, what it stands for."""
+
+    finding: ErrorDetails
+    path: explain.Path
+    unknown: bool
+    meant: str | int | None
+
+
+def _fault(finding: ErrorDetails) -> _Fault:
     path = explain.place(finding)
-    at_key = finding["type"] == "extra_forbidden"
-    return file.problem(
-        path, _sentence(finding), key=at_key, message_id=message_id(file.data, path)
-    )
+    unknown = finding["type"] == "extra_forbidden"
+    meant = explain.nearest(str(path[-1]), _known_keys(path[:-1])) if unknown else path[-1]
+    return _Fault(finding, path, unknown, meant)
+
+
+def _causes(faults: list[_Fault]) -> list[_Fault]:
+    """The faults, but for keys that are missing because they are misspelt."""
+    misspelt = {(*fault.path[:-1], fault.meant) for fault in faults if fault.unknown}
+    return [
+        fault
+        for fault in faults
+        if fault.finding["type"] != "missing" or fault.path not in misspelt
+    ]
+
+
+def _problem(file: TomlFile, fault: _Fault) -> LocatedProblem:
+    id = message_id(file.data, fault.path)
+    return file.problem(fault.path, _sentence(fault), key=fault.unknown, message_id=id)
 
 
 def message_id(data: dict[str, Any], path: explain.Path) -> str | None:
@@ -56,23 +88,28 @@ def message_id(data: dict[str, Any], path: explain.Path) -> str | None:
         case ("messages", int(index), *_), {"messages": list(messages)}:
             entry = messages[index]
             found = entry.get("id") if isinstance(entry, dict) else None
-            return found if isinstance(found, str) else f"#{index + 1}"
+            return found if isinstance(found, str) and found else f"#{index + 1}"
     return None
 
 
-def _sentence(finding: ErrorDetails) -> str:
-    path = explain.place(finding)
+def _sentence(fault: _Fault) -> str:
+    path = fault.path
     key, parent = str(path[-1]), path[-2] if len(path) > 1 else None
-    if finding["type"] == "extra_forbidden":
+    if fault.unknown:
         if explain.is_secret(key):
-            return f'"{key}": secrets have no place in a manifest; tokens come from the environment'
+            shown = explain.quoted(key)
+            return f"{shown}: secrets have no place in a manifest; tokens come from the environment"
         if key in ("caption", "filename") and parent in CONTENT_TYPES:
             return f"{key} is not allowed on {parent}"
         if key in ("id", "type") and parent == "defaults":
             return f"{key} cannot be a default; every message has its own"
-    if path == ("manifest",) and finding["type"] == "literal_error":
+    elif path == ("manifest",):
+        if fault.finding["type"] == "missing":
+            return '"manifest" is missing; a manifest begins with: manifest = 1'
         return "this program reads manifests of version 1 only: manifest = 1"
-    return explain.sentence(finding, _known_keys(path[:-1]))
+    elif path == ("messages",):
+        return "there are no messages; begin each with [[messages]], in two brackets"
+    return explain.sentence(fault.finding, () if fault.meant is None else [str(fault.meant)])
 
 
 def _known_keys(path: explain.Path) -> Iterable[str]:
@@ -82,17 +119,35 @@ def _known_keys(path: explain.Path) -> Iterable[str]:
     return model.model_fields if model else ()
 
 
-def _usable(data: dict[str, Any], findings: Iterable[ErrorDetails]) -> dict[str, Any]:
-    rest = deepcopy(data)
-    for finding in findings:
-        path = explain.place(finding)
-        if finding["type"] == "missing" and len(path) == 1:
-            continue
-        if path[:1] == ("messages",) and len(path) > 1 and finding["type"] != "extra_forbidden":
-            rest["messages"][path[1]] = {}
+def _usable(data: dict[str, Any], faults: Iterable[_Fault]) -> dict[str, Any]:
+    rest: dict[str, Any] = _copied(data, _DEPTH)
+    whole = True
+    for fault in faults:
+        expendable = _expendable(fault)
+        if expendable:
+            _remove(rest, expendable)
+        elif fault.path[0] == "messages" and len(fault.path) > 1:
+            rest["messages"][fault.path[1]] = {}
         else:
-            _remove(rest, path)
-    return rest
+            whole = False
+    return rest if whole else {**rest, "messages": []}
+
+
+def _expendable(fault: _Fault) -> explain.Path:
+    """The path to take out, so that nothing else is wrong because of it; empty: there is none."""
+    if fault.meant is None:
+        return fault.path
+    keys = (*fault.path[:-1], fault.meant)
+    lengths = (length for length, key in enumerate(keys, 1) if key in _OPTIONAL)
+    return fault.path[: next(lengths, 0)]
+
+
+def _copied(data: Any, depth: int) -> Any:
+    if depth and isinstance(data, dict):
+        return {key: _copied(value, depth - 1) for key, value in data.items()}
+    if depth and isinstance(data, list):
+        return [_copied(value, depth - 1) for value in data]
+    return data
 
 
 def _remove(data: Any, path: explain.Path) -> None:
@@ -100,5 +155,4 @@ def _remove(data: Any, path: explain.Path) -> None:
         if isinstance(data, dict) and part not in data:
             return
         data = data[part]
-    if isinstance(data, dict):
-        data.pop(path[-1], None)
+    data.pop(path[-1], None)

@@ -1,12 +1,12 @@
 """The structure of a manifest, version 1: what a TOML file may hold, templates not filled in.
 
 It checks files and is the source of the JSON Schema for editors. Rules between keys (exactly one
-content, `to` or `recipients`) are in `rules.py`, because defaults take part in them.
+content, `to` or `recipients`) are in `entries.py`, because defaults take part in them.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Discriminator, Field, StringConstraints, Tag
 
@@ -15,7 +15,7 @@ from dispatcher import models
 NAME_PATTERN = r"^[\w][\w.@+-]*$"
 
 # A name is a part of every message's key, whose parts are set apart by "/".
-Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=100)]
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, min_length=1, max_length=100)]
 
 
 def _branch(value: object) -> str:
@@ -68,7 +68,7 @@ class MessageTable(DefaultsTable):
 class ManifestTable(Table):
     """A manifest, version 1."""
 
-    manifest: Literal[1]
+    manifest: Annotated[int, Field(ge=1, le=1, json_schema_extra={"const": 1})]
     name: Name | None = Field(default=None, description="Part of every message's identity.")
     transport: str | None = None
     defaults: DefaultsTable = Field(default_factory=DefaultsTable)

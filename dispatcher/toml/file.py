@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,9 @@ from dispatcher.toml import explain
 
 MAX_BYTES = 64_000_000
 MAX_DEPTH = 50
+MAX_BITS = 64  # of a whole number; TOML asks for no more
+TOO_DEEP = "tables or lists are nested too deep"
+_HUGE = re.compile(r"\b(0[xob])?[0-9A-Fa-f_]{17,}")  # may be more than that
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class TomlFile:
     def _places(self) -> dict[explain.Path, Any]:
         from dispatcher.toml.positions import locate
 
-        return {} if _too_deep(self.data) else dict(locate(self.text))
+        return {} if too_deep(self.data) else dict(locate(self.text))
 
 
 def located(
@@ -66,13 +70,16 @@ def located(
     column: int = 1,
     message_id: str | None = None,
 ) -> LocatedProblem:
-    """A problem, or an error of that sentence, at a place of a file."""
+    """A problem, or an error of that sentence, at a place of a file; it fits on one line."""
+    problem = Problem(message=problem) if isinstance(problem, str) else problem
+    if not problem.message.isprintable():
+        problem = problem.model_copy(update={"message": explain.printable(problem.message)})
     return LocatedProblem(
-        path=str(path),
+        path=explain.printable(str(path)),
         line=line,
         column=column,
-        problem=Problem(message=problem) if isinstance(problem, str) else problem,
-        message_id=message_id,
+        problem=problem,
+        message_id=None if message_id is None else explain.printable(message_id[:100]),
     )
 
 
@@ -86,10 +93,13 @@ def read_toml(path: Path) -> TomlFile:
             [located(path, f"not valid TOML: {error.msg}", error.lineno, error.colno)]
         ) from None
     except RecursionError:
-        raise ManifestError([located(path, "tables or lists are nested too deep")]) from None
+        raise ManifestError([located(path, TOO_DEEP)]) from None
     except ValueError as error:
         raise ManifestError([located(path, f"not valid TOML: {error}")]) from None
-    return TomlFile(path, text, data)
+    file = TomlFile(path, text, data)
+    if _HUGE.search(text) and (problems := list(_huge_numbers(file, data, ()))):
+        raise ManifestError(problems)
+    return file
 
 
 def read_text(path: Path, what: str = "the file") -> str:
@@ -99,7 +109,8 @@ def read_text(path: Path, what: str = "the file") -> str:
         if not stat.S_ISREG(info.st_mode):
             raise ManifestError([located(path, f"{what} is not a regular file")])
         if info.st_size > MAX_BYTES:
-            raise ManifestError([located(path, f"{what} is larger than {MAX_BYTES} bytes")])
+            size = MAX_BYTES // 1_000_000
+            raise ManifestError([located(path, f"{what} is larger than {size} MB")])
         content = path.read_bytes()
     except (OSError, ValueError) as error:
         raise ManifestError([located(path, f"cannot read {what}: {reason(error)}")]) from None
@@ -136,7 +147,17 @@ def _line_column(before: str) -> tuple[int, int]:
     return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
 
 
-def _too_deep(data: Any) -> bool:
+def _huge_numbers(file: TomlFile, data: Any, path: explain.Path) -> Iterator[LocatedProblem]:
+    if len(path) > MAX_DEPTH:
+        raise ManifestError([located(file.path, TOO_DEEP)])
+    if isinstance(data, (dict, list)):
+        for key, value in data.items() if isinstance(data, dict) else enumerate(data):
+            yield from _huge_numbers(file, value, (*path, key))
+    elif type(data) is int and data.bit_length() > MAX_BITS:
+        yield file.problem(path, "the number is too large; put it in quotes if it is text")
+
+
+def too_deep(data: Any) -> bool:
     """Whether paths into the data are so long that all of them would not fit into memory."""
     level = [data]
     for _ in range(MAX_DEPTH):
