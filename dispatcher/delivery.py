@@ -5,13 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import tenacity
 
 from dispatcher.config import Delivery as Settings
-from dispatcher.errors import AccountRefused, DeliveryError, NotSent, OutcomeUnknown
-from dispatcher.hookspecs import Engine
+from dispatcher.errors import (
+    AccountRefused,
+    DeliveryError,
+    JournalError,
+    NotSent,
+    OutcomeUnknown,
+    Refused,
+)
+from dispatcher.hookspecs import Engine, Transport
 from dispatcher.journal import Journal
 from dispatcher.models import Failure, Message, Outcome, Payload, Receipt
 from dispatcher.planning import GetTransport, PlannedMessage
@@ -89,11 +96,10 @@ class Delivery:
             self.summary.count("not_tried")
             return
         try:
-            outcome = self._attempts(planned)
+            self._tell(planned.message, self._attempts(planned))
         except Exception:
             self._stop.set()
             raise
-        self._tell(planned.message, outcome)
 
     def _tell(self, message: Message, outcome: Outcome) -> None:
         self.summary.count(outcome.status)
@@ -121,33 +127,60 @@ class Delivery:
                 | tenacity.stop_when_event_set(self._stop)
                 | _AskedForTooMuch()
             ),
-            sleep=tenacity.sleep_using_event(self._stop),
+            before_sleep=self._pause,
+            sleep=lambda _: None,
             reraise=True,
         )
+
+    def _pause(self, state: tenacity.RetryCallState) -> None:
+        """Wait for the next attempt; if the run stops meanwhile, there is none."""
+        if self._stop.wait(state.upcoming_sleep) and state.outcome:
+            state.outcome.result()  # raises what the last attempt ended with
 
     def _attempt(self, planned: PlannedMessage) -> Receipt:
         message = planned.message
         transport = self._transports(message.transport)
         try:
-            payload = prepared(self._uploads, transport, planned.payload, planned.upload)
+            payload = self._prepared(transport, planned)
+            self._journal.begin(message, planned.digest)
+        except JournalError as error:  # nothing left; no other message could be sent either
+            raise AccountRefused(str(error), code="journal") from error
+        try:
+            receipt = _sent(transport.send, payload)
+        except DeliveryError as error:
+            self._finish(message.key, _status(error), error=_failure(error))
+            if isinstance(error, Refused) and planned.upload:
+                self._uploads.forget(transport, planned.upload)
+            raise
+        self._finish(message.key, "sent", id=receipt.id)
+        return receipt
+
+    def _prepared(self, transport: Transport, planned: PlannedMessage) -> Payload:
+        """The payload as it will be posted, its file uploaded."""
+        message = planned.message
+        try:
+            return prepared(self._uploads, transport, planned.payload, planned.upload)
         except DeliveryError as error:
             self._journal.begin(message, planned.digest)
             self._journal.finish(message.key, "failed", error=_failure(error))
             raise
-        self._journal.begin(message, planned.digest)
+
+    def _finish(self, key: str, status: str, **how: Any) -> None:
+        """Record how an attempt ended; what the journal cannot keep is unknown, and the last."""
         try:
-            receipt = _sent(transport.send, payload)
-        except DeliveryError as error:
-            self._journal.finish(message.key, _status(error), error=_failure(error))
-            raise
-        self._journal.finish(message.key, "sent", id=receipt.id)
-        return receipt
+            self._journal.finish(key, status, **how)
+        except JournalError as error:
+            self._halt(str(error))
+            raise OutcomeUnknown(str(error), code="journal") from error
 
     def _failed(self, error: DeliveryError, attempts: int) -> Outcome:
         if isinstance(error, AccountRefused):
-            self.summary.stopped = error.text
-            self._stop.set()
+            self._halt(error.text)
         return Outcome(status=_status(error), attempts=attempts, error=_failure(error))
+
+    def _halt(self, why: str) -> None:
+        self.summary.stopped = why
+        self._stop.set()
 
 
 def _sent(send: Callable[[Payload], Receipt], payload: Payload) -> Receipt:

@@ -6,6 +6,7 @@ when the next run opens the journal may or may not have arrived, and becomes "un
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -85,8 +86,9 @@ class HistoryRow(NamedTuple):
 class Journal:
     """A journal in an SQLite file, open for writing. Its methods may be called from any thread."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self._path = path
+        self._engine = _engine(path, read_only=read_only)
         self._lock = threading.Lock()
 
     def lookup(self, keys: list[str]) -> Mapping[str, Record]:
@@ -113,6 +115,9 @@ class Journal:
             "digest": digest,
             "status": "sending",
             "attempts": 1,
+            "receipt": None,
+            "error_code": None,
+            "error_text": None,
             "changed_at": _now(),
         }
         with self._transaction() as connection:
@@ -160,6 +165,12 @@ class Journal:
                 upsert.on_conflict_do_update(index_elements=["account", "sha256"], set_=row)
             )
 
+    def forget_upload(self, account: str, sha256: str) -> None:
+        """Have this content uploaded again when it is needed next."""
+        where = (_uploads.c.account == account, _uploads.c.sha256 == sha256)
+        with self._transaction() as connection:
+            connection.execute(sa.delete(_uploads).where(*where))
+
     def history(self, **filters: str | None) -> Iterator[HistoryRow]:
         """Messages in the order of their last change; filters by column, exact."""
         query = sa.select(_messages).order_by(_messages.c.changed_at, _messages.c.key)
@@ -180,7 +191,8 @@ class Journal:
             with self._lock, self._engine.begin() as connection:
                 yield connection
         except sa.exc.SQLAlchemyError as error:
-            raise JournalError(f"the journal failed: {getattr(error, 'orig', error)}") from error
+            cause = getattr(error, "orig", error)
+            raise JournalError(f"the journal {self._path} failed: {cause}") from error
 
 
 @contextmanager
@@ -192,7 +204,7 @@ def open_journal(url: str, patience: float = 0.0, run: str = "default") -> Itera
     path = _path(url)
     _make_folder(path.parent)
     with locked(path, run, patience):
-        journal = Journal(_engine(f"sqlite:///{path}"))
+        journal = Journal(path)
         try:
             with journal._transaction() as connection:
                 _prepare(connection, path)
@@ -221,11 +233,11 @@ def read_journal(url: str) -> Iterator[Journal | None]:
     if not path.exists():
         yield None
         return
-    journal = Journal(_engine(f"sqlite:///file:{path}?mode=ro&uri=true", read_only=True))
+    journal = Journal(path, read_only=True)
     try:
         with journal._transaction() as connection:
-            _check_version(connection, path)
-        yield journal
+            version = _check_version(connection, path)
+        yield journal if version else None
     finally:
         journal.close()
 
@@ -233,12 +245,19 @@ def read_journal(url: str) -> Iterator[Journal | None]:
 def _path(url: str) -> Path:
     if not url.startswith("sqlite:///"):
         raise JournalError(f'a journal is an SQLite file so far: "sqlite:///PATH", not "{url}"')
-    return Path(url.removeprefix("sqlite:///"))
+    path = Path(url.removeprefix("sqlite:///"))
+    if not path.name:
+        raise JournalError(f'the journal "{url}" names no file: "sqlite:///PATH"')
+    return path
 
 
-def _engine(url: str, *, read_only: bool = False) -> Engine:
+def _engine(path: Path, *, read_only: bool = False) -> Engine:
+    # Not by SQLAlchemy's URL: in one, a "?" or "%" of the path would have a meaning of its own.
+    uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
     engine = sa.create_engine(
-        url, poolclass=sa.pool.StaticPool, connect_args={"check_same_thread": False}
+        "sqlite://",
+        creator=lambda: sqlite3.connect(uri, uri=True, check_same_thread=False),
+        poolclass=sa.pool.StaticPool,
     )
 
     @sa.event.listens_for(engine, "connect")
@@ -257,12 +276,14 @@ def _prepare(connection: Connection, path: Path) -> None:
     connection.exec_driver_sql(f"PRAGMA user_version={SCHEMA_VERSION}")
 
 
-def _check_version(connection: Connection, path: Path) -> None:
-    version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+def _check_version(connection: Connection, path: Path) -> int:
+    """The version of the schema; 0: there is none yet. Raises JournalError for a newer one."""
+    version: int = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
     if version > SCHEMA_VERSION:
         raise JournalError(
             f"{path} was written by a newer dispatcher (schema {version}); update this one"
         )
+    return version
 
 
 def _change(

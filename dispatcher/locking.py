@@ -21,17 +21,24 @@ _POLL_SECONDS = 0.1
 def locked(journal: Path, run: str, patience: float = 0.0) -> Iterator[None]:
     """Hold the lock beside a journal. JournalLocked names its holder, after `patience` seconds."""
     path = journal.with_name(f"{journal.name}.lock")
-    try:
+    with _blamed(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise JournalError(f"cannot write the journal's lock {path}: {error.strerror}") from None
     try:
         _acquire(descriptor, time.monotonic() + patience)
-        _write_holder(descriptor, run)
+        with _blamed(path):
+            _write_holder(descriptor, run)
         yield
         os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _blamed(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise JournalError(f"cannot write the journal's lock {path}: {error.strerror}") from None
 
 
 def _acquire(descriptor: int, deadline: float) -> None:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from dispatcher.errors import NotSent, OutcomeUnknown
+from dispatcher.errors import DeliveryError, NotSent, OutcomeUnknown, Refused
 from dispatcher.hookspecs import Transport
 from dispatcher.models import MediaId, Payload, Upload
 
@@ -20,6 +20,7 @@ class MediaStore(Protocol):
 
     def media_id(self, account: str, sha256: str) -> MediaId | None: ...
     def remember_upload(self, account: str, sha256: str, media: MediaId) -> None: ...
+    def forget_upload(self, account: str, sha256: str) -> None: ...
 
 
 class Uploads:
@@ -46,6 +47,10 @@ class Uploads:
                 self._store.remember_upload(*place, known)
             self._here[place] = known
             return known.id
+
+    def forget(self, transport: Transport, file: Upload) -> None:
+        """A message with this file was refused, perhaps for the file: the next run uploads it."""
+        self._store.forget_upload(account(transport), file.sha256)
 
 
 def account(transport: Transport) -> str:
@@ -76,10 +81,19 @@ def prepared(
 
 
 def _upload(transport: Transport, file: Upload) -> MediaId:
+    """Call a transport; whatever it raises besides its own words, no message left."""
     try:
-        return transport.upload(file)
+        media = transport.upload(file)
     except OutcomeUnknown as error:
         raise NotSent(error.text, code=error.code) from error
+    except DeliveryError:
+        raise
+    except Exception as error:
+        text = f"the transport failed: {type(error).__name__}"
+        raise Refused(text, code="transport_error") from error
+    if not isinstance(media, MediaId):
+        raise Refused("the transport returned no media id", code="transport_error")
+    return media
 
 
 def _expired(media: MediaId) -> bool:

@@ -35,7 +35,7 @@ class Reporter:
     def warning(self, text: str) -> None:
         """Something went wrong that changes no outcome."""
         with self._lock:
-            print_line(f"{coloured('warning')}: {text}", err=True)
+            self._print(f"{coloured('warning')}: {text}", err=True)
 
     def summary(self, summary: Summary) -> None:
         """The run is over."""
@@ -43,7 +43,10 @@ class Reporter:
             print_line(line, err=True)
 
     def _result(self, message: Message, outcome: Outcome) -> None:
-        print_line(_line(message, outcome))
+        self._print(_line(message, outcome))
+
+    def _print(self, line: str, *, err: bool = False) -> None:
+        print_line(line, err=err)
 
 
 class JsonReporter(Reporter):
@@ -68,7 +71,11 @@ class JsonReporter(Reporter):
 
 
 class BarReporter(Reporter):
-    """A progress bar on standard error; on one terminal with it, only what needs a look."""
+    """A progress bar on standard error; on one screen with the results, only what needs a look."""
+
+    def __init__(self, total: int) -> None:
+        super().__init__()
+        self._total = total
 
     def __enter__(self) -> Self:
         from rich.console import Console
@@ -83,13 +90,12 @@ class BarReporter(Reporter):
         self._same_screen = sys.stdout.isatty()
         console = Console(stderr=True, highlight=False)
         columns = (TextColumn("sending"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        bar = Progress(*columns, console=console, redirect_stdout=self._same_screen)
-        self._bar = bar.__enter__()
-        self._task = self._bar.add_task("sending", total=None)
+        self._bar = Progress(*columns, console=console, redirect_stdout=self._same_screen)
+        self._task = self._bar.add_task("sending", total=self._total)
+        self._bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.update(self._task, total=self._bar.tasks[0].completed)
         self._bar.stop()
 
     def _result(self, message: Message, outcome: Outcome) -> None:
@@ -97,12 +103,20 @@ class BarReporter(Reporter):
         if outcome.error or not self._same_screen:
             super()._result(message, outcome)
 
+    def _print(self, line: str, *, err: bool = False) -> None:
+        from rich.text import Text
 
-def reporter(as_json: bool) -> Reporter:
-    """The right one for where the output goes."""
+        if err or self._same_screen:
+            self._bar.console.print(Text.from_ansi(line), soft_wrap=True)  # above the bar
+        else:
+            super()._print(line)
+
+
+def reporter(as_json: bool, total: int) -> Reporter:
+    """The right one for where the output goes; `total`: how many messages there are."""
     if as_json:
         return JsonReporter()
-    return BarReporter() if sys.stderr.isatty() else Reporter()
+    return BarReporter(total) if sys.stderr.isatty() else Reporter()
 
 
 def _line(message: Message, outcome: Outcome) -> str:

@@ -59,7 +59,7 @@ def command(
         opened = stack.enter_context(
             open_journal(url or session.journal_url(journal), patience, run)
         )
-        return _deliver(session, planner, opened, reporter(as_json))
+        return _deliver(session, planner, opened, reporter(as_json, planner.checked))
 
 
 def _deliver(session: Session, planner: Planner, journal: Journal, report: Reporter) -> int:
