@@ -1,0 +1,432 @@
+"""The commands besides plan and send, send --sandbox, and what plugins add to all of them."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.request import Request, urlopen
+
+import jsonschema
+import pytest
+
+from dispatcher.sandbox.process import SandboxProcess
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
+
+TO = "79001234567"
+EXAMPLES = Path(__file__).parents[2] / "manifests"
+COMMANDS = ("validate", "plan", "send", "history", "sandbox", "schema", "plugins")
+NO_ACCOUNT: dict[str, str | None] = {
+    "GREENAPI_BASE_URL": None,
+    "GREENAPI_MEDIA_URL": None,
+    "GREENAPI_TOKEN": None,
+}
+
+# send --sandbox
+
+
+def test_send_to_the_sandbox_needs_no_account_and_shows_the_conversation(
+    project: Project, inbox: SandboxProcess
+) -> None:
+    for _ in range(2):  # again and again: nothing is remembered
+        result = project.run("send", "--sandbox", str(EXAMPLES), env=NO_ACCOUNT)
+        assert result.code == 0, result.stderr
+        assert "24 sent" in result.stderr
+        assert result.stdout.count("sent     default/") == 24
+        for shown in (
+            "Hello from a file in git! 😃",
+            f"{TO}-1581234048 (group)",
+            "[audio] audio/mpeg, 5974 bytes",
+            "[document] prices.pdf application/pdf, 2533 bytes",
+            "https://cdn.example.com/catalogue.pdf (through cdn-basic-auth)",
+        ):
+            assert shown in result.stdout
+    assert not project.journal_file.exists(), "what people got is another matter"
+    assert inbox.stats()["requests"] == 0
+
+
+def test_send_to_the_sandbox_prints_json_only_when_asked(project: Project) -> None:
+    project.texts("a")
+    result = project.run("send", "--sandbox", "--json", env=NO_ACCOUNT)
+    assert result.statuses == {"a": "sent"}
+    assert [line["event"] for line in result.lines] == ["result", "summary"]
+
+
+def test_sandbox_is_not_started_for_nothing(project: Project) -> None:
+    project.manifest('[[messages]]\nid = "a"\nto = "x"\ntext.body = "Hi"')
+    result = project.run("send", "--sandbox")
+    assert (result.code, result.stdout) == (2, "")
+
+
+# history
+
+
+@pytest.fixture(scope="module")
+def past(gateway: SandboxProcess, new_project: Callable[..., Project]) -> Project:
+    """Two manifests, two runs, two recipients, and one message that failed."""
+    gateway.clear()
+    project = new_project()
+    for name, to in (("m", TO), ("n", "79001234568")):
+        project.manifest(
+            f'[[messages]]\nid = "a"\nto = "{to}"\ntext.body = "Hi"', f"manifests/{name}.toml"
+        )
+    gateway.faults([{"to": "79001234568", "fault": "status", "status": 400, "code": 1022}])
+    project.call("send")
+    gateway.faults([])
+    project.call("send", "--run", "evening", "manifests/m.toml")
+    return project
+
+
+@pytest.mark.parametrize(
+    ("filters", "keys"),
+    [
+        ([], ["default/m/a/1", "default/n/a/1", "evening/m/a/1"]),
+        (["--run", "evening"], ["evening/m/a/1"]),
+        (["--manifest", "n"], ["default/n/a/1"]),
+        (["--to", TO], ["default/m/a/1", "evening/m/a/1"]),
+        (["--status", "failed"], ["default/n/a/1"]),
+        (["--status", "sent", "--run", "default"], ["default/m/a/1"]),
+        (["--status", "unknown"], []),
+    ],
+)
+def test_history_filters(past: Project, filters: list[str], keys: list[str]) -> None:
+    result = past.call("history", "--json", *filters)
+    assert result.code == (0 if keys else 3)
+    assert sorted(line["key"].rpartition("/")[0] for line in result.lines) == keys
+    text = past.call("history", *filters)
+    assert sorted(re.findall(r"(\S+)/7900\d+ ", text.stdout)) == keys
+
+
+def test_history_tells_all_it_knows(past: Project) -> None:
+    (line,) = past.call("history", "--json", "--status", "failed").lines
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", line.pop("changed_at"))
+    assert line == {
+        "event": "message",
+        "key": "default/n/a/1/79001234568",
+        "run": "default",
+        "manifest": "n",
+        "message": "a",
+        "to": "79001234568",
+        "transport": "greenapi",
+        "status": "failed",
+        "attempts": 1,
+        "id": None,
+        "error": {"code": "1022", "text": "Subscriber was not found / Подписчик не найден"},
+    }
+
+
+def test_history_of_nothing_is_empty(project: Project) -> None:
+    result = project.call("history")
+    assert (result.code, result.stdout) == (3, "")
+
+
+# schema
+
+
+@pytest.fixture(scope="module")
+def schema(new_project: Callable[..., Project]) -> dict[str, Any]:
+    result = new_project().call("schema")
+    assert result.code == 0
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def problems(schema: dict[str, Any], text: str) -> list[str]:
+    validator = jsonschema.validators.validator_for(schema)(schema)
+    return [error.json_path for error in validator.iter_errors(tomllib.loads(text))]
+
+
+def test_schema_is_a_schema_and_lists_the_transports(schema: dict[str, Any]) -> None:
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert schema["properties"]["transport"]["enum"] == ["greenapi"]
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.name)
+def test_examples_are_valid_by_the_schema(schema: dict[str, Any], path: Path) -> None:
+    assert problems(schema, path.read_text()) == []
+
+
+HEAD = f'manifest = 1\n[[messages]]\nid = "a"\nto = "{TO}"\n'
+MISTAKES = {
+    "misspelled key": (HEAD + 'text.bdoy = "Hi"', "$.messages[0].text"),
+    "misspelled message key": (HEAD + 'txet.body = "Hi"', "$.messages[0]"),
+    "caption on audio": (HEAD + 'audio = {id = "1", caption = "Hi"}', "$.messages[0].audio"),
+    "filename on an image": (HEAD + 'image = {id = "1", filename = "x"}', "$.messages[0].image"),
+    "preview as text": (
+        HEAD + 'preview_url = "yes"\ntext.body = "Hi"',
+        "$.messages[0].preview_url",
+    ),
+    "number without quotes": (HEAD.replace('"79001234567"', "79001234567"), "$.messages[0].to"),
+    "no recipients": (HEAD.replace('"79001234567"', "[]"), "$.messages[0].to"),
+    "unknown type": (HEAD + 'type = "sticker"\ntext.body = "Hi"', "$.messages[0].type"),
+    "unknown transport": (HEAD + 'transport = "gren"\ntext.body = "Hi"', "$.messages[0].transport"),
+    "revision 0": (HEAD + 'revision = 0\ntext.body = "Hi"', "$.messages[0].revision"),
+    "no id": (f'manifest = 1\n[[messages]]\nto = "{TO}"\ntext.body = "Hi"', "$.messages[0]"),
+    "id with a slash": (HEAD.replace('"a"', '"a/b"') + 'text.body = "Hi"', "$.messages[0].id"),
+    "no version": (HEAD.removeprefix("manifest = 1\n") + 'text.body = "Hi"', "$"),
+    "another version": (HEAD.replace("= 1", "= 2") + 'text.body = "Hi"', "$.manifest"),
+    "no messages": ("manifest = 1", "$"),
+    "secret": ('token = "x"\n' + HEAD + 'text.body = "Hi"', "$"),
+}
+
+
+@pytest.mark.parametrize(("text", "where"), MISTAKES.values(), ids=MISTAKES)
+def test_schema_finds_what_people_often_get_wrong(
+    schema: dict[str, Any], project: Project, text: str, where: str
+) -> None:
+    assert where in problems(schema, text)
+    project.write("manifests/m.toml", text)
+    assert project.call("validate").code == 2, "and so does validate"
+
+
+# sandbox
+
+
+def test_sandbox_command_serves_until_it_is_told_to_stop(project: Project) -> None:
+    process = project.start("sandbox", "--port", "0", "--token", "secret")
+    assert process.stdout is not None
+    url = process.stdout.readline().removeprefix("sandbox: ").strip()
+    with urlopen(f"{url}/readyz") as response:
+        assert response.status == 200
+    body = json.dumps({"to": TO, "text": {"body": "Hi"}}).encode()
+    headers = {"Authorization": "Bearer secret", "Content-Type": "application/json"}
+    with urlopen(Request(f"{url}/v1/messages", body, headers)) as response:
+        assert response.status == 201
+
+    process.send_signal(signal.SIGINT)
+
+    result = project.finish(process)
+    assert (result.code, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_sandbox_says_that_its_port_is_taken(project: Project, inbox: SandboxProcess) -> None:
+    result = project.run("sandbox", "--port", inbox.url.rpartition(":")[2])
+    assert result.code == 2
+    assert "cannot listen on 127.0.0.1 port" in result.stderr
+
+
+# help
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(project: Project, command: str) -> None:
+    result = project.call(command, "--help")
+    assert result.code == 0
+    assert result.stdout.startswith(f"Usage: dispatcher {command}")
+    assert "--help" in result.stdout
+
+
+def test_help_lists_every_command(project: Project) -> None:
+    result = project.run("--help")
+    assert result.code == 0
+    for command in COMMANDS:
+        assert re.search(rf"^  {command} ", result.stdout, re.MULTILINE)
+
+
+def test_version(project: Project) -> None:
+    assert re.fullmatch(r"dispatcher, version \d+\.\d+\.\d+\n", project.call("--version").stdout)
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"), [("sned", 'did you mean "send"?'), ("plna", '"plan"'), ("frobnicate", "")]
+)
+def test_unknown_command(project: Project, word: str, hint: str) -> None:
+    result = project.call(word)
+    assert result.code == 2
+    assert f"No such command '{word}'" in result.stderr
+    assert hint in result.stderr
+    assert bool(hint) == ("did you mean" in result.stderr)
+
+
+# plugins
+
+HELPFUL = '''
+import pathlib
+import click
+from dispatcher import Link, Problem, hookimpl
+
+@hookimpl
+def dispatcher_resolve_source(source):
+    if source.startswith("drive:"):
+        url = source.replace("drive:", "https://drive.example.com/")
+        return Link(url=url, provider="drive")
+
+@hookimpl
+def dispatcher_validate_message(message):
+    if message.text and "free of charge" in message.text.body:
+        yield Problem(message='do not write "free of charge"', where="text.body")
+
+@hookimpl
+def dispatcher_transform_payload(payload):
+    if "text" in payload:
+        payload["text"]["body"] += "\\n\\nReply STOP to unsubscribe."
+
+@hookimpl
+def dispatcher_message_finished(message, outcome):
+    with pathlib.Path("told.txt").open("a") as file:
+        file.write(f"{message.id} {outcome.status} {outcome.id}\\n")
+
+@hookimpl
+def dispatcher_commands():
+    return [greet]
+
+@click.command("greet")
+@click.argument("name")
+def greet(name):
+    """Greet somebody."""
+    click.echo(f"Hello, {name}")
+    return 4
+'''
+
+Install = Callable[..., dict[str, str]]
+
+
+def test_plugin_takes_part_in_every_stage(
+    project: Project, inbox: SandboxProcess, install: Install
+) -> None:
+    environment = install(project, "helpful", HELPFUL)
+    project.manifest(
+        f'[defaults]\nto = "{TO}"\n'
+        '[[messages]]\nid = "a"\ntext.body = "Hi"\n'
+        '[[messages]]\nid = "b"\nimage.source = "drive:42"\n'
+    )
+
+    plan = project.run("plan", "--json", env=environment)
+    sent = project.run("send", "--json", env=environment)
+
+    assert sent.code == 0, sent.stderr
+    payloads = [message["payload"] for message in inbox.messages()]
+    assert payloads == [line["payload"] for line in plan.lines]
+    assert payloads[0]["text"]["body"] == "Hi\n\nReply STOP to unsubscribe."
+    provider = {"link": "https://drive.example.com/42", "provider": {"name": "drive"}}
+    assert payloads[1]["image"] == provider
+    told = (project.folder / "told.txt").read_text().splitlines()
+    assert told == [f"{id} sent {result['id']}" for id, result in sent.results.items()]
+
+
+def test_plugins_objection_stops_send(
+    project: Project, inbox: SandboxProcess, install: Install
+) -> None:
+    environment = install(project, "helpful", HELPFUL)
+    project.manifest(f'[[messages]]\nid = "a"\nto = "{TO}"\ntext.body = "All free of charge"')
+    result = project.run("send", env=environment)
+    assert result.code == 2
+    assert 'm.toml:5:13: error: message "a": do not write "free of charge"' in result.stderr
+    assert project.run("send", "--without", "helpful", env=environment).code == 0
+    assert len(inbox.messages()) == 1
+
+
+def test_plugins_command_is_a_command(project: Project, install: Install) -> None:
+    environment = install(project, "helpful", HELPFUL)
+    result = project.run("greet", "Ann", env=environment)
+    assert (result.code, result.stdout) == (4, "Hello, Ann\n")
+    assert "greet     Greet somebody." in project.run("--help", env=environment).stdout
+    assert 'did you mean "greet"?' in project.run("great", env=environment).stderr
+
+
+def test_plugins_lists_each_with_distribution_and_hooks(project: Project, install: Install) -> None:
+    environment = install(project, "helpful", HELPFUL)
+    result = project.run("plugins", "--json", env=environment)
+    assert result.code == 0
+    assert result.lines[0] == {
+        "event": "plugin",
+        "name": "helpful",
+        "distribution": "fake-helpful",
+        "version": "0.1.0",
+        "builtin": False,
+        "status": "active",
+        "hooks": [
+            "dispatcher_resolve_source",
+            "dispatcher_validate_message",
+            "dispatcher_transform_payload",
+            "dispatcher_message_finished",
+            "dispatcher_commands",
+        ],
+        "error": None,
+    }
+    assert {line["name"] for line in result.lines[1:] if line["builtin"]} >= {"greenapi", "files"}
+
+
+FAILS_WHEN_TOLD = """
+from dispatcher import hookimpl
+
+@hookimpl
+def dispatcher_message_finished(message, outcome):
+    raise RuntimeError("the monitoring is down")
+"""
+
+
+def test_plugin_that_fails_when_told_changes_nothing(
+    project: Project, inbox: SandboxProcess, install: Install
+) -> None:
+    environment = install(project, "monitor", FAILS_WHEN_TOLD)
+    project.texts("a", "b")
+    result = project.run("send", "--json", env=environment)
+    assert result.code == 0
+    assert result.statuses == {"a": "sent", "b": "sent"}
+    warning = 'plugin "monitor" (fake-monitor 0.1.0) failed in dispatcher_message_finished: '
+    assert result.stderr.count(warning) == 2
+    assert "the monitoring is down" in result.stderr
+
+
+BROKEN = {
+    "does not import": ("import nowhere_to_be_found", "nowhere_to_be_found"),
+    "misspells a hook": (
+        "from dispatcher import hookimpl\n@hookimpl\ndef dispatcher_resolve_sauce(source): ...",
+        'did you mean "dispatcher_resolve_source"?',
+    ),
+    "exits": ("raise SystemExit(0)", "SystemExit"),
+}
+
+
+@pytest.mark.parametrize(("source", "why"), BROKEN.values(), ids=BROKEN)
+def test_broken_plugin_stops_send_before_anything_leaves(
+    project: Project, inbox: SandboxProcess, install: Install, source: str, why: str
+) -> None:
+    environment = install(project, "crooked", source)
+    project.texts("a")
+
+    result = project.run("send", "--json", env=environment)
+
+    assert (result.code, result.stdout) == (2, "")
+    assert 'plugin "crooked" (fake-crooked 0.1.0) cannot be loaded' in result.stderr
+    assert why in result.stderr
+    assert inbox.stats()["requests"] == 0
+
+
+def test_plugins_lists_a_broken_one(project: Project, install: Install) -> None:
+    environment = install(project, "crooked", "import nowhere_to_be_found")
+    result = project.run("plugins", env=environment)
+    assert result.code == 2
+    assert re.search(r"crooked +fake-crooked 0\.1\.0 +broken", result.stdout)
+    assert "--without crooked" in result.stderr
+    disabled = {**environment, "DISPATCHER_DISABLED_PLUGINS": "crooked"}
+    assert re.search(r"crooked .* disabled", project.run("plugins", env=disabled).stdout)
+
+
+FAILS_IN = """
+from dispatcher import hookimpl
+
+@hookimpl
+def {hook}(message):
+    raise RuntimeError("out of order")
+"""
+
+
+@pytest.mark.parametrize("hook", ["dispatcher_validate_message", "dispatcher_transform_payload"])
+def test_plugin_that_raises_stops_send_and_is_named(
+    project: Project, inbox: SandboxProcess, install: Install, hook: str
+) -> None:
+    environment = install(project, "crooked", FAILS_IN.format(hook=hook))
+    project.texts("a")
+    result = project.run("send", env=environment)
+    assert result.code == 2
+    assert f'plugin "crooked" (fake-crooked 0.1.0) failed in {hook}: ' in result.stderr
+    assert inbox.stats()["requests"] == 0

@@ -1,0 +1,309 @@
+"""Whatever ends a run, and whoever else wants the journal: no message goes out twice."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dispatcher.sandbox.process import SandboxProcess
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
+    from tests.e2e.conftest import Asked, Reply, StandIn
+
+TO = "79001234567"
+
+
+@pytest.fixture
+def held(new_project: Callable[..., Project], stand_in: StandIn) -> Project:
+    """A project with three messages to one recipient, at the stand-in's gateway."""
+    project = new_project(stand_in.url)
+    project.texts("a", "b", "c")
+    return project
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.02)
+
+
+def test_intent_is_on_disk_before_the_request_leaves(
+    held: Project, stand_in: StandIn, reply: type[Reply]
+) -> None:
+    seen: list[dict[str, str]] = []
+
+    def answer(asked: Asked) -> Reply:
+        seen.append({id: row["status"] for id, row in held.journal().items()})
+        return reply()
+
+    stand_in.answer = answer
+
+    assert held.run("send").code == 0
+
+    assert seen == [
+        {"a": "sending"},
+        {"a": "sent", "b": "sending"},
+        {"a": "sent", "b": "sent", "c": "sending"},
+    ]
+
+
+def test_killed_run_leaves_one_unknown_that_is_never_sent_again(
+    project: Project, inbox: SandboxProcess
+) -> None:
+    project.texts("a", "b", "c")
+    inbox.faults([{"fault": "delay", "times": 1}, {"fault": "stall"}])
+    process = project.start("send", "--json")
+    inbox.wait(2)
+    process.kill()
+    killed = project.finish(process)
+    assert killed.code == -signal.SIGKILL
+    assert {id: row["status"] for id, row in project.journal().items()} == {
+        "a": "sent",
+        "b": "sending",
+    }
+    inbox.faults([])
+
+    plan = [line["status"] for line in project.call("plan", "--json").lines]
+    again = project.call("send", "--json")
+    once_more = project.call("send", "--json")
+
+    assert plan == ["sent", "unknown", "new"]
+    assert again.code == 5
+    assert again.statuses == {"a": "skipped", "b": "unknown", "c": "sent"}
+    assert project.journal()["b"]["error_code"] == "interrupted"
+    assert once_more.code == 5
+    assert once_more.statuses == {"a": "skipped", "b": "unknown", "c": "skipped"}
+    bodies = [message["payload"]["text"]["body"] for message in inbox.messages()]
+    assert bodies == ["I am a", "I am b", "I am c"], "one copy each"
+
+
+def test_second_run_names_the_first_and_ends(held: Project, stand_in: StandIn) -> None:
+    release = stand_in.hold()
+    first = held.start("send", "--run", "morning")
+    stand_in.wait_for(1)
+
+    second = held.run("send", "--run", "evening")
+    short = held.call("send", "--wait", "300ms")
+
+    for result in (second, short):
+        assert result.code == 6
+        assert result.stdout == ""
+        for part in ('run "morning"', socket.gethostname(), f"process {first.pid}", "--wait"):
+            assert part in result.stderr
+    assert len(stand_in.asked) == 1
+    release.set()
+    assert held.finish(first).code == 0
+    assert held.call("send", "--run", "evening").code == 0, "the lock is gone"
+
+
+def test_wait_waits_for_the_other_run(
+    held: Project, stand_in: StandIn, needs: Callable[[object, str], None]
+) -> None:
+    needs(Path("/proc/self/fd").exists(), "/proc, to see a process wait")
+    release = stand_in.hold()
+    first = held.start("send")
+    stand_in.wait_for(1)
+    second = held.start("send", "--json", "--wait", "1m")
+    wait_until(lambda: f"{held.journal_file}.lock" in opened_files(second))
+    assert second.poll() is None
+
+    release.set()
+
+    assert held.finish(first).code == 0
+    result = held.finish(second)
+    assert result.code == 0
+    assert result.statuses == {"a": "skipped", "b": "skipped", "c": "skipped"}
+    assert len(stand_in.asked) == 3
+
+
+def opened_files(process: subprocess.Popen[str]) -> set[str]:
+    found = set()
+    for link in Path(f"/proc/{process.pid}/fd").iterdir():
+        try:
+            found.add(os.readlink(link))
+        except FileNotFoundError:
+            continue  # closed meanwhile
+    return found
+
+
+def test_killed_run_gives_its_lock_back(held: Project, stand_in: StandIn) -> None:
+    release = stand_in.hold()
+    first = held.start("send")
+    stand_in.wait_for(1)
+    first.kill()
+    held.finish(first)
+    release.set()
+    assert held.call("send", "--run", "another").code == 0
+
+
+def test_plan_and_history_read_beside_a_run(held: Project, stand_in: StandIn) -> None:
+    release = stand_in.hold()
+    process = held.start("send")
+    stand_in.wait_for(1)
+
+    plan, history = held.call("plan", "--json"), held.call("history", "--json")
+
+    assert [line["status"] for line in plan.lines] == ["unknown", "new", "new"]
+    assert [line["status"] for line in history.lines] == ["sending"]
+    release.set()
+    assert held.finish(process).code == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_lets_what_is_in_flight_end_and_starts_nothing_new(
+    held: Project, stand_in: StandIn, number: signal.Signals
+) -> None:
+    release = stand_in.hold()
+    process = held.start("send", "--json")
+    stand_in.wait_for(1)
+
+    process.send_signal(number)
+    wait_until_handled(process)
+    release.set()
+
+    result = held.finish(process)
+    assert result.code == 130
+    assert result.statuses == {"a": "sent"}
+    assert result.summary["not_tried"] == 2
+    assert [asked.text for asked in stand_in.asked] == ["I am a"]
+    again = held.call("send", "--json")
+    assert again.statuses == {"a": "skipped", "b": "sent", "c": "sent"}
+
+
+def wait_until_handled(process: subprocess.Popen[str]) -> None:
+    """Until no signal is pending; Python's own handler runs right after the system's."""
+    status = Path(f"/proc/{process.pid}/status")
+    if status.exists():
+        wait_until(lambda: re.search(r"^ShdPnd:\s*0+$", status.read_text(), re.MULTILINE))
+    time.sleep(0.1)
+
+
+def test_second_signal_ends_at_once(held: Project, stand_in: StandIn) -> None:
+    release = stand_in.hold()
+    process = held.start("send")
+    stand_in.wait_for(1)
+    process.send_signal(signal.SIGINT)
+    wait_until_handled(process)
+    process.send_signal(signal.SIGINT)
+    assert held.finish(process).code == -signal.SIGINT
+    release.set()
+    assert held.call("send", "--json").statuses["a"] == "unknown"
+
+
+def test_interrupted_wait_between_attempts_is_not_cut_short_by_another_attempt(
+    held: Project, stand_in: StandIn, reply: type[Reply]
+) -> None:
+    stand_in.answer = lambda asked: reply(429, b"", {"Retry-After": "60"})
+    process = held.start("send", "--json")
+    wait_until(lambda: held.journal_file.exists() and failed_once(held))
+
+    process.send_signal(signal.SIGINT)
+
+    result = held.finish(process)
+    assert result.code == 130
+    assert result.results["a"]["status"] == "failed"
+    assert result.results["a"]["attempts"] == 1
+    assert len(stand_in.asked) == 1
+
+
+def failed_once(project: Project) -> bool:
+    try:
+        return str(project.journal()["a"]["status"]) == "failed"
+    except (sqlite3.OperationalError, KeyError):
+        return False  # it is being made
+
+
+def newer(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+
+
+UNUSABLE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "newer schema": (newer, "newer dispatcher (schema 99); update this one"),
+    "corrupt": (lambda path: path.write_bytes(b"garbage" * 1000), "file is not a database"),
+    "a folder": (lambda path: path.mkdir(), "failed: "),
+}
+
+
+@pytest.mark.parametrize(("spoil", "why"), UNUSABLE.values(), ids=UNUSABLE)
+def test_unusable_journal_is_named_and_nothing_is_sent(
+    project: Project, inbox: SandboxProcess, spoil: Callable[[Path], object], why: str
+) -> None:
+    project.texts("a")
+    project.journal_file.parent.mkdir()
+    spoil(project.journal_file)
+    for command in ("send", "plan", "history"):
+        result = project.call(command)
+        assert result.code == 2
+        assert str(project.journal_file) in result.stderr
+        assert why in result.stderr
+        assert result.stdout == ""
+    assert inbox.stats()["requests"] == 0
+
+
+UNWRITABLE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "no folder": (lambda path: path.parent.touch(), "cannot write to the journal's folder"),
+    "no lock": (
+        lambda path: Path(f"{path}.lock").mkdir(parents=True),
+        "cannot write the journal's lock",
+    ),
+}
+
+
+@pytest.mark.parametrize(("spoil", "why"), UNWRITABLE.values(), ids=UNWRITABLE)
+def test_journal_that_cannot_be_written_stops_send(
+    project: Project, inbox: SandboxProcess, spoil: Callable[[Path], object], why: str
+) -> None:
+    project.texts("a")
+    spoil(project.journal_file)
+    result = project.call("send")
+    assert result.code == 2
+    assert why in result.stderr
+    assert str(project.journal_file.parent) in result.stderr
+    assert inbox.stats()["requests"] == 0
+
+
+FULL: dict[str, tuple[tuple[str, ...], str]] = {
+    "before the first run": ((), "cannot write to the journal's folder"),
+    "at the lock": ((".gitignore",), "cannot write the journal's lock"),
+}
+
+
+@pytest.mark.parametrize(("there", "why"), FULL.values(), ids=FULL)
+def test_full_disk_stops_send(
+    project: Project, inbox: SandboxProcess, there: tuple[str, ...], why: str
+) -> None:
+    project.texts("a")
+    for name in there:
+        project.write(f".dispatcher/{name}", "*")
+    result = project.run("send", prefix=("sh", "-c", 'ulimit -f 0; exec "$0" "$@"'))
+    assert result.code == 2
+    assert why in result.stderr
+    assert inbox.stats()["requests"] == 0
+
+
+@pytest.mark.parametrize("name", ["50% off?", "a#b", "so & so", "Весна 😃", "a?mode=memory"])
+def test_journal_lies_where_the_project_lies_whatever_its_name(
+    project: Project, inbox: SandboxProcess, name: str
+) -> None:
+    project.folder = project.folder / name
+    project.texts("a")
+    assert project.call("send").code == 0
+    assert project.journal_file.exists()
+    (known,) = project.call("history", "--json").lines
+    assert known["id"] == inbox.latest()["id"]
+    assert project.call("send", "--json").statuses == {"a": "skipped"}
+    assert [path.name for path in project.folder.parent.iterdir()] == [name]

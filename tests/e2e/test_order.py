@@ -1,0 +1,73 @@
+"""To one recipient one after the other, in the manifest's order; different recipients at once."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from dispatcher.sandbox.process import SandboxProcess
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
+    from tests.e2e.conftest import Asked, Reply, StandIn
+
+RECIPIENTS = [f"7900123456{number}" for number in range(5)]
+
+
+def messages(*ids: str, to: list[str] = RECIPIENTS) -> str:
+    entries = (f'[[messages]]\nid = "{id}"\nto = {to}\ntext.body = "{id}"\n' for id in ids)
+    return "".join(entries)
+
+
+def test_each_recipient_gets_the_messages_in_the_manifests_order(
+    project: Project, inbox: SandboxProcess
+) -> None:
+    """Retries included: what comes after a message waits for it."""
+    first = [f"a{number}" for number in range(12)]
+    second = [f"b{number}" for number in range(12)]
+    project.manifest(messages(*first), "manifests/1.toml")
+    project.manifest(messages(*second, to=RECIPIENTS[::-1]), "manifests/2.toml")
+    inbox.faults(
+        [
+            {"to": to, "fault": "status", "status": 429, "code": 82, "times": 1}
+            for to in RECIPIENTS[:3]
+        ]
+    )
+
+    assert project.run("send").code == 0
+
+    arrived = defaultdict(list)
+    for message in inbox.messages():
+        arrived[message["to"]].append(message["payload"]["text"]["body"])
+    assert arrived == dict.fromkeys(RECIPIENTS, first + second)
+
+
+def test_recipients_are_served_in_parallel_by_as_many_workers_as_configured(
+    new_project: Callable[..., Project], stand_in: StandIn, reply: type[Reply]
+) -> None:
+    """No answer comes before three requests, to three recipients, are under way at once."""
+    workers = 3
+    together = threading.Barrier(workers)
+    guard, under_way, most = threading.Lock(), [], []
+
+    def answer(asked: Asked) -> Reply:
+        with guard:
+            under_way.append(asked.json["to"])
+            most.append(sorted(under_way))
+        together.wait(timeout=20)
+        with guard:
+            under_way.remove(asked.json["to"])
+        return reply()
+
+    stand_in.answer = answer
+    project = new_project(stand_in.url)
+    project.config(f"[delivery]\nworkers = {workers}")
+    project.manifest(messages("a", "b", "c", to=RECIPIENTS[:workers]))
+
+    assert project.run("send").code == 0
+
+    assert max(map(len, most)) == workers
+    assert all(len(set(each)) == len(each) for each in most), "one at a time to each of them"
+    assert len(stand_in.asked) == 9

@@ -1,0 +1,340 @@
+"""Exit codes, JSON lines, streams, colours, the progress bar, tracebacks; and no token anywhere."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dispatcher.sandbox.process import SandboxProcess
+
+if TYPE_CHECKING:
+    from tests.conftest import Project, Result
+    from tests.e2e.conftest import Reply, StandIn
+
+TO = "79001234567"
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+REFUSED = {"fault": "status", "status": 400, "code": 1022}
+
+
+def message(id: str, to: str = TO) -> str:
+    return f'[[messages]]\nid = "{id}"\nto = "{to}"\ntext.body = "Hello"\n'
+
+
+@pytest.mark.parametrize(
+    ("code", "faults"),
+    [
+        (0, []),
+        (1, [REFUSED]),
+        (4, [{**REFUSED, "times": 1}]),
+        (5, [{**REFUSED, "times": 1}, {"fault": "reset_after"}]),
+    ],
+)
+def test_exit_code_of_what_was_sent(
+    project: Project, inbox: SandboxProcess, code: int, faults: list[dict[str, Any]]
+) -> None:
+    project.texts("a", "b")
+    inbox.faults(faults)
+    assert project.run("send").code == code
+
+
+def test_exit_code_3_if_there_is_nothing_to_send(project: Project, inbox: SandboxProcess) -> None:
+    project.write("manifests/nobody.csv", "to\n")
+    project.manifest('[[messages]]\nid = "a"\nrecipients = "nobody.csv"\ntext.body = "Hi"')
+    result = project.run("send")
+    assert result.code == 3
+    assert "nothing to send" in result.stderr
+
+
+WRONG: dict[str, tuple[list[str], str, dict[str, str | None], str]] = {
+    "option": (["send", "--wat"], "", {}, "No such option '--wat'"),
+    "duration": (["send", "--wait", "soon"], "", {}, "90s"),
+    "run": (["send", "--run", "a/b"], "", {}, '--run "a/b"'),
+    "path": (["send", "no.toml"], "", {}, "no.toml"),
+    "manifest": (["send", "dispatcher.toml"], "", {}, "the file is empty"),
+    "configuration": (["send"], "[delivery]\nworkers = 0", {}, "workers"),
+    "token in a file": (["send"], '[transports.greenapi]\ntoken = "x"', {}, "GREENAPI_TOKEN"),
+    "no token": (["send"], "", {"GREENAPI_TOKEN": None}, "GREENAPI_TOKEN"),
+    "plain http": (["send"], "", {"GREENAPI_BASE_URL": "http://example.com"}, "https"),
+    "transport": (["send", "--transport", "pigeon"], "", {}, "pigeon"),
+    "plugin": (["send", "--without", "gren"], "", {}, "gren"),
+    "engine": (["send"], '[delivery]\nengine = "celery"', {}, "celery"),
+    "profile": (["send", "--profile", "staging"], "", {}, "staging"),
+    "journal": (["send", "--journal", "sqlite:///"], "", {}, "names no file"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "config", "env", "why"), WRONG.values(), ids=WRONG)
+def test_exit_code_2_if_something_is_wrong_before_the_first_message(
+    project: Project,
+    inbox: SandboxProcess,
+    arguments: list[str],
+    config: str,
+    env: dict[str, str | None],
+    why: str,
+) -> None:
+    project.texts("a")
+    project.config(config)
+    result = project.call(*arguments, env=env)
+    assert result.code == 2
+    assert result.stdout == ""
+    assert why in result.stderr
+    assert inbox.stats()["connections"] == 0
+
+
+def test_json_lines_have_the_promised_keys_and_nothing_stands_beside_them(
+    project: Project, inbox: SandboxProcess
+) -> None:
+    project.manifest(message("a") + message("b", "79001234568"))
+    inbox.faults([{**REFUSED, "to": "79001234568"}])
+
+    result = project.run("send", "--json")
+
+    assert result.results["a"] == {
+        "event": "result",
+        "key": f"default/m/a/1/{TO}",
+        "manifest": "m",
+        "message": "a",
+        "to": TO,
+        "transport": "greenapi",
+        "status": "sent",
+        "id": inbox.messages()[0]["id"],
+        "attempts": 1,
+        "error": None,
+    }
+    assert result.results["b"] == {
+        **result.results["a"],
+        "key": "default/m/b/1/79001234568",
+        "message": "b",
+        "to": "79001234568",
+        "status": "failed",
+        "id": None,
+        "error": {
+            "code": "1022",
+            "text": "Subscriber was not found / Подписчик не найден",
+        },
+    }
+    counts = {"sent": 1, "skipped": 0, "failed": 1, "unknown": 0, "not_tried": 0}
+    assert result.summary == {"event": "summary", **counts}
+    assert len(result.lines) == 3
+    assert result.stderr == ""
+
+
+def test_people_get_results_on_stdout_and_the_summary_on_stderr(
+    project: Project, inbox: SandboxProcess
+) -> None:
+    project.texts("a")
+    result = project.run("send")
+    id = inbox.messages()[0]["id"]
+    assert result.stdout == f"sent     default/m/a/1/{TO}  {id}\n"
+    assert result.stderr == "1 sent\n"
+
+
+def test_warning_goes_to_stderr_and_stops_nothing(project: Project, inbox: SandboxProcess) -> None:
+    project.write("manifests/song.png", b"not a song")
+    project.manifest(f'[[messages]]\nid = "a"\nto = "{TO}"\naudio.source = "song.png"')
+    result = project.run("send", "--json")
+    assert result.code == 0
+    assert "warning" in result.stderr
+    assert result.statuses == {"a": "sent"}
+
+
+class Screen:
+    """Runs a command whose stderr, and unless told otherwise stdout, are one terminal."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+
+    def run(self, *arguments: str, stdout: bool = True, **env: str) -> tuple[Result, str]:
+        """How it ended, and all that the terminal got."""
+        ours, terminal = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dispatcher", *arguments],
+            cwd=self._project.folder,
+            env={**os.environ, **self._project.environment, "TERM": "xterm-256color", **env},
+            stdin=terminal,
+            stdout=terminal if stdout else subprocess.PIPE,
+            stderr=terminal,
+            encoding="utf-8",
+        )
+        os.close(terminal)
+        shown: list[bytes] = []
+        reader = threading.Thread(target=lambda: shown.extend(iter(lambda: _read(ours), b"")))
+        reader.start()
+        result = self._project.finish(process)
+        reader.join()
+        os.close(ours)
+        text = b"".join(shown).decode()
+        self._project.checked(replace(result, stderr=text))
+        return result, text
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # what Linux says at the end
+        return b""
+
+
+@pytest.fixture
+def screen(project: Project) -> Screen:
+    return Screen(project)
+
+
+def test_terminal_shows_a_progress_bar_and_only_what_needs_a_look(
+    project: Project, inbox: SandboxProcess, screen: Screen
+) -> None:
+    project.manifest(message("a") + message("b", "79001234568") + message("c"))
+    inbox.faults([{**REFUSED, "to": "79001234568"}])
+
+    result, shown = screen.run("send")
+
+    assert result.code == 4
+    assert "sending" in shown
+    assert "━" in shown
+    assert "0/3" in shown
+    assert "3/3" in shown
+    plain = COLOUR.sub("", shown)
+    assert "failed   default/m/b/1/79001234568  1022: Subscriber was not found" in plain
+    assert re.search(r"(\n|\r|\x1b\[2K)failed   default/m/b/1/", plain), "above the bar"
+    assert "default/m/a/1" not in plain
+    assert "2 sent, 1 failed" in plain
+
+
+def test_terminal_says_what_is_skipped_because_it_changed(project: Project, screen: Screen) -> None:
+    project.manifest(message("a"))
+    project.call("send")
+    project.manifest(message("a").replace("Hello", "Hello again"))
+    _, shown = screen.run("send")
+    assert f"default/m/a/1/{TO}  changed: " in COLOUR.sub("", shown)
+
+
+def test_redirected_results_are_complete_and_plain_though_the_bar_is_on_a_terminal(
+    project: Project, inbox: SandboxProcess, screen: Screen
+) -> None:
+    project.manifest(message("a") + message("b", "79001234568"))
+    inbox.faults([{**REFUSED, "to": "79001234568"}])
+    result, shown = screen.run("send", stdout=False)
+    lines = sorted(result.stdout.splitlines())
+    assert [line.split()[0] for line in lines] == ["failed", "sent"]
+    assert not COLOUR.search(result.stdout)
+    assert "━" in shown
+
+
+def test_json_on_a_terminal_is_json(project: Project, screen: Screen) -> None:
+    project.texts("a")
+    result, shown = screen.run("send", "--json", stdout=False)
+    assert result.statuses == {"a": "sent"}
+    assert shown == ""
+
+
+@pytest.mark.parametrize("command", ["plan", "send", "validate"])
+def test_colours_are_for_terminals_and_never_with_no_color(
+    project: Project, inbox: SandboxProcess, screen: Screen, command: str
+) -> None:
+    body = "" if command == "validate" else "Hello"
+    project.manifest(f'[[messages]]\nid = "a"\nto = "{TO}"\ntext.body = "{body}"')
+    inbox.faults([REFUSED])
+
+    _, coloured = screen.run(command)
+    _, plain = screen.run(command, NO_COLOR="1")
+    elsewhere = project.run(command)
+
+    assert COLOUR.search(coloured)
+    assert set(COLOUR.findall(plain)) <= {"\x1b[0m", "\x1b[1m"}, "bold is no colour"
+    assert "\x1b" not in elsewhere.stdout + elsewhere.stderr
+
+
+PLUGIN_THAT_FAILS = """
+from dispatcher import hookimpl
+
+@hookimpl
+def dispatcher_validate_message(message):
+    raise ZeroDivisionError("a fault of the plugin")
+"""
+
+
+def test_traceback_shows_with_debug_only(
+    project: Project, install: Callable[..., dict[str, str]]
+) -> None:
+    environment = install(project, "faulty", PLUGIN_THAT_FAILS)
+    project.texts("a")
+    without = project.run("send", env=environment)
+    with_it = project.run("send", "--debug", env=environment)
+    assert without.code == with_it.code == 2
+    assert "ZeroDivisionError: a fault of the plugin" in without.stderr
+    assert "Traceback" not in without.stderr
+    assert "Traceback" in with_it.stderr
+    assert "fake_faulty.py" in with_it.stderr
+
+
+LEAKS: dict[str, Callable[[str, type[Reply]], Reply]] = {
+    "details": lambda token, reply: reply(
+        400, b'{"errors":[{"code":1011,"details":"bad token %s"}]}' % token.encode()
+    ),
+    "page": lambda token, reply: reply(502, f"<h1>{token}</h1>".encode()),
+    "id": lambda token, reply: reply(201, b'{"messages":[{"id":"%s"}]}' % token.encode()),
+    "redirect": lambda token, reply: reply(302, b"", {"Location": f"http://example.com/{token}"}),
+    "authorization": lambda token, reply: reply(401, token.encode(), {"X-Echo": token}),
+    "retry": lambda token, reply: reply(429, token.encode(), {"Retry-After": token}),
+    "length": lambda token, reply: reply(201, token.encode(), {"Content-Length": token}),
+}
+
+
+@pytest.mark.parametrize("leak", LEAKS)
+def test_token_that_a_gateway_repeats_shows_nowhere(
+    new_project: Callable[..., Project], stand_in: StandIn, reply: type[Reply], leak: str
+) -> None:
+    """`Project.checked` looks for it, in the journal too, after every command of every test."""
+    project = new_project(stand_in.url)
+    project.config("[delivery]\nattempts = 1\n[transports.greenapi]\nread_timeout = 1")
+    token = project.environment["GREENAPI_TOKEN"]
+    stand_in.answer = lambda asked: LEAKS[leak](token, reply)
+    project.texts("a")
+
+    result = project.call("send", "--json", "--debug")
+
+    (asked,) = stand_in.asked
+    assert asked.headers["Authorization"] == f"Bearer {token}"
+    assert result.results["a"]["status"] in ("sent", "failed", "unknown")
+    assert project.call("history").code == 0
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"GREENAPI_TOKEN": "marker-token-5d1c0ffee with a space"},
+        {"GREENAPI_BASE_URL": "http://marker-token-5d1c0ffee@127.0.0.1:1"},
+        {"HTTP_PROXY": "http://marker-token-5d1c0ffee@127.0.0.1:1", "NO_PROXY": ""},
+        {"GREENAPI_READ_TIMEOUT": "marker"},
+    ],
+    ids=["token", "url", "proxy", "timeout"],
+)
+def test_token_in_bad_settings_shows_nowhere(project: Project, env: dict[str, str]) -> None:
+    project.texts("a")
+    for command in (["send", "--debug"], ["plan", "--debug"]):
+        project.call(*command, env=env)
+
+
+def test_closed_pipe_ends_the_run_quietly(project: Project, inbox: SandboxProcess) -> None:
+    """`dispatcher send | head -1`: what nobody reads is in the journal all the same."""
+    project.texts(*(f"m{number}" for number in range(20)))
+    process = project.start("send")
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    process.stdout = None
+    result = project.finish(process)
+    assert "Traceback" not in result.stderr
+    assert result.code in (0, 1)
+    arrived = len(inbox.messages())
+    assert {row["status"] for row in project.journal().values()} == {"sent"}
+    assert len(project.journal()) == arrived

@@ -1,0 +1,217 @@
+"""`plan` needs no network and no account, and shows byte for byte what `send` posts."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dispatcher import encode
+from dispatcher.sandbox.process import SandboxProcess
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
+
+NO_ACCOUNT: Mapping[str, str | None] = {
+    "GREENAPI_BASE_URL": None,
+    "GREENAPI_MEDIA_URL": None,
+    "GREENAPI_TOKEN": None,
+}
+# The interpreter runs it before anything else.
+NO_SOCKETS = """
+import sys
+
+def forbid(event, _):
+    if event.startswith("socket."):
+        raise RuntimeError(f"{event} is forbidden here")
+
+sys.addaudithook(forbid)
+"""
+OPEN_A_SOCKET = "import socket; socket.create_connection(('127.0.0.1', 9), 1)"
+
+
+@pytest.fixture
+def examples(project: Project) -> Project:
+    """A project with the manifests of this repository."""
+    source = Path(__file__).parents[2] / "manifests"
+    shutil.copytree(source, project.folder / "manifests")
+    return project
+
+
+@pytest.fixture
+def no_sockets(tmp_path: Path) -> dict[str, str]:
+    """The environment of a Python that cannot make a socket."""
+    (tmp_path / "sitecustomize.py").write_text(NO_SOCKETS)
+    paths = filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")])
+    environment = {"PYTHONPATH": os.pathsep.join(paths)}
+    assert_no_connection([], environment, "is forbidden here")
+    return environment
+
+
+def assert_no_connection(prefix: list[str], environment: dict[str, str], why: str) -> None:
+    attempt = subprocess.run(
+        [*prefix, sys.executable, "-c", OPEN_A_SOCKET],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert why in attempt.stderr
+
+
+@pytest.mark.parametrize("command", [["plan", "--json"], ["plan", "--payloads"], ["validate"]])
+def test_offline_commands_open_no_socket_and_need_no_account(
+    examples: Project, no_sockets: dict[str, str], command: list[str]
+) -> None:
+    result = examples.run(*command, env={**NO_ACCOUNT, **no_sockets})
+    assert result.code == 0, result.stderr
+    assert result.stdout == examples.call(*command).stdout, "nor do they depend on either"
+
+
+def test_plan_works_where_there_is_no_network(
+    examples: Project, needs: Callable[[object, str], None]
+) -> None:
+    prefix = ["unshare", "--map-root-user", "--net"]
+    usable = shutil.which("unshare") and not subprocess.run([*prefix, "true"]).returncode
+    needs(usable, "unshare(1) that may make a network namespace")
+    assert_no_connection(prefix, {}, "unreachable")
+
+    result = examples.run("plan", "--json", env=NO_ACCOUNT, prefix=tuple(prefix))
+
+    assert result.code == 0, result.stderr
+    assert len(result.lines) == 24
+
+
+def test_examples_leave_exactly_as_planned(examples: Project, inbox: SandboxProcess) -> None:
+    plan = examples.call("plan", "--json")
+    payloads = examples.call("plan", "--payloads")
+
+    sent = examples.run("send", "--json")
+
+    assert sent.code == 0, sent.stderr
+    arrived = arrived_by_key(sent.events("result"), inbox)
+    assert planned_by_key(plan.stdout, inbox) == arrived
+    shown = [line.strip() for line in payloads.stdout.splitlines()[1::2]]
+    assert with_media_ids(shown, inbox) == list(planned_by_key(plan.stdout, inbox).values())
+
+
+def planned_by_key(stdout: str, inbox: SandboxProcess) -> dict[str, str]:
+    """Each key's payload as it stands in a line of `plan --json`."""
+    found = {}
+    for line in stdout.removesuffix("\n").split("\n"):
+        event = json.loads(line)
+        body = encode(event["payload"]).decode()
+        assert f'"payload":{body},"upload":' in line
+        (found[event["key"]],) = with_media_ids([body], inbox)
+    return found
+
+
+def arrived_by_key(results: list[dict[str, Any]], inbox: SandboxProcess) -> dict[str, str]:
+    """Each key's request body as it came in."""
+    bodies = {message["id"]: message["body"] for message in inbox.messages()}
+    assert len(bodies) == len(results)
+    return {result["key"]: bodies[result["id"]] for result in results}
+
+
+def with_media_ids(bodies: list[str], inbox: SandboxProcess) -> list[str]:
+    # Other tests may have uploaded the same content before: the last one is ours.
+    ids = {file["sha256"]: file["id"] for file in inbox.media()}
+    reference = re.compile("upload:sha256:([0-9a-f]{64})")
+    return [reference.sub(lambda found: ids[found[1]], body) for body in bodies]
+
+
+def test_plan_names_the_file_to_upload(project: Project) -> None:
+    project.write("manifests/a.png", b"four")
+    project.manifest('[[messages]]\nid = "a"\nto = "79001234567"\nimage.source = "a.png"')
+    (line,) = project.call("plan", "--json").lines
+    sha256 = "04efaf080f5a3e74e1c29d1ca6a48569382cbbcd324e8d59d2b83ef21c039f00"
+    assert line == {
+        "event": "plan",
+        "key": "default/m/a/1/79001234567",
+        "status": "new",
+        "payload": {
+            "recipient_type": "individual",
+            "to": "79001234567",
+            "type": "image",
+            "image": {"id": f"upload:sha256:{sha256}"},
+        },
+        "upload": {"filename": "a.png", "size": 4, "sha256": sha256, "mime_type": "image/png"},
+    }
+
+
+def test_plan_writes_nothing(project: Project) -> None:
+    project.texts("a")
+    before = sorted(project.folder.rglob("*"))
+    assert project.call("plan").code == 0
+    assert sorted(project.folder.rglob("*")) == before
+
+
+# What people write, and what breaks those who quote, escape, split or normalise carelessly. No
+# control characters but these: the gateway refuses them, and so does `validate`.
+NASTY = st.sampled_from(
+    [
+        *(
+            '"',
+            "\\",
+            "'''",
+            '"""',
+            "\n",
+            "\r\n",
+            "\t",
+            "{",
+            "}}",
+            "%}",
+            "\\u0041",
+            "&amp;",
+            "\u2028",
+        ),
+        *("😃", "👩‍👩‍👧", "é", "e\u0301", "שלום", "\u202e", "\ufeff", "\U0010ffff", "Ё"),
+    ]
+)
+LETTERS = st.characters(exclude_categories=("Cs", "Cc"))
+TEXTS = (
+    st.lists(NASTY | st.text(LETTERS, max_size=8), min_size=1, max_size=12)
+    .map("".join)
+    .filter(lambda text: text.strip() and not re.search(r"\{[{%#]", text))
+)
+
+
+@settings(max_examples=settings.default.max_examples // 4 if settings.default else 25)
+@given(texts=st.lists(TEXTS, min_size=1, max_size=8))
+def test_any_text_arrives_as_written_and_as_planned(
+    gateway: SandboxProcess, new_project: Callable[..., Project], texts: list[str]
+) -> None:
+    """Each text stands in one message as it is, and in another one as a template's value."""
+    gateway.clear()
+    project = new_project()
+    entries = []
+    for number, text in enumerate(texts):
+        entries += ["[[messages]]", f'id = "plain-{number}"', 'to = "79001234567"']
+        entries += [f"text.body = {in_toml(text)}"]
+        entries += ["[[messages]]", f'id = "value-{number}"', 'to = "79001234568"']
+        entries += ['text.body = "{{ value }}"', f"vars.value = {in_toml(text)}"]
+    project.manifest("\n".join(entries))
+
+    plan = project.call("plan", "--json")
+    sent = project.call("send", "--json")
+
+    assert sent.code == 0, sent.stderr
+    arrived = arrived_by_key(sent.events("result"), gateway)
+    assert planned_by_key(plan.stdout, gateway) == arrived
+    for number, text in enumerate(texts):
+        for key in (f"plain-{number}/1/79001234567", f"value-{number}/1/79001234568"):
+            assert json.loads(arrived[f"default/m/{key}"])["text"]["body"] == text
+
+
+def in_toml(text: str) -> str:
+    """A basic string: TOML escapes as JSON does."""
+    return json.dumps(text, ensure_ascii=False)

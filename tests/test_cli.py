@@ -1,0 +1,190 @@
+"""The command line's own decisions: exit codes, formats, who wins over whom."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import re
+from contextlib import redirect_stdout
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatcher.cli.output import described, print_problems
+from dispatcher.cli.send import exit_code
+from dispatcher.delivery import Summary
+from dispatcher.models import Image, LocatedProblem, Message, Problem, Text
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
+
+TO = "79001234567"
+GOOD = f'[[messages]]\nid = "a"\nto = "{TO}"\ntext.body = "Hello"\n'
+BAD = '[[messages]]\nid = "a"\nto = "7900"\ntext.body = "100 %, {{ x }}"\n'
+
+
+def test_exit_code_of_every_mixture_of_outcomes() -> None:
+    """DESIGN, "Exit codes", word by word."""
+    names = ("sent", "skipped", "failed", "unknown", "not_tried", "interrupted")
+    for mixture in itertools.product((0, 1), repeat=len(names)):
+        has = dict(zip(names, mixture, strict=True))
+        summary = Summary(interrupted=bool(has.pop("interrupted")))
+        for name, count in has.items():
+            setattr(summary, name, count)
+        code = exit_code(summary)
+        if summary.interrupted:
+            assert code == 130
+        elif has["unknown"]:
+            assert code == 5, "wins over the others"
+        elif has["failed"]:
+            assert code == (4 if has["sent"] else 1)
+        else:
+            assert code == (0 if any(has.values()) else 3)
+
+
+# formats of problems
+
+
+def problem(**fields: Any) -> LocatedProblem:
+    found = Problem(message=fields.pop("message", "wrong"), where="to", severity="error")
+    place = {"path": "m.toml", "line": 4, "column": 6, "message_id": "a"}
+    return LocatedProblem.model_validate({**place, "problem": found, **fields})
+
+
+def test_validate_shows_the_same_problems_in_every_format(project: Project) -> None:
+    project.manifest(BAD)
+    text, lines, github = (
+        project.call("validate", "--format", format) for format in ("text", "json", "github")
+    )
+    assert {text.code, lines.code, github.code} == {2}
+    assert text.stdout.startswith('manifests/m.toml:4:6: error: message "a": "7900" is neither')
+    assert text.stderr == "2 errors\n"
+    assert [(line["line"], line["column"], line["where"]) for line in lines.lines] == [
+        (4, 6, "to"),
+        (5, 13, "text.body"),
+    ]
+    assert lines.lines[0].keys() == set(
+        "event path line column severity message where text".split()
+    )
+    assert lines.stderr == github.stderr == ""
+    assert github.stdout.startswith(
+        '::error file=manifests/m.toml,line=4,col=6::message "a": "7900" is neither'
+    )
+    assert project.call("validate", "--json").stdout == lines.stdout
+
+
+def test_validate_counts_what_is_good(project: Project) -> None:
+    project.manifest(GOOD)
+    result = project.call("validate")
+    assert (result.code, result.stdout, result.stderr) == (0, "", "1 message, no errors\n")
+
+
+@given(st.text(), st.text(min_size=1))
+def test_annotation_is_one_command_whatever_it_says(text: str, path: str) -> None:
+    """github.com, "Workflow commands": % and line ends escaped, in properties : and , as well."""
+    annotation = printed([problem(message=text, path=path)], "github")
+    command = re.fullmatch(r"::error file=([^:,\r\n]*),line=4,col=6::([^\r\n]*)\n", annotation)
+    assert command is not None
+    assert unescaped(command[1]) == path
+    assert unescaped(command[2]) == f'message "a": {text}'
+
+
+def unescaped(text: str) -> str:
+    for code, letter in {"%2C": ",", "%3A": ":", "%0A": "\n", "%0D": "\r", "%25": "%"}.items():
+        text = text.replace(code, letter)
+    return text
+
+
+@given(st.text())
+def test_json_problem_is_one_line_whatever_it_says(text: str) -> None:
+    line = printed([problem(message=text)], "json")
+    assert line.count("\n") == 1
+    assert json.loads(line)["text"] == text
+
+
+def printed(problems: list[LocatedProblem], format: str) -> str:
+    stdout = io.TextIOWrapper(io.BytesIO(), "utf-8", "surrogatepass", newline="")
+    with redirect_stdout(stdout):
+        print_problems(problems, format)
+    return stdout.detach().getvalue().decode("utf-8", "surrogatepass")
+
+
+def test_problems_are_shown_in_the_order_of_the_files() -> None:
+    places = [("b.toml", 1, 1), ("a.toml", 9, 1), ("a.toml", 2, 7), ("a.toml", 2, 3)]
+    problems = [problem(path=path, line=line, column=column) for path, line, column in places]
+    shown = printed(problems, "text").splitlines()
+    assert [line.split(": ")[0] for line in shown] == [
+        "a.toml:2:3",
+        "a.toml:2:7",
+        "a.toml:9:1",
+        "b.toml:1:1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"type": "text", "text": Text(body="Hello,\n  world")}, 'text "Hello, world"'),
+        ({"type": "text", "text": Text(body="x" * 51)}, f'text "{"x" * 49}…"'),
+        ({"type": "image", "image": Image(source="a.png", caption="A")}, "image a.png"),
+        ({"type": "image", "image": Image(link="https://e.com/a")}, "image https://e.com/a"),
+        ({"type": "image", "image": Image(id="123")}, "image 123"),
+    ],
+)
+def test_plan_describes_a_message_in_a_few_words(content: dict[str, Any], words: str) -> None:
+    fixed = {"key": "k", "manifest": "m", "id": "a", "to": TO, "recipient_type": "individual"}
+    message = Message.model_validate({**fixed, "transport": "greenapi", **content})
+    assert described(message) == words
+
+
+# who wins over whom
+
+
+def test_journal_flag_wins_over_environment_and_environment_over_file(project: Project) -> None:
+    project.manifest(GOOD)
+    project.config('journal = "sqlite:///file.db"')
+    environment = {"DISPATCHER_JOURNAL": "sqlite:///environment.db"}
+    made = [
+        ("flag.db", ["--journal", "sqlite:///flag.db"], environment),
+        ("environment.db", [], environment),
+        ("file.db", [], {}),
+    ]
+    for name, flags, env in made:
+        assert not (project.folder / name).exists()
+        assert project.call("send", "--json", *flags, env=env).statuses == {"a": "sent"}
+        assert (project.folder / name).exists()
+
+
+def test_configuration_is_found_upwards_and_its_paths_are_relative_to_it(project: Project) -> None:
+    project.manifest(GOOD)
+    project.config('manifests = "manifests"')
+    above = project.folder
+    project.folder = above / "some" / "where"
+    project.folder.mkdir(parents=True)
+    assert project.call("send").code == 0
+    assert (above / ".dispatcher" / "journal.db").exists()
+
+
+def test_profile_has_settings_and_a_journal_of_its_own(project: Project) -> None:
+    project.manifest(GOOD)
+    url = project.environment["GREENAPI_BASE_URL"]
+    table = f'base_url = "{url}"\nmedia_url = "{url}"\n'
+    project.config(f"[profiles.staging.transports.greenapi]\n{table}")
+    hosts: dict[str, str | None] = {"GREENAPI_BASE_URL": None, "GREENAPI_MEDIA_URL": None}
+    assert project.call("send", "--profile", "staging", env=hosts).code == 0
+    assert project.call("plan", "--profile", "staging", env=hosts).stdout.startswith("= sent")
+    assert project.call("plan", env=hosts).stdout.startswith("+ new"), "for people it is new"
+    environment = {"DISPATCHER_PROFILE": "staging", **hosts}
+    assert project.call("plan", env=environment).stdout.startswith("= sent")
+
+
+@pytest.mark.parametrize(
+    "paths", [["manifests"], ["manifests/m.toml"], ["manifests", "manifests/m.toml"]]
+)
+def test_paths_are_files_and_folders_each_manifest_once(project: Project, paths: list[str]) -> None:
+    project.manifest(GOOD)
+    project.write("manifests/notes.txt", "no manifest")
+    assert len(project.call("plan", "--json", *paths).lines) == 1

@@ -1,0 +1,306 @@
+"""Plans: which problems they find, whom they blame, and what makes two plans of a message equal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from pydantic_settings import BaseSettings
+
+from dispatcher import (
+    Attachment,
+    Link,
+    ManifestError,
+    MediaId,
+    Message,
+    Payload,
+    PluginError,
+    Problem,
+    Receipt,
+    Transport,
+    Upload,
+    hookimpl,
+)
+from dispatcher.builtin import builtins
+from dispatcher.manifest import Options, load
+from dispatcher.models import Record
+from dispatcher.planning import PlannedMessage, Planner, PlanStatus
+from dispatcher.registry import build_registry
+
+TO = "79001234567"
+TEXT = f'[[messages]]\nid = "a"\nto = "{TO}"\ntext.body = "Hello"\n'
+FILE = f'[[messages]]\nid = "a"\nto = "{TO}"\ndocument.source = "a.pdf"\n'
+
+
+class Pigeon:
+    """A transport whose payload is easy to see; tests make it misbehave."""
+
+    name: ClassVar[str] = "pigeon"
+    Settings: ClassVar[type[BaseSettings]] = BaseSettings
+
+    def build(self, message: Message, attachment: Attachment | None) -> Payload:
+        if isinstance(attachment, Upload):
+            return {"to": message.to, "attached": attachment.reference}
+        return {"to": message.to, "attached": repr(attachment)}
+
+    def check(self, payload: Payload, attachment: Attachment | None) -> Iterable[Problem]:
+        return []
+
+    def upload(self, file: Upload) -> MediaId:
+        raise AssertionError("planning uploads nothing")
+
+    def send(self, payload: Payload) -> Receipt:
+        raise AssertionError("planning sends nothing")
+
+
+class Hooks:
+    """A plugin from functions."""
+
+    def __init__(self, **hooks: Callable[..., object]) -> None:
+        for name, function in hooks.items():
+            setattr(self, f"dispatcher_{name}", hookimpl(function))
+
+
+@pytest.fixture
+def planner(tmp_path: Path) -> Callable[..., Planner]:
+    """A planner of one manifest; `file` is the content of a.pdf."""
+
+    def make(
+        manifest: str,
+        transport: Transport | None = None,
+        file: bytes = b"%PDF",
+        **hooks: Callable[..., object],
+    ) -> Planner:
+        (tmp_path / "m.toml").write_text(f"manifest = 1\n{manifest}")
+        (tmp_path / "a.pdf").write_bytes(file)
+        plugins = [("hooks", Hooks(**hooks))] if hooks else []
+        registry = build_registry(builtins(), plugins, third_party=False)
+        manifests = load([tmp_path / "m.toml"], Options(transport="pigeon"))
+
+        def get(name: str) -> Transport:
+            if name != "pigeon":
+                raise PluginError(f'there is no transport "{name}"')
+            return Pigeon() if transport is None else transport
+
+        return Planner(manifests, registry, get)
+
+    return make
+
+
+def only(planner: Planner, records: dict[str, Record] | None = None) -> PlannedMessage:
+    assert [str(problem) for problem in planner.check()] == []
+    (planned,) = planner.plan(lambda keys: records or {})
+    return planned
+
+
+@pytest.mark.parametrize(
+    ("record", "status"),
+    [
+        (None, "new"),
+        ("sent", "sent"),
+        ("failed", "retry"),
+        ("unknown", "unknown"),
+        ("sending", "unknown"),
+    ],
+)
+@pytest.mark.parametrize("same", [True, False], ids=["same content", "other content"])
+def test_status_by_the_journals_record(
+    planner: Callable[..., Planner], record: Any, status: PlanStatus, same: bool
+) -> None:
+    made = planner(TEXT)
+    planned = only(made)
+    digest = planned.digest if same else "another"
+    known = {planned.message.key: Record(digest=digest, status=record)} if record else {}
+    if status == "sent" and not same:
+        status = "changed"
+    assert only(made, known).status == status
+
+
+def test_status_says_the_same_to_everybody_who_asks_for_many(
+    planner: Callable[..., Planner],
+) -> None:
+    """The journal is asked in batches; every message gets its own answer."""
+    recipients = [f"7900{number:07}" for number in range(1203)]
+    made = planner(f'[[messages]]\nid = "a"\nto = {recipients}\ntext.body = "Hello"\n')
+    made.check()
+    asked: list[list[str]] = []
+
+    def lookup(keys: list[str]) -> dict[str, Record]:
+        asked.append(keys)
+        return {key: Record(digest="other", status="sent") for key in keys if key.endswith("7")}
+
+    plan = list(made.plan(lookup))
+
+    assert [planned.message.to for planned in plan] == recipients
+    assert [planned.status == "changed" for planned in plan] == [
+        to.endswith("7") for to in recipients
+    ]
+    assert len(asked) < 10
+    assert [key for keys in asked for key in keys] == [planned.message.key for planned in plan]
+
+
+def test_digest_depends_on_what_would_be_sent_and_on_nothing_else(
+    planner: Callable[..., Planner], tmp_path: Path
+) -> None:
+    digest = only(planner(FILE)).digest
+    assert only(planner(f"# a comment\n{FILE}")).digest == digest
+    assert only(planner(FILE, file=b"other")).digest != digest
+    (tmp_path / "b.pdf").write_bytes(b"%PDF")
+    assert only(planner(FILE.replace("a.pdf", "b.pdf"))).digest == digest
+    assert only(planner(FILE.replace(TO, "79001234568"))).digest != digest
+
+
+def test_payload_of_a_file_holds_its_reference_and_of_a_link_the_link(
+    planner: Callable[..., Planner],
+) -> None:
+    file = only(planner(FILE))
+    assert file.upload is not None
+    assert file.payload["attached"] == file.upload.reference
+    link = only(planner(FILE.replace("a.pdf", "https://example.com/a.pdf")))
+    assert link.upload is None
+    assert "https://example.com/a.pdf" in link.payload["attached"]
+
+
+@pytest.mark.parametrize(
+    ("content", "attached"),
+    [
+        ('link = "https://e.com/a"', Link(url="https://e.com/a")),
+        (
+            'link = "https://e.com/a"\nprovider.name = "p"',
+            Link(url="https://e.com/a", provider="p"),
+        ),
+        (
+            'source = "https://e.com/a"\nprovider.name = "p"',
+            Link(url="https://e.com/a", provider="p"),
+        ),
+        ('id = "1"', MediaId(id="1")),
+    ],
+)
+def test_transport_and_plugins_see_what_is_attached(
+    planner: Callable[..., Planner], content: str, attached: Attachment
+) -> None:
+    seen: list[object] = []
+
+    def validate_message(attachment: object) -> None:
+        seen.append(attachment)
+
+    text = f'[[messages]]\nid = "a"\nto = "{TO}"\n[messages.document]\n{content}'
+    planned = only(planner(text, validate_message=validate_message))
+    assert planned.payload["attached"] == repr(attached)
+    assert set(map(repr, seen)) == {repr(attached)}
+
+
+def test_problems_of_all_stages_are_found_at_once_each_at_its_place(
+    planner: Callable[..., Planner],
+) -> None:
+    class Picky(Pigeon):
+        def check(self, payload: Payload, attachment: Attachment | None) -> Iterable[Problem]:
+            yield Problem(message="no more room", where="text")
+
+    def validate_message(message: Message) -> Iterable[Problem]:
+        yield Problem(message="too friendly", where="text.body", severity="warning")
+        yield Problem(message="wrong day")
+
+    made = planner(TEXT, Picky(), validate_message=validate_message)
+    found = sorted(
+        (problem.line, problem.problem.severity, problem.problem.message)
+        for problem in made.check()
+    )
+    assert found == [
+        (2, "error", "wrong day"),
+        (5, "error", "no more room"),
+        (5, "warning", "too friendly"),
+    ]
+
+
+def test_one_fault_is_told_once(planner: Callable[..., Planner]) -> None:
+    """What a plugin objected to need not be objected to by the transport as well."""
+
+    class Picky(Pigeon):
+        def check(self, payload: Payload, attachment: Attachment | None) -> Iterable[Problem]:
+            yield Problem(message="the transport's objection", where="text.body")
+
+    def validate_message(message: Message) -> Iterable[Problem]:
+        yield Problem(message="the plugin's objection", where="text.body")
+
+    made = planner(TEXT, Picky(), validate_message=validate_message)
+    assert [problem.problem.message for problem in made.check()] == ["the plugin's objection"]
+
+
+def test_unknown_transport_is_a_problem_of_the_manifest(planner: Callable[..., Planner]) -> None:
+    (problem,) = planner(TEXT + 'transport = "owl"').check()
+    assert str(problem).endswith('m.toml:6:13: error: message "a": there is no transport "owl"')
+
+
+def test_source_that_nobody_knows_is_a_problem_and_the_rest_is_checked(
+    planner: Callable[..., Planner],
+) -> None:
+    text = FILE.replace(TO, "7900").replace("a.pdf", "nothing.pdf")
+    places = [(problem.line, problem.problem.where) for problem in planner(text).check()]
+    assert sorted(places) == [(4, "to"), (5, "document.source")]
+
+
+class Raises(Pigeon):
+    def __init__(self, method: str) -> None:
+        def fail(*_: object) -> Any:
+            raise ZeroDivisionError("a bug")
+
+        setattr(self, method, fail)
+
+
+class NotJson(Pigeon):
+    def build(self, message: Message, attachment: Attachment | None) -> Payload:
+        return {"to": message.to, "when": object()}
+
+
+class ForgetsToReturn(Pigeon):
+    def check(self, payload: Payload, attachment: Attachment | None) -> None:  # type: ignore[override]
+        return None
+
+
+@pytest.mark.parametrize(
+    ("transport", "sentence"),
+    [
+        (Raises("build"), 'transport "pigeon" failed in build: ZeroDivisionError: a bug'),
+        (Raises("check"), 'transport "pigeon" failed in check: ZeroDivisionError: a bug'),
+        (ForgetsToReturn(), 'transport "pigeon" failed in check: TypeError'),
+        (NotJson(), 'the payload for "pigeon" is not JSON: TypeError'),
+    ],
+    ids=["build", "check", "no answer", "no JSON"],
+)
+def test_transport_that_fails_in_a_pure_stage_is_blamed_by_name(
+    planner: Callable[..., Planner], transport: Transport, sentence: str
+) -> None:
+    with pytest.raises(PluginError) as caught:
+        planner(TEXT, transport).check()
+    assert str(caught.value).startswith(sentence)
+
+
+def test_plan_refuses_what_went_bad_after_the_check(
+    planner: Callable[..., Planner], tmp_path: Path
+) -> None:
+    """As while `send --wait` waits: what was checked is what is planned, or nothing is."""
+    (tmp_path / "people.csv").write_text(f"to,city\n{TO},Kazan\n")
+    made = planner(
+        '[[messages]]\nid = "a"\nrecipients = "people.csv"\ntext.body = "{{ city }}"\n',
+    )
+    assert not made.check().errors
+    (tmp_path / "people.csv").write_text(f"to,town\n{TO},Kazan\n")
+    with pytest.raises(ManifestError, match="city"):
+        list(made.plan(lambda keys: {}))
+
+
+def test_same_source_is_read_once(planner: Callable[..., Planner]) -> None:
+    asked: list[str] = []
+
+    def resolve_source(source: str) -> Link:
+        asked.append(source)
+        return Link(url="https://example.com/a.pdf")
+
+    text = FILE.replace(f'"{TO}"', f'["{TO}", "79001234568"]').replace("a.pdf", "drive:1")
+    made = planner(text, resolve_source=resolve_source)
+    made.check()
+    assert len(list(made.plan(lambda keys: {}))) == 2
+    assert asked == ["drive:1"]
