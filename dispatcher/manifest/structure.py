@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
@@ -63,8 +63,15 @@ class _Fault(NamedTuple):
 def _fault(finding: ErrorDetails) -> _Fault:
     path = explain.place(finding)
     unknown = finding["type"] == "extra_forbidden"
-    meant = explain.nearest(str(path[-1]), _known_keys(path[:-1])) if unknown else path[-1]
-    return _Fault(finding, path, unknown, meant)
+    return _Fault(finding, path, unknown, _meant(path) if unknown else path[-1])
+
+
+def _meant(path: explain.Path) -> str | None:
+    *table, key = path
+    message = _model(table) in (tables.MessageTable, tables.DefaultsTable)
+    if message and key in tables.TextTable.model_fields:
+        return f"text.{key}"
+    return explain.nearest(str(key), _known_keys(table))
 
 
 def _causes(faults: list[_Fault]) -> list[_Fault]:
@@ -112,11 +119,15 @@ def _sentence(fault: _Fault) -> str:
     return explain.sentence(fault.finding, () if fault.meant is None else [str(fault.meant)])
 
 
-def _known_keys(path: explain.Path) -> Iterable[str]:
-    if not path:
-        return tables.ManifestTable.model_fields
-    model = tables.MessageTable if isinstance(path[-1], int) else _TABLES.get(path[-1])
+def _known_keys(table: Sequence[str | int]) -> Iterable[str]:
+    model = _model(table)
     return model.model_fields if model else ()
+
+
+def _model(table: Sequence[str | int]) -> type[BaseModel] | None:
+    if not table:
+        return tables.ManifestTable
+    return tables.MessageTable if isinstance(table[-1], int) else _TABLES.get(table[-1])
 
 
 def _usable(data: dict[str, Any], faults: Iterable[_Fault]) -> dict[str, Any]:

@@ -1,0 +1,86 @@
+"""What one rendering of a template may do: everything pays by its size, out of a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, ValuesView
+from functools import wraps
+from typing import Any
+
+from dispatcher.errors import DispatcherError
+
+MAX_LENGTH = 100_000  # characters that are made
+MAX_TEMPLATE = 30_000  # characters of a template that is more than `{{ name }}`
+MAX_NODES = 5_000  # names, values, operators of such a template
+MAX_WORK = 300_000  # characters and items that are worked on, and steps, of one rendering
+MAX_NUMBER = 2**64
+
+_CONTAINERS = (list, tuple, dict, KeysView, ValuesView, ItemsView)
+
+
+class TemplateProblem(DispatcherError):
+    """A template cannot be compiled or rendered; `line` counts from 1 within the string."""
+
+    def __init__(self, text: str, line: int = 1) -> None:
+        super().__init__(text)
+        self.line = line
+
+
+class Exhausted(TemplateProblem):
+    """A rendering did more than it may."""
+
+
+class Budget:
+    """What one rendering may still do."""
+
+    def __init__(self) -> None:
+        self._left = 0
+
+    def fill(self, amount: int) -> None:
+        """Begin anew."""
+        self._left = amount
+
+    def spend(self, amount: int) -> None:
+        """Raises Exhausted when nothing is left."""
+        self._left -= amount
+        if self._left < 0:
+            raise Exhausted("the template takes too long; let it do less, or with less data")
+
+    def pay(self, value: Any) -> Any:
+        """Spend the size of a value, of all that it holds, and return it."""
+        rest = [value]
+        while rest:
+            value_or_part = rest.pop()
+            self.spend(1)
+            if isinstance(value_or_part, str):
+                self.spend(len(value_or_part))
+            elif isinstance(value_or_part, _CONTAINERS):
+                self.spend(len(value_or_part))
+                rest.extend(value_or_part)
+                if isinstance(value_or_part, dict):
+                    rest.extend(value_or_part.values())
+            elif isinstance(value_or_part, int) and abs(value_or_part) > MAX_NUMBER:
+                raise TemplateProblem("a number is too large")
+        return value
+
+    def paid(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, paid for what it gets and, if it answers one by one, for each answer."""
+
+        @wraps(function)
+        def wrapped(*arguments: Any, **options: Any) -> Any:
+            self.pay((arguments, options))
+            answer = function(*arguments, **options)
+            return self.counted(answer) if isinstance(answer, Iterator) else answer
+
+        return wrapped
+
+    def counted(self, items: Iterable[Any], cost: int = 1) -> Iterator[Any]:
+        """The items, each for its cost: so much happens with each of them."""
+        for item in items:
+            self.spend(cost)
+            yield item
+
+
+def check_length(length: int) -> None:
+    """Raises TemplateProblem for a text that is longer than any message could be."""
+    if length > MAX_LENGTH:
+        raise TemplateProblem(f"the template makes more than {MAX_LENGTH} characters")
