@@ -122,11 +122,11 @@ class Config:
         table = self.settings.transports.get(transport.name, {})
         return read(transport, table, overrides, self._problem)
 
-    def _problem(self, where: explain.Path, sentence: str) -> str:
-        """What is wrong with a value of the file, at its place."""
+    def _problem(self, where: explain.Path, sentence: str, key: bool) -> str:
+        """What is wrong with a value (or its key) of the file, at its place."""
         assert self._file is not None, "without a file there are no values"
-        places = self._file.position([("profiles", self._profile or "", *where), where])
-        return str(located(self._file.path, sentence, *places))
+        paths = [("profiles", self._profile or "", *where), where]
+        return str(located(self._file.path, sentence, *self._file.position(paths, key=key)))
 
 
 def load(start: Path, *, profile: str | None = None) -> Config:

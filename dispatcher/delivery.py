@@ -124,7 +124,6 @@ class Delivery:
             stop=(
                 tenacity.stop_after_attempt(self._settings.attempts)
                 | tenacity.stop_before_delay(self._settings.deadline)
-                | tenacity.stop_when_event_set(self._stop)
                 | _AskedForTooMuch()
             ),
             before_sleep=self._pause,

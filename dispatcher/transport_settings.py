@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dispatcher.hookspecs import Transport
 
 
-Locate = Callable[[explain.Path, str], str]
+Locate = Callable[[explain.Path, str, bool], str]
 
 
 def read(
@@ -30,7 +30,7 @@ def read(
 ) -> BaseSettings:
     """Overrides win over the environment, the environment over the table. Raises ConfigError.
 
-    `locate` makes a line of what is wrong with a value of dispatcher.toml.
+    `locate` makes a line of what is wrong with a value (or, if True, a key) of dispatcher.toml.
     """
     settings = transport.Settings
     try:
@@ -78,6 +78,6 @@ def _line(
     variable = f"{settings.model_config.get('env_prefix', '')}{path[0]}".upper()
     if path[0] in table and not os.environ.get(variable):
         sentence = explain.sentence(finding, settings.model_fields)
-        return locate(("transports", name, *path), sentence)
+        return locate(("transports", name, *path), sentence, finding["type"] == "extra_forbidden")
     # What comes from the environment may be a secret.
     return f"environment, {variable}: {explain.sentence(finding, show=False)}"

@@ -10,7 +10,7 @@ from dispatcher import Attachment, Link, Media, Message, Problem, Upload, hookim
 
 # ITU-T E.164: at most 15 digits, the country code first, which never begins with 0.
 _PHONE = re.compile(r"[1-9][0-9]{6,14}")
-_GROUP = re.compile(r"[0-9]+-[0-9]+")
+_GROUP = re.compile(r"[0-9]{7,15}-[0-9]{6,}")
 # Unicode's category Cc, but for line breaks and tabs.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _CAPTION_SHOWN = 1024
@@ -61,6 +61,8 @@ def _texts(message: Message) -> Iterator[tuple[str, str]]:
     for key, value in message.content:
         if isinstance(value, str):
             yield key, value
+    if message.media is not None and message.media.provider is not None:
+        yield "provider.name", message.media.provider.name
 
 
 def _check_link(message: Message, link: Link) -> Iterator[Problem]:

@@ -40,7 +40,8 @@ class Manifests:
     def __init__(self, options: Options) -> None:
         self.problems: list[LocatedProblem] = []
         self._options = options
-        self._sources: dict[str, Source] = {}
+        self._sources: list[Source] = []
+        self._names: dict[str, Source] = {}
 
     def add(self, path: Path) -> None:
         """Read a manifest; whatever is wrong with it is added to `problems`."""
@@ -53,10 +54,12 @@ class Manifests:
         self.problems.extend(problems)
         name = data.get("name", path.stem)
         transport = data.get("transport", self._options.transport)
-        self._register(Source(file, data, name, self._options.run, transport, self._options.roots))
+        source = Source(file, data, name, self._options.run, transport, self._options.roots)
+        self._sources.append(source)
+        self._check_name(source)
 
-    def _register(self, source: Source) -> None:
-        twin = self._sources.setdefault(source.name, source)
+    def _check_name(self, source: Source) -> None:
+        twin = self._names.setdefault(source.name, source)
         sentence = None
         if twin is not source:
             sentence = f'the name "{source.name}" is also that of {twin.file.path}; give it another'
@@ -70,7 +73,7 @@ class Manifests:
 
         May be called again. Problems go to `report`.
         """
-        for source in self._sources.values():
+        for source in self._sources:
             yield from _messages(source, report)
 
 

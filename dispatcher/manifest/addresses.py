@@ -6,8 +6,9 @@ import re
 
 from dispatcher.models import RecipientType
 
-# "79001234567-1581234048": the creator's number and a time stamp, one hyphen between.
-_GROUP = re.compile(r"[0-9]{7,15}-[0-9]{6,}")
+# "79001234567-1581234048": the creator's number and a time stamp, one hyphen between. Also what is
+# too short for one is not taken for a number.
+_GROUP = re.compile(r"[0-9]+-[0-9]+")
 # Digits with what people put between them: "+7 (900) 123-45-67".
 _PERSON = re.compile(r"\+?[0-9][0-9 \u00a0\u202f().\-\u2010-\u2013]*")
 
@@ -19,11 +20,7 @@ def normalise(to: str) -> tuple[str, RecipientType]:
         return text, "individual"
     if _GROUP.fullmatch(text):
         return text, "group"
-    if _PERSON.fullmatch(text) and not _looks_like_ids(text):
-        return "".join(re.findall("[0-9]", text)), "individual"
+    digits = "".join(re.findall("[0-9]", text))
+    if _PERSON.fullmatch(text) and 7 <= len(digits) <= 15:
+        return digits, "individual"
     return text, "individual"
-
-
-def _looks_like_ids(text: str) -> bool:
-    """Digits, one hyphen, digits: a group id that is too short, not a phone number."""
-    return re.fullmatch(r"[0-9]+-[0-9]+", text) is not None

@@ -19,7 +19,6 @@ _CSV_FAULTS = {
     "unexpected end of data": "a quote is opened here and never closed",
     "expected after": 'after a closing quote a comma must come; a quote in a text is written ""',
     "field limit": f"a value is longer than {csv.field_size_limit()} characters",
-    "new-line character": "lines must end as on Linux or Windows, not as on old Macs",
 }
 
 
@@ -104,7 +103,7 @@ def _json_rows(path: Path) -> Iterator[Row | LocatedProblem]:
     with path.open(encoding="utf-8-sig") as stream:
         for line, text in enumerate(stream, 1):
             if text.strip():
-                yield from _row_or_problems(_json_row, path, text, line)
+                yield from _row_or_problems(_json_row, path, text.rstrip(), line)
 
 
 def _row_or_problems(

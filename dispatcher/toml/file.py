@@ -54,7 +54,7 @@ class TomlFile:
                 position: tuple[int, int] = place.key if key else place.value
                 return position
         parents = (paths[0][:length] for length in range(len(paths[0]) - 1, 0, -1))
-        return next((self._places[path].key for path in parents if path in self._places), (1, 1))
+        return next((self._places[path].value for path in parents if path in self._places), (1, 1))
 
     @cached_property
     def _places(self) -> dict[explain.Path, Any]:

@@ -6,7 +6,6 @@ when the next run opens the journal may or may not have arrived, and becomes "un
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,53 +17,22 @@ import sqlalchemy as sa  # noqa: TID253 - the command line imports this module w
 from sqlalchemy.dialects.sqlite import insert  # noqa: TID253
 
 from dispatcher.errors import JournalError
-from dispatcher.locking import locked
+from dispatcher.journal.locking import locked
+from dispatcher.journal.schema import (
+    check_version,
+    connect,
+    events,
+    messages,
+    prepare,
+    uploads,
+)
 from dispatcher.models import Failure, MediaId, Message, Record
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.engine import Connection
 
-SCHEMA_VERSION = 1
 # SQLite allows 32,766 variables in a statement; a batch of keys stays far below.
 _KEYS_AT_ONCE = 500
-
-_metadata = sa.MetaData()
-_messages = sa.Table(
-    "messages",
-    _metadata,
-    sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("run", sa.Text, nullable=False),
-    sa.Column("manifest", sa.Text, nullable=False),
-    sa.Column("message", sa.Text, nullable=False),
-    sa.Column("recipient", sa.Text, nullable=False),
-    sa.Column("transport", sa.Text, nullable=False),
-    sa.Column("digest", sa.Text, nullable=False),
-    sa.Column("status", sa.Text, nullable=False),
-    sa.Column("attempts", sa.Integer, nullable=False),
-    sa.Column("receipt", sa.Text),
-    sa.Column("error_code", sa.Text),
-    sa.Column("error_text", sa.Text),
-    sa.Column("changed_at", sa.Text, nullable=False),
-)
-_events = sa.Table(
-    "events",
-    _metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("key", sa.Text, nullable=False, index=True),
-    sa.Column("at", sa.Text, nullable=False),
-    sa.Column("status", sa.Text, nullable=False),
-    sa.Column("receipt", sa.Text),
-    sa.Column("error_code", sa.Text),
-    sa.Column("error_text", sa.Text),
-)
-_uploads = sa.Table(
-    "uploads",
-    _metadata,
-    sa.Column("account", sa.Text, primary_key=True),
-    sa.Column("sha256", sa.Text, primary_key=True),
-    sa.Column("media_id", sa.Text, nullable=False),
-    sa.Column("expires_at", sa.Text, nullable=False),
-)
 
 
 class HistoryRow(NamedTuple):
@@ -88,16 +56,21 @@ class Journal:
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self._path = path
-        self._engine = _engine(path, read_only=read_only)
+        self._engine = connect(path, read_only=read_only)
         self._lock = threading.Lock()
 
     def lookup(self, keys: list[str]) -> Mapping[str, Record]:
         """What is known of these keys."""
-        columns = (_messages.c.key, _messages.c.digest, _messages.c.status, _messages.c.receipt)
+        columns = (
+            messages.c.key,
+            messages.c.digest,
+            messages.c.status,
+            messages.c.receipt,
+        )
         found: dict[str, Record] = {}
         with self._transaction() as connection:
             for start in range(0, len(keys), _KEYS_AT_ONCE):
-                chosen = _messages.c.key.in_(keys[start : start + _KEYS_AT_ONCE])
+                chosen = messages.c.key.in_(keys[start : start + _KEYS_AT_ONCE])
                 for row in connection.execute(sa.select(*columns).where(chosen)):
                     found[row.key] = Record(digest=row.digest, status=row.status, id=row.receipt)
         return found
@@ -121,8 +94,8 @@ class Journal:
             "changed_at": _now(),
         }
         with self._transaction() as connection:
-            again = {**row, "attempts": _messages.c.attempts + 1}
-            upsert = insert(_messages).values(row)
+            again = {**row, "attempts": messages.c.attempts + 1}
+            upsert = insert(messages).values(row)
             connection.execute(upsert.on_conflict_do_update(index_elements=["key"], set_=again))
             _add_event(connection, message.key, "sending")
 
@@ -137,7 +110,7 @@ class Journal:
         """Turn what an ended run left "sending" into "unknown"; how many there were."""
         error = Failure(code="interrupted", text="the run ended before the gateway's answer")
         with self._transaction() as connection:
-            query = sa.select(_messages.c.key).where(_messages.c.status == "sending")
+            query = sa.select(messages.c.key).where(messages.c.status == "sending")
             keys = connection.execute(query).scalars().all()
             for key in keys:
                 _change(connection, key, "unknown", None, error)
@@ -145,8 +118,8 @@ class Journal:
 
     def media_id(self, account: str, sha256: str) -> MediaId | None:
         """The gateway's id of this content, if it was uploaded before; it may have expired."""
-        query = sa.select(_uploads.c.media_id, _uploads.c.expires_at).where(
-            _uploads.c.account == account, _uploads.c.sha256 == sha256
+        query = sa.select(uploads.c.media_id, uploads.c.expires_at).where(
+            uploads.c.account == account, uploads.c.sha256 == sha256
         )
         with self._transaction() as connection:
             row = connection.execute(query).first()
@@ -159,7 +132,7 @@ class Journal:
         if media.expires_at is None:
             return
         row = {"media_id": media.id, "expires_at": media.expires_at.isoformat()}
-        upsert = insert(_uploads).values(account=account, sha256=sha256, **row)
+        upsert = insert(uploads).values(account=account, sha256=sha256, **row)
         with self._transaction() as connection:
             connection.execute(
                 upsert.on_conflict_do_update(index_elements=["account", "sha256"], set_=row)
@@ -167,16 +140,16 @@ class Journal:
 
     def forget_upload(self, account: str, sha256: str) -> None:
         """Have this content uploaded again when it is needed next."""
-        where = (_uploads.c.account == account, _uploads.c.sha256 == sha256)
+        where = (uploads.c.account == account, uploads.c.sha256 == sha256)
         with self._transaction() as connection:
-            connection.execute(sa.delete(_uploads).where(*where))
+            connection.execute(sa.delete(uploads).where(*where))
 
     def history(self, **filters: str | None) -> Iterator[HistoryRow]:
         """Messages in the order of their last change; filters by column, exact."""
-        query = sa.select(_messages).order_by(_messages.c.changed_at, _messages.c.key)
+        query = sa.select(messages).order_by(messages.c.changed_at, messages.c.key)
         for column, value in filters.items():
             if value is not None:
-                query = query.where(_messages.c[column] == value)
+                query = query.where(messages.c[column] == value)
         with self._transaction() as connection:
             for row in connection.execute(query):
                 yield _history_row(row)
@@ -207,7 +180,7 @@ def open_journal(url: str, patience: float = 0.0, run: str = "default") -> Itera
         journal = Journal(path)
         try:
             with journal._transaction() as connection:
-                _prepare(connection, path)
+                prepare(connection, path)
             journal.recover()
             yield journal
         finally:
@@ -236,7 +209,7 @@ def read_journal(url: str) -> Iterator[Journal | None]:
     journal = Journal(path, read_only=True)
     try:
         with journal._transaction() as connection:
-            version = _check_version(connection, path)
+            version = check_version(connection, path)
         yield journal if version else None
     finally:
         journal.close()
@@ -251,41 +224,6 @@ def _path(url: str) -> Path:
     return path
 
 
-def _engine(path: Path, *, read_only: bool = False) -> Engine:
-    # Not by SQLAlchemy's URL: in one, a "?" or "%" of the path would have a meaning of its own.
-    uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
-    engine = sa.create_engine(
-        "sqlite://",
-        creator=lambda: sqlite3.connect(uri, uri=True, check_same_thread=False),
-        poolclass=sa.pool.StaticPool,
-    )
-
-    @sa.event.listens_for(engine, "connect")
-    def prepare(connection: Any, _: Any) -> None:
-        connection.execute("PRAGMA busy_timeout=5000")
-        if not read_only:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-
-    return engine
-
-
-def _prepare(connection: Connection, path: Path) -> None:
-    _check_version(connection, path)
-    _metadata.create_all(connection)
-    connection.exec_driver_sql(f"PRAGMA user_version={SCHEMA_VERSION}")
-
-
-def _check_version(connection: Connection, path: Path) -> int:
-    """The version of the schema; 0: there is none yet. Raises JournalError for a newer one."""
-    version: int = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-    if version > SCHEMA_VERSION:
-        raise JournalError(
-            f"{path} was written by a newer dispatcher (schema {version}); update this one"
-        )
-    return version
-
-
 def _change(
     connection: Connection, key: str, status: str, id: str | None, error: Failure | None
 ) -> None:
@@ -294,13 +232,13 @@ def _change(
         "error_code": error.code if error else None,
         "error_text": error.text if error else None,
     }
-    update = sa.update(_messages).where(_messages.c.key == key)
+    update = sa.update(messages).where(messages.c.key == key)
     connection.execute(update.values(status=status, changed_at=_now(), **values))
     _add_event(connection, key, status, **values)
 
 
 def _add_event(connection: Connection, key: str, status: str, **values: str | None) -> None:
-    connection.execute(sa.insert(_events).values(key=key, at=_now(), status=status, **values))
+    connection.execute(sa.insert(events).values(key=key, at=_now(), status=status, **values))
 
 
 def _history_row(row: Any) -> HistoryRow:
