@@ -44,32 +44,6 @@ def modules(part: str) -> list[Path]:
     return [file] if file.exists() else sorted((PACKAGE / part).rglob("*.py"))
 
 
-# How the parts may know each other; the order of the lines is the order of the pipeline.
-MAY_IMPORT: dict[str, set[str]] = {
-    "errors": set(),
-    "models": {"errors"},
-    "toml": {"errors", "models"},
-    "localfiles": {"errors", "toml"},
-    "manifest": {"errors", "models", "toml", "localfiles"},
-    "hookspecs": {"errors", "models"},
-    "registry": {"errors", "models", "hookspecs"},
-    "locking": {"errors"},
-    "journal": {"errors", "models", "locking"},
-    "planning": {"errors", "models", "manifest", "hookspecs", "registry"},
-    "uploads": {"errors", "models", "hookspecs"},
-    "sandbox": set(),
-}
-
-
-@pytest.mark.parametrize("part", MAY_IMPORT)
-def test_part_knows_only_what_comes_before_it(part: str) -> None:
-    known = set()
-    for path in modules(part):
-        for module, name in imports(path):
-            known.add(module.split(".")[1] if "." in module else name)
-    assert known - {part} <= MAY_IMPORT[part]
-
-
 def test_nobody_imports_the_command_line() -> None:
     importers = {
         path.relative_to(PACKAGE).parts[0]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import sqlite3
 import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -269,6 +272,23 @@ def test_failure_to_report_ends_the_run_and_loses_no_outcome(journal: Journal) -
     with pytest.raises(BrokenPipeError):
         run.deliver(planned("first", "79001234561"), *others)
     assert run.statuses() == {"first": "sent", "other": "sent"}
+
+
+def test_without_its_journal_nothing_leaves(tmp_path: Path) -> None:
+    """As on a full disk: what cannot be remembered is not sent, and the run ends."""
+    transport = Scripted()
+    with open_journal(f"sqlite:///{tmp_path}/journal.db") as opened:
+        with closing(sqlite3.connect(tmp_path / "journal.db")) as connection:
+            connection.execute("DROP TABLE messages")
+        run = Run(opened, transport)
+        summary = run.deliver(planned("a"), planned("b"))
+    error = run.outcomes["a"].error
+    assert error is not None
+    assert (run.outcomes["a"].status, error.code) == ("failed", "journal")
+    assert summary.not_tried == 1
+    assert summary.stopped is not None
+    assert str(tmp_path / "journal.db") in summary.stopped
+    assert transport.sent == []
 
 
 # the engine

@@ -319,8 +319,10 @@ def test_plugins_objection_stops_send(
     result = project.run("send", env=environment)
     assert result.code == 2
     assert 'm.toml:5:13: error: message "a": do not write "free of charge"' in result.stderr
-    assert project.run("send", "--without", "helpful", env=environment).code == 0
-    assert len(inbox.messages()) == 1
+    for flags in (["--without", "helpful"], ["--no-plugins", "--run", "another"]):
+        assert project.run("send", *flags, env=environment).code == 0
+    bodies = [message["payload"]["text"]["body"] for message in inbox.messages()]
+    assert bodies == ["All free of charge"] * 2, "as it is written"
 
 
 def test_plugins_command_is_a_command(project: Project, install: Install) -> None:

@@ -314,14 +314,25 @@ def test_token_that_a_gateway_repeats_shows_nowhere(
         {"GREENAPI_TOKEN": "marker-token-5d1c0ffee with a space"},
         {"GREENAPI_BASE_URL": "http://marker-token-5d1c0ffee@127.0.0.1:1"},
         {"HTTP_PROXY": "http://marker-token-5d1c0ffee@127.0.0.1:1", "NO_PROXY": ""},
-        {"GREENAPI_READ_TIMEOUT": "marker"},
+        {"GREENAPI_TOKEN_FILE": "token.txt"},
+        {"GREENAPI_TOKEN": None, "GREENAPI_TOKEN_FILE": "token.txt"},
     ],
-    ids=["token", "url", "proxy", "timeout"],
+    ids=["token", "url", "proxy", "both", "file"],
 )
-def test_token_in_bad_settings_shows_nowhere(project: Project, env: dict[str, str]) -> None:
+def test_token_in_bad_settings_shows_nowhere(project: Project, env: dict[str, str | None]) -> None:
+    project.write("token.txt", "marker-token-5d1c0ffee\nand another line")
     project.texts("a")
     for command in (["send", "--debug"], ["plan", "--debug"]):
         project.call(*command, env=env)
+
+
+def test_token_may_come_from_a_file(new_project: Callable[..., Project], stand_in: StandIn) -> None:
+    project = new_project(stand_in.url)
+    project.texts("a")
+    project.write("token.txt", "from-a-file\n")
+    env = {"GREENAPI_TOKEN": None, "GREENAPI_TOKEN_FILE": "token.txt"}
+    assert project.call("send", env=env).code == 0
+    assert stand_in.asked[0].headers["Authorization"] == "Bearer from-a-file"
 
 
 def test_closed_pipe_ends_the_run_quietly(project: Project, inbox: SandboxProcess) -> None:
