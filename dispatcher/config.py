@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 FILE_NAME = "dispatcher.toml"
 
+# A profile's name is a part of its journal's.
+_PROFILE = r"\w[\w.-]*"
+
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -171,6 +174,8 @@ def _secrets(data: Any, path: explain.Path = ()) -> Iterator[explain.Path]:
 def _settings(file: TomlFile, profile: str | None) -> Settings:
     data = {key: value for key, value in file.data.items() if key != "profiles"}
     if profile is not None:
+        if not re.fullmatch(_PROFILE, profile):
+            raise ConfigError(f'--profile "{profile}" may hold letters, digits and . _ - only')
         profiles = file.data.get("profiles", {})
         if profile not in profiles:
             hint = explain.did_you_mean(profile, profiles)

@@ -16,6 +16,7 @@ from dispatcher.errors import (
     JournalError,
     NotSent,
     OutcomeUnknown,
+    PluginError,
     Refused,
 )
 from dispatcher.hookspecs import Engine, Transport
@@ -74,7 +75,7 @@ class Delivery:
         self.summary = Summary()
 
     def run(self, plan: Iterable[PlannedMessage], engine: Engine) -> Summary:
-        """Deliver what is new or failed before, skip the rest. Raises JournalError."""
+        """Deliver what is new or failed before, skip the rest. Raises PluginError, JournalError."""
         queues: dict[str, list[str]] = {}
         for planned in plan:
             if planned.status in ("new", "retry"):
@@ -83,6 +84,9 @@ class Delivery:
             else:
                 self._tell(planned.message, _skipped(planned))
         engine.run(queues.values(), self._deliver, self._settings.workers)
+        if self._plan and not self._stop.is_set():
+            left = len(self._plan)
+            raise PluginError(f'the engine "{engine.name}" left {left} messages undelivered')
         return self.summary
 
     def stop(self) -> None:
@@ -91,7 +95,9 @@ class Delivery:
         self._stop.set()
 
     def _deliver(self, key: str) -> None:
-        planned = self._plan.pop(key)
+        planned = self._plan.pop(key, None)
+        if planned is None:
+            raise PluginError(f"the engine delivers {key} twice, or it is not in the plan")
         if self._stop.is_set():
             self.summary.count("not_tried")
             return

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 
 import click
 
 from dispatcher.cli.app import app
-from dispatcher.errors import DispatcherError, JournalLocked
+from dispatcher.errors import DispatcherError, JournalLocked, PluginError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -28,9 +27,6 @@ def run(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except Exception as error:
         return _report(error, debug="--debug" in arguments)
 
@@ -42,6 +38,10 @@ def _report(error: Exception, *, debug: bool) -> int:
         traceback.print_exception(error)
     if isinstance(error, DispatcherError):
         click.echo(f"Error: {error}", err=True)
+        if isinstance(error, PluginError) and not debug:
+            click.echo(
+                "--without NAME leaves a plugin out, --debug shows where it failed", err=True
+            )
         return 6 if isinstance(error, JournalLocked) else 2
     click.echo(f"Error: this is a bug: {type(error).__name__}: {error}", err=True)
     if not debug:

@@ -14,6 +14,7 @@ _COMMANDS = {
     "plan": "Show what send would do, and why; offline.",
     "send": "Send what was not sent yet.",
     "history": "Show what the journal knows.",
+    "settle": "Decide whether an unknown message was sent.",
     "sandbox": "Run a local gateway to try things on.",
     "schema": "Print the JSON Schema of manifests, for editors.",
     "plugins": "List plugins, their distributions and hooks.",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -22,10 +24,31 @@ _COLOURS = {
 }
 
 
+class OutputError(click.ClickException):
+    """What is printed cannot be written: a full disk, a closed pipe."""
+
+    exit_code = 1
+
+
+def write(line: str | bytes, *, err: bool = False) -> None:
+    """A line, in colour on a terminal only (and never with NO_COLOR). Raises OutputError."""
+    try:
+        click.echo(line, err=err, color=_no_colour())
+    except OSError as error:
+        if not err:
+            _discard_output()
+        raise OutputError(f"cannot write the output: {(error.strerror or '').lower()}") from None
+
+
+def _discard_output() -> None:
+    """Have Python not fail once more, when it flushes what could not be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def print_json(event: str, **fields: Any) -> None:
     """One object on one line of stdout."""
     line = {"event": event, **fields}
-    click.echo(json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode())
+    write(json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 def coloured(word: str, text: str | None = None) -> str:
@@ -34,8 +57,8 @@ def coloured(word: str, text: str | None = None) -> str:
 
 
 def print_line(text: str, *, err: bool = False) -> None:
-    """A line of text, in colour on a terminal only (and never with NO_COLOR)."""
-    click.echo(text, err=err, color=_no_colour())
+    """A line of text for people."""
+    write(text, err=err)
 
 
 def print_problems(problems: Iterable[LocatedProblem], format: str, *, err: bool = False) -> int:
@@ -69,8 +92,6 @@ def counted(number: int, noun: str) -> str:
 
 
 def _no_colour() -> bool | None:
-    import os
-
     return False if os.environ.get("NO_COLOR") else None
 
 

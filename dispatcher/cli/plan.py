@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from dispatcher.cli.output import coloured, described, print_json, print_line
+from dispatcher.cli.output import coloured, described, print_json, print_line, write
 from dispatcher.cli.session import (
     Session,
     check_or_exit,
@@ -73,4 +73,4 @@ def _print_text(planned: PlannedMessage, payloads: bool) -> None:
     status = coloured(planned.status, f"{_SIGNS[planned.status]} {planned.status:8}")
     print_line(f"{status} {planned.message.key}  {described(planned.message)}")
     if payloads:
-        click.echo(b"  " + encode(planned.payload))
+        write(b"  " + encode(planned.payload))

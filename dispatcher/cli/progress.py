@@ -6,7 +6,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Self
 
-from dispatcher.cli.output import coloured, print_json, print_line
+from dispatcher.cli.output import OutputError, coloured, print_json, print_line
 from dispatcher.models import Message, Outcome
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ class Reporter:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._unwritten: str | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -28,9 +29,13 @@ class Reporter:
         """Nothing to tidy up."""
 
     def result(self, message: Message, outcome: Outcome) -> None:
-        """A message is finished."""
+        """A message is finished. The mailing goes on even if nobody can read of it."""
         with self._lock:
-            self._result(message, outcome)
+            if self._unwritten is None:
+                try:
+                    self._result(message, outcome)
+                except OutputError as error:
+                    self._unwritten = error.message
 
     def warning(self, text: str) -> None:
         """Something went wrong that changes no outcome."""
@@ -39,6 +44,11 @@ class Reporter:
 
     def summary(self, summary: Summary) -> None:
         """The run is over."""
+        if self._unwritten is not None:
+            self.warning(self._unwritten)
+        self._summary(summary)
+
+    def _summary(self, summary: Summary) -> None:
         for line in _summary_lines(summary):
             print_line(line, err=True)
 
@@ -52,7 +62,7 @@ class Reporter:
 class JsonReporter(Reporter):
     """One JSON object a message, and one for the summary."""
 
-    def summary(self, summary: Summary) -> None:
+    def _summary(self, summary: Summary) -> None:
         print_json("summary", **summary.counts)
 
     def _result(self, message: Message, outcome: Outcome) -> None:

@@ -115,8 +115,8 @@ def _sandbox(session: Session, as_json: bool) -> Iterator[str]:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="dispatcher-"))
         try:
             gateway = stack.enter_context(SandboxProcess())
-        except SandboxDidNotStart as error:
-            raise ConfigError(str(error)) from None
+        except (SandboxDidNotStart, OSError) as error:
+            raise ConfigError(f"cannot start the sandbox: {error}") from None
         session.override(
             _SANDBOX_TRANSPORT,
             base_url=gateway.url,

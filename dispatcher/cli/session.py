@@ -109,6 +109,7 @@ class Session:
     def planner(self, paths: Iterable[Path], run: str = "default") -> Planner:
         """Load manifests for planning. Raises PluginError if any plugin is broken."""
         self.registry.require_healthy()
+        self.registry.engine(self.config.settings.delivery.engine)
         if not re.fullmatch(NAME_PATTERN, run):
             raise ConfigError(f'--run "{run}" may hold letters, digits and . _ - + @ only')
         options = Options(run=run, transport=self._default_transport, roots=self.config.roots)

@@ -106,6 +106,16 @@ class Journal:
         with self._transaction() as connection:
             _change(connection, key, status, id, error)
 
+    def settle(self, key: str, *, sent: bool) -> bool:
+        """Decide an unknown outcome by a person's word; False if this key's is not unknown."""
+        chosen = sa.and_(messages.c.key == key, messages.c.status == "unknown")
+        error = None if sent else Failure(code="settled", text="settled: it was not sent")
+        with self._transaction() as connection:
+            if connection.execute(sa.select(messages.c.key).where(chosen)).first() is None:
+                return False
+            _change(connection, key, "sent" if sent else "failed", None, error)
+        return True
+
     def recover(self) -> int:
         """Turn what an ended run left "sending" into "unknown"; how many there were."""
         error = Failure(code="interrupted", text="the run ended before the gateway's answer")
@@ -217,7 +227,8 @@ def read_journal(url: str) -> Iterator[Journal | None]:
 
 def _path(url: str) -> Path:
     if not url.startswith("sqlite:///"):
-        raise JournalError(f'a journal is an SQLite file so far: "sqlite:///PATH", not "{url}"')
+        scheme = url.partition("://")[0] if "://" in url else url
+        raise JournalError(f'a journal is an SQLite file, "sqlite:///PATH", not "{scheme[:40]}"')
     path = Path(url.removeprefix("sqlite:///"))
     if not path.name:
         raise JournalError(f'the journal "{url}" names no file: "sqlite:///PATH"')

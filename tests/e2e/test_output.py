@@ -349,3 +349,25 @@ def test_closed_pipe_ends_the_run_quietly(project: Project, inbox: SandboxProces
     arrived = len(inbox.messages())
     assert {row["status"] for row in project.journal().values()} == {"sent"}
     assert len(project.journal()) == arrived
+
+
+FULL = "cannot write the output: no space left on device"
+
+
+def test_a_full_disk_behind_stdout_does_not_stop_the_mailing(
+    project: Project, inbox: SandboxProcess
+) -> None:
+    project.texts("a", "b", "c")
+    sent = project.run("send", prefix=("sh", "-c", 'exec "$@" > /dev/full', "sh"))
+    assert (sent.code, len(inbox.messages())) == (0, 3)
+    assert FULL in sent.stderr
+    assert "3 sent" in sent.stderr
+    planned = project.run("plan", prefix=("sh", "-c", 'exec "$@" > /dev/full', "sh"))
+    assert (planned.code, FULL in planned.stderr) == (1, True)
+
+
+def test_a_closed_pipe_does_not_stop_the_mailing(project: Project, inbox: SandboxProcess) -> None:
+    project.texts(*(f"m{number}" for number in range(20)))
+    sent = project.run("send", prefix=("sh", "-c", '"$@" | true', "sh"))
+    assert len(inbox.messages()) == 20
+    assert "20 sent" in sent.stderr

@@ -186,3 +186,9 @@ def _everything(error: BaseException) -> str:
     inner = error.__traceback__.tb_next if error.__traceback__ else None
     shown = traceback.TracebackException(type(error), error, inner, capture_locals=True)
     return "".join([*shown.format(), str(error), repr(error), repr(vars(error))])
+
+
+def test_a_token_file_without_an_end_is_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GREENAPI_TOKEN_FILE", "/dev/zero")
+    with pytest.raises(ConfigError, match="is not a token"):
+        GreenApiSettings().credentials()

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from dispatcher import ConfigError
 
 _RATE = re.compile(r"[0-9]+(\.[0-9]+)?/(s|min|h)")
+_LONGEST_FILE = 65_536  # bytes; whatever is longer, or has no end, is no token
 _TOKEN = re.compile(r"[\x21-\x7e]+")  # one word, as a header can carry it
 
 
@@ -96,7 +97,9 @@ class GreenApiSettings(BaseSettings):
 
 def _read_token(path: Path, origin: str) -> SecretStr:
     try:
-        return SecretStr(path.read_bytes().decode("ascii", errors="replace").strip())
+        with path.open("rb") as stream:
+            content = stream.read(_LONGEST_FILE)
+        return SecretStr(content.decode("ascii", errors="replace").strip())
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a usable file name"
         raise ConfigError(f"{origin} cannot be read: {reason}") from None

@@ -1,0 +1,53 @@
+"""Messages of which nobody knows whether they arrived, and the person who finds out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from dispatcher.sandbox.process import SandboxProcess
+    from tests.conftest import Project
+
+KEY = "default/m/a/1/79001234567"
+
+
+@pytest.fixture
+def unknown(project: Project, inbox: SandboxProcess) -> Project:
+    """A project with one message, accepted by the gateway, whose answer was lost."""
+    inbox.faults([{"fault": "reset_after", "times": 1, "path": "/v1/messages"}])
+    project.texts("a")
+    assert project.run("send").code == 5
+    return project
+
+
+def test_what_was_sent_is_skipped_from_then_on(unknown: Project, inbox: SandboxProcess) -> None:
+    assert unknown.run("settle", KEY, "--sent").code == 0
+    again = unknown.run("send", "--json")
+    assert (again.code, again.statuses) == (0, {"a": "skipped"})
+    assert len(inbox.messages()) == 1
+
+
+def test_what_was_not_sent_is_sent(unknown: Project, inbox: SandboxProcess) -> None:
+    assert unknown.run("settle", KEY, "--not-sent").code == 0
+    again = unknown.run("send", "--json")
+    assert (again.code, again.statuses) == (0, {"a": "sent"})
+    assert len(inbox.messages()) == 2
+
+
+def test_history_shows_the_keys_to_settle(unknown: Project) -> None:
+    assert KEY in unknown.run("history", "--status", "unknown").stdout
+
+
+def test_only_unknown_messages_are_settled(unknown: Project) -> None:
+    assert unknown.run("settle", KEY, "--sent").code == 0
+    again = unknown.run("settle", KEY, "default/m/b/1/79001234567", "--not-sent")
+    assert again.code == 3
+    assert again.stderr.count("is not unknown to the journal") == 2
+    assert unknown.journal()["a"]["status"] == "sent"
+
+
+@pytest.mark.parametrize("arguments", [(KEY,), ("--sent",)], ids=["no word", "no key"])
+def test_both_a_key_and_a_word_are_needed(unknown: Project, arguments: tuple[str, ...]) -> None:
+    assert unknown.run("settle", *arguments).code == 2
