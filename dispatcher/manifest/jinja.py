@@ -123,7 +123,9 @@ def _check(node: nodes.Node) -> None:
     if kind not in _ALLOWED or getattr(node, "recursive", False):
         text = f"{kind.lower()} cannot be used here; variables, filters, if and for can"
         raise TemplateSyntaxError(text, node.lineno)
-    if isinstance(node, (nodes.List, nodes.Tuple, nodes.Dict)) and any(node.find_all(nodes.Name)):
+    literal = isinstance(node, (nodes.List, nodes.Tuple, nodes.Dict))
+    target = getattr(node, "ctx", None) == "store"  # for key, value in …
+    if literal and not target and any(node.find_all(nodes.Name)):
         raise TemplateSyntaxError("a list can hold plain values only", node.lineno)
 
 
