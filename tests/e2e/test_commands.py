@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 TO = "79001234567"
 EXAMPLES = Path(__file__).parents[2] / "manifests"
-COMMANDS = ("validate", "plan", "send", "history", "sandbox", "schema", "plugins")
+COMMANDS = ("validate", "plan", "send", "history", "settle", "sandbox", "schema", "plugins")
 NO_ACCOUNT: dict[str, str | None] = {
     "GREENAPI_BASE_URL": None,
     "GREENAPI_MEDIA_URL": None,
@@ -354,6 +354,72 @@ def test_plugins_lists_each_with_distribution_and_hooks(project: Project, instal
         "error": None,
     }
     assert {line["name"] for line in result.lines[1:] if line["builtin"]} >= {"greenapi", "files"}
+
+
+PIGEON = """
+from pathlib import Path
+from dispatcher import MediaId, Receipt, hookimpl
+from pydantic_settings import BaseSettings
+
+class Settings(BaseSettings):
+    model_config = {"env_prefix": "PIGEON_"}
+    loft: str = "loft"
+
+class Pigeon:
+    name = "pigeon"
+    Settings = Settings
+
+    def __init__(self, settings):
+        self.loft = Path(settings.loft)
+
+    def build(self, message, attachment):
+        note = attachment.reference if attachment else message.text.body
+        return {"for": message.to, "note": note}
+
+    def check(self, payload, attachment):
+        return []
+
+    def upload(self, file):
+        with file.open() as stream:
+            (self.loft / file.filename).write_bytes(stream.read())
+        return MediaId(id=f"leg of {file.filename}")
+
+    def send(self, payload):
+        (self.loft / "note.txt").open("a").write(f"{payload['for']}: {payload['note']}\\n")
+        return Receipt(id="coo")
+
+@hookimpl
+def dispatcher_transports():
+    return [Pigeon]
+"""
+
+
+def test_plugins_transport_sends_as_the_built_in_one_does(
+    project: Project, inbox: SandboxProcess, install: Install
+) -> None:
+    environment = {**install(project, "pigeons", PIGEON), "PIGEON_LOFT": "roof"}
+    (project.folder / "roof").mkdir()
+    project.write("manifests/a.pdf", b"content")
+    project.manifest(
+        f'transport = "pigeon"\n[defaults]\nto = "{TO}"\n'
+        '[[messages]]\nid = "a"\ntext.body = "Hi"\n'
+        '[[messages]]\nid = "b"\ndocument.source = "a.pdf"\n'
+        '[[messages]]\nid = "c"\ntransport = "greenapi"\ntext.body = "Hi"\n'
+    )
+
+    sent = project.run("send", "--json", env=environment)
+
+    assert sent.code == 0, sent.stderr
+    assert [(line["transport"], line["id"]) for line in sent.events("result")] == [
+        ("pigeon", "coo"),
+        ("pigeon", "coo"),
+        ("greenapi", inbox.latest()["id"]),
+    ]
+    assert (project.folder / "roof/a.pdf").read_bytes() == b"content"
+    notes = (project.folder / "roof/note.txt").read_text().splitlines()
+    assert notes == [f"{TO}: Hi", f"{TO}: leg of a.pdf"]
+    schema = json.loads(project.run("schema", env=environment).stdout)
+    assert schema["properties"]["transport"]["enum"] == ["greenapi", "pigeon"]
 
 
 FAILS_WHEN_TOLD = """

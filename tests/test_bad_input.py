@@ -1,0 +1,1266 @@
+"""Bad input gets a sentence at its place and exit code 2, and nothing is sent."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from dispatcher import cli
+from dispatcher.sandbox.process import SandboxProcess
+
+Files = Mapping[str, str | bytes]
+
+SECRET = "S3CR3T-5d1c0ffee"
+NOBODY = 65534  # a user without any rights
+# Four lines, so that what a case adds begins in line 5.
+HEAD = 'manifest = 1\n[[messages]]\nid = "a"\nto = "79001234567"\n'
+TEXT = 'text.body = "x"\n'
+NEITHER = (
+    " is neither a phone number with country code (79001234567) "
+    "nor a group id (79001234567-1581234048)"
+)
+OUTSIDE = (
+    " is outside the manifests' folder; move it there, or name its folder in dispatcher.toml: "
+    '[files] roots = ["…"]'
+)
+NAME_RULE = (
+    "may hold letters, digits and . _ - + @ only, no spaces, and begins with a letter or digit"
+)
+
+
+class Result(NamedTuple):
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def problems(self) -> list[str]:
+        return self.stdout.splitlines()
+
+
+class Project:
+    """A folder, and the command in it, called within this process."""
+
+    def __init__(self, folder: Path, capture: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self._capture = capture
+
+    def write(self, files: Files) -> None:
+        for name, content in files.items():
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    def run(self, *arguments: str) -> Result:
+        self._capture.readouterr()
+        code = cli.run(list(arguments))
+        return Result(code, *self._capture.readouterr())
+
+    def validate(self, files: Files, *arguments: str) -> Result:
+        self.write(files)
+        return self.run("validate", *(arguments or (".",)))
+
+
+@pytest.fixture
+def project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Project:
+    monkeypatch.chdir(tmp_path)
+    for name in os.environ:
+        if name.startswith(("GREENAPI_", "DISPATCHER_")):
+            monkeypatch.delenv(name)
+    return Project(tmp_path, capsys)
+
+
+def named(case: object) -> str | None:
+    """A test is called by what its case writes, not by what it expects."""
+    return case[:40] if isinstance(case, str) else None
+
+
+# ------------------------------------------------------------------- files that are no manifests
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "1:1: error: the file is empty; a manifest begins with: manifest = 1"),
+        (b"# nothing\n", "1:1: error: the file is empty; a manifest begins with: manifest = 1"),
+        (
+            'manifest = 1\nx = "Привет"\n'.encode("cp1251"),
+            "2:6: error: byte 0xcf is not UTF-8; save the file as UTF-8",
+        ),
+        ("manifest = 1\n".encode("utf-16"), "1:1: error: the text is UTF-16; save it as UTF-8"),
+        ("manifest = 1\n".encode("utf-16-le"), "1:2: error: the text holds a NUL character"),
+        (
+            "manifest = 1\n".encode("utf-8-sig"),
+            "1:1: error: the file begins with a byte order mark; save it as UTF-8 without BOM",
+        ),
+        (b'manifest = 1\nx = "\0"\n', "2:6: error: the text holds a NUL character"),
+        (
+            b"manifest = 1\nx = 0x" + b"f" * 17,
+            "2:5: error: the number is too large; put it in quotes if it is text",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_read_as_a_manifest(
+    project: Project, content: bytes, problem: str
+) -> None:
+    result = project.validate({"m.toml": content})
+    assert (result.code, result.problems) == (2, [f"m.toml:{problem}"])
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("to =", "1:5: Invalid value; text stands in quotes"),
+        ("to = Ann", "1:6: Invalid value; text stands in quotes"),
+        ("to = “Ann”", "1:6: Invalid value; text stands in quotes"),
+        ("to = True", "1:6: Invalid value; text stands in quotes"),
+        (
+            "to = +7 900",
+            "1:9: Expected newline or end of document after a statement; text stands in ",
+        ),
+        ('to = "Ann', "1:10: Unterminated string; a quote is missing"),
+        (
+            'to = "A\nB"',
+            "1:8: Illegal character '\\n'; a quote is missing, or text of several lines",
+        ),
+        (r'to = "C:\Users"', "1:11: Invalid hex value; a backslash is written twice"),
+        (r'to = "C:\data"', "1:10: Unescaped '\\' in a string; a backslash is written twice"),
+        ("to", "1:3: Expected '=' after a key in a key/value pair; a line is: key = value"),
+        ("кому = 1", "1:1: Invalid statement; a line is: key = value"),
+        ("a = [1 2]", "1:8: Unclosed array; a comma or a bracket is missing"),
+        ("a = { b = 1 c = 2 }", "1:13: Unclosed inline table; a comma or a bracket is missing"),
+        ("a = 1\na = 2", "2:6: Cannot overwrite a value; this key or table was there before"),
+        ("[[messages]]\n[messages]", "2:10: Cannot declare ('messages',) twice; it was there befo"),
+        ("[[messages]", "1:12: Expected ']]' at the end of an array declaration"),
+    ],
+)
+def test_a_file_that_is_no_toml(project: Project, text: str, problem: str) -> None:
+    line = f"m.toml:{problem}".replace(": ", ": error: not valid TOML: ", 1)
+    result = project.validate({"m.toml": text})
+    assert result.code == 2
+    assert [found[: len(line)] for found in result.problems] == [line]
+
+
+def repeated(opening: str, middle: str, closing: str = "") -> str:
+    """Ten megabytes of nesting."""
+    times = 10_000_000 // len(opening + closing)
+    return opening * times + middle + closing * times
+
+
+DEEP = {
+    "lists": "x = " + repeated("[", "", "]"),
+    "tables": "x = " + repeated("{a=", "1", "}"),
+    "dots": repeated("a.", "a = 1"),
+    "header": "[" + repeated("a.", "a]"),
+    "headers": "".join("[" + "a." * depth + "a]\n" for depth in range(3000)),
+    "arrays": "".join("[[" + "a." * depth + "a]]\n" for depth in range(3000)),
+}
+
+
+@pytest.mark.parametrize("name", ["m.toml", "dispatcher.toml"])
+@pytest.mark.parametrize("nesting", DEEP.values(), ids=DEEP)
+def test_ten_megabytes_of_nesting(project: Project, name: str, nesting: str) -> None:
+    started = time.monotonic()
+    result = project.validate({"m.toml": HEAD + TEXT, name: nesting})
+    assert time.monotonic() - started < 10
+    assert result.code == 2
+    assert "bug" not in result.stderr
+    assert len(result.stdout + result.stderr) < 1000
+
+
+def test_deep_variables_are_merged_all_the_same(project: Project) -> None:
+    deep = "a." * 900 + "a"
+    text = f"[vars.{deep}]\n{deep} = 1\n[defaults.vars.{deep}]\n{deep} = 2\n"
+    text += (
+        f"[[messages]]\nid = 'a'\nto = '79001234567'\n{TEXT}[messages.vars.{deep}]\n{deep} = 3\n"
+    )
+    result = project.validate({"m.toml": f"manifest = 1\n{text}"})
+    assert (result.code, result.problems) == (0, [])
+
+
+def test_a_file_that_is_too_large(project: Project) -> None:
+    with (project.folder / "m.toml").open("wb") as file:
+        file.truncate(64_000_001)
+    result = project.validate({})
+    assert result.problems == ["m.toml:1:1: error: the file is larger than 64 MB"]
+    assert result.code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["."], ".:1:1: error: no manifests (*.toml) in this folder"),
+        (["nope"], "nope:1:1: error: no such file or folder"),
+        (["a.txd"], 'a.txd:1:1: error: no such file or folder; did you mean "a.txt"?'),
+        (["a.txt/x"], "a.txt/x:1:1: error: no such file or folder"),
+        ([], "manifests:1:1: error: no such file or folder"),
+        (
+            ["loop.toml"],
+            "loop.toml:1:1: error: cannot read the file: too many levels of symbolic l",
+        ),
+    ],
+)
+def test_a_path_without_manifests(project: Project, arguments: list[str], problem: str) -> None:
+    project.write({"a.txt": "x", ".hidden/m.toml": "x", "dispatcher.toml": "", ".m.toml": "x"})
+    if "loop.toml" in arguments:
+        (project.folder / "loop.toml").symlink_to("loop.toml")
+    result = project.run("validate", *arguments)
+    assert result.code == 2
+    assert [line[: len(problem)] for line in result.problems] == [problem]
+
+
+def test_a_file_name_that_is_no_utf8_and_one_with_a_line_break(project: Project) -> None:
+    project.write({os.fsdecode(b"\xff.toml"): "", "a\nb.toml": ""})
+    result = project.run("validate", ".")
+    empty = "the file is empty; a manifest begins with: manifest = 1"
+    rename = 'cannot be the manifest\'s name; give it another name: name = "…"'
+    assert result.code == 2
+    assert result.problems == [
+        rf"\udcff.toml:1:1: error: {empty}",
+        rf'\udcff.toml:1:1: error: "\udcff" {rename}',
+        rf"a\nb.toml:1:1: error: {empty}",
+        rf'a\nb.toml:1:1: error: "a\nb" {rename}',
+    ]
+
+
+# ------------------------------------------------------------------------ the manifest as a whole
+
+
+@pytest.mark.parametrize(
+    ("text", "problems"),
+    [
+        ("x = 1\n", ['1:1: "manifest" is missing', "1:1: there are no messages", "1:1: unknown"]),
+        ('manifest = "1"\n', ["1:1: there are no messages", "1:12: this program reads manifests"]),
+        (f"{HEAD}{TEXT}".replace("= 1", "= 2"), ["1:12: this program reads manifests of version"]),
+        (f"{HEAD}{TEXT}".replace("= 1", "= true"), ["1:12: this program reads manifests of vers"]),
+        (f"{HEAD}{TEXT}".replace("= 1", "= 1.0"), ["1:12: this program reads manifests of vers"]),
+        (f"name = 1\n{HEAD}{TEXT}", ["1:8: name: expected text, got the number 1 (put it in quo"]),
+        (f'name = "a/b"\n{HEAD}{TEXT}', [f"1:8: name {NAME_RULE}"]),
+        (f'name = ""\n{HEAD}{TEXT}', ["1:8: name must not be empty"]),
+        (f'nmae = "x"\n{HEAD}{TEXT}', ['1:1: unknown key "nmae"; did you mean "name"?']),
+        (f"transport = 1\n{HEAD}{TEXT}", ["1:13: transport: expected text, got the number 1"]),
+        (f"vars = []\n{HEAD}{TEXT}", ["1:8: vars: expected a table, got a list"]),
+        (f'vars = []\n{HEAD}text.body = "{{{{ x }}}}"', ["1:8: vars: expected a table, got a li"]),
+        (f'var.x = "y"\n{HEAD}text.body = "{{{{ x }}}}"', ['1:1: unknown key "var"; did you mea']),
+        (f"defaults = 1\n{HEAD}{TEXT}", ["1:12: defaults: expected a table, got the number 1"]),
+        ("manifest = 1\nmessages = 1\n", ["2:12: there are no messages; begin each with [[mess"]),
+        ("manifest = 1\nmessages = []\n", ["2:12: there are no messages"]),
+        ('manifest = 1\n[messages]\nid = "a"\n', ["2:1: there are no messages"]),
+        ("manifest = 1\nmessages = [1]\n", ['2:13: message "#1": messages: expected a table, g']),
+        ('manifest = 1\n[[message]]\nid = "a"\n', ['2:3: unknown key "message"; did you mean "']),
+        ("manifest = 1\n[[Messages]]\n", ['2:3: unknown key "Messages"; did you mean "messages"']),
+        (
+            f"{HEAD}{TEXT}[[messages]]\nid = 'a'\nto = '79001234568'\n{TEXT}",
+            ['7:6: message "a": this id is already used in line 3; ids are unique in a file'],
+        ),
+        (f"{HEAD}{TEXT}[transports.greenapi]\n", ['6:2: unknown key "transports"; did you mean']),
+    ],
+)
+def test_the_manifest_as_a_whole(project: Project, text: str, problems: list[str]) -> None:
+    result = project.validate({"m.toml": text})
+    found = [line.replace(": error: ", ": ").removeprefix("m.toml:") for line in result.problems]
+    assert result.code == 2
+    assert [line[: len(problem)] for line, problem in zip(found, problems, strict=True)] == problems
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("to = 79001234567", "3:6: to: expected text, got the number 79001234567 (put it in quote"),
+        ('to = ["79001234567", 5]', "3:22: to: expected text, got the number 5 (put it in quotes"),
+        ('too = "79001234567"', '3:1: unknown key "too"; did you mean "to"?'),
+        ('text.bdy = "x"', '3:6: unknown key "bdy"; did you mean "body"?'),
+        ("text.body = 1", "3:13: body: expected text, got the number 1 (put it in quotes)"),
+        ('text = "x"', '3:8: text: expected a table, got the text "x"'),
+        ('image = { sorce = "x" }', '3:11: unknown key "sorce"; did you mean "source"?'),
+        ("vars = 1", "3:8: vars: expected a table, got the number 1"),
+    ],
+    ids=named,
+)
+def test_a_fault_of_the_defaults_is_told_once(project: Project, line: str, problem: str) -> None:
+    """And not again for each message that lacks what it was to get."""
+    entries = "".join(f'[[messages]]\nid = "{id}"\n' for id in "abc")
+    result = project.validate({"m.toml": f"manifest = 1\n[defaults]\n{line}\n{entries}"})
+    [found] = result.problems
+    assert result.code == 2
+    assert found.replace(": error: ", ": ").startswith(f"m.toml:{problem}")
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('id = "x"', "7:1: id cannot be a default; every message has its own"),
+        ('type = "text"', "7:1: type cannot be a default; every message has its own"),
+        ("prevew_url = true", '7:1: unknown key "prevew_url"; did you mean "preview_url"?'),
+        ("colour = 1", '7:1: unknown key "colour"'),
+        ("revision = 0", "7:12: revision must be at least 1"),
+        ("image.caption = []", "7:17: caption: expected text, got a list"),
+    ],
+    ids=named,
+)
+def test_a_harmless_fault_of_the_defaults_hides_nothing(
+    project: Project, line: str, problem: str
+) -> None:
+    text = f"{HEAD}text.body = ' '\n[defaults]\n{line}\n"
+    result = project.validate({"m.toml": text})
+    assert result.code == 2
+    assert result.problems == [
+        'm.toml:5:13: error: message "a": body is empty',
+        f"m.toml:{problem}".replace(": ", ": error: ", 1),
+    ]
+
+
+# ----------------------------------------------------------------------------------- one message
+
+
+class Case(NamedTuple):
+    """What stands in a message's table from line 5 on, and the one problem that it makes."""
+
+    text: str
+    problem: str
+
+
+CONTENT = [
+    Case("", "2:1: has no content; add one of text, image, video, audio, document"),
+    Case("body = 'x'", '5:1: unknown key "body"; did you mean "text.body"?'),
+    Case("text = 'x'", '5:8: text: expected a table, got the text "x"'),
+    Case("text = {}", "5:1: text needs one of body, file"),
+    Case("text = { body = 1 }", "5:17: body: expected text, got the number 1 (put it in quotes)"),
+    Case("text.body = 2026-01-01", "5:13: body: expected text, got the value 2026-01-01 (put it"),
+    Case("text.body = true", "5:13: body: expected text, got the value true"),
+    Case("text.body = ''", "5:13: body is empty"),
+    Case("text.body = ' \t'", "5:13: body is empty"),
+    Case('text.body = "a\\u0007"', "5:13: body holds a control character (U+0007)"),
+    Case(f'text.body = "{"x" * 4097}"', "5:13: the text has 4097 characters; at most 4096 are all"),
+    Case(f'text.body = "{"😃" * 4097}"', "5:13: the text has 4097 characters; at most 4096 are al"),
+    Case("text = { body = 'x', file = 'x' }", "5:22: text has both body and file; use one of them"),
+    Case(
+        f"{TEXT}image.id = '1'", "6:1: has both text and image; a message has exactly one content"
+    ),
+    Case("image = {}", "5:1: image needs one of source, link, id"),
+    Case("image.caption = 'x'", "5:1: image needs one of source, link, id"),
+    Case("image = { link = 'https://a.b', source = 'x' }", "5:11: image has both source and link"),
+    Case("image = { link = 'https://a.b', id = 'x' }", "5:33: image has both link and id; use one"),
+    Case("image = { id = 'x', filename = 'y' }", "5:21: filename is not allowed on image"),
+    Case("audio.id = 'x'\naudio.caption = 'y'", "6:7: caption is not allowed on audio"),
+    Case("[messages.audio]\nid = 'x'\ncaption = 'y'", "7:1: caption is not allowed on audio"),
+    Case("image = { id = 'x', caption = '' }", "5:31: caption is empty"),
+    Case("image = { id = 'x', caption = 5 }", "5:31: caption: expected text, got the number 5"),
+    Case("image.id = ''", "5:12: id is empty"),
+    Case("image.link = ''", "5:14: link is empty"),
+    Case("image.link = 'ftp://a.b/c'", '5:14: "ftp://a.b/c" is not an http or https link'),
+    Case("image.link = 'https://'", '5:14: "https://" is not an http or https link'),
+    Case("image.link = 'https://a b'", '5:14: "https://a b" is not an http or https link'),
+    Case("image.link = 'https://[::1'", '5:14: "https://[::1" is not an http or https link'),
+    Case("image.link = 'https://a:99999'", '5:14: "https://a:99999" is not a valid URL'),
+    Case('image.link = "https://a\\u0000b"', "5:14: link holds a control character (U+0000)"),
+    Case("image.source = 'ftp://a.b'", '5:16: no plugin knows what "ftp://" means; a source is a'),
+    Case("image.source = 'https://a b'", '5:16: "https://a b" is not an http or https link'),
+    Case("image.source = 'https://a:99999'", '5:16: "https://a:99999" is not a valid URL'),
+    Case("image.source = ''", "5:16: the name of the file is empty"),
+    Case(
+        "image = { id = 'x', provider.name = 'y' }", "5:21: provider goes with a link, not with an"
+    ),
+    Case("image = { link = 'https://a.b', provider = {} }", '5:44: provider: "name" is missing'),
+    Case(
+        "image = { link = 'https://a.b', provider = 'y' }", "5:44: provider: expected a table, got"
+    ),
+    Case("image = { link = 'https://a.b', provider.name = '' }", "5:49: provider.name is empty"),
+    Case("document = { id = 'x', filename = 'a/b' }", "5:35: filename is a name, not a path"),
+    Case("document = { id = 'x', filename = '' }", "5:35: filename is empty"),
+]
+OTHER_KEYS = [
+    Case("preview_url = 1", "5:15: preview_url: expected true or false, got the number 1"),
+    Case("preview_url = 'yes'", '5:15: preview_url: expected true or false, got the text "yes"'),
+    Case("revision = 0", "5:12: revision must be at least 1"),
+    Case("revision = '2'", '5:12: revision: expected a whole number, got the text "2"'),
+    Case("revision = 1.5", "5:12: revision: expected a whole number, got the number 1.5"),
+    Case("revision = true", "5:12: revision: expected a whole number, got the value true"),
+    Case("revison = 2", '5:1: unknown key "revison"; did you mean "revision"?'),
+    Case('"a\\u001b\\u2028" = 2', r'5:1: unknown key "a\x1b\u2028"'),
+    Case(f"'{'x' * 1000}' = 2", f'5:1: unknown key "{"x" * 59}…"'),
+    Case("recipient_type = 'group'", '5:18: recipient_type is "group", but "to" names a person'),
+    Case(
+        "recipient_type = 'groop'",
+        '5:18: recipient_type: expected "individual" or "group", got the text "groop"; did you '
+        'mean "group"?',
+    ),
+    Case("type = 'image'", '5:8: type is "image", but its content is text'),
+    Case(
+        "type = 'txt'", '5:8: type: expected "text", "image", "video", "audio" or "document", got'
+    ),
+    Case(
+        "type = 1", '5:8: type: expected "text", "image", "video", "audio" or "document", got the '
+    ),
+    Case("vars = 1", "5:8: vars: expected a table, got the number 1"),
+    Case("transport = 1", "5:13: transport: expected text, got the number 1 (put it in quotes)"),
+    Case("transport = 'greenap'", '5:13: no transport named "greenap"; did you mean "greenapi"?'),
+    Case("transport = 'pigeon'", '5:13: no transport named "pigeon"; installed: greenapi'),
+    Case("recipients = 'r.csv'", "5:1: has both to and recipients; use one of them"),
+    Case("[messages.txt]\nbody = 'x'", '5:11: unknown key "txt"; did you mean "text"?'),
+]
+
+
+def assert_one_problem(result: Result, problem: str, subject: str = 'message "a": ') -> None:
+    """The line of a problem, of which the table holds place and (the beginning of the) sentence."""
+    place, sentence = problem.split(": ", 1)
+    line = f"m.toml:{place}: error: {subject}{sentence}"
+    assert result.code == 2
+    assert [found[: len(line)] for found in result.problems] == [line]
+
+
+@pytest.mark.parametrize(("text", "problem"), CONTENT, ids=named)
+def test_the_content_of_a_message(project: Project, text: str, problem: str) -> None:
+    assert_one_problem(project.validate({"m.toml": f"{HEAD}{text}\n"}), problem)
+
+
+@pytest.mark.parametrize(("text", "problem"), OTHER_KEYS, ids=named)
+def test_the_other_keys_of_a_message(project: Project, text: str, problem: str) -> None:
+    entry = f"{text}\n{TEXT}" if not text.startswith("[") else f"{TEXT}{text}\n"
+    if text.startswith("["):
+        problem = problem.replace("5:", "6:", 1)
+    assert_one_problem(project.validate({"m.toml": f"{HEAD}{entry}"}), problem)
+
+
+def test_4096_characters_are_few_enough_and_an_emoji_is_one(project: Project) -> None:
+    result = project.validate({"m.toml": f'{HEAD}text.body = "{"😃" * 4096}"\n'})
+    assert (result.code, result.problems) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("", '2:1: "to" is missing (a phone number, or recipients = "file.csv")'),
+        ("to = 79001234567", "4:6: to: expected text, got the number 79001234567 (put it in quo"),
+        ("to = {}", "4:6: to: expected text, got a table"),
+        ("to = []", "4:6: to must not be empty"),
+        ("to = ''", f'4:6: ""{NEITHER}'),
+        ("to = '+7 900 12E-45-67'", f'4:6: "+7 900 12E-45-67"{NEITHER}'),
+        ("to = '79001234567, 79001234568'", f'4:6: "79001234567, 79001234568"{NEITHER}'),
+        ("to = '09001234567'", f'4:6: "09001234567"{NEITHER}'),
+        ("to = '900'", f'4:6: "900"{NEITHER}'),
+        ("to = '7900123456789012'", f'4:6: "7900123456789012"{NEITHER}'),
+        ("to = '79001234567-1'", f'4:6: "79001234567-1"{NEITHER}'),
+        ("to = '７９００１２３４５６７'", f'4:6: "７９００１２３４５６７"{NEITHER}'),
+        ("to = ['79001234567', 'x']", f'4:22: "x"{NEITHER}'),
+        ("to = ['79001234567', 5]", "4:22: to: expected text, got the number 5 (put it in quotes)"),
+        (
+            "to = ['79001234567', '79001234567']",
+            "4:22: 79001234567 is a recipient twice; remove on",
+        ),
+        ("to = ['79001234567', '+7 (900) 123-45-67']", "4:22: 79001234567 is a recipient twice; r"),
+        ("too = '79001234567'", '4:1: unknown key "too"; did you mean "to"?'),
+        ("TO = '79001234567'", '4:1: unknown key "TO"; did you mean "to"?'),
+        ("recipients = 'r.cvs'", '4:14: no such file: "r.cvs"; did you mean "r.csv"?'),
+        ("recipients = '../r.csv'", f'4:14: the file "../r.csv"{OUTSIDE}'),
+        ("recipients = 5", "4:14: recipients: expected text, got the number 5 (put it in quotes)"),
+        ("recipients = ''", "4:14: the name of the file is empty"),
+        ("recipients = 'folder'", '4:14: "folder" is a folder, not a file'),
+    ],
+    ids=named,
+)
+def test_recipients(project: Project, line: str, problem: str) -> None:
+    project.write({"r.csv": "to\n79001234567\n", "folder/x": ""})
+    text = f'manifest = 1\n[[messages]]\nid = "a"\n{line}\n{TEXT}'
+    assert_one_problem(project.validate({"m.toml": text}), problem)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("", '2:1: "id" is missing'),
+        ("id = 1", "3:6: id: expected text, got the number 1 (put it in quotes)"),
+        ("id = ''", "3:6: id must not be empty"),
+        ("idd = 'a'", '3:1: unknown key "idd"; did you mean "id"?'),
+    ],
+    ids=named,
+)
+def test_a_message_without_an_id_is_counted(project: Project, line: str, problem: str) -> None:
+    text = f'manifest = 1\n[[messages]]\n{line}\nto = "79001234567"\n{TEXT}'
+    assert_one_problem(project.validate({"m.toml": text}), problem, 'message "#1": ')
+
+
+@pytest.mark.parametrize("id", ["a b", "a/b", "-a", ".a", "a\\nb", "{{ a }}", "é́ "])
+def test_an_id_that_cannot_be_a_part_of_a_key(project: Project, id: str) -> None:
+    text = HEAD.replace('"a"', f'"{id}"')
+    problem = f"3:6: id {NAME_RULE}"
+    assert_one_problem(project.validate({"m.toml": text + TEXT}), problem, f'message "{id}": ')
+
+
+# ------------------------------------------------------------------------------------ local files
+
+
+@pytest.mark.parametrize("key", ["image.source", "text.file"])
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("pics/sop.png", 'no such file: "pics/sop.png"; did you mean "shop.png"?'),
+        ("nowhere/shop.png", 'no such file: "nowhere/shop.png"'),
+        ("pics", '"pics" is a folder, not a file'),
+        (".", '"." is a folder, not a file'),
+        ("../shop.png", f'the file "../shop.png"{OUTSIDE}'),
+        ("pics/../../shop.png", f'the file "pics/../../shop.png"{OUTSIDE}'),
+        ("/etc/hostname", f'the file "/etc/hostname"{OUTSIDE}'),
+        ("/dev/zero", f'the file "/dev/zero"{OUTSIDE}'),
+        ("out", f'the file "out"{OUTSIDE}'),
+        ("etc/hostname", f'the file "etc/hostname"{OUTSIDE}'),
+        ("loop", '"loop" is a link that leads back to itself'),
+        ("x" * 300, f'cannot use the file "{"x" * 59}…": file name too long'),
+        ("a\\u0000b", r'cannot use the file "a\x00b": embedded null byte'),
+    ],
+    ids=named,
+)
+def test_a_file_that_cannot_be_used(project: Project, key: str, name: str, sentence: str) -> None:
+    project.write({"pics/shop.png": "x"})
+    (project.folder / "out").symlink_to("/etc/hostname")
+    (project.folder / "etc").symlink_to("/etc")
+    (project.folder / "loop").symlink_to("loop")
+    result = project.validate({"m.toml": f'{HEAD}{key} = "{name}"\n'})
+    assert_one_problem(result, f"5:{len(key) + 4}: {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("size", "problem"),
+    [
+        (0, '5:16: the file "a.png" is empty'),
+        (
+            37_000_001,
+            '5:16: the file "a.png" has 37.0 MB (37000001 bytes); at most 37 MB (37000000',
+        ),
+        (1 << 40, '5:16: the file "a.png" is larger than 2 GB'),
+    ],
+)
+def test_the_size_of_a_file(project: Project, size: int, problem: str) -> None:
+    with (project.folder / "a.png").open("wb") as file:
+        file.truncate(size)
+    assert_one_problem(project.validate({"m.toml": f"{HEAD}image.source = 'a.png'\n"}), problem)
+
+
+def test_provider_does_not_go_with_a_file_to_upload(project: Project) -> None:
+    text = f"{HEAD}image = {{ source = 'a.png', provider.name = 'x' }}\n"
+    result = project.validate({"m.toml": text, "a.png": "x"})
+    problem = "5:29: provider goes with a link, but the source is a file to upload"
+    assert_one_problem(result, problem)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "1:1: body is empty"),
+        (b"a\n\nHi {{ nam }}\n", '3:1: unknown variable "nam"; did you mean "name"?'),
+        (b"a\n\nHi {{ nam|upper }}\n", '3:1: unknown variable "nam"; did you mean "name"?'),
+        (b"a\n{% if name %}\n", "2:1: the template is not valid: Unexpected end of template."),
+        (b"x" * 4097, "1:1: the text has 4097 characters; at most 4096 are allowed"),
+        ("Привет".encode("cp1251"), "1:1: byte 0xcf is not UTF-8; save the file as UTF-8"),
+        ("Привет".encode("utf-16"), "1:1: the text is UTF-16; save it as UTF-8"),
+        ("Привет".encode("utf-8-sig"), "1:1: the file begins with a byte order mark; save it as"),
+        (b"a\nb\0", "2:2: the text holds a NUL character"),
+        (b"a\nb\7", "1:1: body holds a control character (U+0007)"),
+    ],
+)
+def test_the_text_in_a_file(project: Project, content: bytes, problem: str) -> None:
+    text = f"{HEAD}text.file = 'texts/a.txt'\nvars.name = 'Ann'\n"
+    result = project.validate({"m.toml": text, "texts/a.txt": content})
+    place, sentence = problem.split(": ", 1)
+    line = f'texts/a.txt:{place}: error: message "a": {sentence}'
+    assert result.code == 2
+    assert [found[: len(line)] for found in result.problems] == [line]
+
+
+# -------------------------------------------------------------------------- files of recipients
+
+CSV = "manifest = 1\n[[messages]]\nid = 'a'\nrecipients = 'r.csv'\n" + TEXT
+
+
+@pytest.mark.parametrize(
+    ("content", "problems"),
+    [
+        (b"", ['1:1: the first line must name the columns, one of them "to"']),
+        (b"phone,name\n1,2\n", ['1:1: the first line names no column "to"']),
+        (b"To,name\n1,2\n", ['1:1: the first line names no column "to"; rename the column "To"']),
+        (
+            b"to;name\n79001234567;Ann\n",
+            [
+                '1:1: the first line names no column "to"; its columns are set apart by ";", but '
+                "must be by commas"
+            ],
+        ),
+        (
+            b"to\tname\n1\t2\n",
+            ['1:1: the first line names no column "to"; its columns are set apa'],
+        ),
+        (b"to,a,a\n1,2,3\n", ['1:1: the first line names the column "a" twice']),
+        (b"to,to\n1,2\n", ['1:1: the first line names the column "to" twice']),
+        (b"to,\n1,2\n", ["1:1: the first line has a nameless column"]),
+        (
+            b"to,name\n79001234567\n79001234568,Ann\n79001234569,Ann,Bob\n\n,Eve\n",
+            [
+                "2:1: this row has 1 value, but the first line names 2",
+                "4:1: this row has 3 values, but the first line names 2",
+                '6:1: "to" is empty',
+            ],
+        ),
+        (
+            "to,name\n79001234567,Анна\n".encode("cp1251"),
+            ["2:13: byte 0xc0 is not UTF-8; save the file as UTF-8"],
+        ),
+        ("to\n1\n".encode("utf-16"), ["1:1: the text is UTF-16; save the file as UTF-8"]),
+        (b'to\n79001234567\n"790\n\n', ["3:1: not valid CSV: a quote is opened here and never cl"]),
+        (b'to,a\n79001234567,"a"b\n', ["2:1: not valid CSV: after a closing quote a comma must c"]),
+        (b"to,a\n79001234567," + b"x" * 131_073, ["2:1: not valid CSV: a value is longer than 13"]),
+        (b'to,a\n79001234567,"x\ny"\nabc,z\n', [f'4:1: message "a": "abc"{NEITHER}']),
+        (
+            b"to\n79001234567\n+7 900 123-45-67\n",
+            ['3:1: message "a": 79001234567 is a recipient twice; remove one'],
+        ),
+        (b"to\n{{ to }}\n", [f'2:1: message "a": "{{{{ to }}}}"{NEITHER}']),
+    ],
+)
+def test_csv(project: Project, content: bytes, problems: list[str]) -> None:
+    assert_rows(project.validate({"m.toml": CSV, "r.csv": content}), "r.csv", problems)
+
+
+@pytest.mark.parametrize(
+    ("content", "problems"),
+    [
+        (b"{\n", ["1:2: not valid JSON: expecting property name enclosed in double quotes"]),
+        (b'{"to": "79001234567"}\n\n{"to" "x"}', ["3:7: not valid JSON: expecting ':' delimiter"]),
+        (b'[]\n"x"\n5\n', [f"{line}:1: each line must be an object like" for line in (1, 2, 3)]),
+        (
+            b'{}\n{"to": 79001234567}\n{"to": null}\n{"to": ["79001234567"]}\n{"to": " "}\n',
+            [
+                '1:1: "to" is missing',
+                '2:1: "to" must be text (put it in quotes)',
+                '3:1: "to" is missing',
+                '4:1: "to" must be text',
+                '5:1: "to" is empty',
+            ],
+        ),
+        (b'{"to": "79001234567", "a": "\\ud800"}', ["1:1: the text holds half of a character"]),
+        (b'{"to": "79001234567", "\\ud800": 1}', ["1:1: the text holds half of a character"]),
+        (b'{"to": "79001234567", "a": ' + b"9" * 5000 + b"}", ["1:1: a number is too large"]),
+        (b'{"to": "79001234567", "a": NaN}', ["1:1: NaN is not a number; leave the key out, or w"]),
+        (b'{"to": "79001234567", "a": -Infinity}', ["1:1: -Infinity is not a number; leave the k"]),
+        (b'{"to": "79001234567", "to": "79001234568"}', ['1:1: the key "to" is there twice']),
+        (b'{"to": "79001234567", "a": {"b": 1, "b": 2}}', ['1:1: the key "b" is there twice']),
+        (b'{"a": ' + b"[" * 100_000, ["1:1: tables or lists are nested too deep"]),
+        (b'{"a": ' + b'{"a": ' * 100_000, ["1:1: tables or lists are nested too deep"]),
+        ('{"to": "Анна"}'.encode("cp1251"), ["1:9: byte 0xc0 is not UTF-8; save the file as UTF"]),
+        ('{"to": "1"}'.encode("utf-16"), ["1:1: the text is UTF-16; save the file as UTF-8"]),
+        (b'{"to": "Ann"}', [f'1:1: message "a": "Ann"{NEITHER}']),
+    ],
+)
+def test_json_lines(project: Project, content: bytes, problems: list[str]) -> None:
+    manifest = CSV.replace("r.csv", "r.jsonl")
+    assert_rows(project.validate({"m.toml": manifest, "r.jsonl": content}), "r.jsonl", problems)
+
+
+def assert_rows(result: Result, path: str, problems: list[str]) -> None:
+    lines = [f"{path}:{problem}".replace(": ", ": error: ", 1) for problem in problems]
+    assert result.code == 2
+    assert [found[: len(line)] for found, line in zip(result.problems, lines, strict=True)] == lines
+
+
+def test_recipients_come_from_csv_or_jsonl_only(project: Project) -> None:
+    result = project.validate({"m.toml": CSV.replace("r.csv", "r.xlsx"), "r.xlsx": "x"})
+    assert_rows(result, "r.xlsx", ["1:1: recipients come from a .csv or a .jsonl file"])
+
+
+@pytest.mark.parametrize("name", ["r.csv", "r.jsonl"])
+def test_a_file_without_recipients_is_a_warning(project: Project, name: str) -> None:
+    files = {"m.toml": CSV.replace("r.csv", name), "r.csv": "to\n", "r.jsonl": "\n"}
+    result = project.validate(files)
+    line = f'{name}:1:1: warning: message "a": the file names no recipients'
+    assert (result.code, result.problems) == (0, [line])
+    assert project.run("plan", ".").code == 3
+
+
+@pytest.mark.parametrize(
+    ("rows", "where"),
+    [("79001234567,\n", "r.csv:2"), ("79001234567,\n79001234568,\n", "r.csv:2 and 1 more row")],
+)
+def test_what_is_wrong_for_many_rows_is_told_once(project: Project, rows: str, where: str) -> None:
+    text = CSV.replace(TEXT, "text.body = '{{ name }}'\n")
+    result = project.validate({"m.toml": text, "r.csv": f"to,name\n{rows}"})
+    assert_one_problem(result, f"5:13: body is empty ({where})")
+    assert result.problems[0].endswith(f"({where})")
+
+
+# -------------------------------------------------------------------------------------- templates
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("text.body = '{{ nam }}'", '5:13: unknown variable "nam"; did you mean "name"?'),
+        ("text.body = '{{ x }}'", '5:13: unknown variable "x"; known here: name, shop'),
+        ("text.body = '{{ shop.x }}'", '5:13: there is no "x" in this value'),
+        ("text.body = '{{ first name }}'", "5:13: the template is not valid: between {{ and }} st"),
+        ("text.body = 'No {#5'", '5:13: the template is not valid: after "{#" there is no "#}"; '),
+        ("text.body = '{{ name | uper }}'", '5:13: there is no filter "uper"; did you mean "uppe'),
+        ("text.body = '{% set a = 1 %}'", "5:13: the template is not valid: assign cannot be use"),
+        ("text.body = '{{ name.__class__ }}'", "5:13: the template reaches for something that te"),
+        ("text.body = '{{ shop }}'", "5:13: a list or table cannot be printed; use |join(', ') or"),
+        ("image = { id = 'x', caption = '{{ x }}' }", '5:31: unknown variable "x"; known here: n'),
+        ("image.source = '{{ x }}.png'", '5:16: unknown variable "x"; known here: name, shop'),
+        ("image.link = '{{ x }}'", '5:14: unknown variable "x"; known here: name, shop'),
+        ("image = { link = 'https://a.b', provider.name = '{{ x }}' }", "5:49: unknown variable"),
+    ],
+    ids=named,
+)
+def test_templates(project: Project, line: str, problem: str) -> None:
+    text = f"{HEAD}{line}\n[vars]\nname = 'Ann'\n[messages.vars]\nshop = ['x']\n"
+    assert_one_problem(project.validate({"m.toml": text}), problem)
+
+
+def test_a_template_in_to(project: Project) -> None:
+    text = f"{HEAD}{TEXT}".replace('"79001234567"', '["79001234567", "{{ x }}", "{{ y }}"]')
+    result = project.validate({"m.toml": text})
+    assert result.code == 2
+    assert result.problems == [
+        'm.toml:4:22: error: message "a": unknown variable "x"; [vars] can define it',
+        'm.toml:4:33: error: message "a": unknown variable "y"; [vars] can define it',
+    ]
+
+
+# -------------------------------------------------------------------------------------- transports
+
+
+@pytest.mark.parametrize(
+    ("where", "place"), [("", "1:13"), ("defaults.", "1:22")], ids=["file", "defaults"]
+)
+def test_a_transport_that_is_not_installed_is_told_once_a_file(
+    project: Project, where: str, place: str
+) -> None:
+    entry = f"[[messages]]\nid = 'b'\nto = '79001234567'\n{TEXT}"
+    text = f"{where}transport = 'greenap'\n{HEAD}{TEXT}{entry}"
+    sentence = 'no transport named "greenap"; did you mean "greenapi"? installed: greenapi'
+    result = project.validate({"m.toml": text})
+    assert (result.code, result.problems) == (2, [f"m.toml:{place}: error: {sentence}"])
+
+
+@pytest.mark.parametrize("argument", [["--transport", "greenap"], []])
+def test_a_transport_that_the_file_does_not_name(project: Project, argument: list[str]) -> None:
+    sentence = 'no transport named "greenap"; did you mean "greenapi"? installed: greenapi'
+    project.write({"dispatcher.toml": "transport = 'greenap'\n"})
+    result = project.validate({"m.toml": HEAD + TEXT}, "m.toml", *argument)
+    assert (result.code, result.problems) == (2, [f"m.toml:1:1: error: {sentence}"])
+
+
+def test_the_rest_of_a_message_is_checked_without_its_transport(project: Project) -> None:
+    text = f"{HEAD}transport = 'greenap'\nimage.source = 'a.png'\n".replace("79001234567", "x")
+    result = project.validate({"m.toml": text})
+    assert [line.split(": ")[0] for line in result.problems] == [
+        "m.toml:4:6",
+        "m.toml:5:13",
+        "m.toml:6:16",
+    ]
+
+
+# ----------------------------------------------------------------------------------------- secrets
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'token = "{SECRET}"\n{HEAD}{TEXT}',
+        f'{HEAD}{TEXT}token = "{SECRET}"\n',
+        f'{HEAD}{TEXT}[defaults]\ngreenapi_token = "{SECRET}"\n',
+        f'{HEAD}image.link = "https://a.b"\nimage.provider.password = "{SECRET}"\n'
+        'image.provider.name = "x"',
+        f'{HEAD}[messages.text]\nbody = "x"\nAuthorization = "Bearer {SECRET}"\n',
+        f'{HEAD}[messages.text]\nbody = "x"\n[messages.text.api-key]\nvalue = "{SECRET}"\n',
+        f'{HEAD}{TEXT}token = ["{SECRET}"]\n',
+    ],
+)
+def test_a_secret_in_a_manifest(project: Project, text: str) -> None:
+    result = project.validate({"m.toml": text})
+    [line] = result.problems
+    assert result.code == 2
+    assert line.endswith("secrets have no place in a manifest; tokens come from the environment")
+    assert SECRET not in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("command", ["validate", "plan", "send", "plugins"])
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (f'token = "{SECRET}"\n', "1:9"),
+        (f'[transports.greenapi]\ntoken = "{SECRET}"\n', "2:9"),
+        (f'[transports]\ngreenapi.token = "{SECRET}"\n', "2:18"),
+        (f'[transports.greenapi]\ntoken_file = "{SECRET}"\n', "2:14"),
+        (f'[profiles.x.transports.greenapi]\ntoken = "{SECRET}"\n', "2:9"),
+        (f'[[transports.greenapi]]\ntoken = "{SECRET}"\n', "2:9"),
+        (f'[plugins.x]\nlist = [{{ api_key = "{SECRET}" }}]\n', "2:21"),
+    ],
+    ids=named,
+)
+def test_a_secret_in_the_configuration(
+    project: Project, command: str, text: str, place: str
+) -> None:
+    project.write({"manifests/m.toml": HEAD + TEXT, "dispatcher.toml": text})
+    result = project.run(command)
+    assert (result.code, result.stdout) == (2, "")
+    assert result.stderr == (
+        f"Error: dispatcher.toml:{place}: error: a token has no place in a shared file; set it in "
+        "the environment: GREENAPI_TOKEN or GREENAPI_TOKEN_FILE\n"
+    )
+
+
+def test_a_secret_of_a_wrong_kind_is_not_shown(project: Project) -> None:
+    text = f'[transports.greenapi.token]\nvalue = "{SECRET}"\n'
+    result = project.validate({"m.toml": HEAD + TEXT, "dispatcher.toml": text})
+    assert result.code == 2
+    assert result.stderr == (
+        "Error: dispatcher.toml:1:1: error: token: expected text, got a table\n"
+    )
+
+
+def test_without_a_token_only_send_complains(project: Project) -> None:
+    project.write({"manifests/m.toml": HEAD + TEXT})
+    assert project.run("validate").code == 0
+    assert project.run("plan").code == 0
+    result = project.run("send")
+    assert (result.code, result.stdout) == (2, "")
+    assert result.stderr == (
+        "Error: no token for Green API: set GREENAPI_TOKEN or GREENAPI_TOKEN_FILE\n"
+    )
+
+
+# ----------------------------------------------------------- the configuration and the command line
+
+
+@pytest.mark.parametrize(
+    ("text", "problems"),
+    [
+        ("x = \n", ["1:5: not valid TOML: Invalid value; text stands in quotes"]),
+        ("x = 'Привет'\n".encode("cp1251"), ["1:6: byte 0xcf is not UTF-8; save the file as UTF-"]),
+        (
+            "manifest = 'x'\n[delivry]\n[transport.greenapi]\n",
+            [
+                '1:1: unknown key "manifest"; did you mean "manifests"?',
+                '2:2: unknown key "delivry"; did you mean "delivery"?',
+                "3:2: transport: expected text, got a table",
+            ],
+        ),
+        (
+            "[delivery]\nworkers = 0\nattempts = 101\ndeadline = '15 minutes'\nengine = 1\n",
+            [
+                "2:11: workers must be at least 1",
+                "3:12: attempts must be at most 100",
+                '4:12: deadline: expected a duration like "90s", "15m" or "1h30m", got "15 min',
+                "5:10: engine: expected text, got the number 1 (put it in quotes)",
+            ],
+        ),
+        (
+            "[delivery]\nworker = 1\n[files]\nroot = []\nroots = 'x'\n",
+            [
+                '2:1: unknown key "worker"; did you mean "workers"?',
+                '4:1: unknown key "root"; did you mean "roots"?',
+                '5:9: roots: expected a list, got the text "x"',
+            ],
+        ),
+        ("delivery.deadline = 0", ["1:21: deadline must be more than 0"]),
+        ("delivery.deadline = inf", ["1:21: deadline must not be inf or nan"]),
+        ("delivery.deadline = true", ['1:21: deadline: expected a duration like "90s", "15m" or ']),
+        (
+            "[profiles.x]\nmanifest = 'x'\n[profiles.y.delivery]\nworkes = 1\n",
+            [
+                '2:1: unknown key "manifest"; did you mean "manifests"?',
+                '4:1: unknown key "workes"; did you mean "workers"?',
+            ],
+        ),
+        ("profiles = 1", ["1:12: profiles: expected a table, got the number 1"]),
+        ("[profiles]\nx = 1", ["2:5: x: expected a table, got the number 1"]),
+        ("transports = 'x'", ['1:14: transports: expected a table, got the text "x"']),
+        (
+            "[transports.greenapi]\nbase_ulr = 'x'\nbase_url = 'ftp://x'\nconnect_timeout = 0\n"
+            "read_timeout = 'x'\nrate = 'fast'\n",
+            [
+                "3:12: base_url: must be an http or https URL with a host",
+                "4:19: connect_timeout must be more than 0",
+                '5:16: read_timeout: expected a number, got the text "x"',
+                '6:8: rate: must be a positive number per s, min or h, like "50/s" or "10/min"',
+                '2:1: unknown key "base_ulr"; did you mean "base_url"?',
+            ],
+        ),
+        (
+            "[transports.greenapi]\nbase_url = 'http://gateway.example'\n",
+            ["2:12: base_url: must be https: plain http would show the token to everybody on the"],
+        ),
+    ],
+    ids=named,
+)
+def test_the_configuration(project: Project, text: str | bytes, problems: list[str]) -> None:
+    project.write({"manifests/m.toml": HEAD + TEXT, "dispatcher.toml": text})
+    result = project.run("validate")
+    lines = [f"dispatcher.toml:{problem}".replace(": ", ": error: ", 1) for problem in problems]
+    found = result.stderr.removeprefix("Error: ").splitlines()
+    assert (result.code, result.stdout) == (2, "")
+    assert [a[: len(b)] for a, b in zip(found, lines, strict=True)] == lines
+
+
+def test_the_configuration_of_a_profile(project: Project) -> None:
+    text = "[profiles.x.transports.greenapi]\nbase_url = 'http://gateway.example'\n"
+    project.write({"manifests/m.toml": HEAD + TEXT, "dispatcher.toml": text})
+    assert project.run("validate").code == 0
+    result = project.run("validate", "--profile", "x")
+    assert result.code == 2
+    assert result.stderr.startswith("Error: dispatcher.toml:2:12: error: base_url: must be https")
+
+
+def test_a_value_of_the_environment_is_to_blame_and_not_shown(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "[transports.greenapi]\nread_timeout = 5\n"
+    project.write({"manifests/m.toml": HEAD + TEXT, "dispatcher.toml": text})
+    monkeypatch.setenv("GREENAPI_READ_TIMEOUT", SECRET)
+    result = project.run("validate")
+    assert result.code == 2
+    assert result.stderr == (
+        "Error: environment, GREENAPI_READ_TIMEOUT: read_timeout: expected a number\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ["--profile", "stagin"],
+            'dispatcher.toml has no profile "stagin"; did you mean "staging"?',
+        ),
+        (["--run", "a b"], '--run "a b" may hold letters, digits and . _ - + @ only'),
+        (["--run", "a/b"], '--run "a/b" may hold letters, digits and . _ - + @ only'),
+        (["--run", ""], '--run "" may hold letters, digits and . _ - + @ only'),
+        (["--journal", "mysql://x"], 'not "mysql"'),
+        (["--without", "fils"], 'no plugin named "fils"; did you mean "files"?'),
+        (["--colour"], "--colour"),
+    ],
+)
+def test_the_command_line(project: Project, arguments: list[str], sentence: str) -> None:
+    project.write({"manifests/m.toml": HEAD + TEXT, "dispatcher.toml": "[profiles.staging]\n"})
+    result = project.run("plan", *arguments)
+    assert (result.code, result.stdout) == (2, "")
+    assert sentence in result.stderr
+
+
+def test_a_profile_without_a_configuration(project: Project) -> None:
+    result = project.validate({"m.toml": HEAD + TEXT}, "m.toml", "--profile", "x")
+    sentence = 'no dispatcher.toml here or above, so there is no profile "x"'
+    assert (result.code, result.stderr) == (2, f"Error: {sentence}\n")
+
+
+@pytest.mark.parametrize("target", ["nowhere.toml", "dispatcher.toml"])
+def test_a_configuration_that_leads_nowhere_is_not_passed_over(
+    project: Project, target: str
+) -> None:
+    (project.folder / "dispatcher.toml").symlink_to(target)
+    result = project.validate({"m.toml": HEAD + TEXT}, "m.toml")
+    assert result.code == 2
+    assert result.stderr.startswith("Error: dispatcher.toml:1:1: error: cannot read the file: ")
+
+
+def test_two_manifests_of_one_name(project: Project) -> None:
+    named = f"name = 'm'\n{HEAD}{TEXT}"
+    result = project.validate({"a/m.toml": HEAD + TEXT, "b/m.toml": HEAD + TEXT, "c.toml": named})
+    sentence = 'the name "m" is also that of a/m.toml; give it another name: name = "…"'
+    assert result.code == 2
+    assert result.problems == [
+        f"b/m.toml:1:1: error: {sentence}",
+        f"c.toml:1:8: error: {sentence}",
+    ]
+
+
+# --------------------------------------------------------------------------- every problem at once
+
+
+EVERYTHING: Files = {
+    "broken.toml": "manifest = 1\n[[messages]\n",
+    "cp1251.toml": "# Привет\nmanifest = 1\n".encode("cp1251"),
+    "empty.toml": "",
+    "sub/first.toml": """\
+manifest = 2
+nmae = "x"
+
+[defaults]
+to = "+7 900 123-45-67"
+prevew_url = true
+image.caption = "{{ nowhere }}"
+
+[[messages]]
+id = "two-faults"
+revision = 0
+text.body = " "
+
+[[messages]]
+id = "four-faults"
+to = ["x", "79001234567", "79001234567"]
+preview_url = true
+type = "video"
+image.source = "nothing.png"
+
+[[messages]]
+id = "inline"
+audio = { source = "tune.mp3", caption = "x", filename = "y", provider = { nam = "z" } }
+
+[[messages]]
+id = "inline"
+text = { body = "Hi {{ name }}", file = "t.txt" }
+
+[[messages]]
+id = "rows"
+recipients = "people.csv"
+text.file = "text.txt"
+
+[[messages]]
+to = "79001234567"
+body = "x"
+""",
+    "sub/people.csv": "to,name\n79001234567,Ann\nx,Bob\n79001234568\n7 900 123 45 67,Eve\n",
+    "sub/text.txt": "Dear {{ name }},\n\nyour {{ thing }}\n",
+    "sub/tune.mp3": "",
+    "sub/second.toml": """\
+manifest = 1
+name = "first"
+transport = "pigeon"
+[[messages]]
+id = "a"
+to = "79001234567"
+text.body = "x"
+[[messages]]
+id = "b"
+to = ["79001234567-1581234048", "+7-900"]
+recipient_type = "individual"
+text.body = "x"
+""",
+}
+
+
+# Read it: each fault of the files above once, at its place.
+EVERY_PROBLEM = """\
+broken.toml:2:11: error: not valid TOML: Expected ']]' at the end of an array declaration
+cp1251.toml:1:3: error: byte 0xcf is not UTF-8; save the file as UTF-8
+empty.toml:1:1: error: the file is empty; a manifest begins with: manifest = 1
+sub/first.toml:1:12: error: this program reads manifests of version 1 only: manifest = 1
+sub/first.toml:2:1: error: unknown key "nmae"; did you mean "name"?
+sub/first.toml:6:1: error: unknown key "prevew_url"; did you mean "preview_url"?
+sub/first.toml:7:17: error: message "four-faults": unknown variable "nowhere"; [vars] can define it
+sub/first.toml:11:12: error: message "two-faults": revision must be at least 1
+sub/first.toml:12:13: error: message "two-faults": body is empty
+sub/first.toml:16:7: error: message "four-faults": "x" is neither a phone number with country code (79001234567) nor a group id (79001234567-1581234048)
+sub/first.toml:16:27: error: message "four-faults": 79001234567 is a recipient twice; remove one
+sub/first.toml:17:1: error: message "four-faults": preview_url is allowed on text only
+sub/first.toml:18:8: error: message "four-faults": type is "video", but its content is image
+sub/first.toml:19:16: error: message "four-faults": no such file: "nothing.png"
+sub/first.toml:23:20: error: message "inline": the file "tune.mp3" is empty
+sub/first.toml:23:32: error: message "inline": caption is not allowed on audio
+sub/first.toml:23:47: error: message "inline": filename is not allowed on audio
+sub/first.toml:23:76: error: message "inline": unknown key "nam"; did you mean "name"?
+sub/first.toml:26:6: error: message "inline": this id is already used in line 22; ids are unique in a file
+sub/first.toml:27:34: error: message "inline": text has both body and file; use one of them
+sub/first.toml:34:1: error: message "#6": "id" is missing
+sub/first.toml:36:1: error: message "#6": unknown key "body"; did you mean "text.body"?
+sub/people.csv:3:1: error: message "rows": "x" is neither a phone number with country code (79001234567) nor a group id (79001234567-1581234048)
+sub/people.csv:4:1: error: this row has 1 value, but the first line names 2
+sub/people.csv:5:1: error: message "rows": 79001234567 is a recipient twice; remove one
+sub/second.toml:2:8: error: the name "first" is also that of sub/first.toml; give it another name: name = "…"
+sub/second.toml:3:13: error: no transport named "pigeon"; installed: greenapi
+sub/second.toml:10:33: error: message "b": "+7-900" is neither a phone number with country code (79001234567) nor a group id (79001234567-1581234048)
+sub/second.toml:11:18: error: message "b": recipient_type is "individual", but "to" names a group
+sub/text.txt:3:1: error: message "rows": unknown variable "thing"; known here: name (sub/people.csv:2 and 2 more rows)
+"""  # noqa: E501
+
+
+def test_every_problem_of_every_file_at_once(project: Project) -> None:
+    result = project.validate(EVERYTHING)
+    assert result.code == 2
+    assert result.problems == EVERY_PROBLEM.splitlines()
+
+
+@pytest.mark.parametrize("format", ["json", "github"])
+def test_the_other_formats_tell_the_same(project: Project, format: str) -> None:
+    """One line a problem, whatever stands in the files."""
+    project.write(EVERYTHING)
+    result = project.run("validate", ".", "--format", format)
+    assert result.code == 2
+    assert len(result.problems) == len(EVERY_PROBLEM.splitlines())
+
+
+# -------------------------------------------------------------------------------- nothing is sent
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[SandboxProcess]:
+    with SandboxProcess() as process:
+        yield process
+
+
+GOOD = "manifest = 1\n[[messages]]\nid = 'good'\nto = '79001234567'\nimage.source = 'a.png'\n"
+BAD: list[Files] = [
+    {"manifests/bad.toml": "manifest = "},
+    {"manifests/bad.toml": f"{HEAD}audio.id = 'x'\naudio.caption = 'y'\n"},
+    {"manifests/bad.toml": f"{HEAD}text.body = '{{{{ x }}}}'\n"},
+    {"manifests/bad.toml": CSV, "manifests/r.csv": "to\n79001234567\nx\n"},
+    {"dispatcher.toml": "worker = 1\n"},
+]
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_one_fault_anywhere_and_nothing_leaves(
+    project: Project, gateway: SandboxProcess, monkeypatch: pytest.MonkeyPatch, bad: Files
+) -> None:
+    monkeypatch.setenv("GREENAPI_BASE_URL", gateway.url)
+    monkeypatch.setenv("GREENAPI_MEDIA_URL", gateway.url)
+    monkeypatch.setenv("GREENAPI_TOKEN", SECRET)
+    project.write({"manifests/good.toml": GOOD, "manifests/a.png": "x", **bad})
+    result = project.run("send")
+    assert (result.code, result.stdout) == (2, "")
+    assert ": error: " in result.stderr
+    assert (gateway.messages(), gateway.media()) == ([], [])
+    assert not (project.folder / ".dispatcher").exists()
+
+
+@pytest.mark.parametrize("bad", BAD[:2])
+def test_nor_does_it_reach_the_sandbox(project: Project, bad: Files) -> None:
+    project.write({"manifests/good.toml": GOOD, "manifests/a.png": "x", **bad})
+    result = project.run("send", "--sandbox")
+    assert result.code == 2
+    assert result.stdout.strip() == ""
+    assert ": error: " in result.stderr
+
+
+def test_the_same_project_without_the_fault_is_sent(
+    project: Project, gateway: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that the tests above prove something."""
+    monkeypatch.setenv("GREENAPI_BASE_URL", gateway.url)
+    monkeypatch.setenv("GREENAPI_MEDIA_URL", gateway.url)
+    monkeypatch.setenv("GREENAPI_TOKEN", SECRET)
+    project.write({"manifests/good.toml": GOOD, "manifests/a.png": "x"})
+    assert project.run("send").code == 0
+    assert [message["to"] for message in gateway.messages()] == ["79001234567"]
+    gateway.clear()
+
+
+# ------------------------------------------------- what can only be tried in a process of its own
+
+
+def start(folder: Path, *arguments: str) -> Result:
+    """The command in a process; one that hangs fails the test."""
+    process = subprocess.run(
+        [sys.executable, "-P", "-m", "dispatcher", *arguments],
+        cwd=folder,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=30,
+        check=False,
+    )
+    return Result(process.returncode, process.stdout, process.stderr)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "fifo:1:1: error: the file is not a regular file"),
+        (
+            f"{HEAD}image.source = 'fifo'\n",
+            'm.toml:5:16: error: message "a": "fifo" is not a regul',
+        ),
+        (f"{HEAD}text.file = 'fifo'\n", 'm.toml:5:13: error: message "a": "fifo" is not a regular'),
+        (CSV.replace("r.csv", "fifo"), 'm.toml:4:14: error: message "a": "fifo" is not a regular '),
+    ],
+    ids=["manifest", "source", "text", "recipients"],
+)
+def test_a_named_pipe_is_not_waited_for(tmp_path: Path, text: str, problem: str) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "m.toml").write_text(text)
+    result = start(tmp_path, "validate", "m.toml" if text else "fifo")
+    assert result.code == 2
+    assert [line[: len(problem)] for line in result.problems] == [problem]
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """For root nothing is unreadable: become somebody else for a while."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.setresuid(NOBODY, NOBODY, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
+
+
+@pytest.fixture
+def open_project(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Project]:
+    """A project in a folder that everybody can enter."""
+    if os.geteuid() == 0 and not hasattr(os, "setresuid"):
+        pytest.skip("root reads everything, and cannot become somebody else for a while here")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        monkeypatch.chdir(folder)
+        yield Project(folder, capsys)
+        monkeypatch.undo()
+        for path in folder.rglob("*"):
+            path.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("locked", "problem"),
+    [
+        ("m.toml", "m.toml:1:1: error: cannot read the file: permission denied"),
+        ("sub", "sub:1:1: error: cannot read the folder: permission denied"),
+        (
+            "a.png",
+            'm.toml:5:16: error: message "a": the file "a.png" may not be read: permission denied',
+        ),
+        (
+            "r.csv",
+            'n.toml:4:14: error: message "a": the file "r.csv" may not be read: permission denied',
+        ),
+        (
+            "t.txt",
+            'o.toml:5:13: error: message "a": the file "t.txt" may not be read: permission denied',
+        ),
+    ],
+)
+def test_what_may_not_be_read(open_project: Project, locked: str, problem: str) -> None:
+    files = {
+        "m.toml": f"{HEAD}image.source = 'a.png'\n",
+        "n.toml": CSV,
+        "o.toml": f"{HEAD}text.file = 't.txt'\n",
+        "a.png": "x",
+        "r.csv": "to\n79001234567\n",
+        "t.txt": "x",
+        "sub/p.toml": HEAD + TEXT,
+    }
+    assert open_project.validate(files).code == 0
+    (open_project.folder / locked).chmod(0)
+    with unprivileged():
+        result = open_project.run("validate", ".")
+    assert (result.code, result.problems) == (2, [problem])
+
+
+def test_a_configuration_that_may_not_be_read_is_not_passed_over(open_project: Project) -> None:
+    files = {"m.toml": HEAD + TEXT, "dispatcher.toml": ""}
+    assert open_project.validate(files, "m.toml").code == 0
+    (open_project.folder / "dispatcher.toml").chmod(0)
+    with unprivileged():
+        result = open_project.run("validate", "m.toml")
+    sentence = "dispatcher.toml:1:1: error: cannot read the file: permission denied"
+    assert (result.code, result.stderr) == (2, f"Error: {sentence}\n")
