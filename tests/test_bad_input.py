@@ -135,14 +135,14 @@ def test_a_file_that_cannot_be_read_as_a_manifest(
             "1:8: Illegal character '\\n'; a quote is missing, or text of several lines",
         ),
         (r'to = "C:\Users"', "1:11: Invalid hex value; a backslash is written twice"),
-        (r'to = "C:\data"', "1:10: Unescaped '\\' in a string; a backslash is written twice"),
+        (r'to = "C:\data"', "1:11: Unescaped '\\' in a string; a backslash is written twice"),
         ("to", "1:3: Expected '=' after a key in a key/value pair; a line is: key = value"),
         ("кому = 1", "1:1: Invalid statement; a line is: key = value"),
         ("a = [1 2]", "1:8: Unclosed array; a comma or a bracket is missing"),
         ("a = { b = 1 c = 2 }", "1:13: Unclosed inline table; a comma or a bracket is missing"),
         ("a = 1\na = 2", "2:6: Cannot overwrite a value; this key or table was there before"),
         ("[[messages]]\n[messages]", "2:10: Cannot declare ('messages',) twice; it was there befo"),
-        ("[[messages]", "1:12: Expected ']]' at the end of an array declaration"),
+        ("[[messages]", "1:11: Expected ']]' at the end of an array declaration"),
     ],
 )
 def test_a_file_that_is_no_toml(project: Project, text: str, problem: str) -> None:
@@ -557,25 +557,33 @@ def test_provider_does_not_go_with_a_file_to_upload(project: Project) -> None:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"", "1:1: body is empty"),
-        (b"a\n\nHi {{ nam }}\n", '3:1: unknown variable "nam"; did you mean "name"?'),
-        (b"a\n\nHi {{ nam|upper }}\n", '3:1: unknown variable "nam"; did you mean "name"?'),
-        (b"a\n{% if name %}\n", "2:1: the template is not valid: Unexpected end of template."),
-        (b"x" * 4097, "1:1: the text has 4097 characters; at most 4096 are allowed"),
+        (b"", '1:1: message "a": body is empty'),
+        (b"a\n\nHi {{ nam }}\n", '3:1: message "a": unknown variable "nam"; did you mean "name"?'),
+        (b"a\n\nHi {{ nam|upper }}", '3:1: message "a": unknown variable "nam"; did you mean "nam'),
+        (b"a\n{% if name %}\n", '2:1: message "a": the template is not valid: Unexpected end of t'),
+        (b"x" * 4097, '1:1: message "a": the text has 4097 characters; at most 4096 are allowed'),
+        (b"a\nb\7", '1:1: message "a": body holds a control character (U+0007)'),
         ("Привет".encode("cp1251"), "1:1: byte 0xcf is not UTF-8; save the file as UTF-8"),
         ("Привет".encode("utf-16"), "1:1: the text is UTF-16; save it as UTF-8"),
         ("Привет".encode("utf-8-sig"), "1:1: the file begins with a byte order mark; save it as"),
         (b"a\nb\0", "2:2: the text holds a NUL character"),
-        (b"a\nb\7", "1:1: body holds a control character (U+0007)"),
     ],
 )
 def test_the_text_in_a_file(project: Project, content: bytes, problem: str) -> None:
     text = f"{HEAD}text.file = 'texts/a.txt'\nvars.name = 'Ann'\n"
     result = project.validate({"m.toml": text, "texts/a.txt": content})
-    place, sentence = problem.split(": ", 1)
-    line = f'texts/a.txt:{place}: error: message "a": {sentence}'
+    assert_rows(result, "texts/a.txt", [problem])
+
+
+def test_a_bad_file_that_several_messages_use_is_told_once(project: Project) -> None:
+    entry = "[[messages]]\nid = '{}'\nrecipients = 'r.csv'\ntext.file = 't.txt'\n"
+    text = "manifest = 1\n" + "".join(map(entry.format, "abc"))
+    result = project.validate({"m.toml": text, "r.csv": "to\n79001234567\n,\n", "t.txt": "\0"})
     assert result.code == 2
-    assert [found[: len(line)] for found in result.problems] == [line]
+    assert result.problems == [
+        "r.csv:3:1: error: this row has 2 values, but the first line names 1",
+        "t.txt:1:1: error: the text holds a NUL character",
+    ]
 
 
 # -------------------------------------------------------------------------- files of recipients
@@ -700,6 +708,10 @@ def test_what_is_wrong_for_many_rows_is_told_once(project: Project, rows: str, w
 # -------------------------------------------------------------------------------------- templates
 
 
+# Each loop does with every letter what the one in it does with every letter.
+LOOPS = "{% for a in name %}" * 15 + "{% endfor %}" * 15
+
+
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
@@ -711,6 +723,12 @@ def test_what_is_wrong_for_many_rows_is_told_once(project: Project, rows: str, w
         ("text.body = '{{ name | uper }}'", '5:13: there is no filter "uper"; did you mean "uppe'),
         ("text.body = '{% set a = 1 %}'", "5:13: the template is not valid: assign cannot be use"),
         ("text.body = '{{ name.__class__ }}'", "5:13: the template reaches for something that te"),
+        (
+            "text.body = '{{ 9 * 9 | round(999999999, \"ceil\") }}'",
+            "5:13: round works with at most",
+        ),
+        ("text.body = '{{ \"x\" * 999999999 }}'", "5:13: * is for numbers; ~ puts texts together"),
+        (f"text.body = '{LOOPS}'", "5:13: the template takes too long; let it do less, or with le"),
         ("text.body = '{{ shop }}'", "5:13: a list or table cannot be printed; use |join(', ') or"),
         ("image = { id = 'x', caption = '{{ x }}' }", '5:31: unknown variable "x"; known here: n'),
         ("image.source = '{{ x }}.png'", '5:16: unknown variable "x"; known here: name, shop'),

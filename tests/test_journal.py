@@ -323,7 +323,7 @@ def _folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
 
 @pytest.mark.usefixtures("_folders")
 def test_journal_agrees_with_a_dictionary_whatever_happens() -> None:
-    examples = settings.default.max_examples // 5 if settings.default else 20
+    examples = settings.default.max_examples // 10 if settings.default else 10
     run_state_machine_as_test(
-        AnyHistory, settings=settings(max_examples=examples, stateful_step_count=25)
+        AnyHistory, settings=settings(max_examples=examples, stateful_step_count=20)
     )

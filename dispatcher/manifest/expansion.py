@@ -178,7 +178,7 @@ class _Builder:
             self._report(self.origin.locate(Problem(message=str(error), where="text.file")))
         except ManifestError as error:
             for problem in error.problems:
-                self._report(problem.model_copy(update={"message_id": self.origin.id}))
+                self._report(problem)
         return {"body": "(unreadable)"}
 
     def _filled(self, table: Table, variables: Table, origin: Origin, where: str) -> Table:

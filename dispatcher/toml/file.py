@@ -23,6 +23,22 @@ TOO_DEEP = "tables or lists are nested too deep"
 _HUGE = re.compile(r"\b(0[xob])?[0-9A-Fa-f_]{17,}")  # may be more than that
 
 
+# What tomli says → what to do.
+_ADVICE = {
+    "Invalid value": "text stands in quotes",
+    "Expected newline or end of document": "text stands in quotes, and each key on its own line",
+    "Expected '='": "a line is: key = value",
+    "Invalid statement": "a line is: key = value",
+    "Unterminated string": "a quote is missing",
+    "Illegal character '\\n'": 'a quote is missing, or text of several lines needs """',
+    "Invalid hex value": "a backslash is written twice",
+    "Unescaped '\\'": "a backslash is written twice",
+    "Unclosed": "a comma or a bracket is missing",
+    "Cannot overwrite a value": "this key or table was there before",
+    "Cannot declare": "it was there before; each message begins with [[messages]], in two brackets",
+}
+
+
 @dataclass(frozen=True)
 class TomlFile:
     """`path` as the user named it, the whole `text`, and the `data` that tomli read from it."""
@@ -89,9 +105,9 @@ def read_toml(path: Path) -> TomlFile:
     try:
         data = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
-        raise ManifestError(
-            [located(path, f"not valid TOML: {error.msg}", error.lineno, error.colno)]
-        ) from None
+        advice = next((_ADVICE[words] for words in _ADVICE if error.msg.startswith(words)), None)
+        sentence = f"not valid TOML: {error.msg}" + (f"; {advice}" if advice else "")
+        raise ManifestError([located(path, sentence, error.lineno, error.colno)]) from None
     except RecursionError:
         raise ManifestError([located(path, TOO_DEEP)]) from None
     except ValueError as error:
