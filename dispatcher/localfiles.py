@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dispatcher.errors import SourceError
 from dispatcher.toml.explain import did_you_mean, quoted
+from dispatcher.toml.file import reason
 
 
 def find_file(name: str, base: Path, roots: Iterable[Path] = ()) -> Path:
@@ -24,11 +25,8 @@ def find_file(name: str, base: Path, roots: Iterable[Path] = ()) -> Path:
         info = path.stat() if _inside(path, [base, *roots]) else None
     except FileNotFoundError:
         raise SourceError(f"no such file: {shown}{neighbour(base / name)}") from None
-    except RuntimeError:
-        raise SourceError(f"{shown} is a link that leads back to itself") from None
-    except (OSError, ValueError) as error:
-        text = getattr(error, "strerror", None) or str(error)
-        raise SourceError(f"cannot use the file {shown}: {text.lower()}") from None
+    except (OSError, ValueError, RuntimeError) as error:
+        raise SourceError(f"cannot use the file {shown}: {reason(error)}") from None
     if info is None:
         raise SourceError(
             f"the file {shown} is outside the manifests' folder; move it there, or name its "

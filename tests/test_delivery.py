@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -346,6 +346,7 @@ def test_engine_passes_on_what_delivering_raises() -> None:
 
 # any plan, any misfortune
 
+NUMBERS = count()
 MISFORTUNES = st.sampled_from(
     [None, NotSent, NotSent, Refused, OutcomeUnknown, ZeroDivisionError, AccountRefused]
 )
@@ -368,8 +369,7 @@ def test_nothing_is_sent_twice_out_of_order_or_without_being_told(
     attempts: int,
 ) -> None:
     """Message ids are new in each example: the journal is the same for all of them."""
-    start = len(list(journal.history()))
-    ids = [f"m{start + number}x{number}" for number in range(len(scripts))]
+    ids = [f"m{next(NUMBERS)}" for _ in scripts]
     transport = Scripted(
         **{
             id: [does and does("reason") for does in script]

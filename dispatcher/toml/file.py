@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
@@ -135,6 +137,10 @@ def read_text(path: Path, what: str = "the file") -> str:
 
 def reason(error: Exception) -> str:
     """The system's sentence for a failed file operation, without number and path."""
+    if isinstance(error, ValueError):
+        return "no file can have this name"
+    if isinstance(error, RuntimeError):  # Python 3.11 and 3.12, for what is ELOOP later
+        return os.strerror(errno.ELOOP).lower()
     return (getattr(error, "strerror", None) or str(error)).lower()
 
 
