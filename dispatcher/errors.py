@@ -75,13 +75,22 @@ class DeliveryError(DispatcherError):
 
 
 class NotSent(DeliveryError):
-    """Surely not accepted, may work later. `retry_after`: wait at least so many seconds."""
+    """Surely not accepted, may work later. `retry_after`: wait at least so many seconds.
+
+    `throttled`: the whole account is to wait, not this message alone (too many requests, a quota).
+    """
 
     def __init__(
-        self, text: str, *, code: str | None = None, retry_after: float | None = None
+        self,
+        text: str,
+        *,
+        code: str | None = None,
+        retry_after: float | None = None,
+        throttled: bool = False,
     ) -> None:
         super().__init__(text, code=code)
         self.retry_after = retry_after
+        self.throttled = throttled
 
 
 class Refused(DeliveryError):

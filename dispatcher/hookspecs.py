@@ -13,7 +13,7 @@ begin with `dispatcher_` belong to hooks; arguments have no defaults; wrappers a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
@@ -132,9 +132,18 @@ class Transport(Protocol):
     `upload` and `send` answer in the words of `dispatcher.errors`: they return, or raise `NotSent`,
     `Refused`, `AccountRefused` or `OutcomeUnknown`. They are called from several threads at once.
 
-    Two things more it may have: `require_credentials()`, called before anything is sent, which
-    raises `ConfigError` where a token is missing; and `account`, a text that tells one account's
-    uploaded files from another's and does not show the token.
+    More that it may have:
+    `require_credentials()` is called before anything is sent; raises `ConfigError` where a token is
+    missing.
+    `account`: a text that tells one account's uploaded files and pace from another's and does not
+    show the token.
+    `rate`, `recipient_rate`: at most so many messages of the whole account, and to one recipient,
+    like "50/s" or "10/min"; None: no limit.
+    `patience`: seconds that `send` takes at the most; an interrupted run waits no longer.
+    `reconcile(payload, since)` is called for a message of which nobody knows whether it was
+    accepted: it asks the gateway whether one with this payload was, at or after `since` (UTC).
+    Returns the `Receipt`, raises `Refused` or `NotSent` if it surely was not, and returns None if
+    the gateway cannot tell.
     """
 
     name: ClassVar[str]
@@ -166,14 +175,18 @@ class Engine(Protocol):
 
     def run(
         self,
-        queues: Iterable[Sequence[str]],
-        deliver: Callable[[str], None],
+        messages: Iterable[Message],
+        deliver: Callable[[Message], float | None],
         workers: int,
+        stopped: Callable[[], bool],
     ) -> None:
-        """Call `deliver` once with every message's key; return when all are delivered.
+        """Call `deliver` with every message, from at most `workers` threads at a time.
 
-        `queues`: the keys of one recipient each, to be delivered in order, one after the other; at
-        most `workers` queues at a time. `deliver` never raises for a message that failed; whatever
-        it does raise ends the run and must be passed on.
+        It answers None when the message has its outcome, or the seconds after which it is to be
+        called with it again. Messages to one recipient (`message.to`) are delivered in their order,
+        each to its end before the next one begins. Once `stopped()` is true nothing is started any
+        more, and `run` returns when nothing is under way. `messages` are read as they are needed:
+        there may be more than fit in memory. `deliver` never raises for a message that failed;
+        whatever it or `messages` does raise ends the run and must be passed on.
         """
         ...

@@ -231,11 +231,17 @@ class Outcome(Model):
 
 
 class Record(Model):
-    """What the journal knows of a key: the digest of what was sent, how it ended, its receipt."""
+    """What the journal knows of a key: the digest of what was sent, how it ended, its receipt.
+
+    `attempts` were made over all runs; none is to be made earlier than `not_before`.
+    """
 
     digest: str
     status: Literal["sending", "sent", "failed", "unknown"]
     id: str | None = None
+    attempts: int = 1
+    not_before: datetime | None = None
+    changed_at: datetime | None = None
 
 
 def encode(payload: Payload) -> bytes:

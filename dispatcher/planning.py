@@ -50,6 +50,7 @@ class PlannedMessage(NamedTuple):
     digest: str
     status: PlanStatus = "new"
     record: Record | None = None
+    stop_on_failure: bool = False
 
 
 class Planner:
@@ -77,7 +78,7 @@ class Planner:
         while batch := list(islice(planned, _BATCH)):
             records = lookup([each.message.key for each in batch])
             for each in batch:
-                yield _compared(each, records.get(each.message.key))
+                yield compared(each, records.get(each.message.key))
         if problems.errors:
             raise ManifestError(list(problems))
 
@@ -109,7 +110,13 @@ class Planner:
         if transport is None:
             return None
         upload = attachment if isinstance(attachment, Upload) else None
-        return PlannedMessage(message, payload, upload, _digest(transport, payload))
+        return PlannedMessage(
+            message,
+            payload,
+            upload,
+            _digest(transport, payload),
+            stop_on_failure=origin.file.data.get("stop_on_failure", False),
+        )
 
     def _transport(self, loaded: LoadedMessage, report: Report) -> Transport | None:
         try:
@@ -154,7 +161,8 @@ class Planner:
         return payload
 
 
-def _compared(planned: PlannedMessage, record: Record | None) -> PlannedMessage:
+def compared(planned: PlannedMessage, record: Record | None) -> PlannedMessage:
+    """The message with what the journal says of it."""
     if record is None:
         return planned
     return planned._replace(status=_status(planned, record), record=record)

@@ -12,6 +12,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import count, pairwise
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any, ClassVar
 
 import pytest
@@ -32,14 +33,15 @@ from dispatcher import (
     Receipt,
     Refused,
     Upload,
-    delivery,
 )
+from dispatcher.builtin import threads
 from dispatcher.builtin.threads import Threads
 from dispatcher.config import Delivery as Settings
-from dispatcher.delivery import Delivery, Summary
+from dispatcher.delivery import Delivery, Summary, retries
+from dispatcher.delivery.pacing import Pace, Turns
 from dispatcher.journal import Journal, open_journal
 from dispatcher.models import Text
-from dispatcher.planning import PlannedMessage
+from dispatcher.planning import PlannedMessage, compared
 
 FILE = Upload(
     filename="a.pdf",
@@ -112,14 +114,20 @@ class Run:
         self.told: list[tuple[str, str]] = []
         self.outcomes: dict[str, Outcome] = {}
         given = Settings(**{"attempts": 3, **options})
-        self.delivery = Delivery(journal, lambda name: transport, given, self.finished)
+        pace = Pace(Turns(Path(mkdtemp()) / "pace.db"))
+        self.delivery = Delivery(journal, lambda name: transport, given, pace, self.finished)
 
     def finished(self, message: Message, outcome: Outcome) -> None:
         self.told.append((message.to, message.id))
         self.outcomes[message.id] = outcome
 
     def deliver(self, *plan: PlannedMessage) -> Summary:
-        return self.delivery.run(plan, Threads())
+        return self.delivery.run(self.compared(plan), Threads(), len(plan))
+
+    def compared(self, plan: Sequence[PlannedMessage]) -> Iterator[PlannedMessage]:
+        """The plan with what the journal says of it, as the planner makes it."""
+        records = self.journal.lookup([each.message.key for each in plan])
+        return (compared(each, records.get(each.message.key)) for each in plan)
 
     def statuses(self) -> dict[str, str]:
         return {row.message: row.status for row in self.journal.history()}
@@ -133,7 +141,7 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journal]:
 
 @pytest.fixture
 def _no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "_BACKOFF", lambda state: 0.0)
+    monkeypatch.setattr(retries, "BACKOFF", lambda state: 0.0)
 
 
 @pytest.mark.parametrize(
@@ -255,18 +263,22 @@ def test_refused_account_ends_the_waiting_of_others(journal: Journal) -> None:
 
 
 def test_failure_to_report_ends_the_run_and_loses_no_outcome(journal: Journal) -> None:
-    run = Run(journal, Scripted(), workers=2)
     under_way, broke = threading.Event(), threading.Event()
 
-    def broken(message: Message, outcome: Outcome) -> None:
-        if message.id == "other":
-            under_way.set()
-            assert broke.wait(20)
-        if message.id == "first":
-            assert under_way.wait(20)
-            threading.Timer(0.1, broke.set).start()
-            raise BrokenPipeError
+    class Slow(Scripted):
+        def send(self, payload: Payload) -> Receipt:
+            receipt = super().send(payload)
+            if payload["id"] == "other":
+                under_way.set()
+                assert broke.wait(20)
+            return receipt
 
+    def broken(message: Message, outcome: Outcome) -> None:
+        assert under_way.wait(20)
+        threading.Timer(0.1, broke.set).start()
+        raise BrokenPipeError
+
+    run = Run(journal, Slow(), workers=2)
     run.delivery._finished = broken
     others = [planned(id, "79001234562") for id in ("other", "never")]
     with pytest.raises(BrokenPipeError):
@@ -281,7 +293,8 @@ def test_without_its_journal_nothing_leaves(tmp_path: Path) -> None:
         with closing(sqlite3.connect(tmp_path / "journal.db")) as connection:
             connection.execute("DROP TABLE messages")
         run = Run(opened, transport)
-        summary = run.deliver(planned("a"), planned("b"))
+        plan = [planned("a"), planned("b")]
+        summary = run.delivery.run(plan, Threads(), len(plan))
     error = run.outcomes["a"].error
     assert error is not None
     assert (run.outcomes["a"].status, error.code) == ("failed", "journal")
@@ -294,54 +307,106 @@ def test_without_its_journal_nothing_leaves(tmp_path: Path) -> None:
 # the engine
 
 
-def test_engine_serves_each_queue_in_order_and_no_more_at_once_than_workers() -> None:
+def never() -> bool:
+    return False
+
+
+def test_engine_serves_each_recipient_in_order_and_no_more_at_once_than_workers() -> None:
     guard, running, most = threading.Lock(), Counter[str](), 0
     served: dict[str, list[str]] = defaultdict(list)
 
-    def deliver(key: str) -> None:
+    def deliver(message: Message) -> None:
         nonlocal most
-        queue, number = key.split("-")
         with guard:
-            running[queue] += 1
-            assert running[queue] == 1
+            running[message.to] += 1
+            assert running[message.to] == 1
             most = max(most, running.total())
         time.sleep(0.001)
         with guard:
-            running[queue] -= 1
-            served[queue].append(number)
+            running[message.to] -= 1
+            served[message.to].append(message.id)
 
-    queues = [[f"q{queue}-{number}" for number in range(9)] for queue in range(12)]
-    Threads().run(queues, deliver, 4)
+    numbers = "012345678"
+    messages = (planned(n, f"7900123450{to}").message for n in numbers for to in range(9))
+    Threads().run(messages, deliver, 4, never)
 
     assert most == 4
-    assert served == {f"q{queue}": [*"012345678"] for queue in range(12)}
+    assert served == {f"7900123450{to}": [*numbers] for to in range(9)}
 
 
-def test_engine_takes_the_next_queue_only_when_a_worker_is_free() -> None:
-    taken, delivered = 0, 0
+def test_message_that_waits_holds_back_its_recipient_and_nobody_else() -> None:
+    served: list[tuple[str, str, float]] = []
+    began = time.monotonic()
 
-    def queues() -> Iterator[list[str]]:
-        nonlocal taken
-        for number in range(50):
+    def deliver(message: Message) -> float | None:
+        first = not any(id == message.id and to == message.to for id, to, _ in served)
+        served.append((message.id, message.to, time.monotonic() - began))
+        return 0.3 if first and (message.id, message.to) == ("a", "79001234561") else None
+
+    plan = [planned(id, to).message for id in "ab" for to in ("79001234561", "79001234562")]
+    Threads().run(plan, deliver, 1, never)
+
+    first = [(id, at) for id, to, at in served if to == "79001234561"]
+    second = [(id, at) for id, to, at in served if to == "79001234562"]
+    assert [id for id, _ in first] == ["a", "a", "b"]
+    assert first[1][1] - first[0][1] >= 0.3
+    assert [id for id, _ in second] == ["a", "b"]
+    assert second[1][1] < 0.3, "the only worker was free meanwhile"
+
+
+def test_engine_never_holds_more_messages_than_its_window() -> None:
+    taken = delivered = most = 0
+
+    def messages() -> Iterator[Message]:
+        nonlocal taken, most
+        for number in range(5 * threads.WINDOW):
             taken += 1
-            assert taken - delivered <= 3 + 1
-            yield [str(number)]
+            most = max(most, taken - delivered)
+            yield planned(str(number), f"7{number:010}").message
 
-    def deliver(key: str) -> None:
+    def deliver(message: Message) -> None:
         nonlocal delivered
         delivered += 1
 
-    Threads().run(queues(), deliver, 3)
-    assert (taken, delivered) == (50, 50)
+    Threads().run(messages(), deliver, 1, never)
+    assert taken == delivered == 5 * threads.WINDOW
+    assert most <= threads.WINDOW + 1
 
 
-def test_engine_passes_on_what_delivering_raises() -> None:
-    def deliver(key: str) -> None:
-        if key == "bad":
+def test_stopped_engine_starts_nothing_and_returns_when_nothing_is_under_way() -> None:
+    begun, ended = [], []
+    stop = threading.Event()
+
+    def deliver(message: Message) -> None:
+        begun.append(message.id)
+        stop.set()
+        time.sleep(0.2)
+        ended.append(message.id)
+
+    plan = [planned(str(number), "79001234567").message for number in range(5)]
+    Threads().run(plan, deliver, 2, stop.is_set)
+    assert begun == ended == ["0"]
+
+
+@pytest.mark.parametrize("where", ["deliver", "messages"])
+def test_engine_passes_on_what_delivering_or_planning_raises(where: str) -> None:
+    ended: list[str] = []
+
+    def messages() -> Iterator[Message]:
+        yield planned("slow", "79001234561").message
+        yield planned("bad", "79001234562").message
+        if where == "messages":
             raise ZeroDivisionError
 
+    def deliver(message: Message) -> None:
+        if message.id == "bad" and where == "deliver":
+            raise ZeroDivisionError
+        time.sleep(0.1)
+        ended.append(message.id)
+
     with pytest.raises(ZeroDivisionError):
-        Threads().run([["good"], ["bad"], ["good"]], deliver, 2)
+        Threads().run(messages(), deliver, 2, never)
+    assert "slow" in ended, "what is under way is waited for"
 
 
 # any plan, any misfortune

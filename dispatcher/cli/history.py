@@ -2,42 +2,130 @@
 
 from __future__ import annotations
 
+import csv
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
 import click
 
-from dispatcher.cli.output import coloured, print_json, print_line
-from dispatcher.cli.session import Session, journal_option, json_option, session_options
-from dispatcher.journal import HistoryRow, read_journal
+from dispatcher.cli.output import OutputError, coloured, counted, print_json, print_line
+from dispatcher.cli.session import (
+    Session,
+    filter_options,
+    journal_option,
+    json_option,
+    session_options,
+)
+from dispatcher.journal import Event, HistoryRow, read_journal
+
+Write = Callable[[HistoryRow], object]
 
 
 @click.command("history")
-@click.option("--run", metavar="NAME", help="Only this run.")
-@click.option("--manifest", metavar="NAME", help="Only this manifest.")
-@click.option("--to", "recipient", metavar="RECIPIENT", help="Only this recipient.")
+@filter_options
 @click.option("--status", type=click.Choice(["sent", "failed", "unknown", "sending"]))
+@click.option("--attempts", "with_events", is_flag=True, help="Show every attempt, not the last.")
+@click.option(
+    "--export",
+    "export",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write to a file, .csv or .jsonl, instead.",
+)
 @journal_option
 @json_option
 @session_options
-def command(session: Session, journal: str | None, as_json: bool, **filters: str | None) -> int:
+def command(
+    session: Session,
+    journal: str | None,
+    as_json: bool,
+    with_events: bool,
+    export: Path | None,
+    **filters: str | None,
+) -> int:
     """Show the messages that were tried, the oldest change first."""
-    found = False
-    with read_journal(session.journal_url(journal)) as opened:
-        for row in opened.history(**filters) if opened else ():
-            found = True
-            (_print_json if as_json else _print_text)(row)
+    found = 0
+    with read_journal(session.journal_url(journal)) as opened, _writer(export, as_json) as write:
+        for row in opened.history(with_events=with_events, **filters) if opened else ():
+            found += 1
+            write(row)
+    if export and found:
+        print_line(f"{counted(found, 'message')} in {export}", err=True)
     if not found:
         print_line("the journal knows no such message", err=True)
     return 0 if found else 3
 
 
-def _print_json(row: HistoryRow) -> None:
+@contextmanager
+def _writer(export: Path | None, as_json: bool) -> Iterator[Write]:
+    """How a row is written, and where."""
+    if export is None:
+        yield _print_json if as_json else _print_text
+        return
+    formats = {".csv": _csv_writer, ".jsonl": _jsonl_writer}
+    if export.suffix not in formats:
+        raise click.BadParameter(f"{export} must end in .csv or .jsonl", param_hint="--export")
+    try:
+        with export.open("w", encoding="utf-8", newline="") as file:
+            yield formats[export.suffix](file)
+    except OSError as error:
+        raise OutputError(f"cannot write {export}: {(error.strerror or '').lower()}") from None
+
+
+def _jsonl_writer(file: TextIO) -> Write:
+    return lambda row: file.write(json.dumps(_fields(row), ensure_ascii=False) + "\n")
+
+
+def _csv_writer(file: TextIO) -> Write:
+    """A row a message, or with events a row an event; an error is two columns."""
+    sheet = csv.DictWriter(file, _COLUMNS, extrasaction="ignore")
+    sheet.writeheader()
+
+    def write(row: HistoryRow) -> None:
+        fields = _fields(row)
+        for event in fields.pop("events", None) or [{}]:
+            line = {**fields, **event}
+            error = line["error"] or {}
+            sheet.writerow({**line, "error_code": error.get("code"), "error": error.get("text")})
+
+    return write
+
+
+_COLUMNS = (
+    "key run manifest message to transport status attempts attempt at id error_code error "
+    "changed_at not_before"
+).split()
+
+
+def _fields(row: HistoryRow) -> dict[str, Any]:
     fields = row._asdict()
-    fields["error"] = row.error.model_dump() if row.error else None
+    fields["error"] = _error(row)
     fields["to"] = fields.pop("recipient")
-    print_json("message", **fields)
+    events = fields.pop("events")
+    if events:
+        fields["events"] = [{**event._asdict(), "error": _error(event)} for event in events]
+    return fields
+
+
+def _error(row: HistoryRow | Event) -> dict[str, Any] | None:
+    return row.error.model_dump() if row.error else None
+
+
+def _print_json(row: HistoryRow) -> None:
+    print_json("message", **_fields(row))
 
 
 def _print_text(row: HistoryRow) -> None:
-    detail = row.id or (f"{row.error.code}: {row.error.text}" if row.error else "")
-    print_line(
-        f"{row.changed_at[:19]}  {coloured(row.status, f'{row.status:7}')} {row.key}  {detail}"
-    )
+    print_line(f"{row.changed_at[:19]}  {_status(row)} {row.key}  {_detail(row)}")
+    for event in row.events:
+        print_line(f"  {event.at[:19]}  attempt {event.attempt} {_status(event)} {_detail(event)}")
+
+
+def _status(row: HistoryRow | Event) -> str:
+    return coloured(row.status, f"{row.status:7}")
+
+
+def _detail(row: HistoryRow | Event) -> str:
+    return row.id or (f"{row.error.code}: {row.error.text}" if row.error else "")

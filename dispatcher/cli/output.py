@@ -86,6 +86,13 @@ def described(message: Message) -> str:
     return f'text "{short}"' if message.type == "text" else f"{message.type} {short}"
 
 
+def confirm(question: str) -> None:
+    """Have a person agree. Raises click.Abort, or UsageError where nobody can be asked."""
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{question} There is nobody to ask here; agree with --yes")
+    click.confirm(question, abort=True, err=True)
+
+
 def counted(number: int, noun: str) -> str:
     """`1 message`, `2 messages`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

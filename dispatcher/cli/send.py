@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import FrameType
 
 import click
 
 from dispatcher.cli.conversation import print_conversation
+from dispatcher.cli.interruption import interruptible
+from dispatcher.cli.output import confirm, counted
 from dispatcher.cli.progress import Reporter, reporter
 from dispatcher.cli.session import (
     Session,
@@ -21,15 +21,29 @@ from dispatcher.cli.session import (
     paths_argument,
     run_option,
     session_options,
+    yes_option,
 )
 from dispatcher.config import seconds
 from dispatcher.delivery import Delivery, Summary
+from dispatcher.delivery.pacing import Pace, Turns, default_path
 from dispatcher.errors import ConfigError
 from dispatcher.journal import Journal, open_journal
 from dispatcher.models import Message, Outcome
-from dispatcher.planning import Planner
+from dispatcher.planning import Planner, PlanStatus
 
 _SANDBOX_TRANSPORT = "greenapi"
+_SANDBOX_RATE = "100000/s"  # nobody is to wait for a gateway that is one's own
+# What "failed" names is sent anyhow; what was sent as it is now is never sent again like this.
+_RESEND: dict[str, set[PlanStatus]] = {
+    "failed": set(),
+    "changed": {"changed"},
+    "unknown": {"unknown"},
+    "all": {"changed", "unknown"},
+}
+_RISKS: dict[PlanStatus, str] = {
+    "changed": "was sent before with other content",
+    "unknown": "may have arrived, and then arrives twice",
+}
 
 
 @click.command("send")
@@ -37,6 +51,13 @@ _SANDBOX_TRANSPORT = "greenapi"
 @run_option
 @journal_option
 @click.option("--wait", metavar="TIME", help="Wait so long, like 10m, for another run to end.")
+@click.option(
+    "--resend",
+    type=click.Choice(list(_RESEND)),
+    multiple=True,
+    help="Also send what changed since it was sent, or what may have arrived already.",
+)
+@yes_option
 @click.option("--sandbox", is_flag=True, help="Send to a local gateway; no account needed.")
 @json_option
 @session_options
@@ -46,6 +67,8 @@ def command(
     run: str,
     journal: str | None,
     wait: str | None,
+    resend: tuple[str, ...],
+    yes: bool,
     sandbox: bool,
     as_json: bool,
 ) -> int:
@@ -59,10 +82,19 @@ def command(
         opened = stack.enter_context(
             open_journal(url or session.journal_url(journal), patience, run)
         )
-        return _deliver(session, planner, opened, reporter(as_json, planner.checked))
+        statuses: set[PlanStatus] = set().union(*(_RESEND[name] for name in resend))
+        if statuses and not yes:
+            _ask(planner, opened, statuses)
+        return _deliver(session, planner, opened, reporter(as_json, planner.checked), statuses)
 
 
-def _deliver(session: Session, planner: Planner, journal: Journal, report: Reporter) -> int:
+def _deliver(
+    session: Session,
+    planner: Planner,
+    journal: Journal,
+    report: Reporter,
+    resend: set[PlanStatus],
+) -> int:
     def finished(message: Message, outcome: Outcome) -> None:
         report.result(message, outcome)
         for failure in session.registry.message_finished(message, outcome):
@@ -70,9 +102,10 @@ def _deliver(session: Session, planner: Planner, journal: Journal, report: Repor
 
     settings = session.config.settings.delivery
     engine = session.registry.engine(settings.engine)
-    delivery = Delivery(journal, session.transport, settings, finished)
-    with report, _stopping(delivery):
-        summary = delivery.run(planner.plan(journal.lookup), engine)
+    with Turns(default_path()) as turns, report:
+        delivery = Delivery(journal, session.transport, settings, Pace(turns), finished, resend)
+        with interruptible(delivery, session.patience):
+            summary = delivery.run(planner.plan(journal.lookup), engine, planner.checked)
     report.summary(summary)
     return exit_code(summary)
 
@@ -83,9 +116,16 @@ def exit_code(summary: Summary) -> int:
         return 130
     if summary.unknown:
         return 5
-    if summary.failed:
+    if summary.failed or summary.stopped:
         return 4 if summary.sent else 1
     return 0 if sum(summary.counts.values()) else 3
+
+
+def _ask(planner: Planner, journal: Journal, resend: set[PlanStatus]) -> None:
+    """Have a person agree to every kind of second copy. Raises click.Abort, UsageError."""
+    found = [each.status for each in planner.plan(journal.lookup) if each.status in resend]
+    for status in sorted(set(found)):
+        confirm(f"{counted(found.count(status), 'message')} {_RISKS[status]}. Send again?")
 
 
 def _patience(wait: str | None) -> float:
@@ -123,25 +163,8 @@ def _sandbox(session: Session, as_json: bool) -> Iterator[str]:
             media_url=gateway.url,
             token="sandbox",
             token_file=None,
+            rate=_SANDBOX_RATE,
         )
         yield f"sqlite:///{folder}/journal.db"
         if not as_json:
             print_conversation(gateway.messages(), gateway.media())
-
-
-@contextmanager
-def _stopping(delivery: Delivery) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM lets what is in flight end; a second one ends at once."""
-
-    def stop(number: int, _: FrameType | None) -> None:
-        if delivery.summary.interrupted:
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-        delivery.stop()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -31,10 +31,20 @@ run_option = click.option(
     "--run", default="default", metavar="NAME", help="Name of the run; a daily job passes the date."
 )
 journal_option = click.option(
-    "--journal", envvar="DISPATCHER_JOURNAL", metavar="URL", help="sqlite:///PATH of the journal."
+    "--journal",
+    envvar="DISPATCHER_JOURNAL",
+    metavar="URL",
+    help="Of the journal: sqlite:///PATH or postgresql://…",
 )
+yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 debug_option = click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")
+_FILTERS = (
+    click.option("--run", metavar="NAME", help="Only this run."),
+    click.option("--manifest", metavar="NAME", help="Only this manifest."),
+    click.option("--message", metavar="ID", help="Only messages of this id."),
+    click.option("--to", "recipient", metavar="RECIPIENT", help="Only this recipient."),
+)
 _SESSION_OPTIONS = (
     click.option("--profile", envvar="DISPATCHER_PROFILE", help="A profile of dispatcher.toml."),
     click.option("--transport", envvar="DISPATCHER_TRANSPORT", help="For manifests without one."),
@@ -42,6 +52,11 @@ _SESSION_OPTIONS = (
     click.option("--no-plugins", is_flag=True, help="Leave all third-party plugins out."),
     debug_option,
 )
+
+
+def filter_options(function: Function) -> Function:
+    """The options that choose messages of the journal, by its columns."""
+    return reduce(lambda to, option: option(to), reversed(_FILTERS), function)
 
 
 def session_options(function: Function) -> Function:
@@ -93,6 +108,11 @@ class Session:
             settings = self.config.transport_settings(kind, **self._overrides.get(name, {}))
             self.transports[name] = kind(settings)
         return self.transports[name]
+
+    def patience(self) -> float:
+        """Seconds that sending one message takes at the most, with the slowest transport in use."""
+        each = (getattr(transport, "patience", 30.0) for transport in self.transports.values())
+        return max(each, default=30.0)
 
     def journal_url(self, flag: str | None) -> str:
         """The journal that a flag (relative to the working directory) or the file names."""

@@ -2,31 +2,83 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TextIO
+
 import click
 
-from dispatcher.cli.output import coloured, print_line
-from dispatcher.cli.session import Session, journal_option, session_options
-from dispatcher.journal import open_journal
+from dispatcher.cli.output import coloured, confirm, counted, print_line
+from dispatcher.cli.session import (
+    Session,
+    filter_options,
+    journal_option,
+    session_options,
+    yes_option,
+)
+from dispatcher.journal import Journal, open_journal
 
 
 @click.command("settle")
-@click.argument("keys", nargs=-1, required=True, metavar="KEY…")
+@click.argument("keys", nargs=-1, metavar="[KEY]…")
 @click.option("--sent", is_flag=True, help="They arrived: skip them from now on.")
 @click.option("--not-sent", is_flag=True, help="They did not arrive: the next run sends them.")
+@click.option(
+    "--from",
+    "file",
+    type=click.File(encoding="utf-8"),
+    help="A file with a key on each line; - is standard input.",
+)
+@filter_options
+@yes_option
 @journal_option
 @session_options
 def command(
-    session: Session, keys: tuple[str, ...], journal: str | None, sent: bool, not_sent: bool
+    session: Session,
+    keys: tuple[str, ...],
+    file: TextIO | None,
+    journal: str | None,
+    sent: bool,
+    not_sent: bool,
+    yes: bool,
+    **filters: str | None,
 ) -> int:
-    """Settle unknown messages by a person's word."""
+    """Settle unknown messages by a person's word: by key, from a file, or all that filters name."""
     if sent == not_sent:
         raise click.UsageError("say either --sent or --not-sent")
-    unsettled = 0
+    named = [*keys, *_keys_in(file)]
+    by_filter = any(filters.values())
+    if not named and not by_filter:
+        raise click.UsageError("name the messages: KEY…, --from FILE, or filters like --run NAME")
+    if named and by_filter:
+        raise click.UsageError("name keys or filters, not both")
     with open_journal(session.journal_url(journal), run="settle") as opened:
-        for key in keys:
-            if opened.settle(key, sent=sent):
-                print_line(f"{coloured('sent') if sent else 'not sent'}  {key}")
-            else:
-                unsettled += 1
-                print_line(f"{coloured('error')}: {key} is not unknown to the journal", err=True)
-    return 3 if unsettled else 0
+        found = named or _unknown(opened, filters)
+        if by_filter and found and not yes:
+            confirm(f"{counted(len(found), 'unknown message')} will count as {_word(sent)}. Go on?")
+        return _settle(opened, found, sent)
+
+
+def _settle(journal: Journal, keys: Iterable[str], sent: bool) -> int:
+    unsettled = settled = 0
+    for key in keys:
+        if journal.settle(key, sent=sent):
+            settled += 1
+            print_line(f"{coloured('sent') if sent else _word(sent)}  {key}")
+        else:
+            unsettled += 1
+            print_line(f"{coloured('error')}: {key} is not unknown to the journal", err=True)
+    if not settled and not unsettled:
+        print_line("the journal knows no such unknown message", err=True)
+    return 3 if unsettled or not settled else 0
+
+
+def _unknown(journal: Journal, filters: dict[str, str | None]) -> list[str]:
+    return [row.key for row in journal.history(status="unknown", **filters)]
+
+
+def _keys_in(file: TextIO | None) -> list[str]:
+    return [key for line in file or () if (key := line.strip())]
+
+
+def _word(sent: bool) -> str:
+    return "sent" if sent else "not sent"

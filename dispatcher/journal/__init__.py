@@ -1,273 +1,233 @@
 """The durable memory: one row a message key, one event a change, one row an uploaded file.
 
-A message's intent is on disk before the first byte of its request leaves; what is found "sending"
-when the next run opens the journal may or may not have arrived, and becomes "unknown".
+A message's intent is on disk before the first byte of its request leaves. Every change is made only
+if the row is still as the one who changes it believes (compare and swap on status and attempt), so
+that of several runs at most one makes an attempt. What a run that ended or died left "sending" may
+or may not have arrived, and becomes "unknown".
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Mapping
+import math
+import os
+import socket
+import uuid
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import sqlalchemy as sa  # noqa: TID253 - the command line imports this module where it is used
-from sqlalchemy.dialects.sqlite import insert  # noqa: TID253
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from dispatcher.errors import JournalError
-from dispatcher.journal.locking import locked
-from dispatcher.journal.schema import (
-    check_version,
-    connect,
-    events,
-    messages,
-    prepare,
-    uploads,
-)
+from dispatcher.journal import queries
+from dispatcher.journal.backend import Backend, backend
+from dispatcher.journal.changes import Changes, Claim, Ending, forget_upload
+from dispatcher.journal.queries import Event, HistoryRow
+from dispatcher.journal.schema import SCHEMA_VERSION, migrate
+from dispatcher.journal.writer import Writer, blamed
 from dispatcher.models import Failure, MediaId, Message, Record
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-# SQLite allows 32,766 variables in a statement; a batch of keys stays far below.
-_KEYS_AT_ONCE = 500
+__all__ = [
+    "Claim",
+    "Ending",
+    "Event",
+    "HistoryRow",
+    "Journal",
+    "JournalReader",
+    "open_journal",
+    "read_journal",
+]
+
+# Seconds. A worker that does not show for so long is dead to the others.
+LEASE = 60.0
 
 
-class HistoryRow(NamedTuple):
-    """A message as the journal knows it; `changed_at` is UTC, ISO 8601."""
+class JournalReader:
+    """A journal, open for reading beside a run."""
 
-    key: str
-    run: str
-    manifest: str
-    message: str
-    recipient: str
-    transport: str
-    status: str
-    attempts: int
-    id: str | None
-    error: Failure | None
-    changed_at: str
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._engine = backend.connect(read_only=True)
 
-
-class Journal:
-    """A journal in an SQLite file, open for writing. Its methods may be called from any thread."""
-
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        self._path = path
-        self._engine = connect(path, read_only=read_only)
-        self._lock = threading.Lock()
-
-    def lookup(self, keys: list[str]) -> Mapping[str, Record]:
+    def lookup(self, keys: Sequence[str]) -> dict[str, Record]:
         """What is known of these keys."""
-        columns = (
-            messages.c.key,
-            messages.c.digest,
-            messages.c.status,
-            messages.c.receipt,
-        )
-        found: dict[str, Record] = {}
-        with self._transaction() as connection:
-            for start in range(0, len(keys), _KEYS_AT_ONCE):
-                chosen = messages.c.key.in_(keys[start : start + _KEYS_AT_ONCE])
-                for row in connection.execute(sa.select(*columns).where(chosen)):
-                    found[row.key] = Record(digest=row.digest, status=row.status, id=row.receipt)
-        return found
+        with self._reading() as connection:
+            return queries.lookup(connection, keys)
 
-    def begin(self, message: Message, digest: str) -> None:
-        """Record, durably, that an attempt to send is about to start."""
-        run = message.key.partition("/")[0]
-        row = {
-            "key": message.key,
-            "run": run,
-            "manifest": message.manifest,
-            "message": message.id,
-            "recipient": message.to,
-            "transport": message.transport,
-            "digest": digest,
-            "status": "sending",
-            "attempts": 1,
-            "receipt": None,
-            "error_code": None,
-            "error_text": None,
-            "changed_at": _now(),
-        }
-        with self._transaction() as connection:
-            again = {**row, "attempts": messages.c.attempts + 1}
-            upsert = insert(messages).values(row)
-            connection.execute(upsert.on_conflict_do_update(index_elements=["key"], set_=again))
-            _add_event(connection, message.key, "sending")
+    def history(self, *, with_events: bool = False, **filters: str | None) -> Iterator[HistoryRow]:
+        """Messages in the order of their last change; filters by column, exact, None: any."""
+        with self._reading() as connection:
+            yield from queries.history(connection, filters, with_events)
 
-    def finish(
-        self, key: str, status: str, *, id: str | None = None, error: Failure | None = None
-    ) -> None:
-        """Record how an attempt ended: "sent", "failed" or "unknown"."""
-        with self._transaction() as connection:
-            _change(connection, key, status, id, error)
-
-    def settle(self, key: str, *, sent: bool) -> bool:
-        """Decide an unknown outcome by a person's word; False if this key's is not unknown."""
-        chosen = sa.and_(messages.c.key == key, messages.c.status == "unknown")
-        error = None if sent else Failure(code="settled", text="settled: it was not sent")
-        with self._transaction() as connection:
-            if connection.execute(sa.select(messages.c.key).where(chosen)).first() is None:
-                return False
-            _change(connection, key, "sent" if sent else "failed", None, error)
-        return True
-
-    def recover(self) -> int:
-        """Turn what an ended run left "sending" into "unknown"; how many there were."""
-        error = Failure(code="interrupted", text="the run ended before the gateway's answer")
-        with self._transaction() as connection:
-            query = sa.select(messages.c.key).where(messages.c.status == "sending")
-            keys = connection.execute(query).scalars().all()
-            for key in keys:
-                _change(connection, key, "unknown", None, error)
-        return len(keys)
-
-    def media_id(self, account: str, sha256: str) -> MediaId | None:
-        """The gateway's id of this content, if it was uploaded before; it may have expired."""
-        query = sa.select(uploads.c.media_id, uploads.c.expires_at).where(
-            uploads.c.account == account, uploads.c.sha256 == sha256
-        )
-        with self._transaction() as connection:
-            row = connection.execute(query).first()
-        if row is None:
-            return None
-        return MediaId(id=row.media_id, expires_at=datetime.fromisoformat(row.expires_at))
-
-    def remember_upload(self, account: str, sha256: str, media: MediaId) -> None:
-        """Keep the id of an uploaded content; without an expiry it is not worth keeping."""
-        if media.expires_at is None:
-            return
-        row = {"media_id": media.id, "expires_at": media.expires_at.isoformat()}
-        upsert = insert(uploads).values(account=account, sha256=sha256, **row)
-        with self._transaction() as connection:
-            connection.execute(
-                upsert.on_conflict_do_update(index_elements=["account", "sha256"], set_=row)
-            )
-
-    def forget_upload(self, account: str, sha256: str) -> None:
-        """Have this content uploaded again when it is needed next."""
-        where = (uploads.c.account == account, uploads.c.sha256 == sha256)
-        with self._transaction() as connection:
-            connection.execute(sa.delete(uploads).where(*where))
-
-    def history(self, **filters: str | None) -> Iterator[HistoryRow]:
-        """Messages in the order of their last change; filters by column, exact."""
-        query = sa.select(messages).order_by(messages.c.changed_at, messages.c.key)
-        for column, value in filters.items():
-            if value is not None:
-                query = query.where(messages.c[column] == value)
-        with self._transaction() as connection:
-            for row in connection.execute(query):
-                yield _history_row(row)
+    def version(self) -> int:
+        """The version of its tables; 0: there are none yet."""
+        with self._reading() as connection:
+            return self._backend.version(connection)
 
     def close(self) -> None:
-        """Release the file."""
+        """Release the connection."""
         self._engine.dispose()
 
     @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        try:
-            with self._lock, self._engine.begin() as connection:
-                yield connection
-        except sa.exc.SQLAlchemyError as error:
-            cause = getattr(error, "orig", error)
-            raise JournalError(f"the journal {self._path} failed: {cause}") from error
+    def _reading(self) -> Iterator[Connection]:
+        with blamed(self._backend.name), self._engine.connect() as connection:
+            yield connection
+
+
+class Journal:
+    """A journal, open for sending. Its methods may be called from any thread.
+
+    Those that give a Future do not wait for the disk: it has its answer when the change is there,
+    and what is called later is never there earlier.
+    """
+
+    def __init__(self, backend: Backend, run: str, lease: float = LEASE) -> None:
+        self._engine = backend.connect()
+        self._changes = Changes(backend, uuid.uuid4().hex, self._engine.dialect)
+        self._backend, self._lease = backend, lease
+        with blamed(backend.name), self._engine.begin() as connection:
+            _prepare(connection, backend)
+            self._changes.enter(connection, run, socket.gethostname(), os.getpid())
+            self._heartbeat(connection)
+        period = math.inf if backend.exclusive else lease / 4
+        self._writer = Writer(self._engine, backend.name, self._heartbeat, period)
+
+    def lookup(self, keys: Sequence[str]) -> dict[str, Record]:
+        """What is known of these keys."""
+        return self._writer.submit(lambda connection: queries.lookup(connection, keys)).result()
+
+    def history(self, **filters: str | None) -> list[HistoryRow]:
+        """Messages in the order of their last change; filters by column, exact, None: any."""
+        return self._writer.submit(
+            lambda connection: list(queries.history(connection, filters))
+        ).result()
+
+    def claim(self, message: Message, digest: str, known: Record | None) -> Claim | None:
+        """Note durably that an attempt begins, if the journal still says what `known` does.
+
+        None: it does not, somebody else has the message. Raises JournalError.
+        """
+        claim = self._changes.claim
+        return self._writer.submit(
+            lambda connection: claim(connection, message, digest, known), message.key
+        ).result()
+
+    def conclude(self, claim: Claim, ending: Ending) -> Future[bool]:
+        """Note how an attempt ended; False: somebody else has decided that meanwhile."""
+        conclude = self._changes.conclude
+        return self._writer.submit(
+            lambda connection: conclude(connection, claim, ending), claim.key, patient=True
+        )
+
+    def fail(
+        self, message: Message, digest: str, known: Record | None, ending: Ending
+    ) -> Future[Claim | None]:
+        """Note an attempt that ended before anything could leave, at once with its end."""
+
+        def fail(connection: Connection) -> Claim | None:
+            claim = self._changes.claim(connection, message, digest, known)
+            if claim is not None:
+                self._changes.conclude(connection, claim, ending)
+            return claim
+
+        return self._writer.submit(fail, message.key)
+
+    def began_at(self, key: str) -> datetime | None:
+        """When the last attempt to send this message began."""
+        return self._writer.submit(lambda connection: queries.began_at(connection, key)).result()
+
+    def settle(self, key: str, *, sent: bool) -> bool:
+        """Decide an unknown outcome by a person's word; False if this key's is not unknown."""
+        error = None if sent else Failure(code="settled", text="settled: it was not sent")
+        return self.decide(key, Ending("sent" if sent else "failed", error=error))
+
+    def decide(self, key: str, ending: Ending) -> bool:
+        """Decide an unknown outcome; False if this key's is not unknown."""
+
+        def decide(connection: Connection) -> bool:
+            known = queries.lookup(connection, [key]).get(key)
+            return known is not None and self._changes.decide(
+                connection, Claim(key, known.attempts), "unknown", ending
+            )
+
+        return self._writer.submit(decide, key).result()
+
+    def media_id(self, account: str, sha256: str) -> MediaId | None:
+        """The gateway's id of this content, if it was uploaded before; it may have expired."""
+        return self._writer.submit(
+            lambda connection: queries.media_id(connection, account, sha256)
+        ).result()
+
+    def remember_upload(self, account: str, sha256: str, media: MediaId) -> None:
+        """Keep the id of an uploaded content; without an expiry it is not worth keeping."""
+        remember = self._changes.remember_upload
+        self._writer.submit(
+            lambda connection: remember(connection, account, sha256, media), f"{account}/{sha256}"
+        ).result()
+
+    def forget_upload(self, account: str, sha256: str) -> None:
+        """Have this content uploaded again when it is needed next."""
+        self._writer.submit(
+            lambda connection: forget_upload(connection, account, sha256),
+            f"{account}/{sha256}",
+        ).result()
+
+    def close(self) -> None:
+        """Write what is still to be written, and release the connection."""
+        self._writer.submit(self._changes.leave)
+        self._writer.close()
+        self._engine.dispose()
+
+    def _heartbeat(self, connection: Connection) -> None:
+        self._changes.renew(connection, self._lease)
+        self._changes.recover(connection)
 
 
 @contextmanager
 def open_journal(url: str, patience: float = 0.0, run: str = "default") -> Iterator[Journal]:
-    """The journal at a URL, made if need be, for one run alone; interrupted attempts are settled.
+    """The journal at a URL for a sending run, made if need be.
 
     `patience`: seconds to wait for another run to end. Raises JournalError, JournalLocked.
     """
-    path = _path(url)
-    _make_folder(path.parent)
-    with locked(path, run, patience):
-        journal = Journal(path)
+    database = backend(url)
+    with database.prepared(run, patience):
+        journal = Journal(database, run)
         try:
-            with journal._transaction() as connection:
-                prepare(connection, path)
-            journal.recover()
             yield journal
         finally:
             journal.close()
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        ignore = folder / ".gitignore"
-        if folder.name == ".dispatcher" and not ignore.exists():
-            ignore.write_text("*\n")
-    except OSError as error:
-        raise JournalError(
-            f"cannot write to the journal's folder {folder}: {error.strerror}"
-        ) from None
-
-
 @contextmanager
-def read_journal(url: str) -> Iterator[Journal | None]:
+def read_journal(url: str) -> Iterator[JournalReader | None]:
     """The journal at a URL for reading beside a run, or None where there is none yet."""
-    path = _path(url)
-    if not path.exists():
+    database = backend(url)
+    if not database.exists():
         yield None
         return
-    journal = Journal(path, read_only=True)
+    reader = JournalReader(database)
     try:
-        with journal._transaction() as connection:
-            version = check_version(connection, path)
-        yield journal if version else None
+        version = reader.version()
+        _refuse_newer(version, database.name)
+        yield reader if version else None
     finally:
-        journal.close()
+        reader.close()
 
 
-def _path(url: str) -> Path:
-    if not url.startswith("sqlite:///"):
-        scheme = url.partition("://")[0] if "://" in url else url
-        raise JournalError(f'a journal is an SQLite file, "sqlite:///PATH", not "{scheme[:40]}"')
-    path = Path(url.removeprefix("sqlite:///"))
-    if not path.name:
-        raise JournalError(f'the journal "{url}" names no file: "sqlite:///PATH"')
-    return path
+def _prepare(connection: Connection, backend: Backend) -> None:
+    backend.make_room(connection)
+    version = backend.version(connection)
+    _refuse_newer(version, backend.name)
+    if version < SCHEMA_VERSION:
+        migrate(connection, version)
+        backend.set_version(connection, SCHEMA_VERSION)
 
 
-def _change(
-    connection: Connection, key: str, status: str, id: str | None, error: Failure | None
-) -> None:
-    values = {
-        "receipt": id,
-        "error_code": error.code if error else None,
-        "error_text": error.text if error else None,
-    }
-    update = sa.update(messages).where(messages.c.key == key)
-    connection.execute(update.values(status=status, changed_at=_now(), **values))
-    _add_event(connection, key, status, **values)
-
-
-def _add_event(connection: Connection, key: str, status: str, **values: str | None) -> None:
-    connection.execute(sa.insert(events).values(key=key, at=_now(), status=status, **values))
-
-
-def _history_row(row: Any) -> HistoryRow:
-    error = Failure(code=row.error_code, text=row.error_text) if row.error_text else None
-    return HistoryRow(
-        row.key,
-        row.run,
-        row.manifest,
-        row.message,
-        row.recipient,
-        row.transport,
-        row.status,
-        row.attempts,
-        row.receipt,
-        error,
-        row.changed_at,
-    )
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+def _refuse_newer(version: int, name: str) -> None:
+    if version > SCHEMA_VERSION:
+        raise JournalError(
+            f"{name} was written by a newer dispatcher (schema {version}); update this one"
+        )

@@ -1,24 +1,20 @@
-"""The journal's tables, their version, and how SQLite is opened for them."""
+"""The journal's tables, and how an older journal becomes one of this version."""
 
 from __future__ import annotations
 
-import sqlite3
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
 
-from dispatcher.errors import JournalError
-
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.engine import Connection
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
-_metadata = sa.MetaData()
+metadata = sa.MetaData()
 messages = sa.Table(
     "messages",
-    _metadata,
+    metadata,
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("run", sa.Text, nullable=False),
     sa.Column("manifest", sa.Text, nullable=False),
@@ -32,10 +28,19 @@ messages = sa.Table(
     sa.Column("error_code", sa.Text),
     sa.Column("error_text", sa.Text),
     sa.Column("changed_at", sa.Text, nullable=False),
+    sa.Column("not_before", sa.Text),  # no attempt earlier than this: the gateway asked for it
+    sa.Column("owner", sa.Text),  # whose attempt it is, or was
+)
+# Every run looks for what others left "sending": a handful of rows, however long the journal is.
+sa.Index(
+    "messages_sending",
+    messages.c.owner,
+    sqlite_where=messages.c.status == sa.literal_column("'sending'"),
+    postgresql_where=messages.c.status == sa.literal_column("'sending'"),
 )
 events = sa.Table(
     "events",
-    _metadata,
+    metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("key", sa.Text, nullable=False, index=True),
     sa.Column("at", sa.Text, nullable=False),
@@ -43,49 +48,44 @@ events = sa.Table(
     sa.Column("receipt", sa.Text),
     sa.Column("error_code", sa.Text),
     sa.Column("error_text", sa.Text),
+    sa.Column("attempt", sa.Integer),
 )
 uploads = sa.Table(
     "uploads",
-    _metadata,
+    metadata,
     sa.Column("account", sa.Text, primary_key=True),
     sa.Column("sha256", sa.Text, primary_key=True),
     sa.Column("media_id", sa.Text, nullable=False),
     sa.Column("expires_at", sa.Text, nullable=False),
 )
+# Who is sending. What an owner that is not here, or whose lease is over, left "sending" may or may
+# not have arrived. `lease` is the time at which it ends, in seconds since 1970.
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("owner", sa.Text, primary_key=True),
+    sa.Column("run", sa.Text, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("started_at", sa.Text, nullable=False),
+    sa.Column("lease", sa.Float, nullable=False),
+)
 
-
-def connect(path: Path, *, read_only: bool = False) -> Engine:
-    """One connection to an SQLite file, made if need be, durable with every commit."""
-    # Not by SQLAlchemy's URL: in one, a "?" or "%" of the path would have a meaning of its own.
-    uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
-    engine = sa.create_engine(
-        "sqlite://",
-        creator=lambda: sqlite3.connect(uri, uri=True, check_same_thread=False),
-        poolclass=sa.pool.StaticPool,
+# From each version to the next; tables and indexes that are new are made afterwards.
+_MIGRATIONS: dict[int, tuple[str, ...]] = {
+    1: (
+        "ALTER TABLE messages ADD COLUMN not_before TEXT",
+        "ALTER TABLE messages ADD COLUMN owner TEXT",
+        "ALTER TABLE events ADD COLUMN attempt INTEGER",
     )
-
-    @sa.event.listens_for(engine, "connect")
-    def configure(connection: Any, _: Any) -> None:
-        connection.execute("PRAGMA busy_timeout=5000")
-        if not read_only:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-
-    return engine
+}
 
 
-def prepare(connection: Connection, path: Path) -> None:
-    """Make the tables where there are none yet. Raises JournalError for a newer schema."""
-    check_version(connection, path)
-    _metadata.create_all(connection)
-    connection.exec_driver_sql(f"PRAGMA user_version={SCHEMA_VERSION}")
-
-
-def check_version(connection: Connection, path: Path) -> int:
-    """The version of the schema; 0: there is none yet. Raises JournalError for a newer one."""
-    version: int = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-    if version > SCHEMA_VERSION:
-        raise JournalError(
-            f"{path} was written by a newer dispatcher (schema {version}); update this one"
-        )
-    return version
+def migrate(connection: Connection, version: int) -> None:
+    """Make the tables of this version out of those of an older one; 0: there are none yet."""
+    for older in range(version or SCHEMA_VERSION, SCHEMA_VERSION):
+        for statement in _MIGRATIONS[older]:
+            connection.exec_driver_sql(statement)
+    metadata.create_all(connection)
+    for index in messages.indexes:
+        index.create(connection, checkfirst=True)

@@ -71,6 +71,10 @@ class ManifestTable(Table):
     manifest: Annotated[int, Field(ge=1, le=1, json_schema_extra={"const": 1})]
     name: Name | None = Field(default=None, description="Part of every message's identity.")
     transport: str | None = None
+    stop_on_failure: bool = Field(
+        default=False,
+        description="After a message that was not sent, its recipient gets no later one of it.",
+    )
     defaults: DefaultsTable = Field(default_factory=DefaultsTable)
     vars: dict[str, Any] = Field(default_factory=dict, description="Variables for the templates.")
     messages: list[MessageTable] = Field(min_length=1)

@@ -137,7 +137,8 @@ class Client:
         if len(text) > MAX_TEXT:
             text = text[: MAX_TEXT - 1] + "…"
         if verdict.outcome is NotSent:
-            return NotSent(text, code=verdict.code, retry_after=verdict.retry_after)
+            wait, throttled = verdict.retry_after, verdict.throttled
+            return NotSent(text, code=verdict.code, retry_after=wait, throttled=throttled)
         return verdict.outcome(text, code=verdict.code)
 
     def _without_token(self, text: str) -> str:

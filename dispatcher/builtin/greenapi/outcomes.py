@@ -60,6 +60,8 @@ BY_STATUS_WITHOUT_CODE: dict[int, Outcome] = {
     **dict.fromkeys(range(300, 400), Refused),
     **dict.fromkeys((404, 405, 413, 414, 415, 422), Refused),
 }
+# Not this message alone has to wait: there were too many requests, or the quota is used up.
+THROTTLED_STATUS, THROTTLED_CODE = 429, 82
 HINTS = {
     **dict.fromkeys(range(200, 300), "the answer has no id"),
     **dict.fromkeys(range(300, 400), "redirects are not followed, check {setting}"),
@@ -75,6 +77,7 @@ class Verdict(NamedTuple):
     code: str | None
     text: str
     retry_after: float | None = None
+    throttled: bool = False
 
 
 class AnswerTooLarge(Exception):
@@ -148,6 +151,7 @@ def of_answer(route: Route, answer: Answer) -> Verdict:
         f"http {answer.status}" if code is None else str(code),
         f"{hint}: {answer.words}" if hint else answer.words,
         answer.retry_after,
+        answer.status == THROTTLED_STATUS or code == THROTTLED_CODE,
     )
 
 

@@ -44,6 +44,8 @@ class GreenApi:
 
     def __init__(self, settings: GreenApiSettings) -> None:
         self._settings = settings
+        self.rate, self.recipient_rate = settings.rate, settings.recipient_rate
+        self.patience = settings.connect_timeout + settings.read_timeout
         self._messages = routes.messages(settings)
         self._media = routes.media(settings)
         self._threads = threading.local()

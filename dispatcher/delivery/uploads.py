@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from dispatcher.errors import DeliveryError, NotSent, OutcomeUnknown, Refused
 from dispatcher.hookspecs import Transport
-from dispatcher.models import MediaId, Payload, Upload
+from dispatcher.models import MediaId, Upload
 
 # An id that is about to expire could be gone before the message arrives.
 _MARGIN = timedelta(minutes=15)
+
+
+# An account, and the sha256 of a content.
+Place: TypeAlias = tuple[str, str]
 
 
 class MediaStore(Protocol):
@@ -23,34 +29,52 @@ class MediaStore(Protocol):
     def forget_upload(self, account: str, sha256: str) -> None: ...
 
 
+class Media(NamedTuple):
+    """The gateway's id of a content. `reused`: it was uploaded by an earlier run."""
+
+    id: str
+    reused: bool
+
+
 class Uploads:
     """Uploads on demand; of several threads that need one content, one uploads, the rest wait."""
 
     def __init__(self, store: MediaStore) -> None:
         self._store = store
         self._guard = threading.Lock()
-        self._locks: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
-        self._here: dict[tuple[str, str], MediaId] = {}
+        self._locks: defaultdict[Place, threading.Lock] = defaultdict(threading.Lock)
+        self._here: dict[Place, MediaId] = {}
+        self._fresh: set[Place] = set()
 
-    def media_id(self, transport: Transport, file: Upload) -> str:
+    def media(self, transport: Transport, file: Upload) -> Media:
         """The gateway's id of the file's content. Raises what `Transport.upload` raises.
 
         An unknown outcome is none here: at worst an orphan is left that expires.
         """
         place = (account(transport), file.sha256)
-        with self._guard:
-            lock = self._locks[place]
-        with lock:
+        with self._alone_with(place):
             known = self._here.get(place) or self._store.media_id(*place)
             if known is None or _expired(known):
                 known = _upload(transport, file)
                 self._store.remember_upload(*place, known)
+                self._fresh.add(place)
             self._here[place] = known
-            return known.id
+            return Media(known.id, place not in self._fresh)
 
-    def forget(self, transport: Transport, file: Upload) -> None:
-        """A message with this file was refused, perhaps for the file: the next run uploads it."""
-        self._store.forget_upload(account(transport), file.sha256)
+    def forget(self, transport: Transport, file: Upload, media: Media) -> None:
+        """The gateway may not know this id any longer: have the content uploaded once more."""
+        place = (account(transport), file.sha256)
+        with self._alone_with(place):
+            if place in self._here and self._here[place].id == media.id:
+                del self._here[place]
+                self._store.forget_upload(*place)
+
+    @contextmanager
+    def _alone_with(self, place: Place) -> Iterator[None]:
+        with self._guard:
+            lock = self._locks[place]
+        with lock:
+            yield
 
 
 def account(transport: Transport) -> str:
@@ -68,16 +92,6 @@ def filled_in(value: Any, reference: str, media_id: str) -> Any:
     if isinstance(value, list):
         return [filled_in(item, reference, media_id) for item in value]
     return media_id if value == reference else value
-
-
-def prepared(
-    uploads: Uploads, transport: Transport, payload: Payload, file: Upload | None
-) -> Payload:
-    """The payload as it will be posted, its file uploaded."""
-    if file is None:
-        return payload
-    filled: Payload = filled_in(payload, file.reference, uploads.media_id(transport, file))
-    return filled
 
 
 def _upload(transport: Transport, file: Upload) -> MediaId:

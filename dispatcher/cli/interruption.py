@@ -1,0 +1,36 @@
+"""Ctrl-C and SIGTERM: what is in flight ends, but nobody waits for ever."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from dispatcher.delivery import Delivery
+
+_MARGIN = 0.5  # seconds beyond what a transport needs
+
+
+@contextmanager
+def interruptible(delivery: Delivery, patience: Callable[[], float]) -> Iterator[None]:
+    """The first signal lets what is in flight end, for `patience()` seconds; a second one kills."""
+
+    def stop(number: int, _: FrameType | None) -> None:
+        if delivery.summary.interrupted:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        delivery.stop()
+        signal.setitimer(signal.ITIMER_REAL, patience() + _MARGIN)
+
+    def give_up(_: int, __: FrameType | None) -> None:
+        delivery.abandon()
+
+    handlers = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGALRM: give_up}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,170 @@
+"""A plan → outcomes: what is to be sent is sent, in order and in parallel; everything is told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterable, Iterator
+
+from dispatcher.config import Delivery as Settings
+from dispatcher.delivery.announcing import Announcer, Finished
+from dispatcher.delivery.courier import Courier, Result
+from dispatcher.delivery.pacing import Pace
+from dispatcher.delivery.reconciling import reconciled
+from dispatcher.delivery.retries import Retries
+from dispatcher.delivery.summary import Summary
+from dispatcher.delivery.task import Task
+from dispatcher.errors import JournalError, PluginError
+from dispatcher.hookspecs import Engine
+from dispatcher.journal import Journal
+from dispatcher.models import Failure, Message, Outcome
+from dispatcher.planning import GetTransport, PlannedMessage, PlanStatus
+
+__all__ = ["Abandoned", "Delivery", "Pace", "Summary"]
+
+
+class Abandoned(BaseException):
+    """Nobody waits any longer for what is in flight."""
+
+
+class Delivery:
+    """Carries out a plan, once. `finished` is told of every message, by one thread.
+
+    `resend`: statuses besides new and retry whose messages are sent, too.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        transports: GetTransport,
+        settings: Settings,
+        pace: Pace,
+        finished: Finished,
+        resend: Collection[PlanStatus] = (),
+    ) -> None:
+        self._journal, self._transports, self._finished = journal, transports, finished
+        self._workers = settings.workers
+        self._sendable = {"new", "retry", *resend}
+        self._stop = threading.Event()
+        retries = Retries(settings.attempts, settings.deadline)
+        self._courier = Courier(journal, transports, pace, retries, self._stop)
+        self._running = self._read_all = False
+        self._tasks: dict[str, Task] = {}
+        # Recipients, each with its manifest, who get no more of it: see `stop_on_failure`.
+        self._held: set[tuple[str, str]] = set()
+        self.summary = Summary()
+
+    def run(self, plan: Iterable[PlannedMessage], engine: Engine, total: int) -> Summary:
+        """Deliver what is to be sent, skip the rest. Raises PluginError.
+
+        `total`: how many messages the plan has; a run that is stopped does not read it to its end.
+        """
+        self._announcer = Announcer(self._tell, self._halt)
+        try:
+            self._running = True
+            engine.run(self._messages(plan), self._deliver, self._workers, self._stop.is_set)
+            self._require_everything(engine)
+        except Abandoned:
+            self._stop.set()
+        finally:
+            self._running = False
+            self._give_up_the_rest()
+            self._announcer.close()
+        self.summary.not_tried = total - sum(self.summary.counts.values())
+        return self.summary
+
+    def stop(self) -> None:
+        """Start no further message; what is in flight ends. May be called from a signal handler."""
+        self.summary.interrupted = True
+        self._stop.set()
+
+    def abandon(self) -> None:
+        """Wait no longer for what is in flight: it is unknown. For a signal handler."""
+        if self._running:
+            raise Abandoned
+
+    def _messages(self, plan: Iterable[PlannedMessage]) -> Iterator[Message]:
+        """What is to be sent, one by one; the rest is told."""
+        try:
+            for each in plan:
+                planned = reconciled(each, self._transports, self._journal)
+                if planned.status in self._sendable:
+                    self._tasks[planned.message.key] = Task(planned, planned.record)
+                    yield planned.message
+                else:
+                    self._announce(planned, Result(_skipped(planned)))
+            self._read_all = True
+        except Exception as error:
+            self._halt(str(error))
+            raise
+
+    def _deliver(self, message: Message) -> float | None:
+        """Carry a message further: see `Engine.run`."""
+        task = self._tasks.get(message.key)
+        if task is None:
+            raise PluginError(f"the engine delivers {message.key} twice, or it is not in the plan")
+        if self._stop.is_set():
+            return None
+        try:
+            result = self._carry(task)
+        except Exception as error:
+            self._halt(str(error))
+            raise
+        if not isinstance(result, Result):
+            return result
+        self._end(task, result)
+        return None
+
+    def _carry(self, task: Task) -> Result | float | None:
+        message = task.message
+        if (message.manifest, message.to) in self._held:
+            text = "an earlier message to this recipient was not sent (stop_on_failure)"
+            return task.left("skipped", "stop_on_failure", text)
+        try:
+            return self._courier.advance(task)
+        except JournalError as error:  # nothing left; no other message could be sent either
+            return task.left("failed", "journal", str(error), stop=str(error))
+
+    def _end(self, task: Task, result: Result) -> None:
+        # Whoever takes the task away has the word: the run may have been abandoned meanwhile.
+        if self._tasks.pop(task.message.key, None) is not None:
+            self._announce(task.planned, result)
+        if result.stop is not None:
+            self._halt(result.stop)
+
+    def _announce(self, planned: PlannedMessage, result: Result) -> None:
+        message, outcome = planned.message, result.outcome
+        if planned.stop_on_failure and outcome.status in ("failed", "unknown"):
+            self._held.add((message.manifest, message.to))
+        self._announcer.tell(message, outcome, result.written)
+
+    def _give_up_the_rest(self) -> None:
+        """Tell of every message that was tried and has no outcome yet."""
+        for task in list(self._tasks.values()):
+            result = self._courier.give_up(task)
+            if result is not None:
+                self._end(task, result)
+
+    def _require_everything(self, engine: Engine) -> None:
+        if not self._stop.is_set() and (self._tasks or not self._read_all):
+            left = len(self._tasks) or "some"
+            raise PluginError(f'the engine "{engine.name}" left {left} messages undelivered')
+
+    def _halt(self, why: str) -> None:
+        self.summary.stopped = self.summary.stopped or why
+        self._stop.set()
+
+    def _tell(self, message: Message, outcome: Outcome) -> None:
+        self.summary.count(outcome.status)
+        self._finished(message, outcome)
+
+
+def _skipped(planned: PlannedMessage) -> Outcome:
+    """What is not sent: it was, or what it would say changed, or nobody knows whether it was."""
+    if planned.status == "unknown":
+        text = "an earlier attempt may have arrived; settle it, then send again"
+        return Outcome(status="unknown", error=Failure(code="unsettled", text=text))
+    error = None
+    if planned.status == "changed":
+        text = "it was sent with other content; raise its revision to send it once more"
+        error = Failure(code="changed", text=text)
+    return Outcome(status="skipped", id=planned.record.id if planned.record else None, error=error)

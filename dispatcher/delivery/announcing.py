@@ -1,0 +1,71 @@
+"""Outcomes are told by one thread, one after the other, as soon as they are on disk."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import Queue
+from typing import Any, NamedTuple
+
+from dispatcher.errors import JournalError
+from dispatcher.models import Failure, Message, Outcome
+
+Finished = Callable[[Message, Outcome], None]
+
+# How many outcomes may wait to be told before workers wait with them.
+_BACKLOG = 1000
+
+
+class News(NamedTuple):
+    """An outcome that is told when it is `written`, or that nothing has to be written of."""
+
+    message: Message
+    outcome: Outcome
+    written: Future[Any] | None
+
+
+class Announcer:
+    """Tells `finished` every outcome; an exception that it raises is raised by `close`.
+
+    `halt` is called, with a sentence, when the journal cannot keep an outcome or nobody can be
+    told: then the run is to end.
+    """
+
+    def __init__(self, finished: Finished, halt: Callable[[str], None]) -> None:
+        self._finished, self._halt = finished, halt
+        self._news: Queue[News | None] = Queue(_BACKLOG)
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._work, name="announcer", daemon=True)
+        self._thread.start()
+
+    def tell(self, message: Message, outcome: Outcome, written: Future[Any] | None = None) -> None:
+        """Have an outcome told; may be called from any thread."""
+        self._news.put(News(message, outcome, written))
+
+    def close(self) -> None:
+        """Tell what is left to tell."""
+        self._news.put(None)
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def _work(self) -> None:
+        while (news := self._news.get()) is not None:
+            try:
+                self._finished(news.message, self._certain(news))
+            except Exception as error:
+                self._error = self._error or error
+                self._halt(f"an outcome cannot be reported: {error or type(error).__name__}")
+
+    def _certain(self, news: News) -> Outcome:
+        """The outcome, once it is on disk; what the journal cannot keep is unknown."""
+        try:
+            if news.written is not None:
+                news.written.result()
+        except JournalError as error:
+            self._halt(str(error))
+            if news.outcome.status != "failed":
+                failure = Failure(code="journal", text=str(error))
+                return news.outcome.model_copy(update={"status": "unknown", "error": failure})
+        return news.outcome

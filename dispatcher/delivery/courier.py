@@ -1,0 +1,149 @@
+"""One message, carried further: upload, wait for its turn, journal, send, and what follows."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from dispatcher.delivery.pacing import SHORT, Pace
+from dispatcher.delivery.retries import Budget, Retries, asked_for
+from dispatcher.delivery.task import Result, Task, failure
+from dispatcher.delivery.uploads import Uploads, filled_in
+from dispatcher.errors import AccountRefused, DeliveryError, NotSent, OutcomeUnknown
+from dispatcher.hookspecs import Transport
+from dispatcher.journal import Ending, Journal
+from dispatcher.models import Failure, Payload, Receipt
+from dispatcher.planning import GetTransport
+
+__all__ = ["Courier", "Result"]
+
+_ABANDONED = Failure(code="interrupted", text="the run was interrupted before the gateway's answer")
+
+
+class Courier:
+    """Makes attempts, for many threads. `stop`: set when no further attempt is to begin."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        transports: GetTransport,
+        pace: Pace,
+        retries: Retries,
+        stop: threading.Event,
+    ) -> None:
+        self._journal, self._transports, self._pace = journal, transports, pace
+        self._retries, self._budget, self._stop = retries, Budget(), stop
+        self._uploads = Uploads(journal)
+
+    def advance(self, task: Task) -> Result | float | None:
+        """How the message ended, or the seconds after which it wants to go on; None: stopped.
+
+        Raises JournalError, and then nothing left.
+        """
+        if task.not_yet > 0:
+            return self._not_yet(task)
+        transport = self._transports(task.message.transport)
+        try:
+            payload = self._prepared(transport, task)
+        except DeliveryError as error:
+            return self._failed(task, transport, error)
+        wait = self._pace.wait(transport, task.message.to)
+        if wait > SHORT:
+            return wait
+        if wait and self._stop.wait(wait):
+            return None
+        return self._attempt(task, transport, payload)
+
+    def give_up(self, task: Task) -> Result | None:
+        """The run ends before the message has: what is known of it; None: it was never tried."""
+        if task.claim is not None:
+            ending = Ending("unknown", error=_ABANDONED)
+            return task.ended(ending, self._write(task, ending))
+        if task.error is None:
+            return None
+        return task.left("failed", task.error.code or "", task.error.text)
+
+    def _not_yet(self, task: Task) -> Result | float:
+        """The gateway asked for no attempt yet: wait as long as for one message is allowed."""
+        if task.not_yet <= self._retries.deadline:
+            return task.not_yet
+        text = f"the gateway asked for no attempt before {task.not_before:%Y-%m-%d %H:%M:%S} UTC"
+        return task.left("failed", "not_before", text)
+
+    def _prepared(self, transport: Transport, task: Task) -> Payload:
+        """The payload as it will be posted, its file uploaded."""
+        file, payload = task.planned.upload, task.planned.payload
+        if file is None:
+            return payload
+        task.begin()
+        task.media = self._uploads.media(transport, file)
+        filled: Payload = filled_in(payload, file.reference, task.media.id)
+        return filled
+
+    def _attempt(self, task: Task, transport: Transport, payload: Payload) -> Result | float:
+        task.begin()
+        task.claim = self._journal.claim(task.message, task.planned.digest, task.known)
+        if task.claim is None:
+            return task.left("skipped", "claimed", "another run has it, or it was just settled")
+        try:
+            receipt = _sent(transport, payload)
+        except DeliveryError as error:
+            return self._failed(task, transport, error)
+        task.attempts += 1
+        self._budget.refund()
+        ending = Ending("sent", id=receipt.id)
+        return task.ended(ending, self._write(task, ending))
+
+    def _failed(self, task: Task, transport: Transport, error: DeliveryError) -> Result | float:
+        """What follows from an attempt that did not end well: another one, or its outcome."""
+        task.attempts += 1
+        task.error = error
+        wait = self._next_attempt(task, transport, error)
+        stop = error.text if isinstance(error, AccountRefused) else None
+        if isinstance(error, NotSent) and wait is not None and not self._budget.spend(error):
+            wait, stop = None, f"too many attempts fail: {error.text}"
+        pause = asked_for(error) if wait is None else wait
+        not_before = datetime.now(UTC) + timedelta(seconds=pause) if pause else None
+        ending = Ending(_status(error), None, failure(error), not_before)
+        written = self._write(task, ending)
+        if wait is None:
+            return task.ended(ending, written, stop)
+        written.result()  # the next attempt is made from what the journal says now
+        task.wait_for_next(not_before)
+        return wait
+
+    def _next_attempt(self, task: Task, transport: Transport, error: DeliveryError) -> float | None:
+        """Seconds until the next attempt; None: there is none in this run."""
+        wait = self._retries.wait(error, task.attempts, task.elapsed)
+        if isinstance(error, NotSent) and error.throttled:
+            self._pace.pause(transport, max(wait or 0.0, asked_for(error)))
+        file, media = task.planned.upload, task.media
+        if file and media and task.may_have_stale_media(error):
+            self._uploads.forget(transport, file, media)
+            return 0.0
+        return wait
+
+    def _write(self, task: Task, ending: Ending) -> Future[Any]:
+        if task.claim is None:  # it failed before anything could leave
+            return self._journal.fail(task.message, task.planned.digest, task.known, ending)
+        return self._journal.conclude(task.claim, ending)
+
+
+def _sent(transport: Transport, payload: Payload) -> Receipt:
+    """Call a transport; whatever it raises besides its own words may have left: unknown."""
+    try:
+        receipt = transport.send(payload)
+    except DeliveryError:
+        raise
+    except Exception as error:
+        text = f"the transport failed: {type(error).__name__}"
+        raise OutcomeUnknown(text, code="transport_error") from error
+    if not isinstance(receipt, Receipt):
+        raise OutcomeUnknown("the transport returned no receipt", code="transport_error")
+    return receipt
+
+
+def _status(error: DeliveryError) -> Literal["failed", "unknown"]:
+    return "unknown" if isinstance(error, OutcomeUnknown) else "failed"

@@ -1,0 +1,174 @@
+"""When a message may leave: no faster than the account and its recipient allow.
+
+The rates are those of pyrate-limiter's GCRA, a bucket that refills steadily. Its state is one
+number for each account and each recipient, kept in a file for all runs on this machine.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Self
+
+from pyrate_limiter import GCRA, Duration, Rate
+
+from dispatcher.delivery.uploads import account
+from dispatcher.errors import ConfigError
+from dispatcher.hookspecs import Transport
+
+# Seconds for which an account is held back at the most, whatever a gateway says.
+LONGEST_PAUSE = 15 * 60.0
+_FURTHEST = 2 * 24 * 3600
+# Seconds for which a thread may sleep until its turn, which then is taken.
+SHORT = 5.0
+
+_UNITS = {"s": Duration.SECOND, "min": Duration.MINUTE, "h": Duration.HOUR, "d": Duration.DAY}
+# Of what the rate allows in a second, this much may leave at once.
+_BURST = 0.1
+# Where no rate is set, there is still an account that can be told to pause.
+_UNLIMITED = Rate(1000, 1, burst=1000)
+_gcra = GCRA()
+
+
+@cache
+def parsed(rate: str | None) -> Rate:
+    """A rate like "50/s", "10/min", "0.5/s", "1000/d". Raises ConfigError."""
+    if rate is None:
+        return _UNLIMITED
+    try:
+        number, unit = rate.split("/")
+        thousands = round(float(number) * 1000)
+        interval = int(_UNITS[unit.strip()])
+        burst = max(1, round(_BURST * float(number) * 1000 / interval))
+        return Rate(thousands, interval * 1000, burst=burst)
+    except (ValueError, KeyError, AssertionError):
+        raise ConfigError(f'"{rate}" is not a rate; write one like "50/s" or "10/min"') from None
+
+
+class Turns:
+    """The numbers, in a file that all runs on this machine share; `clock`: seconds since 1970."""
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._path = path
+        with self._blamed():
+            self._connection = _opened(path, clock())
+
+    def take(self, rates: Mapping[str, Rate], within: float) -> float:
+        """Seconds until it is the turn at every key; taken, unless further away than `within`."""
+        with self._changing() as connection:
+            now = round(self._clock() * 1000)
+            states = {key: _state(connection, key, now) for key in rates}
+            wait = max(_wait(rates[key], state, now) for key, state in states.items())
+            if wait <= within * 1000:
+                for key, state in states.items():
+                    (after, *_), _ = _gcra.step([rates[key]], (state,), now + wait, 1)
+                    connection.execute("REPLACE INTO turns VALUES (?, ?)", [key, int(after)])
+            return wait / 1000
+
+    def pause(self, key: str, rate: Rate, seconds: float) -> None:
+        """Let nobody have a turn for so long; then one after the other, not many at once."""
+        pause = round(min(seconds, LONGEST_PAUSE) * 1000)
+        refill = rate.interval * 1000 // rate.limit
+        with self._changing() as connection:
+            now = round(self._clock() * 1000)
+            after = max(
+                _state(connection, key, now), (now + pause) * 1000 + refill * (rate.burst - 1)
+            )
+            connection.execute("REPLACE INTO turns VALUES (?, ?)", [key, after])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    @contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, self._blamed():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            finally:
+                self._connection.execute("COMMIT")
+
+    @contextmanager
+    def _blamed(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, sqlite3.Error) as error:
+            raise ConfigError(
+                f"cannot keep the pace of sending in {self._path}: {error}; if it is damaged, "
+                "delete it"
+            ) from None
+
+
+class Pace:
+    """When the messages of this run may leave."""
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+
+    def wait(self, transport: Transport, to: str) -> float:
+        """Seconds until a message to `to` may leave; up to `SHORT` it is its turn then.
+
+        What is further away is to be asked for again. Call it once for each attempt.
+        """
+        whole = account(transport)
+        rates = {whole: _rate(transport)}
+        if getattr(transport, "recipient_rate", None):
+            rates[f"{whole}/{to}"] = parsed(transport.recipient_rate)  # type: ignore[attr-defined]
+        return self._turns.take(rates, SHORT)
+
+    def pause(self, transport: Transport, seconds: float) -> None:
+        """Hold everything of a transport's account back for so long."""
+        self._turns.pause(account(transport), _rate(transport), seconds)
+
+
+def default_path() -> Path:
+    """Where this user's runs share their pace: the XDG state folder, or a temporary one."""
+    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    folder = Path(home, "message-dispatcher")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        folder = Path(tempfile.gettempdir(), f"message-dispatcher-{os.getuid()}")
+        folder.mkdir(mode=0o700, exist_ok=True)
+    return folder / "pace.db"
+
+
+def _rate(transport: Transport) -> Rate:
+    return parsed(getattr(transport, "rate", None))
+
+
+def _state(connection: sqlite3.Connection, key: str, now: int) -> int:
+    found = connection.execute("SELECT state FROM turns WHERE key = ?", [key]).fetchone()
+    state: int = found[0] if found else 0
+    # Further in the future than anybody asks for: the clock was set back.
+    return state if state < (now + _FURTHEST * 1000) * 1000 else 0
+
+
+def _wait(rate: Rate, state: int, now: int) -> int:
+    _, decision = _gcra.step([rate], (state,), now, 1)
+    return decision.retry_after_ms or 0
+
+
+def _opened(path: Path, now: float) -> sqlite3.Connection:
+    # It is no journal: after a power cut there is nothing in it that anybody needs.
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+    connection.execute("PRAGMA synchronous=OFF")
+    connection.execute("PRAGMA journal_mode=TRUNCATE")
+    connection.execute("CREATE TABLE IF NOT EXISTS turns (key TEXT PRIMARY KEY, state INTEGER)")
+    connection.execute("DELETE FROM turns WHERE state < ?", [int(now * 1e6)])
+    return connection

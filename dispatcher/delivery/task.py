@@ -1,0 +1,101 @@
+"""One message on its way: what the journal knows of it, what was tried, and how that ended."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any, NamedTuple
+
+from dispatcher.delivery.uploads import Media
+from dispatcher.errors import AccountRefused, DeliveryError, Refused
+from dispatcher.journal import Claim, Ending
+from dispatcher.models import Failure, Message, Outcome, Record, Status
+from dispatcher.planning import PlannedMessage
+
+
+class Result(NamedTuple):
+    """How a message ended in this run.
+
+    `written`: when it is on disk; None: the journal has nothing to learn. `stop`: why the whole run
+    is to end.
+    """
+
+    outcome: Outcome
+    written: Future[Any] | None = None
+    stop: str | None = None
+
+
+@dataclass
+class Task:
+    """A planned message on its way; one thread at a time works on it.
+
+    `known`: what the journal says of it. `attempts`: in this run. `claim`: of the attempt that is
+    under way. `error`: how the last attempt ended.
+    """
+
+    planned: PlannedMessage
+    known: Record | None
+    attempts: int = 0
+    claim: Claim | None = None
+    error: DeliveryError | None = None
+    media: Media | None = None
+    _began: float | None = None
+    _media_renewed: bool = False
+
+    @property
+    def message(self) -> Message:
+        return self.planned.message
+
+    def begin(self) -> None:
+        """An attempt begins; what the first one had to wait for does not count."""
+        self._began = self._began or monotonic()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the first attempt began."""
+        return monotonic() - (self._began or monotonic())
+
+    @property
+    def not_before(self) -> datetime | None:
+        """When the next attempt may be made, if that was said."""
+        return self.known.not_before if self.known else None
+
+    @property
+    def not_yet(self) -> float:
+        """Seconds until the next attempt may be made."""
+        return (self.not_before - datetime.now(UTC)).total_seconds() if self.not_before else 0.0
+
+    def wait_for_next(self, not_before: datetime | None) -> None:
+        """The journal was told how the attempt ended; the next one is made from there."""
+        attempts = self.known.attempts + 1 if self.known else 1
+        self.known = Record(
+            digest=self.planned.digest, status="failed", attempts=attempts, not_before=not_before
+        )
+        self.claim = None
+
+    def may_have_stale_media(self, error: DeliveryError) -> bool:
+        """Whether the gateway may just not know the file any longer; true once at the most."""
+        refused = isinstance(error, Refused) and not isinstance(error, AccountRefused)
+        stale = refused and self.media is not None and self.media.reused
+        once = stale and not self._media_renewed
+        self._media_renewed = self._media_renewed or once
+        return once
+
+    def ended(self, ending: Ending, written: Future[Any], stop: str | None = None) -> Result:
+        """The last attempt of this run ended so."""
+        outcome = Outcome(
+            status=ending.status, id=ending.id, attempts=self.attempts, error=ending.error
+        )
+        return Result(outcome, written, stop)
+
+    def left(self, status: Status, code: str, text: str, stop: str | None = None) -> Result:
+        """No further attempt is made; the journal has nothing to learn of that."""
+        error = Failure(code=code, text=text)
+        return Result(Outcome(status=status, attempts=self.attempts, error=error), None, stop)
+
+
+def failure(error: DeliveryError) -> Failure:
+    """An error as it is told and kept."""
+    return Failure(code=error.code, text=error.text)

@@ -1,0 +1,50 @@
+"""What databases differ in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dispatcher.errors import JournalError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.sql.elements import ColumnElement
+
+
+class Backend(Protocol):
+    """A database that can hold a journal.
+
+    `name`: how errors call it, without a password. `exclusive`: whoever is `prepared` is the only
+    one that writes. `insert`: makes an INSERT statement that knows ON CONFLICT.
+    """
+
+    name: str
+    exclusive: bool
+    insert: Callable[..., Any]
+
+    def exists(self) -> bool: ...
+    def prepared(self, run: str, patience: float) -> AbstractContextManager[None]: ...
+    def connect(self, *, read_only: bool = False) -> Engine: ...
+    def make_room(self, connection: Connection) -> None: ...
+    def version(self, connection: Connection) -> int: ...
+    def set_version(self, connection: Connection, version: int) -> None: ...
+    def now(self) -> ColumnElement[float]: ...
+
+
+def backend(url: str) -> Backend:
+    """The database that a journal's URL means. Raises JournalError."""
+    if url.startswith("sqlite:///"):
+        from dispatcher.journal.sqlite import SqliteBackend
+
+        return SqliteBackend(url)
+    if url.startswith(("postgresql://", "postgres://")):
+        from dispatcher.journal.postgres import PostgresBackend
+
+        return PostgresBackend(url)
+    scheme = url.partition("://")[0] if "://" in url else url
+    raise JournalError(
+        'a journal is an SQLite file, "sqlite:///PATH", or a PostgreSQL database, '
+        f'"postgresql://…", not "{scheme[:40]}"'
+    )

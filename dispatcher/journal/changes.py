@@ -1,0 +1,252 @@
+"""What changes a journal: each function is part of a transaction, and none changes a row that is
+not as its caller believes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
+
+from dispatcher.journal.backend import Backend
+from dispatcher.journal.schema import events, messages, uploads, workers
+from dispatcher.models import Failure, MediaId, Message, Record
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, CursorResult, Dialect
+    from sqlalchemy.sql.elements import ClauseElement
+
+_INTERRUPTED = Failure(code="interrupted", text="the run ended before the gateway's answer")
+_IDENTITY = ("key", "run", "manifest", "message", "recipient", "transport")
+_NOTHING: dict[str, str | None] = {"receipt": None, "error_code": None, "error_text": None}
+_ENDING = ("status", "not_before", "changed_at", *_NOTHING)
+
+
+class Claim(NamedTuple):
+    """The right to make one attempt: the key, and which attempt over all runs it is."""
+
+    key: str
+    attempt: int
+
+
+class Ending(NamedTuple):
+    """How an attempt ended: "sent", "failed" or "unknown".
+
+    `not_before`: after a failure, the next attempt is not to be made earlier.
+    """
+
+    status: Literal["sent", "failed", "unknown"]
+    id: str | None = None
+    error: Failure | None = None
+    not_before: datetime | None = None
+
+    @property
+    def columns(self) -> dict[str, str | None]:
+        """The columns that a message and its event have in common."""
+        return {
+            "receipt": self.id,
+            "error_code": self.error.code if self.error else None,
+            "error_text": self.error.text if self.error else None,
+        }
+
+
+class Changes:
+    """The changes that one worker, `owner`, makes. Statements are made once: that takes time."""
+
+    def __init__(self, backend: Backend, owner: str, dialect: Dialect) -> None:
+        self._backend, self._owner = backend, owner
+        self._claim = Prepared(_claim(backend.insert), dialect)
+        self._conclude = Prepared(_conclude(), dialect)
+        self._add_event = Prepared(_add_event(), dialect)
+
+    def claim(
+        self, connection: Connection, message: Message, digest: str, known: Record | None
+    ) -> Claim | None:
+        """Note that an attempt begins; None: the row is not as `known` says, so it must not."""
+        now = _now()
+        attempt: int | None = self._claim(
+            connection,
+            **_identity(message),
+            digest=digest,
+            owner=self._owner,
+            changed_at=now,
+            known_status=known.status if known else None,
+            known_attempts=known.attempts if known else None,
+        ).scalar()
+        if attempt is None:
+            return None
+        self._note(connection, Claim(message.key, attempt), "sending", now, _NOTHING)
+        return Claim(message.key, attempt)
+
+    def conclude(self, connection: Connection, claim: Claim, ending: Ending) -> bool:
+        """Note how an attempt ended; False: somebody else has decided that meanwhile.
+
+        An attempt that others had to call unknown, because this worker did not show for too long,
+        may still end well.
+        """
+        now = _now()
+        whose: dict[str, str | int] = {
+            "of_key": claim.key,
+            "of_attempt": claim.attempt,
+            "of_owner": self._owner,
+        }
+        if self._conclude(connection, **whose, **_ending(ending, now)).rowcount == 0:
+            return False
+        self._note(connection, claim, ending.status, now, ending.columns)
+        return True
+
+    def decide(self, connection: Connection, claim: Claim, status: str, ending: Ending) -> bool:
+        """Change a row that has this status and attempt, whoever's it is; False: it has not."""
+        now = _now()
+        as_believed = (
+            messages.c.key == claim.key,
+            messages.c.attempts == claim.attempt,
+            messages.c.status == status,
+        )
+        statement = sa.update(messages).where(*as_believed).values(**_ending(ending, now))
+        if connection.execute(statement).rowcount == 0:
+            return False
+        self._note(connection, claim, ending.status, now, ending.columns)
+        return True
+
+    def recover(self, connection: Connection) -> int:
+        """Call unknown what workers that are no more left "sending"; how many there were."""
+        alive = sa.select(workers.c.owner).where(workers.c.lease > self._backend.now())
+        dead = sa.or_(messages.c.owner.is_(None), messages.c.owner.not_in(alive))
+        query = sa.select(messages.c.key, messages.c.attempts).where(
+            messages.c.status == sa.literal_column("'sending'"), dead
+        )
+        rows = connection.execute(query.with_for_update(skip_locked=True)).all()
+        for row in rows:
+            self.decide(connection, Claim(*row), "sending", Ending("unknown", error=_INTERRUPTED))
+        return len(rows)
+
+    def enter(self, connection: Connection, run: str, host: str, pid: int) -> None:
+        """Be one of the workers; where only one can be, those of before are no more."""
+        if self._backend.exclusive:
+            connection.execute(sa.delete(workers))
+        connection.execute(
+            sa.insert(workers).values(
+                owner=self._owner, run=run, host=host, pid=pid, started_at=_now(), lease=0
+            )
+        )
+
+    def renew(self, connection: Connection, seconds: float) -> None:
+        """Show that this worker lives, for so long."""
+        mine = sa.update(workers).where(workers.c.owner == self._owner)
+        connection.execute(mine.values(lease=self._backend.now() + seconds))
+
+    def leave(self, connection: Connection) -> None:
+        """Be a worker no more."""
+        connection.execute(sa.delete(workers).where(workers.c.owner == self._owner))
+
+    def _note(
+        self,
+        connection: Connection,
+        claim: Claim,
+        status: str,
+        at: str,
+        columns: dict[str, str | None],
+    ) -> None:
+        key, attempt = claim
+        self._add_event(connection, key=key, attempt=attempt, status=status, at=at, **columns)
+
+    def remember_upload(
+        self, connection: Connection, account: str, sha256: str, media: MediaId
+    ) -> None:
+        """Keep the id of an uploaded content; without an expiry it is not worth keeping."""
+        if media.expires_at is None:
+            return
+        row = {"media_id": media.id, "expires_at": media.expires_at.isoformat()}
+        upsert = self._backend.insert(uploads).values(account=account, sha256=sha256, **row)
+        connection.execute(
+            upsert.on_conflict_do_update(index_elements=["account", "sha256"], set_=row)
+        )
+
+
+def forget_upload(connection: Connection, account: str, sha256: str) -> None:
+    """Have this content uploaded again when it is needed next."""
+    chosen = (uploads.c.account == account, uploads.c.sha256 == sha256)
+    connection.execute(sa.delete(uploads).where(*chosen))
+
+
+class Prepared:
+    """A statement that is compiled once: for each call, that alone takes longer than carrying it
+    out. Works with values for all of the statement's named parameters."""
+
+    def __init__(self, statement: ClauseElement, dialect: Dialect) -> None:
+        compiled: Any = statement.compile(dialect=dialect)
+        self._sql, self._order, self._fixed = str(compiled), compiled.positiontup, compiled.params
+
+    def __call__(self, connection: Connection, **values: str | int | None) -> CursorResult[Any]:
+        all_ = {**self._fixed, **values}
+        parameters = all_ if self._order is None else tuple(all_[name] for name in self._order)
+        return connection.exec_driver_sql(self._sql, parameters)
+
+
+def _parameters(*names: str) -> dict[str, Any]:
+    return {name: sa.bindparam(name, type_=sa.Text) for name in names}
+
+
+def _claim(insert: Callable[..., Any]) -> ClauseElement:
+    """Insert a row that is "sending", or make one so that is exactly as it is believed to be."""
+    fresh = {"status": "sending", "not_before": None, **_NOTHING}
+    again = _parameters("digest", "transport", "owner", "changed_at")
+    new = {**_parameters(*_IDENTITY), **again, **fresh, "attempts": 1}
+    believed = sa.and_(
+        messages.c.status == sa.bindparam("known_status", type_=sa.Text),
+        messages.c.attempts == sa.bindparam("known_attempts", type_=sa.Integer),
+    )
+    statement: ClauseElement = (
+        insert(messages)
+        .values(new)
+        .on_conflict_do_update(
+            index_elements=["key"],
+            set_={**again, **fresh, "attempts": messages.c.attempts + 1},
+            where=believed,
+        )
+        .returning(messages.c.attempts)
+    )
+    return statement
+
+
+def _conclude() -> ClauseElement:
+    open_ = [messages.c.status == sa.literal_column(f"'{each}'") for each in ("sending", "unknown")]
+    return (
+        sa.update(messages)
+        .where(
+            messages.c.key == sa.bindparam("of_key", type_=sa.Text),
+            messages.c.attempts == sa.bindparam("of_attempt", type_=sa.Integer),
+            messages.c.owner == sa.bindparam("of_owner", type_=sa.Text),
+            sa.or_(*open_),
+        )
+        .values(_parameters(*_ENDING))
+    )
+
+
+def _add_event() -> ClauseElement:
+    columns = _parameters("key", "at", "status", *_NOTHING)
+    return sa.insert(events).values(
+        {**columns, "attempt": sa.bindparam("attempt", type_=sa.Integer)}
+    )
+
+
+def _identity(message: Message) -> dict[str, str]:
+    run = message.key.partition("/")[0]
+    values = (message.key, run, message.manifest, message.id, message.to, message.transport)
+    return dict(zip(_IDENTITY, values, strict=True))
+
+
+def _ending(ending: Ending, now: str) -> dict[str, str | None]:
+    not_before = ending.not_before.isoformat(timespec="seconds") if ending.not_before else None
+    return {
+        "status": ending.status,
+        "not_before": not_before,
+        "changed_at": now,
+        **ending.columns,
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,93 @@
+"""A journal in a PostgreSQL database: any number of runs and machines at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
+from sqlalchemy.dialects.postgresql import insert  # noqa: TID253
+
+from dispatcher.errors import JournalError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL, Connection, Engine
+    from sqlalchemy.sql.elements import ColumnElement
+
+PREFIXES = ("postgresql://", "postgres://")
+# The tables have a schema of their own, so that they can live in any database.
+_SCHEMA = "dispatcher"
+# Any number that nothing else in the database uses as a lock: two first runs make the tables once.
+_MAKING_TABLES = 0x64697370
+
+
+class PostgresBackend:
+    """Nobody is alone with it: whose attempt is whose stands in the journal."""
+
+    exclusive = False
+    insert = staticmethod(insert)
+
+    def __init__(self, url: str) -> None:
+        self._url = _parsed(url)
+        self.name = self._url.render_as_string(hide_password=True).replace("+psycopg", "")
+
+    def exists(self) -> bool:
+        """A database is always there to be asked."""
+        return True
+
+    @contextmanager
+    def prepared(self, run: str, patience: float) -> Iterator[None]:
+        """Nothing to prepare, and nobody to wait for."""
+        yield
+
+    def connect(self, *, read_only: bool = False) -> Engine:
+        """One connection, durable with every commit, for one thread at a time."""
+        engine = sa.create_engine(self._url, poolclass=sa.pool.StaticPool)
+
+        @sa.event.listens_for(engine, "connect")
+        def configure(connection: Any, _: Any) -> None:
+            connection.execute(f"SET search_path TO {_SCHEMA}")
+            connection.execute("SET synchronous_commit TO on")
+            connection.commit()
+            connection.read_only = read_only
+
+        return engine
+
+    def make_room(self, connection: Connection) -> None:
+        """Have a place for tables; until the transaction ends, nobody else makes any."""
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MAKING_TABLES})")
+        connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {_SCHEMA}")
+
+    def version(self, connection: Connection) -> int:
+        """The version of the tables; 0: there are none yet."""
+        there = connection.exec_driver_sql(f"SELECT to_regclass('{_SCHEMA}.version')").scalar()
+        if there is None:
+            return 0
+        version: int = connection.exec_driver_sql("SELECT number FROM version").scalar_one()
+        return version
+
+    def set_version(self, connection: Connection, version: int) -> None:
+        """Note the version of the tables that were just made."""
+        connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS version (number integer NOT NULL)")
+        connection.exec_driver_sql("DELETE FROM version")
+        connection.exec_driver_sql(f"INSERT INTO version VALUES ({version})")
+
+    def now(self) -> ColumnElement[float]:
+        """Seconds since 1970, by the database's clock: it is the same for all machines."""
+        return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Float)
+
+
+def _parsed(url: str) -> URL:
+    try:
+        import psycopg  # noqa: F401 - to say what to do where it is missing
+    except ImportError:
+        raise JournalError(
+            "a PostgreSQL journal needs psycopg: pip install 'message-dispatcher[postgres]'"
+        ) from None
+    try:
+        return sa.make_url(url).set(drivername="postgresql+psycopg")
+    except (sa.exc.ArgumentError, ValueError):
+        raise JournalError(
+            "the journal's address cannot be read: postgresql://USER@HOST/DATABASE"
+        ) from None

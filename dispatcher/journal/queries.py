@@ -1,0 +1,136 @@
+"""What can be read from a journal, through any connection to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
+
+from dispatcher.journal.schema import events, messages, uploads
+from dispatcher.models import Failure, MediaId, Record
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+# SQLite allows 32,766 variables in a statement; a batch of keys stays far below.
+_KEYS_AT_ONCE = 500
+
+
+class Event(NamedTuple):
+    """A change of a message; `at` is UTC, ISO 8601; `attempt` counts over all runs."""
+
+    at: str
+    attempt: int | None
+    status: str
+    id: str | None
+    error: Failure | None
+
+
+class HistoryRow(NamedTuple):
+    """A message as the journal knows it; times are UTC, ISO 8601.
+
+    `not_before`: the gateway asked for no attempt earlier than this. `events`: every change of it,
+    the oldest first, if asked for.
+    """
+
+    key: str
+    run: str
+    manifest: str
+    message: str
+    recipient: str
+    transport: str
+    status: str
+    attempts: int
+    id: str | None
+    error: Failure | None
+    changed_at: str
+    not_before: str | None
+    events: tuple[Event, ...] = ()
+
+
+_RECORD = sa.select(
+    messages.c.key,
+    messages.c.digest,
+    messages.c.status,
+    messages.c.receipt,
+    messages.c.attempts,
+    messages.c.not_before,
+    messages.c.changed_at,
+).where(messages.c.key.in_(sa.bindparam("keys", expanding=True)))
+
+
+def lookup(connection: Connection, keys: Sequence[str]) -> dict[str, Record]:
+    """What is known of these keys."""
+    found: dict[str, Record] = {}
+    for start in range(0, len(keys), _KEYS_AT_ONCE):
+        for row in connection.execute(_RECORD, {"keys": keys[start : start + _KEYS_AT_ONCE]}):
+            found[row.key] = Record(
+                digest=row.digest,
+                status=row.status,
+                id=row.receipt,
+                attempts=row.attempts,
+                not_before=_time(row.not_before),
+                changed_at=_time(row.changed_at),
+            )
+    return found
+
+
+def history(
+    connection: Connection, filters: Mapping[str, str | None], with_events: bool = False
+) -> Iterator[HistoryRow]:
+    """Messages in the order of their last change; filters by column, exact, None: any."""
+    query = sa.select(messages).order_by(messages.c.changed_at, messages.c.key)
+    for column, value in filters.items():
+        if value is not None:
+            query = query.where(messages.c[column] == value)
+    for row in connection.execution_options(yield_per=_KEYS_AT_ONCE).execute(query):
+        yield HistoryRow(
+            row.key,
+            row.run,
+            row.manifest,
+            row.message,
+            row.recipient,
+            row.transport,
+            row.status,
+            row.attempts,
+            row.receipt,
+            _failure(row),
+            row.changed_at,
+            row.not_before,
+            _events(connection, row.key) if with_events else (),
+        )
+
+
+def began_at(connection: Connection, key: str) -> datetime | None:
+    """When the last attempt to send this message began."""
+    last = sa.select(sa.func.max(events.c.at)).where(
+        events.c.key == key, events.c.status == "sending"
+    )
+    return _time(connection.execute(last).scalar())
+
+
+def media_id(connection: Connection, account: str, sha256: str) -> MediaId | None:
+    """The gateway's id of this content, if it was uploaded before; it may have expired."""
+    query = sa.select(uploads.c.media_id, uploads.c.expires_at).where(
+        uploads.c.account == account, uploads.c.sha256 == sha256
+    )
+    row = connection.execute(query).first()
+    return MediaId(id=row.media_id, expires_at=_time(row.expires_at)) if row else None
+
+
+def _events(connection: Connection, key: str) -> tuple[Event, ...]:
+    query = sa.select(events).where(events.c.key == key).order_by(events.c.id)
+    return tuple(
+        Event(row.at, row.attempt, row.status, row.receipt, _failure(row))
+        for row in connection.execute(query)
+    )
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _failure(row: Any) -> Failure | None:
+    return Failure(code=row.error_code, text=row.error_text) if row.error_text else None

@@ -1,0 +1,123 @@
+"""A journal in an SQLite file: one sending run at a time, durable with every commit."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
+from sqlalchemy.dialects.sqlite import insert  # noqa: TID253
+
+from dispatcher.errors import JournalError
+from dispatcher.journal.locking import locked
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.sql.elements import ColumnElement
+
+PREFIX = "sqlite:///"
+_MOUNTS = Path("/proc/self/mounts")
+# The write-ahead log needs memory that all who use the file share: one machine.
+_NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs"}
+
+
+class SqliteBackend:
+    """`exclusive`: whoever opens it for sending is alone with it."""
+
+    exclusive = True
+    insert = staticmethod(insert)
+
+    def __init__(self, url: str) -> None:
+        self.path = Path(url.removeprefix(PREFIX))
+        self.name = str(self.path)
+        if not self.path.name:
+            raise JournalError(f'the journal "{url}" names no file: "{PREFIX}PATH"')
+
+    def exists(self) -> bool:
+        """Whether there is anything to read."""
+        return self.path.exists()
+
+    @contextmanager
+    def prepared(self, run: str, patience: float) -> Iterator[None]:
+        """The folder made, and the file held for one run. Raises JournalError, JournalLocked."""
+        _make_folder(self.path.parent)
+        _refuse_network(self.path.parent)
+        with locked(self.path, run, patience):
+            yield
+
+    def connect(self, *, read_only: bool = False) -> Engine:
+        """One connection, for one thread at a time."""
+        # Not by SQLAlchemy's URL: in one, a "?" or "%" of the path would have a meaning of its own.
+        uri = f"{self.path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+        engine = sa.create_engine(
+            "sqlite://",
+            creator=lambda: sqlite3.connect(uri, uri=True, check_same_thread=False),
+            poolclass=sa.pool.StaticPool,
+        )
+
+        @sa.event.listens_for(engine, "connect")
+        def configure(connection: Any, _: Any) -> None:
+            connection.execute("PRAGMA busy_timeout=5000")
+            if not read_only:
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.execute("PRAGMA synchronous=FULL")
+
+        return engine
+
+    def make_room(self, connection: Connection) -> None:
+        """The file is there already, and nobody else writes it."""
+
+    def version(self, connection: Connection) -> int:
+        """The version of the tables; 0: there are none yet."""
+        version: int = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+        return version
+
+    def set_version(self, connection: Connection, version: int) -> None:
+        """Note the version of the tables that were just made."""
+        connection.exec_driver_sql(f"PRAGMA user_version={version}")
+
+    def now(self) -> ColumnElement[float]:
+        """Seconds since 1970."""
+        return sa.literal(time.time())
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        ignore = folder / ".gitignore"
+        if folder.name == ".dispatcher" and not ignore.exists():
+            ignore.write_text("*\n")
+    except OSError as error:
+        raise JournalError(
+            f"cannot write to the journal's folder {folder}: {error.strerror}"
+        ) from None
+
+
+def _refuse_network(folder: Path) -> None:
+    kind = _file_system(folder)
+    if kind in _NETWORK_FILE_SYSTEMS:
+        raise JournalError(
+            f"the journal's folder {folder} lies on a network ({kind}), where SQLite can lose what "
+            "was sent; name a local one, or a PostgreSQL database: --journal postgresql://…"
+        )
+
+
+def _file_system(folder: Path) -> str | None:
+    """The kind of file system that holds a folder, or None where the system does not tell."""
+    try:
+        lines = _MOUNTS.read_text(errors="surrogateescape").splitlines()
+    except OSError:
+        return None
+    real = os.path.realpath(folder)
+    holding: dict[int, str] = {}
+    for line in lines:
+        _, point, kind, *_ = line.split(" ")
+        point = point.encode("latin-1", "replace").decode("unicode_escape")
+        if os.path.commonpath([real, point]) == point:
+            holding[len(point)] = kind  # of two at one place, the later one covers the other
+    return holding[max(holding)] if holding else None

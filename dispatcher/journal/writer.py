@@ -1,0 +1,132 @@
+"""One thread owns all that is written: what waits meanwhile goes to disk in one commit.
+
+Waiting for the disk is what a durable journal costs; many workers that wait for one commit pay it
+once. One writer is also what SQLite before 3.51.3 needs: two may corrupt its write-ahead log.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from queue import Empty, SimpleQueue
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
+
+from dispatcher.errors import JournalError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, Engine
+
+Answer = TypeVar("Answer")
+Operation = Callable[["Connection"], Any]
+
+# More would only make the first of them wait.
+_MOST_AT_ONCE = 500
+# Seconds. Nobody waits for the outcome of an attempt, but often an intent follows it at once.
+_LINGER = 0.01
+
+
+class Job(NamedTuple):
+    """An operation; `key`: the row that it changes, if any. In a commit, they are sorted by it.
+
+    `patient`: it may wait a moment for others to share its commit.
+    """
+
+    key: str
+    operation: Operation
+    answer: Future[Any]
+    patient: bool = False
+
+
+class Writer:
+    """Carries out operations in the order in which they come, many of them in one transaction.
+
+    An operation either does all of its work or raises, and then nothing of its commit happened:
+    each operation of that commit raises JournalError, with `name` in it.
+    `heartbeat` is carried out every `period` seconds, however much or little else there is.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        name: str,
+        heartbeat: Operation | None = None,
+        period: float = math.inf,
+    ) -> None:
+        self._engine, self._name = engine, name
+        self._heartbeat, self._period = heartbeat, period
+        self._due = monotonic() + period
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
+        self._thread.start()
+
+    def submit(
+        self, operation: Callable[[Connection], Answer], key: str = "", *, patient: bool = False
+    ) -> Future[Answer]:
+        """Have an operation carried out; its answer comes when it is on disk. See `Job`."""
+        answer: Future[Answer] = Future()
+        if self._closed:
+            answer.set_exception(JournalError(f"the journal {self._name} is closed"))
+        else:
+            self._jobs.put(Job(key, operation, answer, patient))
+        return answer
+
+    def close(self) -> None:
+        """Carry out what was submitted, and end the thread."""
+        self._closed = True
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        going_on = True
+        while going_on:
+            jobs, going_on = self._next_jobs()
+            if self._heartbeat and monotonic() >= self._due:
+                self._due = monotonic() + self._period
+                jobs.append(Job("", self._heartbeat, Future()))
+            # Rows are locked in the same order by everybody, so that nobody waits in a circle; the
+            # sort keeps the order of what is done to one row, and what only reads comes last.
+            self._carry_out(sorted(jobs, key=lambda job: (not job.key, job.key)))
+
+    def _next_jobs(self) -> tuple[list[Job], bool]:
+        """What waits, at most until the heartbeat is due, and whether more may come."""
+        jobs: list[Job] = []
+        patience = None if math.isinf(self._due) else max(0.0, self._due - monotonic())
+        try:
+            while (job := self._jobs.get(timeout=patience)) is not None:
+                jobs.append(job)
+                if len(jobs) >= _MOST_AT_ONCE:
+                    return jobs, True
+                patience = _LINGER if all(each.patient for each in jobs) else 0.0
+        except Empty:
+            return jobs, True
+        return jobs, False
+
+    def _carry_out(self, jobs: list[Job]) -> None:
+        if not jobs:
+            return
+        try:
+            with blamed(self._name), self._engine.begin() as connection:
+                answers = [job.operation(connection) for job in jobs]
+        except Exception as error:
+            for job in jobs:
+                job.answer.set_exception(error)
+        else:
+            for job, answer in zip(jobs, answers, strict=True):
+                job.answer.set_result(answer)
+
+
+@contextmanager
+def blamed(name: str) -> Iterator[None]:
+    """What the database raises, as a sentence about the journal of this name."""
+    try:
+        yield
+    except sa.exc.SQLAlchemyError as error:
+        cause = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+        raise JournalError(f"the journal {name} failed: {cause}") from error
