@@ -126,6 +126,8 @@ class Project:
             "GREENAPI_BASE_URL": url,
             "GREENAPI_MEDIA_URL": url,
             "GREENAPI_TOKEN": TOKEN,
+            # Its own pace: an account that one test had to pause is that of all others, too.
+            "XDG_STATE_HOME": str(folder.with_name(f"{folder.name}-state")),
         }
 
     def write(self, name: str, content: str | bytes) -> Path:

@@ -42,6 +42,11 @@ class Reporter:
         with self._lock:
             self._print(f"{coloured('warning')}: {text}", err=True)
 
+    def notice(self, text: str) -> None:
+        """Nothing happens for a while, and this is why."""
+        with self._lock:
+            self._print(text, err=True)
+
     def summary(self, summary: Summary) -> None:
         """The run is over."""
         if self._unwritten is not None:

@@ -103,7 +103,9 @@ def _deliver(
     settings = session.config.settings.delivery
     engine = session.registry.engine(settings.engine)
     with Turns(default_path()) as turns, report:
-        delivery = Delivery(journal, session.transport, settings, Pace(turns), finished, resend)
+        delivery = Delivery(
+            journal, session.transport, settings, Pace(turns), finished, resend, report.notice
+        )
         with interruptible(delivery, session.patience):
             summary = delivery.run(planner.plan(journal.lookup), engine, planner.checked)
     report.summary(summary)

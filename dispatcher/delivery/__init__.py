@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from dispatcher.config import Delivery as Settings
 from dispatcher.delivery.announcing import Announcer, Finished
@@ -29,7 +29,8 @@ class Abandoned(BaseException):
 class Delivery:
     """Carries out a plan, once. `finished` is told of every message, by one thread.
 
-    `resend`: statuses besides new and retry whose messages are sent, too.
+    `resend`: statuses besides new and retry whose messages are sent, too. `notice` is told, by any
+    thread, why nothing happens for a while.
     """
 
     def __init__(
@@ -40,13 +41,14 @@ class Delivery:
         pace: Pace,
         finished: Finished,
         resend: Collection[PlanStatus] = (),
+        notice: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._journal, self._transports, self._finished = journal, transports, finished
         self._workers = settings.workers
         self._sendable = {"new", "retry", *resend}
         self._stop = threading.Event()
         retries = Retries(settings.attempts, settings.deadline)
-        self._courier = Courier(journal, transports, pace, retries, self._stop)
+        self._courier = Courier(journal, transports, pace, retries, self._stop, self._halt, notice)
         self._running = self._read_all = False
         self._tasks: dict[str, Task] = {}
         # Recipients, each with its manifest, who get no more of it: see `stop_on_failure`.
@@ -121,15 +123,14 @@ class Delivery:
             return task.left("skipped", "stop_on_failure", text)
         try:
             return self._courier.advance(task)
-        except JournalError as error:  # nothing left; no other message could be sent either
-            return task.left("failed", "journal", str(error), stop=str(error))
+        except JournalError as error:  # nothing left, and nothing can leave any more
+            self._halt(str(error))
+            return None
 
     def _end(self, task: Task, result: Result) -> None:
         # Whoever takes the task away has the word: the run may have been abandoned meanwhile.
         if self._tasks.pop(task.message.key, None) is not None:
             self._announce(task.planned, result)
-        if result.stop is not None:
-            self._halt(result.stop)
 
     def _announce(self, planned: PlannedMessage, result: Result) -> None:
         message, outcome = planned.message, result.outcome

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any, Literal
 
 from dispatcher.delivery.pacing import SHORT, Pace
@@ -23,7 +25,11 @@ _ABANDONED = Failure(code="interrupted", text="the run was interrupted before th
 
 
 class Courier:
-    """Makes attempts, for many threads. `stop`: set when no further attempt is to begin."""
+    """Makes attempts, for many threads.
+
+    `stop`: set when no further attempt is to begin. `halt`: is told why the run is to end.
+    `notice`: is told why nothing happens.
+    """
 
     def __init__(
         self,
@@ -32,10 +38,15 @@ class Courier:
         pace: Pace,
         retries: Retries,
         stop: threading.Event,
+        halt: Callable[[str], None],
+        notice: Callable[[str], None],
     ) -> None:
         self._journal, self._transports, self._pace = journal, transports, pace
-        self._retries, self._budget, self._stop = retries, Budget(), stop
+        self._retries, self._budget = retries, Budget()
+        self._stop, self._halt = stop, halt
         self._uploads = Uploads(journal)
+        self._notice, self._lock = notice, threading.Lock()
+        self._waiting_until = 0.0
 
     def advance(self, task: Task) -> Result | float | None:
         """How the message ended, or the seconds after which it wants to go on; None: stopped.
@@ -50,8 +61,11 @@ class Courier:
         except DeliveryError as error:
             return self._failed(task, transport, error)
         wait = self._pace.wait(transport, task.message.to)
+        if wait > self._retries.deadline:
+            self._halt(f"the account is to pause until {_clock(wait)}; run again then")
+            return None
         if wait > SHORT:
-            return wait
+            return self._noticed(wait)
         if wait and self._stop.wait(wait):
             return None
         return self._attempt(task, transport, payload)
@@ -68,9 +82,19 @@ class Courier:
     def _not_yet(self, task: Task) -> Result | float:
         """The gateway asked for no attempt yet: wait as long as for one message is allowed."""
         if task.not_yet <= self._retries.deadline:
-            return task.not_yet
+            return self._noticed(task.not_yet)
         text = f"the gateway asked for no attempt before {task.not_before:%Y-%m-%d %H:%M:%S} UTC"
         return task.left("failed", "not_before", text)
+
+    def _noticed(self, wait: float) -> float:
+        """The wait, of which the user hears if it is the longest one so far."""
+        until = monotonic() + wait
+        with self._lock:
+            longer = wait > SHORT and until > self._waiting_until + 1
+            self._waiting_until = max(until, self._waiting_until)
+        if longer:
+            self._notice(f"waiting until {_clock(wait)}, as the gateway or the rate wants it")
+        return wait
 
     def _prepared(self, transport: Transport, task: Task) -> Payload:
         """The payload as it will be posted, its file uploaded."""
@@ -101,15 +125,17 @@ class Courier:
         task.attempts += 1
         task.error = error
         wait = self._next_attempt(task, transport, error)
-        stop = error.text if isinstance(error, AccountRefused) else None
+        if isinstance(error, AccountRefused):
+            self._halt(error.text)
         if isinstance(error, NotSent) and wait is not None and not self._budget.spend(error):
-            wait, stop = None, f"too many attempts fail: {error.text}"
+            self._halt(f"too many attempts fail: {error.text}")
+            wait = None
         pause = asked_for(error) if wait is None else wait
         not_before = datetime.now(UTC) + timedelta(seconds=pause) if pause else None
         ending = Ending(_status(error), None, failure(error), not_before)
         written = self._write(task, ending)
         if wait is None:
-            return task.ended(ending, written, stop)
+            return task.ended(ending, written)
         written.result()  # the next attempt is made from what the journal says now
         task.wait_for_next(not_before)
         return wait
@@ -143,6 +169,10 @@ def _sent(transport: Transport, payload: Payload) -> Receipt:
     if not isinstance(receipt, Receipt):
         raise OutcomeUnknown("the transport returned no receipt", code="transport_error")
     return receipt
+
+
+def _clock(wait: float) -> str:
+    return f"{datetime.now(UTC) + timedelta(seconds=wait):%H:%M:%S} UTC"
 
 
 def _status(error: DeliveryError) -> Literal["failed", "unknown"]:

@@ -16,15 +16,10 @@ from dispatcher.planning import PlannedMessage
 
 
 class Result(NamedTuple):
-    """How a message ended in this run.
-
-    `written`: when it is on disk; None: the journal has nothing to learn. `stop`: why the whole run
-    is to end.
-    """
+    """How a message ended in this run. `written`: when it is on disk; None: nothing is to be."""
 
     outcome: Outcome
     written: Future[Any] | None = None
-    stop: str | None = None
 
 
 @dataclass
@@ -83,17 +78,17 @@ class Task:
         self._media_renewed = self._media_renewed or once
         return once
 
-    def ended(self, ending: Ending, written: Future[Any], stop: str | None = None) -> Result:
+    def ended(self, ending: Ending, written: Future[Any]) -> Result:
         """The last attempt of this run ended so."""
         outcome = Outcome(
             status=ending.status, id=ending.id, attempts=self.attempts, error=ending.error
         )
-        return Result(outcome, written, stop)
+        return Result(outcome, written)
 
-    def left(self, status: Status, code: str, text: str, stop: str | None = None) -> Result:
+    def left(self, status: Status, code: str, text: str) -> Result:
         """No further attempt is made; the journal has nothing to learn of that."""
         error = Failure(code=code, text=text)
-        return Result(Outcome(status=status, attempts=self.attempts, error=error), None, stop)
+        return Result(Outcome(status=status, attempts=self.attempts, error=error))
 
 
 def failure(error: DeliveryError) -> Failure:

@@ -118,6 +118,7 @@ def test_history_tells_all_it_knows(past: Project) -> None:
         "attempts": 1,
         "id": None,
         "error": {"code": "1022", "text": "Subscriber was not found / Подписчик не найден"},
+        "not_before": None,
     }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
 from dispatcher.sandbox.process import SandboxProcess
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from tests.conftest import Project
 
 TO = "79001234567"
+AUTHORIZED = {"Authorization": "Bearer any"}
 GOOD = f'[[messages]]\nid = "good"\nto = "{TO}"\ntext.body = "Hello"\n'
 
 
@@ -245,15 +247,31 @@ def test_uploads_of_one_account_mean_nothing_to_another(
     assert inbox.stats()["uploads"] == 2, "and the first one is still known"
 
 
-def test_file_of_a_refused_message_is_uploaded_again(
+def test_file_that_the_gateway_has_lost_is_uploaded_once_more(
     project: Project, inbox: SandboxProcess
 ) -> None:
-    """The gateway may have lost it before its time."""
     project.write("manifests/a.pdf", b"content")
-    project.manifest(f'[[messages]]\nid = "a"\nto = "{TO}"\ndocument.source = "a.pdf"')
-    inbox.faults([{"fault": "status", "status": 400, "code": 1011, "times": 1}])
-    assert project.call("send").code == 1
+    send_well(project, media("a", TO, file="a.pdf"))
+    lost = inbox.messages()[0]["payload"]["document"]["id"]
+    requests.delete(f"{inbox.url}/v1/media/{lost}", headers=AUTHORIZED, timeout=5)
 
-    assert project.call("send").code == 0
+    project.manifest(media("b", TO, file="a.pdf"))
+    result = project.call("send", "--json")
 
+    assert (result.code, result.results["b"]["attempts"]) == (0, 2)
+    assert inbox.stats()["uploads"] == 2
+
+
+def test_refused_message_costs_no_more_than_one_upload(
+    project: Project, inbox: SandboxProcess
+) -> None:
+    """Perhaps it was the file that the gateway did not like; it is asked once, not for ever."""
+    project.write("manifests/a.pdf", b"content")
+    send_well(project, media("a", TO, file="a.pdf"))
+    inbox.faults([{"fault": "status", "status": 400, "code": 1021}])
+    project.manifest("".join(media(id, TO, file="a.pdf") for id in "bcd"))
+
+    result = project.call("send", "--json")
+
+    assert result.statuses == {"b": "failed", "c": "failed", "d": "failed"}
     assert inbox.stats()["uploads"] == 2

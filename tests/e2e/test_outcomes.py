@@ -58,9 +58,6 @@ CASES = {
     **{f"code {code}": refusal(code, attempts=ATTEMPTS) for code in WAIT},
     **{f"code {code}": refusal(code, "unknown") for code in DOUBTFUL},
     "429": Case("status", "failed", "82", ATTEMPTS, 0, http(429, 82, retry_after=0.1)),
-    "429 for longer than anybody waits": Case(
-        "status", "failed", "82", options=http(429, 82, retry_after=9999)
-    ),
     "429 then well": Case("status", "sent", None, 2, 1, http(429, 82, times=1)),
     "500": Case("status", "unknown", "1010", options=http(500)),
     "503": Case("status", "unknown", "1010", options=http(503, retry_after=0.1)),
@@ -253,6 +250,25 @@ def test_deadline_ends_the_attempts(
     project.texts("a")
     result = project.call("send", "--json")
     assert (result.code, result.results["a"]["attempts"]) == (1, 1)
+
+
+def test_pause_that_nobody_waits_for_ends_the_run(project: Project, inbox: SandboxProcess) -> None:
+    """And runs that follow know of it without asking the gateway."""
+    project.config('[delivery]\ndeadline = "2s"')
+    project.texts("a", "b")
+    inbox.faults([{"fault": "status", **http(429, 82, retry_after=9999)}])
+    first = project.call("send", "--json")
+    inbox.faults([])
+    second = project.call("send", "--json")
+    people = project.call("send")
+
+    assert (first.code, second.code) == (1, 1)
+    assert first.statuses == second.statuses == {"a": "failed"}
+    assert first.results["a"]["error"]["code"] == "82"
+    assert second.results["a"]["error"]["code"] == "not_before"
+    assert (first.summary["not_tried"], second.summary["not_tried"]) == (1, 1)
+    assert inbox.stats()["requests"] == 1
+    assert "the account is to pause until" in people.stderr
 
 
 UPLOADS: dict[str, tuple[dict[str, Any], str | None, int]] = {
