@@ -182,7 +182,9 @@ def transport_answer(answer: object) -> list[type[Transport]]:
         if not inspect.isclass(transport):
             raise _unexpected(transport, "the transport's class itself, without ()")
         _require_name(transport)
-        if not inspect.isclass(getattr(transport, "Settings", None)):
+        # Whoever needs none to plan may load their class later.
+        later = getattr(transport, "plans_without_settings", False)
+        if not later and not inspect.isclass(getattr(transport, "Settings", None)):
             raise PluginError(f"{transport.__name__} has no class Settings")
         _require_methods(transport, Transport, ("build", "check", "upload", "send"))
     return transports
