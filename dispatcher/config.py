@@ -125,6 +125,13 @@ class Config:
         table = self.settings.transports.get(transport.name, {})
         return read(transport, table, overrides, self._problem)
 
+    def sets_up(self, transport: str) -> bool:
+        """Whether the file or the environment has anything for a transport."""
+        prefix = f"{transport}_".upper()
+        return transport in self.settings.transports or any(
+            variable.upper().startswith(prefix) for variable in os.environ
+        )
+
     def _problem(self, where: explain.Path, sentence: str, key: bool) -> str:
         """What is wrong with a value (or its key) of the file, at its place."""
         assert self._file is not None, "without a file there are no values"

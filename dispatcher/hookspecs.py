@@ -132,9 +132,11 @@ class Transport(Protocol):
     `upload` and `send` answer in the words of `dispatcher.errors`: they return, or raise `NotSent`,
     `Refused`, `AccountRefused` or `OutcomeUnknown`. They are called from several threads at once.
 
-    Two things more it may have: `require_credentials()`, called before anything is sent, which
-    raises `ConfigError` where a token is missing; and `account`, a text that tells one account's
-    uploaded files from another's and does not show the token.
+    Three things more it may have: `require_credentials()`, called before anything is sent, which
+    raises `ConfigError` where a token is missing; `account`, a text that tells one account's
+    uploaded files from another's and does not show the token; and `plans_without_settings = True`:
+    where neither dispatcher.toml nor the environment (`<NAME>_…`) says anything, it is made without
+    settings, `build` and `check` need none, and the rest takes its defaults.
     """
 
     name: ClassVar[str]

@@ -90,9 +90,16 @@ class Session:
         """The transport of this name. Raises PluginError or ConfigError."""
         if name not in self.transports:
             kind = self.registry.transport(name)
-            settings = self.config.transport_settings(kind, **self._overrides.get(name, {}))
-            self.transports[name] = kind(settings)
+            self.transports[name] = self._made(kind, self._overrides.get(name, {}))
         return self.transports[name]
+
+    def _made(self, kind: Any, overrides: dict[str, Any]) -> Transport:
+        optional = getattr(kind, "plans_without_settings", False)
+        if optional and not overrides and not self.config.sets_up(kind.name):
+            made: Transport = kind()  # nothing to read, so pydantic-settings need not be loaded
+        else:
+            made = kind(self.config.transport_settings(kind, **overrides))
+        return made
 
     def journal_url(self, flag: str | None) -> str:
         """The journal that a flag (relative to the working directory) or the file names."""
