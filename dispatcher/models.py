@@ -42,9 +42,12 @@ _MIME_TYPES = {
 
 
 class Model(BaseModel):
-    """Frozen, strict about types, no unknown fields."""
+    """Frozen, strict about types, no unknown fields.
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    A validator is built when the first value is to be validated: most runs need few of them.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", defer_build=True)
 
 
 class Text(Model):

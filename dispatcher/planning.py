@@ -34,7 +34,7 @@ PlanStatus: TypeAlias = Literal["new", "sent", "changed", "retry", "unknown"]
 GetTransport: TypeAlias = Callable[[str], Transport]
 
 # Stands for an attachment that could not be resolved, so that the rest of the message is checked.
-_UNRESOLVED = MediaId(id="unresolved")
+_UNRESOLVED = MediaId.model_construct(id="unresolved")
 _BATCH = 500
 
 

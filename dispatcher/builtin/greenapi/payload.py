@@ -35,7 +35,7 @@ def build(message: Message, attachment: Attachment | None) -> Payload:
 
 def _content(message: Message, attachment: Attachment | None) -> dict[str, Any]:
     if message.media is None:
-        return message.content.model_dump()
+        return dict(message.content)
     fields = {
         **_written(message.media),
         **_attached(attachment),
