@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from dispatcher import Engine, hookimpl
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 
 class Threads:
@@ -21,6 +23,7 @@ class Threads:
         workers: int,
     ) -> None:
         """Deliver every queue in order; the first exception is raised when all threads are done."""
+        from concurrent.futures import ThreadPoolExecutor  # only who sends needs it
 
         def serve(queue: Sequence[str]) -> None:
             for key in queue:
@@ -37,6 +40,8 @@ class Threads:
 
 
 def _finish_some(running: set[Future[None]]) -> set[Future[None]]:
+    from concurrent.futures import FIRST_COMPLETED, wait
+
     done, rest = wait(running, return_when=FIRST_COMPLETED)
     for future in done:
         future.result()
