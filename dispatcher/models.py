@@ -63,8 +63,9 @@ class Model(BaseModel):
         """
         fixed, factories = _defaults(cls)
         fields = {**fixed, **values}
-        for name in factories.keys() - values.keys():
-            fields[name] = factories[name]()
+        for name, make in factories:
+            if name not in values:
+                fields[name] = make()
         made = cls.__new__(cls)
         _set(made, "__dict__", fields)
         _set(made, "__pydantic_fields_set__", set(values) if _fields_set is None else _fields_set)
@@ -74,10 +75,10 @@ class Model(BaseModel):
 
 
 @cache
-def _defaults(model: type[Model]) -> tuple[dict[str, Any], dict[str, Callable[[], Any]]]:
-    """The defaults of a model's fields, in the fields' order, and those that are made anew."""
+def _defaults(model: type[Model]) -> tuple[dict[str, Any], list[tuple[str, Any]]]:
+    """The defaults of a model's fields, in the fields' order, and how some are made anew."""
     fields = model.model_fields.items()
-    factories: Any = {name: each.default_factory for name, each in fields if each.default_factory}
+    factories = [(name, each.default_factory) for name, each in fields if each.default_factory]
     return {name: each.default for name, each in fields}, factories
 
 

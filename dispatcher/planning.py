@@ -167,20 +167,25 @@ def _status(planned: PlannedMessage, record: Record) -> PlanStatus:
 
 
 def _unknown(
-    found: Iterable[Problem], faults: Collection[str], told: Iterable[Problem] = ()
+    found: list[Problem], faults: Collection[str], told: Iterable[Problem] = ()
 ) -> list[Problem]:
     """The problems of keys about which nothing was told yet: one fault, one line."""
+    if not found:
+        return found
     known = {*faults, *(problem.where for problem in told if problem.severity == "error")}
     return [problem for problem in found if problem.where is None or problem.where not in known]
 
 
-def _as_written(found: Iterable[Problem], message: Message) -> Iterator[Problem]:
+def _as_written(found: list[Problem], message: Message) -> list[Problem]:
     """A transport's problems with keys of the payload as problems with those of the manifest."""
-    written = message.media is not None and message.media.source is not None
-    origins = (f"{message.type}.link", f"{message.type}.id") if written else ()
-    for problem in found:
-        source = {"where": f"{message.type}.source"} if problem.where in origins else {}
-        yield problem.model_copy(update=source)
+    if not found or message.media is None or message.media.source is None:
+        return found
+    origins = (f"{message.type}.link", f"{message.type}.id")
+    source = {"where": f"{message.type}.source"}
+    return [
+        problem.model_copy(update=source) if problem.where in origins else problem
+        for problem in found
+    ]
 
 
 def _blamed(transport: Transport, method: str, *arguments: Any) -> Any:

@@ -138,10 +138,12 @@ def _entry_messages(
     source: Source, entry: entries.Table, origin: Origin, report: Report
 ) -> Iterator[LoadedMessage]:
     table = entries.merge(source.data.get("defaults", {}), entry)
-    problems = list(entries.check(table))
-    for where, sentence, at_key, _ in problems:
-        problem = Problem(message=sentence, where=".".join(map(str, where)) or None)
-        report(origin.locate(problem, key=at_key))
-    if not any(problem.fatal for problem in problems):
-        faults = frozenset(".".join(map(str, problem.where)) for problem in problems)
-        yield from expand(source, table, origin, report, faults)
+    faults, fatal = set(), False
+    for problem in entries.check(table):
+        where = ".".join(map(str, problem.where))
+        found = Problem(message=problem.sentence, where=where or None)
+        report(origin.locate(found, key=problem.at_key))
+        faults.add(where)
+        fatal = fatal or problem.fatal
+    if not fatal:
+        yield from expand(source, table, origin, report, frozenset(faults))
