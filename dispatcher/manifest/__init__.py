@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from dispatcher.errors import ManifestError
 from dispatcher.localfiles import neighbour
@@ -21,8 +21,7 @@ from dispatcher.models import LocatedProblem, Problem
 from dispatcher.toml.file import located, read_toml, reason
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """What the messages depend on besides their files.
 
     `run`: the first part of every key. `transport`: for manifests that name none. `roots`: folders

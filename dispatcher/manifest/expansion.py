@@ -11,7 +11,6 @@ from dispatcher import localfiles, models
 from dispatcher.errors import ManifestError, SourceError
 from dispatcher.manifest import addresses, entries
 from dispatcher.manifest.origins import LoadedMessage, Origin
-from dispatcher.manifest.recipients import Row, read_rows
 from dispatcher.manifest.templates import Renderer, TemplateProblem
 from dispatcher.models import LocatedProblem, Message, Problem, RecipientType
 from dispatcher.toml.file import TomlFile, located, read_text
@@ -102,6 +101,8 @@ def _listed(to: str | list[str], origin: Origin) -> Iterator[Recipient]:
 
 
 def _rows(path: Path, origin: Origin, report: Report) -> Iterator[Recipient]:
+    from dispatcher.manifest.recipients import Row, read_rows  # most manifests have none
+
     empty = True
     for row in read_rows(path):
         empty = False

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from time import perf_counter
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import pluggy
 
@@ -48,8 +48,7 @@ class PluginInfo:
         return f'plugin "{self.name}"' + (f" ({self.origin})" if self.origin else "")
 
 
-@dataclass(frozen=True, eq=False)
-class Candidate:
+class Candidate(NamedTuple):
     """A plugin that is not loaded yet."""
 
     info: PluginInfo
