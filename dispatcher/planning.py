@@ -35,7 +35,8 @@ GetTransport: TypeAlias = Callable[[str], Transport]
 
 # Stands for an attachment that could not be resolved, so that the rest of the message is checked.
 _UNRESOLVED = MediaId.model_construct(id="unresolved")
-_BATCH = 500
+_BATCH = 500  # keys that the journal is asked for at once
+_STAGE = 50
 
 
 Lookup: TypeAlias = Callable[[list[str]], Mapping[str, Record]]
@@ -88,10 +89,13 @@ class Planner:
         return problems
 
     def _planned(self, report: Report) -> Iterator[PlannedMessage]:
-        for loaded in self._manifests.messages(report):
-            planned = self._plan(loaded, report)
-            if planned is not None:
-                yield planned
+        messages = self._manifests.messages(report)
+        # A stage for many messages, then the next: its code stays in the processor's cache.
+        while batch := list(islice(messages, _STAGE)):
+            for loaded in batch:
+                planned = self._plan(loaded, report)
+                if planned is not None:
+                    yield planned
 
     def _plan(self, loaded: LoadedMessage, report: Report) -> PlannedMessage | None:
         message, origin, faults = loaded
