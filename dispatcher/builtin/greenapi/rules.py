@@ -213,10 +213,10 @@ def _unknown_fields(
 
 
 def _why_unknown(key: str, known: tuple[str, ...], table: str | None) -> str:
+    from difflib import get_close_matches  # rarely needed
+
     if table in CONTENTS and any(key in fields for fields in CONTENTS.values()):
         return f"{key} is not allowed on {table}"
-    from difflib import get_close_matches
-
     close = get_close_matches(key[:100], known, n=1)
     hint = f"; did you mean {close[0]}?" if close else ""
     return f"the gateway has no field {_shown(key)} here{hint}"
