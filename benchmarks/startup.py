@@ -9,6 +9,7 @@ lazy), so the two steps that every user of pydantic takes next are shown beside 
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -25,10 +26,13 @@ text.body = "Hello!"
 """
 MODEL = "from pydantic import BaseModel\nclass Model(BaseModel):\n    field: int"
 
+# Whoever installs packages has them compiled, ours like pydantic; in this folder Python does it.
+ENVIRONMENT = {key: os.environ[key] for key in os.environ if key != "PYTHONDONTWRITEBYTECODE"}
+
 
 def seconds(command: list[str], folder: str) -> float:
     start = time.perf_counter()
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    subprocess.run(command, cwd=folder, env=ENVIRONMENT, check=True, capture_output=True)
     return time.perf_counter() - start
 
 

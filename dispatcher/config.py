@@ -68,8 +68,8 @@ class Settings(Model):
     manifests: str = "manifests"
     journal: str | None = None
     transport: str = "greenapi"
-    delivery: Delivery = Field(default_factory=Delivery)
-    files: Files = Field(default_factory=Files)
+    delivery: Delivery = Field(default_factory=Delivery.model_construct)
+    files: Files = Field(default_factory=Files.model_construct)
     transports: dict[str, dict[str, Any]] = Field(default_factory=dict)
     plugins: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
@@ -125,6 +125,13 @@ class Config:
         table = self.settings.transports.get(transport.name, {})
         return read(transport, table, overrides, self._problem)
 
+    def sets_up(self, transport: str) -> bool:
+        """Whether the file or the environment has anything for a transport."""
+        prefix = f"{transport}_".upper()
+        return transport in self.settings.transports or any(
+            variable.upper().startswith(prefix) for variable in os.environ
+        )
+
     def _problem(self, where: explain.Path, sentence: str, key: bool) -> str:
         """What is wrong with a value (or its key) of the file, at its place."""
         assert self._file is not None, "without a file there are no values"
@@ -140,7 +147,7 @@ def load(start: Path, *, profile: str | None = None) -> Config:
     if path is None:
         if profile is not None:
             raise ConfigError(f'no {FILE_NAME} here or above, so there is no profile "{profile}"')
-        return Config(Settings(), start)
+        return Config(Settings.model_construct(), start)
     file = _read(_shown(path))
     _check(file)
     return Config(_settings(file, profile), path.parent, profile, file)

@@ -144,6 +144,9 @@ class Transport(Protocol):
     accepted: it asks the gateway whether one with this payload was, at or after `since` (UTC).
     Returns the `Receipt`, raises `Refused` or `NotSent` if it surely was not, and returns None if
     the gateway cannot tell.
+    `plans_without_settings = True`: where neither dispatcher.toml nor the environment (`<NAME>_…`)
+    says anything, it is made without settings; `build` and `check` need none, the rest takes its
+    defaults.
     """
 
     name: ClassVar[str]

@@ -34,8 +34,9 @@ PlanStatus: TypeAlias = Literal["new", "sent", "changed", "retry", "unknown"]
 GetTransport: TypeAlias = Callable[[str], Transport]
 
 # Stands for an attachment that could not be resolved, so that the rest of the message is checked.
-_UNRESOLVED = MediaId(id="unresolved")
-_BATCH = 500
+_UNRESOLVED = MediaId.model_construct(id="unresolved")
+_BATCH = 500  # keys that the journal is asked for at once
+_STAGE = 50
 
 
 Lookup: TypeAlias = Callable[[list[str]], Mapping[str, Record]]
@@ -89,10 +90,13 @@ class Planner:
         return problems
 
     def _planned(self, report: Report) -> Iterator[PlannedMessage]:
-        for loaded in self._manifests.messages(report):
-            planned = self._plan(loaded, report)
-            if planned is not None:
-                yield planned
+        messages = self._manifests.messages(report)
+        # A stage for many messages, then the next: its code stays in the processor's cache.
+        while batch := list(islice(messages, _STAGE)):
+            for loaded in batch:
+                planned = self._plan(loaded, report)
+                if planned is not None:
+                    yield planned
 
     def _plan(self, loaded: LoadedMessage, report: Report) -> PlannedMessage | None:
         message, origin, faults = loaded
@@ -175,20 +179,25 @@ def _status(planned: PlannedMessage, record: Record) -> PlanStatus:
 
 
 def _unknown(
-    found: Iterable[Problem], faults: Collection[str], told: Iterable[Problem] = ()
+    found: list[Problem], faults: Collection[str], told: Iterable[Problem] = ()
 ) -> list[Problem]:
     """The problems of keys about which nothing was told yet: one fault, one line."""
+    if not found:
+        return found
     known = {*faults, *(problem.where for problem in told if problem.severity == "error")}
     return [problem for problem in found if problem.where is None or problem.where not in known]
 
 
-def _as_written(found: Iterable[Problem], message: Message) -> Iterator[Problem]:
+def _as_written(found: list[Problem], message: Message) -> list[Problem]:
     """A transport's problems with keys of the payload as problems with those of the manifest."""
-    written = message.media is not None and message.media.source is not None
-    origins = (f"{message.type}.link", f"{message.type}.id") if written else ()
-    for problem in found:
-        source = {"where": f"{message.type}.source"} if problem.where in origins else {}
-        yield problem.model_copy(update=source)
+    if not found or message.media is None or message.media.source is None:
+        return found
+    origins = (f"{message.type}.link", f"{message.type}.id")
+    source = {"where": f"{message.type}.source"}
+    return [
+        problem.model_copy(update=source) if problem.where in origins else problem
+        for problem in found
+    ]
 
 
 def _blamed(transport: Transport, method: str, *arguments: Any) -> Any:

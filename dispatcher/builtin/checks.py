@@ -22,6 +22,8 @@ def dispatcher_validate_message(
 ) -> Iterator[Problem]:
     yield from _check_address(message)
     yield from _check_texts(message)
+    if attachment is None:
+        return
     if isinstance(attachment, Link):
         yield from _check_link(message, attachment)
     if isinstance(attachment, Upload):
@@ -58,7 +60,7 @@ def _check_texts(message: Message) -> Iterator[Problem]:
 
 
 def _texts(message: Message) -> Iterator[tuple[str, str]]:
-    for key, value in message.content:
+    for key, value in vars(message.content).items():
         if isinstance(value, str):
             yield key, value
     if message.media is not None and message.media.provider is not None:

@@ -105,14 +105,21 @@ class Session:
         """The transport of this name. Raises PluginError or ConfigError."""
         if name not in self.transports:
             kind = self.registry.transport(name)
-            settings = self.config.transport_settings(kind, **self._overrides.get(name, {}))
-            self.transports[name] = kind(settings)
+            self.transports[name] = self._made(kind, self._overrides.get(name, {}))
         return self.transports[name]
 
     def patience(self) -> float:
         """Seconds that sending one message takes at the most, with the slowest transport in use."""
         each = (getattr(transport, "patience", 30.0) for transport in self.transports.values())
         return max(each, default=30.0)
+
+    def _made(self, kind: Any, overrides: dict[str, Any]) -> Transport:
+        optional = getattr(kind, "plans_without_settings", False)
+        if optional and not overrides and not self.config.sets_up(kind.name):
+            made: Transport = kind()  # nothing to read, so pydantic-settings need not be loaded
+        else:
+            made = kind(self.config.transport_settings(kind, **overrides))
+        return made
 
     def journal_url(self, flag: str | None) -> str:
         """The journal that a flag (relative to the working directory) or the file names."""

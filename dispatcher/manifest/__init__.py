@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from dispatcher.errors import ManifestError
 from dispatcher.localfiles import neighbour
@@ -21,8 +21,7 @@ from dispatcher.models import LocatedProblem, Problem
 from dispatcher.toml.file import located, read_toml, reason
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """What the messages depend on besides their files.
 
     `run`: the first part of every key. `transport`: for manifests that name none. `roots`: folders
@@ -138,10 +137,12 @@ def _entry_messages(
     source: Source, entry: entries.Table, origin: Origin, report: Report
 ) -> Iterator[LoadedMessage]:
     table = entries.merge(source.data.get("defaults", {}), entry)
-    problems = list(entries.check(table))
-    for where, sentence, at_key, _ in problems:
-        problem = Problem(message=sentence, where=".".join(map(str, where)) or None)
-        report(origin.locate(problem, key=at_key))
-    if not any(problem.fatal for problem in problems):
-        faults = frozenset(".".join(map(str, problem.where)) for problem in problems)
-        yield from expand(source, table, origin, report, faults)
+    faults, fatal = set(), False
+    for problem in entries.check(table):
+        where = ".".join(map(str, problem.where))
+        found = Problem(message=problem.sentence, where=where or None)
+        report(origin.locate(found, key=problem.at_key))
+        faults.add(where)
+        fatal = fatal or problem.fatal
+    if not fatal:
+        yield from expand(source, table, origin, report, frozenset(faults))

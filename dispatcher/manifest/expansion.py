@@ -11,8 +11,7 @@ from dispatcher import localfiles, models
 from dispatcher.errors import ManifestError, SourceError
 from dispatcher.manifest import addresses, entries
 from dispatcher.manifest.origins import LoadedMessage, Origin
-from dispatcher.manifest.recipients import Row, read_rows
-from dispatcher.manifest.templates import Renderer, TemplateProblem, is_template
+from dispatcher.manifest.templates import Renderer, TemplateProblem
 from dispatcher.models import LocatedProblem, Message, Problem, RecipientType
 from dispatcher.toml.file import TomlFile, located, read_text
 
@@ -102,6 +101,8 @@ def _listed(to: str | list[str], origin: Origin) -> Iterator[Recipient]:
 
 
 def _rows(path: Path, origin: Origin, report: Report) -> Iterator[Recipient]:
+    from dispatcher.manifest.recipients import Row, read_rows  # most manifests have none
+
     empty = True
     for row in read_rows(path):
         empty = False
@@ -116,7 +117,7 @@ def _rows(path: Path, origin: Origin, report: Report) -> Iterator[Recipient]:
 
 
 class _Builder:
-    """Builds the messages of one table; what is the same for every recipient is built once.
+    """Builds the messages of one table, whose structure is checked.
 
     `origin`: of the table, with the file of its text.
     """
@@ -129,9 +130,7 @@ class _Builder:
         self._type = entries.content_types(table)[0]
         self._faults: set[str] = set()
         self._content_table = self._with_body(source, table[self._type])
-        fixed = not _has_template(self._content_table)
-        self._constant = _MODELS[self._type](**self._content_table) if fixed else None
-        self._same = {
+        self._same: Table = {
             "manifest": source.name,
             "id": table["id"],
             "type": self._type,
@@ -143,27 +142,23 @@ class _Builder:
     def build(self, recipient: Recipient) -> tuple[Message, set[str]]:
         """The message to one recipient, and the keys whose problems went to the report."""
         self._faults = set()
-        variables = {**self._vars, **recipient.vars} if recipient.vars else self._vars
+        variables = {**self._vars, **recipient.vars}
         to = recipient.to
         if recipient.origin.row_path is None:  # rows are data, not templates
             to = self._text(to, variables, recipient.origin, "to")
         address, kind = addresses.normalise(to)
         if "to" not in self._faults:
             self._check_kind(kind, recipient.origin)
-        content = self._constant or _MODELS[self._type](
-            **self._filled(self._content_table, variables, recipient.origin, self._type)
-        )
-        message = Message.model_validate(
-            {
-                **self._same,
-                "key": self._key + address,
-                "to": address,
-                "recipient_type": kind,
-                "vars": variables,
-                self._type: content,
-            }
-        )
-        return message, self._faults
+        content = self._filled(self._content_table, variables, recipient.origin, self._type)
+        values = {
+            **self._same,
+            "key": self._key + address,
+            "to": address,
+            "recipient_type": kind,
+            "vars": variables,
+            self._type: _content(self._type, content),
+        }
+        return Message.model_construct(**values), self._faults
 
     def _with_body(self, source: Source, content: Table) -> Table:
         """The content with the text of `text.file` as its body."""
@@ -207,8 +202,8 @@ class _Builder:
             self._report(origin.locate(Problem(message=sentence, where="recipient_type")))
 
 
-def _has_template(table: Table) -> bool:
-    return any(
-        _has_template(value) if isinstance(value, dict) else is_template(value)
-        for value in table.values()
-    )
+def _content(type: str, table: Table) -> models.Text | models.Media:
+    if "provider" in table:
+        provider = models.Provider.model_construct(**table["provider"])
+        table = {**table, "provider": provider}
+    return _MODELS[type].model_construct(**table)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dispatcher.errors import ManifestError
 from dispatcher.models import LocatedProblem
@@ -22,8 +21,7 @@ _CSV_FAULTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One recipient; `line` is where it begins in its file, from 1."""
 
     to: str

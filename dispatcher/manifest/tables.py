@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Discriminator, Field, StringConstraints, Tag
+from pydantic import Discriminator, Field, StringConstraints, Tag
 
 from dispatcher import models
 
@@ -29,7 +29,7 @@ Recipients = Annotated[
 
 
 class Table(models.Model):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    """A table of a manifest."""
 
 
 class TextTable(Table):

@@ -103,7 +103,7 @@ def _fill_in(text: str, variables: Mapping[str, Any]) -> str | None:
     """The text with each `{{ name }}` replaced, or None where that is not all there is to do."""
     parts = _VARIABLE.split(text)
     names, literals = parts[1::2], "".join(parts[0::2])
-    if "{" in literals or "\r" in literals or _RESERVED & set(names):
+    if "{" in literals or "\r" in literals or not _RESERVED.isdisjoint(names):
         return None
     values = [variables.get(name) for name in names]
     if not all(map(_simple, values)):

@@ -6,10 +6,10 @@ every failure and every answer has an owner.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import cache, partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import pluggy
 
@@ -32,6 +32,25 @@ if TYPE_CHECKING:
 __all__ = ["PluginInfo", "Registry", "build_registry"]
 
 Answer = TypeVar("Answer")
+
+
+class _Implementation(NamedTuple):
+    """A plugin's function for a hook, and the names of the arguments that it needs."""
+
+    plugin: PluginInfo
+    hook: str
+    function: Callable[..., object]
+    needed: Sequence[str]
+
+    def answer(self, read: Callable[[object], Answer], arguments: Mapping[str, object]) -> Answer:
+        """What it answers, read; whatever it raises is blamed on its plugin."""
+        try:
+            return read(self.function(*[arguments[name] for name in self.needed]))
+        except (Exception, SystemExit) as error:
+            if isinstance(error, SourceError) and self.hook == "dispatcher_resolve_source":
+                raise
+            cause = checks.describe(error)
+            raise PluginError(f"{self.plugin} failed in {self.hook}: {cause}") from error
 
 
 class Registry:
@@ -71,17 +90,20 @@ class Registry:
 
     def resolve_source(self, source: str, base: Path) -> Attachment | None:
         """The first answer to what a source is; None: nobody knows. `SourceError` passes."""
-        hook = "dispatcher_resolve_source"
-        for _, call in self._calls(hook, checks.attachment_answer, source=source, base=base):
-            if (answer := call()) is not None:
+        arguments = {"source": source, "base": base}
+        for each in self._implementations("dispatcher_resolve_source"):
+            if (answer := each.answer(checks.attachment_answer, arguments)) is not None:
                 return answer
         return None
 
     def validate_message(self, message: Message, attachment: Attachment | None) -> list[Problem]:
         """Every plugin's problems with a message."""
         arguments = {"message": message, "attachment": attachment}
-        calls = self._calls("dispatcher_validate_message", checks.problem_answer, **arguments)
-        return [problem for _, call in calls for problem in call()]
+        return [
+            problem
+            for each in self._implementations("dispatcher_validate_message")
+            for problem in each.answer(checks.problem_answer, arguments)
+        ]
 
     def transform_payload(self, payload: Payload, message: Message) -> None:
         """Let every plugin change the payload in place; what it leaves must be JSON."""
@@ -90,16 +112,15 @@ class Registry:
             checks.no_answer(answer)
             encode(payload)
 
-        hook = "dispatcher_transform_payload"
-        for _, call in self._calls(hook, read, payload=payload, message=message):
-            call()
+        for each in self._implementations("dispatcher_transform_payload"):
+            each.answer(read, {"payload": payload, "message": message})
 
     def message_finished(self, message: Message, outcome: Outcome) -> list[PluginError]:
         """Tell every plugin how a message ended; their failures come back, none is raised."""
-        hook, failures = "dispatcher_message_finished", []
-        for _, call in self._calls(hook, checks.no_answer, message=message, outcome=outcome):
+        failures = []
+        for each in self._implementations("dispatcher_message_finished"):
             try:
-                call()
+                each.answer(checks.no_answer, {"message": message, "outcome": outcome})
             except PluginError as error:
                 failures.append(error)
         return failures
@@ -127,30 +148,26 @@ class Registry:
     def _offers(self, kind: str, read: Callable[[object], list[Any]]) -> dict[str, Any]:
         offers: dict[str, Any] = {}
         owners: dict[str, PluginInfo] = {}
-        for plugin, call in self._calls(f"dispatcher_{kind}s", read):
-            for offer in call():
-                other = owners.setdefault(offer.name, plugin)
+        for each in self._implementations(f"dispatcher_{kind}s"):
+            for offer in each.answer(read, {}):
+                other = owners.setdefault(offer.name, each.plugin)
                 if offer.name in offers:
-                    both = f'{other} and {plugin} both offer a {kind} named "{offer.name}"'
+                    both = f'{other} and {each.plugin} both offer a {kind} named "{offer.name}"'
                     raise PluginError(f"{both}; go on without one of them: --without NAME")
                 offers[offer.name] = offer
         return offers
 
-    def _calls(
-        self, hook: str, read: Callable[[object], Answer], **arguments: Any
-    ) -> Iterator[tuple[PluginInfo, Callable[[], Answer]]]:
-        for implementation in self._implementations(hook):
-            plugin = self._active[implementation.plugin_name]
-            needed = [arguments[name] for name in implementation.argnames]
-            yield plugin, partial(_call, plugin, hook, read, implementation.function, *needed)
-
-    def _in_call_order(self, hook: str) -> list[pluggy.HookImpl]:
+    def _in_call_order(self, hook: str) -> list[_Implementation]:
         # pluggy's own order is the same but for several with trylast, which it asks in reverse.
         names = list(self._active)
-        return sorted(
+        found = sorted(
             getattr(self._manager.hook, hook).get_hookimpls(),
             key=lambda each: (each.trylast, not each.tryfirst, names.index(each.plugin_name)),
         )
+        return [
+            _Implementation(self._active[each.plugin_name], hook, each.function, each.argnames)
+            for each in found
+        ]
 
 
 def build_registry(
@@ -178,22 +195,6 @@ def build_registry(
     fates = [admit(each, manager, found, disabled) for each in reversed(found)]
     causes = [cause for _, cause in fates if cause]
     return Registry(manager, [info for info, _ in reversed(fates)], causes)
-
-
-def _call(
-    plugin: PluginInfo,
-    hook: str,
-    read: Callable[[object], Answer],
-    function: Callable[..., object],
-    *arguments: object,
-) -> Answer:
-    """What an implementation answers, read; whatever it raises is blamed on its plugin."""
-    try:
-        return read(function(*arguments))
-    except (Exception, SystemExit) as error:
-        if isinstance(error, SourceError) and hook == "dispatcher_resolve_source":
-            raise
-        raise PluginError(f"{plugin} failed in {hook}: {checks.describe(error)}") from error
 
 
 def _choose(kind: str, name: str, offers: dict[str, Answer]) -> Answer:

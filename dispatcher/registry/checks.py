@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import reprlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from types import FunctionType, MethodType
+from types import FunctionType, GeneratorType, MethodType
 from typing import TYPE_CHECKING, Any, cast
 
 from dispatcher import hookspecs
@@ -97,9 +97,10 @@ def _hook_name(attribute: str, options: HookimplOpts) -> str:
 
 
 def _problems(plugin: object, attribute: str, options: HookimplOpts | None) -> Iterator[str]:
+    if options is None and not attribute.startswith(PREFIX):
+        return
     value = inspect.getattr_static(plugin, attribute, None)
-    ours = attribute.startswith(PREFIX) and (callable(value) or hasattr(type(value), "__get__"))
-    if options is None and not ours:
+    if options is None and not (callable(value) or hasattr(type(value), "__get__")):
         return
     if not isinstance(value, (FunctionType, MethodType)):
         yield f"{attribute} must be a plain function or method, not a {type(value).__name__}"
@@ -182,7 +183,9 @@ def transport_answer(answer: object) -> list[type[Transport]]:
         if not inspect.isclass(transport):
             raise _unexpected(transport, "the transport's class itself, without ()")
         _require_name(transport)
-        if not inspect.isclass(getattr(transport, "Settings", None)):
+        # Whoever needs none to plan may load their class later.
+        later = getattr(transport, "plans_without_settings", False)
+        if not later and not inspect.isclass(getattr(transport, "Settings", None)):
             raise PluginError(f"{transport.__name__} has no class Settings")
         _require_methods(transport, Transport, ("build", "check", "upload", "send"))
     return transports
@@ -216,6 +219,8 @@ def _unexpected(answer: object, expected: str) -> PluginError:
 
 
 def _items(answer: object, expected: str) -> list[Any]:
+    if isinstance(answer, (list, GeneratorType)):  # almost always, and quickly known
+        return list(answer)
     # A model iterates over its fields and a text over its letters: neither is a collection here.
     if isinstance(answer, (str, bytes, Mapping, Problem)) or not isinstance(answer, Iterable):
         raise _unexpected(answer, expected)

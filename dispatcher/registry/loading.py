@@ -12,15 +12,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from time import perf_counter
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, NamedTuple
 
 import pluggy
 
 from dispatcher.errors import PluginError
+from dispatcher.registry import installed
 from dispatcher.registry.checks import describe, hook_options, hooks_of, missing
-
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
 
 
 @dataclass(frozen=True)
@@ -50,8 +48,7 @@ class PluginInfo:
         return f'plugin "{self.name}"' + (f" ({self.origin})" if self.origin else "")
 
 
-@dataclass(frozen=True, eq=False)
-class Candidate:
+class Candidate(NamedTuple):
     """A plugin that is not loaded yet."""
 
     info: PluginInfo
@@ -120,19 +117,9 @@ def _imported(plugin: object) -> object:
 
 
 def _installed() -> Iterator[Candidate]:
-    from importlib.metadata import entry_points  # slow to import
-
-    for entry_point in entry_points(group="dispatcher"):
-        info = PluginInfo(entry_point.name, *_distribution(entry_point))
+    for entry_point in installed.entry_points():
+        info = PluginInfo(entry_point.name, *installed.distribution(entry_point))
         yield Candidate(info, entry_point.load)
-
-
-def _distribution(entry_point: EntryPoint) -> tuple[str | None, str | None]:
-    try:
-        distribution = entry_point.dist
-        return (distribution.name, distribution.version) if distribution else (None, None)
-    except Exception:  # damaged metadata: the plugin may work all the same
-        return None, None
 
 
 def _refuse_shared_name(info: PluginInfo, everybody: Iterable[PluginInfo]) -> None:

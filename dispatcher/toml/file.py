@@ -22,7 +22,7 @@ MAX_BYTES = 64_000_000
 MAX_DEPTH = 50
 MAX_BITS = 64  # of a whole number; TOML asks for no more
 TOO_DEEP = "tables or lists are nested too deep"
-_HUGE = re.compile(r"\b(0[xob])?[0-9A-Fa-f_]{17,}")  # may be more than that
+_HUGE = re.compile(r"[0-9][0-9A-Fa-f_xo]{16}")  # may be more than that
 
 
 # What tomli says → what to do.

@@ -34,13 +34,14 @@ def build(message: Message, attachment: Attachment | None) -> Payload:
 
 
 def _content(message: Message, attachment: Attachment | None) -> dict[str, Any]:
-    if message.media is None:
-        return message.content.model_dump()
+    media = message.media
+    if media is None:
+        return dict(vars(message.content))
     fields = {
-        **_written(message.media),
+        **_written(media),
         **_attached(attachment),
-        "caption": getattr(message.media, "caption", None),
-        "filename": getattr(message.media, "filename", None),
+        "caption": getattr(media, "caption", None),
+        "filename": getattr(media, "filename", None),
     }
     return {key: value for key, value in fields.items() if value is not None}
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-from dispatcher.builtin.greenapi.settings import GreenApiSettings
+if TYPE_CHECKING:
+    from dispatcher.builtin.greenapi.settings import GreenApiSettings
 
 
 class Route(NamedTuple):

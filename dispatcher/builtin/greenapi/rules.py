@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,6 +23,7 @@ CONTENTS = {
     "audio": ("id", "link", "provider"),
     "document": ("id", "link", "provider", "caption", "filename"),
 }
+FIELDS = (*ENVELOPE, *CONTENTS)
 RECIPIENTS = {
     "individual": re.compile(r"[0-9]{7,15}"),
     "group": re.compile(r"[0-9]+-[0-9]+"),
@@ -39,7 +39,7 @@ def check(payload: object, attachment: Attachment | None) -> list[Problem]:
     if not isinstance(payload, dict):
         return [Problem(message="the message is not a table of fields")]
     return [
-        *_unknown_fields(payload, (*ENVELOPE, *CONTENTS), None),
+        *_unknown_fields(payload, FIELDS, None),
         *_recipient(payload),
         *_contents(payload),
         *_preview(payload),
@@ -74,9 +74,11 @@ _ADDRESS_OF = {"individual": "a person", "group": "a group"}
 
 
 def _recipient_type(to: object) -> str | None:
-    if not isinstance(to, str):
-        return None
-    return next((kind for kind, form in RECIPIENTS.items() if form.fullmatch(to)), None)
+    if isinstance(to, str):
+        for kind, form in RECIPIENTS.items():
+            if form.fullmatch(to):
+                return kind
+    return None
 
 
 def _contents(payload: dict[Any, Any]) -> Iterator[Problem]:
@@ -201,14 +203,18 @@ def _unknown_fields(
     fields: dict[Any, Any], known: Iterable[str], table: str | None
 ) -> Iterator[Problem]:
     for key in fields:
+        if key in known:
+            continue
         if not isinstance(key, str):
             yield Problem(message=f"a field is named by a {type(key).__name__}", where=table)
-        elif key not in known:
+        else:
             where = ".".join(filter(None, (table, _printable(key))))
             yield Problem(message=_why_unknown(key, tuple(known), table), where=where)
 
 
 def _why_unknown(key: str, known: tuple[str, ...], table: str | None) -> str:
+    from difflib import get_close_matches  # rarely needed
+
     if table in CONTENTS and any(key in fields for fields in CONTENTS.values()):
         return f"{key} is not allowed on {table}"
     close = get_close_matches(key[:100], known, n=1)

@@ -10,9 +10,6 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import SecretStr
-from pydantic_settings import BaseSettings
-
 from dispatcher import (
     Attachment,
     MediaId,
@@ -28,26 +25,36 @@ from dispatcher import (
 from dispatcher.builtin.greenapi import payload as payloads
 from dispatcher.builtin.greenapi import routes, rules
 from dispatcher.builtin.greenapi.files import media_headers, opened
-from dispatcher.builtin.greenapi.settings import GreenApiSettings
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+    from pydantic_settings import BaseSettings
+
     from dispatcher.builtin.greenapi.client import Client
+    from dispatcher.builtin.greenapi.routes import Route
+    from dispatcher.builtin.greenapi.settings import GreenApiSettings
 
 MEDIA_LIFETIME = timedelta(hours=24)  # provider's v1 documents, `/v1/media`
+
+
+class _Settings:
+    """The settings' class, loaded when asked for: pydantic-settings is slower than a plan."""
+
+    def __get__(self, transport: object, kind: type[GreenApi]) -> type[BaseSettings]:
+        from dispatcher.builtin.greenapi.settings import GreenApiSettings
+
+        return GreenApiSettings
 
 
 class GreenApi:
     """WhatsApp messages through Green API v1 (greenapi-v1-messages)."""
 
     name: ClassVar[str] = "greenapi"
-    Settings: ClassVar[type[BaseSettings]] = GreenApiSettings
+    Settings: ClassVar[type[BaseSettings]] = _Settings()  # type: ignore[assignment]
+    plans_without_settings: ClassVar[bool] = True
 
-    def __init__(self, settings: GreenApiSettings) -> None:
-        self._settings = settings
-        self.rate, self.recipient_rate = settings.rate, settings.recipient_rate
-        self.patience = settings.connect_timeout + settings.read_timeout
-        self._messages = routes.messages(settings)
-        self._media = routes.media(settings)
+    def __init__(self, settings: GreenApiSettings | None = None) -> None:
+        self._given = settings
         self._threads = threading.local()
 
     def build(self, message: Message, attachment: Attachment | None) -> Payload:
@@ -88,10 +95,39 @@ class GreenApi:
         return Receipt(id=client.post(self._messages, body, headers))
 
     @property
+    def rate(self) -> str:
+        """At most so many messages of the whole account."""
+        return self._settings.rate
+
+    @property
+    def recipient_rate(self) -> str | None:
+        """At most so many messages to one recipient; None: no limit of its own."""
+        return self._settings.recipient_rate
+
+    @property
+    def patience(self) -> float:
+        """Seconds that `send` takes at the most, unless an answer trickles."""
+        return self._settings.connect_timeout + self._settings.read_timeout
+
+    @cached_property
     def account(self) -> str:
         """Tells one account's media from another's, without telling the token."""
         secret = f"{self._media.url} {self._token.get_secret_value()}"
         return hashlib.sha256(secret.encode()).hexdigest()
+
+    @cached_property
+    def _settings(self) -> GreenApiSettings:
+        from dispatcher.builtin.greenapi.settings import GreenApiSettings
+
+        return GreenApiSettings() if self._given is None else self._given
+
+    @cached_property
+    def _messages(self) -> Route:
+        return routes.messages(self._settings)
+
+    @cached_property
+    def _media(self) -> Route:
+        return routes.media(self._settings)
 
     @cached_property
     def _token(self) -> SecretStr:
