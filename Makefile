@@ -26,9 +26,10 @@ bench: .venv/dev
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/planning.py
 
+# Without ensurepip, venv fails and leaves half an environment, which would pass for one next time.
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("dispatcher needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": make PYTHON=…" if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
 .venv/demo: .venv/bin/python pyproject.toml
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[sandbox]'
