@@ -1,4 +1,4 @@
-"""README: every command runs, every output is what it shows, every file in it is valid."""
+"""README and docs: every command runs, every output is what it shows, every file is valid."""
 
 from __future__ import annotations
 
@@ -20,7 +20,15 @@ from dispatcher.sandbox.process import SandboxProcess
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks_of(text: str) -> list[tuple[str, str]]:
+    """Every fenced block of a page, with its language."""
+    return re.findall(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+BLOCKS = blocks_of(README)
 
 
 def blocks(language: str) -> list[str]:
@@ -51,8 +59,9 @@ def commands(block: str) -> Iterator[tuple[str, str]]:
 
 
 def assert_shows(expected: str, actual: str) -> None:
-    """The same text; `…` at the end of a word of the expected one stands for anything."""
-    pattern = r"\S+".join(re.escape(piece) for piece in re.split(r"(?<=  )…(?=\n)", expected))
+    """The same text; a word `…` of the expected one stands for any other."""
+    pieces = re.split(r"(?<!\S)…(?!\S)", expected)
+    pattern = r"\S+".join(map(re.escape, pieces))
     assert re.fullmatch(pattern, actual), f"expected\n{expected}\nbut got\n{actual}"
 
 
@@ -67,6 +76,24 @@ def test_every_command_prints_what_the_readme_shows(tmp_path: Path) -> None:
                 assert_shows(output, run(command, tmp_path))
                 shown += 1
     assert shown == README.count("\n$ ")
+
+
+def test_what_is_said_of_sending_happens(tmp_path: Path) -> None:
+    """The page begins where the README's first manifest ends, with a connection that breaks."""
+    (tmp_path / "hello.toml").write_text(blocks("toml")[0], encoding="utf-8")
+    (tmp_path / config.FILE_NAME).write_text('manifests = "."')
+    page = (ROOT / "docs" / "sending.md").read_text(encoding="utf-8")
+    with SandboxProcess() as gateway:
+        gateway.faults([{"path": "/v1/messages", "fault": "reset_after", "times": 1}])
+        environment = {
+            "GREENAPI_BASE_URL": gateway.url,
+            "GREENAPI_MEDIA_URL": gateway.url,
+            "GREENAPI_TOKEN": "token",
+        }
+        shown = [each for language, text in blocks_of(page) for each in commands(text)]
+        assert len(shown) == page.count("\n$ ") > 0
+        for command, output in shown:
+            assert_shows(output, run(command, tmp_path, **environment))
 
 
 def test_the_configuration_is_valid_and_shows_the_defaults(tmp_path: Path) -> None:
@@ -118,9 +145,10 @@ def test_the_plugin_of_the_readme_works(tmp_path: Path) -> None:
     assert 'hello.toml:6:13: error: message "hello": do not write "free of charge"' in output
 
 
-@pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)\)", README))
-def test_links_lead_somewhere(link: str) -> None:
-    assert (ROOT / link).exists()
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / link).exists(), link
 
 
 def test_make_targets_exist() -> None:
