@@ -215,6 +215,18 @@ def test_media_id_is_used_until_shortly_before_it_expires(
     assert len(transport.uploads) == uploads
 
 
+def test_message_that_another_run_is_sending_is_left_to_it(journal: Journal) -> None:
+    """As where several runs share a journal: what a living one has in flight is not unknown."""
+    theirs = planned("a")
+    assert journal.claim(theirs.message, theirs.digest, None)
+    run = Run(journal, Scripted())
+    summary = run.deliver(theirs, planned("b"))
+    assert (summary.skipped, summary.sent, summary.unknown) == (1, 1, 0)
+    error = run.outcomes["a"].error
+    assert error is not None
+    assert error.code == "claimed"
+
+
 def test_attempts_are_at_least_as_far_apart_as_the_gateway_asks(journal: Journal) -> None:
     transport = Scripted(a=[NotSent("later", retry_after=0.3), NotSent("later", retry_after=0.4)])
     Run(journal, transport).deliver(planned("a"))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 
 from dispatcher.config import Delivery as Settings
 from dispatcher.delivery.announcing import Announcer, Finished
-from dispatcher.delivery.courier import Courier, Result
+from dispatcher.delivery.courier import CLAIMED, Courier, Result
 from dispatcher.delivery.pacing import Pace
 from dispatcher.delivery.reconciling import reconciled
 from dispatcher.delivery.retries import Retries
@@ -20,6 +20,8 @@ from dispatcher.models import Failure, Message, Outcome
 from dispatcher.planning import GetTransport, PlannedMessage, PlanStatus
 
 __all__ = ["Abandoned", "Delivery", "Pace", "Summary"]
+
+_HELD = Failure(code="stop_on_failure", text="an earlier message to this recipient was not sent")
 
 
 class Abandoned(BaseException):
@@ -119,8 +121,7 @@ class Delivery:
     def _carry(self, task: Task) -> Result | float | None:
         message = task.message
         if (message.manifest, message.to) in self._held:
-            text = "an earlier message to this recipient was not sent (stop_on_failure)"
-            return task.left("skipped", "stop_on_failure", text)
+            return task.left("skipped", _HELD)
         try:
             return self._courier.advance(task)
         except JournalError as error:  # nothing left, and nothing can leave any more
@@ -161,6 +162,8 @@ class Delivery:
 
 def _skipped(planned: PlannedMessage) -> Outcome:
     """What is not sent: it was, or what it would say changed, or nobody knows whether it was."""
+    if planned.record and planned.record.status == "sending":  # of a run that is known to live
+        return Outcome(status="skipped", error=CLAIMED)
     if planned.status == "unknown":
         text = "an earlier attempt may have arrived; settle it, then send again"
         return Outcome(status="unknown", error=Failure(code="unsettled", text=text))

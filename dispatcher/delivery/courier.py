@@ -21,6 +21,7 @@ from dispatcher.planning import GetTransport
 
 __all__ = ["Courier", "Result"]
 
+CLAIMED = Failure(code="claimed", text="another run is sending it, or somebody has just settled it")
 _ABANDONED = Failure(code="interrupted", text="the run was interrupted before the gateway's answer")
 
 
@@ -77,14 +78,14 @@ class Courier:
             return task.ended(ending, self._write(task, ending))
         if task.error is None:
             return None
-        return task.left("failed", task.error.code or "", task.error.text)
+        return task.left("failed", failure(task.error))
 
     def _not_yet(self, task: Task) -> Result | float:
         """The gateway asked for no attempt yet: wait as long as for one message is allowed."""
         if task.not_yet <= self._retries.deadline:
             return self._noticed(task.not_yet)
         text = f"the gateway asked for no attempt before {task.not_before:%Y-%m-%d %H:%M:%S} UTC"
-        return task.left("failed", "not_before", text)
+        return task.left("failed", Failure(code="not_before", text=text))
 
     def _noticed(self, wait: float) -> float:
         """The wait, of which the user hears if it is the longest one so far."""
@@ -110,7 +111,7 @@ class Courier:
         task.begin()
         task.claim = self._journal.claim(task.message, task.planned.digest, task.known)
         if task.claim is None:
-            return task.left("skipped", "claimed", "another run has it, or it was just settled")
+            return task.left("skipped", CLAIMED)
         try:
             receipt = _sent(transport, payload)
         except DeliveryError as error:

@@ -85,9 +85,8 @@ class Task:
         )
         return Result(outcome, written)
 
-    def left(self, status: Status, code: str, text: str) -> Result:
+    def left(self, status: Status, error: Failure) -> Result:
         """No further attempt is made; the journal has nothing to learn of that."""
-        error = Failure(code=code, text=text)
         return Result(Outcome(status=status, attempts=self.attempts, error=error))
 
 
