@@ -126,6 +126,7 @@ def test_attempt_is_made_only_from_what_it_was_decided_on(url: str) -> None:
     with open_journal(url) as opened:
         first = claim(opened, message())
         before = opened.lookup([message().key])[message().key]
+        assert opened.claim(message(), "digest", before) is None, "it is under way"
         opened.conclude(first, Ending("failed", error=REFUSED))
         assert opened.claim(message(), "digest", None) is None, "it is no longer new"
         assert opened.claim(message(), "digest", before) is None, "it is no longer under way"
@@ -347,7 +348,11 @@ class AnyHistory(RuleBasedStateMachine):
     @rule(id=st.sampled_from("ab"), digest=st.sampled_from(["x", "y"]))
     def begin(self, id: str, digest: str) -> None:
         key = message(id).key
-        attempts = self.known[key][3] if key in self.known else 0
+        was, *_, attempts = self.known.get(key, ("", 0))
+        if was == "sending":
+            known = self.journal.lookup([key])[key]
+            assert self.journal.claim(message(id), digest, known) is None
+            return
         self.claims[key] = claim(self.journal, message(id), digest)
         self.known[key] = ("sending", digest, None, attempts + 1)
 

@@ -190,13 +190,17 @@ def _parameters(*names: str) -> dict[str, Any]:
 
 
 def _claim(insert: Callable[..., Any]) -> ClauseElement:
-    """Insert a row that is "sending", or make one so that is exactly as it is believed to be."""
+    """Insert a row that is "sending", or make one so that is exactly as it is believed to be.
+
+    Never one that is "sending": somebody is at it, or will be found dead and make it unknown.
+    """
     fresh = {"status": "sending", "not_before": None, **_NOTHING}
     again = _parameters("digest", "transport", "owner", "changed_at")
     new = {**_parameters(*_IDENTITY), **again, **fresh, "attempts": 1}
     believed = sa.and_(
         messages.c.status == sa.bindparam("known_status", type_=sa.Text),
         messages.c.attempts == sa.bindparam("known_attempts", type_=sa.Integer),
+        messages.c.status != sa.literal_column("'sending'"),
     )
     statement: ClauseElement = (
         insert(messages)
