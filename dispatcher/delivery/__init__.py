@@ -22,6 +22,9 @@ from dispatcher.planning import GetTransport, PlannedMessage, PlanStatus
 __all__ = ["Abandoned", "Delivery", "Pace", "Summary"]
 
 
+_BESIDE = "another run is sending it"
+
+
 class Abandoned(BaseException):
     """Nobody waits any longer for what is in flight."""
 
@@ -161,6 +164,8 @@ class Delivery:
 
 def _skipped(planned: PlannedMessage) -> Outcome:
     """What is not sent: it was, or what it would say changed, or nobody knows whether it was."""
+    if planned.record and planned.record.status == "sending":  # by a run beside this one
+        return Outcome(status="skipped", error=Failure(code="claimed", text=_BESIDE))
     if planned.status == "unknown":
         text = "an earlier attempt may have arrived; settle it, then send again"
         return Outcome(status="unknown", error=Failure(code="unsettled", text=text))
