@@ -231,11 +231,12 @@ class Project:
         *arguments: str,
         env: Mapping[str, str | None] = {},
         prefix: tuple[str, ...] = (),
+        program: tuple[str, ...] = ("-m", "dispatcher"),
     ) -> subprocess.Popen[str]:
         """Start a command. `env` over the project's environment, None takes away."""
         environment = {**os.environ, **self.environment, **env}
         return subprocess.Popen(
-            [*prefix, sys.executable, "-m", "dispatcher", *arguments],
+            [*prefix, sys.executable, *program, *arguments],
             cwd=self.folder,
             env={name: value for name, value in environment.items() if value is not None},
             stdin=subprocess.DEVNULL,
