@@ -217,7 +217,11 @@ def read_journal(url: str) -> Iterator[JournalReader | None]:
         return
     reader = JournalReader(database)
     try:
-        yield reader if _known(reader.version(), database.name) else None
+        version = _known(reader.version(), database.name)
+        if 0 < version < SCHEMA_VERSION:
+            with open_journal(url):  # it cannot be read as it is
+                pass
+        yield reader if version else None
     finally:
         reader.close()
 
