@@ -160,6 +160,22 @@ def test_attempt_that_never_left_is_noted_with_its_end(url: str) -> None:
     assert abs(record.not_before - later) < timedelta(seconds=1)
 
 
+def test_text_that_no_database_can_keep_spoils_nothing(url: str) -> None:
+    """A transport may say anything of a message; others are written in the same commit."""
+    odd = "a\0b \ud800 😃"
+    with open_journal(url) as opened:
+        claims = [claim(opened, message(id)) for id in "abc"]
+        endings = [Ending("sent", id=odd), Ending("failed", error=Failure(code=odd, text=odd))]
+        written = [
+            opened.conclude(*each)
+            for each in zip(claims, [*endings, Ending("sent", id="1")], strict=True)
+        ]
+        assert [each.result() for each in written] == [True] * 3
+        found = {row.message: row for row in opened.history()}
+    assert (found["a"].id, found["c"].id) == ("a?b ? 😃", "1")
+    assert found["b"].error == Failure(code="a?b ? 😃", text="a?b ? 😃")
+
+
 def test_what_was_under_way_when_a_run_ended_is_unknown(url: str) -> None:
     with open_journal(url) as opened:
         mine = claim(opened, message("sent"))

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 
 from dispatcher.errors import JournalError
 from dispatcher.journal import queries
+from dispatcher.journal.attempts import Claim, Ending
 from dispatcher.journal.backend import Backend, backend
-from dispatcher.journal.changes import Changes, Claim, Ending, forget_upload
+from dispatcher.journal.changes import Changes, forget_upload
 from dispatcher.journal.queries import Event, HistoryRow
 from dispatcher.journal.schema import SCHEMA_VERSION, migrate
 from dispatcher.journal.writer import Writer, blamed
