@@ -140,7 +140,7 @@ json.dump(won, sys.stdout)
 
 def test_writers_never_wait_in_a_circle(database: Database) -> None:
     """16 threads of two processes claim the same messages, each in an order of its own."""
-    count = 2000
+    count = 500
     with open_journal(database.url):
         pass
     deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
