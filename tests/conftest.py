@@ -8,6 +8,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
+import psycopg
 import pytest
+from sqlalchemy import make_url
 
 from dispatcher import cli
 from dispatcher.sandbox.process import SandboxProcess
@@ -31,6 +34,11 @@ hypothesis.settings.load_profile("quick")
 TOKEN = "marker-token-5d1c0ffee"
 MANIFESTS = Path(__file__).parents[1] / "manifests"
 PATIENCE = 60.0
+
+# A server on which the tests may make databases; read here, before the environment is cleaned.
+POSTGRES = os.environ.get(
+    "DISPATCHER_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres"
+)
 
 _OURS = ("GREENAPI_", "DISPATCHER_", "REQUESTS_", "CURL_")
 _COLOURS = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE")
@@ -61,6 +69,57 @@ def require(found: object, what: str) -> None:
 def needs() -> Callable[[object, str], None]:
     """`needs(shutil.which("node"), "node")`: see `require`."""
     return require
+
+
+class Database:
+    """A PostgreSQL database for tests, and what a test asks of it beside the journal."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def ask(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """Carry out one statement; its rows, if it has any."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            cursor = connection.execute(sql, values)
+            return cursor.fetchall() if cursor.description else []
+
+    def emptied(self) -> str:
+        """Forget the journal; its URL, as if there had been none."""
+        self.ask("DROP SCHEMA IF EXISTS dispatcher CASCADE")
+        return self.url
+
+    def journal(self) -> dict[str, dict[str, Any]]:
+        """The journal's messages by message id."""
+        rows = self.ask("SELECT message, to_jsonb(messages) FROM dispatcher.messages")
+        return dict(rows)
+
+
+@pytest.fixture(scope="session")
+def server() -> Database:
+    """The server's own database, in which others are made."""
+    try:
+        psycopg.connect(POSTGRES, connect_timeout=5).close()
+        why = ""
+    except psycopg.Error as error:
+        why = str(error).partition("\n")[0]
+    require(not why, f"PostgreSQL at DISPATCHER_TEST_POSTGRES: {why}")
+    return Database(POSTGRES)
+
+
+@pytest.fixture(scope="module")
+def module_database(server: Database) -> Iterator[Database]:
+    """A database of this module alone."""
+    name = f"dispatcher_test_{uuid.uuid4().hex[:12]}"
+    server.ask(f"CREATE DATABASE {name}")
+    yield Database(make_url(server.url).set(database=name).render_as_string(hide_password=False))
+    server.ask(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(module_database: Database) -> Database:
+    """A database without a journal."""
+    module_database.emptied()
+    return module_database
 
 
 def lines_of(text: str) -> list[str]:
@@ -172,11 +231,12 @@ class Project:
         *arguments: str,
         env: Mapping[str, str | None] = {},
         prefix: tuple[str, ...] = (),
+        program: tuple[str, ...] = ("-m", "dispatcher"),
     ) -> subprocess.Popen[str]:
         """Start a command. `env` over the project's environment, None takes away."""
         environment = {**os.environ, **self.environment, **env}
         return subprocess.Popen(
-            [*prefix, sys.executable, "-m", "dispatcher", *arguments],
+            [*prefix, sys.executable, *program, *arguments],
             cwd=self.folder,
             env={name: value for name, value in environment.items() if value is not None},
             stdin=subprocess.DEVNULL,

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from hypothesis import settings
@@ -25,6 +25,9 @@ from dispatcher.errors import JournalLocked
 from dispatcher.journal import Claim, Ending, Journal, JournalReader, open_journal, read_journal
 from dispatcher.journal.locking import locked
 from dispatcher.models import Record, Text
+
+if TYPE_CHECKING:
+    from tests.conftest import Database
 
 TO = "79001234567"
 REFUSED = Failure(code="1022", text="Subscriber was not found")
@@ -44,8 +47,24 @@ def message(id: str = "a", to: str = TO, run: str = "default") -> Message:
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
+def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/.dispatcher/journal.db"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_url(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], str]:
+    """Where a journal may be that is not there yet."""
+    if request.param == "sqlite":
+        return lambda: f"sqlite:///{tmp_path_factory.mktemp('journal')}/journal.db"
+    database: Database = request.getfixturevalue("database")
+    return database.emptied
+
+
+@pytest.fixture
+def url(new_url: Callable[[], str]) -> str:
+    return new_url()
 
 
 def status(opened: Journal | JournalReader, key: str) -> str | None:
@@ -107,6 +126,7 @@ def test_attempt_is_made_only_from_what_it_was_decided_on(url: str) -> None:
     with open_journal(url) as opened:
         first = claim(opened, message())
         before = opened.lookup([message().key])[message().key]
+        assert opened.claim(message(), "digest", before) is None, "it is under way"
         opened.conclude(first, Ending("failed", error=REFUSED))
         assert opened.claim(message(), "digest", None) is None, "it is no longer new"
         assert opened.claim(message(), "digest", before) is None, "it is no longer under way"
@@ -140,6 +160,22 @@ def test_attempt_that_never_left_is_noted_with_its_end(url: str) -> None:
     assert abs(record.not_before - later) < timedelta(seconds=1)
 
 
+def test_text_that_no_database_can_keep_spoils_nothing(url: str) -> None:
+    """A transport may say anything of a message; others are written in the same commit."""
+    odd = "a\0b \ud800 😃"
+    with open_journal(url) as opened:
+        claims = [claim(opened, message(id)) for id in "abc"]
+        endings = [Ending("sent", id=odd), Ending("failed", error=Failure(code=odd, text=odd))]
+        written = [
+            opened.conclude(*each)
+            for each in zip(claims, [*endings, Ending("sent", id="1")], strict=True)
+        ]
+        assert [each.result() for each in written] == [True] * 3
+        found = {row.message: row for row in opened.history()}
+    assert (found["a"].id, found["c"].id) == ("a?b ? 😃", "1")
+    assert found["b"].error == Failure(code="a?b ? 😃", text="a?b ? 😃")
+
+
 def test_what_was_under_way_when_a_run_ended_is_unknown(url: str) -> None:
     with open_journal(url) as opened:
         mine = claim(opened, message("sent"))
@@ -157,7 +193,7 @@ def test_what_was_under_way_when_a_run_ended_is_unknown(url: str) -> None:
 
 
 def test_power_cut_loses_nothing_that_was_committed(
-    url: str, monkeypatch: pytest.MonkeyPatch
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQLite waits for the disk at every commit; in WAL mode that takes synchronous=FULL."""
     connections: list[sqlite3.Connection] = []
@@ -168,7 +204,7 @@ def test_power_cut_loses_nothing_that_was_committed(
         return connections[-1]
 
     monkeypatch.setattr(sqlite3, "connect", connect)
-    with open_journal(url) as opened:
+    with open_journal(sqlite_url) as opened:
         claim(opened, message())
         (connection,) = connections
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
@@ -200,8 +236,8 @@ def test_threads_share_a_journal(url: str) -> None:
         assert len(opened.history(status="sent")) == 160
 
 
-def test_journal_keeps_itself_out_of_git(url: str, tmp_path: Path) -> None:
-    with open_journal(url):
+def test_journal_keeps_itself_out_of_git(sqlite_url: str, tmp_path: Path) -> None:
+    with open_journal(sqlite_url):
         assert (tmp_path / ".dispatcher" / ".gitignore").read_text() == "*\n"
     elsewhere = tmp_path / "elsewhere"
     with open_journal(f"sqlite:///{elsewhere}/journal.db"):
@@ -210,13 +246,13 @@ def test_journal_keeps_itself_out_of_git(url: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("empty", [False, True], ids=["no file", "an empty file"])
 def test_reading_before_the_first_run_finds_nothing_and_makes_nothing(
-    url: str, tmp_path: Path, empty: bool
+    sqlite_url: str, tmp_path: Path, empty: bool
 ) -> None:
     file = tmp_path / ".dispatcher" / "journal.db"
     if empty:  # as it is for a moment while the first run begins
         file.parent.mkdir()
         file.touch()
-    with read_journal(url) as reader:
+    with read_journal(sqlite_url) as reader:
         assert reader is None
     assert file.exists() == empty
 
@@ -312,11 +348,11 @@ def test_patience_is_rewarded(tmp_path: Path) -> None:
 class AnyHistory(RuleBasedStateMachine):
     """A journal and a dictionary that must agree, whatever happens and whenever a run ends."""
 
-    folder: Callable[[], Path]
+    new_url: Callable[[], str]
 
     def __init__(self) -> None:
         super().__init__()
-        self.url = f"sqlite:///{self.folder()}/journal.db"
+        self.url = self.new_url()
         self.known: dict[str, tuple[str, str, str | None, int]] = {}
         self.claims: dict[str, Claim] = {}
         self._open()
@@ -328,7 +364,11 @@ class AnyHistory(RuleBasedStateMachine):
     @rule(id=st.sampled_from("ab"), digest=st.sampled_from(["x", "y"]))
     def begin(self, id: str, digest: str) -> None:
         key = message(id).key
-        attempts = self.known[key][3] if key in self.known else 0
+        was, *_, attempts = self.known.get(key, ("", 0))
+        if was == "sending":
+            known = self.journal.lookup([key])[key]
+            assert self.journal.claim(message(id), digest, known) is None
+            return
         self.claims[key] = claim(self.journal, message(id), digest)
         self.known[key] = ("sending", digest, None, attempts + 1)
 
@@ -384,14 +424,10 @@ class AnyHistory(RuleBasedStateMachine):
         self.context.__exit__(None, None, None)
 
 
-@pytest.fixture
-def _folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    make = staticmethod(lambda: tmp_path_factory.mktemp("journal"))
-    monkeypatch.setattr(AnyHistory, "folder", make, raising=False)
-
-
-@pytest.mark.usefixtures("_folders")
-def test_journal_agrees_with_a_dictionary_whatever_happens() -> None:
+def test_journal_agrees_with_a_dictionary_whatever_happens(
+    new_url: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AnyHistory, "new_url", staticmethod(new_url), raising=False)
     examples = settings.default.max_examples // 10 if settings.default else 10
     run_state_machine_as_test(
         AnyHistory, settings=settings(max_examples=examples, stateful_step_count=20)

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 
 from dispatcher.errors import JournalError
 from dispatcher.journal import queries
+from dispatcher.journal.attempts import Claim, Ending
 from dispatcher.journal.backend import Backend, backend
-from dispatcher.journal.changes import Changes, Claim, Ending, forget_upload
+from dispatcher.journal.changes import Changes, forget_upload
 from dispatcher.journal.queries import Event, HistoryRow
 from dispatcher.journal.schema import SCHEMA_VERSION, migrate
 from dispatcher.journal.writer import Writer, blamed
@@ -84,14 +85,15 @@ class Journal:
     and what is called later is never there earlier.
     """
 
-    def __init__(self, backend: Backend, run: str, lease: float = LEASE) -> None:
+    def __init__(self, backend: Backend, run: str, lease: float) -> None:
         self._engine = backend.connect()
         self._changes = Changes(backend, uuid.uuid4().hex, self._engine.dialect)
-        self._backend, self._lease = backend, lease
-        with blamed(backend.name), self._engine.begin() as connection:
-            _prepare(connection, backend)
-            self._changes.enter(connection, run, socket.gethostname(), os.getpid())
-            self._heartbeat(connection)
+        self._lease = lease
+        try:
+            self._begin(backend, run)
+        except BaseException:
+            self._engine.dispose()
+            raise
         period = math.inf if backend.exclusive else lease / 4
         self._writer = Writer(self._engine, backend.name, self._heartbeat, period)
 
@@ -181,6 +183,12 @@ class Journal:
         self._writer.close()
         self._engine.dispose()
 
+    def _begin(self, backend: Backend, run: str) -> None:
+        with blamed(backend.name), self._engine.begin() as connection:
+            _prepare(connection, backend)
+            self._changes.enter(connection, run, socket.gethostname(), os.getpid())
+            self._heartbeat(connection)
+
     def _heartbeat(self, connection: Connection) -> None:
         self._changes.renew(connection, self._lease)
         self._changes.recover(connection)
@@ -194,7 +202,7 @@ def open_journal(url: str, patience: float = 0.0, run: str = "default") -> Itera
     """
     database = backend(url)
     with database.prepared(run, patience):
-        journal = Journal(database, run)
+        journal = Journal(database, run, LEASE)
         try:
             yield journal
         finally:
@@ -210,24 +218,27 @@ def read_journal(url: str) -> Iterator[JournalReader | None]:
         return
     reader = JournalReader(database)
     try:
-        version = reader.version()
-        _refuse_newer(version, database.name)
+        version = _known(reader.version(), database.name)
+        if 0 < version < SCHEMA_VERSION:
+            with open_journal(url):  # it cannot be read as it is
+                pass
         yield reader if version else None
     finally:
         reader.close()
 
 
 def _prepare(connection: Connection, backend: Backend) -> None:
-    backend.make_room(connection)
-    version = backend.version(connection)
-    _refuse_newer(version, backend.name)
-    if version < SCHEMA_VERSION:
-        migrate(connection, version)
+    if _known(backend.version(connection), backend.name) < SCHEMA_VERSION:
+        backend.make_room(connection)
+        # Asked again: while it waited for the room, others may have made the tables.
+        migrate(connection, _known(backend.version(connection), backend.name))
         backend.set_version(connection, SCHEMA_VERSION)
 
 
-def _refuse_newer(version: int, name: str) -> None:
+def _known(version: int, name: str) -> int:
+    """The version, if this program can handle it. Raises JournalError."""
     if version > SCHEMA_VERSION:
         raise JournalError(
             f"{name} was written by a newer dispatcher (schema {version}); update this one"
         )
+    return version

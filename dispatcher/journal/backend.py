@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -43,7 +44,7 @@ def backend(url: str) -> Backend:
         from dispatcher.journal.postgres import PostgresBackend
 
         return PostgresBackend(url)
-    scheme = url.partition("://")[0] if "://" in url else url
+    scheme = re.split("[:=@]", url)[0]  # what follows may hold a password
     raise JournalError(
         'a journal is an SQLite file, "sqlite:///PATH", or a PostgreSQL database, '
         f'"postgresql://…", not "{scheme[:40]}"'

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
 
+from dispatcher.journal.attempts import Claim, Ending
 from dispatcher.journal.backend import Backend
 from dispatcher.journal.schema import events, messages, uploads, workers
 from dispatcher.models import Failure, MediaId, Message, Record
@@ -21,34 +22,6 @@ _INTERRUPTED = Failure(code="interrupted", text="the run ended before the gatewa
 _IDENTITY = ("key", "run", "manifest", "message", "recipient", "transport")
 _NOTHING: dict[str, str | None] = {"receipt": None, "error_code": None, "error_text": None}
 _ENDING = ("status", "not_before", "changed_at", *_NOTHING)
-
-
-class Claim(NamedTuple):
-    """The right to make one attempt: the key, and which attempt over all runs it is."""
-
-    key: str
-    attempt: int
-
-
-class Ending(NamedTuple):
-    """How an attempt ended: "sent", "failed" or "unknown".
-
-    `not_before`: after a failure, the next attempt is not to be made earlier.
-    """
-
-    status: Literal["sent", "failed", "unknown"]
-    id: str | None = None
-    error: Failure | None = None
-    not_before: datetime | None = None
-
-    @property
-    def columns(self) -> dict[str, str | None]:
-        """The columns that a message and its event have in common."""
-        return {
-            "receipt": self.id,
-            "error_code": self.error.code if self.error else None,
-            "error_text": self.error.text if self.error else None,
-        }
 
 
 class Changes:
@@ -190,13 +163,17 @@ def _parameters(*names: str) -> dict[str, Any]:
 
 
 def _claim(insert: Callable[..., Any]) -> ClauseElement:
-    """Insert a row that is "sending", or make one so that is exactly as it is believed to be."""
+    """Insert a row that is "sending", or make one so that is exactly as it is believed to be.
+
+    Never one that is "sending": somebody is at it, or will be found dead and make it unknown.
+    """
     fresh = {"status": "sending", "not_before": None, **_NOTHING}
     again = _parameters("digest", "transport", "owner", "changed_at")
     new = {**_parameters(*_IDENTITY), **again, **fresh, "attempts": 1}
     believed = sa.and_(
         messages.c.status == sa.bindparam("known_status", type_=sa.Text),
         messages.c.attempts == sa.bindparam("known_attempts", type_=sa.Integer),
+        messages.c.status != sa.literal_column("'sending'"),
     )
     statement: ClauseElement = (
         insert(messages)

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection, Engine
     from sqlalchemy.sql.elements import ColumnElement
 
-PREFIXES = ("postgresql://", "postgres://")
 # The tables have a schema of their own, so that they can live in any database.
 _SCHEMA = "dispatcher"
 # Any number that nothing else in the database uses as a lock: two first runs make the tables once.
 _MAKING_TABLES = 0x64697370
+# A server that is not there is noticed soon, before a run and in the middle of it. The URL may set
+# others; it is libpq that knows these.
+_PATIENCE = {"connect_timeout": "10", "tcp_user_timeout": "30000", "keepalives_idle": "30"}
 
 
 class PostgresBackend:
@@ -30,7 +32,8 @@ class PostgresBackend:
 
     def __init__(self, url: str) -> None:
         self._url = _parsed(url)
-        self.name = self._url.render_as_string(hide_password=True).replace("+psycopg", "")
+        shown = self._url.set(drivername="postgresql", query={})  # the query may hold secrets, too
+        self.name = shown.render_as_string(hide_password=True)
 
     def exists(self) -> bool:
         """A database is always there to be asked."""
@@ -43,7 +46,11 @@ class PostgresBackend:
 
     def connect(self, *, read_only: bool = False) -> Engine:
         """One connection, durable with every commit, for one thread at a time."""
-        engine = sa.create_engine(self._url, poolclass=sa.pool.StaticPool)
+        engine = sa.create_engine(
+            self._url.set(query={**_PATIENCE, **self._url.query}),
+            poolclass=sa.pool.StaticPool,
+            isolation_level="READ COMMITTED",  # a stricter one fails claims
+        )
 
         @sa.event.listens_for(engine, "connect")
         def configure(connection: Any, _: Any) -> None:
@@ -86,8 +93,11 @@ def _parsed(url: str) -> URL:
             "a PostgreSQL journal needs psycopg: pip install 'message-dispatcher[postgres]'"
         ) from None
     try:
-        return sa.make_url(url).set(drivername="postgresql+psycopg")
+        parsed = sa.make_url(url).set(drivername="postgresql+psycopg")
     except (sa.exc.ArgumentError, ValueError):
         raise JournalError(
             "the journal's address cannot be read: postgresql://USER@HOST/DATABASE"
         ) from None
+    if "@" in f"{parsed.host}{parsed.database}":  # then a part of the password would be shown
+        raise JournalError("write an @ in the journal's user or password as %40")
+    return parsed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -66,6 +67,7 @@ class SqliteBackend:
             if not read_only:
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.execute("PRAGMA synchronous=FULL")
+                _require_sound(connection)
 
         return engine
 
@@ -84,6 +86,13 @@ class SqliteBackend:
     def now(self) -> ColumnElement[float]:
         """Seconds since 1970."""
         return sa.literal(time.time())
+
+
+def _require_sound(connection: sqlite3.Connection) -> None:
+    """Every page is read once, a second for a million messages: damage shows before a run only."""
+    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        raise sqlite3.DatabaseError("the file is damaged; sqlite3 may .recover it")
 
 
 def _make_folder(folder: Path) -> None:
@@ -117,7 +126,7 @@ def _file_system(folder: Path) -> str | None:
     holding: dict[int, str] = {}
     for line in lines:
         _, point, kind, *_ = line.split(" ")
-        point = point.encode("latin-1", "replace").decode("unicode_escape")
+        point = re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), point)
         if os.path.commonpath([real, point]) == point:
             holding[len(point)] = kind  # of two at one place, the later one covers the other
     return holding[max(holding)] if holding else None

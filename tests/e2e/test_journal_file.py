@@ -1,0 +1,226 @@
+"""A journal in a file that is older, damaged, out of reach or in the wrong place."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dispatcher.journal import sqlite
+from dispatcher.models import encode
+from dispatcher.sandbox.process import SandboxProcess
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
+
+TO = "79001234567"
+PAGE = 4096
+VERSION_1 = """
+CREATE TABLE messages (
+    key TEXT NOT NULL, run TEXT NOT NULL, manifest TEXT NOT NULL, message TEXT NOT NULL,
+    recipient TEXT NOT NULL, transport TEXT NOT NULL, digest TEXT NOT NULL, status TEXT NOT NULL,
+    attempts INTEGER NOT NULL, receipt TEXT, error_code TEXT, error_text TEXT,
+    changed_at TEXT NOT NULL, PRIMARY KEY (key)
+);
+CREATE TABLE events (
+    id INTEGER NOT NULL, "key" TEXT NOT NULL, at TEXT NOT NULL, status TEXT NOT NULL,
+    receipt TEXT, error_code TEXT, error_text TEXT, PRIMARY KEY (id)
+);
+CREATE INDEX ix_events_key ON events ("key");
+CREATE TABLE uploads (
+    account TEXT NOT NULL, sha256 TEXT NOT NULL, media_id TEXT NOT NULL, expires_at TEXT NOT NULL,
+    PRIMARY KEY (account, sha256)
+);
+PRAGMA user_version = 1;
+"""
+
+
+@pytest.fixture
+def of_version_1(project: Project) -> Project:
+    """A project that an older dispatcher sent a part of: a sent, b failed, c cut short."""
+    project.texts("a", "b", "c", "d")
+    payloads = {line["key"]: line["payload"] for line in project.call("plan", "--json").lines}
+    rows = [("a", "sent", "1001", None), ("b", "failed", None, "no"), ("c", "sending", None, None)]
+    project.journal_file.parent.mkdir()
+    with closing(sqlite3.connect(project.journal_file)) as connection:
+        connection.executescript(VERSION_1)
+        for id, status, *ending in rows:
+            key, at = f"default/m/{id}/1/{TO}", "2026-11-01T10:00:00.000+00:00"
+            digest = hashlib.sha256(encode(payloads[key])).hexdigest()
+            identity = (key, "default", "m", id, TO, "greenapi", digest)
+            insert(connection, "messages", *identity, status, 1, *ending, None, at)
+            insert(connection, "events", None, key, at, status, *ending, None)
+        connection.commit()
+    return project
+
+
+def insert(connection: sqlite3.Connection, table: str, *values: object) -> None:
+    places = ",".join("?" * len(values))
+    connection.execute(f"INSERT INTO {table} VALUES ({places})", values)
+
+
+@pytest.mark.parametrize("first", ["plan", "history", "send"])
+def test_older_journal_becomes_one_of_this_version_and_keeps_what_it_knows(
+    of_version_1: Project, inbox: SandboxProcess, first: str
+) -> None:
+    project = of_version_1
+    assert project.call(first).code in (0, 5)
+    project.call("send")
+    bodies = [message["payload"]["text"]["body"] for message in inbox.messages()]
+    assert bodies == ["I am b", "I am d"]
+    rows = project.call("history", "--json", "--attempts").lines
+    assert {row["message"]: (row["status"], row["attempts"]) for row in rows} == {
+        "a": ("sent", 1),
+        "b": ("sent", 2),
+        "c": ("unknown", 1),
+        "d": ("sent", 1),
+    }
+    assert rows[0]["id"] == "1001"
+    assert [each["status"] for each in rows[0]["events"]] == ["sent"]
+    with closing(sqlite3.connect(project.journal_file)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+
+
+# damage
+
+
+def overwritten(number: int) -> Callable[[bytes], bytes]:
+    noise = random.Random(number).randbytes(PAGE)
+    return lambda whole: whole[: number * PAGE] + noise + whole[(number + 1) * PAGE :]
+
+
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "truncated in its first page": lambda whole: whole[:1000],
+    "truncated": lambda whole: whole[: len(whole) // 2 // PAGE * PAGE],
+    "random bytes": lambda whole: random.Random(1).randbytes(len(whole)),
+    "a page of zeros": lambda whole: whole[:PAGE] + bytes(PAGE) + whole[2 * PAGE :],
+    **{f"page {number} overwritten": overwritten(number) for number in range(10)},
+}
+
+
+@pytest.fixture(scope="module")
+def sent(new_project: Callable[..., Project]) -> Project:
+    """A project whose journal has a few pages."""
+    project = new_project()
+    project.texts(*(f"m{number}" for number in range(60)))
+    project.config('[transports.greenapi]\nrate = "100000/s"')
+    assert project.call("send").code == 0
+    return project
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_damage_is_found_before_anything_is_sent(
+    sent: Project, inbox: SandboxProcess, damage: Callable[[bytes], bytes]
+) -> None:
+    whole = sent.journal_file.read_bytes()
+    sent.texts(*(f"m{number}" for number in range(61)))
+    try:
+        sent.journal_file.write_bytes(damage(whole))
+        result = sent.call("send")
+    finally:
+        for file in sent.journal_file.parent.glob("journal.db-*"):
+            file.unlink()
+        sent.journal_file.write_bytes(whole)
+    assert result.code == 2
+    assert str(sent.journal_file) in result.stderr
+    assert any(word in result.stderr for word in ("malformed", "damaged", "not a database"))
+    assert result.stdout == ""
+    assert inbox.stats()["requests"] == 0
+
+
+# the wrong place
+
+
+@pytest.fixture
+def without_privileges() -> tuple[str, ...]:
+    """The prefix of a command that even for root heeds what may be written."""
+    privileges = "-dac_override,-dac_read_search"
+    return ("setpriv", f"--bounding-set={privileges}") if os.geteuid() == 0 else ()
+
+
+@pytest.fixture
+def read_only() -> Iterator[Callable[[Path], None]]:
+    """Take the right to write in a folder away."""
+    folders: list[Path] = []
+
+    def protect(folder: Path) -> None:
+        folders.append(folder)
+        folder.chmod(0o555)
+
+    yield protect
+    for folder in folders:
+        folder.chmod(0o755)
+
+
+def test_folder_that_cannot_be_written(
+    project: Project,
+    inbox: SandboxProcess,
+    read_only: Callable[[Path], None],
+    without_privileges: tuple[str, ...],
+) -> None:
+    project.texts("a")
+    read_only(project.folder)
+    result = project.run("send", prefix=without_privileges)
+    assert result.code == 2
+    assert "cannot write to the journal's folder" in result.stderr
+    assert "Permission denied" in result.stderr
+    assert project.run("plan", prefix=without_privileges).code == 0
+    assert inbox.stats()["requests"] == 0
+
+
+@pytest.mark.parametrize("what", ["folder", "file"])
+def test_journal_that_can_only_be_read(
+    project: Project,
+    inbox: SandboxProcess,
+    read_only: Callable[[Path], None],
+    without_privileges: tuple[str, ...],
+    what: str,
+) -> None:
+    project.texts("a")
+    assert project.call("send").code == 0
+    inbox.clear()
+    project.texts("a", "b")
+    read_only(project.journal_file if what == "file" else project.journal_file.parent)
+    result = project.run("send", prefix=without_privileges)
+    assert result.code == 2
+    assert str(project.journal_file) in result.stderr
+    assert inbox.stats()["requests"] == 0
+
+
+@pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs"])
+def test_network_file_system(
+    project: Project, inbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    project.texts("a")
+    point = str(project.folder.resolve()).replace(" ", r"\040")
+    mounts = project.write("mounts", f"/dev/a / ext4 rw 0 0\nserver:/home {point} {kind} rw 0 0\n")
+    monkeypatch.setattr(sqlite, "_MOUNTS", mounts)
+    result = project.call("send")
+    assert result.code == 2
+    assert f"lies on a network ({kind})" in result.stderr
+    assert "postgresql://" in result.stderr
+    assert inbox.stats()["requests"] == 0
+    elsewhere = f"{point}-elsewhere"
+    mounts.write_text(f"/dev/a / ext4 rw 0 0\nserver:/home {elsewhere} {kind} rw 0 0\n")
+    assert project.call("send").code == 0
+
+
+def test_network_is_found_at_a_place_with_any_name(
+    project: Project, inbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.folder = project.folder / "with space – и по-русски"
+    project.texts("a")
+    written = str(project.folder.resolve()).replace(" ", r"\040")
+    mounts = project.write("mounts", f"server:/x {written} nfs rw 0 0\n")
+    monkeypatch.setattr(sqlite, "_MOUNTS", mounts)
+    assert "lies on a network (nfs)" in project.call("send").stderr
+    monkeypatch.setattr(sqlite, "_MOUNTS", project.folder / "none")
+    assert project.call("send").code == 0
+    assert inbox.stats()["accepted"] == 1

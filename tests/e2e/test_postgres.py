@@ -1,0 +1,371 @@
+"""A journal that many runs share: what the commands do with it, and what when it fails."""
+
+from __future__ import annotations
+
+import re
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import make_url
+
+from dispatcher.sandbox.process import SandboxProcess
+
+if TYPE_CHECKING:
+    from tests.conftest import Database, Project, Result
+    from tests.e2e.conftest import StandIn
+
+TO = "79001234567"
+WORKERS = 8  # the default of a run
+SECRET = "s3cret-marker"
+
+
+@pytest.fixture
+def held(new_project: Callable[..., Project], stand_in: StandIn) -> Project:
+    """A project with three messages to one recipient, at the stand-in's gateway."""
+    project = new_project(stand_in.url)
+    project.texts("a", "b", "c")
+    return project
+
+
+def on(database: Database) -> tuple[str, str]:
+    return "--journal", database.url
+
+
+def test_commands_share_a_journal(
+    project: Project, new_project: Callable[..., Project], inbox: SandboxProcess, database: Database
+) -> None:
+    here = on(database)
+    project.texts("a", "b")
+    colleague = new_project()
+    colleague.texts("a", "b", "c")
+    assert [line["status"] for line in project.call("plan", "--json", *here).lines] == ["new"] * 2
+    assert project.call("history", *here).code == 3
+    inbox.faults([{"fault": "reset_after", "times": 1}])
+
+    first = project.run("send", "--json", *here)
+    inbox.faults([])
+    plan = colleague.call("plan", "--json", *here)
+    second = colleague.run("send", "--json", *here)
+
+    assert (first.code, first.statuses) == (5, {"a": "unknown", "b": "sent"})
+    assert [line["status"] for line in plan.lines] == ["unknown", "sent", "new"]
+    assert second.statuses == {"a": "unknown", "b": "skipped", "c": "sent"}
+    rows = project.call("history", "--json", "--attempts", *here).lines
+    assert {row["message"]: row["status"] for row in rows} == {
+        "a": "unknown",
+        "b": "sent",
+        "c": "sent",
+    }
+    assert [event["status"] for event in rows[0]["events"]] == ["sending", "unknown"]
+    assert not project.journal_file.parent.exists(), "nothing is kept beside the project"
+
+    settled = project.call("settle", "--not-sent", rows[0]["key"], *here)
+    third = colleague.call("send", "--json", *here)
+    assert settled.code == project.call("settle", "--not-sent", "--run", "x", *here).code - 3 == 0
+    assert third.statuses == {"a": "sent", "b": "skipped", "c": "skipped"}
+    assert inbox.stats()["accepted"] == 4, "a's two copies are the person's word"
+
+
+def test_two_runs_share_the_work_and_nothing_goes_out_twice(
+    new_project: Callable[..., Project], stand_in: StandIn, database: Database
+) -> None:
+    project = new_project(stand_in.url)
+    entries = (
+        f'[[messages]]\nid = "m{each}"\nto = "7900123{each:04}"\ntext.body = "{each}"'
+        for each in range(40)
+    )
+    project.manifest("\n".join(entries))
+    release = stand_in.hold()
+    runs = [project.start("send", "--json", *on(database))]
+    stand_in.wait_for(WORKERS)
+    runs.append(project.start("send", "--json", "--resend", "unknown", "--yes", *on(database)))
+    stand_in.wait_for(2 * WORKERS)
+    release.set()
+
+    results = [project.finish(run) for run in runs]
+
+    assert [result.code for result in results] == [0, 0]
+    assert sorted(asked.text for asked in stand_in.asked) == sorted(map(str, range(40)))
+    sent = [ids_of(result, "sent") for result in results]
+    assert min(map(len, sent)) >= WORKERS
+    assert sorted([*sent[0], *sent[1]]) == sorted(f"m{each}" for each in range(40))
+    told = {line["error"]["code"] for line in results[1].results.values() if line["error"]}
+    assert told == {"claimed"}, "what the other run is at is neither unknown nor failed"
+    assert database.ask("SELECT count(*) FROM dispatcher.workers") == [(0,)]
+
+
+def ids_of(result: Result, status: str) -> list[str]:
+    return [id for id, found in result.statuses.items() if found == status]
+
+
+def test_what_another_run_is_at_is_neither_unknown_nor_to_be_decided(
+    held: Project, stand_in: StandIn, database: Database
+) -> None:
+    here = on(database)
+    release = stand_in.hold()
+    first = held.start("send", "--json", *here)
+    stand_in.wait_for(1)
+
+    plan = held.call("plan", "--json", *here)
+    settled = held.call("settle", "--sent", plan.lines[0]["key"], *here)
+    second = held.start("send", "--json", *here)
+    stand_in.wait_for(2)
+    release.set()
+    results = [held.finish(run) for run in (first, second)]
+
+    assert [line["status"] for line in plan.lines] == ["unknown", "new", "new"]
+    assert settled.code == 3, "nobody decides what is under way"
+    assert [result.code for result in results] == [0, 0]
+    assert results[1].statuses["a"] == "skipped"
+    assert results[1].results["a"]["error"]["code"] == "claimed"
+    assert sorted(asked.text for asked in stand_in.asked) == ["I am a", "I am b", "I am c"]
+
+
+# what can be wrong with it from the beginning
+
+
+@pytest.fixture
+def refused(database: Database) -> Callable[..., str]:
+    """The database's address with a password and a few changes."""
+    good = make_url(database.url)
+
+    def changed(**parts: Any) -> str:
+        url = good.set(password=good.password or SECRET, **parts)
+        return url.render_as_string(hide_password=False)
+
+    return changed
+
+
+def free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
+@contextmanager
+def strict_server() -> Iterator[int]:
+    """The port of a server that asks for a password, and finds that it is the wrong one."""
+    ask = b"R\0\0\0\x08\0\0\0\x03"
+    fields = b"SFATAL\0C28P01\0Mpassword authentication failed for user\0\0"
+    refuse = b"E" + (len(fields) + 4).to_bytes(4, "big") + fields
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            with connection:
+                while len(connection.recv(1000)) == 8:  # would it speak TLS, or GSS?
+                    connection.sendall(b"N")
+                connection.sendall(ask)
+                connection.recv(1000)
+                connection.sendall(refuse)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listening.getsockname()[1]
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def refuses(project: Project, inbox: SandboxProcess, url: str, *why: str) -> None:
+    """Every command says why, without the password, and nothing is sent."""
+    project.texts("a")
+    secrets = {SECRET, *re.findall(":([^:/@]+)@", url)}
+    for command in ("send", "plan", "history", "settle --sent --run x"):
+        for debug in ((), ("--debug",)):
+            result = project.call(*command.split(), *debug, "--journal", url)
+            assert result.code == 2, result.stderr
+            assert result.stdout == ""
+            assert not any(secret in result.stderr for secret in secrets)
+            (sentence,) = [line for line in result.stderr.split("\n") if line.startswith("Error: ")]
+            assert all(part in sentence for part in why), sentence
+            assert debug or result.stderr == f"{sentence}\n"
+    assert inbox.stats()["requests"] == 0
+
+
+def test_server_that_is_not_there(
+    project: Project, inbox: SandboxProcess, refused: Callable[..., str]
+) -> None:
+    refuses(project, inbox, refused(host="127.0.0.1", port=free_port()), "Connection refused")
+    refuses(project, inbox, refused(host="no-such-host.invalid"), "no-such-host.invalid")
+
+
+def test_wrong_password(
+    project: Project, inbox: SandboxProcess, refused: Callable[..., str]
+) -> None:
+    with strict_server() as port:
+        url = refused(host="127.0.0.1", port=port)
+        refuses(project, inbox, url, ":***@127.0.0.1", "password authentication failed")
+
+
+def test_database_that_does_not_exist(
+    project: Project, inbox: SandboxProcess, refused: Callable[..., str]
+) -> None:
+    refuses(project, inbox, refused(database="nowhere"), '"nowhere" does not exist')
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        (f"postgresql://me:part@{SECRET}@127.0.0.1/x", "write an @"),
+        (f"postgresql://me:part@of/{SECRET}@127.0.0.1/x", "write an @"),
+        (f"postgresql://127.0.0.1:1/x?user=me&password={SECRET}", "Connection refused"),
+        (f"postgresql://me:{SECRET}@127.0.0.1:x/x", "cannot be read"),
+        (f"postgresql:/me:{SECRET}@127.0.0.1/x", "a journal is"),
+        (f"postgresql+other://me:{SECRET}@127.0.0.1/x", "a journal is"),
+        (f"host=127.0.0.1 password={SECRET}", "a journal is"),
+    ],
+)
+def test_password_is_shown_to_nobody_however_the_address_is_written(
+    project: Project, inbox: SandboxProcess, url: str, why: str
+) -> None:
+    refuses(project, inbox, url, why)
+
+
+def test_newer_schema(
+    project: Project, inbox: SandboxProcess, refused: Callable[..., str], database: Database
+) -> None:
+    project.texts("a")
+    assert project.call("send", *on(database)).code == 0
+    inbox.clear()
+    database.ask("UPDATE dispatcher.version SET number = 99")
+    refuses(project, inbox, refused(), "newer dispatcher (schema 99); update this one")
+
+
+def test_without_psycopg_the_sentence_says_what_to_install(
+    project: Project,
+    inbox: SandboxProcess,
+    refused: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    install = "pip install 'message-dispatcher[postgres]'"
+    refuses(project, inbox, refused(), f"a PostgreSQL journal needs psycopg: {install}")
+
+
+@pytest.fixture
+def guest(database: Database) -> Iterator[str]:
+    """The address of a user who may do nothing but connect."""
+    name = f"{make_url(database.url).database}_guest"
+    database.ask(f"CREATE ROLE {name} LOGIN PASSWORD '{SECRET}'")
+    url = make_url(database.url).set(username=name, password=SECRET)
+    yield url.render_as_string(hide_password=False)
+    database.ask(f"DROP OWNED BY {name}")
+    database.ask(f"DROP ROLE {name}")
+
+
+def test_user_without_rights(
+    project: Project, inbox: SandboxProcess, database: Database, guest: str
+) -> None:
+    project.texts("a")
+    before = project.call("send", "--journal", guest)
+    assert (before.code, "permission denied for database" in before.stderr) == (2, True)
+    assert SECRET not in before.stderr
+    assert inbox.stats()["requests"] == 0
+    assert project.call("send", *on(database)).code == 0
+    inbox.clear()
+    refuses(project, inbox, guest, "permission denied for schema dispatcher")
+
+    name = make_url(guest).username
+    database.ask(f"GRANT USAGE ON SCHEMA dispatcher TO {name}")
+    for kind in ("TABLES", "SEQUENCES"):
+        database.ask(f"GRANT ALL ON ALL {kind} IN SCHEMA dispatcher TO {name}")
+    allowed = project.call("send", "--json", "--journal", guest)
+    assert allowed.statuses == {"a": "skipped"}, "no right to make what is there is needed"
+
+
+# what can go wrong in the middle of a run
+
+
+def cut(database: Database) -> None:
+    """End every connection to the database but this one."""
+    database.ask(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+
+
+def test_connection_that_is_lost_while_a_message_is_under_way(
+    held: Project, stand_in: StandIn, database: Database
+) -> None:
+    release = stand_in.hold()
+    run = held.start("send", "--json", *on(database))
+    stand_in.wait_for(1)
+    cut(database)
+    release.set()
+    result = held.finish(run)
+
+    assert result.code == 5
+    assert result.statuses == {"a": "unknown"}
+    assert result.results["a"]["error"]["code"] == "journal"
+    assert result.summary["not_tried"] == 2
+    assert [asked.text for asked in stand_in.asked] == ["I am a"]
+    again = held.call("send", "--json", *on(database))
+    assert again.statuses == {"a": "unknown", "b": "sent", "c": "sent"}
+    assert [asked.text for asked in stand_in.asked] == ["I am a", "I am b", "I am c"]
+
+
+def test_connection_that_is_lost_before_an_intent_is_written(
+    held: Project, stand_in: StandIn, database: Database
+) -> None:
+    """The first message waits for its turn, and meanwhile the server goes."""
+    held.config('[transports.greenapi]\nrate = "1/s"')
+    run = held.start("send", "--json", *on(database))
+    stand_in.wait_for(1)
+    wait_until(lambda: database.journal()["a"]["status"] == "sent")
+    cut(database)
+    result = held.finish(run)
+
+    assert result.code == 4
+    assert result.statuses == {"a": "sent"}
+    assert result.summary["not_tried"] == 2
+    assert [asked.text for asked in stand_in.asked] == ["I am a"]
+    assert held.call("send", *on(database)).code == 0
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.02)
+
+
+def test_connection_that_is_lost_in_the_middle_of_much(
+    project: Project, inbox: SandboxProcess, database: Database
+) -> None:
+    """What is told, what the journal knows and what arrived never contradict each other."""
+    entries = (
+        f'[[messages]]\nid = "m{each}"\nto = "7900123{each:04}"\ntext.body = "m{each}"'
+        for each in range(140)
+    )
+    project.manifest("\n".join(entries))
+    project.config('[transports.greenapi]\nrate = "100000/s"')
+    inbox.faults([{"fault": "delay", "delay": 0.02}])
+    told: dict[str, str] = {}
+    for share in (40, 80):
+        run = project.start("send", "--json", *on(database))
+        inbox.wait(share, timeout=30)
+        cut(database)
+        result = project.finish(run)
+        assert result.code in (4, 5), "it stopped"
+        told |= {id: status for id, status in result.statuses.items() if status != "skipped"}
+    last = project.call("send", "--json", *on(database))
+
+    arrived = [found["payload"]["text"]["body"] for found in inbox.messages(limit=1000)]
+    known = {id: row["status"] for id, row in database.journal().items()}
+    assert len(arrived) == len(set(arrived)), "nothing twice"
+    assert last.code in (0, 5)
+    assert {known[id] for id, status in told.items() if status == "sent"} == {"sent"}
+    assert {id for id, status in known.items() if status == "sent"} <= set(arrived)
+    assert {known[id] for id in arrived} <= {"sent", "unknown"}
+    assert len(known) == 140, "nothing lost"
+    assert list(known.values()).count("unknown") <= 2 * WORKERS

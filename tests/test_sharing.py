@@ -1,0 +1,163 @@
+"""A journal that many workers share: leases, first runs at once, locks in one order."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from dispatcher import Message, journal
+from dispatcher.journal import Ending, open_journal
+from dispatcher.journal.postgres import _MAKING_TABLES
+from dispatcher.models import Text
+
+if TYPE_CHECKING:
+    from tests.conftest import Database
+
+TO = "79001234567"
+
+
+def message(id: str) -> Message:
+    return Message(
+        key=f"default/m/{id}/1/{TO}",
+        manifest="m",
+        id=id,
+        to=TO,
+        recipient_type="individual",
+        type="text",
+        text=Text(body="Hello"),
+        transport="greenapi",
+    )
+
+
+def test_first_runs_at_the_same_moment_make_the_tables_once(database: Database) -> None:
+    ready = threading.Barrier(8)
+
+    def run(number: int) -> bool:
+        ready.wait(20)
+        with open_journal(database.url) as opened:
+            return opened.claim(message(f"m{number % 4}"), "digest", None) is not None
+
+    for _ in range(3):
+        database.emptied()
+        with ThreadPoolExecutor(8) as pool:
+            assert sum(pool.map(run, range(8))) == 4
+        assert len(database.ask("TABLE dispatcher.version")) == 1
+        assert database.ask("TABLE dispatcher.workers") == []
+
+
+def test_opening_waits_for_nobody_once_there_are_tables(database: Database) -> None:
+    with open_journal(database.url):
+        pass
+    with psycopg.connect(database.url) as making:
+        making.execute("SELECT pg_advisory_xact_lock(%s)", [_MAKING_TABLES])
+        with open_journal(database.url) as opened:
+            assert opened.claim(message("a"), "digest", None)
+
+
+LOADS: dict[str, Callable[[journal.Journal], object]] = {
+    "idle": lambda opened: time.sleep(0.1),
+    "busy": lambda opened: [opened.settle("none", sent=True) for _ in range(20)],
+}
+
+
+@pytest.mark.parametrize("load", LOADS.values(), ids=LOADS)
+def test_worker_shows_that_it_lives(
+    database: Database, monkeypatch: pytest.MonkeyPatch, load: Callable[[journal.Journal], object]
+) -> None:
+    monkeypatch.setattr(journal, "LEASE", 0.8)
+    end = time.monotonic() + 2
+    with open_journal(database.url) as opened, ThreadPoolExecutor(8) as pool:
+
+        def work() -> None:
+            while time.monotonic() < end:
+                load(opened)
+
+        working = [pool.submit(work) for _ in range(8)]
+        while time.monotonic() < end:
+            ((left,),) = database.ask(
+                "SELECT lease - extract(epoch FROM clock_timestamp()) FROM dispatcher.workers"
+            )
+            assert left > 0
+            time.sleep(0.05)
+        for each in working:
+            each.result()
+
+
+def test_others_find_out_while_they_work_that_a_worker_is_dead(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "LEASE", 0.4)
+    with open_journal(database.url) as alive, open_journal(database.url) as dies:
+        mine, key = dies.claim(message("a"), "digest", None), message("a").key
+        assert mine is not None
+        database.ask(
+            "DELETE FROM dispatcher.workers WHERE owner = (SELECT owner FROM dispatcher.messages)"
+        )
+        end = time.monotonic() + 10
+        while alive.lookup([key])[key].status == "sending":
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        assert alive.lookup([key])[key].status == "unknown"
+        assert dies.conclude(mine, Ending("sent", id="1")).result(), "a late answer counts"
+        assert alive.lookup([key])[key].id == "1"
+
+
+CLAIM_ALL = """
+import json, random, sys, threading
+from dispatcher.journal import Ending, open_journal
+from tests.test_sharing import message
+
+url, count, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+won = []
+
+def work(number):
+    chance = random.Random(seed * 100 + number)
+    # By blocks: so the transactions of both have many rows in common.
+    order = sorted(range(count), key=lambda each: (each // 12, chance.random()))
+    for each in map(message, map("m{}".format, order)):
+        claim = opened.claim(each, "digest", None)
+        if claim is not None:
+            won.append(each.id)
+            opened.conclude(claim, Ending("sent", id=each.id))
+
+with open_journal(url) as opened:
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for each in threads: each.start()
+    for each in threads: each.join()
+json.dump(won, sys.stdout)
+"""
+
+
+def test_writers_never_wait_in_a_circle(database: Database) -> None:
+    """16 threads of two processes claim the same messages, each in an order of its own."""
+    count = 500
+    with open_journal(database.url):
+        pass
+    deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+    before = database.ask(deadlocks)
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", CLAIM_ALL, database.url, str(count), str(seed)],
+            cwd=Path(__file__).parents[1],
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        for seed in (1, 2)
+    ]
+    won = [json.loads(run.communicate(timeout=120)[0]) for run in runs]
+    assert [run.returncode for run in runs] == [0, 0]
+    assert sorted(won[0] + won[1]) == sorted(f"m{each}" for each in range(count))
+    assert database.ask(deadlocks) == before
+    assert database.ask("SELECT status, count(*) FROM dispatcher.messages GROUP BY 1") == [
+        ("sent", count)
+    ]
