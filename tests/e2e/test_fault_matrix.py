@@ -133,7 +133,7 @@ def _no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retries, "BACKOFF", lambda state: 0.0)
 
 
-@pytest.mark.parametrize(("what", "strike", "status"), GROUPS, ids=" ".join)
+@pytest.mark.parametrize(("what", "strike", "status"), GROUPS, ids=map(" ".join, GROUPS))
 def test_fate_of_each_message(
     project: Project, inbox: SandboxProcess, what: str, strike: str, status: str
 ) -> None:
