@@ -68,6 +68,8 @@ class Courier:
             return self._noticed(wait)
         if wait and self._stop.wait(wait):
             return None
+        if wait and self._pace.paused(transport):
+            return 0.0  # the gateway said meanwhile that it wants nobody: wait for another turn
         return self._attempt(task, transport, payload)
 
     def give_up(self, task: Task) -> Result | None:
@@ -138,7 +140,7 @@ class Courier:
             return task.ended(ending, written)
         written.result()  # the next attempt is made from what the journal says now
         task.wait_for_next(not_before)
-        return wait
+        return self._noticed(wait)
 
     def _next_attempt(self, task: Task, transport: Transport, error: DeliveryError) -> float | None:
         """Seconds until the next attempt; None: there is none in this run."""
