@@ -172,6 +172,7 @@ class Project:
         *arguments: str,
         env: Mapping[str, str | None] = {},
         prefix: tuple[str, ...] = (),
+        stdin: int = subprocess.DEVNULL,
     ) -> subprocess.Popen[str]:
         """Start a command. `env` over the project's environment, None takes away."""
         environment = {**os.environ, **self.environment, **env}
@@ -179,7 +180,7 @@ class Project:
             [*prefix, sys.executable, "-m", "dispatcher", *arguments],
             cwd=self.folder,
             env={name: value for name, value in environment.items() if value is not None},
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
