@@ -75,6 +75,7 @@ class Courier:
     def give_up(self, task: Task) -> Result | None:
         """The run ends before the message has: what is known of it; None: it was never tried."""
         if task.claim is not None:
+            task.attempts += 1  # the one that is under way
             ending = Ending("unknown", error=_ABANDONED)
             return task.ended(ending, self._write(task, ending))
         if task.error is None:
