@@ -232,6 +232,7 @@ class Project:
         env: Mapping[str, str | None] = {},
         prefix: tuple[str, ...] = (),
         program: tuple[str, ...] = ("-m", "dispatcher"),
+        stdin: int = subprocess.DEVNULL,
     ) -> subprocess.Popen[str]:
         """Start a command. `env` over the project's environment, None takes away."""
         environment = {**os.environ, **self.environment, **env}
@@ -239,7 +240,7 @@ class Project:
             [*prefix, sys.executable, *program, *arguments],
             cwd=self.folder,
             env={name: value for name, value in environment.items() if value is not None},
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",

@@ -77,7 +77,11 @@ def _unknown(journal: Journal, filters: dict[str, str | None]) -> list[str]:
 
 
 def _keys_in(file: TextIO | None) -> list[str]:
-    return [key for line in file or () if (key := line.strip())]
+    try:
+        return [key for line in file or () if (key := line.strip())]
+    except UnicodeDecodeError:
+        name = getattr(file, "name", "the file")
+        raise click.BadParameter(f"{name} is not UTF-8", param_hint="--from") from None
 
 
 def _word(sent: bool) -> str:

@@ -69,11 +69,14 @@ class Courier:
             return self._noticed(wait)
         if wait and self._stop.wait(wait):
             return None
+        if wait and self._pace.paused(transport):
+            return 0.0  # the gateway said meanwhile that it wants nobody: wait for another turn
         return self._attempt(task, transport, payload)
 
     def give_up(self, task: Task) -> Result | None:
         """The run ends before the message has: what is known of it; None: it was never tried."""
         if task.claim is not None:
+            task.attempts += 1  # the one that is under way
             ending = Ending("unknown", error=_ABANDONED)
             return task.ended(ending, self._write(task, ending))
         if task.error is None:
@@ -139,7 +142,7 @@ class Courier:
             return task.ended(ending, written)
         written.result()  # the next attempt is made from what the journal says now
         task.wait_for_next(not_before)
-        return wait
+        return self._noticed(wait)
 
     def _next_attempt(self, task: Task, transport: Transport, error: DeliveryError) -> float | None:
         """Seconds until the next attempt; None: there is none in this run."""

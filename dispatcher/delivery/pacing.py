@@ -25,7 +25,6 @@ from dispatcher.hookspecs import Transport
 
 # Seconds for which an account is held back at the most, whatever a gateway says.
 LONGEST_PAUSE = 15 * 60.0
-_FURTHEST = 2 * 24 * 3600
 # Seconds for which a thread may sleep until its turn, which then is taken.
 SHORT = 5.0
 
@@ -45,10 +44,12 @@ def parsed(rate: str | None) -> Rate:
     try:
         number, unit = rate.split("/")
         thousands = round(float(number) * 1000)
+        if thousands < 1:
+            raise ValueError
         interval = int(_UNITS[unit.strip()])
         burst = max(1, round(_BURST * float(number) * 1000 / interval))
         return Rate(thousands, interval * 1000, burst=burst)
-    except (ValueError, KeyError, AssertionError):
+    except (ValueError, KeyError, OverflowError, AssertionError):
         raise ConfigError(f'"{rate}" is not a rate; write one like "50/s" or "10/min"') from None
 
 
@@ -66,7 +67,7 @@ class Turns:
         """Seconds until it is the turn at every key; taken, unless further away than `within`."""
         with self._changing() as connection:
             now = round(self._clock() * 1000)
-            states = {key: _state(connection, key, now) for key in rates}
+            states = {key: _state(connection, key, now, rate) for key, rate in rates.items()}
             wait = max(_wait(rates[key], state, now) for key, state in states.items())
             if wait <= within * 1000:
                 for key, state in states.items():
@@ -77,13 +78,20 @@ class Turns:
     def pause(self, key: str, rate: Rate, seconds: float) -> None:
         """Let nobody have a turn for so long; then one after the other, not many at once."""
         pause = round(min(seconds, LONGEST_PAUSE) * 1000)
-        refill = rate.interval * 1000 // rate.limit
         with self._changing() as connection:
             now = round(self._clock() * 1000)
-            after = max(
-                _state(connection, key, now), (now + pause) * 1000 + refill * (rate.burst - 1)
-            )
-            connection.execute("REPLACE INTO turns VALUES (?, ?)", [key, after])
+            until = (now + pause) * 1000
+            ends = {_pause_of(key): until, key: until + _refill(rate) * (rate.burst - 1)}
+            for each, end in ends.items():
+                after = max(_state(connection, each, now, rate), end)
+                connection.execute("REPLACE INTO turns VALUES (?, ?)", [each, after])
+
+    def paused(self, key: str, rate: Rate) -> float:
+        """Seconds for which nobody may use a turn, not even one that was taken before."""
+        with self._lock, self._blamed():
+            now = round(self._clock() * 1000)
+            until = _state(self._connection, _pause_of(key), now, rate)
+        return max(0.0, until / 1000 - now) / 1000
 
     def __enter__(self) -> Self:
         return self
@@ -132,6 +140,10 @@ class Pace:
         """Hold everything of a transport's account back for so long."""
         self._turns.pause(account(transport), _rate(transport), seconds)
 
+    def paused(self, transport: Transport) -> float:
+        """Seconds for which the account is held back; who waited for its turn has lost it then."""
+        return self._turns.paused(account(transport), _rate(transport))
+
 
 def default_path() -> Path:
     """Where this user's runs share their pace: the XDG state folder, or a temporary one."""
@@ -152,11 +164,21 @@ def _rate(transport: Transport) -> Rate:
     return parsed(getattr(transport, "rate", None))
 
 
-def _state(connection: sqlite3.Connection, key: str, now: int) -> int:
+def _pause_of(key: str) -> str:
+    return f"{key} paused"
+
+
+def _refill(rate: Rate) -> int:
+    """Microseconds from one turn to the next."""
+    return rate.interval * 1000 // rate.limit
+
+
+def _state(connection: sqlite3.Connection, key: str, now: int, rate: Rate) -> int:
     found = connection.execute("SELECT state FROM turns WHERE key = ?", [key]).fetchone()
     state: int = found[0] if found else 0
-    # Further in the future than anybody asks for: the clock was set back.
-    return state if state < (now + _FURTHEST * 1000) * 1000 else 0
+    furthest = now * 1000 + round((LONGEST_PAUSE + SHORT) * 1e6) + _refill(rate) * rate.burst
+    # Further in the future than anything can have put it: the clock was set back.
+    return state if state <= furthest else 0
 
 
 def _wait(rate: Rate, state: int, now: int) -> int:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, NamedTuple
 
+from dispatcher.delivery.retries import LONGEST_PAUSE
 from dispatcher.delivery.uploads import Media
 from dispatcher.errors import AccountRefused, DeliveryError, Refused
 from dispatcher.journal import Claim, Ending
@@ -60,7 +61,9 @@ class Task:
     @property
     def not_yet(self) -> float:
         """Seconds until the next attempt may be made."""
-        return (self.not_before - datetime.now(UTC)).total_seconds() if self.not_before else 0.0
+        wait = (self.not_before - datetime.now(UTC)).total_seconds() if self.not_before else 0.0
+        # Nobody was asked to wait for longer than that: the clock was set back.
+        return wait if wait <= LONGEST_PAUSE else 0.0
 
     def wait_for_next(self, not_before: datetime | None) -> None:
         """The journal was told how the attempt ended; the next one is made from there."""

@@ -216,7 +216,7 @@ def _identity(message: Message) -> dict[str, str]:
 
 
 def _ending(ending: Ending, now: str) -> dict[str, str | None]:
-    not_before = ending.not_before.isoformat(timespec="seconds") if ending.not_before else None
+    not_before = ending.not_before.isoformat(timespec="milliseconds") if ending.not_before else None
     return {
         "status": ending.status,
         "not_before": not_before,

@@ -14,7 +14,15 @@ import pytest
 import requests
 import responses
 
-from dispatcher import AccountRefused, DeliveryError, NotSent, OutcomeUnknown, Receipt, Upload
+from dispatcher import (
+    AccountRefused,
+    DeliveryError,
+    NotSent,
+    OutcomeUnknown,
+    Receipt,
+    Refused,
+    Upload,
+)
 from dispatcher.builtin.greenapi import GreenApi
 
 PAYLOAD = {"to": "79001234567", "type": "text", "text": {"body": "x"}}
@@ -65,6 +73,12 @@ DEATHS = {
         "http 201",
         "the answer has no id: the gateway answered 201 Created",
     ),
+    "cut in the headers of a 200": (
+        _then("read", b"HTTP/1.1 200 OK\r\nContent-Le"),
+        "http 200",
+        "the answer has no id: the gateway answered 200 OK",
+    ),
+    "cut after the headers": (_then("read", HEAD + b"\r\n"), "http 201", "the answer has no id"),
     "cut in the body": (
         _then("read", HEAD + b'Content-Length: 50\r\n\r\n{"messages":[{"id":"1"}]'),
         "connection_lost",
@@ -139,6 +153,57 @@ def test_what_may_have_been_accepted_is_unknown(
     failure = _failure(lambda: sender.upload(upload()))
     assert (type(failure), failure.code) == (NotSent, code)
     assert server.connections == 2
+
+
+STATUSES: dict[int, tuple[type[DeliveryError], str]] = {
+    307: (Refused, "http 307"),
+    308: (Refused, "http 308"),
+    400: (OutcomeUnknown, "http 400"),
+    401: (AccountRefused, "http 401"),
+    403: (AccountRefused, "http 403"),
+    404: (Refused, "http 404"),
+    408: (OutcomeUnknown, "http 408"),
+    413: (Refused, "http 413"),
+    422: (Refused, "http 422"),
+    429: (NotSent, "http 429"),
+    500: (OutcomeUnknown, "http 500"),
+    502: (OutcomeUnknown, "http 502"),
+    503: (OutcomeUnknown, "http 503"),
+    504: (OutcomeUnknown, "http 504"),
+}
+
+
+@pytest.mark.parametrize(("status", "expected"), STATUSES.items())
+@pytest.mark.parametrize("end", ["close", "stay open"])
+def test_a_status_without_a_body_is_asked_for_once(
+    transport: Callable[..., GreenApi],
+    gateway: Callable[..., Any],
+    status: int,
+    expected: tuple[type[DeliveryError], str],
+    end: str,
+) -> None:
+    """Also where it names an address to go to, or a time to come back."""
+    headers = ("Location: /v1/messages", "Retry-After: 1")
+    steps = ["read", ("answer", status, b"", *headers), *(["read"] if end == "stay open" else [])]
+    server = gateway(_then(*steps))
+    failure = _failure(lambda: transport(server.url).send(PAYLOAD))
+    assert (type(failure), failure.code) == expected
+    assert getattr(failure, "retry_after", 1) == 1
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("step", ["close", "reset"])
+def test_a_connection_that_dies_with_its_second_request(
+    transport: Callable[..., GreenApi], gateway: Callable[..., Any], step: str
+) -> None:
+    """It looks like one that had been idle for too long, but the request was read."""
+    end = ["reset"] if step == "reset" else []
+    server = gateway(_then("read", ("answer", 201, ACCEPTED), "read", *end))
+    sender = transport(server.url)
+    assert sender.send(PAYLOAD) == Receipt(id="1")
+    failure = _failure(lambda: sender.send(PAYLOAD))
+    assert (type(failure), failure.code) == (OutcomeUnknown, "connection_lost")
+    assert (server.connections, len(server.requests)) == (1, 2)
 
 
 def test_a_server_that_stops_reading(

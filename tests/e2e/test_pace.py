@@ -1,0 +1,319 @@
+"""How fast messages leave, by the clock on the wall: rates, pauses, several runs, outages."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dispatcher.sandbox.process import SandboxProcess
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
+    from tests.e2e.conftest import Reply, StandIn
+
+RATE, BURST, WORKERS = 50, 5, 8
+# What has its turn may be late, because this machine is: one message for each worker. By a clock
+# that is never late, tests/test_pacing.py allows none of them.
+MOST = RATE + BURST + WORKERS
+TO = "79001234567"
+
+
+def recipients(count: int) -> list[str]:
+    return [f"7900{number:07}" for number in range(count)]
+
+
+def to_many(project: Project, count: int, id: str = "a") -> None:
+    """A manifest with one message to each of so many recipients."""
+    project.manifest(f'[[messages]]\nid = "{id}"\nto = {recipients(count)}\ntext.body = "Hi"')
+
+
+def most_in_a_second(times: list[float]) -> int:
+    return max(sum(start <= each < start + 1 for each in times) for start in times)
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def held(new_project: Callable[..., Project], stand_in: StandIn) -> Project:
+    """An empty project at the stand-in's gateway."""
+    return new_project(stand_in.url)
+
+
+# the rate
+
+
+def test_rate_is_kept_and_used(held: Project, stand_in: StandIn) -> None:
+    to_many(held, 5 * RATE)
+    assert held.run("send").code == 0
+    times = [asked.at for asked in stand_in.asked]
+    assert most_in_a_second(times) <= MOST
+    assert len(times) / (max(times) - min(times)) >= 0.95 * RATE
+
+
+def test_runs_of_one_account_keep_one_rate(
+    new_project: Callable[..., Project], stand_in: StandIn
+) -> None:
+    """Though they know nothing of each other: two projects, two journals, two processes."""
+    projects = [new_project(stand_in.url) for _ in range(2)]
+    for project in projects:
+        to_many(project, 75)
+    env = {"XDG_STATE_HOME": projects[0].environment["XDG_STATE_HOME"]}
+    runs = [project.start("send", env=env) for project in projects]
+    codes = [project.finish(run).code for project, run in zip(projects, runs, strict=True)]
+    assert codes == [0, 0]
+    times = [asked.at for asked in stand_in.asked]
+    assert len(times) == 150
+    assert most_in_a_second(times) <= MOST
+
+
+def test_rate_outlives_the_run(held: Project, stand_in: StandIn) -> None:
+    held.config('[transports.greenapi]\nrate = "1/s"')
+    for id in "ab":
+        held.texts(id)
+        assert held.call("send").code == 0
+    first, second = (asked.at for asked in stand_in.asked)
+    assert second - first >= 0.7
+
+
+def test_recipient_rate_holds_back_one_recipient_only(held: Project, stand_in: StandIn) -> None:
+    held.config('[transports.greenapi]\nrecipient_rate = "60/min"')
+    both = recipients(2)
+    held.manifest(
+        f'[[messages]]\nid = "a"\nto = {both}\ntext.body = "a"\n'
+        f'[[messages]]\nid = "b"\nto = "{both[0]}"\ntext.body = "b"\n'
+    )
+    assert held.call("send").code == 0
+    at = {(asked.json["to"], asked.text): asked.at for asked in stand_in.asked}
+    assert at[both[0], "b"] - at[both[0], "a"] >= 0.7
+    assert abs(at[both[1], "a"] - at[both[0], "a"]) < 0.5
+
+
+def test_clock_that_was_set_back_holds_nobody_up(held: Project, stand_in: StandIn) -> None:
+    held.texts("a")
+    held.call("send")
+    file = Path(held.environment["XDG_STATE_HOME"], "message-dispatcher", "pace.db")
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE turns SET state = state + ?", [int(24 * 3600e6)])
+    held.texts("b")
+    assert held.call("send", "--json").statuses == {"b": "sent"}
+
+
+# what the gateway asks for
+
+
+ASKS: dict[str, tuple[int, bytes]] = {
+    "429": (429, b""),
+    "code 82": (400, b'{"errors":[{"code":82}]}'),
+}
+
+
+@pytest.mark.parametrize(("status", "body"), ASKS.values(), ids=ASKS)
+def test_nothing_leaves_while_the_account_is_to_pause(
+    held: Project, stand_in: StandIn, reply: type[Reply], status: int, body: bytes
+) -> None:
+    """Not even what had only to wait for its turn when the gateway said so."""
+    held.config('[transports.greenapi]\nrate = "9/s"')
+    to_many(held, 8)
+    replies = iter([reply(status, body, {"Retry-After": "1"})])
+    stand_in.answer = lambda asked: next(replies, reply())
+
+    assert held.run("send").code == 0
+
+    first, *others = [asked.at for asked in stand_in.asked]
+    assert len(others) == 8
+    assert min(others) >= first + 1
+
+
+RETRY_AFTER: dict[str, tuple[Callable[[], str], float]] = {
+    "seconds": (lambda: "1", 1),
+    "a fraction": (lambda: "0.7", 0.7),
+    "a date": (lambda: http_date(2), 1),
+    "a date in the past": (lambda: http_date(-3600), 0),
+    "a date long ago": (lambda: "Thu, 01 Jan 1970 00:00:00 GMT", 0),
+    "negative": (lambda: "-5", 0),
+    "nothing": (lambda: "", 0),
+    "garbage": (lambda: "soon, I promise", 0),
+    "not a number": (lambda: "nan", 0),
+}
+
+
+def http_date(seconds: float) -> str:
+    """An HTTP date knows no fractions: it is up to a second earlier."""
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+
+
+@pytest.mark.parametrize(("value", "wait"), RETRY_AFTER.values(), ids=RETRY_AFTER)
+def test_retry_after_is_the_least_there_is_to_wait(
+    held: Project,
+    stand_in: StandIn,
+    reply: type[Reply],
+    value: Callable[[], str],
+    wait: float,
+) -> None:
+    replies = iter([reply(429, b"", {"Retry-After": value()})])
+    stand_in.answer = lambda asked: next(replies, reply())
+    held.texts("a")
+    assert held.call("send", "--json").statuses == {"a": "sent"}
+    first, second = (asked.at for asked in stand_in.asked)
+    assert wait <= second - first <= wait + 3
+
+
+@pytest.mark.parametrize("value", ["999999999", "1e99", "9" * 300, "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_absurd_pause_is_cut_to_a_day(
+    held: Project, stand_in: StandIn, reply: type[Reply], value: str
+) -> None:
+    """And nobody sits and waits for it; what is no number at all counts as not said."""
+    stand_in.answer = lambda asked: reply(429, b"", {"Retry-After": value})
+    held.config('[delivery]\ndeadline = "1s"\nattempts = 2')
+    held.texts("a", "b")
+    result = held.call("send", "--json")
+    assert result.code == 1
+    understood = value not in ("1e99", "9" * 300)
+    row = next(line for line in held.call("history", "--json").lines if line["message"] == "a")
+    if understood:
+        assert len(stand_in.asked) == 1
+        left = datetime.fromisoformat(row["not_before"]) - datetime.now(UTC)
+        assert timedelta(hours=23) < left <= timedelta(hours=24)
+
+
+# what people see meanwhile
+
+
+def test_people_hear_why_nothing_happens(
+    held: Project, stand_in: StandIn, reply: type[Reply]
+) -> None:
+    stand_in.answer = lambda asked: reply(429, b"", {"Retry-After": "20"})
+    held.config('[delivery]\ndeadline = "30s"')
+    held.texts("a", "b")
+    process = held.start("send", "--json")
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    result = held.finish(process)
+    said = datetime.strptime(line[:26], "waiting until %H:%M:%S UTC").replace(tzinfo=UTC)
+    now = datetime.now(UTC)
+    wait = (now.replace(hour=said.hour, minute=said.minute, second=said.second) - now) % timedelta(
+        days=1
+    )
+    assert timedelta(seconds=10) < wait < timedelta(seconds=23)
+    assert "waiting" not in result.stderr, "once is enough"
+    assert [line["event"] for line in result.lines] == ["result", "summary"]
+
+
+def test_people_hear_that_the_rate_is_slow(held: Project, stand_in: StandIn) -> None:
+    held.config('[transports.greenapi]\nrate = "2/min"')
+    to_many(held, 3)
+    process = held.start("send")
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("waiting until ")
+    process.send_signal(signal.SIGINT)
+    assert held.finish(process).code == 130
+    assert len(stand_in.asked) == 1
+
+
+# outages
+
+
+OUTAGE = {"fault": "status", "status": 400, "code": 1060}
+
+
+@pytest.mark.parametrize(("accepted", "code"), [(0, 1), (5, 4)])
+def test_outage_ends_the_run_early(
+    project: Project, inbox: SandboxProcess, accepted: int, code: int
+) -> None:
+    """The retries that all messages together have are spent; what was not tried stays new."""
+    count = 200
+    to_many(project, count)
+    inbox.faults([{"fault": "delay", "times": accepted}, OUTAGE])
+
+    result = project.call("send")
+
+    requests = inbox.stats()["requests"]
+    assert result.code == code
+    assert "stopped: too many attempts fail: " in result.stderr
+    plan = [line["status"] for line in project.call("plan", "--json").lines]
+    tried = count - plan.count("new")
+    assert plan.count("sent") == accepted
+    assert requests <= tried + 500 // 14
+    assert 0 < plan.count("new") < count
+    inbox.faults([])
+    project.config('[transports.greenapi]\nrate = "1000/s"')
+    assert project.call("send").code == 0
+    assert inbox.stats()["accepted"] == count
+
+
+def kill_while_it_waits(project: Project) -> None:
+    """Start a run and kill it when its only message waits for another attempt."""
+    process = project.start("send")
+    wait_until(lambda: waiting(project))
+    process.kill()
+    project.finish(process)
+
+
+def waiting(project: Project) -> bool:
+    try:
+        return bool(project.journal()["a"]["not_before"])
+    except (sqlite3.OperationalError, KeyError):
+        return False  # it is being made
+
+
+@pytest.fixture
+def asks_to_wait(held: Project, stand_in: StandIn, reply: type[Reply]) -> Callable[[str], None]:
+    """Have the first answer ask for a pause of this message, the others accept."""
+
+    def asks(seconds: str) -> None:
+        body = json.dumps({"errors": [{"code": 1060}]}).encode()
+        replies: Iterator[Any] = iter([reply(400, body, {"Retry-After": seconds})])
+        stand_in.answer = lambda asked: next(replies, reply())
+        held.texts("a")
+
+    return asks
+
+
+def test_killed_run_leaves_its_waits_to_the_next(
+    held: Project, stand_in: StandIn, asks_to_wait: Callable[[str], None]
+) -> None:
+    asks_to_wait("3")
+    kill_while_it_waits(held)
+    assert held.call("send", "--json").statuses == {"a": "sent"}
+    first, second = (asked.at for asked in stand_in.asked)
+    assert second - first >= 3
+
+
+def test_next_run_does_not_sit_and_wait_longer_than_for_any_message(
+    held: Project, stand_in: StandIn, asks_to_wait: Callable[[str], None]
+) -> None:
+    asks_to_wait("600")
+    kill_while_it_waits(held)
+    held.config('[delivery]\ndeadline = "1m"')
+    result = held.call("send", "--json")
+    assert (result.code, result.statuses) == (1, {"a": "failed"})
+    assert result.results["a"]["error"]["code"] == "not_before"
+    assert result.results["a"]["attempts"] == 0
+    assert len(stand_in.asked) == 1
+
+
+def test_wait_of_a_clock_that_was_set_back_is_none(
+    held: Project, stand_in: StandIn, asks_to_wait: Callable[[str], None]
+) -> None:
+    asks_to_wait("600")
+    kill_while_it_waits(held)
+    with closing(sqlite3.connect(held.journal_file)) as connection, connection:
+        days = (datetime.now(UTC) + timedelta(days=3)).isoformat()
+        connection.execute("UPDATE messages SET not_before = ?", [days])
+    assert held.call("send", "--json").statuses == {"a": "sent"}

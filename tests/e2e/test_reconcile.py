@@ -1,0 +1,160 @@
+"""A transport that can ask its gateway what became of a message whose answer was lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
+
+TO = "79001234567"
+KEY = f"default/m/a/1/{TO}"
+
+# It does what the file `does` says, and notes in `asked` and `sent` what it was called with.
+ORACLE = """
+import json
+from pathlib import Path
+from dispatcher import NotSent, OutcomeUnknown, Receipt, Refused, hookimpl
+from pydantic_settings import BaseSettings
+
+def note(name, *what):
+    with open(name, "a") as file:
+        file.write(json.dumps(what) + "\\n")
+
+class Oracle:
+    name = "oracle"
+    Settings = BaseSettings
+
+    def __init__(self, settings):
+        pass
+
+    def build(self, message, attachment):
+        return {"for": message.to, "note": message.text.body}
+
+    def check(self, payload, attachment):
+        return []
+
+    def upload(self, file):
+        raise NotImplementedError
+
+    def send(self, payload):
+        note("sent", payload)
+        if not Path("does").exists():
+            raise OutcomeUnknown("the answer was lost", code="lost")
+        return Receipt(id="second")
+
+    def reconcile(self, payload, since):
+        note("asked", payload, since.isoformat())
+        return eval(Path("does").read_text())
+
+def refused(kind):
+    raise kind("it was never there", code="absent")
+
+@hookimpl
+def dispatcher_transports():
+    return [Oracle]
+"""
+
+
+@pytest.fixture
+def lost(
+    project: Project, install: Callable[..., dict[str, str]]
+) -> Callable[..., tuple[Any, dict[str, Any]]]:
+    """A message whose answer was lost; then `send`, when its transport finds out `does`."""
+    environment = install(project, "oracle", ORACLE)
+    project.manifest(f'transport = "oracle"\n{text("Hello")}')
+    assert project.run("send", env=environment).code == 5
+
+    def send(does: str, *arguments: str) -> tuple[Any, dict[str, Any]]:
+        project.write("does", does)
+        result = project.run(*(arguments or ("send", "--json")), env=environment)
+        return result, project.journal()["a"]
+
+    return send
+
+
+def text(body: str) -> str:
+    return f'[[messages]]\nid = "a"\nto = "{TO}"\ntext.body = "{body}"'
+
+
+def noted(project: Project, name: str) -> list[Any]:
+    file = project.folder / name
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def test_message_that_the_gateway_has_counts_as_sent(
+    project: Project, lost: Callable[..., tuple[Any, dict[str, Any]]]
+) -> None:
+    result, row = lost('Receipt(id="found")')
+    assert (result.code, result.statuses) == (0, {"a": "skipped"})
+    assert result.results["a"]["id"] == "found"
+    assert (row["status"], row["receipt"], row["attempts"]) == ("sent", "found", 1)
+    assert len(noted(project, "sent")) == 1
+    ((payload, since),) = noted(project, "asked")
+    assert payload == {"for": TO, "note": "Hello"}
+    age = datetime.now(UTC) - datetime.fromisoformat(since)
+    assert timedelta(0) < age < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("kind", ["Refused", "NotSent"])
+def test_message_that_the_gateway_surely_has_not_is_sent(
+    project: Project, lost: Callable[..., tuple[Any, dict[str, Any]]], kind: str
+) -> None:
+    result, row = lost(f"refused({kind})")
+    assert (result.code, result.statuses) == (0, {"a": "sent"})
+    assert (row["status"], row["receipt"], row["attempts"]) == ("sent", "second", 2)
+    assert len(noted(project, "sent")) == 2
+    (history,) = project.call("history", "--attempts", "--json").lines
+    assert [
+        (event["status"], (event["error"] or {}).get("code")) for event in history["events"]
+    ] == [
+        ("sending", None),
+        ("unknown", "lost"),
+        ("failed", "absent"),
+        ("sending", None),
+        ("sent", None),
+    ]
+
+
+DOUBTS = {
+    "cannot tell": "None",
+    "fails": "1 / 0",
+    "does not know either": "refused(OutcomeUnknown)",
+    "no receipt": '"found"',
+    "a receipt of another kind": '{"id": "found"}',
+}
+
+
+@pytest.mark.parametrize("does", DOUBTS.values(), ids=DOUBTS)
+def test_what_the_gateway_cannot_tell_stays_unknown(
+    project: Project, lost: Callable[..., tuple[Any, dict[str, Any]]], does: str
+) -> None:
+    before = project.journal()["a"]
+    result, row = lost(does)
+    assert (result.code, result.statuses) == (5, {"a": "unknown"})
+    assert row == before
+    assert len(noted(project, "sent")) == 1
+
+
+def test_plan_asks_nobody(
+    project: Project, lost: Callable[..., tuple[Any, dict[str, Any]]]
+) -> None:
+    result, row = lost('Receipt(id="found")', "plan", "--json")
+    assert [line["status"] for line in result.lines] == ["unknown"]
+    assert row["status"] == "unknown"
+    assert noted(project, "asked") == []
+
+
+def test_message_that_says_something_else_now_is_not_asked_for(
+    project: Project, lost: Callable[..., tuple[Any, dict[str, Any]]]
+) -> None:
+    """The gateway would be asked for a payload that it never saw."""
+    project.manifest(f'transport = "oracle"\n{text("Hello again")}')
+    result, row = lost("refused(Refused)")
+    assert (result.code, row["status"]) == (5, "unknown")
+    assert noted(project, "asked") == []
