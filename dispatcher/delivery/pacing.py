@@ -165,7 +165,18 @@ def _wait(rate: Rate, state: int, now: int) -> int:
 
 
 def _opened(path: Path, now: float) -> sqlite3.Connection:
-    # It is no journal: after a power cut there is nothing in it that anybody needs.
+    """The file, begun anew if it is damaged: it is no journal, and a power cut may do that."""
+    try:
+        return _readied(path, now)
+    except sqlite3.OperationalError:
+        raise  # it may be sound: the disk is full, or another run holds it
+    except sqlite3.DatabaseError:
+        for each in (path, path.with_name(f"{path.name}-journal")):
+            each.unlink(missing_ok=True)
+        return _readied(path, now)
+
+
+def _readied(path: Path, now: float) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
     connection.execute("PRAGMA synchronous=OFF")
     connection.execute("PRAGMA journal_mode=TRUNCATE")
