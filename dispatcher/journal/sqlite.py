@@ -56,7 +56,9 @@ class SqliteBackend:
         uri = f"{self.path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
         engine = sa.create_engine(
             "sqlite://",
-            creator=lambda: sqlite3.connect(uri, uri=True, check_same_thread=False),
+            creator=lambda: sqlite3.connect(
+                uri, uri=True, check_same_thread=False, isolation_level=None
+            ),
             poolclass=sa.pool.StaticPool,
         )
 
@@ -66,6 +68,11 @@ class SqliteBackend:
             if not read_only:
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.execute("PRAGMA synchronous=FULL")
+
+        @sa.event.listens_for(engine, "begin")
+        def begin(connection: Connection) -> None:
+            # The driver would begin with the first change of a row, too late for new tables.
+            connection.exec_driver_sql("BEGIN")
 
         return engine
 
