@@ -95,7 +95,10 @@ class SqliteBackend:
 
 def _make_folder(folder: Path) -> None:
     try:
+        missing = [each for each in (folder, *folder.parents) if not each.exists()]
         folder.mkdir(parents=True, exist_ok=True)
+        for each in missing:
+            _sync(each.parent)
         ignore = folder / ".gitignore"
         if folder.name == ".dispatcher" and not ignore.exists():
             ignore.write_text("*\n")
@@ -103,6 +106,15 @@ def _make_folder(folder: Path) -> None:
         raise JournalError(
             f"cannot write to the journal's folder {folder}: {error.strerror}"
         ) from None
+
+
+def _sync(folder: Path) -> None:
+    """Have the names in a folder on disk: SQLite does so for its files', not for its folder's."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _refuse_network(folder: Path) -> None:
