@@ -242,9 +242,9 @@ def test_journal_of_an_older_version_is_renewed_as_a_whole_or_not_at_all(
     def crash(*_: object) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(SqliteBackend, "set_version", crash)
-        with open_journal(url):
+        with pytest.raises(KeyboardInterrupt), open_journal(url):
             pass
     with open_journal(url) as opened:
         assert status(opened, message().key) == "unknown"
