@@ -194,12 +194,13 @@ def test_message_whose_upload_fails_has_failed(journal: Journal, does: Any, code
     assert run.statuses() == {"a": "failed", "b": "sent"}
 
 
-def test_damaged_file_of_turns_is_begun_anew(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", [0, 512, 4096, 8192], ids=["head", "schema", "table", "index"])
+def test_damaged_file_of_turns_is_begun_anew(tmp_path: Path, place: int) -> None:
     file = tmp_path / "pace.db"
     with Turns(file):
         pass
     with file.open("r+b") as stream:
-        stream.seek(512)
+        stream.seek(place)
         stream.write(bytes(3584))
     Path(f"{file}-journal").write_bytes(b"torn")
 

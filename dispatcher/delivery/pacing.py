@@ -178,8 +178,16 @@ def _opened(path: Path, now: float) -> sqlite3.Connection:
 
 def _readied(path: Path, now: float) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
-    connection.execute("PRAGMA synchronous=OFF")
-    connection.execute("PRAGMA journal_mode=TRUNCATE")
-    connection.execute("CREATE TABLE IF NOT EXISTS turns (key TEXT PRIMARY KEY, state INTEGER)")
-    connection.execute("DELETE FROM turns WHERE state < ?", [int(now * 1e6)])
+    try:
+        connection.execute("PRAGMA synchronous=OFF")
+        connection.execute("PRAGMA journal_mode=TRUNCATE")
+        connection.execute("CREATE TABLE IF NOT EXISTS turns (key TEXT PRIMARY KEY, state INTEGER)")
+        connection.execute("DELETE FROM turns WHERE state < ?", [int(now * 1e6)])
+        # What is left is little; a damaged page may otherwise show only when a message is to leave.
+        (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        if found != "ok":
+            raise sqlite3.DatabaseError(found)
+    except BaseException:
+        connection.close()
+        raise
     return connection
