@@ -26,13 +26,8 @@ from .mailing import Mailing
 if TYPE_CHECKING:
     from tests.conftest import Project
 
+# Whether to take the long time.
 LONG = os.environ.get("CRASH") == "long"
-
-
-@pytest.fixture(scope="session")
-def long() -> bool:
-    """Whether to take the long time."""
-    return LONG
 
 
 @pytest.fixture

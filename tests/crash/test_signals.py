@@ -12,6 +12,7 @@ from random import Random
 
 import pytest
 
+from .conftest import LONG
 from .mailing import Mailing
 
 CONNECT, READ = 1.0, 1.0
@@ -39,7 +40,7 @@ def test_sigterm_ends_a_mailing_soon_and_nothing_is_unknown(
     a_second: Callable[[], float],
     long: bool,
 ) -> None:
-    stops = 10 * STOPS if long else STOPS
+    stops = 10 * STOPS if LONG else STOPS
     mailing = new_impatient(50 * stops)
     longest = 0.0
     for _ in range(stops):

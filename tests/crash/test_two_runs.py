@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+from .conftest import LONG
 from .mailing import Mailing
 
 RACES = 50
 
 
 def test_of_two_runs_at_once_exactly_one_sends(
-    new_mailing: Callable[..., Mailing], a_second: Callable[[], float], long: bool
+    new_mailing: Callable[..., Mailing], a_second: Callable[[], float]
 ) -> None:
-    races = 10 * RACES if long else RACES
+    races = 10 * RACES if LONG else RACES
     mailing = new_mailing(1, script=("racing", str(races)))
     mailing.gateway.faults([{"fault": "delay", "delay": 0.05}])  # so that one is not soon over
 
