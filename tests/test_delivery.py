@@ -38,7 +38,7 @@ from dispatcher.builtin import threads
 from dispatcher.builtin.threads import Threads
 from dispatcher.config import Delivery as Settings
 from dispatcher.delivery import Delivery, Summary, retries
-from dispatcher.delivery.pacing import Pace, Turns
+from dispatcher.delivery.pacing import Pace, Turns, parsed
 from dispatcher.journal import Journal, open_journal
 from dispatcher.models import Text
 from dispatcher.planning import PlannedMessage, compared
@@ -192,6 +192,20 @@ def test_message_whose_upload_fails_has_failed(journal: Journal, does: Any, code
     assert (run.outcomes["a"].status, error.code) == ("failed", code)
     assert transport.sent == [("79001234567", "b")]
     assert run.statuses() == {"a": "failed", "b": "sent"}
+
+
+@pytest.mark.parametrize("place", [0, 512, 4096, 8192], ids=["head", "schema", "table", "index"])
+def test_damaged_file_of_turns_is_begun_anew(tmp_path: Path, place: int) -> None:
+    file = tmp_path / "pace.db"
+    with Turns(file):
+        pass
+    with file.open("r+b") as stream:
+        stream.seek(place)
+        stream.write(bytes(3584))
+    Path(f"{file}-journal").write_bytes(b"torn")
+
+    with Turns(file) as turns:
+        assert turns.take({"account": parsed("1/s")}, 0) == 0
 
 
 def test_file_is_uploaded_once_however_many_threads_need_it(journal: Journal) -> None:

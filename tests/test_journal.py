@@ -6,6 +6,7 @@ import socket
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,6 +25,7 @@ from dispatcher import Failure, JournalError, MediaId, Message
 from dispatcher.errors import JournalLocked
 from dispatcher.journal import Claim, Ending, Journal, JournalReader, open_journal, read_journal
 from dispatcher.journal.locking import locked
+from dispatcher.journal.sqlite import SqliteBackend
 from dispatcher.models import Record, Text
 
 if TYPE_CHECKING:
@@ -264,6 +266,37 @@ def test_other_journals_are_refused_in_a_sentence(url: str) -> None:
 
 
 # uploads
+
+
+def test_journal_of_an_older_version_is_renewed_as_a_whole_or_not_at_all(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_journal(url) as opened:
+        claim(opened, message())
+    make_older(Path(url.removeprefix("sqlite:///")))
+
+    def crash(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SqliteBackend, "set_version", crash)
+        with pytest.raises(KeyboardInterrupt), open_journal(url):
+            pass
+    with open_journal(url) as opened:
+        assert status(opened, message().key) == "unknown"
+
+
+def make_older(file: Path) -> None:
+    """Make the tables what they were in version 1."""
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript("""
+            DROP INDEX messages_sending;
+            DROP TABLE workers;
+            ALTER TABLE messages DROP COLUMN not_before;
+            ALTER TABLE messages DROP COLUMN owner;
+            ALTER TABLE events DROP COLUMN attempt;
+            PRAGMA user_version = 1;
+        """)
 
 
 def test_media_ids_are_kept_by_account_until_they_are_forgotten(url: str) -> None:

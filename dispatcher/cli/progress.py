@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Self
 
 from dispatcher.cli.output import OutputError, coloured, print_json, print_line
@@ -52,10 +53,12 @@ class Reporter:
         if self._unwritten is not None:
             self.warning(self._unwritten)
         self._summary(summary)
+        for line in _early_end(summary):
+            print_line(line, err=True)
 
     def _summary(self, summary: Summary) -> None:
-        for line in _summary_lines(summary):
-            print_line(line, err=True)
+        counts = [f"{count} {_words(name)}" for name, count in summary.counts.items() if count]
+        print_line(", ".join(counts) or "nothing to send", err=True)
 
     def _result(self, message: Message, outcome: Outcome) -> None:
         self._print(_line(message, outcome))
@@ -141,13 +144,13 @@ def _line(message: Message, outcome: Outcome) -> str:
     return f"{status} {message.key}  {reason or outcome.id or ''}".rstrip()
 
 
-def _summary_lines(summary: Summary) -> list[str]:
-    counts = [
-        f"{count} {name.replace('_', ' ')}" for name, count in summary.counts.items() if count
-    ]
-    lines = [", ".join(counts) or "nothing to send"]
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _early_end(summary: Summary) -> Iterator[str]:
+    """Why it ended before everything was tried, if it did."""
     if summary.stopped:
-        lines.append(f"stopped: {summary.stopped}")
+        yield f"stopped: {summary.stopped}"
     if summary.interrupted:
-        lines.append("interrupted: what was in flight is in the journal, the rest was not tried")
-    return lines
+        yield "interrupted: what was in flight is in the journal, the rest was not tried"

@@ -187,10 +187,29 @@ def _wait(rate: Rate, state: int, now: int) -> int:
 
 
 def _opened(path: Path, now: float) -> sqlite3.Connection:
-    # It is no journal: after a power cut there is nothing in it that anybody needs.
+    """The file, begun anew if it is damaged: it is no journal, and a power cut may do that."""
+    try:
+        return _readied(path, now)
+    except sqlite3.OperationalError:
+        raise  # it may be sound: the disk is full, or another run holds it
+    except sqlite3.DatabaseError:
+        for each in (path, path.with_name(f"{path.name}-journal")):
+            each.unlink(missing_ok=True)
+        return _readied(path, now)
+
+
+def _readied(path: Path, now: float) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
-    connection.execute("PRAGMA synchronous=OFF")
-    connection.execute("PRAGMA journal_mode=TRUNCATE")
-    connection.execute("CREATE TABLE IF NOT EXISTS turns (key TEXT PRIMARY KEY, state INTEGER)")
-    connection.execute("DELETE FROM turns WHERE state < ?", [int(now * 1e6)])
+    try:
+        connection.execute("PRAGMA synchronous=OFF")
+        connection.execute("PRAGMA journal_mode=TRUNCATE")
+        connection.execute("CREATE TABLE IF NOT EXISTS turns (key TEXT PRIMARY KEY, state INTEGER)")
+        connection.execute("DELETE FROM turns WHERE state < ?", [int(now * 1e6)])
+        # What is left is little; a damaged page may otherwise show only when a message is to leave.
+        (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        if found != "ok":
+            raise sqlite3.DatabaseError(found)
+    except BaseException:
+        connection.close()
+        raise
     return connection

@@ -58,7 +58,9 @@ class SqliteBackend:
         uri = f"{self.path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
         engine = sa.create_engine(
             "sqlite://",
-            creator=lambda: sqlite3.connect(uri, uri=True, check_same_thread=False),
+            creator=lambda: sqlite3.connect(
+                uri, uri=True, check_same_thread=False, isolation_level=None
+            ),
             poolclass=sa.pool.StaticPool,
         )
 
@@ -69,6 +71,11 @@ class SqliteBackend:
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.execute("PRAGMA synchronous=FULL")
                 _require_sound(connection, self.path.stat().st_size)
+
+        @sa.event.listens_for(engine, "begin")
+        def begin(connection: Connection) -> None:
+            # The driver would begin with the first change of a row, too late for new tables.
+            connection.exec_driver_sql("BEGIN")
 
         return engine
 
@@ -103,7 +110,10 @@ def _require_sound(connection: sqlite3.Connection, size: int) -> None:
 
 def _make_folder(folder: Path) -> None:
     try:
+        missing = [each for each in (folder, *folder.parents) if not each.exists()]
         folder.mkdir(parents=True, exist_ok=True)
+        for each in missing:
+            _sync(each.parent)
         ignore = folder / ".gitignore"
         if folder.name == ".dispatcher" and not ignore.exists():
             ignore.write_text("*\n")
@@ -111,6 +121,15 @@ def _make_folder(folder: Path) -> None:
         raise JournalError(
             f"cannot write to the journal's folder {folder}: {error.strerror}"
         ) from None
+
+
+def _sync(folder: Path) -> None:
+    """Have the names in a folder on disk: SQLite does so for its files', not for its folder's."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _refuse_network(folder: Path) -> None:

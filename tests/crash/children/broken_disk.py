@@ -1,0 +1,29 @@
+"""`dispatcher` on a disk that breaks at an intent: broken_disk.py CALL NUMBER ERRNO ARGUMENT…
+
+The system's CALL fails with the error for the journal's log, from the moment at which the NUMBER-th
+intent is to be written. Needs diskfault.c.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from itertools import count
+
+from dispatcher.cli import main
+from dispatcher.journal import Claim, Journal
+from dispatcher.models import Message, Record
+
+call, number, errno, *arguments = sys.argv[1:]
+intents = count(1)
+original = Journal.claim
+
+
+def claim(self: Journal, message: Message, digest: str, known: Record | None) -> Claim | None:
+    if next(intents) == int(number):
+        ctypes.CDLL(None).arm(call.encode(), b"/journal.db-wal", 1, int(errno))
+    return original(self, message, digest, known)
+
+
+Journal.claim = claim
+main(arguments)

@@ -1,0 +1,48 @@
+"""`dispatcher` without one of its safeguards: weakened.py SAFEGUARD ARGUMENT…
+
+Proves that the tests would notice if it were missing.
+"""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import Future
+from typing import Any
+
+from dispatcher.cli import main
+from dispatcher.journal import Claim, Ending, Journal
+from dispatcher.journal.sqlite import SqliteBackend
+from dispatcher.models import Message, Record
+
+
+def without_sync() -> None:
+    """Commits are written, but only a checkpoint waits for the disk."""
+    connect = SqliteBackend.connect
+
+    def careless(self: SqliteBackend, **options: Any) -> Any:
+        engine = connect(self, **options)
+        engine.raw_connection().cursor().execute("PRAGMA synchronous=NORMAL")
+        return engine
+
+    SqliteBackend.connect = careless
+
+
+def without_intent() -> None:
+    """Nothing is written before a message leaves; its row is made with its result."""
+    intents: dict[str, tuple[Message, str, Record | None]] = {}
+
+    def claim(self: Journal, message: Message, digest: str, known: Record | None) -> Claim:
+        intents[message.key] = (message, digest, known)
+        return Claim(message.key, 1)
+
+    def conclude(self: Journal, claim: Claim, ending: Ending) -> Future[Any]:
+        return self.fail(*intents[claim.key], ending)
+
+    Journal.claim, Journal.conclude = claim, conclude
+
+
+SAFEGUARDS = {"sync": without_sync, "intent": without_intent}
+
+safeguard, *arguments = sys.argv[1:]
+SAFEGUARDS[safeguard]()
+main(arguments)

@@ -1,0 +1,149 @@
+"""A run that is asked to end does so soon, and knows what became of everything."""
+
+from __future__ import annotations
+
+import signal
+import socketserver
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from random import Random
+
+import pytest
+
+from .conftest import LONG
+from .mailing import Mailing
+
+CONNECT, READ = 1.0, 1.0
+STOPS = 10
+
+
+@pytest.fixture
+def new_impatient(new_mailing: Callable[..., Mailing]) -> Callable[[int], Mailing]:
+    """Make a mailing that waits a second each for the connection and the answer."""
+    timeouts = {"GREENAPI_CONNECT_TIMEOUT": f"{CONNECT}", "GREENAPI_READ_TIMEOUT": f"{READ}"}
+    return lambda recipients: new_mailing(recipients, environment=timeouts)
+
+
+def end(mailing: Mailing, process: subprocess.Popen[str]) -> float:
+    """Wait for the end of a run; the seconds that it took."""
+    began = time.monotonic()
+    errors = mailing.read_rest(process)
+    assert process.returncode == 130, errors
+    return time.monotonic() - began
+
+
+def test_sigterm_ends_a_mailing_soon_and_nothing_is_unknown(
+    new_impatient: Callable[[int], Mailing],
+    chance: Random,
+    a_second: Callable[[], float],
+    long: bool,
+) -> None:
+    stops = 10 * STOPS if LONG else STOPS
+    mailing = new_impatient(50 * stops)
+    longest = 0.0
+    for _ in range(stops):
+        process = mailing.start()
+        mailing.read_some(process, chance.randint(1, mailing.total // (2 * stops)))
+        process.send_signal(signal.SIGTERM)
+        longest = max(longest, end(mailing, process))
+        assert set(mailing.journal().values()) == {"sent"}
+
+    print(f"{stops} times SIGTERM; the longest end took {longest:.2f} s")
+    assert longest < READ + a_second()
+    verdict = mailing.verdict()
+    assert verdict.good, verdict
+    assert verdict.unknown == 0
+
+
+def test_what_a_silent_gateway_may_have_is_unknown_when_the_run_is_stopped(
+    new_impatient: Callable[[int], Mailing], a_second: Callable[[], float]
+) -> None:
+    mailing = new_impatient(20)
+    mailing.gateway.faults([{"fault": "stall"}])
+    process = mailing.start()
+    mailing.gateway.wait(mailing.workers)
+
+    process.send_signal(signal.SIGTERM)
+
+    assert end(mailing, process) < CONNECT + READ + a_second()
+    assert list(mailing.journal().values()) == ["unknown"] * mailing.workers
+    mailing.gateway.faults([])
+    verdict = mailing.verdict()
+    assert verdict.good, verdict
+    assert verdict.unknown == mailing.workers
+
+
+class Trickling(socketserver.BaseRequestHandler):
+    """Answers a byte at a time, so that no wait is ever too long."""
+
+    def handle(self) -> None:
+        try:
+            self.request.recv(65536)
+            self.request.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 1000\r\n\r\n")
+            while True:
+                self.request.sendall(b" ")
+                time.sleep(READ / 10)
+        except OSError:
+            return
+
+
+class Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    request_queue_size = 100  # else some of the workers may not even get through
+
+
+@pytest.fixture
+def trickle() -> Iterator[str]:
+    """The URL of a gateway whose answers never end."""
+    with Server(("127.0.0.1", 0), Trickling) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def test_an_answer_without_end_does_not_hold_a_stopped_run(
+    new_impatient: Callable[[int], Mailing], trickle: str, a_second: Callable[[], float]
+) -> None:
+    mailing = new_impatient(20)
+    mailing.environment = {**mailing.environment, "GREENAPI_BASE_URL": trickle}
+    process = mailing.start()
+    wait_until(lambda: list(mailing.journal().values()) == ["sending"] * mailing.workers)
+
+    process.send_signal(signal.SIGTERM)
+
+    assert end(mailing, process) < CONNECT + READ + a_second()
+    assert list(mailing.journal().values()) == ["unknown"] * mailing.workers
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.05)
+
+
+def test_a_second_ctrl_c_ends_at_once_and_the_journal_is_right(
+    new_mailing: Callable[..., Mailing], a_second: Callable[[], float]
+) -> None:
+    mailing = new_mailing(20)
+    mailing.gateway.faults([{"fault": "stall"}])
+    process = mailing.start()
+    mailing.gateway.wait(mailing.workers)
+
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    assert process.poll() is None, "the first one lets what is in flight end"
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    errors = mailing.read_rest(process)
+
+    assert time.monotonic() - began < a_second()
+    assert process.returncode == -signal.SIGINT, errors
+    mailing.gateway.faults([])
+    verdict = mailing.verdict()
+    assert verdict.good, verdict
+    assert verdict.unknown == mailing.workers

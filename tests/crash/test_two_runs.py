@@ -1,0 +1,32 @@
+"""Of two runs that start at the same moment, one sends and the other says so and ends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from .conftest import LONG
+from .mailing import Mailing
+
+RACES = 50
+
+
+def test_of_two_runs_at_once_exactly_one_sends(
+    new_mailing: Callable[..., Mailing], a_second: Callable[[], float]
+) -> None:
+    races = 10 * RACES if LONG else RACES
+    mailing = new_mailing(1, script=("racing", str(races)))
+    mailing.gateway.faults([{"fault": "delay", "delay": 0.05}])  # so that one is not soon over
+
+    process = mailing.start()
+    stdout, stderr = process.communicate()
+
+    assert process.returncode == 0, stderr
+    answers = [sorted(json.loads(line)) for line in stdout.splitlines()]
+    assert len(answers) == races
+    assert {(first, second) for (first, _), (second, _) in answers} == {(0, 6)}, stderr
+    slowest = max(seconds for _, (_, seconds) in answers)
+    print(f"{races} races; who came too late knew after {slowest:.2f} s at the most")
+    assert slowest < a_second()
+    assert set(mailing.accepted().values()) == {races}, "each of them once a race"
+    assert {line["status"] for line in mailing.project.call("history", "--json").lines} == {"sent"}
