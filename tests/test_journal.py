@@ -315,6 +315,17 @@ def test_media_ids_are_kept_by_account_until_they_are_forgotten(url: str) -> Non
         ]
 
 
+def test_nothing_is_forgotten_but_what_was_named(url: str) -> None:
+    soon = datetime.now(UTC) + timedelta(hours=24)
+    places = [(account, sha256) for account in ("1", "2", "3") for sha256 in ("a", "b", "c")]
+    with open_journal(url) as opened:
+        for place in places:
+            opened.remember_upload(*place, MediaId(id="/".join(place), expires_at=soon))
+        opened.forget_upload("2", "b")
+        left = [place for place in places if opened.media_id(*place)]
+    assert left == [place for place in places if place != ("2", "b")]
+
+
 def test_media_id_that_does_not_say_how_long_it_lives_is_not_kept(url: str) -> None:
     with open_journal(url) as opened:
         opened.remember_upload("one", "sha", MediaId(id="1"))

@@ -222,7 +222,9 @@ def test_people_hear_that_the_rate_is_slow(held: Project, stand_in: StandIn) -> 
     assert process.stderr is not None
     assert process.stderr.readline().startswith("waiting until ")
     process.send_signal(signal.SIGINT)
-    assert held.finish(process).code == 130
+    result = held.finish(process)
+    assert result.code == 130
+    assert "waiting" not in result.stderr, "all wait for the same turn"
     assert len(stand_in.asked) == 1
 
 

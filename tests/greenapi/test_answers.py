@@ -238,6 +238,8 @@ def test_statuses(
         (503, 1040, OutcomeUnknown),
         (404, 82, NotSent),
         (404, 1010, OutcomeUnknown),
+        (404, 1024, OutcomeUnknown),
+        (404, 1042, OutcomeUnknown),
         (422, 1041, AccountRefused),
         (302, 1060, NotSent),
         (600, 1020, Refused),
@@ -248,6 +250,18 @@ def test_which_of_status_and_code_counts(
 ) -> None:
     failure = _failure(transport(), status, _error(code))
     assert (type(failure), failure.code) == (outcome, str(code))
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "throttled"),
+    [(429, None, True), (429, 1060, True), (400, 82, True), (404, 82, True), (400, 1060, False)],
+)
+def test_whether_the_whole_account_has_to_wait(
+    transport: Callable[..., GreenApi], status: int, code: int | None, throttled: bool
+) -> None:
+    failure = _failure(transport(), status, _error(code))
+    assert isinstance(failure, NotSent)
+    assert failure.throttled is throttled
 
 
 @pytest.mark.parametrize(
