@@ -269,8 +269,9 @@ def test_other_journals_are_refused_in_a_sentence(url: str) -> None:
 
 
 def test_journal_of_an_older_version_is_renewed_as_a_whole_or_not_at_all(
-    url: str, monkeypatch: pytest.MonkeyPatch
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    url = sqlite_url
     with open_journal(url) as opened:
         claim(opened, message())
     make_older(Path(url.removeprefix("sqlite:///")))
