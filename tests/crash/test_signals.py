@@ -38,7 +38,6 @@ def test_sigterm_ends_a_mailing_soon_and_nothing_is_unknown(
     new_impatient: Callable[[int], Mailing],
     chance: Random,
     a_second: Callable[[], float],
-    long: bool,
 ) -> None:
     stops = 10 * STOPS if LONG else STOPS
     mailing = new_impatient(50 * stops)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import sys
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2.sandbox  # noqa: F401 - all that is loaded here need not be in every race
 import pydantic_settings  # noqa: F401
@@ -17,21 +18,47 @@ import pydantic_settings  # noqa: F401
 import dispatcher.builtin.greenapi.client
 import dispatcher.cli.send
 import dispatcher.journal.sqlite  # noqa: F401
+from dispatcher.builtin.greenapi.transport import GreenApi
 from dispatcher.cli import run
+from dispatcher.models import Payload, Receipt
+
+PATIENCE = 5.0  # seconds
 
 
-def racer(start: int, gun: int, arguments: list[str]) -> tuple[int, int]:
-    """A process that runs the command when the gun goes off, which means: is closed.
+class Pipe(NamedTuple):
+    """Who waits at its end to be read learns when the other end is closed, or its holder ends."""
 
-    Out: its pid, and where it answers.
-    """
+    read: int
+    write: int
+
+    def close(self) -> None:
+        os.close(self.read)
+        os.close(self.write)
+
+
+def linger(rival: int) -> None:
+    """Send only when the rival has ended: the first is not to be over when the second begins."""
+    send = GreenApi.send
+
+    def late(self: GreenApi, payload: Payload) -> Receipt:
+        select.select([rival], [], [], PATIENCE)
+        return send(self, payload)
+
+    GreenApi.send = late
+
+
+def racer(gun: Pipe, mine: Pipe, others: Pipe, arguments: list[str]) -> tuple[int, int]:
+    """A process that runs the command when the gun goes off; its pid, and where it answers."""
     answers, answer = os.pipe()
     pid = os.fork()
     if pid:
         os.close(answer)
         return pid, answers
-    os.close(gun)
-    os.read(start, 1)
+    os.close(mine.read)
+    os.close(others.write)
+    os.close(gun.write)
+    linger(others.read)
+    os.read(gun.read, 1)
     began = monotonic()
     code = run(arguments)
     sys.stdout.flush()
@@ -41,10 +68,10 @@ def racer(start: int, gun: int, arguments: list[str]) -> tuple[int, int]:
 
 def race(arguments: list[str]) -> list[Any]:
     """Both answers."""
-    start, gun = os.pipe()
-    racers = [racer(start, gun, arguments) for _ in range(2)]
-    os.close(gun)
-    os.close(start)
+    gun, one, two = (Pipe(*os.pipe()) for _ in range(3))
+    racers = [racer(gun, one, two, arguments), racer(gun, two, one, arguments)]
+    for pipe in (gun, one, two):
+        pipe.close()
     found = []
     for pid, answers in racers:
         with open(answers, "rb") as stream:
