@@ -25,6 +25,9 @@ format: .venv/dev
 bench: .venv/dev
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/planning.py
+	$(BIN)/python benchmarks/journal.py
+	$(BIN)/python benchmarks/sending.py
+	$(BIN)/python benchmarks/latency.py
 
 # Without ensurepip, venv fails and leaves half an environment, which would pass for one next time.
 .venv/bin/python:

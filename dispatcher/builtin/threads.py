@@ -5,11 +5,11 @@ from __future__ import annotations
 import heapq
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import count
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from time import monotonic
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from dispatcher import Engine, Message, hookimpl
 
@@ -17,14 +17,6 @@ from dispatcher import Engine, Message, hookimpl
 WINDOW = 1000
 # Seconds. How long it may take to notice that the run is to stop.
 _TICK = 0.1
-
-
-class Done(NamedTuple):
-    """A thread is done with a message, for now: `wait` seconds until it wants to go on."""
-
-    message: Message
-    wait: float | None
-    error: Exception | None
 
 
 class Threads:
@@ -40,53 +32,67 @@ class Threads:
         stopped: Callable[[], bool],
     ) -> None:
         """See `Engine.run`."""
-        todo: SimpleQueue[Message | None] = SimpleQueue()
-        done: SimpleQueue[Done] = SimpleQueue()
+        schedule = _Schedule(messages, stopped)
         # Daemons: a run that is abandoned does not wait for them.
         threads = [
-            threading.Thread(target=_serve, args=(todo, done, deliver), daemon=True)
+            threading.Thread(target=schedule.serve, args=(deliver,), daemon=True)
             for _ in range(workers)
         ]
         for thread in threads:
             thread.start()
         try:
-            _Schedule(iter(messages), todo, done, stopped).run()
+            schedule.run()
         finally:
             for _ in threads:
-                todo.put(None)
+                schedule.dismiss()
         for thread in threads:
             thread.join()
 
 
 class _Schedule:
-    """Which message is whose turn. `lanes`: the open messages of each recipient, in order."""
+    """Which message is whose turn. `lanes`: the open messages of each recipient, in order.
 
-    def __init__(
-        self,
-        messages: Iterator[Message],
-        todo: SimpleQueue[Message | None],
-        done: SimpleQueue[Done],
-        stopped: Callable[[], bool],
-    ) -> None:
-        self._messages, self._todo, self._done, self._stopped = messages, todo, done, stopped
+    What a message's end leads to is done by the thread that brought it there: to wake another one
+    for every message would take a good part of the time of a post.
+    """
+
+    def __init__(self, messages: Iterable[Message], stopped: Callable[[], bool]) -> None:
+        self._messages, self._stopped = iter(messages), stopped
+        self._todo: SimpleQueue[Message | None] = SimpleQueue()
+        self._lock, self._changed = threading.Lock(), threading.Event()
         self._lanes: dict[str, deque[Message]] = {}
         self._waiting: list[tuple[float, int, Message]] = []
         self._number = count()
         self._open = self._running = 0
+        self._read_all = False
         self._error: Exception | None = None
 
     def run(self) -> None:
         """Until every message has been delivered, or nothing is under way and no more may start."""
         while True:
+            self._changed.clear()
             if not self._stopping:
                 self._admit()
                 self._start_waiting()
             if self._running == 0 and (self._stopping or self._open == 0):
                 break
-            for done in self._finished():
-                self._settle(done)
+            self._changed.wait(self._patience())
         if self._error is not None:
             raise self._error
+
+    def serve(self, deliver: Callable[[Message], float | None]) -> None:
+        """Deliver what is to be started, until dismissed."""
+        while (message := self._todo.get()) is not None:
+            try:
+                wait = deliver(message)
+            except Exception as error:
+                self._settle(message, None, error)
+            else:
+                self._settle(message, wait)
+
+    def dismiss(self) -> None:
+        """Let one thread end."""
+        self._todo.put(None)
 
     @property
     def _stopping(self) -> bool:
@@ -95,60 +101,59 @@ class _Schedule:
     def _admit(self) -> None:
         """Take in more messages; the first one of a recipient starts at once."""
         try:
-            while self._open < WINDOW and (message := next(self._messages, None)) is not None:
-                self._open += 1
-                if message.to in self._lanes:
-                    self._lanes[message.to].append(message)
+            while self._open < WINDOW and not self._read_all:
+                message = next(self._messages, None)
+                if message is None:
+                    self._read_all = True
                 else:
-                    self._lanes[message.to] = deque()
-                    self._start(message)
+                    self._take_in(message)
         except Exception as error:
             self._error = error
+
+    def _take_in(self, message: Message) -> None:
+        with self._lock:
+            self._open += 1
+            if message.to in self._lanes:
+                self._lanes[message.to].append(message)
+            else:
+                self._lanes[message.to] = deque()
+                self._start(message)
 
     def _start(self, message: Message) -> None:
         self._running += 1
         self._todo.put(message)
 
     def _start_waiting(self) -> None:
-        while self._waiting and self._waiting[0][0] <= monotonic():
-            self._start(heapq.heappop(self._waiting)[2])
+        with self._lock:
+            while self._waiting and self._waiting[0][0] <= monotonic():
+                self._start(heapq.heappop(self._waiting)[2])
 
-    def _finished(self) -> Iterator[Done]:
-        """What the threads are done with; waits for the first, but no longer than it may."""
-        due = self._waiting[0][0] - monotonic() if self._waiting else _TICK
-        patience = min(max(due, 0.0), _TICK)
-        try:
-            while True:
-                yield self._done.get(timeout=patience)
-                patience = 0.0
-        except Empty:
-            return
+    def _patience(self) -> float:
+        """Seconds until there is something to do, if nothing changes."""
+        with self._lock:
+            due = self._waiting[0][0] - monotonic() if self._waiting else _TICK
+        return min(max(due, 0.0), _TICK)
 
-    def _settle(self, done: Done) -> None:
-        self._running -= 1
-        self._error = self._error or done.error
-        to = done.message.to
-        if done.wait is not None:
-            entry = (monotonic() + done.wait, next(self._number), done.message)
-            heapq.heappush(self._waiting, entry)
-            return
+    def _settle(self, message: Message, wait: float | None, error: Exception | None = None) -> None:
+        """A message is done with, for now: `wait` seconds until it wants to go on."""
+        with self._lock:
+            self._running -= 1
+            self._error = self._error or error
+            if wait is not None:
+                entry = (monotonic() + wait, next(self._number), message)
+                heapq.heappush(self._waiting, entry)
+            else:
+                self._end(message)
+            few = self._open <= WINDOW // 2 and not self._read_all
+            if few or wait is not None or self._running == 0:
+                self._changed.set()
+
+    def _end(self, message: Message) -> None:
         self._open -= 1
-        if not self._lanes[to]:
-            del self._lanes[to]
+        if not self._lanes[message.to]:
+            del self._lanes[message.to]
         elif not self._stopping:
-            self._start(self._lanes[to].popleft())
-
-
-def _serve(
-    todo: SimpleQueue[Message | None],
-    done: SimpleQueue[Done],
-    deliver: Callable[[Message], float | None],
-) -> None:
-    while (message := todo.get()) is not None:
-        try:
-            done.put(Done(message, deliver(message), None))
-        except Exception as error:
-            done.put(Done(message, None, error))
+            self._start(self._lanes[message.to].popleft())
 
 
 @hookimpl

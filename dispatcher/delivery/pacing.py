@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from time import monotonic
 from typing import Self
 
 from pyrate_limiter import GCRA, Duration, Rate
@@ -31,6 +32,8 @@ SHORT = 5.0
 _UNITS = {"s": Duration.SECOND, "min": Duration.MINUTE, "h": Duration.HOUR, "d": Duration.DAY}
 # Of what the rate allows in a second, this much may leave at once.
 _BURST = 0.1
+# Seconds for which turns may be held before they are used; far less than the burst allows.
+_HOLD = 0.01
 # Where no rate is set, there is still an account that can be told to pause.
 _UNLIMITED = Rate(1000, 1, burst=1000)
 _gcra = GCRA()
@@ -63,16 +66,21 @@ class Turns:
         with self._blamed():
             self._connection = _opened(path, clock())
 
-    def take(self, rates: Mapping[str, Rate], within: float) -> float:
-        """Seconds until it is the turn at every key; taken, unless further away than `within`."""
+    def take(self, rates: Mapping[str, Rate], within: float, count: int = 1) -> float:
+        """Seconds until it is the turn at every key; taken, unless further away than `within`.
+
+        `count`: so many turns at once.
+        """
         with self._changing() as connection:
             now = round(self._clock() * 1000)
             states = {key: _state(connection, key, now, rate) for key, rate in rates.items()}
-            wait = max(_wait(rates[key], state, now) for key, state in states.items())
+            steps = {key: _step(rates[key], states[key], now, count) for key in rates}
+            wait = max(wait for wait, _ in steps.values())
+            if 0 < wait <= within * 1000:
+                steps = {key: _step(rates[key], states[key], now + wait, count) for key in rates}
             if wait <= within * 1000:
-                for key, state in states.items():
-                    (after, *_), _ = _gcra.step([rates[key]], (state,), now + wait, 1)
-                    connection.execute("REPLACE INTO turns VALUES (?, ?)", [key, int(after)])
+                taken = [(key, after) for key, (_, after) in steps.items()]
+                connection.executemany("REPLACE INTO turns VALUES (?, ?)", taken)
             return wait / 1000
 
     def pause(self, key: str, rate: Rate, seconds: float) -> None:
@@ -124,25 +132,46 @@ class Pace:
 
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
+        self._lock = threading.Lock()
+        self._held: dict[str, tuple[int, float]] = {}
 
     def wait(self, transport: Transport, to: str) -> float:
         """Seconds until a message to `to` may leave; up to `SHORT` it is its turn then.
 
         What is further away is to be asked for again. Call it once for each attempt.
         """
-        whole = account(transport)
-        rates = {whole: _rate(transport)}
-        if getattr(transport, "recipient_rate", None):
-            rates[f"{whole}/{to}"] = parsed(transport.recipient_rate)  # type: ignore[attr-defined]
-        return self._turns.take(rates, SHORT)
+        whole, rate = account(transport), _rate(transport)
+        own = getattr(transport, "recipient_rate", None)
+        if own:
+            return self._turns.take({whole: rate, f"{whole}/{to}": parsed(own)}, SHORT)
+        return self._one_of_several(whole, rate)
 
     def pause(self, transport: Transport, seconds: float) -> None:
         """Hold everything of a transport's account back for so long."""
+        with self._lock:
+            self._held.pop(account(transport), None)
         self._turns.pause(account(transport), _rate(transport), seconds)
 
     def paused(self, transport: Transport) -> float:
         """Seconds for which the account is held back; who waited for its turn has lost it then."""
         return self._turns.paused(account(transport), _rate(transport))
+
+    def _one_of_several(self, key: str, rate: Rate) -> float:
+        """A turn of those that are held, or of new ones.
+
+        What the rate allows in `_HOLD` seconds is taken at once: where that is several turns, the
+        file would take longer than they do.
+        """
+        with self._lock:
+            left, start = self._held.get(key, (0, 0.0))
+            if left == 0 or monotonic() > start + _HOLD:
+                left = max(1, round(rate.burst / _BURST * _HOLD))
+                wait = self._turns.take({key: rate}, SHORT, left)
+                if wait > SHORT:
+                    return wait
+                start = monotonic() + wait
+            self._held[key] = left - 1, start
+            return max(0.0, start - monotonic())
 
 
 def default_path() -> Path:
@@ -181,9 +210,10 @@ def _state(connection: sqlite3.Connection, key: str, now: int, rate: Rate) -> in
     return state if state <= furthest else 0
 
 
-def _wait(rate: Rate, state: int, now: int) -> int:
-    _, decision = _gcra.step([rate], (state,), now, 1)
-    return decision.retry_after_ms or 0
+def _step(rate: Rate, state: int, now: int, count: int) -> tuple[int, int]:
+    """Milliseconds until so many may have their turn, and the state after they have."""
+    (after, *_), decision = _gcra.step([rate], (state,), now, count)
+    return decision.retry_after_ms or 0, int(after)
 
 
 def _opened(path: Path, now: float) -> sqlite3.Connection:
@@ -202,8 +232,10 @@ def _readied(path: Path, now: float) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
     try:
         connection.execute("PRAGMA synchronous=OFF")
-        connection.execute("PRAGMA journal_mode=TRUNCATE")
-        connection.execute("CREATE TABLE IF NOT EXISTS turns (key TEXT PRIMARY KEY, state INTEGER)")
+        # Nothing is kept to undo a change: that would take most of the time of a turn.
+        connection.execute("PRAGMA journal_mode=MEMORY")
+        table = "turns (key TEXT PRIMARY KEY, state INTEGER) WITHOUT ROWID"
+        connection.execute(f"CREATE TABLE IF NOT EXISTS {table}")
         connection.execute("DELETE FROM turns WHERE state < ?", [int(now * 1e6)])
         # What is left is little; a damaged page may otherwise show only when a message is to leave.
         (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()

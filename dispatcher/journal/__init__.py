@@ -113,9 +113,9 @@ class Journal:
         None: it does not, somebody else has the message. Raises JournalError.
         """
         claim = self._changes.claim
-        return self._writer.submit(
+        return self._writer.carry_out(
             lambda connection: claim(connection, message, digest, known), message.key
-        ).result()
+        )
 
     def conclude(self, claim: Claim, ending: Ending) -> Future[bool]:
         """Note how an attempt ended; False: somebody else has decided that meanwhile."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
@@ -15,7 +16,8 @@ from dispatcher.journal.schema import events, messages, uploads, workers
 from dispatcher.models import Failure, MediaId, Message, Record
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection, CursorResult, Dialect
+    from sqlalchemy.engine import Connection, Dialect
+    from sqlalchemy.engine.interfaces import DBAPICursor
     from sqlalchemy.sql.elements import ClauseElement
 
 _INTERRUPTED = Failure(code="interrupted", text="the run ended before the gateway's answer")
@@ -38,7 +40,7 @@ class Changes:
     ) -> Claim | None:
         """Note that an attempt begins; None: the row is not as `known` says, so it must not."""
         now = _now()
-        attempt: int | None = self._claim(
+        rows = self._claim(
             connection,
             **_identity(message),
             digest=digest,
@@ -46,11 +48,12 @@ class Changes:
             changed_at=now,
             known_status=known.status if known else None,
             known_attempts=known.attempts if known else None,
-        ).scalar()
-        if attempt is None:
+        ).fetchall()
+        if not rows:
             return None
-        self._note(connection, Claim(message.key, attempt), "sending", now, _NOTHING)
-        return Claim(message.key, attempt)
+        claim = Claim(message.key, rows[0][0])
+        self._note(connection, claim, "sending", now, _NOTHING)
+        return claim
 
     def conclude(self, connection: Connection, claim: Claim, ending: Ending) -> bool:
         """Note how an attempt ended; False: somebody else has decided that meanwhile.
@@ -145,17 +148,27 @@ def forget_upload(connection: Connection, account: str, sha256: str) -> None:
 
 
 class Prepared:
-    """A statement that is compiled once: for each call, that alone takes longer than carrying it
-    out. Works with values for all of the statement's named parameters."""
+    """A statement that is compiled once and goes straight to the driver: what SQLAlchemy does for
+    each call takes longer than carrying it out. Works with values for all of the statement's named
+    parameters, and gives the driver's cursor."""
 
     def __init__(self, statement: ClauseElement, dialect: Dialect) -> None:
         compiled: Any = statement.compile(dialect=dialect)
-        self._sql, self._order, self._fixed = str(compiled), compiled.positiontup, compiled.params
+        self._sql, self._fixed = str(compiled), compiled.params
+        self._in_order = itemgetter(*compiled.positiontup) if compiled.positiontup else None
+        self._dialect, self._driver = dialect, dialect.loaded_dbapi
 
-    def __call__(self, connection: Connection, **values: str | int | None) -> CursorResult[Any]:
+    def __call__(self, connection: Connection, **values: str | int | None) -> DBAPICursor:
         all_ = {**self._fixed, **values}
-        parameters = all_ if self._order is None else tuple(all_[name] for name in self._order)
-        return connection.exec_driver_sql(self._sql, parameters)
+        parameters = self._in_order(all_) if self._in_order else all_
+        cursor = connection.connection.cursor()
+        try:
+            cursor.execute(self._sql, parameters)
+        except self._driver.Error as error:
+            if self._dialect.is_disconnect(error, connection.connection, cursor):
+                connection.invalidate(error)
+            raise sa.exc.DBAPIError(self._sql, None, error) from error
+        return cursor
 
 
 def _parameters(*names: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One thread owns all that is written: what waits meanwhile goes to disk in one commit.
+"""All that is written goes through one connection; what waits meanwhile goes to disk in one commit.
 
 Waiting for the disk is what a durable journal costs; many workers that wait for one commit pay it
 once. One writer is also what SQLite before 3.51.3 needs: two may corrupt its write-ahead log.
@@ -28,19 +28,15 @@ Operation = Callable[["Connection"], Any]
 # More would only make the first of them wait.
 _MOST_AT_ONCE = 500
 # Seconds. Nobody waits for the outcome of an attempt, but often an intent follows it at once.
-_LINGER = 0.01
+_LINGER = 0.02
 
 
 class Job(NamedTuple):
-    """An operation; `key`: the row that it changes, if any. In a commit, they are sorted by it.
-
-    `patient`: it may wait a moment for others to share its commit.
-    """
+    """An operation; `key`: the row that it changes, if any. In a commit, they are sorted by it."""
 
     key: str
     operation: Operation
     answer: Future[Any]
-    patient: bool = False
 
 
 class Writer:
@@ -58,62 +54,89 @@ class Writer:
         heartbeat: Operation | None = None,
         period: float = math.inf,
     ) -> None:
-        self._engine, self._name = engine, name
+        self._connection, self._name = engine.connect(), name
         self._heartbeat, self._period = heartbeat, period
         self._due = monotonic() + period
-        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._jobs: SimpleQueue[Job] = SimpleQueue()
+        self._writing = threading.Lock()
+        self._wanted = threading.Event()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
         self._thread.start()
 
+    def carry_out(self, operation: Callable[[Connection], Answer], key: str = "") -> Answer:
+        """Carry an operation out, and return when it is on disk.
+
+        It is this thread that writes, with what waits besides: to wake another one for that, and to
+        be woken by it, takes as long as the disk. Not so the main thread, which a signal may stop
+        in the middle of it.
+        """
+        if threading.current_thread() is threading.main_thread():
+            return self.submit(operation, key).result()
+        answer = self.submit(operation, key, patient=True)
+        with self._writing:
+            while not answer.done():
+                self._carry_out(self._next_jobs())
+        return answer.result()
+
     def submit(
         self, operation: Callable[[Connection], Answer], key: str = "", *, patient: bool = False
     ) -> Future[Answer]:
-        """Have an operation carried out; its answer comes when it is on disk. See `Job`."""
+        """Have an operation carried out; its answer comes when it is on disk.
+
+        `patient`: it may wait a moment for others to share its commit.
+        """
         answer: Future[Answer] = Future()
         if self._closed:
             answer.set_exception(JournalError(f"the journal {self._name} is closed"))
-        else:
-            self._jobs.put(Job(key, operation, answer, patient))
+            return answer
+        self._jobs.put(Job(key, operation, answer))
+        if not patient:
+            self._wanted.set()
         return answer
 
     def close(self) -> None:
         """Carry out what was submitted, and end the thread."""
         self._closed = True
-        self._jobs.put(None)
+        self._wanted.set()
         self._thread.join()
+        self._connection.close()
 
     def _work(self) -> None:
         going_on = True
         while going_on:
-            jobs, going_on = self._next_jobs()
-            if self._heartbeat and monotonic() >= self._due:
-                self._due = monotonic() + self._period
-                jobs.append(Job("", self._heartbeat, Future()))
-            # Rows are locked in the same order by everybody, so that nobody waits in a circle; the
-            # sort keeps the order of what is done to one row, and what only reads comes last.
-            self._carry_out(sorted(jobs, key=lambda job: (not job.key, job.key)))
+            self._wanted.wait(_LINGER)
+            self._wanted.clear()
+            going_on = not self._closed
+            with self._writing:
+                self._beat()
+            while not self._jobs.empty():
+                with self._writing:
+                    self._carry_out(self._next_jobs())
 
-    def _next_jobs(self) -> tuple[list[Job], bool]:
-        """What waits, at most until the heartbeat is due, and whether more may come."""
+    def _beat(self) -> None:
+        if self._heartbeat and monotonic() >= self._due:
+            self._due = monotonic() + self._period
+            self._carry_out([Job("", self._heartbeat, Future())])
+
+    def _next_jobs(self) -> list[Job]:
+        """What waits. Rows are locked in the same order by everybody, so that nobody waits in a
+        circle; the sort keeps the order of what is done to one row, and what only reads comes last.
+        """
         jobs: list[Job] = []
-        patience = None if math.isinf(self._due) else max(0.0, self._due - monotonic())
         try:
-            while (job := self._jobs.get(timeout=patience)) is not None:
-                jobs.append(job)
-                if len(jobs) >= _MOST_AT_ONCE:
-                    return jobs, True
-                patience = _LINGER if all(each.patient for each in jobs) else 0.0
+            while len(jobs) < _MOST_AT_ONCE:
+                jobs.append(self._jobs.get_nowait())
         except Empty:
-            return jobs, True
-        return jobs, False
+            pass
+        return sorted(jobs, key=lambda job: (not job.key, job.key))
 
     def _carry_out(self, jobs: list[Job]) -> None:
         if not jobs:
             return
         try:
-            with blamed(self._name), self._engine.begin() as connection:
-                answers = [job.operation(connection) for job in jobs]
+            with blamed(self._name), self._connection.begin():
+                answers = [job.operation(self._connection) for job in jobs]
         except Exception as error:
             for job in jobs:
                 job.answer.set_exception(error)

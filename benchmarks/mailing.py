@@ -1,0 +1,76 @@
+"""A mailing for the benchmarks, and the real command that sends it with a journal on disk."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.clients import recipient, text
+
+_MESSAGE = """
+[[messages]]
+id = "message-{number}"
+to = "{to}"
+text.body = "{body}"
+"""
+
+
+class Mailing:
+    """So many texts, each to somebody else, in a manifest in `folder`."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.folder, self.count = folder, count
+        self.manifest = folder / "mailing.toml"
+        messages = (
+            _MESSAGE.format(number=number, to=recipient(number), body=text(number))
+            for number in range(count)
+        )
+        self.manifest.write_text("manifest = 1\n" + "".join(messages))
+        self._runs = 0
+
+    def send(self, gateway: str, workers: int, **environment: str) -> None:
+        """Send all of it to the gateway at a URL, with a new journal."""
+        self._runs += 1
+        (self.folder / "dispatcher.toml").write_text(f"[delivery]\nworkers = {workers}\n")
+        journal = f"sqlite:///{self.folder}/journal-{self._runs}.db"
+        command = [sys.executable, "-m", "dispatcher", "send", "--journal", journal]
+        variables = {
+            "GREENAPI_BASE_URL": gateway,
+            "GREENAPI_TOKEN": "token",
+            "GREENAPI_RATE": "1000000/s",
+            "XDG_STATE_HOME": str(self.folder),
+            **environment,
+        }
+        subprocess.run(
+            [*command, str(self.manifest)],
+            cwd=self.folder,
+            env=os.environ | variables,
+            check=True,
+            capture_output=True,
+        )
+
+
+@contextmanager
+def mailing(count: int) -> Iterator[Mailing]:
+    """A mailing of so many texts, in a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="dispatcher-") as folder:
+        yield Mailing(Path(folder), count)
+
+
+def sync_milliseconds(folder: Path) -> float:
+    """How long the disk takes to have 4 KiB more, the median of a hundred times."""
+    times = []
+    with (folder / "sync").open("wb") as stream:
+        for _ in range(100):
+            stream.write(bytes(4096))
+            stream.flush()
+            start = time.perf_counter()
+            os.fdatasync(stream.fileno())
+            times.append(time.perf_counter() - start)
+    return sorted(times)[50] * 1000

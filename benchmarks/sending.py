@@ -1,0 +1,65 @@
+"""A durable `dispatcher send` with one worker, as a ratio to how others post the same texts.
+
+    python benchmarks/sending.py
+
+The real command, its journal on disk; the others keep none. The pace is what the gateway sees, from
+the first post to the last, so nobody's start-up counts. The others (Apprise and the gateway's own
+SDK) are installed in an environment of their own. Cases take turns; the median of each counts.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks import clients, gateway
+from benchmarks.mailing import Mailing, mailing, sync_milliseconds
+
+MESSAGES = 1000
+ROUNDS = 7
+PEERS = ["requests==2.34.2", "apprise==2.2.0", "whatsapp-api-client-python==0.0.55"]
+GOALS = {"requests": 1.0, "apprise": 1.8, "sdk": 1.5}
+
+
+def python_with_peers(folder: Path) -> str:
+    """The Python of a new environment that has the others' clients."""
+    python = str(folder / "bin" / "python")
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    quiet = ["-qq", "--disable-pip-version-check", "--no-warn-script-location"]
+    subprocess.run([python, "-m", "pip", "install", *quiet, *PEERS], check=True)
+    return python
+
+
+def peer(python: str, name: str, mailing: Mailing) -> Callable[[str], None]:
+    """How a peer posts the mailing's texts to the gateway at a URL."""
+
+    def post(url: str) -> None:
+        subprocess.run([python, clients.__file__, name, url, str(mailing.count)], check=True)
+
+    return post
+
+
+def main() -> None:
+    with mailing(MESSAGES) as mails, gateway.running() as gate:
+        python = python_with_peers(mails.folder / "peers")
+        cases = {name: peer(python, name, mails) for name in GOALS}
+        cases["dispatcher"] = lambda url: mails.send(url, workers=1)
+        rates: dict[str, list[float]] = {name: [] for name in cases}
+        for _ in range(ROUNDS):
+            for name, post in cases.items():
+                post(gate.url)
+                rates[name].append(gate.pace(MESSAGES).rate)
+        sync = sync_milliseconds(mails.folder)
+    medians = {name: statistics.median(each) for name, each in rates.items()}
+    ours = medians["dispatcher"]
+    print(f"dispatcher send  {ours:6.0f}/s   (fdatasync {sync:.2f} ms)")
+    for name, goal in GOALS.items():
+        theirs = medians[name]
+        print(f"{name:15}  {theirs:6.0f}/s   ours is {ours / theirs:.2f}x  (goal {goal}x)")
+
+
+if __name__ == "__main__":
+    main()
