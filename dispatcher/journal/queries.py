@@ -85,7 +85,7 @@ def history(
     for column, value in filters.items():
         if value is not None:
             query = query.where(messages.c[column] == value)
-    for row in connection.execution_options(yield_per=_KEYS_AT_ONCE).execute(query):
+    for row in connection.execute(query.execution_options(yield_per=_KEYS_AT_ONCE)):
         yield HistoryRow(
             row.key,
             row.run,

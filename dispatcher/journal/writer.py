@@ -76,7 +76,7 @@ class Writer:
         answer = self.submit(operation, key, patient=True)
         with self._writing:
             while not answer.done():
-                self._carry_out(self._next_jobs())
+                self._write()
         return answer.result()
 
     def submit(
@@ -109,15 +109,16 @@ class Writer:
             self._wanted.clear()
             going_on = not self._closed
             with self._writing:
-                self._beat()
-            while not self._jobs.empty():
-                with self._writing:
-                    self._carry_out(self._next_jobs())
+                self._write()
+                while not self._jobs.empty():
+                    self._write()
 
-    def _beat(self) -> None:
+    def _write(self) -> None:
+        """Carry out what waits, and what is due. Whoever writes does both: all may be busy."""
         if self._heartbeat and monotonic() >= self._due:
             self._due = monotonic() + self._period
             self._carry_out([Job("", self._heartbeat, Future())])
+        self._carry_out(self._next_jobs())
 
     def _next_jobs(self) -> list[Job]:
         """What waits. Rows are locked in the same order by everybody, so that nobody waits in a
