@@ -77,7 +77,9 @@ def bubble_of(payload: object, find: Find) -> Bubble:
     attachment = _attachment(kind, content, find)
     summary = _line(caption or (attachment.name if kind == "document" else ""))
     label = KINDS[kind]
-    return Bubble(kind, label, formatted(caption), f"{label} {summary}".strip(), attachment)
+    return Bubble(
+        kind, label, formatted(caption), f"{label} · {summary}".removesuffix(" · "), attachment
+    )
 
 
 def _attachment(kind: str, content: Mapping[str, Any], find: Find) -> Attachment:
@@ -132,4 +134,4 @@ def _string(table: Mapping[str, Any], name: str) -> str:
 
 def _line(text: str) -> str:
     """The beginning of a text on one line."""
-    return printable(" ".join(text[:400].split())[:120])
+    return printable(" ".join(text[:400].replace("```", "").split())[:120])

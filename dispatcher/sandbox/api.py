@@ -38,6 +38,7 @@ class Api:
             Route("/api/messages", self.list_messages, methods=["GET"]),
             Route("/api/messages", self.clear_messages, methods=["DELETE"]),
             Route("/api/messages/{id}", self.get_message),
+            Route("/api/chats/{to}/read", self.mark_read, methods=["POST"]),
             Route("/api/wait", self.wait),
             Route("/api/media", self.list_media),
             Route("/api/faults", self.list_faults, methods=["GET"]),
@@ -68,6 +69,13 @@ class Api:
         if message is None:
             raise HTTPException(404, f"there is no message {id}")
         return Json(message.view())
+
+    async def mark_read(self, request: Request) -> Response:
+        """Somebody looked at all messages to this recipient."""
+        to = request.path_params["to"]
+        if not self.messages.mark_read(to):
+            raise HTTPException(404, f"there is no message to {to}")
+        return Json({"unread": 0})
 
     async def wait(self, request: Request) -> Response:
         """Answers when `count` matching messages are there, or with 408 after `timeout` seconds."""
