@@ -2,11 +2,12 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from dispatcher.sandbox.answers import Json
 from dispatcher.sandbox.bell import Bell
@@ -33,22 +34,20 @@ class Events:
         """`GET /inbox/events`."""
         if self._open >= MOST_STREAMS:
             return Json({"error": f"{MOST_STREAMS} pages are open already"}, 503)
-        headers = {"Cache-Control": "no-store"}
-        return StreamingResponse(self._versions(), media_type="text/event-stream", headers=headers)
+        return _Stream(self._versions(), self._count)
+
+    def _count(self, change: int) -> None:
+        self._open += change
 
     async def _versions(self) -> AsyncIterator[str]:
-        self._open += 1
-        try:
-            yield "retry: 500\n\n"
-            while True:
-                told = self.version
-                yield f"data: {told}\n\n"
-                while self.version == told:
-                    if not await self._rings():
-                        yield ": still here\n\n"
-                await asyncio.sleep(BREATH)
-        finally:
-            self._open -= 1
+        yield "retry: 500\n\n"
+        while True:
+            told = self.version
+            yield f"data: {told}\n\n"
+            while self.version == told:
+                if not await self._rings():
+                    yield ": still here\n\n"
+            await asyncio.sleep(BREATH)
 
     async def _rings(self) -> bool:
         try:
@@ -57,3 +56,20 @@ class Events:
         except TimeoutError:
             return False
         return True
+
+
+class _Stream(StreamingResponse):
+    """Counts itself as long as it is open."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, content: AsyncIterator[str], count: Callable[[int], None]) -> None:
+        super().__init__(content, headers={"Cache-Control": "no-store"})
+        self._count = count
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._count(1)
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._count(-1)
