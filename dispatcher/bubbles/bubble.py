@@ -19,6 +19,7 @@ KINDS: Final[Mapping[str, str]] = {
     "audio": "Audio",
     "document": "Document",
 }
+WORDS: Final = ("body", "caption", "filename")
 # What a page may load and a browser shows or plays without running any of it.
 SHOWN: Final[Mapping[str, tuple[str, ...]]] = {
     "image": ("image/png", "image/jpeg", "image/gif", "image/webp"),
@@ -59,7 +60,6 @@ class Bubble:
     kind: str
     label: str
     text: Markup
-    summary: str
     attachment: Attachment | None = None
 
 
@@ -69,17 +69,22 @@ def bubble_of(payload: object, find: Find) -> Bubble:
     kind = _string(table, "type") or "text"
     content = _table(table.get(kind))
     if kind == "text" and isinstance(content.get("body"), str):
-        body = content["body"]
-        return Bubble(kind, "Text", formatted(body), _line(body))
+        return Bubble(kind, "Text", formatted(content["body"]))
     if kind not in KINDS:
-        return _unknown(kind, payload)
-    caption = _string(content, "caption")
-    attachment = _attachment(kind, content, find)
-    summary = _line(caption or (attachment.name if kind == "document" else ""))
-    label = KINDS[kind]
-    return Bubble(
-        kind, label, formatted(caption), f"{label} · {summary}".removesuffix(" · "), attachment
-    )
+        return _unknown(payload)
+    text = formatted(_string(content, "caption"))
+    return Bubble(kind, KINDS[kind], text, _attachment(kind, content, find))
+
+
+def summary_of(payload: object) -> str:
+    """A payload in a few words, as a list of chats shows it."""
+    table = _table(payload)
+    kind = _string(table, "type") or "text"
+    content = _table(table.get(kind))
+    words = next(filter(None, (_string(content, name) for name in WORDS)), "")
+    line = printable(" ".join(words[:400].replace("```", "").split())[:120])
+    label = "" if kind == "text" else KINDS.get(kind, "Other")
+    return " · ".join(filter(None, (label, line)))
 
 
 def _attachment(kind: str, content: Mapping[str, Any], find: Find) -> Attachment:
@@ -112,10 +117,10 @@ def _linked(filename: str, link: str, provider: Mapping[str, Any]) -> Attachment
     )
 
 
-def _unknown(kind: str, payload: object) -> Bubble:
+def _unknown(payload: object) -> Bubble:
     written = json.dumps(payload, ensure_ascii=False, indent=2, default=str)
     text = Markup("<pre>{}</pre>").format(plain(written))
-    return Bubble("other", "Other", text, _line(f"type {kind}"))
+    return Bubble("other", "Other", text)
 
 
 def _extension(file: File) -> str:
@@ -130,8 +135,3 @@ def _table(value: object) -> Mapping[str, Any]:
 def _string(table: Mapping[str, Any], name: str) -> str:
     value = table.get(name)
     return value if isinstance(value, str) else ""
-
-
-def _line(text: str) -> str:
-    """The beginning of a text on one line."""
-    return printable(" ".join(text[:400].replace("```", "").split())[:120])

@@ -23,13 +23,14 @@ OPAQUE: Final = re.compile(
     r"|(?<![^\W_])(?P<link>https?://[^\s<>\"`]+)",
     re.IGNORECASE,
 )
+MARKED: Final = re.compile(r"[*_~`]|://")
 AFTER_LINKS: Final = ".,;:!?'\"*_~…»”’"
 BRACKETS: Final[Mapping[str, str]] = {")": "(", "]": "[", "}": "{"}
 
 
 def inline(line: str) -> Markup:
     """One line with its marks as HTML."""
-    return _Line(line).html(0, len(line), frozenset())
+    return _Line(line).html(0, len(line), frozenset()) if MARKED.search(line) else plain(line)
 
 
 class _Line:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.bubbles.bubble import KINDS, File, bubble_of
+from dispatcher.bubbles.bubble import KINDS, File, bubble_of, summary_of
 from dispatcher.bubbles.pages import render
 from dispatcher.bubbles.plain import size
 
@@ -24,7 +24,7 @@ def shown(payload: object) -> str:
 def test_text() -> None:
     bubble = bubble_of({"to": "7", "text": {"body": "a *b*\nc"}}, FILES.get)
 
-    assert (bubble.kind, bubble.summary, bubble.attachment) == ("text", "a *b* c", None)
+    assert (bubble.kind, bubble.attachment) == ("text", None)
     assert "<b>b</b>" in bubble.text
 
 
@@ -90,6 +90,21 @@ PAYLOADS = st.fixed_dictionaries(
 @given(PAYLOADS | JSON)
 def test_any_payload_has_a_bubble(payload: Any) -> None:
     shown(payload).encode()
+    summary_of(payload).encode()
+
+
+@pytest.mark.parametrize(
+    ("payload", "words"),
+    [
+        ({"text": {"body": "a *b*\nc"}}, "a *b* c"),
+        ({"type": "image", "image": {"id": "x", "caption": "hi"}}, "Photo · hi"),
+        ({"type": "document", "document": {"id": "x", "filename": "a.pdf"}}, "Document · a.pdf"),
+        ({"type": "audio", "audio": {"id": "x"}}, "Audio"),
+        ({"type": "poll"}, "Other"),
+    ],
+)
+def test_a_summary_has_few_words(payload: object, words: str) -> None:
+    assert summary_of(payload) == words
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from dispatcher.sandbox.chats import Chat, Chats
 from dispatcher.sandbox.contract import CONTENT
 from dispatcher.sandbox.messages import Filter, Message, Messages
 
-PAGE: Final = 40
+PAGE: Final = 25
 LONGEST_QUERY: Final = 200
 PHONE_NUMBER: Final = re.compile(r"\+?[0-9][0-9 ()-]{3,}")
 

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from dispatcher.bubbles.bubble import Bubble, bubble_of
+from dispatcher.bubbles.bubble import Bubble, bubble_of, summary_of
 from dispatcher.bubbles.pages import SAFE, STATIC, TEMPLATES, templates
 from dispatcher.sandbox.contract import CONTENT
 from dispatcher.sandbox.faults import CHECKS, FAULTS, Faults
@@ -60,7 +60,7 @@ class Inbox:
             wanted=wanted,
             link=lambda **changes: _link(wanted, changes),
             kinds=CONTENT,
-            summary=lambda message: self._bubble(message).summary,
+            summary=lambda message: summary_of(json.loads(message.body)),
             bubbles=[
                 (each, self._bubble(each), moment(each.received_at)) for each in view.messages
             ],

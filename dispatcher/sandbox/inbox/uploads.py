@@ -30,8 +30,9 @@ class Uploads:
         media = self.media.get(request.path_params["id"])
         if media is None:
             return Response(status_code=404, headers=dict(HARMLESS))
-        headers = {**HARMLESS, "Content-Type": _harmless_type(media)}
-        return FileResponse(media.path, headers=headers, filename=f"{media.id}.{media.extension}")
+        # Without a name: the link that leads here has the one that the message gives to the file.
+        kind = {"Content-Type": _harmless_type(media), "Content-Disposition": "attachment"}
+        return FileResponse(media.path, headers={**HARMLESS, **kind})
 
 
 def _harmless_type(media: Media) -> str:

@@ -71,6 +71,8 @@ function markRead() {
 }
 
 async function earlier(link) {
+  if (link.ariaBusy) return;
+  link.ariaBusy = "true";
   const next = await fetchPage(link.href);
   localize(next);
   const before = log.scrollHeight - log.scrollTop;
