@@ -53,7 +53,7 @@ class Api:
         """The messages that match, oldest first; `limit` keeps the newest, `total` counts all."""
         _allow_only(request, (*FILTERS, "limit"))
         found = self.messages.select(_filter(request))
-        limit = int(_number(request, "limit", len(found)))
+        limit = _whole(request, "limit", len(found))
         return _listing(len(found), found[max(len(found) - limit, 0) :])
 
     async def clear_messages(self, request: Request) -> Response:
@@ -81,7 +81,7 @@ class Api:
         """Answers when `count` matching messages are there, or with 408 after `timeout` seconds."""
         _allow_only(request, (*FILTERS, "count", "timeout"))
         wanted = _filter(request)
-        count = int(_number(request, "count", 1))
+        count = _whole(request, "count", 1)
         timeout = _number(request, "timeout", PATIENCE)
         try:
             async with asyncio.timeout(timeout):
@@ -163,6 +163,13 @@ def _number(request: Request, name: str, default: float) -> float:
     if not 0 <= number < math.inf:
         raise HTTPException(422, f"{name}: must be a number, 0 or more")
     return number
+
+
+def _whole(request: Request, name: str, default: int) -> int:
+    number = _number(request, name, default)
+    if number != int(number):
+        raise HTTPException(422, f"{name}: must be a whole number")
+    return int(number)
 
 
 def _listing(total: int, messages: list[Message]) -> Response:

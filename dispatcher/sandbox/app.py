@@ -22,6 +22,7 @@ from dispatcher.sandbox.inbox.pages import Inbox
 from dispatcher.sandbox.inbox.uploads import Uploads
 from dispatcher.sandbox.media import MediaStore
 from dispatcher.sandbox.messages import Messages
+from dispatcher.sandbox.storage import Storage
 
 
 def create_app(
@@ -30,15 +31,17 @@ def create_app(
     max_messages: int = 10_000,
     hosts: Collection[str] = (),
     clock: Callable[[], float] = time.time,
+    storage: Storage | None = None,
 ) -> ASGIApp:
     """A gateway that has heard nothing yet.
 
     `folder` holds the uploads, `token` is the only valid one (None: any), `hosts` are names of this
-    server beside the local ones, `clock` tells the time as `time.time` does. To be served by
-    `dispatcher.sandbox.server`, whose protocol hands every request its connection.
+    server beside the local ones, `clock` tells the time as `time.time` does, `storage` keeps the
+    messages. To be served by `dispatcher.sandbox.server`, whose protocol hands every request its
+    connection.
     """
     bell, counts = Bell(), Counts()
-    messages, media = Messages(max_messages, clock, bell), MediaStore(folder, clock)
+    messages, media = Messages(max_messages, clock, bell, storage), MediaStore(folder, clock)
     faults = Faults(bell=bell)
     gateway = Gateway(Door(faults, counts, token), messages, media)
     api = Api(messages, media, faults, counts)

@@ -8,10 +8,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dispatcher.sandbox.bell import Bell
 from dispatcher.sandbox.chats import Chats
+
+if TYPE_CHECKING:
+    from dispatcher.sandbox.storage import Storage
 
 
 @dataclass(slots=True)
@@ -62,7 +65,13 @@ class Filter:
 class Messages:
     """Keeps the newest `most` messages; adding one costs the same however many are held."""
 
-    def __init__(self, most: int, clock: Callable[[], float], bell: Bell | None = None) -> None:
+    def __init__(
+        self,
+        most: int,
+        clock: Callable[[], float],
+        bell: Bell | None = None,
+        storage: "Storage | None" = None,
+    ) -> None:
         self.chats = Chats()
         self._most = most
         self._clock = clock
@@ -70,11 +79,16 @@ class Messages:
         self._bell = bell or Bell()
         self._run = secrets.token_hex(6)
         self._numbers = itertools.count(1)
+        self._storage = storage
+        for message in storage.load() if storage else ():
+            self._keep(message)
 
     def add(self, to: str, type: str, body: str, headers: list[tuple[bytes, bytes]]) -> Message:
         """Keeps a message under a new id, drops the oldest of too many, wakes who waits."""
         id = f"{self._run}{next(self._numbers):08x}"
         message = Message(id, self._clock(), to, type, body, headers)
+        if self._storage:
+            self._storage.add(message)
         self._keep(message)
         self._bell.ring()
         return message
@@ -85,6 +99,8 @@ class Messages:
         if len(self._by_id) > self._most:
             _, oldest = self._by_id.popitem(last=False)
             self.chats.drop(oldest)
+            if self._storage:
+                self._storage.drop(oldest)
 
     def get(self, id: str) -> Message | None:
         return self._by_id.get(id)
@@ -95,6 +111,8 @@ class Messages:
     def clear(self) -> None:
         self._by_id.clear()
         self.chats.clear()
+        if self._storage:
+            self._storage.clear()
         self._bell.ring()
 
     def mark_read(self, to: str) -> bool:

@@ -6,6 +6,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
@@ -16,6 +17,7 @@ try:
     from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
     from dispatcher.sandbox.app import create_app
+    from dispatcher.sandbox.storage import Storage
 except ModuleNotFoundError as missing:
     raise ImportError(
         "the sandbox needs its extra: pip install 'message-dispatcher[sandbox]'"
@@ -34,14 +36,19 @@ def serve(
     on_ready: Callable[[str], None],
     *,
     clock: Callable[[], float] = time.time,
+    storage: Path | None = None,
 ) -> None:
     """Serves until SIGINT or SIGTERM; calls `on_ready` with its URL as soon as it does.
 
     Port 0 takes a free one; `token` is the only valid one (None: any); the newest `max_messages`
-    are kept; `clock` tells the time as `time.time` does. Raises OSError if it cannot listen there.
+    are kept, in the file `storage` if there is one; `clock` tells the time as `time.time` does.
+    Raises OSError if it cannot listen there, CannotStore if it cannot use the file.
     """
-    with listen(host, port) as listener, TemporaryDirectory(prefix="sandbox-") as folder:
-        app = create_app(Path(folder), token, max_messages, [host.lower()], clock)
+    with ExitStack() as stack:
+        listener = stack.enter_context(listen(host, port))
+        folder = stack.enter_context(TemporaryDirectory(prefix="sandbox-"))
+        kept = stack.enter_context(closing(Storage(storage))) if storage else None
+        app = create_app(Path(folder), token, max_messages, [host.lower()], clock, kept)
         config = uvicorn.Config(
             app,
             http=_protocol(AutoHTTPProtocol),
