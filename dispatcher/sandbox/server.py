@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 
 try:
     import uvicorn
+    from starlette.types import ASGIApp
     from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
     from dispatcher.sandbox.app import create_app
@@ -49,21 +50,26 @@ def serve(
         folder = stack.enter_context(TemporaryDirectory(prefix="sandbox-"))
         kept = stack.enter_context(closing(Storage(storage))) if storage else None
         app = create_app(Path(folder), token, max_messages, [host.lower()], clock, kept)
-        config = uvicorn.Config(
-            app,
-            http=_protocol(AutoHTTPProtocol),
-            interface="asgi3",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            log_level="error",
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            timeout_keep_alive=IDLE_SECONDS,
-            timeout_graceful_shutdown=1,
-        )
-        _Server(config, lambda: on_ready(url_of(listener, host))).run([listener])
+        run(app, listener, lambda: on_ready(url_of(listener, host)))
+
+
+def run(app: ASGIApp, listener: socket.socket, on_ready: Callable[[], None]) -> None:
+    """Serves an application until SIGINT or SIGTERM."""
+    config = uvicorn.Config(
+        app,
+        http=_protocol(AutoHTTPProtocol),
+        interface="asgi3",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=1,
+    )
+    _Server(config, on_ready).run([listener])
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -8,12 +8,19 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from dispatcher.sandbox.process import SandboxProcess
 
+from .previewing import previewed
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
+
+MANIFESTS = Path(__file__).parents[2] / "manifests"
 VERSION = "4.10.3"
 SCHEMES = ["light", "dark"]
 
@@ -107,3 +114,19 @@ def test_other_pages(
     inbox.clear()
     page.goto(inbox.url)
     assert complaints(page, axe) == []
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", [1200, 360])
+def test_preview(
+    scheme: str, width: int, axe: str, project: Project, new_page: Callable[..., Page]
+) -> None:
+    shutil.copytree(MANIFESTS, project.folder / "manifests")
+    project.manifest('[[messages]]\nid = "m"\nto = "79001234567"\naudio.source = "missing.mp3"')
+    with previewed(project) as url:
+        size = {"width": width, "height": 800}
+        page = new_page(f"{url}/?chat=79001234567", color_scheme=scheme, viewport=size)
+        expect(page.get_by_text("no such file")).to_have_count(1)
+        assert complaints(page, axe) == []
+        page.goto(url)
+        assert complaints(page, axe) == []

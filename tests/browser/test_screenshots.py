@@ -2,20 +2,48 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from dispatcher.sandbox.process import SandboxProcess
 
+from .previewing import previewed
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
+
+MANIFESTS = Path(__file__).parents[2] / "manifests"
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 LARGEST = 120_000
 ORDER = (
     "*Hello* _Anna_ 😃\nYour order `#1042` is ready:\n- 2 × coffee\n- 1 × ~tea~ cocoa\n"
     "> See you soon!\nhttps://shop.example.com/orders/1042"
 )
+
+
+BAD = """[[messages]]
+id = "news"
+to = "79001234567"
+text.body = "Our *radio spot* is out!"
+
+[[messages]]
+id = "radio-spot"
+to = "79001234567"
+[messages.audio]
+source = "files/greeting.mp3"
+caption = "Listen"
+"""
+
+
+@pytest.fixture
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Where pictures go: into the repository only if that is asked for."""
+    return IMAGES if request.config.getoption("--screenshots") else tmp_path
 
 
 @pytest.fixture
@@ -41,8 +69,7 @@ def test_inbox(
     shop: None,
     inbox: SandboxProcess,
     new_page: Callable[..., Page],
-    tmp_path: Path,
-    request: pytest.FixtureRequest,
+    folder: Path,
 ) -> None:
     size = {"width": 960, "height": 640}
     page = new_page(inbox.url, color_scheme=scheme, viewport=size, timezone_id="UTC")
@@ -53,8 +80,21 @@ def test_inbox(
         "() => { for (const id of document.querySelectorAll('.message-id')) id.remove();"
         " for (const time of document.querySelectorAll('time')) time.textContent = '09:30'; }"
     )
-    folder = IMAGES if request.config.getoption("--screenshots") else tmp_path
-    page.screenshot(path=folder / f"inbox-{scheme}.png", animations="disabled")
+    take(page, f"inbox-{scheme}.png", folder)
 
-    assert (folder / f"inbox-{scheme}.png").stat().st_size < LARGEST
-    assert (IMAGES / f"inbox-{scheme}.png").exists()
+
+def test_preview(project: Project, new_page: Callable[..., Page], folder: Path) -> None:
+    shutil.copytree(MANIFESTS, project.folder / "manifests")
+    project.manifest(BAD, "manifests/5-bad.toml")
+    with previewed(project) as url:
+        size = {"width": 960, "height": 640}
+        page = new_page(f"{url}/?chat=79001234567", viewport=size)
+        page.get_by_text("caption is not allowed").scroll_into_view_if_needed()
+        page.wait_for_timeout(300)
+        take(page, "preview.png", folder)
+
+
+def take(page: Page, name: str, folder: Path) -> None:
+    page.screenshot(path=folder / name, animations="disabled")
+    assert (folder / name).stat().st_size < LARGEST
+    assert (IMAGES / name).exists()
