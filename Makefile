@@ -25,6 +25,7 @@ format: .venv/dev
 bench: .venv/dev
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/planning.py
+	$(BIN)/python benchmarks/sandbox.py
 
 # Without ensurepip, venv fails and leaves half an environment, which would pass for one next time.
 .venv/bin/python:
