@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 from dispatcher.bubbles.bubble import Bubble, File, bubble_of, summary_of
 from dispatcher.errors import DispatcherError
@@ -53,21 +54,21 @@ def read(make_planner: Callable[[], Planner]) -> Reading:
                 reading.uploads[upload.sha256] = upload
     except DispatcherError as error:
         reading.error = str(error)
-    reading.problems = [problem for problem in told if not _attach(problem, reading)]
+    reading.problems = list(_without_bubble(told, reading))
     return reading
 
 
-def _attach(problem: LocatedProblem, reading: Reading) -> bool:
-    """Puts a problem to the messages it is about; says whether there is one."""
-    drafts: Iterable[Draft] = (draft for chat in reading.chats.values() for draft in chat)
-    about = [each for each in drafts if _is_about(problem, each)]
-    for draft in about:
-        draft.problems.append(problem)
-    return bool(about)
-
-
-def _is_about(problem: LocatedProblem, draft: Draft) -> bool:
-    return problem.message_id == draft.planned.message.id and problem.path == draft.path
+def _without_bubble(told: Iterable[LocatedProblem], reading: Reading) -> Iterator[LocatedProblem]:
+    """Puts each problem to the messages it is about; gives those that are about none shown."""
+    by_entry: dict[tuple[str, str | None], list[Draft]] = {}
+    for draft in chain.from_iterable(reading.chats.values()):
+        by_entry.setdefault((draft.path, draft.planned.message.id), []).append(draft)
+    for problem in told:
+        about = by_entry.get((problem.path, problem.message_id), [])
+        for draft in about:
+            draft.problems.append(problem)
+        if not about:
+            yield problem
 
 
 def _shown(draft: Draft) -> Shown:
