@@ -20,6 +20,7 @@ from dispatcher.manifest.origins import LoadedMessage, Origin, ProblemList
 from dispatcher.models import (
     Attachment,
     Link,
+    LocatedProblem,
     MediaId,
     Message,
     Payload,
@@ -54,6 +55,14 @@ class PlannedMessage(NamedTuple):
     stop_on_failure: bool = False
 
 
+class Draft(NamedTuple):
+    """A message as far as it can be planned, what is wrong with it, and its manifest's path."""
+
+    planned: PlannedMessage
+    problems: list[LocatedProblem]
+    path: str
+
+
 class Planner:
     """Makes plans of manifests. `transports` gives a transport by name."""
 
@@ -82,6 +91,20 @@ class Planner:
                 yield compared(each, records.get(each.message.key))
         if problems.errors:
             raise ManifestError(list(problems))
+
+    def drafts(self, report: Report) -> Iterator[Draft]:
+        """Every message that can be shown, good or not; `report` is told all other problems."""
+        for problem in self._problems_of_files():
+            report(problem)
+        for loaded in self._manifests.messages(report):
+            problems = ProblemList()
+            planned = self._plan(loaded, problems)
+            path = loaded.origin.locate(Problem(message="")).path
+            if planned is None:
+                for problem in problems:
+                    report(problem)
+            else:
+                yield Draft(planned, list(problems), path)
 
     def _problems_of_files(self) -> ProblemList:
         problems = ProblemList()

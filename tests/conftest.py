@@ -44,6 +44,12 @@ _OURS = ("GREENAPI_", "DISPATCHER_", "REQUESTS_", "CURL_")
 _COLOURS = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--screenshots", action="store_true", help="Renew the pictures in docs/images."
+    )
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No test sees the developer's account, proxies, configuration or colours."""

@@ -16,6 +16,7 @@ _COMMANDS = {
     "history": "Show what the journal knows.",
     "settle": "Decide whether an unknown message was sent.",
     "sandbox": "Run a local gateway to try things on.",
+    "preview": "Show the plan as chat bubbles in the browser.",
     "schema": "Print the JSON Schema of manifests, for editors.",
     "plugins": "List plugins, their distributions and hooks.",
 }

@@ -4,7 +4,9 @@ A real HTTP server that is strict, remembers what arrived, and misbehaves on dem
 
     contract.py      what POST /v1/messages takes, to the letter
     errors.py        the gateway's codes, and the body that carries them
-    messages.py      the accepted messages
+    messages.py      the accepted messages; chats.py: by recipient
+    storage.py       the same in a file, for --storage
+    bell.py          tells those who wait that something changed
     media.py         the uploaded files, 24 hours each
     counts.py        how many requests, uploads and connections there were
     faults.py        the rules of /api/faults, and which one applies
@@ -16,7 +18,7 @@ A real HTTP server that is strict, remembers what arrived, and misbehaves on dem
     gateway.py       /v1: the work
     api.py           /api: look, wait, inject
     guard.py         keeps foreign web pages out
-    page.py          the page at /
+    inbox/           the pages for people
     openapi.py       the description of all this; schemas.py: its schemas
     app.py           all routes in one application
     server.py        serves it until it is told to stop

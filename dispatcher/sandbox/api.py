@@ -38,6 +38,7 @@ class Api:
             Route("/api/messages", self.list_messages, methods=["GET"]),
             Route("/api/messages", self.clear_messages, methods=["DELETE"]),
             Route("/api/messages/{id}", self.get_message),
+            Route("/api/chats/{to}/read", self.mark_read, methods=["POST"]),
             Route("/api/wait", self.wait),
             Route("/api/media", self.list_media),
             Route("/api/faults", self.list_faults, methods=["GET"]),
@@ -52,7 +53,7 @@ class Api:
         """The messages that match, oldest first; `limit` keeps the newest, `total` counts all."""
         _allow_only(request, (*FILTERS, "limit"))
         found = self.messages.select(_filter(request))
-        limit = int(_number(request, "limit", len(found)))
+        limit = _whole(request, "limit", len(found))
         return _listing(len(found), found[max(len(found) - limit, 0) :])
 
     async def clear_messages(self, request: Request) -> Response:
@@ -69,11 +70,18 @@ class Api:
             raise HTTPException(404, f"there is no message {id}")
         return Json(message.view())
 
+    async def mark_read(self, request: Request) -> Response:
+        """Somebody looked at all messages to this recipient."""
+        to = request.path_params["to"]
+        if not self.messages.mark_read(to):
+            raise HTTPException(404, f"there is no message to {to}")
+        return Json({"unread": 0})
+
     async def wait(self, request: Request) -> Response:
         """Answers when `count` matching messages are there, or with 408 after `timeout` seconds."""
         _allow_only(request, (*FILTERS, "count", "timeout"))
         wanted = _filter(request)
-        count = int(_number(request, "count", 1))
+        count = _whole(request, "count", 1)
         timeout = _number(request, "timeout", PATIENCE)
         try:
             async with asyncio.timeout(timeout):
@@ -155,6 +163,13 @@ def _number(request: Request, name: str, default: float) -> float:
     if not 0 <= number < math.inf:
         raise HTTPException(422, f"{name}: must be a number, 0 or more")
     return number
+
+
+def _whole(request: Request, name: str, default: int) -> int:
+    number = _number(request, name, default)
+    if number != int(number):
+        raise HTTPException(422, f"{name}: must be a whole number")
+    return int(number)
 
 
 def _listing(total: int, messages: list[Message]) -> Response:

@@ -11,14 +11,18 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dispatcher.sandbox.api import Api, show_error
+from dispatcher.sandbox.bell import Bell
 from dispatcher.sandbox.counts import Counts
 from dispatcher.sandbox.endpoint import Door
 from dispatcher.sandbox.faults import Faults
 from dispatcher.sandbox.gateway import Gateway
 from dispatcher.sandbox.guard import LOCAL_HOSTS, Guard
+from dispatcher.sandbox.inbox.events import Events
+from dispatcher.sandbox.inbox.pages import Inbox
+from dispatcher.sandbox.inbox.uploads import Uploads
 from dispatcher.sandbox.media import MediaStore
 from dispatcher.sandbox.messages import Messages
-from dispatcher.sandbox.page import show_page
+from dispatcher.sandbox.storage import Storage
 
 
 def create_app(
@@ -27,23 +31,27 @@ def create_app(
     max_messages: int = 10_000,
     hosts: Collection[str] = (),
     clock: Callable[[], float] = time.time,
+    storage: Storage | None = None,
 ) -> ASGIApp:
     """A gateway that has heard nothing yet.
 
     `folder` holds the uploads, `token` is the only valid one (None: any), `hosts` are names of this
-    server beside the local ones, `clock` tells the time as `time.time` does. To be served by
-    `dispatcher.sandbox.server`, whose protocol hands every request its connection.
+    server beside the local ones, `clock` tells the time as `time.time` does, `storage` keeps the
+    messages. To be served by `dispatcher.sandbox.server`, whose protocol hands every request its
+    connection.
     """
-    messages, media = Messages(max_messages, clock), MediaStore(folder, clock)
-    faults, counts = Faults(), Counts()
+    bell, counts = Bell(), Counts()
+    messages, media = Messages(max_messages, clock, bell, storage), MediaStore(folder, clock)
+    faults = Faults(bell=bell)
     gateway = Gateway(Door(faults, counts, token), messages, media)
     api = Api(messages, media, faults, counts)
+    inbox = Inbox(messages, Uploads(media), faults, Events(bell))
     endpoints = gateway.endpoints()
     routes = [
         Route(path, endpoint, methods=[method]) for (method, path), endpoint in endpoints.items()
     ]
     routed = Starlette(
-        routes=[*routes, Route("/", show_page), *api.routes()],
+        routes=[*routes, *api.routes(), *inbox.routes()],
         exception_handlers={HTTPException: show_error},
     )
     routed.router.redirect_slashes = False  # the gateway's paths have one form

@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 import click
@@ -36,12 +37,22 @@ class CannotServe(click.ClickException):
     help="Messages that are kept; the oldest go first.",
 )
 @click.option(
+    "--storage",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File that keeps the messages over restarts; uploaded files are not kept.",
+)
+@click.option(
     "--until-stdin-closes",
     is_flag=True,
     help="End with whoever holds the other end of standard input.",
 )
 def sandbox(
-    host: str, port: int, token: str | None, max_messages: int, until_stdin_closes: bool
+    host: str,
+    port: int,
+    token: str | None,
+    max_messages: int,
+    storage: Path | None,
+    until_stdin_closes: bool,
 ) -> None:
     """A local Green API to try things on, until Ctrl-C.
 
@@ -49,6 +60,7 @@ def sandbox(
     """
     try:
         from dispatcher.sandbox.server import serve
+        from dispatcher.sandbox.storage import CannotStore
     except ImportError as error:
         raise CannotServe(str(error)) from error
     if not is_loopback(host):
@@ -63,7 +75,9 @@ def sandbox(
             watcher.start()
 
     try:
-        serve(host, port, token, max_messages, announce)
+        serve(host, port, token, max_messages, announce, storage=storage)
+    except CannotStore as error:
+        raise CannotServe(str(error)) from error
     except OSError as error:
         raise CannotServe(f"cannot listen on {host} port {port}: {error}") from error
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from dispatcher.sandbox.bell import Bell
+
 MESSAGES: Final = "/v1/messages"
 FAULTS: Final = (
     "status",
@@ -54,12 +56,16 @@ class Rule:
 class Faults:
     """The list of rules; the first that matches applies."""
 
-    def __init__(self, chance: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self, chance: Callable[[], float] = random.random, bell: Bell | None = None
+    ) -> None:
         self._chance = chance
+        self._bell = bell or Bell()
         self._rules: list[Rule] = []
 
     def replace(self, rules: list[Rule]) -> None:
         self._rules = rules
+        self._bell.ring()
 
     def view(self) -> list[dict[str, Any]]:
         """The rules as they were put, every default filled in, `times` being what is left."""
@@ -75,7 +81,9 @@ class Faults:
         """The rule that applies to this request, counted down, or None."""
         for rule in self._rules:
             if rule.concerns(path) and rule.to in (None, to) and self._chance() < rule.probability:
-                rule.times = None if rule.times is None else rule.times - 1
+                if rule.times is not None:
+                    rule.times -= 1
+                    self._bell.ring()
                 return rule
         return None
 

@@ -1,8 +1,8 @@
 """Who may talk to a server that has no password: not a web page of somewhere else.
 
 A browser on this machine can be made to send requests here. Two checks keep foreign pages out: the
-name in `Host` must be one of ours (DNS rebinding), and what changes the state under /api must not
-come from another origin (CSRF).
+name in `Host` must be one of ours (DNS rebinding), and a page of another origin may do no more than
+lead to a page of ours by a link (CSRF).
 """
 
 from collections.abc import Collection, Mapping
@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from dispatcher.sandbox.answers import Json
 
 LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
-READING: Final = ("GET", "HEAD", "OPTIONS")
+FOREIGN_SITES: Final = (b"cross-site", b"same-site")
 
 
 @dataclass
@@ -38,8 +38,7 @@ class Guard:
         host = headers.get(b"host", b"").decode("latin-1")
         if hostname(host) not in (*self.hosts, scope["server"][0]):
             return f"the Host header must be this server's own, not {host!r}"
-        changes = scope["method"] not in READING and scope["path"].startswith("/api/")
-        if changes and is_foreign(headers, host):
+        if is_foreign(headers, host) and not is_link(scope, headers):
             return "the request comes from a page of another origin"
         return None
 
@@ -56,6 +55,12 @@ def hostname(host: str) -> str | None:
 def is_foreign(headers: Mapping[bytes, bytes], host: str) -> bool:
     """Whether a browser says that a page of another origin sent the request."""
     origin = headers.get(b"origin")
-    if headers.get(b"sec-fetch-site") == b"cross-site":
+    if headers.get(b"sec-fetch-site") in FOREIGN_SITES:
         return True
     return origin is not None and origin.decode("latin-1").lower() != f"http://{host.lower()}"
+
+
+def is_link(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a browser says that somebody goes to a page of ours, which changes nothing."""
+    is_page = scope["method"] == "GET" and not scope["path"].startswith("/v1/")
+    return is_page and headers.get(b"sec-fetch-mode") == b"navigate"

@@ -1,9 +1,18 @@
-"""The server's own description, OpenAPI 3.1, for `GET /api/openapi.json` and the page at `/`."""
+"""The server's own description, OpenAPI 3.1, for `GET /api/openapi.json` and the page /help."""
 
 from collections.abc import Sequence
 from typing import Any, Final
 
-from dispatcher.sandbox.schemas import INTEGER, NUMBER, OK, STRING, array_of, ref, schemas
+from dispatcher.sandbox.schemas import (
+    INTEGER,
+    NUMBER,
+    OK,
+    STRING,
+    array_of,
+    object_of,
+    ref,
+    schemas,
+)
 
 Json = dict[str, Any]
 
@@ -57,12 +66,19 @@ def _messages() -> Json:
     waited = _operation(
         "Waits for count messages", found | late | INVALID, [*filters, count, timeout]
     )
+    read = _operation(
+        "Marks the messages to a recipient as read",
+        {"200": ("done", object_of({"unread": INTEGER})), "404": ("unknown", ref("Error"))}
+        | FOREIGN,
+        [_parameter("to", STRING, "path", required=True)],
+    )
     return {
         "/api/messages": {
             "get": listed,
             "delete": _operation("Forgets the messages and starts to count again", found | FOREIGN),
         },
         "/api/messages/{id}": {"get": _operation("One message by its id, or `latest`", one, [id])},
+        "/api/chats/{to}/read": {"post": read},
         "/api/wait": {"get": waited},
     }
 
@@ -85,7 +101,7 @@ def _tools() -> Json:
         "/api/stats": _get("How often things happened", ref("Stats")),
         "/api/openapi.json": _get("This description", {"type": "object"}),
         "/readyz": _get("Answers when the server serves", {"type": "object"}),
-        "/": _get("A page that says what this is", None),
+        "/": _get("The inbox: what arrived, for people", None),
     }
 
 

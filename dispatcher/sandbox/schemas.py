@@ -21,7 +21,7 @@ def schemas() -> Json:
         "Payload": _payload(),
         "Created": _created(),
         "Refusal": _refusal(),
-        "Error": object_of({"error": STRING, "index": INTEGER, "field": STRING}, ["error"]),
+        "Error": _error(),
         "Message": _message(),
         "Messages": object_of({"total": INTEGER, "messages": array_of(ref("Message"))}),
         "Media": _media_file(),
@@ -85,6 +85,14 @@ def _refusal() -> Json:
     return object_of({"errors": array_of(error), "meta": _meta()})
 
 
+def _error() -> Json:
+    place: Json = {
+        "index": {"type": ["integer", "null"], "minimum": 0},
+        "field": {"type": ["string", "null"]},
+    }
+    return object_of({"error": STRING} | place, ["error"])
+
+
 def _meta() -> Json:
     return object_of({"api_status": STRING, "version": STRING})
 
@@ -118,7 +126,7 @@ def _rule() -> Json:
         "probability": NUMBER | {"maximum": 1},
         "status": INTEGER | {"minimum": 200, "maximum": 599, "not": {"enum": list(BODILESS)}},
         "code": INTEGER,
-        "retry_after": {"type": ["number", "string", "null"]},
+        "retry_after": {"type": ["number", "string", "null"], "minimum": 0, "minLength": 1},
         "delay": NUMBER | {"maximum": LONGEST_DELAY},
     }
     defaults = {

@@ -6,6 +6,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
@@ -13,9 +14,11 @@ from typing import Any, Final, cast
 
 try:
     import uvicorn
+    from starlette.types import ASGIApp
     from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
     from dispatcher.sandbox.app import create_app
+    from dispatcher.sandbox.storage import Storage
 except ModuleNotFoundError as missing:
     raise ImportError(
         "the sandbox needs its extra: pip install 'message-dispatcher[sandbox]'"
@@ -34,29 +37,39 @@ def serve(
     on_ready: Callable[[str], None],
     *,
     clock: Callable[[], float] = time.time,
+    storage: Path | None = None,
 ) -> None:
     """Serves until SIGINT or SIGTERM; calls `on_ready` with its URL as soon as it does.
 
     Port 0 takes a free one; `token` is the only valid one (None: any); the newest `max_messages`
-    are kept; `clock` tells the time as `time.time` does. Raises OSError if it cannot listen there.
+    are kept, in the file `storage` if there is one; `clock` tells the time as `time.time` does.
+    Raises OSError if it cannot listen there, CannotStore if it cannot use the file.
     """
-    with listen(host, port) as listener, TemporaryDirectory(prefix="sandbox-") as folder:
-        app = create_app(Path(folder), token, max_messages, [host.lower()], clock)
-        config = uvicorn.Config(
-            app,
-            http=_protocol(AutoHTTPProtocol),
-            interface="asgi3",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            log_level="error",
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            timeout_keep_alive=IDLE_SECONDS,
-            timeout_graceful_shutdown=1,
-        )
-        _Server(config, lambda: on_ready(url_of(listener, host))).run([listener])
+    with ExitStack() as stack:
+        listener = stack.enter_context(listen(host, port))
+        folder = stack.enter_context(TemporaryDirectory(prefix="sandbox-"))
+        kept = stack.enter_context(closing(Storage(storage))) if storage else None
+        app = create_app(Path(folder), token, max_messages, [host.lower()], clock, kept)
+        run(app, listener, lambda: on_ready(url_of(listener, host)))
+
+
+def run(app: ASGIApp, listener: socket.socket, on_ready: Callable[[], None]) -> None:
+    """Serves an application until SIGINT or SIGTERM."""
+    config = uvicorn.Config(
+        app,
+        http=_protocol(AutoHTTPProtocol),
+        interface="asgi3",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=1,
+    )
+    _Server(config, on_ready).run([listener])
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -1,4 +1,4 @@
-"""`/api/openapi.json` and the page at `/` say what is true."""
+"""`/api/openapi.json` and the page `/help` say what is true."""
 
 from typing import Any
 
@@ -24,6 +24,7 @@ EVERYTHING = {
     ("get", "/api/messages"),
     ("delete", "/api/messages"),
     ("get", "/api/messages/{id}"),
+    ("post", "/api/chats/{to}/read"),
     ("get", "/api/wait"),
     ("get", "/api/faults"),
     ("put", "/api/faults"),
@@ -45,7 +46,7 @@ def call(client: Client, method: str, path: str, id: str) -> requests.Response:
     client.text()
     return client.request(
         method.upper(),
-        path.replace("{id}", id),
+        path.replace("{id}", id).replace("{to}", PERSON),
         json=BODIES.get((method, path)),
         headers=HEADERS,
     )
@@ -105,8 +106,8 @@ def test_the_schema_of_a_rule_has_the_defaults(
     assert {name: described[name].get("default", "status") for name in described} == rule
 
 
-def test_the_page_lists_everything(client: Client) -> None:
-    answer = client.request("GET", "/")
+def test_the_help_lists_everything(client: Client) -> None:
+    answer = client.request("GET", "/help")
 
     assert answer.headers["Content-Type"].startswith("text/html")
     for method, path in EVERYTHING:

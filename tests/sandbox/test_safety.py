@@ -43,12 +43,21 @@ def test_takes_no_message_under_another_name(client: Client, sandbox: SandboxPro
         {"Origin": "http://localhost:3000"},
         {"Origin": "null"},
         {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"},
     ],
     ids=str,
 )
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("DELETE", "/api/messages"), ("PUT", "/api/faults"), ("DELETE", "/api/faults")],
+    [
+        ("DELETE", "/api/messages"),
+        ("PUT", "/api/faults"),
+        ("DELETE", "/api/faults"),
+        ("POST", "/api/chats/79001234567/read"),
+        ("POST", "/v1/messages"),
+        ("GET", "/v1/media/x"),
+    ],
 )
 def test_foreign_pages_change_nothing(
     headers: dict[str, str], method: str, path: str, client: Client, sandbox: SandboxProcess
@@ -74,3 +83,19 @@ def test_no_page_of_elsewhere_may_read(client: Client) -> None:
     answer = client.request("GET", "/api/messages", headers={"Origin": "https://evil.example"})
 
     assert not [name for name in answer.headers if name.lower().startswith("access-control")]
+
+
+FROM_ELSEWHERE = {"Sec-Fetch-Site": "cross-site"}
+
+
+def test_a_link_from_elsewhere_leads_to_the_inbox(client: Client) -> None:
+    link = FROM_ELSEWHERE | {"Sec-Fetch-Mode": "navigate"}
+
+    assert client.request("GET", "/", headers=link).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/inbox/events", "/inbox/files/x", "/api/messages"])
+def test_no_page_of_elsewhere_may_load_anything(path: str, client: Client) -> None:
+    loading = FROM_ELSEWHERE | {"Sec-Fetch-Mode": "no-cors"}
+
+    assert client.request("GET", path, headers=loading).status_code == 403

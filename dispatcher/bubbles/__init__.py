@@ -1,0 +1,11 @@
+"""Messages as WhatsApp would show them, roughly: the sandbox's inbox and `preview` share this.
+
+    formatting.py  a text with WhatsApp's marks → HTML
+    inline.py      the marks within one line
+    plain.py       any text → what may stand in a page
+    bubble.py      a payload → what its bubble shows
+    pages.py       templates/ and static/, for pages that hold bubbles
+
+Everything but pages.py is pure. WhatsApp publishes no exact rules for its marks, so every page says
+that the formatting is approximate.
+"""

@@ -1,0 +1,137 @@
+"""A message's payload → what its bubble shows. Takes any JSON: a payload may be anything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from markupsafe import Markup
+
+from dispatcher.bubbles.formatting import formatted
+from dispatcher.bubbles.plain import plain, printable, size
+
+KINDS: Final[Mapping[str, str]] = {
+    "image": "Photo",
+    "video": "Video",
+    "audio": "Audio",
+    "document": "Document",
+}
+WORDS: Final = ("body", "caption", "filename")
+# What a page may load and a browser shows or plays without running any of it.
+SHOWN: Final[Mapping[str, tuple[str, ...]]] = {
+    "image": ("image/png", "image/jpeg", "image/gif", "image/webp"),
+    "video": ("video/mp4", "video/webm", "video/3gpp"),
+    "audio": ("audio/mpeg", "audio/mp4", "audio/aac", "audio/ogg", "audio/wav", "audio/webm"),
+}
+
+
+@dataclass(frozen=True)
+class File:
+    """An uploaded file: where a page finds it, and what is known of it."""
+
+    url: str
+    content_type: str
+    size: int
+    name: str = ""
+
+
+Find = Callable[[str], File | None]
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """The file of a bubble; `url`: where the page gets it, `link`: where the gateway gets it."""
+
+    name: str
+    details: str
+    url: str | None = None
+    link: str | None = None
+    provider: str | None = None
+    is_shown: bool = False
+
+
+@dataclass(frozen=True)
+class Bubble:
+    """What a bubble shows: `text` is the body or the caption."""
+
+    kind: str
+    label: str
+    text: Markup
+    attachment: Attachment | None = None
+
+
+def bubble_of(payload: object, find: Find) -> Bubble:
+    """The bubble of a payload; `find` knows the uploaded files by their ids."""
+    table = _table(payload)
+    kind = _string(table, "type") or "text"
+    content = _table(table.get(kind))
+    if kind == "text" and isinstance(content.get("body"), str):
+        return Bubble(kind, "Text", formatted(content["body"]))
+    if kind not in KINDS:
+        return _unknown(payload)
+    text = formatted(_string(content, "caption"))
+    return Bubble(kind, KINDS[kind], text, _attachment(kind, content, find))
+
+
+def summary_of(payload: object) -> str:
+    """A payload in a few words, as a list of chats shows it."""
+    table = _table(payload)
+    kind = _string(table, "type") or "text"
+    content = _table(table.get(kind))
+    words = next(filter(None, (_string(content, name) for name in WORDS)), "")
+    line = printable(" ".join(words[:400].replace("```", "").split())[:120])
+    label = "" if kind == "text" else KINDS.get(kind, "Other")
+    return " · ".join(filter(None, (label, line)))
+
+
+def _attachment(kind: str, content: Mapping[str, Any], find: Find) -> Attachment:
+    filename = _string(content, "filename")
+    if "link" in content:
+        return _linked(filename, _string(content, "link"), _table(content.get("provider")))
+    id = _string(content, "id")
+    file = find(id)
+    if file is None:
+        return Attachment(printable(filename or id), "The file is not here: expired or removed")
+    details = f"{_extension(file)} · {size(file.size)}".removeprefix(" · ")
+    name = printable(filename or file.name or id)
+    shown = file.content_type.partition(";")[0].strip().lower() in SHOWN.get(kind, ())
+    return Attachment(name, printable(details), file.url, is_shown=shown)
+
+
+def _linked(filename: str, link: str, provider: Mapping[str, Any]) -> Attachment:
+    """Nobody but the gateway fetches a link: a page that shows bubbles works without a network."""
+    try:
+        parts = urlsplit(link)
+        path, host = unquote(parts.path, errors="replace"), parts.hostname or ""
+    except ValueError:
+        path = host = ""
+    is_web = link.lower().startswith(("http://", "https://"))
+    return Attachment(
+        name=printable(filename or path.rstrip("/").rpartition("/")[2] or host or link),
+        details=printable(f"Fetched by the gateway from {host or link}"),
+        link=printable(link) if is_web else None,
+        provider=printable(_string(provider, "name")) or None,
+    )
+
+
+def _unknown(payload: object) -> Bubble:
+    written = json.dumps(payload, ensure_ascii=False, indent=2, default=str)
+    text = Markup("<pre>{}</pre>").format(plain(written))
+    return Bubble("other", "Other", text)
+
+
+def _extension(file: File) -> str:
+    extension = file.name.rpartition(".")[2] if "." in file.name else ""
+    return extension.upper() or file.content_type
+
+
+def _table(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _string(table: Mapping[str, Any], name: str) -> str:
+    value = table.get(name)
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,67 @@
+"""`dispatcher preview`: the plan as chat bubbles in the browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from dispatcher.cli.output import print_line
+from dispatcher.cli.session import Session, paths_argument, session_options
+from dispatcher.config import FILE_NAME
+from dispatcher.errors import ConfigError
+from dispatcher.planning import Planner
+
+_HOST = "127.0.0.1"
+
+
+@click.command("preview")
+@paths_argument
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on; default: any."
+)
+@click.option("--no-open", is_flag=True, help="Do not open the browser.")
+@session_options
+def command(session: Session, paths: tuple[Path, ...], port: int, no_open: bool) -> int:
+    """Show the plan as chat bubbles in the browser, until Ctrl-C; sends nothing."""
+    places = _places(session, paths)
+
+    def make_planner() -> Planner:
+        return session.planner(paths)
+
+    def ready(url: str) -> None:
+        print_line(f"preview: {url}")
+        if not no_open:
+            click.launch(url)
+
+    _serve(make_planner, places, port, ready)
+    return 0
+
+
+def _serve(
+    make_planner: Callable[[], Planner],
+    places: list[Path],
+    port: int,
+    ready: Callable[[str], None],
+) -> None:
+    try:
+        from dispatcher.preview.app import create_app
+        from dispatcher.sandbox.server import listen, run, url_of
+    except ImportError:
+        raise ConfigError(
+            "the preview needs an extra: pip install 'message-dispatcher[sandbox]'"
+        ) from None
+    try:
+        listener = listen(_HOST, port)
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {_HOST} port {port}: {error}") from error
+    with listener:
+        run(create_app(make_planner, places), listener, lambda: ready(url_of(listener, _HOST)))
+
+
+def _places(session: Session, paths: tuple[Path, ...]) -> list[Path]:
+    """Where a change of a file may change the plan."""
+    named = list(paths) or [session.config.manifests]
+    folders = [path if path.is_dir() else path.parent for path in named]
+    return [*folders, *session.config.roots, Path.cwd() / FILE_NAME]

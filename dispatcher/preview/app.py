@@ -1,0 +1,95 @@
+"""The preview's page, and the files that it shows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from dispatcher.bubbles.bubble import SHOWN
+from dispatcher.bubbles.pages import HARMLESS, SAFE, STATIC, TEMPLATES, templates
+from dispatcher.planning import Planner
+from dispatcher.preview.reading import Reading, read
+from dispatcher.preview.watching import snapshot
+from dispatcher.sandbox.guard import LOCAL_HOSTS, Guard
+
+HERE: Final = Path(__file__).parent
+INTERVAL: Final = 0.4
+MOST_CHATS: Final = 200
+
+
+def create_app(make_planner: Callable[[], Planner], places: list[Path]) -> ASGIApp:
+    """The preview of what `make_planner` plans, made anew when a file in `places` changes."""
+    preview = Preview(make_planner, places)
+    routes = [
+        Route("/", preview.show, methods=["GET"]),
+        Route("/events", preview.events, methods=["GET"]),
+        Route("/files/{sha256}", preview.file, methods=["GET"]),
+        Mount("/static/bubbles", StaticFiles(directory=STATIC)),
+        Mount("/static/preview", StaticFiles(directory=HERE / "static")),
+    ]
+    return Guard(Starlette(routes=routes), LOCAL_HOSTS)
+
+
+@dataclass
+class Preview:
+    """Reads the manifests again when they have changed, and shows them."""
+
+    make_planner: Callable[[], Planner]
+    places: list[Path]
+    version: str = ""
+    reading: Reading = field(default_factory=Reading)
+
+    async def show(self, request: Request) -> Response:
+        """The recipients, and the messages to one of them."""
+        await asyncio.to_thread(self._refresh)
+        chats = self.reading.chats
+        asked = request.query_params.get("chat")
+        chat = asked if asked in chats else next(iter(chats), None)
+        page = templates(HERE / "templates", TEMPLATES).get_template("preview.html")
+        written = page.render(
+            version=self.version,
+            reading=self.reading,
+            chats=list(chats)[:MOST_CHATS],
+            chat=chat,
+            is_chosen=asked is not None,
+            counts=self.reading.counts,
+        )
+        return HTMLResponse(written.encode(errors="replace"), headers=dict(SAFE))
+
+    async def events(self, request: Request) -> Response:
+        """Tells the version when it is asked, and at every change."""
+        return StreamingResponse(self._versions(), media_type="text/event-stream")
+
+    async def file(self, request: Request) -> Response:
+        """A file that a message uploads, as a browser may show it without running it."""
+        upload = self.reading.uploads.get(request.path_params["sha256"])
+        if upload is None:
+            return Response(status_code=404)
+        known = any(upload.mime_type in types for types in SHOWN.values())
+        headers = {**HARMLESS, "Content-Disposition": "attachment"}
+        kind = upload.mime_type if known else "application/octet-stream"
+        with upload.open() as stream:
+            return Response(stream.read(), headers=headers, media_type=kind)
+
+    def _refresh(self) -> None:
+        version = snapshot(self.places)
+        if version != self.version:
+            self.reading, self.version = read(self.make_planner), version
+
+    async def _versions(self) -> AsyncIterator[str]:
+        told = ""
+        while True:
+            now = await asyncio.to_thread(snapshot, self.places)
+            yield f"data: {now}\n\n" if now != told else ": still here\n\n"
+            told = now
+            await asyncio.sleep(INTERVAL)

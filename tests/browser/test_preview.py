@@ -1,0 +1,77 @@
+"""`dispatcher preview` in a browser."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import Page, expect
+
+from dispatcher.sandbox.process import SandboxProcess
+
+from .previewing import previewed
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
+
+MANIFESTS = Path(__file__).parents[2] / "manifests"
+NewPage = Callable[..., Page]
+
+
+def test_the_examples_are_shown_and_nothing_is_sent(
+    project: Project, new_page: NewPage, inbox: SandboxProcess
+) -> None:
+    shutil.copytree(MANIFESTS, project.folder / "manifests")
+    with previewed(project) as url:
+        page = new_page(f"{url}/?chat=79001234567")
+        expect(page.get_by_role("status").first).to_contain_text("no problems")
+        expect(page.get_by_role("img", name="Photo banner.png")).to_be_visible()
+        expect(page.locator("video")).to_be_visible()
+        expect(page.get_by_text("PDF · 2.5 kB")).to_be_visible()
+        expect(page.get_by_text("Formatting is approximate.")).to_be_visible()
+        page.get_by_role("link", name="Group 79001234567-1581234048").click()
+        expect(page.get_by_role("heading", name="79001234567-1581234048")).to_be_visible()
+    assert inbox.stats()["requests"] == inbox.stats()["uploads"] == 0
+    assert not project.journal_file.exists()
+
+
+def test_a_change_of_a_file_is_shown_without_a_reload(project: Project, new_page: NewPage) -> None:
+    project.texts("hello")
+    with previewed(project) as url:
+        page = new_page(url)
+        expect(page.get_by_role("region", name="Messages")).to_contain_text("I am hello")
+        project.texts("hello", "again")
+        expect(page.get_by_role("region", name="Messages")).to_contain_text("I am again")
+        project.manifest("[[messages")
+        expect(page.get_by_role("region", name="Messages")).to_contain_text("Error")
+        project.texts("fine")
+        expect(page.get_by_role("region", name="Messages")).to_contain_text("I am fine")
+        expect(page.get_by_role("region", name="Messages")).not_to_contain_text("Error")
+
+
+def test_a_problem_is_shown_at_its_bubble(project: Project, new_page: NewPage) -> None:
+    project.manifest(
+        '[[messages]]\nid = "good"\nto = "79001234567"\ntext.body = "fine"\n'
+        '[[messages]]\nid = "bad"\nto = "79001234567"\naudio.source = "missing.mp3"\n'
+        '[[messages]]\nid = "lost"\nto = "79001234567"\ntext.body = "{{ name }}"\n'
+    )
+    with previewed(project, "manifests/m.toml") as url:
+        page = new_page(url)
+        good, bad = (page.get_by_role("listitem").filter(has_text=id) for id in ("good", "bad"))
+        expect(bad.last).to_contain_text("no such file")
+        expect(good.last).not_to_contain_text("Error")
+        expect(page.get_by_role("region", name="Messages")).to_contain_text("unknown variable")
+        expect(page.get_by_role("status").first).to_contain_text("2 problems")
+
+
+def test_traps_do_nothing(project: Project, new_page: NewPage) -> None:
+    evil = "<img src=x onerror='window.evil=1'><script>window.evil=1</script>"
+    entry = f'[[messages]]\nid = "m"\nto = "79001234567"\ntext.body = """{evil}"""\n'
+    project.manifest(entry + f'[[messages]]\nid = """{evil}"""\nto = "1"\ntext.body = "x"')
+    with previewed(project) as url:
+        page = new_page(url)
+        expect(page.get_by_text("<script>").first).to_be_visible()
+        assert page.locator("img, body script").count() == 0
+        assert page.evaluate("window.evil") is None

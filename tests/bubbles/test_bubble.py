@@ -1,0 +1,115 @@
+"""A payload → what its bubble shows, whatever the payload."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatcher.bubbles.bubble import KINDS, File, bubble_of, summary_of
+from dispatcher.bubbles.pages import render
+from dispatcher.bubbles.plain import size
+
+PDF = File("/inbox/media/a", "application/pdf", 12_345, "a.pdf")
+FILES = {"pdf": PDF, "png": File("/inbox/media/b", "image/png", 5, "b.png")}
+XSS = "<img src=x onerror=alert(1)>"
+
+
+def shown(payload: object) -> str:
+    return render("one_bubble.html", bubble=bubble_of(payload, FILES.get))
+
+
+def test_text() -> None:
+    bubble = bubble_of({"to": "7", "text": {"body": "a *b*\nc"}}, FILES.get)
+
+    assert (bubble.kind, bubble.attachment) == ("text", None)
+    assert "<b>b</b>" in bubble.text
+
+
+def test_uploaded_document_has_name_type_and_size() -> None:
+    payload = {"type": "document", "document": {"id": "pdf", "filename": "Prices.pdf"}}
+
+    attachment = bubble_of(payload, FILES.get).attachment
+
+    assert attachment is not None
+    assert (attachment.name, attachment.details) == ("Prices.pdf", "PDF · 12.3 kB")
+    assert (attachment.url, attachment.is_shown) == (PDF.url, False)
+
+
+@pytest.mark.parametrize(("id", "is_shown"), [("png", True), ("pdf", False), ("gone", False)])
+def test_only_images_are_shown_as_images(id: str, is_shown: bool) -> None:
+    bubble = bubble_of({"type": "image", "image": {"id": id, "caption": "_hi_"}}, FILES.get)
+
+    assert bubble.attachment is not None
+    assert bubble.attachment.is_shown == is_shown
+    assert "<i>hi</i>" in bubble.text
+
+
+def test_a_link_names_its_provider_and_is_not_loaded() -> None:
+    link = "https://cdn.example.com/a/Cat%20one.png?x=1"
+    payload = {"type": "image", "image": {"link": link, "provider": {"name": "cdn"}}}
+
+    attachment = bubble_of(payload, FILES.get).attachment
+
+    assert attachment is not None
+    assert (attachment.name, attachment.provider, attachment.link) == ("Cat one.png", "cdn", link)
+    assert attachment.url is None
+    assert "<img" not in shown(payload)
+
+
+def test_a_link_that_is_no_web_address_leads_nowhere() -> None:
+    assert "href" not in shown({"type": "image", "image": {"link": "javascript:alert(1)"}})
+
+
+@pytest.mark.parametrize("kind", ["text", *KINDS, "contacts"])
+def test_everything_is_escaped(kind: str) -> None:
+    fields = ("body", "caption", "filename", "id", "link")
+    provider = {"provider": {"name": XSS}}
+    for name in fields:
+        assert "<img" not in shown({"type": kind, kind: {name: XSS} | provider})
+    assert "<img" not in shown({"type": XSS, XSS: {}})
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(st.characters()),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = st.sampled_from(["id", "link", "caption", "filename", "body", "provider", "name"])
+PAYLOADS = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": st.sampled_from(["text", *KINDS]) | JSON,
+        **{kind: st.dictionaries(FIELDS, JSON) | JSON for kind in ("text", *KINDS)},
+    },
+)
+
+
+@given(PAYLOADS | JSON)
+def test_any_payload_has_a_bubble(payload: Any) -> None:
+    shown(payload).encode()
+    summary_of(payload).encode()
+
+
+@pytest.mark.parametrize(
+    ("payload", "words"),
+    [
+        ({"text": {"body": "a *b*\nc"}}, "a *b* c"),
+        ({"type": "image", "image": {"id": "x", "caption": "hi"}}, "Photo · hi"),
+        ({"type": "document", "document": {"id": "x", "filename": "a.pdf"}}, "Document · a.pdf"),
+        ({"type": "audio", "audio": {"id": "x"}}, "Audio"),
+        ({"type": "poll"}, "Other"),
+    ],
+)
+def test_a_summary_has_few_words(payload: object, words: str) -> None:
+    assert summary_of(payload) == words
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (12_345, "12.3 kB"), (37_000_000, "37 MB")],
+)
+def test_sizes_are_for_people(count: int, words: str) -> None:
+    assert size(count) == words

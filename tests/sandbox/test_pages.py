@@ -1,0 +1,221 @@
+"""The pages for people, as they come over HTTP; tests/browser/ looks at them."""
+
+import json
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+from dispatcher.bubbles.plain import size
+from dispatcher.sandbox.inbox.checks import Check, checks
+from dispatcher.sandbox.inbox.curl import curl
+from dispatcher.sandbox.inbox.look import PAGE, Wanted, look, wanted_of
+from dispatcher.sandbox.messages import Messages
+from dispatcher.sandbox.process import SandboxProcess
+
+from .client import GROUP, PERSON, Client, connect
+
+OTHER = "79007654321"
+
+
+def kept(*chats: str, most: int = 10_000) -> Messages:
+    """One numbered text to each of these."""
+    messages = Messages(most, lambda: 0.0)
+    for number, to in enumerate(chats):
+        body = json.dumps({"to": to, "text": {"body": f"text {number}"}})
+        messages.add(to, "text", body, [])
+    return messages
+
+
+def numbers(messages: Messages, wanted: Wanted) -> list[int]:
+    texts = [json.loads(each.body)["text"]["body"] for each in look(messages, wanted).messages]
+    return [int(text.removeprefix("text ")) for text in texts]
+
+
+def test_the_chat_with_the_newest_message_is_first_and_open() -> None:
+    view = look(kept(PERSON, OTHER, GROUP, OTHER, PERSON), Wanted())
+
+    assert [row.chat.to for row in view.rows] == [PERSON, OTHER, GROUP]
+    assert (view.chat, len(view.messages), view.total, view.unread) == (PERSON, 2, 5, 5)
+
+
+def test_a_long_chat_comes_in_pages() -> None:
+    messages = kept(*[PERSON] * (2 * PAGE + 5))
+    shown: list[int] = []
+    before = None
+
+    while True:
+        wanted = Wanted(chat=PERSON, before=before)
+        shown = numbers(messages, wanted) + shown
+        before = look(messages, wanted).earlier
+        if before is None:
+            break
+
+    assert shown == list(range(2 * PAGE + 5))
+
+
+def test_many_chats_come_in_pages() -> None:
+    messages = kept(*(str(number) for number in range(PAGE + 1)))
+
+    assert look(messages, Wanted()).more_chats
+    assert len(look(messages, Wanted(chats=PAGE + 1)).rows) == PAGE + 1
+
+
+def test_a_chat_ends_with_its_last_message() -> None:
+    messages = kept(OTHER, PERSON, PERSON, most=2)
+
+    assert [row.chat.to for row in look(messages, Wanted()).rows] == [PERSON]
+    assert messages.chats.get(OTHER) is None
+
+
+@pytest.mark.parametrize("q", ["TEXT 1", "1", "+7 (900) 765-43-21", "79007654321"])
+def test_search_finds_texts_and_numbers(q: str) -> None:
+    view = look(kept(PERSON, OTHER, GROUP), Wanted(q=q))
+
+    assert OTHER in [row.chat.to for row in view.rows]
+    assert len(view.messages) == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ({}, Wanted()),
+        ({"chat": "", "q": " ", "before": ""}, Wanted()),
+        ({"type": "sticker", "chats": "-1"}, Wanted()),
+        ({"q": "x" * 999}, Wanted(q="x" * 200)),
+    ],
+)
+def test_what_cannot_be_asked_is_left_out(query: dict[str, str], wanted: Wanted) -> None:
+    assert wanted_of(query) == wanted
+
+
+def test_a_page_loads_nothing_from_elsewhere_and_runs_no_inline_script(client: Client) -> None:
+    client.text("https://example.com/ in a text")
+    id = client.text("x").json()["messages"][0]["id"]
+
+    for path in ("/", "/help", f"/inbox/messages/{id}"):
+        answer = client.request("GET", path)
+        policy = answer.headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'; script-src 'self';")
+        assert "unsafe" not in policy
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        for attribute in ("src", "href", "action"):
+            assert f'{attribute}="http' not in answer.text.replace(
+                '<a href="https://example.com/"', ""
+            )
+
+
+@pytest.mark.parametrize(
+    ("content_type", "extension", "served"),
+    [
+        ("image/png", "png", "image/png"),
+        ("audio/ogg; codecs=opus", "ogg", "audio/ogg"),
+        ("text/html", "html", "application/octet-stream"),
+        ("image/svg+xml", "svg", "application/octet-stream"),
+        ("application/pdf", "pdf", "application/octet-stream"),
+        ("text/javascript", "js", "application/octet-stream"),
+    ],
+)
+def test_a_browser_never_runs_a_file(
+    content_type: str, extension: str, served: str, client: Client
+) -> None:
+    upload = client.upload(b"<script>alert(1)</script>", extension, content_type)
+    id = upload.json()["media"][0]["id"]
+
+    headers = client.request("GET", f"/inbox/files/{id}").headers
+
+    assert headers["Content-Type"] == served
+    assert headers["Content-Disposition"].startswith("attachment")
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+
+
+def test_a_part_of_a_file_can_be_asked_for(client: Client) -> None:
+    id = client.upload(b"0123456789", "mp4", "video/mp4").json()["media"][0]["id"]
+
+    part = client.request("GET", f"/inbox/files/{id}", headers={"Range": "bytes=2-4"})
+
+    assert (part.status_code, part.content) == (206, b"234")
+
+
+@pytest.mark.parametrize("path", ["/inbox/files/x", "/inbox/messages/x", "/static/inbox/../x"])
+def test_what_is_not_there(path: str, client: Client) -> None:
+    assert client.request("GET", path).status_code == 404
+
+
+def test_reading_a_chat_is_remembered(client: Client) -> None:
+    client.text()
+    client.text(to=GROUP)
+    assert "(2) Sandbox" in client.request("GET", "/").text
+
+    assert client.request("POST", f"/api/chats/{PERSON}/read").json() == {"unread": 0}
+    assert "(1) Sandbox" in client.request("GET", "/").text
+    assert client.request("POST", "/api/chats/1/read").status_code == 404
+
+
+def test_events_tell_the_present_state_and_every_change(
+    client: Client, sandbox: SandboxProcess
+) -> None:
+    with connect(sandbox.url) as stream:
+        stream.sendall(b"GET /inbox/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        first = version(stream)
+        client.text()
+        second = version(stream)
+        sandbox.faults([{"fault": "stall"}])
+        third = version(stream)
+
+    assert len({first, second, third}) == 3
+    assert f'data-version="{third}"' in client.request("GET", "/").text
+
+
+def version(stream: socket.socket) -> str:
+    """The next version that a stream of events tells."""
+    received = b""
+    while not (found := re.search(rb"data: (\S+)\n\n", received)):
+        received += stream.recv(4096)
+    return found[1].decode()
+
+
+def test_no_more_than_so_many_pages_at_once(client: Client, sandbox: SandboxProcess) -> None:
+    streams = [connect(sandbox.url) for _ in range(51)]
+    for stream in streams:
+        stream.sendall(b"GET /inbox/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    answers = [stream.recv(4096).split()[1] for stream in streams]
+    for stream in streams:
+        stream.close()
+
+    assert answers.count(b"200") == 50
+    assert answers.count(b"503") == 1
+    assert client.text().status_code == 201
+
+
+def test_the_curl_command_posts_the_same_again(
+    client: Client, sandbox: SandboxProcess, needs: Callable[[object, str], None]
+) -> None:
+    needs(shutil.which("curl"), "curl")
+    client.text('it\'s "quoted" $HOME `id` \\ 😃\n@file')
+    [message] = sandbox.messages()
+
+    command = curl(sandbox.url, message["body"])
+    environment = {"GREENAPI_TOKEN": "any", "PATH": "/usr/bin:/bin"}
+    subprocess.run(command, shell=True, check=True, capture_output=True, env=environment)
+
+    assert sandbox.latest()["body"] == message["body"]
+
+
+def test_checks_say_what_was_looked_at(client: Client, sandbox: SandboxProcess) -> None:
+    link = {"link": "https://cdn.example.com/a", "provider": {"name": "cdn"}, "caption": "hi"}
+    payload = {"to": GROUP, "recipient_type": "group", "type": "image", "image": link}
+
+    said = {check.name: check.said for check in checks(payload, lambda id: None)}
+
+    assert said["Recipient"] == "digits-hyphen-digits: a group, and recipient_type agrees"
+    assert "cdn.example.com" in said["Link"]
+    assert said["Caption"] == "2 characters, allowed here"
+    gone = checks({"to": "7", "type": "audio", "audio": {"id": "x"}}, lambda id: None)
+    assert [check.good for check in gone] == [True, True, True, False]
+    assert isinstance(gone[0], Check)
+    assert size(2_500) == "2.5 kB"

@@ -1,0 +1,81 @@
+"""`--storage FILE`: the messages are there after a restart."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from dispatcher.sandbox.process import SandboxDidNotStart, SandboxProcess
+
+from .client import PERSON, Client
+
+
+def post(sandbox: SandboxProcess, *texts: str) -> None:
+    client = Client(sandbox.url)
+    for text in texts:
+        client.text(text, headers={"Authorization": "Bearer top-secret", "X-Trace": "é"})
+    client.close()
+
+
+def texts(sandbox: SandboxProcess) -> list[str]:
+    return [message["payload"]["text"]["body"] for message in sandbox.messages(to=PERSON)]
+
+
+def test_messages_outlive_a_restart(tmp_path: Path) -> None:
+    file = tmp_path / "messages.db"
+    with SandboxProcess("--storage", str(file)) as first:
+        post(first, "one", "two 😃")
+        before = first.messages()
+    with SandboxProcess("--storage", str(file)) as second:
+        assert second.messages() == before
+        post(second, "three")
+        assert texts(second) == ["one", "two 😃", "three"]
+
+
+def test_the_token_is_not_kept(tmp_path: Path) -> None:
+    with SandboxProcess("--storage", str(tmp_path / "messages.db")) as sandbox:
+        post(sandbox, "one")
+    for file in tmp_path.iterdir():
+        assert b"top-secret" not in file.read_bytes()
+
+
+def test_the_oldest_go_first_in_the_file_too(tmp_path: Path) -> None:
+    file = tmp_path / "messages.db"
+    with SandboxProcess("--storage", str(file), "--max-messages", "2") as sandbox:
+        post(sandbox, "one", "two", "three")
+    with closing(sqlite3.connect(file)) as database:
+        assert database.execute("SELECT count(*) FROM messages").fetchone() == (2,)
+    with SandboxProcess("--storage", str(file), "--max-messages", "1") as sandbox:
+        assert texts(sandbox) == ["three"]
+
+
+def test_clear_empties_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "messages.db"
+    with SandboxProcess("--storage", str(file)) as sandbox:
+        post(sandbox, "one")
+        sandbox.clear()
+    with SandboxProcess("--storage", str(file)) as sandbox:
+        assert sandbox.messages() == []
+
+
+def test_a_file_that_cannot_be_used(tmp_path: Path) -> None:
+    other = tmp_path / "notes.txt"
+    other.write_text("these are notes, and no database " * 40)
+    for file in (other, tmp_path / "missing" / "messages.db"):
+        with (
+            pytest.raises(SandboxDidNotStart, match="cannot keep messages in"),
+            SandboxProcess("--storage", str(file)),
+        ):
+            pass
+    assert other.read_text().startswith("these are notes")
+
+
+def test_two_sandboxes_do_not_share_a_file(tmp_path: Path) -> None:
+    file = str(tmp_path / "messages.db")
+    with (
+        SandboxProcess("--storage", file),
+        pytest.raises(SandboxDidNotStart, match="locked"),
+        SandboxProcess("--storage", file),
+    ):
+        pass
