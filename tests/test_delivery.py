@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from itertools import count, pairwise
 from pathlib import Path
@@ -106,6 +106,16 @@ def planned(id: str, to: str = "79001234567", file: Upload | None = None) -> Pla
     return PlannedMessage(message, payload, file, "digest")
 
 
+OPENED = ExitStack()
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    """Nothing that a run opened stays open after its test."""
+    with OPENED:
+        yield
+
+
 class Run:
     """One run: its outcomes by message id, what each said, and the journal it wrote."""
 
@@ -114,8 +124,8 @@ class Run:
         self.told: list[tuple[str, str]] = []
         self.outcomes: dict[str, Outcome] = {}
         given = Settings(**{"attempts": 3, **options})
-        pace = Pace(Turns(Path(mkdtemp()) / "pace.db"))
-        self.delivery = Delivery(journal, lambda name: transport, given, pace, self.finished)
+        turns = OPENED.enter_context(Turns(Path(mkdtemp()) / "pace.db"))
+        self.delivery = Delivery(journal, lambda name: transport, given, Pace(turns), self.finished)
 
     def finished(self, message: Message, outcome: Outcome) -> None:
         self.told.append((message.to, message.id))
