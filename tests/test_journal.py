@@ -268,13 +268,14 @@ def test_other_journals_are_refused_in_a_sentence(url: str) -> None:
 # uploads
 
 
+@pytest.mark.parametrize("version", [1, 2])
 def test_journal_of_an_older_version_is_renewed_as_a_whole_or_not_at_all(
-    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, version: int
 ) -> None:
     url = sqlite_url
     with open_journal(url) as opened:
         claim(opened, message())
-    make_older(Path(url.removeprefix("sqlite:///")))
+    make_older(Path(url.removeprefix("sqlite:///")), version)
 
     def crash(*_: object) -> None:
         raise KeyboardInterrupt
@@ -285,19 +286,30 @@ def test_journal_of_an_older_version_is_renewed_as_a_whole_or_not_at_all(
             pass
     with open_journal(url) as opened:
         assert status(opened, message().key) == "unknown"
+    with read_journal(url) as reader:
+        assert reader is not None
+        (row,) = reader.history(with_events=True)
+    assert [event.status for event in row.events] == ["sending", "unknown"]
 
 
-def make_older(file: Path) -> None:
-    """Make the tables what they were in version 1."""
+_DOWNGRADES = {
+    3: "DROP TRIGGER message_made; DROP TRIGGER message_changed;",
+    2: """
+        DROP INDEX messages_sending;
+        DROP TABLE workers;
+        ALTER TABLE messages DROP COLUMN not_before;
+        ALTER TABLE messages DROP COLUMN owner;
+        ALTER TABLE events DROP COLUMN attempt;
+    """,
+}
+
+
+def make_older(file: Path, version: int) -> None:
+    """Make the tables what they were in an older version."""
     with closing(sqlite3.connect(file)) as connection:
-        connection.executescript("""
-            DROP INDEX messages_sending;
-            DROP TABLE workers;
-            ALTER TABLE messages DROP COLUMN not_before;
-            ALTER TABLE messages DROP COLUMN owner;
-            ALTER TABLE events DROP COLUMN attempt;
-            PRAGMA user_version = 1;
-        """)
+        for newer in range(3, version, -1):
+            connection.executescript(_DOWNGRADES[newer])
+        connection.execute(f"PRAGMA user_version = {version}")
 
 
 def test_media_ids_are_kept_by_account_until_they_are_forgotten(url: str) -> None:

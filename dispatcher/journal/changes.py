@@ -12,7 +12,7 @@ import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal w
 
 from dispatcher.journal.attempts import Claim, Ending
 from dispatcher.journal.backend import Backend
-from dispatcher.journal.schema import events, messages, uploads, workers
+from dispatcher.journal.schema import messages, uploads, workers
 from dispatcher.models import Failure, MediaId, Message, Record
 
 if TYPE_CHECKING:
@@ -33,27 +33,21 @@ class Changes:
         self._backend, self._owner = backend, owner
         self._claim = Prepared(_claim(backend.insert), dialect)
         self._conclude = Prepared(_conclude(), dialect)
-        self._add_event = Prepared(_add_event(), dialect)
 
     def claim(
         self, connection: Connection, message: Message, digest: str, known: Record | None
     ) -> Claim | None:
         """Note that an attempt begins; None: the row is not as `known` says, so it must not."""
-        now = _now()
         rows = self._claim(
             connection,
             **_identity(message),
             digest=digest,
             owner=self._owner,
-            changed_at=now,
+            changed_at=_now(),
             known_status=known.status if known else None,
             known_attempts=known.attempts if known else None,
         ).fetchall()
-        if not rows:
-            return None
-        claim = Claim(message.key, rows[0][0])
-        self._note(connection, claim, "sending", now, _NOTHING)
-        return claim
+        return Claim(message.key, rows[0][0]) if rows else None
 
     def conclude(self, connection: Connection, claim: Claim, ending: Ending) -> bool:
         """Note how an attempt ended; False: somebody else has decided that meanwhile.
@@ -61,30 +55,22 @@ class Changes:
         An attempt that others had to call unknown, because this worker did not show for too long,
         may still end well.
         """
-        now = _now()
         whose: dict[str, str | int] = {
             "of_key": claim.key,
             "of_attempt": claim.attempt,
             "of_owner": self._owner,
         }
-        if self._conclude(connection, **whose, **_ending(ending, now)).rowcount == 0:
-            return False
-        self._note(connection, claim, ending.status, now, ending.columns)
-        return True
+        return self._conclude(connection, **whose, **_ending(ending)).rowcount > 0
 
     def decide(self, connection: Connection, claim: Claim, status: str, ending: Ending) -> bool:
         """Change a row that has this status and attempt, whoever's it is; False: it has not."""
-        now = _now()
         as_believed = (
             messages.c.key == claim.key,
             messages.c.attempts == claim.attempt,
             messages.c.status == status,
         )
-        statement = sa.update(messages).where(*as_believed).values(**_ending(ending, now))
-        if connection.execute(statement).rowcount == 0:
-            return False
-        self._note(connection, claim, ending.status, now, ending.columns)
-        return True
+        statement = sa.update(messages).where(*as_believed).values(**_ending(ending))
+        return connection.execute(statement).rowcount > 0
 
     def recover(self, connection: Connection) -> int:
         """Call unknown what workers that are no more left "sending"; how many there were."""
@@ -116,17 +102,6 @@ class Changes:
     def leave(self, connection: Connection) -> None:
         """Be a worker no more."""
         connection.execute(sa.delete(workers).where(workers.c.owner == self._owner))
-
-    def _note(
-        self,
-        connection: Connection,
-        claim: Claim,
-        status: str,
-        at: str,
-        columns: dict[str, str | None],
-    ) -> None:
-        key, attempt = claim
-        self._add_event(connection, key=key, attempt=attempt, status=status, at=at, **columns)
 
     def remember_upload(
         self, connection: Connection, account: str, sha256: str, media: MediaId
@@ -215,25 +190,18 @@ def _conclude() -> ClauseElement:
     )
 
 
-def _add_event() -> ClauseElement:
-    columns = _parameters("key", "at", "status", *_NOTHING)
-    return sa.insert(events).values(
-        {**columns, "attempt": sa.bindparam("attempt", type_=sa.Integer)}
-    )
-
-
 def _identity(message: Message) -> dict[str, str]:
     run = message.key.partition("/")[0]
     values = (message.key, run, message.manifest, message.id, message.to, message.transport)
     return dict(zip(_IDENTITY, values, strict=True))
 
 
-def _ending(ending: Ending, now: str) -> dict[str, str | None]:
+def _ending(ending: Ending) -> dict[str, str | None]:
     not_before = ending.not_before.isoformat(timespec="milliseconds") if ending.not_before else None
     return {
         "status": ending.status,
         "not_before": not_before,
-        "changed_at": now,
+        "changed_at": _now(),
         **ending.columns,
     }
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal w
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 metadata = sa.MetaData()
 messages = sa.Table(
@@ -71,13 +71,32 @@ workers = sa.Table(
     sa.Column("lease", sa.Float, nullable=False),
 )
 
-# From each version to the next; tables and indexes that are new are made afterwards.
+# From each version to the next; tables, indexes and triggers that are new are made afterwards.
 _MIGRATIONS: dict[int, tuple[str, ...]] = {
     1: (
         "ALTER TABLE messages ADD COLUMN not_before TEXT",
         "ALTER TABLE messages ADD COLUMN owner TEXT",
         "ALTER TABLE events ADD COLUMN attempt INTEGER",
-    )
+    ),
+    2: (),
+}
+
+# The database itself notes an event for every change of a message: no change can be without one.
+_NOTE = """
+    INSERT INTO events (key, at, status, receipt, error_code, error_text, attempt)
+    VALUES (NEW.key, NEW.changed_at, NEW.status,
+            NEW.receipt, NEW.error_code, NEW.error_text, NEW.attempts);"""
+_TRIGGERS = {
+    "sqlite": (
+        f"CREATE TRIGGER message_made AFTER INSERT ON messages BEGIN {_NOTE} END",
+        f"CREATE TRIGGER message_changed AFTER UPDATE OF status ON messages BEGIN {_NOTE} END",
+    ),
+    "postgresql": (
+        "CREATE FUNCTION note_event() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN {_NOTE} RETURN NULL; END $$",
+        "CREATE TRIGGER message_changed AFTER INSERT OR UPDATE OF status ON messages "
+        "FOR EACH ROW EXECUTE FUNCTION note_event()",
+    ),
 }
 
 
@@ -89,3 +108,5 @@ def migrate(connection: Connection, version: int) -> None:
     metadata.create_all(connection)
     for index in messages.indexes:
         index.create(connection, checkfirst=True)
+    for trigger in _TRIGGERS[connection.dialect.name]:
+        connection.exec_driver_sql(trigger)

@@ -75,7 +75,8 @@ class SqliteBackend:
         @sa.event.listens_for(engine, "begin")
         def begin(connection: Connection) -> None:
             # The driver would begin with the first change of a row, too late for new tables.
-            connection.exec_driver_sql("BEGIN")
+            # It goes straight to the driver, as each message begins a transaction.
+            connection.connection.cursor().execute("BEGIN")
 
         return engine
 

@@ -67,16 +67,19 @@ class Writer:
     def carry_out(self, operation: Callable[[Connection], Answer], key: str = "") -> Answer:
         """Carry an operation out, and return when it is on disk.
 
-        It is this thread that writes, with what waits besides: to wake another one for that, and to
-        be woken by it, takes as long as the disk. Not so the main thread, which a signal may stop
-        in the middle of it.
+        If nobody is writing, it is this thread that does, with what waits besides: to wake another
+        one for that, and to be woken by it, takes as long as the disk. Not so the main thread,
+        which a signal may stop in the middle of it.
         """
-        if threading.current_thread() is threading.main_thread():
-            return self.submit(operation, key).result()
-        answer = self.submit(operation, key, patient=True)
-        with self._writing:
-            while not answer.done():
+        alone = threading.current_thread() is not threading.main_thread()
+        answer = self.submit(operation, key, patient=alone)
+        if alone and self._writing.acquire(blocking=False):
+            try:
                 self._write()
+            finally:
+                self._writing.release()
+        if not answer.done():
+            self._wanted.set()
         return answer.result()
 
     def submit(
