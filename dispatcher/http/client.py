@@ -1,4 +1,4 @@
-"""One thread's connections to the gateway: posts once, follows nothing, shows no token.
+"""One thread's connections to a gateway: posts once, follows nothing, shows no token.
 
 Imported only when something is sent, so that planning does not pay for requests.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass
 from time import monotonic
@@ -17,13 +17,14 @@ import requests  # noqa: TID253 - this module is imported only when something is
 from pydantic import SecretStr
 from requests.auth import AuthBase  # noqa: TID253 - see above
 
-from dispatcher import AccountRefused, DeliveryError, NotSent
-from dispatcher.builtin.greenapi import outcomes
-from dispatcher.builtin.greenapi.answers import Answer
-from dispatcher.builtin.greenapi.files import CheckedStream
-from dispatcher.builtin.greenapi.outcomes import AnswerTooLarge, Verdict
-from dispatcher.builtin.greenapi.routes import Route
-from dispatcher.builtin.greenapi.settings import is_loopback
+from dispatcher.errors import AccountRefused, DeliveryError, NotSent
+from dispatcher.http import failures
+from dispatcher.http.answers import Answer
+from dispatcher.http.dialect import Verdict
+from dispatcher.http.failures import AnswerTooLarge
+from dispatcher.http.files import Body
+from dispatcher.http.routes import Route
+from dispatcher.http.settings import is_loopback
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
@@ -38,14 +39,14 @@ KEEP_ALIVE = 5.0
 _PASSWORD = re.compile(r"(?<=://)[^/@\s]+(?=@)")  # of a proxy, in its URL
 
 
-class Bearer(AuthBase):
-    """Says who we are. Being an explicit `auth`, it keeps ~/.netrc out of the header."""
+class Identity(AuthBase):
+    """Says who we are. Being an explicit `auth`, it keeps ~/.netrc out of the headers."""
 
-    def __init__(self, token: SecretStr) -> None:
-        self._token = token
+    def __init__(self, headers: Callable[[], Mapping[str, str]]) -> None:
+        self._headers = headers
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
+        request.headers.update(self._headers())
         return request
 
 
@@ -99,11 +100,14 @@ class Adapter(requests.adapters.HTTPAdapter):
 
 
 class Client:
-    """Posts to the gateway, with a session of its own; for one thread. `pid`: its process."""
+    """Posts to a gateway, with a session of its own; for one thread. `pid`: its process.
 
-    def __init__(self, token: SecretStr) -> None:
+    `token`: what no text may show. `identity` gives the headers that say who we are.
+    """
+
+    def __init__(self, token: SecretStr, identity: Callable[[], Mapping[str, str]]) -> None:
         self.pid = os.getpid()
-        self._token = token
+        self._token, self._identity = token, Identity(identity)
         self._prepared: dict[str, Prepared] = {}
         self._session = requests.Session()
         # Not what HTTP/1.1 takes for granted: every line is written, and read, for every message.
@@ -111,7 +115,7 @@ class Client:
         for prefix in ("https://", "http://"):
             self._session.mount(prefix, Adapter())
 
-    def post(self, route: Route, body: bytes | CheckedStream, headers: Mapping[str, str]) -> str:
+    def post(self, route: Route, body: Body, headers: Mapping[str, str]) -> str:
         """Post a body once; `headers` say its type and length. Returns the id in the answer.
 
         Raises one of `NotSent`, `Refused`, `AccountRefused`, `OutcomeUnknown`.
@@ -122,25 +126,21 @@ class Client:
             raise outcome
         return outcome
 
-    def _attempt(
-        self, route: Route, body: bytes | CheckedStream, headers: Mapping[str, str]
-    ) -> str | DeliveryError:
+    def _attempt(self, route: Route, body: Body, headers: Mapping[str, str]) -> str | DeliveryError:
         try:
             answer = self._exchange(route, body, headers)
         except DeliveryError as error:
             verdict = Verdict(type(error), error.code, error.text)
         except Exception as error:  # whatever it is, the message may have left
-            verdict = outcomes.of_exception(route, error)
+            verdict = failures.of_exception(route, error)
         else:
-            identifier = answer.accepted_id(route.answer)
+            identifier = answer.accepted_id(route.identifier)
             if identifier is not None:
                 return self._without_token(identifier)
-            verdict = outcomes.of_answer(route, answer)
+            verdict = failures.of_answer(route, answer)
         return self._error(verdict)
 
-    def _exchange(
-        self, route: Route, body: bytes | CheckedStream, headers: Mapping[str, str]
-    ) -> Answer:
+    def _exchange(self, route: Route, body: Body, headers: Mapping[str, str]) -> Answer:
         prepared = self._prepare(route.url)
         request = copy(prepared.request)
         request.body = body  # type: ignore[assignment] # anything with `read`, once its length is known
@@ -156,7 +156,7 @@ class Client:
     def _prepare(self, url: str) -> Prepared:
         if url not in self._prepared:
             environment = self._environment(url)
-            post = requests.Request("POST", url, auth=Bearer(self._token))
+            post = requests.Request("POST", url, auth=self._identity)
             request = self._session.prepare_request(post)
             headers = dict(request.headers)
             self._prepared[url] = Prepared(request, headers, environment, monotonic())

@@ -1,7 +1,6 @@
-"""What every answer and every broken connection means for the message: all of it in tables.
+"""What every broken connection means for the message: the outcome table of DESIGN.md for HTTP.
 
-Sources: greenapi-v1-messages, "Ошибки"; the provider's v1 list of error codes; the exceptions of
-requests and urllib3, of which only the inner ones tell what happened.
+Sources: the exceptions of requests and urllib3, of which only the inner ones tell what happened.
 Imported by `client` only, so that planning does not pay for requests.
 """
 
@@ -13,7 +12,7 @@ from http.client import HTTPException, IncompleteRead, RemoteDisconnected
 from traceback import walk_tb
 from typing import NamedTuple, TypeAlias
 
-from requests import (  # noqa: TID253 - this module is imported only when something is sent
+from requests import (  # noqa: TID253 - imported only when something is sent
     ConnectTimeout,
     ReadTimeout,
 )
@@ -33,51 +32,12 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from dispatcher import AccountRefused, DeliveryError, NotSent, OutcomeUnknown, Refused
-from dispatcher.builtin.greenapi.answers import Answer
-from dispatcher.builtin.greenapi.routes import Route
+from dispatcher.errors import AccountRefused, NotSent, OutcomeUnknown
+from dispatcher.http.answers import Answer
+from dispatcher.http.dialect import Outcome, Verdict
+from dispatcher.http.routes import Route
 
-Outcome: TypeAlias = type[DeliveryError]
 Chain: TypeAlias = tuple[BaseException, ...]  # from the outer exception to the inner one
-
-# Decided by the status alone, whatever the body says.
-BY_STATUS: dict[int, Outcome] = {
-    **dict.fromkeys(range(200, 300), OutcomeUnknown),  # reached only without a message id
-    **dict.fromkeys(range(500, 600), OutcomeUnknown),
-    429: NotSent,
-    401: AccountRefused,
-    403: AccountRefused,
-}
-# Then by `errors[0].code`.
-BY_CODE: dict[int, Outcome] = {
-    **dict.fromkeys((1, 1011, 1020, 1021, 1022, 1023, 1030, 1031, 1032, 7200), Refused),
-    **dict.fromkeys((1040, 1041, 1062, 1071), AccountRefused),
-    **dict.fromkeys((82, 1060), NotSent),
-    **dict.fromkeys((1010, 1024, 1042), OutcomeUnknown),
-}
-# Then by the status again; what is in no table is unknown.
-BY_STATUS_WITHOUT_CODE: dict[int, Outcome] = {
-    **dict.fromkeys(range(300, 400), Refused),
-    **dict.fromkeys((404, 405, 413, 414, 415, 422), Refused),
-}
-# Not this message alone has to wait: there were too many requests, or the quota is used up.
-THROTTLED_STATUS, THROTTLED_CODE = 429, 82
-HINTS = {
-    **dict.fromkeys(range(200, 300), "the answer has no id"),
-    **dict.fromkeys(range(300, 400), "redirects are not followed, check {setting}"),
-    **dict.fromkeys((401, 403), "check the token"),
-    **dict.fromkeys((404, 405), "check {setting}"),
-}
-
-
-class Verdict(NamedTuple):
-    """How an attempt ended, other than well."""
-
-    outcome: Outcome
-    code: str | None
-    text: str
-    retry_after: float | None = None
-    throttled: bool = False
 
 
 class AnswerTooLarge(Exception):
@@ -136,23 +96,11 @@ CONNECTED = (
 
 
 def of_answer(route: Route, answer: Answer) -> Verdict:
-    """What an answer without the id of an accepted message means."""
-    code = answer.error_code
-    outcome = (
-        BY_STATUS.get(answer.status)
-        or BY_CODE.get(code or 0)
-        or BY_STATUS_WITHOUT_CODE.get(answer.status, OutcomeUnknown)
-    )
-    if answer.broken and outcome is OutcomeUnknown:
+    """What an answer without the id of something accepted means."""
+    verdict = route.dialect.verdict(answer, route.setting)
+    if answer.broken and verdict.outcome is OutcomeUnknown:
         return of_exception(route, answer.broken)
-    hint = HINTS.get(answer.status, "").format(setting=route.setting)
-    return Verdict(
-        _unless_repeatable(route, outcome),
-        f"http {answer.status}" if code is None else str(code),
-        f"{hint}: {answer.words}" if hint else answer.words,
-        answer.retry_after,
-        answer.status == THROTTLED_STATUS or code == THROTTLED_CODE,
-    )
+    return verdict._replace(outcome=_unless_repeatable(route, verdict.outcome))
 
 
 def of_exception(route: Route, error: Exception) -> Verdict:
@@ -160,7 +108,7 @@ def of_exception(route: Route, error: Exception) -> Verdict:
     chain = tuple(_chain(error))
     outcome, table = _kind(route, chain)
     cause = next(cause for cause in table if _contains(chain, cause.errors))
-    text = cause.text.format(detail=_detail(chain[-1]), **route._asdict())
+    text = cause.text.format(detail=_detail(chain[-1]), host=route.host, **route._asdict())
     return Verdict(outcome, cause.code, text)
 
 

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from dispatcher import ConfigError, OutcomeUnknown, Receipt, Refused, Upload
-from dispatcher.builtin.greenapi import GreenApi, client, dispatcher_transports
+from dispatcher.builtin.greenapi import GreenApi, dispatcher_transports
+from dispatcher.http import client
 
 PAYLOAD = {"to": "79001234567", "type": "text", "text": {"body": "x"}}
 ACCEPTED = b'{"messages":[{"id":"1"}],"media":[{"id":"1"}]}'

@@ -129,5 +129,5 @@ def test_no_object_shows_the_token(transport: Callable[..., GreenApi]) -> None:
     sender = transport()
     sender.require_credentials()
     client = sender._client()
-    for thing in (sender, sender._settings, client, client._session, vars(sender), vars(client)):
+    for thing in (sender, sender.settings, client, client._session, vars(sender), vars(client)):
         assert MARKER not in f"{thing!r}{thing!s}"

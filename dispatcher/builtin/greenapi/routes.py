@@ -1,29 +1,30 @@
-"""Where the gateway takes messages and files."""
+"""Where the gateway takes messages and files, and what its answers mean.
+
+Sources: greenapi-v1-messages, "Запрос", "Ответ" and "Ошибки"; the provider's v1 documents.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
+
+from dispatcher import AccountRefused, NotSent, OutcomeUnknown, Refused
+from dispatcher.http.dialect import Dialect
+from dispatcher.http.routes import Route
 
 if TYPE_CHECKING:
     from dispatcher.builtin.greenapi.settings import GreenApiSettings
 
-
-class Route(NamedTuple):
-    """Where requests of one kind go, and what their answers look like.
-
-    `setting`: the setting that holds the address. `answer`: the list in the answer that holds the
-    new id. `repeatable`: doing it twice does no harm, so an unknown outcome may be tried again.
-    Timeouts are seconds.
-    """
-
-    url: str
-    host: str
-    setting: str
-    answer: str
-    repeatable: bool
-    connect_timeout: float
-    read_timeout: float
+DIALECT = Dialect(
+    code=("errors", 0, "code"),
+    words=(("errors", 0, "details"), ("errors", 0, "title")),  # English, Russian
+    by_code={
+        **dict.fromkeys((1, 1011, 1020, 1021, 1022, 1023, 1030, 1031, 1032, 7200), Refused),
+        **dict.fromkeys((1040, 1041, 1062, 1071), AccountRefused),
+        **dict.fromkeys((82, 1060), NotSent),
+        **dict.fromkeys((1010, 1024, 1042), OutcomeUnknown),
+    },
+    throttled=(82,),  # the quota is used up
+)
 
 
 def messages(settings: GreenApiSettings) -> Route:
@@ -36,14 +37,13 @@ def media(settings: GreenApiSettings) -> Route:
     return _route(settings, "media_url", "media", repeatable=True)
 
 
-def _route(settings: GreenApiSettings, setting: str, answer: str, *, repeatable: bool) -> Route:
-    root: str = getattr(settings, setting)
+def _route(settings: GreenApiSettings, setting: str, kind: str, *, repeatable: bool) -> Route:
     return Route(
-        url=f"{root}/v1/{answer}",
-        host=urlsplit(root).netloc,
+        url=f"{getattr(settings, setting)}/v1/{kind}",
         setting=setting,
-        answer=answer,
-        repeatable=repeatable,
+        identifier=(kind, 0, "id"),
+        dialect=DIALECT,
         connect_timeout=settings.connect_timeout,
         read_timeout=settings.read_timeout,
+        repeatable=repeatable,
     )

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dispatcher import Attachment, Problem, Upload, encode
+from dispatcher.http.files import MIME_TYPE
 
 MAX_TEXT = 4096  # characters; document, `text.body`
 MAX_FILE = 37_000_000  # bytes; provider's v1 documents, `/v1/media`
@@ -28,7 +29,6 @@ RECIPIENTS = {
     "individual": re.compile(r"[0-9]{7,15}"),
     "group": re.compile(r"[0-9]+-[0-9]+"),
 }
-MIME_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(; ?[\w.+-]+=[\w.+-]+)*", re.ASCII)
 
 
 def check(payload: object, attachment: Attachment | None) -> list[Problem]:

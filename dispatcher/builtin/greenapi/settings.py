@@ -1,116 +1,24 @@
-"""Where the gateway is, how long to wait for it, and the account's token."""
+"""Where Green API is; the rest is as for every transport over HTTP."""
 
 from __future__ import annotations
 
-import ipaddress
-import re
-from pathlib import Path
-from typing import Annotated
-from urllib.parse import urlsplit
+from typing import ClassVar
 
-from pydantic import AfterValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
-from dispatcher import ConfigError
-
-_RATE = re.compile(r"[0-9]+(\.[0-9]+)?/(s|min|h)")
-_LONGEST_FILE = 65_536  # bytes; whatever is longer, or has no end, is no token
-_TOKEN = re.compile(r"[\x21-\x7e]+")  # one word, as a header can carry it
+from dispatcher.http.settings import HttpSettings, Rate, Url
 
 
-def is_loopback(url: str) -> bool:
-    """Whether a URL leads to this very machine."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _checked_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must be an http or https URL with a host")
-    if not url.isprintable() or " " in url:
-        raise ValueError("must not contain spaces or control characters")
-    if "@" in parts.netloc or "?" in url or "#" in url:
-        raise ValueError("must not contain a user, a query or a fragment")
-    if parts.port == 0:
-        raise ValueError("port 0 is not an address")
-    if parts.scheme == "http" and not is_loopback(url):
-        raise ValueError("must be https: plain http would show the token to everybody on the way")
-    return url.rstrip("/")
-
-
-def _checked_rate(rate: str) -> str:
-    if not _RATE.fullmatch(rate) or float(rate.partition("/")[0]) <= 0:
-        raise ValueError('must be a positive number per s, min or h, like "50/s" or "10/min"')
-    return rate
-
-
-Url = Annotated[str, AfterValidator(_checked_url)]
-Rate = Annotated[str, AfterValidator(_checked_rate)]
-Seconds = Annotated[float, Field(gt=0, le=3600)]
-
-
-class GreenApiSettings(BaseSettings):
+class GreenApiSettings(HttpSettings):
     """`[transports.greenapi]` in dispatcher.toml, `GREENAPI_*` in the environment.
 
     URLs come without `/v1/…` and lose trailing slashes; plain http leads to loopback only.
-    Timeouts are seconds, `read_timeout` for each wait on the gateway. Rates are "number/s",
-    "/min" or "/h": of the whole account, and to one recipient (None: no limit of its own).
-    Loads without credentials and never looks at them: see `credentials`.
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix="GREENAPI_",
-        env_ignore_empty=True,  # how CI passes a secret to which a run has no right
-        extra="forbid",
-        frozen=True,
-        hide_input_in_errors=True,
-    )
+    gateway: ClassVar[str] = "Green API"
+
+    model_config = SettingsConfigDict(env_prefix="GREENAPI_")
 
     base_url: Url = "https://api.green-api.com"
     media_url: Url = "https://media.green-api.com"
-    connect_timeout: Seconds = 5
-    read_timeout: Seconds = 30
-    rate: Rate = "50/s"
-    recipient_rate: Rate | None = None
-    token: SecretStr | None = None
-    token_file: Path | None = None
-
-    def credentials(self) -> SecretStr:
-        """The account's token, from `token` or from the file `token_file`.
-
-        Raises ConfigError, which never shows the token: none or both are set, the file cannot be
-        read, or the token is not one word of ASCII characters.
-        """
-        if self.token is not None and self.token_file is not None:
-            raise ConfigError("set GREENAPI_TOKEN or GREENAPI_TOKEN_FILE, not both")
-        if self.token is not None:
-            return _checked_token(self.token, "GREENAPI_TOKEN")
-        if self.token_file is not None:
-            origin = f"GREENAPI_TOKEN_FILE ({self.token_file})"
-            return _checked_token(_read_token(self.token_file, origin), origin)
-        raise ConfigError("no token for Green API: set GREENAPI_TOKEN or GREENAPI_TOKEN_FILE")
-
-
-def _read_token(path: Path, origin: str) -> SecretStr:
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(_LONGEST_FILE)
-        return SecretStr(content.decode("ascii", errors="replace").strip())
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a usable file name"
-        raise ConfigError(f"{origin} cannot be read: {reason}") from None
-
-
-def _checked_token(token: SecretStr, origin: str) -> SecretStr:
-    if not token.get_secret_value():
-        raise ConfigError(f"{origin} is empty")
-    if not _TOKEN.fullmatch(token.get_secret_value()):
-        raise ConfigError(
-            f"{origin} is not a token: it contains a space, a line break, a control character"
-            " or a letter outside ASCII"
-        )
-    return token
+    rate: Rate | None = "50/s"

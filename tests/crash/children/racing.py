@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import jinja2.sandbox  # noqa: F401 - all that is loaded here need not be in every race
 import pydantic_settings  # noqa: F401
 
-import dispatcher.builtin.greenapi.client
 import dispatcher.cli.send
+import dispatcher.http.client
 import dispatcher.journal.sqlite  # noqa: F401
 from dispatcher.builtin.greenapi.transport import GreenApi
 from dispatcher.cli import run

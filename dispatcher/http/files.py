@@ -1,0 +1,93 @@
+"""A file on its way to a gateway: read once, in pieces, and checked while it is read."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import BinaryIO, Protocol, TypeAlias
+
+from dispatcher.errors import Refused
+from dispatcher.models import Upload
+
+MIME_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(; ?[\w.+-]+=[\w.+-]+)*", re.ASCII)
+
+
+class Readable(Protocol):
+    """What a body may be, once its length is known."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+Body: TypeAlias = bytes | Readable
+
+
+class CheckedStream:
+    """The bytes of an `Upload`, exactly as many as it says and exactly those it says.
+
+    `read` raises `Refused` in place of the last piece if they are not, so that the gateway never
+    gets a whole body of something else. `complete`: all of them were read and they are right.
+    """
+
+    def __init__(self, stream: BinaryIO, file: Upload) -> None:
+        self.complete = False
+        self._stream = stream
+        self._left = file.size
+        self._sha256 = file.sha256
+        self._digest = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes, at most `size`; none at the end."""
+        wanted = self._left if size < 0 else min(size, self._left)
+        piece = self._next(wanted)
+        self._left -= len(piece)
+        if self._left == 0 and not self.complete:
+            self._check_end()
+        elif len(piece) > wanted or (wanted and not piece):
+            raise _changed()
+        return piece
+
+    def _next(self, size: int) -> bytes:
+        try:
+            piece = self._stream.read(size) if size else b""
+            self._digest.update(piece)
+        except Exception as error:  # the stream may be a plugin's
+            raise _unreadable(error) from None
+        return piece
+
+    def _check_end(self) -> None:
+        right = self._digest.hexdigest() == self._sha256
+        if self._next(1) or not right:
+            raise _changed()
+        self.complete = True
+
+
+@contextmanager
+def opened(file: Upload) -> Iterator[CheckedStream]:
+    """Open a file to upload; raises `Refused` if it cannot be read. Always closed at the end."""
+    try:
+        stream = file.open()
+    except Exception as error:  # `open` may be a plugin's
+        raise _unreadable(error) from None
+    try:
+        yield CheckedStream(stream, file)
+    finally:
+        with suppress(Exception):  # everything that matters is read
+            stream.close()
+
+
+def content_type(file: Upload) -> str:
+    """The file's MIME type; raises `Refused` for one that no header can carry."""
+    if not MIME_TYPE.fullmatch(file.mime_type):
+        raise Refused(f"{file.mime_type!r} is not a MIME type", code="file")
+    return file.mime_type
+
+
+def _changed() -> Refused:
+    return Refused("the file changed while it was being sent", code="file")
+
+
+def _unreadable(error: Exception) -> Refused:
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return Refused(f"the file cannot be read: {reason}", code="file")

@@ -1,0 +1,116 @@
+"""How long to wait for a gateway, how fast it takes messages, and the account's token."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import Annotated, ClassVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from dispatcher.errors import ConfigError
+
+_RATE = re.compile(r"[0-9]+(\.[0-9]+)?/(s|min|h)")
+_LONGEST_FILE = 65_536  # bytes; whatever is longer, or has no end, is no token
+_TOKEN = re.compile(r"[\x21-\x7e]+")  # one word, as a header can carry it
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL leads to this very machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _checked_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be an http or https URL with a host")
+    if not url.isprintable() or " " in url:
+        raise ValueError("must not contain spaces or control characters")
+    if "@" in parts.netloc or "?" in url or "#" in url:
+        raise ValueError("must not contain a user, a query or a fragment")
+    if parts.port == 0:
+        raise ValueError("port 0 is not an address")
+    if parts.scheme == "http" and not is_loopback(url):
+        raise ValueError("must be https: plain http would show the token to everybody on the way")
+    return url.rstrip("/")
+
+
+def _checked_rate(rate: str) -> str:
+    if not _RATE.fullmatch(rate) or float(rate.partition("/")[0]) <= 0:
+        raise ValueError('must be a positive number per s, min or h, like "50/s" or "10/min"')
+    return rate
+
+
+Url = Annotated[str, AfterValidator(_checked_url)]
+Rate = Annotated[str, AfterValidator(_checked_rate)]
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+
+
+class HttpSettings(BaseSettings):
+    """What every transport over HTTP can be told; derived classes set `env_prefix` and `gateway`.
+
+    Its table is `[transports.<name>]` in dispatcher.toml; the environment, `<PREFIX>…`, wins.
+    Timeouts are seconds, `read_timeout` for each wait on the gateway. Rates are "number/s", "/min"
+    or "/h": of the whole account, and to one recipient (None: no limit of its own). Loads without
+    credentials and never looks at them: see `credentials`.
+    """
+
+    gateway: ClassVar[str] = "the gateway"
+
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True,  # how CI passes a secret to which a run has no right
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    connect_timeout: Seconds = 5
+    read_timeout: Seconds = 30
+    rate: Rate | None = None
+    recipient_rate: Rate | None = None
+    token: SecretStr | None = None
+    token_file: Path | None = None
+
+    def credentials(self) -> SecretStr:
+        """The account's token, from `token` or from the file `token_file`.
+
+        Raises ConfigError, which never shows the token: none or both are set, the file cannot be
+        read, or the token is not one word of ASCII characters.
+        """
+        variable = f"{self.model_config['env_prefix']}TOKEN"
+        if self.token is not None and self.token_file is not None:
+            raise ConfigError(f"set {variable} or {variable}_FILE, not both")
+        if self.token is not None:
+            return _checked_token(self.token, variable)
+        if self.token_file is not None:
+            origin = f"{variable}_FILE ({self.token_file})"
+            return _checked_token(_read_token(self.token_file, origin), origin)
+        raise ConfigError(f"no token for {self.gateway}: set {variable} or {variable}_FILE")
+
+
+def _read_token(path: Path, origin: str) -> SecretStr:
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(_LONGEST_FILE)
+        return SecretStr(content.decode("ascii", errors="replace").strip())
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a usable file name"
+        raise ConfigError(f"{origin} cannot be read: {reason}") from None
+
+
+def _checked_token(token: SecretStr, origin: str) -> SecretStr:
+    if not token.get_secret_value():
+        raise ConfigError(f"{origin} is empty")
+    if not _TOKEN.fullmatch(token.get_secret_value()):
+        raise ConfigError(
+            f"{origin} is not a token: it contains a space, a line break, a control character"
+            " or a letter outside ASCII"
+        )
+    return token

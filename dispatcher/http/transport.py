@@ -1,0 +1,118 @@
+"""The base of transports over HTTP."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from dispatcher.errors import Refused
+from dispatcher.models import Payload, encode
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+    from pydantic_settings import BaseSettings
+
+    from dispatcher.http.client import Client
+    from dispatcher.http.files import Body
+    from dispatcher.http.routes import Route
+
+
+class HttpTransport:
+    """What a transport over HTTP has besides `name`, `build`, `check`, `upload` and `send`.
+
+    `Settings` is to be derived from `HttpSettings`.
+    `post_json` and `post` make one request and answer in the words of `dispatcher.errors`; they
+    retry nothing, follow no redirect and show no token. May be used by several threads.
+    """
+
+    Settings: ClassVar[type[BaseSettings]]
+
+    def __init__(self, settings: BaseSettings | None = None) -> None:
+        self._given = settings
+        self._threads = threading.local()
+
+    @cached_property
+    def settings(self) -> Any:
+        """What was given, or else what the environment says: a `Settings`, an `HttpSettings`."""
+        return self.Settings() if self._given is None else self._given
+
+    def post_json(self, route: Route, payload: Payload) -> str:
+        """Post a JSON body, once. Out: the id in the answer.
+
+        Raises `NotSent`, `Refused`, `AccountRefused` or `OutcomeUnknown`.
+        """
+        body = _encoded(payload)
+        headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+        return self.post(route, body, headers)
+
+    def post(self, route: Route, body: Body, headers: Mapping[str, str]) -> str:
+        """Post a body, once; `headers` say its type and its length. As `post_json`."""
+        return self._client().post(route, body, headers)
+
+    def identity(self) -> Mapping[str, str]:
+        """The headers that say who we are; override it where that is no bearer token."""
+        return {"Authorization": f"Bearer {self.token.get_secret_value()}"}
+
+    def require_credentials(self) -> None:
+        """Raise ConfigError if there is no usable token; without this, the first use does."""
+        _ = self.token
+
+    @cached_property
+    def token(self) -> SecretStr:
+        """The account's token. Raises ConfigError."""
+        token: SecretStr = self.settings.credentials()
+        return token
+
+    @cached_property
+    def account(self) -> str:
+        """Tells one account's files and pace from another's, without telling the token.
+
+        It is another one when the token or a setting of the transport's own is another one.
+        """
+        from dispatcher.http.settings import HttpSettings
+
+        own = {
+            name: str(value)
+            for name, value in self.settings
+            if name not in HttpSettings.model_fields
+        }
+        secret = f"{sorted(own.items())} {self.token.get_secret_value()}"
+        return hashlib.sha256(secret.encode()).hexdigest()
+
+    @property
+    def rate(self) -> str | None:
+        """At most so many messages of the whole account."""
+        rate: str | None = self.settings.rate
+        return rate
+
+    @property
+    def recipient_rate(self) -> str | None:
+        """At most so many messages to one recipient; None: no limit of its own."""
+        rate: str | None = self.settings.recipient_rate
+        return rate
+
+    @property
+    def patience(self) -> float:
+        """Seconds that `send` takes at the most, unless an answer trickles."""
+        patience: float = self.settings.connect_timeout + self.settings.read_timeout
+        return patience
+
+    def _client(self) -> Client:
+        """This thread's client; a forked process must not speak on its parent's connections."""
+        client: Client | None = getattr(self._threads, "client", None)
+        if client is None or client.pid != os.getpid():
+            from dispatcher.http.client import Client
+
+            client = self._threads.client = Client(self.token, self.identity)
+        return client
+
+
+def _encoded(payload: Payload) -> bytes:
+    try:
+        return encode(payload)
+    except Exception:  # a plugin may have left anything in it
+        raise Refused("the message cannot be written as JSON", code="payload") from None
