@@ -25,6 +25,7 @@ from dispatcher.http.failures import AnswerTooLarge
 from dispatcher.http.files import Body
 from dispatcher.http.routes import Route
 from dispatcher.http.settings import is_loopback
+from dispatcher.http.wire import put_token_into_paths
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
@@ -63,8 +64,9 @@ class Prepared:
 class Adapter(requests.adapters.HTTPAdapter):
     """Of what requests works out anew for every post, only what differs: a fifth of its time."""
 
-    def __init__(self) -> None:
+    def __init__(self, token: SecretStr) -> None:
         super().__init__(max_retries=0)
+        self._token = token
         self._pools: dict[str | None, ConnectionPool] = {}
         self._paths: dict[str | None, str] = {}
 
@@ -74,6 +76,8 @@ class Adapter(requests.adapters.HTTPAdapter):
         """The connections to a URL; proxies and certificates are the same for every post to it."""
         if request.url not in self._pools:
             found = super().get_connection_with_tls_context(request, *environment, **more)
+            if found not in self._pools.values():  # one serves all URLs of a host
+                put_token_into_paths(found, self._token)
             self._pools[request.url] = found
         return self._pools[request.url]
 
@@ -113,7 +117,7 @@ class Client:
         # Not what HTTP/1.1 takes for granted: every line is written, and read, for every message.
         self._session.headers = {"User-Agent": "message-dispatcher"}
         for prefix in ("https://", "http://"):
-            self._session.mount(prefix, Adapter())
+            self._session.mount(prefix, Adapter(token))
 
     def post(self, route: Route, body: Body, headers: Mapping[str, str]) -> str:
         """Post a body once; `headers` say its type and length. Returns the id in the answer.
