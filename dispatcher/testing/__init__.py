@@ -4,7 +4,8 @@
 `message`, `upload`, `manifest`, `plan`, `registry`   what a test begins with
 `Recording`                                           a plugin: its transport remembers all
 `ScriptedGateway`, `Reply`, `Fault`, `Raw`            an HTTP server that does as it is told
-`TransportContract`                                   tests to derive from: what holds for each
+`TransportContract`, `SourceContract`, `TransformerContract`, `ValidatorContract`
+                                                      tests to derive from: what holds for each
 
 def test_welcome(sandbox):
     subprocess.run(["dispatcher", "send", "manifests/welcome.toml"], check=True)
@@ -18,7 +19,10 @@ from dispatcher.testing.gateway import ScriptedGateway
 from dispatcher.testing.making import Plan, manifest, message, plan, registry, upload
 from dispatcher.testing.recording import Recording, RecordingTransport
 from dispatcher.testing.script import Fault, Raw, Reply, Request
+from dispatcher.testing.sources import SourceContract
+from dispatcher.testing.transformers import TransformerContract
 from dispatcher.testing.transports import TransportContract
+from dispatcher.testing.validators import ValidatorContract
 
 __all__ = [
     "Fault",
@@ -30,7 +34,10 @@ __all__ = [
     "Request",
     "SandboxProcess",
     "ScriptedGateway",
+    "SourceContract",
+    "TransformerContract",
     "TransportContract",
+    "ValidatorContract",
     "manifest",
     "message",
     "plan",

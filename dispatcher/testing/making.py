@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import io
 import json
 import mimetypes
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +15,7 @@ from dispatcher.builtin import builtins
 from dispatcher.hookspecs import Transport
 from dispatcher.manifest import Options, load
 from dispatcher.manifest.addresses import normalise
-from dispatcher.models import CONTENT_TYPES, LocatedProblem, Message, Payload, Upload
+from dispatcher.models import CONTENT_TYPES, LocatedProblem, Message, Upload
 from dispatcher.planning import PlannedMessage, Planner
 from dispatcher.registry import Registry, build_registry
 from dispatcher.testing.recording import Recording
@@ -136,14 +135,3 @@ def _transports(known: Registry) -> Callable[[str], Transport]:
         return made
 
     return get
-
-
-def odd(payload: Payload) -> Iterator[Payload]:
-    """Payloads such as other plugins may leave: keys that are missing, and values of any kind."""
-    values: list[Any] = [None, True, -1, 1.5, "", "😃", [], [None], {}, {"body": None}]
-    yield {}
-    yield {"": {"": []}}
-    for key in payload:
-        yield {name: copy.deepcopy(value) for name, value in payload.items() if name != key}
-        for value in values:
-            yield {**copy.deepcopy(payload), key: value}

@@ -9,9 +9,10 @@ import pytest
 from dispatcher.errors import AccountRefused, NotSent, OutcomeUnknown, Refused
 from dispatcher.hookspecs import Transport
 from dispatcher.models import Receipt
+from dispatcher.testing import saying
 from dispatcher.testing.gateway import ScriptedGateway
 from dispatcher.testing.script import Reply
-from dispatcher.testing.transports import saying
+from dispatcher.testing.transports import replies
 from dispatcher.testing.transports.situation import Situation, failure, outcome
 
 
@@ -26,24 +27,26 @@ class Answers(Situation):
         assert receipt.id == saying.said(self, "accepted_id")
         assert gateway.attempts == 1, f"it made {gateway.attempts} requests for one message"
 
-    def test_refused(self, gateway: ScriptedGateway, transport: Transport, refused: Any) -> None:
-        gateway.script(saying.reply_of(refused, self))
+    def test_refused(self, gateway: ScriptedGateway, transport: Transport, refused: Reply) -> None:
+        gateway.script(refused)
         assert outcome(lambda: transport.send(self.payload())) is Refused
 
     def test_account_refused(
-        self, gateway: ScriptedGateway, transport: Transport, account_refused: Any
+        self, gateway: ScriptedGateway, transport: Transport, account_refused: Reply
     ) -> None:
-        gateway.script(saying.reply_of(account_refused, self))
+        gateway.script(account_refused)
         assert outcome(lambda: transport.send(self.payload())) is AccountRefused
 
-    def test_not_sent(self, gateway: ScriptedGateway, transport: Transport, not_sent: Any) -> None:
-        gateway.script(saying.reply_of(not_sent, self))
+    def test_not_sent(
+        self, gateway: ScriptedGateway, transport: Transport, not_sent: Reply
+    ) -> None:
+        gateway.script(not_sent)
         assert outcome(lambda: transport.send(self.payload())) is NotSent
 
     def test_throttled(
-        self, gateway: ScriptedGateway, transport: Transport, throttled: Any
+        self, gateway: ScriptedGateway, transport: Transport, throttled: Reply
     ) -> None:
-        reply = saying.reply_of(throttled, self)
+        reply = throttled
         gateway.script(reply)
         error = failure(lambda: transport.send(self.payload()))
         assert isinstance(error, NotSent), f"it raised {type(error).__name__}"
@@ -53,8 +56,8 @@ class Answers(Situation):
             assert error.retry_after is not None, "the Retry-After got lost"
             assert error.retry_after >= float(asked), f"it waits {error.retry_after} s only"
 
-    def test_unknown(self, gateway: ScriptedGateway, transport: Transport, unknown: Any) -> None:
-        gateway.script(saying.reply_of(unknown, self))
+    def test_unknown(self, gateway: ScriptedGateway, transport: Transport, unknown: Reply) -> None:
+        gateway.script(unknown)
         assert outcome(lambda: transport.send(self.payload())) is OutcomeUnknown
 
     @pytest.mark.parametrize("status", [500, 502, 503, 504])
@@ -66,7 +69,7 @@ class Answers(Situation):
         assert outcome(lambda: transport.send(self.payload())) is OutcomeUnknown
 
     @pytest.mark.parametrize("status", [200, 201])
-    @pytest.mark.parametrize("body", saying.USELESS.values(), ids=saying.USELESS.keys())
+    @pytest.mark.parametrize("body", replies.USELESS.values(), ids=replies.USELESS.keys())
     def test_success_without_an_id_is_unknown(
         self, gateway: ScriptedGateway, transport: Transport, status: int, body: Any
     ) -> None:
@@ -77,7 +80,7 @@ class Answers(Situation):
     def test_what_is_no_id_is_unknown(self, gateway: ScriptedGateway, transport: Transport) -> None:
         self._needs_an_id()
         accepted, identifier = saying.said(self, "accepted"), saying.said(self, "accepted_id")
-        for body in saying.without_id(accepted.body, identifier):
+        for body in replies.without_id(accepted.body, identifier):
             gateway.script(Reply(accepted.status, body))
             assert outcome(lambda: transport.send(self.payload())) is OutcomeUnknown, body
 

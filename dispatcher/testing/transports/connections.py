@@ -5,15 +5,15 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
-from typing import Any
 
 import pytest
 
 from dispatcher.errors import NotSent, OutcomeUnknown
 from dispatcher.hookspecs import Transport
+from dispatcher.testing import saying
 from dispatcher.testing.gateway import ScriptedGateway, closed_address
 from dispatcher.testing.script import Reply, Step
-from dispatcher.testing.transports import saying
+from dispatcher.testing.transports import replies
 from dispatcher.testing.transports.situation import Situation, attempt, failure, outcome
 
 _EACH = 20  # messages of a thread
@@ -22,7 +22,7 @@ _EACH = 20  # messages of a thread
 class Connections(Situation):
     """Whatever happens to a connection, a message is posted once and to one place."""
 
-    @pytest.mark.parametrize("step", saying.BREAKS.values(), ids=saying.BREAKS.keys())
+    @pytest.mark.parametrize("step", replies.BREAKS.values(), ids=replies.BREAKS.keys())
     def test_a_broken_connection_is_unknown(
         self, gateway: ScriptedGateway, transport: Transport, step: Step
     ) -> None:
@@ -43,7 +43,7 @@ class Connections(Situation):
             transport = self.make(url)
             assert outcome(lambda: transport.send(self.payload())) is NotSent
 
-    @pytest.mark.parametrize("step", saying.BREAKS.values(), ids=saying.BREAKS.keys())
+    @pytest.mark.parametrize("step", replies.BREAKS.values(), ids=replies.BREAKS.keys())
     def test_a_broken_connection_is_not_retried(
         self, gateway: ScriptedGateway, transport: Transport, step: Step
     ) -> None:
@@ -52,9 +52,9 @@ class Connections(Situation):
         _require_one(gateway)
 
     def test_an_answer_is_not_retried(
-        self, gateway: ScriptedGateway, transport: Transport, listed: Any
+        self, gateway: ScriptedGateway, transport: Transport, listed: Reply
     ) -> None:
-        gateway.script(saying.reply_of(listed, self))
+        gateway.script(listed)
         attempt(lambda: transport.send(self.payload()))
         _require_one(gateway)
 

@@ -10,44 +10,16 @@ import pytest
 from pydantic_settings import BaseSettings
 
 from dispatcher.errors import ConfigError
-from dispatcher.models import (
-    CONTENT_TYPES,
-    Attachment,
-    Link,
-    MediaId,
-    Message,
-    Problem,
-    encode,
-)
-from dispatcher.testing import making
+from dispatcher.models import Attachment, Message, Problem, encode
+from dispatcher.testing import corpus, making, saying
 from dispatcher.testing.purity import watched
-from dispatcher.testing.transports import saying
 from dispatcher.testing.transports.situation import URL, Situation
-
-LINK = "https://cdn.example.com/a.bin"
-ATTACHMENTS: dict[str, Attachment] = {
-    "upload": making.upload(),
-    "link": Link(url=LINK),
-    "provider": Link(url=LINK, provider="cdn"),
-    "id": MediaId(id="f1"),
-    "unresolved": MediaId(id="unresolved"),
-}
-CASES: dict[str, tuple[Message, Attachment | None]] = {
-    "text": (making.message(), None),
-    "group": (making.message(to="79001234567-1581234048"), None),
-    "long-text": (making.message(text={"body": "😃" * 100_000}, preview_url=True), None),
-    **{
-        f"{kind}-{name}": (making.message(**{kind: {"source": "a.bin"}}), attachment)
-        for kind in CONTENT_TYPES[1:]
-        for name, attachment in ATTACHMENTS.items()
-    },
-}
 
 
 class Interface(Situation):
     """It can be named, loaded and planned with."""
 
-    @pytest.fixture(params=CASES.values(), ids=[*CASES])
+    @pytest.fixture(params=corpus.MESSAGES.values(), ids=[*corpus.MESSAGES])
     def planned(self, request: pytest.FixtureRequest) -> tuple[Message, Attachment | None]:
         """A message and what its source is."""
         case: tuple[Message, Attachment | None] = request.param
@@ -102,7 +74,7 @@ class Interface(Situation):
 
     def test_check_survives_what_plugins_leave(self) -> None:
         transport = self.make(URL)
-        payloads = making.odd(transport.build(making.message(), None))
+        payloads = corpus.odd(transport.build(making.message(), None))
         for payload in payloads:
             found = list(transport.check(payload, None))
             assert all(isinstance(each, Problem) for each in found), f"check gave {found!r}"

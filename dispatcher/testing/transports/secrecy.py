@@ -12,9 +12,10 @@ import pytest
 
 from dispatcher.errors import DeliveryError
 from dispatcher.hookspecs import Transport
+from dispatcher.testing import saying
 from dispatcher.testing.gateway import ScriptedGateway, closed_address
 from dispatcher.testing.script import Reply, Request, Step
-from dispatcher.testing.transports import saying
+from dispatcher.testing.transports import replies
 from dispatcher.testing.transports.situation import Situation
 
 STATUSES = (200, 201, 302, 400, 401, 403, 404, 422, 429, 500, 503)
@@ -23,7 +24,7 @@ STATUSES = (200, 201, 302, 400, 401, 403, 404, 422, 429, 500, 503)
 class Secrecy(Situation):
     """Whoever reads what it says does not learn the token."""
 
-    @pytest.mark.parametrize("step", saying.BREAKS.values(), ids=saying.BREAKS.keys())
+    @pytest.mark.parametrize("step", replies.BREAKS.values(), ids=replies.BREAKS.keys())
     def test_no_broken_connection_shows_the_token(
         self, gateway: ScriptedGateway, transport: Transport, secret: str, step: Step
     ) -> None:
@@ -37,9 +38,9 @@ class Secrecy(Situation):
             self._require_silence(self.make(url), secret)
 
     def test_no_answer_shows_the_token(
-        self, gateway: ScriptedGateway, transport: Transport, secret: str, listed: Any
+        self, gateway: ScriptedGateway, transport: Transport, secret: str, listed: Reply
     ) -> None:
-        reply = saying.reply_of(listed, self)
+        reply = listed
         gateway.script(_reflecting(reply.status, reply.body))
         self._require_silence(transport, secret)
 
@@ -61,7 +62,7 @@ class Secrecy(Situation):
         caplog.set_level(logging.DEBUG)
         for step in (
             saying.said(self, "accepted"),
-            *saying.BREAKS.values(),
+            *replies.BREAKS.values(),
             Reply(500),
             Reply(401),
         ):
@@ -90,7 +91,7 @@ def _reflecting(status: int, body: Any) -> Callable[[Request], Reply]:
     def answer(request: Request) -> Reply:
         words = f"{request.path} {json.dumps(dict(request.headers))}".replace('"', "'")
         headers = {"Location": words, "Retry-After": words, "X-Request": words}
-        return Reply(status, saying.with_words(body, words), headers)
+        return Reply(status, replies.with_words(body, words), headers)
 
     return answer
 

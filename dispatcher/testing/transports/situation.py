@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from typing import Any, ClassVar
 
@@ -12,12 +12,14 @@ import pytest
 from dispatcher.errors import DeliveryError
 from dispatcher.hookspecs import Transport
 from dispatcher.models import Payload, Upload
-from dispatcher.testing import making
+from dispatcher.testing import making, saying
 from dispatcher.testing.gateway import ScriptedGateway
 from dispatcher.testing.script import Reply, Request, Step
-from dispatcher.testing.transports import saying
 
+_LISTS = ("refused", "account_refused", "not_sent", "throttled", "unknown")
 URL = "http://127.0.0.1:9"  # nobody is asked there
+
+_NOT_HTTP = "it does not speak HTTP: http = False"
 
 
 class Situation:
@@ -75,14 +77,21 @@ class Situation:
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """One test for each answer that was listed."""
-        for name in (*saying.LISTS, "listed"):
-            if name in metafunc.fixturenames:
-                metafunc.parametrize(name, saying.cases(self, name))
+        for name in {*_LISTS, "listed"} & {*metafunc.fixturenames}:
+            metafunc.parametrize(name, self._cases(name))
+
+    def _cases(self, name: str) -> Iterable[Any]:
+        if not self.http:
+            return [saying.skipped(_NOT_HTTP, name)]
+        if name == "listed":
+            return [case for each in _LISTS for case in self._cases(each)]
+        return saying.cases(self, name, lambda reply: f"-{reply.status}")
 
     @pytest.fixture(autouse=True)
     def _surroundings(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """No test meets the developer's account, proxies or certificates."""
-        prefix = str(saying.settings_prefix(self)).lower()
+        config = getattr(type(self.make(URL)).Settings, "model_config", {})
+        prefix = str(config.get("env_prefix", "")).lower()
         for name in list(os.environ):
             ours = bool(prefix) and name.lower().startswith(prefix)
             if ours or name.lower().endswith(("_proxy", "_ca_bundle")):
@@ -93,7 +102,7 @@ class Situation:
     def gateway(self) -> Iterator[ScriptedGateway]:
         """The gateway to which the transport speaks; it accepts everything until told otherwise."""
         if not self.http:
-            pytest.skip("it does not speak HTTP: http = False")
+            pytest.skip(_NOT_HTTP)
         accepted = saying.said(self, "accepted")
         with ScriptedGateway(accepted, aside=self.aside, patience=self.patience) as gateway:
             yield gateway

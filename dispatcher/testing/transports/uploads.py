@@ -14,9 +14,10 @@ import pytest
 from dispatcher.errors import OutcomeUnknown, Refused
 from dispatcher.hookspecs import Transport
 from dispatcher.models import MediaId, Upload
+from dispatcher.testing import saying
 from dispatcher.testing.gateway import ScriptedGateway, closed_address
 from dispatcher.testing.script import Reply, Step
-from dispatcher.testing.transports import saying
+from dispatcher.testing.transports import replies
 from dispatcher.testing.transports.situation import Situation, attempt, failure, outcome
 
 _BIG = 20_000_000  # bytes
@@ -51,7 +52,7 @@ class Uploads(Situation):
         assert expires is None or expires.tzinfo is not None, "expires_at has no time zone"
         assert _content(file) in self.received(gateway.requests[-1]), "the file did not arrive"
 
-    @pytest.mark.parametrize("step", saying.BREAKS.values(), ids=saying.BREAKS.keys())
+    @pytest.mark.parametrize("step", replies.BREAKS.values(), ids=replies.BREAKS.keys())
     def test_a_broken_upload_is_not_unknown(
         self, gateway: ScriptedGateway, transport: Transport, uploaded_reply: Reply, step: Step
     ) -> None:
@@ -59,7 +60,7 @@ class Uploads(Situation):
         _require_known(transport, self.file())
 
     @pytest.mark.parametrize("status", [200, 201, 307, 400, 404, 500, 503])
-    @pytest.mark.parametrize("body", saying.USELESS.values(), ids=saying.USELESS.keys())
+    @pytest.mark.parametrize("body", replies.USELESS.values(), ids=replies.USELESS.keys())
     def test_a_useless_answer_is_not_unknown(
         self,
         gateway: ScriptedGateway,
@@ -78,12 +79,12 @@ class Uploads(Situation):
             _require_known(self.make(url), self.file())
 
     def test_an_upload_that_fails_is_not_unknown(
-        self, gateway: ScriptedGateway, transport: Transport, uploaded_reply: Reply, listed: Any
+        self, gateway: ScriptedGateway, transport: Transport, uploaded_reply: Reply, listed: Reply
     ) -> None:
-        gateway.script(saying.reply_of(listed, self))
+        gateway.script(listed)
         _require_known(transport, self.file())
 
-    @pytest.mark.parametrize("step", saying.BREAKS.values(), ids=saying.BREAKS.keys())
+    @pytest.mark.parametrize("step", replies.BREAKS.values(), ids=replies.BREAKS.keys())
     def test_an_upload_is_not_retried(
         self, gateway: ScriptedGateway, transport: Transport, uploaded_reply: Reply, step: Step
     ) -> None:
