@@ -8,5 +8,5 @@
 `multipart.Multipart`       the same in a form
 `answers.Answer`            what came back
 `failures`, `client`        what every broken connection means; the requests themselves
-`wire`                      a token in the path of a URL, which nobody else sees
+`wire`                      connections that show a token to the gateway alone
 """

@@ -25,7 +25,7 @@ from dispatcher.http.failures import AnswerTooLarge
 from dispatcher.http.files import Body
 from dispatcher.http.routes import Route
 from dispatcher.http.settings import is_loopback
-from dispatcher.http.wire import put_token_into_paths
+from dispatcher.http.wire import keep_quiet
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
@@ -77,7 +77,7 @@ class Adapter(requests.adapters.HTTPAdapter):
         if request.url not in self._pools:
             found = super().get_connection_with_tls_context(request, *environment, **more)
             if found not in self._pools.values():  # one serves all URLs of a host
-                put_token_into_paths(found, self._token)
+                keep_quiet(found, self._token)
             self._pools[request.url] = found
         return self._pools[request.url]
 

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 import pytest
 from pydantic_settings import SettingsConfigDict
 
-from dispatcher import Receipt
+from dispatcher import OutcomeUnknown, Receipt
 from dispatcher.http.dialect import Dialect
 from dispatcher.http.routes import TOKEN, Route
 from dispatcher.http.settings import HttpSettings
@@ -43,6 +43,10 @@ def server() -> Iterator[HTTPServer]:
         def do_POST(self) -> None:
             asked.append(self.path)
             self.rfile.read(int(self.headers["Content-Length"]))
+            if self.path == "/said-back":
+                self.wfile.write(f"HTTP/1.1 200 OK\r\n{SECRET}\r\nX: y\r\n\r\n".encode())
+                self.close_connection = True
+                return
             self.send_response(200)
             self.send_header("Content-Length", "10")
             self.end_headers()
@@ -75,3 +79,14 @@ def test_the_token_is_put_into_the_path_by_the_connection_alone(
     assert f'"POST /plain/{TOKEN}/x HTTP/1.1" 200' in caplog.text
     assert SECRET not in caplog.text
     assert SECRET not in f"{vars(sender._client())}{vars(sender)}"
+
+
+def test_headers_that_cannot_be_read_are_not_logged(
+    server: HTTPServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    route = Paths(Settings(token=SECRET)).route(f"http://127.0.0.1:{server.server_port}/said-back")
+    with pytest.raises(OutcomeUnknown, match="the answer has no id"):
+        Paths(Settings(token=SECRET)).post_json(route, {})
+    assert '"POST /said-back HTTP/1.1" 200' in caplog.text
+    assert SECRET not in caplog.text

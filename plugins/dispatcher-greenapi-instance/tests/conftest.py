@@ -119,11 +119,7 @@ def bodies(gateway: ScriptedGateway) -> Callable[[], list[dict[str, Any]]]:
 @pytest.fixture
 def dispatcher(tmp_path: Path, gateway: ScriptedGateway) -> Callable[..., Any]:
     """Run the real command in a project of its own; nothing that it writes shows the token."""
-    environment = {
-        **os.environ,
-        "GREENAPI_INSTANCE_TOKEN": TOKEN,
-        "XDG_STATE_HOME": str(tmp_path / "state"),
-    }
+    ours = {"GREENAPI_INSTANCE_TOKEN": TOKEN, "XDG_STATE_HOME": str(tmp_path / "state")}
     (tmp_path / "dispatcher.toml").write_text(
         'transport = "greenapi-instance"\n[transports.greenapi-instance]\n'
         f'id_instance = "{INSTANCE}"\nbase_url = "{gateway.url}"\nmedia_url = "{gateway.url}"\n'
@@ -131,6 +127,7 @@ def dispatcher(tmp_path: Path, gateway: ScriptedGateway) -> Callable[..., Any]:
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "dispatcher", *arguments]
+        environment = {**os.environ, **ours}
         done = subprocess.run(
             command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
         )
