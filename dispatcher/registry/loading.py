@@ -7,6 +7,7 @@ go through `admit`.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,6 +26,8 @@ from dispatcher.registry.checks import describe, hook_options, hooks_of, missing
 class PluginInfo:
     """A plugin and its fate: the hooks it implements, or why it implements none.
 
+    `warnings`: what it uses of a hook that will be gone (`warn_on_impl` and `warn_on_impl_args` of
+    its specification); it works all the same.
     `distribution` and `version` are None for built-ins and for plugins that were given directly.
     `str()` names it for people: `plugin "utm" (dispatcher-utm 0.1.0)`.
     """
@@ -37,6 +40,7 @@ class PluginInfo:
     error: str | None = None
     builtin: bool = False
     load_seconds: float = 0.0
+    warnings: tuple[str, ...] = ()
 
     @property
     def origin(self) -> str:
@@ -101,10 +105,14 @@ def admit(
         plugin = candidate.load()
         hooks = hooks_of(plugin)
         _refuse_twin(plugin, manager)
-        manager.register(plugin, info.name)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            manager.register(plugin, info.name)
     except (Exception, SystemExit) as error:
         return replace(info, status="broken", error=describe(error)), error
-    return replace(info, hooks=hooks, load_seconds=perf_counter() - started), None
+    told = tuple(str(warning.message) for warning in caught)
+    seconds = perf_counter() - started
+    return replace(info, hooks=hooks, load_seconds=seconds, warnings=told), None
 
 
 def _given(plugins: Iterable[tuple[str, object]], builtin: bool) -> Iterator[Candidate]:
