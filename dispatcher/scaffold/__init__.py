@@ -13,6 +13,7 @@ from dispatcher.errors import ConfigError
 Kind: TypeAlias = Literal["source", "validator", "transformer", "transport"]
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_LONGEST = 24  # letters: with more, lines of the files would be too long
 
 
 class _Words(NamedTuple):
@@ -48,8 +49,9 @@ def create(name: str, kind: Kind, parent: Path) -> list[Path]:
 
     Raises ConfigError, and then nothing is written.
     """
-    if not _NAME.fullmatch(name):
-        raise ConfigError(f'"{name}" is no name for a plugin: small letters, digits and - only')
+    if not _NAME.fullmatch(name) or len(name) > _LONGEST:
+        allowed = f"small letters, digits and - only, {_LONGEST} at the most"
+        raise ConfigError(f'"{name}" is no name for a plugin: {allowed}')
     folder = parent / f"dispatcher-{name}"
     if folder.exists():
         raise ConfigError(f"{folder} is there already; choose another name, or remove it")
