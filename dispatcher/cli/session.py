@@ -13,8 +13,9 @@ import click
 
 from dispatcher.builtin import builtins
 from dispatcher.cli.output import print_problems
+from dispatcher.cli.supervision import supervised
 from dispatcher.config import Config, load
-from dispatcher.errors import ConfigError
+from dispatcher.errors import ConfigError, PluginError
 from dispatcher.hookspecs import Transport
 from dispatcher.manifest import Options
 from dispatcher.manifest import load as load_manifests
@@ -70,7 +71,8 @@ def session_options(function: Function) -> Function:
         **rest: Any,
     ) -> Any:
         session = Session(profile, transport, without, third_party=not no_plugins)
-        return function(session=session, **rest)
+        with supervised(session.registry):
+            return function(session=session, **rest)
 
     command.__doc__ = function.__doc__
     command.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
@@ -115,10 +117,14 @@ class Session:
 
     def _made(self, kind: Any, overrides: dict[str, Any]) -> Transport:
         optional = getattr(kind, "plans_without_settings", False)
-        if optional and not overrides and not self.config.sets_up(kind.name):
-            made: Transport = kind()  # nothing to read, so pydantic-settings need not be loaded
-        else:
-            made = kind(self.config.transport_settings(kind, **overrides))
+        # Where there is nothing to read, pydantic-settings need not be loaded.
+        bare = optional and not overrides and not self.config.sets_up(kind.name)
+        given = [] if bare else [self.config.transport_settings(kind, **overrides)]
+        try:
+            made: Transport = kind(*given)
+        except (Exception, SystemExit) as error:
+            cause = f"{type(error).__name__}: {error}"
+            raise PluginError(f'transport "{kind.name}" cannot be made: {cause}') from error
         return made
 
     def journal_url(self, flag: str | None) -> str:
