@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,20 +27,10 @@ def run(folder: Path, *command: str, **environment: str) -> str:
     return done.stdout
 
 
-def installed(folder: Path) -> dict[str, str]:
-    """The environment in which a distribution in `folder` is installed, without pip."""
-    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
-    ((name, module),) = project["entry-points"]["dispatcher"].items()
-    metadata = folder / "src" / f"{module}-{project['version']}.dist-info"
-    metadata.mkdir()
-    facts = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
-    (metadata / "METADATA").write_text(facts)
-    (metadata / "entry_points.txt").write_text(f"[dispatcher]\n{name} = {module}\n")
-    return {"PYTHONPATH": str(folder / "src"), "MYPYPATH": "src"}
-
-
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_new_plugin_works_as_it_stands(tmp_path: Path, kind: Kind) -> None:
+def test_a_new_plugin_works_as_it_stands(
+    tmp_path: Path, kind: Kind, installed: Callable[[Path], dict[str, str]]
+) -> None:
     run(tmp_path, "dispatcher", "plugins", "new", "spring-sale", "--kind", kind)
     folder = tmp_path / "dispatcher-spring-sale"
     environment = installed(folder)
@@ -48,7 +38,7 @@ def test_a_new_plugin_works_as_it_stands(tmp_path: Path, kind: Kind) -> None:
     assert "spring-sale          dispatcher-spring-sale 0.1.0   active" in listed
     tests = run(folder, "pytest", "-q", "-p", "no:cacheprovider", **environment)
     assert "passed" in tests
-    run(folder, "mypy", **environment)
+    run(folder, "mypy", **environment, MYPYPATH="src")
     run(folder, "ruff", "check", ".")
     run(folder, "ruff", "format", "--check", ".")
     assert "dispatcher-spring-sale" in (folder / "README.md").read_text()

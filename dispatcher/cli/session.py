@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import reduce
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -22,6 +23,9 @@ from dispatcher.manifest import load as load_manifests
 from dispatcher.manifest.tables import NAME_PATTERN
 from dispatcher.planning import Lookup, Planner
 from dispatcher.registry import Registry, build_registry
+
+if TYPE_CHECKING:
+    from pydantic_settings import BaseSettings
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -98,8 +102,13 @@ class Session:
     ) -> None:
         self.config: Config = load(Path.cwd(), profile=profile)
         self.registry: Registry = build_registry(
-            builtins(self.config.roots), without=without, third_party=third_party
+            builtins(self.config.roots),
+            without=without,
+            third_party=third_party,
+            settings=self.config.plugin_settings,
         )
+        if third_party:  # otherwise nobody looked whose the tables are
+            self.config.check_plugins(_tables(self.registry))
         self.transports: dict[str, Transport] = {}
         self._default_transport = transport or self.config.settings.transport
         self._overrides: dict[str, dict[str, Any]] = {}
@@ -163,7 +172,17 @@ def check_or_exit(planner: Planner) -> None:
         raise click.exceptions.Exit(2)
 
 
+def _tables(registry: Registry) -> dict[str, bool]:
+    """Every plugin's name, and whether it may have a table of settings."""
+    return {each.name: each.configurable or each.status != "active" for each in registry.plugins}
+
+
 def plugin_commands() -> dict[str, click.Command]:
     """The subcommands that plugins add."""
-    registry = build_registry(builtins())
+
+    def settings(name: str, kind: type[BaseSettings]) -> BaseSettings:
+        profile = os.environ.get("DISPATCHER_PROFILE") or None
+        return load(Path.cwd(), profile=profile).plugin_settings(name, kind)
+
+    registry = build_registry(builtins(), settings=settings)
     return {str(each.name): each for each in registry.commands()}

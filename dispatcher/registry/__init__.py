@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import pluggy
 
 from dispatcher import hookspecs
-from dispatcher.errors import PluginError, SourceError
+from dispatcher.errors import ConfigError, PluginError, SourceError
 from dispatcher.hookspecs import Engine, Transport
 from dispatcher.models import Attachment, Message, Outcome, Payload, Problem, encode
 from dispatcher.registry import checks
@@ -24,6 +24,7 @@ from dispatcher.registry.clock import Clock
 from dispatcher.registry.loading import (
     Manager,
     PluginInfo,
+    Settings,
     admit,
     disabled_names,
     find_candidates,
@@ -85,7 +86,13 @@ class Registry:
         self.witness: Witness | None = None
 
     def require_healthy(self) -> None:
-        """Raise `PluginError` if a plugin is broken: every one of them, and how to go on."""
+        """Raise `PluginError` if a plugin is broken: every one of them, and how to go on.
+
+        Settings that are wrong are a `ConfigError`: the plugin is not at fault.
+        """
+        wrong = [str(cause) for cause in self._causes if isinstance(cause, ConfigError)]
+        if wrong:
+            raise ConfigError("\n".join(wrong))
         broken = [plugin for plugin in self.plugins if plugin.status == "broken"]
         if broken:
             lines = [f"{plugin} cannot be loaded: {plugin.error}" for plugin in broken]
@@ -197,13 +204,15 @@ def build_registry(
     *,
     without: Iterable[str] = (),
     third_party: bool = True,
+    settings: Settings = lambda name, kind: kind(),
 ) -> Registry:
     """Load the plugins of one run.
 
     `builtins`, `plugins`: names, each with a module, an object or, to be imported only if it is
     not disabled, the dotted name of a module. `third_party`: also those that installed
     distributions name in their entry points. `without`: names to disable, beside those in the
-    environment variable DISPATCHER_DISABLED_PLUGINS.
+    environment variable DISPATCHER_DISABLED_PLUGINS. `settings`: reads those of a plugin that is a
+    class with `Settings`; without it, they are what the environment says.
 
     A plugin that cannot be loaded is listed as broken and keeps no other from working; see
     `Registry.require_healthy`. Raises `PluginError` if `without` has a name that nobody has.
@@ -213,7 +222,7 @@ def build_registry(
     manager = Manager("dispatcher")
     manager.add_hookspecs(hookspecs)
     # Built-ins first: of two names for one object they keep theirs.
-    fates = [admit(each, manager, found, disabled) for each in reversed(found)]
+    fates = [admit(each, manager, found, disabled, settings) for each in reversed(found)]
     causes = [cause for _, cause in fates if cause]
     return Registry(manager, [info for info, _ in reversed(fates)], causes)
 
