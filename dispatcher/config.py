@@ -1,14 +1,14 @@
 """dispatcher.toml, found upwards from the working directory, with a profile laid over it.
 
 Environment variables and flags win over the file: those of the command line are read by the command
-line, those of a transport (`GREENAPI_…`) by its `Settings`.
+line, those of a transport (`GREENAPI_…`) or of another plugin by its `Settings`.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -64,7 +64,7 @@ class Files(Model):
 
 
 class Settings(Model):
-    """What dispatcher.toml may hold. Tables of transports are checked by the transports."""
+    """What dispatcher.toml may hold; the tables of transports and plugins are checked by them."""
 
     manifests: str = "manifests"
     journal: str | None = None
@@ -124,7 +124,27 @@ class Config:
         from dispatcher.transport_settings import read
 
         table = self.settings.transports.get(transport.name, {})
-        return read(transport, table, overrides, self._problem)
+        where = ("transports", transport.name)
+        return read(transport.Settings, where, table, overrides, self._problem)
+
+    def plugin_settings(self, name: str, kind: type[BaseSettings]) -> BaseSettings:
+        """A plugin's settings: environment over table `[plugins.<name>]`. Raises ConfigError."""
+        from dispatcher.transport_settings import read
+
+        table = self.settings.plugins.get(name, {})
+        return read(kind, ("plugins", name), table, {}, self._problem)
+
+    def check_plugins(self, installed: Mapping[str, bool]) -> None:
+        """Raise ConfigError for tables `[plugins.<name>]` that nobody reads.
+
+        `installed`: the plugins' names, and whether each may have a table.
+        """
+        lost = [name for name in self.settings.plugins if not installed.get(name)]
+        if lost:
+            lines = [
+                self._problem(("plugins", name), _unread(name, installed), True) for name in lost
+            ]
+            raise ConfigError("\n".join(lines))
 
     def sets_up(self, transport: str) -> bool:
         """Whether the file or the environment has anything for a transport."""
@@ -183,6 +203,14 @@ def _secrets(data: Any, path: explain.Path = ()) -> Iterator[explain.Path]:
             yield (*path, key)
         elif isinstance(value, (dict, list)):
             yield from _secrets(value, (*path, key))
+
+
+def _unread(name: str, installed: Mapping[str, bool]) -> str:
+    if name in installed:
+        return f"the plugin {quoted(name)} has no settings"
+    readers = sorted(each for each in installed if installed[each])
+    hint = explain.did_you_mean(name, readers) or ";"
+    return f"no plugin named {quoted(name)}{hint} with settings: {', '.join(readers) or 'none'}"
 
 
 def _settings(file: TomlFile, profile: str | None) -> Settings:

@@ -6,6 +6,18 @@ its entry points, group `dispatcher`:
     [project.entry-points.dispatcher]
     drive = "dispatcher_drive"
 
+A plugin that has settings is a class with a class `Settings` (of pydantic-settings), named in the
+entry points as `utm = "dispatcher_utm:Utm"`. It is made with them, as transports are: its table
+`[plugins.utm]` in dispatcher.toml, overridden by the environment (`env_prefix` of the class):
+
+    class Utm:
+        Settings = UtmSettings
+
+        def __init__(self, settings): ...
+
+        @hookimpl
+        def dispatcher_transform_payload(self, payload): ...
+
 An implementation names only the arguments it needs. Third parties are asked before the built-ins,
 and among them in the order of their names. Hooks are pure: they never touch the network. Names that
 begin with `dispatcher_` belong to hooks; arguments have no defaults; wrappers are not supported.

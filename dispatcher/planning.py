@@ -228,7 +228,7 @@ def _blamed(transport: Transport, method: str, *arguments: Any) -> Any:
     try:
         answer = getattr(transport, method)(*arguments)
         return list(answer) if method == "check" else answer
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         cause = f"{type(error).__name__}: {error}"
         raise PluginError(f'transport "{transport.name}" failed in {method}: {cause}') from error
 

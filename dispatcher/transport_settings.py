@@ -1,4 +1,4 @@
-"""A transport's table of dispatcher.toml and the environment → its `Settings`."""
+"""A transport's or a plugin's table of dispatcher.toml and the environment → its `Settings`."""
 
 from __future__ import annotations
 
@@ -16,31 +16,29 @@ from dispatcher.toml import explain
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-    from dispatcher.hookspecs import Transport
-
-
 Locate = Callable[[explain.Path, str, bool], str]
 
 
 def read(
-    transport: type[Transport],
+    settings: type[BaseSettings],
+    where: tuple[str, str],
     table: dict[str, Any],
     overrides: dict[str, Any],
     locate: Locate,
 ) -> BaseSettings:
     """Overrides win over the environment, the environment over the table. Raises ConfigError.
 
-    `locate` makes a line of what is wrong with a value (or, if True, a key) of dispatcher.toml.
+    `where`: the table's path, ("transports", "greenapi"). `locate` makes a line of what is wrong
+    with a value (or, if True, a key) of dispatcher.toml.
     """
-    settings = transport.Settings
     try:
         return _environment_first(settings, overrides)(**table)
     except ValidationError as error:
         findings = error.errors(include_url=False)
-        lines = [_line(transport.name, settings, each, table, locate) for each in findings]
+        lines = [_line(where, settings, each, table, locate) for each in findings]
         raise ConfigError("\n".join(lines)) from None
     except SettingsError as error:
-        raise ConfigError(f"transport {transport.name}: {error}") from None
+        raise ConfigError(f"{_owner(where)}: {error}") from None
 
 
 def _environment_first(
@@ -66,7 +64,7 @@ def _environment_first(
 
 
 def _line(
-    name: str,
+    where: tuple[str, str],
     settings: type[BaseSettings],
     finding: ErrorDetails,
     table: dict[str, Any],
@@ -74,10 +72,15 @@ def _line(
 ) -> str:
     path = explain.place(finding)
     if not path:
-        return f"transport {name}: {explain.sentence(finding, show=False)}"
+        return f"{_owner(where)}: {explain.sentence(finding, show=False)}"
     variable = f"{settings.model_config.get('env_prefix', '')}{path[0]}".upper()
     if path[0] in table and not os.environ.get(variable):
         sentence = explain.sentence(finding, settings.model_fields)
-        return locate(("transports", name, *path), sentence, finding["type"] == "extra_forbidden")
+        return locate((*where, *path), sentence, finding["type"] == "extra_forbidden")
     # What comes from the environment may be a secret.
     return f"environment, {variable}: {explain.sentence(finding, show=False)}"
+
+
+def _owner(where: tuple[str, str]) -> str:
+    kind, name = where
+    return f"{kind.removesuffix('s')} {name}"

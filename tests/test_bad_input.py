@@ -777,10 +777,9 @@ def test_a_transport_that_the_file_does_not_name(project: Project, argument: lis
 
 
 def test_the_rest_of_a_message_is_checked_without_its_transport(project: Project) -> None:
-    text = f"{HEAD}transport = 'greenap'\nimage.source = 'a.png'\n".replace("79001234567", "x")
+    text = f"{HEAD}transport = 'greenap'\nimage.source = 'a.png'\n"
     result = project.validate({"m.toml": text})
     assert [line.split(": ")[0] for line in result.problems] == [
-        "m.toml:4:6",
         "m.toml:5:13",
         "m.toml:6:16",
     ]
@@ -1094,7 +1093,6 @@ sub/people.csv:4:1: error: this row has 1 value, but the first line names 2
 sub/people.csv:5:1: error: message "rows": 79001234567 is a recipient twice; remove one
 sub/second.toml:2:8: error: the name "first" is also that of sub/first.toml; give it another name: name = "…"
 sub/second.toml:3:13: error: no transport named "pigeon"; installed: greenapi
-sub/second.toml:10:33: error: message "b": "+7-900" is neither a phone number with country code (79001234567) nor a group id (79001234567-1581234048)
 sub/second.toml:11:18: error: message "b": recipient_type is "individual", but "to" names a group
 sub/text.txt:3:1: error: message "rows": unknown variable "thing"; known here: name (sub/people.csv:2 and 2 more rows)
 """  # noqa: E501

@@ -237,9 +237,9 @@ def test_unknown_transport_is_a_problem_of_the_manifest(planner: Callable[..., P
 def test_source_that_nobody_knows_is_a_problem_and_the_rest_is_checked(
     planner: Callable[..., Planner],
 ) -> None:
-    text = FILE.replace(TO, "7900").replace("a.pdf", "nothing.pdf")
+    text = FILE.replace("a.pdf", "nothing.pdf") + 'document.caption = " "\n'
     places = [(problem.line, problem.problem.where) for problem in planner(text).check()]
-    assert sorted(places) == [(4, "to"), (5, "document.source")]
+    assert sorted(places) == [(5, "document.source"), (6, "document.caption")]
 
 
 class Raises(Pigeon):

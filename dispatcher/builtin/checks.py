@@ -1,4 +1,7 @@
-"""Checks that hold at every gateway: addresses, empty texts, links, files that do not fit."""
+"""Checks that hold at every gateway: empty texts, links, files that do not fit.
+
+What an address looks like is known to the transport: see `Transport.check`.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,6 @@ from urllib.parse import urlsplit
 
 from dispatcher import Attachment, Link, Media, Message, Problem, Upload, hookimpl
 
-# ITU-T E.164: at most 15 digits, the country code first, which never begins with 0.
-_PHONE = re.compile(r"[1-9][0-9]{6,14}")
-_GROUP = re.compile(r"[0-9]{7,15}-[0-9]{6,}")
 # Unicode's category Cc, but for line breaks and tabs.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _CAPTION_SHOWN = 1024
@@ -20,7 +20,6 @@ _CAPTION_SHOWN = 1024
 def dispatcher_validate_message(
     message: Message, attachment: Attachment | None
 ) -> Iterator[Problem]:
-    yield from _check_address(message)
     yield from _check_texts(message)
     if attachment is None:
         return
@@ -28,16 +27,6 @@ def dispatcher_validate_message(
         yield from _check_link(message, attachment)
     if isinstance(attachment, Upload):
         yield from _check_file(message, attachment)
-
-
-def _check_address(message: Message) -> Iterator[Problem]:
-    pattern = _GROUP if message.recipient_type == "group" else _PHONE
-    if not pattern.fullmatch(message.to):
-        yield Problem(
-            message=f'"{message.to[:60]}" is neither a phone number with country code '
-            "(79001234567) nor a group id (79001234567-1581234048)",
-            where="to",
-        )
 
 
 def _check_texts(message: Message) -> Iterator[Problem]:

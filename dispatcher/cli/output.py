@@ -33,7 +33,8 @@ class OutputError(click.ClickException):
 def write(line: str | bytes, *, err: bool = False) -> None:
     """A line, in colour on a terminal only (and never with NO_COLOR). Raises OutputError."""
     try:
-        click.echo(line, err=err, color=_no_colour())
+        file = None if err else getattr(sys.stdout, "results", None)  # see `supervision.Strays`
+        click.echo(line, err=err, file=file, color=_no_colour())
     except OSError as error:
         if not err:
             _discard_output()

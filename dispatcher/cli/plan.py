@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from dispatcher.cli.explanation import objections_named, print_explanation
 from dispatcher.cli.output import coloured, described, print_json, print_line, write
 from dispatcher.cli.session import (
     Session,
@@ -19,6 +20,7 @@ from dispatcher.cli.session import (
 )
 from dispatcher.models import Upload, encode
 from dispatcher.planning import PlannedMessage
+from dispatcher.registry import Witness
 
 _SIGNS = {"new": "+", "sent": "=", "changed": "~", "retry": "!", "unknown": "?"}
 
@@ -28,6 +30,7 @@ _SIGNS = {"new": "+", "sent": "=", "changed": "~", "retry": "!", "unknown": "?"}
 @run_option
 @journal_option
 @click.option("--payloads", is_flag=True, help="Print the exact JSON that would be posted.")
+@click.option("--explain", is_flag=True, help="Show which plugin decided and changed what.")
 @json_option
 @session_options
 def command(
@@ -36,12 +39,15 @@ def command(
     run: str,
     journal: str | None,
     payloads: bool,
+    explain: bool,
     as_json: bool,
 ) -> int:
     """Show what send would do, message by message, without a network."""
     counts: Counter[str] = Counter()
     planner = session.planner(paths, run)
-    check_or_exit(planner)
+    witness = session.registry.witness = Witness() if explain else None
+    with objections_named(witness):
+        check_or_exit(planner)
     with session.journal_reader(journal) as lookup:
         for planned in planner.plan(lookup):
             counts[planned.status] += 1
@@ -49,6 +55,8 @@ def command(
                 _print_json(planned)
             else:
                 _print_text(planned, payloads)
+            if witness and not as_json:
+                print_explanation(planned, witness)
     if not as_json:
         known = ", ".join(f"{counts[status]} {status}" for status in _SIGNS if counts[status])
         print_line(f"Plan: {known or 'nothing'}.", err=True)

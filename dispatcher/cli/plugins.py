@@ -1,26 +1,58 @@
-"""`dispatcher plugins`: what is installed, from which distribution, with which hooks."""
+"""`dispatcher plugins`: what is installed, from which distribution; `new`: begin one's own."""
 
 from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
 
 import click
 
 from dispatcher.cli.output import coloured, print_json, print_line
-from dispatcher.cli.session import Session, json_option, session_options
-from dispatcher.registry import PluginInfo
+from dispatcher.cli.session import Session, debug_option, json_option, session_options
+from dispatcher.errors import DispatcherError
+from dispatcher.registry import PluginInfo, Registry
+from dispatcher.scaffold import KINDS, Kind, create
 
 
-@click.command("plugins")
+@click.group("plugins", invoke_without_command=True)
+@click.option("--timings", is_flag=True, help="Check the configured manifests, and show the times.")
 @json_option
 @session_options
-def command(session: Session, as_json: bool) -> int:
+def command(session: Session, timings: bool, as_json: bool) -> int:
     """List plugins in the order in which they are asked; exit 2 if one of them is broken."""
+    if timings:
+        with suppress(DispatcherError):  # there may be no manifests, or broken plugins
+            session.planner([]).check()
     for plugin in session.registry.plugins:
-        (_print_json if as_json else _print_text)(plugin)
+        times = _times(session.registry, plugin) if timings else {}
+        (_print_json if as_json else _print_text)(plugin, times)
     session.registry.require_healthy()
     return 0
 
 
-def _print_json(plugin: PluginInfo) -> None:
+@command.command("new")
+@click.argument("name")
+@click.option("--kind", type=click.Choice(KINDS), default="transformer", show_default=True)
+@debug_option
+def new(name: str, kind: Kind) -> int:
+    """Write a distribution with a plugin that passes its own tests, in ./dispatcher-NAME."""
+    for path in create(name, kind, Path()):
+        print_line(f"wrote {path}")
+    print_line(f"next: pip install -e 'dispatcher-{name}[dev]' && dispatcher plugins", err=True)
+    return 0
+
+
+def _times(registry: Registry, plugin: PluginInfo) -> dict[str, float]:
+    """Milliseconds to load it and of all its calls; how many these were."""
+    clocks = [clock for clock in registry.clocks if clock.plugin.name == plugin.name]
+    return {
+        "load_ms": round(plugin.load_seconds * 1000, 3),
+        "call_ms": round(sum(clock.seconds for clock in clocks) * 1000, 3),
+        "calls": sum(clock.calls for clock in clocks),
+    }
+
+
+def _print_json(plugin: PluginInfo, times: dict[str, float]) -> None:
     print_json(
         "plugin",
         name=plugin.name,
@@ -30,12 +62,15 @@ def _print_json(plugin: PluginInfo) -> None:
         status=plugin.status,
         hooks=list(plugin.hooks),
         error=plugin.error,
+        **times,
     )
 
 
-def _print_text(plugin: PluginInfo) -> None:
+def _print_text(plugin: PluginInfo, times: dict[str, float]) -> None:
     source = "built in" if plugin.builtin else f"{plugin.distribution} {plugin.version}"
     colour = "failed" if plugin.status == "broken" else plugin.status
     status = coloured(colour, f"{plugin.status:10}")
     hooks = ", ".join(hook.removeprefix("dispatcher_") for hook in plugin.hooks)
-    print_line(f"{plugin.name:<20} {source:<30} {status} {plugin.error or hooks}")
+    timed = "load {load_ms:7.1f} ms  calls {call_ms:7.1f} ms / {calls:<6}  " if times else ""
+    line = f"{timed.format(**times)}{plugin.error or hooks}"
+    print_line(f"{plugin.name:<20} {source:<30} {status} {line}")

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import reduce
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from dispatcher.builtin import builtins
-from dispatcher.cli.output import print_problems
+from dispatcher.cli.output import coloured, print_line, print_problems
+from dispatcher.cli.supervision import supervised
 from dispatcher.config import Config, load
-from dispatcher.errors import ConfigError
+from dispatcher.errors import ConfigError, PluginError
 from dispatcher.hookspecs import Transport
 from dispatcher.manifest import Options
 from dispatcher.manifest import load as load_manifests
 from dispatcher.manifest.tables import NAME_PATTERN
 from dispatcher.planning import Lookup, Planner
 from dispatcher.registry import Registry, build_registry
+
+if TYPE_CHECKING:
+    from pydantic_settings import BaseSettings
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -69,8 +74,14 @@ def session_options(function: Function) -> Function:
         no_plugins: bool,
         **rest: Any,
     ) -> Any:
+        if click.get_current_context().invoked_subcommand:  # a group's: it has options of its own
+            return None
         session = Session(profile, transport, without, third_party=not no_plugins)
-        return function(session=session, **rest)
+        for plugin in session.registry.plugins:
+            for warning in plugin.warnings:
+                print_line(f"{coloured('warning')}: {plugin}: {warning}", err=True)
+        with supervised(session.registry):
+            return function(session=session, **rest)
 
     command.__doc__ = function.__doc__
     command.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
@@ -91,8 +102,13 @@ class Session:
     ) -> None:
         self.config: Config = load(Path.cwd(), profile=profile)
         self.registry: Registry = build_registry(
-            builtins(self.config.roots), without=without, third_party=third_party
+            builtins(self.config.roots),
+            without=without,
+            third_party=third_party,
+            settings=self.config.plugin_settings,
         )
+        if third_party:  # otherwise nobody looked whose the tables are
+            self.config.check_plugins(_tables(self.registry))
         self.transports: dict[str, Transport] = {}
         self._default_transport = transport or self.config.settings.transport
         self._overrides: dict[str, dict[str, Any]] = {}
@@ -115,10 +131,14 @@ class Session:
 
     def _made(self, kind: Any, overrides: dict[str, Any]) -> Transport:
         optional = getattr(kind, "plans_without_settings", False)
-        if optional and not overrides and not self.config.sets_up(kind.name):
-            made: Transport = kind()  # nothing to read, so pydantic-settings need not be loaded
-        else:
-            made = kind(self.config.transport_settings(kind, **overrides))
+        # Where there is nothing to read, pydantic-settings need not be loaded.
+        bare = optional and not overrides and not self.config.sets_up(kind.name)
+        given = [] if bare else [self.config.transport_settings(kind, **overrides)]
+        try:
+            made: Transport = kind(*given)
+        except (Exception, SystemExit) as error:
+            cause = f"{type(error).__name__}: {error}"
+            raise PluginError(f'transport "{kind.name}" cannot be made: {cause}') from error
         return made
 
     def journal_url(self, flag: str | None) -> str:
@@ -152,7 +172,17 @@ def check_or_exit(planner: Planner) -> None:
         raise click.exceptions.Exit(2)
 
 
+def _tables(registry: Registry) -> dict[str, bool]:
+    """Every plugin's name, and whether it may have a table of settings."""
+    return {each.name: each.configurable or each.status != "active" for each in registry.plugins}
+
+
 def plugin_commands() -> dict[str, click.Command]:
     """The subcommands that plugins add."""
-    registry = build_registry(builtins())
+
+    def settings(name: str, kind: type[BaseSettings]) -> BaseSettings:
+        profile = os.environ.get("DISPATCHER_PROFILE") or None
+        return load(Path.cwd(), profile=profile).plugin_settings(name, kind)
+
+    registry = build_registry(builtins(), settings=settings)
     return {str(each.name): each for each in registry.commands()}

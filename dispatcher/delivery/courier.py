@@ -167,7 +167,7 @@ def _sent(transport: Transport, payload: Payload) -> Receipt:
         receipt = transport.send(payload)
     except DeliveryError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         text = f"the transport failed: {type(error).__name__}"
         raise OutcomeUnknown(text, code="transport_error") from error
     if not isinstance(receipt, Receipt):

@@ -35,6 +35,6 @@ def _found_out(
         receipt = reconcile(payload, since)
     except (NotSent, Refused) as error:
         return Ending("failed", error=failure(error))
-    except Exception:
+    except (Exception, SystemExit):
         return None
     return Ending("sent", id=receipt.id) if isinstance(receipt, Receipt) else None

@@ -102,7 +102,7 @@ def _upload(transport: Transport, file: Upload) -> MediaId:
         raise NotSent(error.text, code=error.code) from error
     except DeliveryError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         text = f"the transport failed: {type(error).__name__}"
         raise Refused(text, code="transport_error") from error
     if not isinstance(media, MediaId):

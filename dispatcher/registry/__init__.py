@@ -6,7 +6,9 @@ every failure and every answer has an owner.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -14,24 +16,29 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import pluggy
 
 from dispatcher import hookspecs
-from dispatcher.errors import PluginError, SourceError
+from dispatcher.errors import ConfigError, PluginError, SourceError
 from dispatcher.hookspecs import Engine, Transport
 from dispatcher.models import Attachment, Message, Outcome, Payload, Problem, encode
 from dispatcher.registry import checks
+from dispatcher.registry.clock import Clock
 from dispatcher.registry.loading import (
     Manager,
     PluginInfo,
+    Settings,
     admit,
     disabled_names,
     find_candidates,
 )
+from dispatcher.registry.witness import Change, Witness
 
 if TYPE_CHECKING:
     import click
 
-__all__ = ["PluginInfo", "Registry", "build_registry"]
+__all__ = ["Change", "Clock", "PluginInfo", "Registry", "Witness", "build_registry"]
 
 Answer = TypeVar("Answer")
+
+_NOTHING = nullcontext()
 
 
 class _Implementation(NamedTuple):
@@ -41,11 +48,13 @@ class _Implementation(NamedTuple):
     hook: str
     function: Callable[..., object]
     needed: Sequence[str]
+    clock: Clock
 
     def answer(self, read: Callable[[object], Answer], arguments: Mapping[str, object]) -> Answer:
         """What it answers, read; whatever it raises is blamed on its plugin."""
         try:
-            return read(self.function(*[arguments[name] for name in self.needed]))
+            with self.clock, _untouched(self.plugin, arguments):
+                return read(self.function(*[arguments[name] for name in self.needed]))
         except (Exception, SystemExit) as error:
             if isinstance(error, SourceError) and self.hook == "dispatcher_resolve_source":
                 raise
@@ -58,7 +67,8 @@ class Registry:
 
     Each method raises `PluginError`, with plugin, distribution, version, hook and cause, when a
     plugin raises anything or answers what the hook does not allow. `plugins`: all of them, in the
-    order in which they are asked; `tryfirst` and `trylast` change it for a single hook.
+    order in which they are asked; `tryfirst` and `trylast` change it for a single hook. `clocks`:
+    of every implementation that may have been called. `witness`: is told what plugins answer.
     """
 
     def __init__(
@@ -72,9 +82,17 @@ class Registry:
         self._causes = tuple(causes)
         self._active = {plugin.name: plugin for plugin in self.plugins if plugin.status == "active"}
         self._implementations = cache(self._in_call_order)
+        self.clocks: list[Clock] = []
+        self.witness: Witness | None = None
 
     def require_healthy(self) -> None:
-        """Raise `PluginError` if a plugin is broken: every one of them, and how to go on."""
+        """Raise `PluginError` if a plugin is broken: every one of them, and how to go on.
+
+        Settings that are wrong are a `ConfigError`: the plugin is not at fault.
+        """
+        wrong = [str(cause) for cause in self._causes if isinstance(cause, ConfigError)]
+        if wrong:
+            raise ConfigError("\n".join(wrong))
         broken = [plugin for plugin in self.plugins if plugin.status == "broken"]
         if broken:
             lines = [f"{plugin} cannot be loaded: {plugin.error}" for plugin in broken]
@@ -93,17 +111,21 @@ class Registry:
         arguments = {"source": source, "base": base}
         for each in self._implementations("dispatcher_resolve_source"):
             if (answer := each.answer(checks.attachment_answer, arguments)) is not None:
+                if self.witness:
+                    self.witness.resolved(source, each.plugin, answer)
                 return answer
         return None
 
     def validate_message(self, message: Message, attachment: Attachment | None) -> list[Problem]:
         """Every plugin's problems with a message."""
         arguments = {"message": message, "attachment": attachment}
-        return [
-            problem
-            for each in self._implementations("dispatcher_validate_message")
-            for problem in each.answer(checks.problem_answer, arguments)
-        ]
+        problems = []
+        for each in self._implementations("dispatcher_validate_message"):
+            for problem in each.answer(checks.problem_answer, arguments):
+                problems.append(problem)
+                if self.witness:
+                    self.witness.objected(message.key, each.plugin, problem)
+        return problems
 
     def transform_payload(self, payload: Payload, message: Message) -> None:
         """Let every plugin change the payload in place; what it leaves must be JSON."""
@@ -113,7 +135,10 @@ class Registry:
             encode(payload)
 
         for each in self._implementations("dispatcher_transform_payload"):
+            before = deepcopy(payload) if self.witness else payload
             each.answer(read, {"payload": payload, "message": message})
+            if self.witness:
+                self.witness.transformed(message.key, each.plugin, before, payload)
 
     def message_finished(self, message: Message, outcome: Outcome) -> list[PluginError]:
         """Tell every plugin how a message ended; their failures come back, none is raised."""
@@ -164,10 +189,13 @@ class Registry:
             getattr(self._manager.hook, hook).get_hookimpls(),
             key=lambda each: (each.trylast, not each.tryfirst, names.index(each.plugin_name)),
         )
-        return [
-            _Implementation(self._active[each.plugin_name], hook, each.function, each.argnames)
-            for each in found
-        ]
+        return [self._implementation(hook, each) for each in found]
+
+    def _implementation(self, hook: str, found: pluggy.HookImpl) -> _Implementation:
+        plugin = self._active[found.plugin_name]
+        clock = Clock(plugin, hook)
+        self.clocks.append(clock)
+        return _Implementation(plugin, hook, found.function, found.argnames, clock)
 
 
 def build_registry(
@@ -176,13 +204,15 @@ def build_registry(
     *,
     without: Iterable[str] = (),
     third_party: bool = True,
+    settings: Settings = lambda name, kind: kind(),
 ) -> Registry:
     """Load the plugins of one run.
 
     `builtins`, `plugins`: names, each with a module, an object or, to be imported only if it is
     not disabled, the dotted name of a module. `third_party`: also those that installed
     distributions name in their entry points. `without`: names to disable, beside those in the
-    environment variable DISPATCHER_DISABLED_PLUGINS.
+    environment variable DISPATCHER_DISABLED_PLUGINS. `settings`: reads those of a plugin that is a
+    class with `Settings`; without it, they are what the environment says.
 
     A plugin that cannot be loaded is listed as broken and keeps no other from working; see
     `Registry.require_healthy`. Raises `PluginError` if `without` has a name that nobody has.
@@ -192,7 +222,7 @@ def build_registry(
     manager = Manager("dispatcher")
     manager.add_hookspecs(hookspecs)
     # Built-ins first: of two names for one object they keep theirs.
-    fates = [admit(each, manager, found, disabled) for each in reversed(found)]
+    fates = [admit(each, manager, found, disabled, settings) for each in reversed(found)]
     causes = [cause for _, cause in fates if cause]
     return Registry(manager, [info for info, _ in reversed(fates)], causes)
 
@@ -201,3 +231,21 @@ def _choose(kind: str, name: str, offers: dict[str, Answer]) -> Answer:
     if name not in offers:
         raise PluginError(checks.missing(kind, name, offers))
     return offers[name]
+
+
+def _untouched(plugin: PluginInfo, arguments: Mapping[str, object]) -> AbstractContextManager[None]:
+    """Around a call: a message's variables, the one thing in it that can be changed, are not."""
+    message = arguments.get("message")
+    if plugin.builtin or not isinstance(message, Message) or not message.vars:
+        return _NOTHING
+    return _unchanged(message.vars)
+
+
+@contextmanager
+def _unchanged(variables: dict[str, Any]) -> Iterator[None]:
+    before = deepcopy(variables)
+    yield
+    if variables != before:
+        variables.clear()
+        variables.update(before)
+        raise PluginError("it changed message.vars; messages are not to be changed")

@@ -13,7 +13,7 @@ from types import FunctionType, GeneratorType, MethodType
 from typing import TYPE_CHECKING, Any, cast
 
 from dispatcher import hookspecs
-from dispatcher.errors import PluginError
+from dispatcher.errors import ConfigError, PluginError
 from dispatcher.hookspecs import Engine, Transport
 from dispatcher.models import Attachment, Problem
 
@@ -55,7 +55,7 @@ def missing(kind: str, name: str, known: Collection[str]) -> str:
 
 def describe(error: BaseException) -> str:
     """An exception in one sentence: its type and text; our own kind is a sentence already."""
-    if isinstance(error, PluginError):
+    if isinstance(error, (ConfigError, PluginError)):
         return str(error)
     return f"{type(error).__name__}: {error}".removesuffix(": ")
 
@@ -79,7 +79,8 @@ def hooks_of(plugin: object) -> tuple[str, ...]:
     """
     if inspect.isclass(plugin):
         raise PluginError(
-            f"{plugin.__name__} is a class, but a plugin is a module or an instance; forgotten ()?"
+            f"{plugin.__name__} is a class, but a plugin is a module, an instance, or a class "
+            "that has a class Settings; forgotten ()?"
         )
     noted = {attribute: hook_options(plugin, attribute) for attribute in dir(plugin)}
     problems = [p for attribute in noted for p in _problems(plugin, attribute, noted[attribute])]

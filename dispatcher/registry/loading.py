@@ -6,13 +6,15 @@ go through `admit`.
 
 from __future__ import annotations
 
+import inspect
 import os
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from time import perf_counter
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import pluggy
 
@@ -20,11 +22,20 @@ from dispatcher.errors import PluginError
 from dispatcher.registry import installed
 from dispatcher.registry.checks import describe, hook_options, hooks_of, missing
 
+if TYPE_CHECKING:
+    from pydantic_settings import BaseSettings
+
+# A plugin's name and its class `Settings` → its settings.
+Settings: TypeAlias = "Callable[[str, type[BaseSettings]], BaseSettings]"
+
 
 @dataclass(frozen=True)
 class PluginInfo:
     """A plugin and its fate: the hooks it implements, or why it implements none.
 
+    `warnings`: what it uses of a hook that will be gone (`warn_on_impl` and `warn_on_impl_args` of
+    its specification); it works all the same.
+    `configurable`: it may have a table `[plugins.<name>]`; of one that is not active, nobody knows.
     `distribution` and `version` are None for built-ins and for plugins that were given directly.
     `str()` names it for people: `plugin "utm" (dispatcher-utm 0.1.0)`.
     """
@@ -37,6 +48,8 @@ class PluginInfo:
     error: str | None = None
     builtin: bool = False
     load_seconds: float = 0.0
+    warnings: tuple[str, ...] = ()
+    configurable: bool = False
 
     @property
     def origin(self) -> str:
@@ -91,6 +104,7 @@ def admit(
     manager: pluggy.PluginManager,
     found: Iterable[Candidate],
     disabled: Collection[str],
+    settings: Settings,
 ) -> tuple[PluginInfo, BaseException | None]:
     """Load, check and register one plugin; out: what became of it and why it is broken, if so."""
     info, started = candidate.info, perf_counter()
@@ -98,13 +112,31 @@ def admit(
         return replace(info, status="disabled"), None
     try:
         _refuse_shared_name(info, [each.info for each in found])
-        plugin = candidate.load()
+        loaded = candidate.load()
+        plugin = _with_settings(loaded, info.name, settings)
         hooks = hooks_of(plugin)
         _refuse_twin(plugin, manager)
-        manager.register(plugin, info.name)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            manager.register(plugin, info.name)
     except (Exception, SystemExit) as error:
         return replace(info, status="broken", error=describe(error)), error
-    return replace(info, hooks=hooks, load_seconds=perf_counter() - started), None
+    facts: dict[str, Any] = {
+        "hooks": hooks,
+        "load_seconds": perf_counter() - started,
+        "warnings": tuple(str(warning.message) for warning in caught),
+        "configurable": plugin is not loaded,
+    }
+    return replace(info, **facts), None
+
+
+def _with_settings(loaded: Any, name: str, settings: Settings) -> object:
+    """A class that has a class `Settings` is made a plugin with them, as transports are."""
+    kind: type[BaseSettings] | None = getattr(loaded, "Settings", None)
+    if not inspect.isclass(loaded) or not inspect.isclass(kind):
+        return loaded
+    make: Callable[[BaseSettings], object] = loaded
+    return make(settings(name, kind))
 
 
 def _given(plugins: Iterable[tuple[str, object]], builtin: bool) -> Iterator[Candidate]:

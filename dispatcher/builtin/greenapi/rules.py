@@ -25,9 +25,10 @@ CONTENTS = {
     "document": ("id", "link", "provider", "caption", "filename"),
 }
 FIELDS = (*ENVELOPE, *CONTENTS)
+# ITU-T E.164: at most 15 digits, the country code first, which never begins with 0.
 RECIPIENTS = {
-    "individual": re.compile(r"[0-9]{7,15}"),
-    "group": re.compile(r"[0-9]+-[0-9]+"),
+    "individual": re.compile(r"[1-9][0-9]{6,14}"),
+    "group": re.compile(r"[0-9]{7,15}-[0-9]{6,}"),
 }
 
 
@@ -55,8 +56,8 @@ def _recipient(payload: dict[Any, Any]) -> Iterator[Problem]:
         yield Problem(message="the recipient is missing", where="to")
     elif actual is None:
         yield Problem(
-            message=f"{_shown(to)} is neither a phone number (7 to 15 digits with the country code,"
-            " 79001234567) nor a group id (79001234567-1581234048)",
+            message=f"{_shown(to)} is neither a phone number with country code (79001234567)"
+            " nor a group id (79001234567-1581234048)",
             where="to",
         )
     if "recipient_type" not in payload:

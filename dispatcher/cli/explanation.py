@@ -1,0 +1,93 @@
+"""`plan --explain`: which plugin resolved a source, objected, and changed what in a payload."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from dispatcher.cli.output import coloured, print_line
+from dispatcher.models import Attachment, Link, MediaId, Problem
+from dispatcher.planning import PlannedMessage
+from dispatcher.registry import Change, PluginInfo, Witness
+
+_MISSING = object()
+
+
+@contextmanager
+def objections_named(witness: Witness | None) -> Iterator[None]:
+    """Around the check of a plan: if it fails, who objected; else everything is told later."""
+    try:
+        yield
+    except click.exceptions.Exit:
+        for key, objections in witness.objections.items() if witness else ():
+            for plugin, problem in objections:
+                print_line(f"{key}: {_objection(plugin, problem)}", err=True)
+        raise
+    if witness:
+        witness.objections.clear()
+        witness.changes.clear()
+
+
+def print_explanation(planned: PlannedMessage, witness: Witness) -> None:
+    """The lines below a message of the plan."""
+    for line in _lines(planned, witness):
+        print_line(f"  {line}")
+
+
+def _lines(planned: PlannedMessage, witness: Witness) -> Iterator[str]:
+    message = planned.message
+    source = message.media and message.media.source
+    if source in witness.sources:
+        resolution = witness.sources[source]
+        yield f"{source}: {resolution.plugin} says {_attachment(resolution.attachment)}"
+    for plugin, problem in witness.objections.pop(message.key, []):
+        yield _objection(plugin, problem)
+    for change in witness.changes.pop(message.key, []):
+        yield f"{change.plugin} changed"
+        yield from (f"  {line}" for line in _differences(change))
+
+
+def _objection(plugin: PluginInfo, problem: Problem) -> str:
+    where = f"{problem.where}: " if problem.where else ""
+    return f"{coloured(problem.severity)} of {plugin}: {where}{problem.message}"
+
+
+def _attachment(attachment: Attachment) -> str:
+    match attachment:
+        case Link(provider=None):
+            return f"link {attachment.url}"
+        case Link():
+            return f"link {attachment.url} through {attachment.provider}"
+        case MediaId():
+            return f"media id {attachment.id}"
+        case _:
+            facts = f"{attachment.mime_type}, {attachment.size:,} bytes"
+            return f"upload {attachment.filename} ({facts})"
+
+
+def _differences(change: Change) -> Iterator[str]:
+    before, after = dict(_leaves(change.before)), dict(_leaves(change.after))
+    for path in dict.fromkeys([*before, *after]):
+        old, new = before.get(path, _MISSING), after.get(path, _MISSING)
+        if old != new:
+            yield from (
+                coloured(word, f"{sign} {path}: {json.dumps(value, ensure_ascii=False)}")
+                for word, sign, value in (("error", "-", old), ("new", "+", new))
+                if value is not _MISSING
+            )
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value that holds no others, with its place: `text.body`."""
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _leaves(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list) and value:
+        for number, item in enumerate(value):
+            yield from _leaves(item, f"{path}[{number}]")
+    else:
+        yield path, value

@@ -1,0 +1,77 @@
+"""While plugins are at work: what they print stays out of the results, who blocks is named."""
+
+from __future__ import annotations
+
+import io
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from typing import TextIO
+
+import click
+
+from dispatcher.registry import Clock, Registry
+
+# Seconds after which a plugin that has not answered yet is named.
+PATIENCE = 10.0
+
+
+class Strays(io.TextIOBase):
+    """Stands for stdout: what anybody but the command line prints goes to stderr, with its module.
+
+    `results`: the real stdout, to which `dispatcher.cli.output` writes.
+    """
+
+    def __init__(self, results: TextIO) -> None:
+        self.results = results
+        self._line_begins = True
+
+    def write(self, text: str, /) -> int:
+        """Pass a piece of text on, after the name of the module that printed it."""
+        module = sys._getframe(1).f_globals.get("__name__", "?")
+        for line in text.splitlines(keepends=True):
+            click.echo(f"[{module}] {line}" if self._line_begins else line, err=True, nl=False)
+            self._line_begins = line.endswith("\n")
+        return len(text)
+
+    def fileno(self) -> int:
+        """The real one's, as some programs that a plugin starts want it."""
+        return self.results.fileno()
+
+    def isatty(self) -> bool:
+        """As the real one."""
+        return self.results.isatty()
+
+
+@contextmanager
+def supervised(registry: Registry) -> Iterator[None]:
+    """Around whatever calls plugins; where there are none of third parties, nothing."""
+    if all(plugin.builtin for plugin in registry.plugins):
+        yield
+        return
+    ended = threading.Event()
+    watch = threading.Thread(target=_watch, args=(registry, ended), daemon=True)
+    watch.start()
+    try:
+        with redirect_stdout(Strays(sys.stdout)):
+            yield
+    finally:
+        ended.set()
+        watch.join()
+
+
+def _watch(registry: Registry, ended: threading.Event) -> None:
+    named: set[int] = set()
+    while not ended.wait(PATIENCE / 10):
+        for clock in list(registry.clocks):
+            if clock.running > PATIENCE and id(clock) not in named:
+                named.add(id(clock))
+                click.echo(_blocked(clock), err=True)
+
+
+def _blocked(clock: Clock) -> str:
+    return (
+        f"{clock.plugin} has not answered {clock.hook} for {PATIENCE:g} s; to go on without: "
+        f"Ctrl-C, then --without {clock.plugin.name}"
+    )

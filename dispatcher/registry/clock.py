@@ -1,0 +1,38 @@
+"""How long a plugin takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Self
+
+from dispatcher.registry.loading import PluginInfo
+
+
+@dataclass
+class Clock:
+    """A plugin's calls for one hook; `seconds`: all together. Runs while it is entered.
+
+    `since`: when the call that is under way began, in the time of `perf_counter`.
+    """
+
+    plugin: PluginInfo
+    hook: str
+    calls: int = 0
+    seconds: float = 0.0
+    since: float | None = None
+
+    def __enter__(self) -> Self:
+        self.since = perf_counter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += self.running
+        self.calls += 1
+        self.since = None
+
+    @property
+    def running(self) -> float:
+        """Seconds for which the call that is under way has lasted; 0: there is none."""
+        since = self.since
+        return perf_counter() - since if since is not None else 0.0

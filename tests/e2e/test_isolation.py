@@ -1,0 +1,180 @@
+"""A plugin that misbehaves is named, and harms nobody else's messages."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
+
+TWO = """
+manifest = 1
+[vars]
+shop = "Acme"
+[[messages]]
+id = "one"
+to = "79001234567"
+text.body = "Hello from {{ shop }}"
+[[messages]]
+id = "two"
+to = "79007654321"
+text.body = "And hello again"
+"""
+HOOK = """
+import json, os, sys, time
+from dispatcher import Link, Problem, hookimpl
+
+@hookimpl
+def dispatcher_{hook}({arguments}):
+    {body}
+"""
+# A transport that misbehaves at one place with the first message, and accepts the other one.
+TRANSPORT = """
+import sys
+from dispatcher import Receipt, hookimpl
+from pydantic_settings import BaseSettings
+
+class Odd:
+    name = "odd"
+    Settings = BaseSettings
+
+    def __init__(self, settings):
+        self.at("init")
+
+    def at(self, place, payload=None):
+        if place == "{place}" and (payload is None or payload["id"] == "one"):
+            {body}
+
+    def build(self, message, attachment):
+        payload = {{"id": message.id, "to": message.to}}
+        self.at("build", payload)
+        return payload
+
+    def check(self, payload, attachment):
+        self.at("check", payload)
+        return []
+
+    def upload(self, file):
+        raise NotImplementedError
+
+    def send(self, payload):
+        self.at("send", payload)
+        return Receipt(id=payload["id"])
+
+@hookimpl
+def dispatcher_transports():
+    return [Odd]
+"""
+NAMED = 'plugin "odd" (fake-odd 0.1.0)'
+
+
+@pytest.fixture
+def odd(project: Project, install: Callable[..., dict[str, str]]) -> Callable[..., dict[str, str]]:
+    project.write("manifests/m.toml", TWO)
+
+    def odd(source: str, **fields: str) -> dict[str, str]:
+        return install(project, "odd", source.format(**fields))
+
+    return odd
+
+
+BAD = {
+    "raises": "raise ValueError('at home with a cold')",
+    "exits": "sys.exit(3)",
+    "answers nonsense": "return 17",
+    "changes the message": "message.vars['shop'] = 'Evil'",
+}
+ARGUMENTS = {"validate_message": "message", "transform_payload": "payload, message"}
+
+
+@pytest.mark.parametrize("hook", ARGUMENTS)
+@pytest.mark.parametrize("body", BAD.values(), ids=BAD)
+def test_a_bad_hook_is_named_and_nothing_is_sent(
+    project: Project, odd: Callable[..., dict[str, str]], hook: str, body: str
+) -> None:
+    environment = odd(HOOK, hook=hook, arguments=ARGUMENTS[hook], body=body)
+    sent = project.run("send", "--sandbox", env=environment)
+    assert sent.code == 2
+    assert f"{NAMED} failed in dispatcher_{hook}" in sent.stderr
+    assert "Traceback" not in sent.stderr
+    assert "sent" not in sent.stdout
+    without = project.run("send", "--sandbox", "--without", "odd", env=environment)
+    assert without.code == 0, without.stderr
+    assert "Hello from Acme" in without.stdout
+
+
+@pytest.mark.parametrize("body", BAD.values(), ids=BAD)
+def test_who_is_told_of_outcomes_cannot_change_them(
+    project: Project, odd: Callable[..., dict[str, str]], body: str
+) -> None:
+    environment = odd(HOOK, hook="message_finished", arguments="message", body=body)
+    sent = project.run("send", "--sandbox", env=environment)
+    assert sent.code == 0, sent.stderr
+    assert sent.stdout.count("\nsent ") + sent.stdout.startswith("sent ") == 2
+    assert f"{NAMED} failed in dispatcher_message_finished" in sent.stderr
+
+
+@pytest.mark.parametrize("hook", [*ARGUMENTS, "message_finished"])
+def test_what_a_plugin_prints_does_not_get_among_the_results(
+    project: Project, odd: Callable[..., dict[str, str]], hook: str
+) -> None:
+    arguments = ARGUMENTS.get(hook, "message")
+    body = "print('{{\"event\":'); sys.stdout.write('forged\\n')"
+    environment = odd(HOOK, hook=hook, arguments=arguments, body=body)
+    sent = project.run("send", "--sandbox", "--json", env=environment)
+    assert sent.code == 0, sent.stderr
+    events = [json.loads(line)["event"] for line in sent.stdout.splitlines()]
+    assert events == ["result", "result", "summary"]
+    assert "[fake_odd] forged" in sent.stderr
+
+
+@pytest.mark.parametrize("place", ["init", "build", "check"])
+@pytest.mark.parametrize("body", ["raise ValueError('ill')", "sys.exit(3)"])
+def test_a_bad_transport_is_named_before_anything_leaves(
+    project: Project, odd: Callable[..., dict[str, str]], place: str, body: str
+) -> None:
+    environment = odd(TRANSPORT, place=place, body=body)
+    sent = project.run("send", "--transport", "odd", env=environment)
+    assert sent.code == 2
+    assert 'transport "odd"' in sent.stderr
+    assert "this is a bug" not in sent.stderr
+    assert project.run("history", env=environment).code == 3
+
+
+@pytest.mark.parametrize(
+    "body", ["raise ValueError('ill')", "sys.exit(3)", "return 1"], ids=["raises", "exits", "wrong"]
+)
+def test_a_transport_that_fails_leaves_one_unknown_and_sends_the_others(
+    project: Project, odd: Callable[..., dict[str, str]], body: str
+) -> None:
+    source = TRANSPORT.replace('self.at("send", payload)', f'if payload["id"] == "one": {body}')
+    environment = odd(source, place="", body="pass")
+    sent = project.run("send", "--transport", "odd", "--json", env=environment)
+    assert sent.code == 5, sent.stderr
+    results = [json.loads(line) for line in sent.stdout.splitlines()]
+    statuses: dict[str, Any] = {each.get("message"): each.get("status") for each in results}
+    assert statuses == {"one": "unknown", "two": "sent", None: None}
+
+
+def test_who_blocks_is_named_and_ctrl_c_ends_it(
+    project: Project, odd: Callable[..., dict[str, str]]
+) -> None:
+    environment = odd(HOOK, hook="validate_message", arguments="message", body="time.sleep(60)")
+    project.write(
+        "plugins/sitecustomize.py", "import dispatcher.cli.supervision as s\ns.PATIENCE = 0.5\n"
+    )
+    process = project.start("validate", env=environment)
+    line = process.stderr.readline()
+    assert f"{NAMED} has not answered dispatcher_validate_message for 0.5 s" in line
+    assert "--without odd" in line
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert time.monotonic() - began < 5

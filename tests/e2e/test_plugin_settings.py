@@ -1,0 +1,132 @@
+"""A plugin's settings: `[plugins.<name>]` in dispatcher.toml, under the environment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
+
+MANIFEST = """
+manifest = 1
+[[messages]]
+id = "one"
+to = "79001234567"
+text.body = "Hello"
+"""
+PLUGIN = """
+import click
+from dispatcher import hookimpl
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+class SignSettings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="SIGN_", extra="forbid")
+    name: str = "nobody"
+    times: int = Field(default=1, ge=1)
+
+class Sign:
+    Settings = SignSettings
+
+    def __init__(self, settings):
+        self.settings = settings
+
+    @hookimpl
+    def dispatcher_transform_payload(self, payload):
+        payload["text"]["body"] += f" {self.settings.name}" * self.settings.times
+
+    @hookimpl
+    def dispatcher_commands(self):
+        return [click.Command("who", callback=lambda: click.echo(self.settings.name))]
+
+plugin = Sign
+"""
+
+
+@pytest.fixture
+def run(project: Project, install: Callable[..., dict[str, str]]) -> Callable[..., tuple[int, str]]:
+    """Run a command beside that plugin; its exit code and what it said."""
+    env = install(project, "sign", PLUGIN)
+    points = next(project.folder.glob("plugins/*.dist-info/entry_points.txt"))
+    points.write_text("[dispatcher]\nsign = fake_sign:plugin\n")
+    project.write("manifests/m.toml", MANIFEST)
+
+    def run(configuration: str, *arguments: str, **variables: str) -> tuple[int, str]:
+        project.write("dispatcher.toml", configuration)
+        result = project.run(*arguments, env={**env, **variables})
+        return result.code, result.stdout + result.stderr
+
+    return run
+
+
+def body(said: str) -> str:
+    return str(json.loads(said.splitlines()[0])["payload"]["text"]["body"])
+
+
+def test_the_table_reaches_the_plugin_and_the_environment_wins(
+    run: Callable[..., tuple[int, str]],
+) -> None:
+    table = "[plugins.sign]\nname = 'Ann'\n[profiles.test.plugins.sign]\ntimes = 2\n"
+    plan = ("plan", "--json")
+    assert body(run("", *plan)[1]) == "Hello nobody"
+    assert body(run(table, *plan)[1]) == "Hello Ann"
+    assert body(run(table, *plan, "--profile", "test")[1]) == "Hello Ann Ann"
+    assert body(run(table, *plan, SIGN_NAME="Eve")[1]) == "Hello Eve"
+    assert run(table, "who") == (0, "Ann\n")
+
+
+@pytest.mark.parametrize(
+    ("table", "problems"),
+    [
+        (
+            "[plugins.sign]\nnmae = 'Ann'\ntimes = 0\n",
+            [
+                'dispatcher.toml:2:1: error: unknown key "nmae"; did you mean "name"?',
+                "dispatcher.toml:3:9: error: times must be at least 1",
+            ],
+        ),
+        (
+            "[plugins.sing]\nname = 'Ann'\n",
+            [
+                'dispatcher.toml:1:10: error: no plugin named "sing"; did you mean "sign"?'
+                " with settings: sign",
+            ],
+        ),
+        (
+            "[plugins.files]\nroot = '.'\n",
+            ['dispatcher.toml:1:10: error: the plugin "files" has no settings'],
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_shown_at_its_place(
+    run: Callable[..., tuple[int, str]], table: str, problems: list[str]
+) -> None:
+    code, said = run(table, "send")
+    assert (code, sorted(said.removeprefix("Error: ").splitlines())) == (2, problems)
+
+
+def test_the_environment_is_blamed_for_its_own_and_not_shown(
+    run: Callable[..., tuple[int, str]],
+) -> None:
+    code, said = run("", "send", SIGN_TIMES="s3cret")
+    assert (code, said) == (2, "Error: environment, SIGN_TIMES: times: expected a whole number\n")
+
+
+@pytest.mark.parametrize("flags", [("--without", "sign"), ("--no-plugins",)])
+def test_the_table_of_a_plugin_that_is_left_out_is_no_mistake(
+    run: Callable[..., tuple[int, str]], flags: tuple[str, ...]
+) -> None:
+    code, said = run("[plugins.sign]\nname = 1\n", "plan", "--json", *flags)
+    assert (code, body(said)) == (0, "Hello")
+
+
+def test_wrong_settings_keep_no_other_command_from_working(
+    run: Callable[..., tuple[int, str]],
+) -> None:
+    assert run("[plugins.sign]\ntimes = 0\n", "--help")[0] == 0
+    code, said = run("[plugins.sign]\ntimes = 0\n", "plugins")
+    assert (code, "broken" in said, "dispatcher.toml:2:9" in said) == (2, True, True)
