@@ -37,11 +37,12 @@ def create_app(
 
     `folder` holds the uploads, `token` is the only valid one (None: any), `hosts` are names of this
     server beside the local ones, `clock` tells the time as `time.time` does, `storage` keeps the
-    messages. To be served by `dispatcher.sandbox.server`, whose protocol hands every request its
-    connection.
+    messages and what is known of the uploads. To be served by `dispatcher.sandbox.server`, whose
+    protocol hands every request its connection.
     """
     bell, counts = Bell(), Counts()
-    messages, media = Messages(max_messages, clock, bell, storage), MediaStore(folder, clock)
+    messages = Messages(max_messages, clock, bell, storage)
+    media = MediaStore(folder, clock, storage)
     faults = Faults(bell=bell)
     gateway = Gateway(Door(faults, counts, token), messages, media)
     api = Api(messages, media, faults, counts)

@@ -1,12 +1,16 @@
-"""`--storage FILE`: the messages are there after a restart."""
+"""`--storage FILE`: messages and uploads are there after a restart."""
 
+import asyncio
 import sqlite3
+from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from dispatcher.sandbox.media import LIFETIME, MediaStore
 from dispatcher.sandbox.process import SandboxDidNotStart, SandboxProcess
+from dispatcher.sandbox.storage import Storage
 
 from .client import PERSON, Client
 
@@ -33,10 +37,39 @@ def test_messages_outlive_a_restart(tmp_path: Path) -> None:
         assert texts(second) == ["one", "two 😃", "three"]
 
 
+def test_uploads_outlive_a_restart(tmp_path: Path) -> None:
+    file = str(tmp_path / "messages.db")
+    with SandboxProcess("--storage", file) as first, closing(Client(first.url)) as client:
+        removed, id = client.uploaded(b"one"), client.uploaded(b"two")
+        client.request("DELETE", f"/v1/media/{removed}")
+        before = first.media()
+    with SandboxProcess("--storage", file) as second, closing(Client(second.url)) as client:
+        assert second.media() == before
+        assert client.request("GET", f"/v1/media/{id}").content == b"two"
+        assert client.post({"to": PERSON, "type": "image", "image": {"id": id}}).ok
+        assert client.request("GET", f"/v1/media/{removed}").status_code == 404
+    assert [kept.name for kept in (tmp_path / "messages.db-uploads").iterdir()] == [id]
+
+
+def test_kept_uploads_expire_while_nobody_serves(tmp_path: Path) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"a file"
+
+    with closing(Storage(tmp_path / "messages.db")) as storage:
+        media = MediaStore(storage.folder, lambda: 0.0, storage)
+        asyncio.run(media.add(chunks(), "pdf", ""))
+        assert len(list(storage.folder.iterdir())) == 1
+
+        assert MediaStore(storage.folder, lambda: LIFETIME, storage).all() == []
+        assert [*storage.load_media(), *storage.folder.iterdir()] == []
+
+
 def test_the_token_is_not_kept(tmp_path: Path) -> None:
     with SandboxProcess("--storage", str(tmp_path / "messages.db")) as sandbox:
         post(sandbox, "one")
-    for file in tmp_path.iterdir():
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert files
+    for file in files:
         assert b"top-secret" not in file.read_bytes()
 
 
