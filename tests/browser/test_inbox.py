@@ -184,7 +184,7 @@ def test_a_link_is_shown_with_its_provider_and_not_loaded(page: Page, arrive: Ar
 
 
 def test_search(page: Page, arrive: Arrive) -> None:
-    arrive("Straße und Brücke")
+    arrive("Straße *und Brücke*")
     arrive("something else")
     arrive("hello", OTHER)
     search = page.get_by_role("searchbox")
@@ -195,6 +195,9 @@ def test_search(page: Page, arrive: Arrive) -> None:
 
     search.fill("+7 900 765-43-21")
     expect(bubbles(page)).to_have_text([re.compile("hello")])
+
+    search.fill("straße und brücke")
+    expect(bubbles(page)).to_have_text([re.compile("Brücke")])
 
     search.fill("no such thing")
     expect(page.get_by_text("Nothing matches.", exact=True)).to_be_visible()
