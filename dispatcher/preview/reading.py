@@ -39,9 +39,6 @@ class Reading:
         problems = sum(len(draft.problems) for draft in drafts)
         return len(drafts), problems + len(self.problems) + (self.error is not None)
 
-    def shown(self, to: str) -> list[Shown]:
-        return [_shown(draft) for draft in self.chats.get(to, ())]
-
 
 def read(make_planner: Callable[[], Planner]) -> Reading:
     """What the manifests say now; what keeps all of them from being read is `error`."""
@@ -71,7 +68,8 @@ def _without_bubble(told: Iterable[LocatedProblem], reading: Reading) -> Iterato
             yield problem
 
 
-def _shown(draft: Draft) -> Shown:
+def shown(draft: Draft) -> Shown:
+    """A message as its bubble, with its problems."""
     message, payload, upload = draft.planned.message, draft.planned.payload, draft.planned.upload
 
     def find(id: str) -> File | None:

@@ -214,6 +214,10 @@ def test_search_by_type(page: Page, arrive: Arrive) -> None:
 
     expect(bubbles(page)).to_have_text([re.compile("a.mp3")])
 
+    page.get_by_label("Type of message").press("ArrowUp")
+    expect(page.get_by_label("Type of message")).to_have_value("video")
+    expect(page.get_by_text("Nothing matches.", exact=True)).to_be_visible()
+
 
 def test_details(page: Page, arrive: Arrive, inbox: SandboxProcess) -> None:
     id = arrive("look closely")

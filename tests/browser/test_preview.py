@@ -66,6 +66,51 @@ def test_a_problem_is_shown_at_its_bubble(project: Project, new_page: NewPage) -
         expect(page.get_by_role("status").first).to_contain_text("2 problems")
 
 
+def many(project: Project, count: int, last: str) -> None:
+    """A message to each of so many recipients; the last has one of its own."""
+    rows = "".join(f"{number}\n" for number in range(79000000000, 79000000000 + count))
+    project.write("manifests/people.csv", f"to\n{rows}")
+    news = '[[messages]]\nid = "news"\nrecipients = "people.csv"\ntext.body = "*Big* news!"\n'
+    project.manifest(f'{news}[[messages]]\nid = "last"\nto = "{79000000000 + count - 1}"\n{last}')
+
+
+def test_every_recipient_can_be_found(project: Project, new_page: NewPage) -> None:
+    many(project, 450, 'text.body = "*Good* bye"')
+    with previewed(project) as url:
+        page = new_page(url)
+        recipients = page.get_by_role("navigation", name="Recipients").get_by_role("listitem")
+        messages = page.get_by_role("region", name="Messages")
+        expect(recipients).to_have_count(200)
+        page.get_by_role("link", name="250 more recipients").click()
+        expect(recipients).to_have_count(400)
+
+        page.keyboard.press("/")
+        page.keyboard.type("good bye")
+        expect(recipients).to_contain_text(["+79000000449"])
+        expect(messages).to_contain_text("Good bye")
+        expect(messages).not_to_contain_text("Big news!")
+
+        page.get_by_role("searchbox").fill("+7 900 000-03-33")
+        expect(recipients).to_contain_text(["+79000000333"])
+        expect(messages).to_contain_text("Big news!")
+        page.get_by_role("searchbox").fill("no such thing")
+        expect(page.get_by_text("Nothing matches.")).to_be_visible()
+
+
+def test_problems_are_found_among_many(project: Project, new_page: NewPage) -> None:
+    many(project, 450, 'audio.source = "missing.mp3"')
+    with previewed(project) as url:
+        page = new_page(url)
+        recipients = page.get_by_role("navigation", name="Recipients").get_by_role("listitem")
+        page.get_by_label("Which messages").select_option("Problems")
+        expect(recipients).to_contain_text(["+79000000449"])
+        expect(page.get_by_role("region", name="Messages")).to_contain_text("no such file")
+
+        many(project, 450, 'text.body = "mended"')
+        expect(page.get_by_text("Nothing matches.")).to_be_visible()
+        expect(page.get_by_label("Which messages")).to_have_value("problems")
+
+
 def test_traps_do_nothing(project: Project, new_page: NewPage) -> None:
     evil = "<img src=x onerror='window.evil=1'><script>window.evil=1</script>"
     entry = f'[[messages]]\nid = "m"\nto = "79001234567"\ntext.body = """{evil}"""\n'

@@ -1,5 +1,5 @@
 // Takes what is new as soon as a file has changed.
-import { fetchPage, listen, oneAtATime, swap, walk } from "/static/bubbles/live.js";
+import { fetchPage, listen, oneAtATime, search, swap, walk } from "/static/bubbles/live.js";
 
 const refresh = oneAtATime(async () => {
   const next = await fetchPage(location.href);
@@ -8,5 +8,6 @@ const refresh = oneAtATime(async () => {
   swap(next, "counts", "chats", "conversation");
 });
 
+search(document.getElementById("search"), refresh);
 walk(document.querySelector(".list"));
 listen("/events", (version) => version !== document.body.dataset.version && refresh());
