@@ -4,6 +4,7 @@ A real HTTP server that is strict, remembers what arrived, and misbehaves on dem
 
     contract.py      what POST /v1/messages takes, to the letter
     errors.py        the gateway's codes, and the body that carries them
+    refusals.py      what was refused
     messages.py      the accepted messages; chats.py: by recipient
     storage.py       keeps messages and uploads, for --storage
     bell.py          tells those who wait that something changed

@@ -18,6 +18,7 @@ from dispatcher.sandbox.faults import BadRule, Faults, parse_rules
 from dispatcher.sandbox.media import MediaStore
 from dispatcher.sandbox.messages import Filter, Message, Messages
 from dispatcher.sandbox.openapi import describe
+from dispatcher.sandbox.refusals import Refusals
 
 FILTERS: Final = ("to", "type", "q")
 PATIENCE: Final = 10.0
@@ -32,6 +33,7 @@ class Api:
     media: MediaStore
     faults: Faults
     counts: Counts
+    refusals: Refusals
 
     def routes(self) -> list[Route]:
         return [
@@ -57,8 +59,9 @@ class Api:
         return _listing(len(found), found[max(len(found) - limit, 0) :])
 
     async def clear_messages(self, request: Request) -> Response:
-        """Forgets the messages and starts to count again."""
+        """Forgets the messages and what was refused, and starts to count again."""
         self.messages.clear()
+        self.refusals.clear()
         self.counts.clear()
         return _listing(0, [])
 

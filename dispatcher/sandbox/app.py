@@ -22,6 +22,7 @@ from dispatcher.sandbox.inbox.pages import Inbox
 from dispatcher.sandbox.inbox.uploads import Uploads
 from dispatcher.sandbox.media import MediaStore
 from dispatcher.sandbox.messages import Messages
+from dispatcher.sandbox.refusals import Refusals
 from dispatcher.sandbox.storage import Storage
 
 
@@ -43,10 +44,10 @@ def create_app(
     bell, counts = Bell(), Counts()
     messages = Messages(max_messages, clock, bell, storage)
     media = MediaStore(folder, clock, storage)
-    faults = Faults(bell=bell)
-    gateway = Gateway(Door(faults, counts, token), messages, media)
-    api = Api(messages, media, faults, counts)
-    inbox = Inbox(messages, Uploads(media), faults, Events(bell))
+    faults, refusals = Faults(bell=bell), Refusals(clock, bell)
+    gateway = Gateway(Door(faults, counts, refusals, token), messages, media)
+    api = Api(messages, media, faults, counts, refusals)
+    inbox = Inbox(messages, Uploads(media), faults, refusals, Events(bell))
     endpoints = gateway.endpoints()
     routes = [
         Route(path, endpoint, methods=[method]) for (method, path), endpoint in endpoints.items()

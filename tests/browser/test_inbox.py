@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from urllib.error import HTTPError
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -235,6 +236,28 @@ def test_details(page: Page, arrive: Arrive, inbox: SandboxProcess) -> None:
     assert copied.startswith(f"curl {inbox.url}/v1/messages")
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
+
+
+def test_what_the_gateway_refuses_is_shown_and_why(page: Page, arrive: Arrive) -> None:
+    refuse(arrive, "x" * 5000)
+    expect(page.get_by_role("link", name="The gateway refused 1 request")).to_be_visible()
+    refuse(arrive, "hello", to="somebody")
+    page.get_by_role("link", name="The gateway refused 2 requests").press("Enter")
+
+    dialog = page.get_by_role("dialog", name="Refused requests")
+    reasons = dialog.get_by_role("heading", level=2)
+    expect(reasons).to_contain_text(["1021: to must be digits", "1032: text.body has 5000"])
+    expect(dialog).to_contain_text('"to": "somebody"')
+    page.keyboard.press("Escape")
+    page.once("dialog", lambda question: question.accept())
+    page.get_by_role("button", name="Clear all").click()
+    expect(page.get_by_role("link", name="The gateway refused")).to_have_count(0)
+
+
+def refuse(arrive: Arrive, text: str, **options: str) -> None:
+    with pytest.raises(HTTPError) as refused:
+        arrive(text, **options)
+    refused.value.close()
 
 
 def test_clear_all(page: Page, arrive: Arrive, inbox: SandboxProcess) -> None:

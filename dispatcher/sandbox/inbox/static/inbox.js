@@ -84,7 +84,7 @@ async function earlier(link) {
 async function showDetail(link) {
   const next = await fetchPage(link.href);
   localize(next);
-  detail.replaceChildren(next.getElementById("message"));
+  detail.replaceChildren(next.getElementById("sheet"));
   detail.showModal();
 }
 
