@@ -311,6 +311,9 @@ def test_by_keyboard_alone(page: Page, arrive: Arrive) -> None:
     expect(chats(page)).to_have_count(1)
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
+    button = page.get_by_role("button", name="Search")
+    expect(button).to_be_focused()
+    assert button.bounding_box()["width"] > 24
     page.keyboard.press("Tab")
     expect(chats(page).first).to_be_focused()
     page.keyboard.press("Enter")
