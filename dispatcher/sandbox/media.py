@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 LARGEST_FILE: Final = 37_000_000
 LIFETIME: Final = 24 * 60 * 60
+MOST_FILES: Final = 10_000
 
 # Sent by clients that know no type: the provider's JavaScript client, curl --data-binary, and none.
 SAYS_NOTHING: Final = ("text/plain", "application/x-www-form-urlencoded", "")
@@ -52,7 +53,7 @@ class Media:
 
 
 class MediaStore:
-    """Keeps files in a folder, oldest first, and forgets each when its time is over."""
+    """Keeps files in a folder, oldest first; forgets each after its time, or of too many."""
 
     def __init__(
         self, folder: Path, clock: Callable[[], float], storage: "Storage | None" = None
@@ -77,6 +78,8 @@ class MediaStore:
         self._by_id[id] = media
         if self._storage:
             self._storage.add_media(media)
+        if len(self._by_id) > MOST_FILES:
+            self._forget(self._oldest())
         return media
 
     def get(self, id: str) -> Media | None:
@@ -101,8 +104,11 @@ class MediaStore:
 
     def _expire(self) -> None:
         now = self._clock()
-        while self._by_id and next(iter(self._by_id.values())).expires_at <= now:
-            self._forget(next(iter(self._by_id.values())))
+        while self._by_id and self._oldest().expires_at <= now:
+            self._forget(self._oldest())
+
+    def _oldest(self) -> Media:
+        return next(iter(self._by_id.values()))
 
     def _forget(self, media: Media) -> None:
         del self._by_id[media.id]

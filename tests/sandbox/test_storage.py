@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.sandbox.media import LIFETIME, MediaStore
+from dispatcher.sandbox.media import LIFETIME, Media, MediaStore
 from dispatcher.sandbox.process import SandboxDidNotStart, SandboxProcess
 from dispatcher.sandbox.storage import Storage
 
@@ -52,16 +52,29 @@ def test_uploads_outlive_a_restart(tmp_path: Path) -> None:
 
 
 def test_kept_uploads_expire_while_nobody_serves(tmp_path: Path) -> None:
-    async def chunks() -> AsyncIterator[bytes]:
-        yield b"a file"
-
     with closing(Storage(tmp_path / "messages.db")) as storage:
-        media = MediaStore(storage.folder, lambda: 0.0, storage)
-        asyncio.run(media.add(chunks(), "pdf", ""))
+        keep(MediaStore(storage.folder, lambda: 0.0, storage))
         assert len(list(storage.folder.iterdir())) == 1
 
         assert MediaStore(storage.folder, lambda: LIFETIME, storage).all() == []
         assert [*storage.load_media(), *storage.folder.iterdir()] == []
+
+
+def test_of_too_many_uploads_the_oldest_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dispatcher.sandbox.media.MOST_FILES", 2)
+    with closing(Storage(tmp_path / "messages.db")) as storage:
+        store = MediaStore(storage.folder, lambda: 0.0, storage)
+        kept = [keep(store) for _ in range(4)][2:]
+
+        assert store.all() == list(storage.load_media()) == kept
+        assert {file.name for file in storage.folder.iterdir()} == {media.id for media in kept}
+
+
+def keep(store: MediaStore) -> Media:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"a file"
+
+    return asyncio.run(store.add(chunks(), "pdf", ""))
 
 
 def test_the_token_is_not_kept(tmp_path: Path) -> None:
