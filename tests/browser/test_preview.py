@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 from dispatcher.sandbox.process import SandboxProcess
 
 from .previewing import previewed
+from .waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -49,6 +50,22 @@ def test_a_change_of_a_file_is_shown_without_a_reload(project: Project, new_page
         project.texts("fine")
         expect(page.get_by_role("region", name="Messages")).to_contain_text("I am fine")
         expect(page.get_by_role("region", name="Messages")).not_to_contain_text("Error")
+
+
+def test_a_change_leaves_the_reader_where_they_were(project: Project, new_page: NewPage) -> None:
+    shutil.copytree(MANIFESTS, project.folder / "manifests")
+    project.texts("hello")
+    with previewed(project) as url:
+        page = new_page(f"{url}/?chat=79001234567")
+        wait_until(page, "[...document.images].every(image => image.complete)")
+        page.locator("#messages").evaluate("it => { it.scrollTop = it.scrollHeight / 2; }")
+        before = page.locator("#messages").evaluate("it => it.scrollTop")
+        assert before > 0
+
+        project.texts("changed")
+        expect(page.get_by_text("I am changed")).to_have_count(1)
+
+        assert page.locator("#messages").evaluate("it => it.scrollTop") == before
 
 
 def test_a_problem_is_shown_at_its_bubble(project: Project, new_page: NewPage) -> None:
