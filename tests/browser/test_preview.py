@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -126,6 +127,27 @@ def test_problems_are_found_among_many(project: Project, new_page: NewPage) -> N
         many(project, 450, 'text.body = "mended"')
         expect(page.get_by_text("Nothing matches.")).to_be_visible()
         expect(page.get_by_label("Which messages")).to_have_value("problems")
+
+
+def test_a_problem_of_a_row_is_shown_at_its_bubble_alone(
+    project: Project, new_page: NewPage
+) -> None:
+    project.write("manifests/news.txt", "Hello {{ nobody }}")
+    project.write("manifests/people.csv", "to,name\n79000000001,Ann\n79000000002,Bob\nCarl,Carl\n")
+    entry = '[[messages]]\nid = "{0}"\nrecipients = "people.csv"\ntext.{1}\n'
+    project.manifest(
+        entry.format("key", 'body = "{{ nobody }}"') + entry.format("file", 'file = "news.txt"')
+    )
+    with previewed(project) as url:
+        page = new_page(url)
+        expect(page.get_by_role("status").first).to_contain_text("6 messages, 4 problems")
+        problems = page.locator(".problem")
+        for row, to in enumerate(["+79000000001", "+79000000002", "Carl"], 2):
+            page.get_by_role("link", name=to).click()
+            expect(page.get_by_role("heading", name=to)).to_be_visible()
+            told = [re.compile(rf"people\.csv:{row}\b")] * (4 if to == "Carl" else 2)
+            expect(page.get_by_role("listitem").locator(problems)).to_contain_text(told)
+            expect(problems).to_have_count(len(told))
 
 
 def test_traps_do_nothing(project: Project, new_page: NewPage) -> None:
