@@ -10,7 +10,7 @@ from typing import Final
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
 from dispatcher.sandbox.answers import Json
 from dispatcher.sandbox.counts import Counts, view
@@ -136,7 +136,16 @@ class Api:
 async def show_error(request: Request, error: Exception) -> Response:
     """Every other refusal of /api as `{"error": reason}`."""
     assert isinstance(error, HTTPException)
-    return Json({"error": error.detail}, error.status_code, error.headers)
+    headers = _allowed(request) if error.status_code == 405 else error.headers
+    return Json({"error": error.detail}, error.status_code, headers)
+
+
+def _allowed(request: Request) -> dict[str, str]:
+    """All methods that the path has: a route knows its own only."""
+    routes = (route for route in request.app.routes if isinstance(route, Route))
+    fitting = (route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+    methods = {method for route in fitting for method in route.methods or ()}
+    return {"Allow": ", ".join(sorted(methods))}
 
 
 def _allow_only(request: Request, allowed: Collection[str]) -> None:
