@@ -27,7 +27,7 @@ class Run(NamedTuple):
 def run_samples(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
     """Run a file of samples, or only some nodes of it: "Drive::test_it_is_pure"."""
 
-    def run(file: str, *nodes: str) -> Run:
+    def run(file: str | Path, *nodes: str) -> Run:
         report = tmp_path_factory.mktemp("report") / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error"]
         options = ["-rsE", f"--rootdir={SAMPLES}", f"--junitxml={report}"]
