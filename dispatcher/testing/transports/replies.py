@@ -13,6 +13,8 @@ BREAKS: dict[str, Step] = {
     "not-http": Raw(b"hello\r\n\r\n"),
     "cut-in-the-status": Raw(b"HTTP/1.1 20"),
 }
+# Libraries warn of it, with the URL.
+BAD_HEADERS = Raw(b"HTTP/1.1 401 No\r\nX: y\r\nno header\r\n\r\n")
 USELESS: dict[str, Any] = {
     "empty": b"",
     "no-object": "[]",
