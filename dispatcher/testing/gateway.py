@@ -78,7 +78,8 @@ class ScriptedGateway:
                 self._start(self._serve, connection)
 
     def _serve(self, connection: socket.socket) -> None:
-        with suppress(OSError), connection, connection.makefile("rb") as stream:
+        # ValueError: what came is no HTTP.
+        with suppress(OSError, ValueError), connection, connection.makefile("rb") as stream:
             while not self._ended.is_set() and self._answer(connection, stream):
                 pass
         self._connections.discard(connection)
@@ -88,7 +89,7 @@ class ScriptedGateway:
         first = stream.peek(1)
         if not first:
             return False
-        path = first.partition(b"\r\n")[0].decode("latin-1").split(" ")[1]
+        path = [*first.partition(b"\r\n")[0].decode("latin-1").split(" "), ""][1]
         step = self._aside[path] if path in self._aside else self._next_step()
         if step is Fault.CLOSE_BEFORE_READING:
             return False

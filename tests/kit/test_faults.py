@@ -46,8 +46,10 @@ def test_a_fault_is_found_by_name(failed: dict[str, set[str]], kind: str, test: 
     assert test in failed[kind]
 
 
-def test_a_transport_without_fault_passes(run_samples: Callable[..., Any]) -> None:
-    ended = run_samples("pigeons.py", "Faultless")
+def test_transports_without_fault_pass(run_samples: Callable[..., Any]) -> None:
+    sends = ("success_gives_the_receipt", "a_broken_connection_is_not_retried", "throttled")
+    greeted = (f"OpensASession::test_{test}" for test in sends)
+    ended = run_samples("pigeons.py", "Faultless", "GetsNoIds", *greeted)
     assert not ended.failed, ended.said
     assert " passed" in ended.said
 

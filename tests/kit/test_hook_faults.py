@@ -25,6 +25,7 @@ FAULTS = {
     " it_survives_any_payload it_survives_any_message",
     "Words": "",
     "AssumesText": "it_is_pure it_survives_a_source_that_is_nothing",
+    "LateImport": "",
     "Mute": "bad_ones_are_found",
 }
 

@@ -84,7 +84,7 @@ def _error(status: int, words: str) -> Reply:
 
 
 class TestBot(TransportContract):
-    token = "marker-token-123:abc"  # as it is in a URL, too
+    token = 'marker"token|{123}'  # a URL writes it in another way
     accepted = Reply(200, {"ok": True, "result": {"message_id": 17}})
     accepted_id = "17"
     uploaded = Reply(200, {"ok": True, "result": {"file_id": "f1"}})
@@ -97,12 +97,6 @@ class TestBot(TransportContract):
 
     def make(self, url: str) -> Bot:
         return Bot(BotSettings(base_url=url, token=self.token, read_timeout=0.3))
-
-
-class TestQuotedBot(TestBot):
-    """A URL writes this token in another way."""
-
-    token = 'marker"token|{123}'
 
     def test_no_form_of_the_token_shows(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level("DEBUG")

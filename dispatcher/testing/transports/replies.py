@@ -27,10 +27,11 @@ USELESS: dict[str, Any] = {
 
 
 def without_id(value: Any, identifier: str) -> Iterator[Any]:
-    """An accepted body in which, in the place of the id, stands what is none."""
+    """A JSON body in which, in the place of the id, stands what is none; nothing if it has none."""
     others: list[Any] = [None, "", " ", {}, [], True]
     for instead in others:
-        yield _replaced(value, identifier, instead)
+        if (body := _replaced(value, identifier, instead)) != value:
+            yield body
 
 
 def _replaced(value: Any, old: str, new: Any) -> Any:

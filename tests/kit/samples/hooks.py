@@ -205,3 +205,15 @@ class TestMute(WordsContract):
             return "no"
 
     plugin = Plugin()
+
+
+class TestLateImport(WordsContract):
+    """Without fault: it loads what it needs when it is asked."""
+
+    class Plugin(Words):
+        def sentence(self) -> str:
+            from xmlrpc import server
+
+            return f'do not write "free" on a {server.__name__}'
+
+    plugin = Plugin()

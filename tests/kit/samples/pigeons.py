@@ -298,3 +298,28 @@ class TestForgets(TransportContract):
 
     def make(self, url: str) -> Pigeon:
         return Pigeon(PigeonSettings(base_url=url))
+
+
+class TestGetsNoIds(Contract):
+    """Without fault, at a gateway that says yes and no more."""
+
+    class kind(Pigeon):
+        numbers = count(1)
+
+        def accepted_id(self, body: bytes) -> str:
+            return f"message-{next(self.numbers)}"
+
+    answers_with_id = False
+    uploaded = None
+    accepted = Reply(204)
+
+
+class TestOpensASession(Contract):
+    """Without fault, at a gateway that wants to be greeted first."""
+
+    class kind(Pigeon):
+        def send(self, payload: Payload) -> Receipt:
+            self.post("/session", b"", {})
+            return super().send(payload)
+
+    aside: ClassVar = {"/session": Reply(200, {"id": "s1"})}
