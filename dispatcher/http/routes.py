@@ -7,16 +7,13 @@ from urllib.parse import urlsplit
 
 from dispatcher.http.dialect import Dialect, Path
 
-# Stands in a URL's path for the account's token; of letters that no part of requests changes.
-TOKEN = "~token~"
-
 
 class Route(NamedTuple):
     """Where requests of one kind go, and what their answers look like.
 
     `setting`: the setting that holds the address. `identifier`: where a success has the new id.
     `repeatable`: doing it twice does no harm, so an unknown outcome may be tried again. Timeouts
-    are seconds. Where a gateway wants the token in the path, `url` has `TOKEN` in its place.
+    are seconds. A token in the path may be there as it is, or as `masking.HIDDEN`.
     """
 
     url: str

@@ -1,6 +1,6 @@
 """Connections of which urllib3 logs nothing that is secret, at whatever level.
 
-It logs the path of every request and repeats it in its errors. So `Route.url` has a word in the
+It logs the path of every request and repeats it in its errors. So what it gets has `HIDDEN` in the
 place of a token, and only the connection, when it writes the request, puts the token there. It also
 logs headers of an answer that it cannot read, in which a gateway may say back what it was sent.
 
@@ -15,18 +15,21 @@ from typing import Any
 from pydantic import SecretStr
 from urllib3.connectionpool import ConnectionPool
 
-from dispatcher.http.routes import TOKEN
+from dispatcher.http.masking import HIDDEN
 
 
 def keep_quiet(pool: ConnectionPool, token: SecretStr) -> None:
-    """Have all connections of a pool, which has none yet, show the token to the gateway alone."""
+    """Have all connections of a pool, which has none yet, show the token to the gateway alone.
+
+    `token`: as a URL has it.
+    """
     kind: Any = pool.ConnectionCls  # type: ignore[attr-defined] # of HTTP(S)ConnectionPool
 
     class Connection(kind):  # type: ignore[misc]
         response_class = _Answer
 
         def putrequest(self, method: str, url: str, *more: Any, **options: Any) -> None:
-            written = url.replace(TOKEN, token.get_secret_value())
+            written = url.replace(HIDDEN, token.get_secret_value())
             super().putrequest(method, written, *more, **options)
 
     pool.ConnectionCls = Connection  # type: ignore[attr-defined]

@@ -12,7 +12,8 @@ from pydantic_settings import SettingsConfigDict
 
 from dispatcher import OutcomeUnknown, Receipt
 from dispatcher.http.dialect import Dialect
-from dispatcher.http.routes import TOKEN, Route
+from dispatcher.http.masking import HIDDEN
+from dispatcher.http.routes import Route
 from dispatcher.http.settings import HttpSettings
 from dispatcher.http.transport import HttpTransport
 
@@ -72,11 +73,11 @@ def test_the_token_is_put_into_the_path_by_the_connection_alone(
     caplog.set_level(logging.DEBUG)
     sender = Paths(Settings(token=SECRET))
     base = f"http://127.0.0.1:{server.server_port}"
-    for path in (f"/plain/{TOKEN}/x", f"/other/{TOKEN}", "/none", f"/plain/{TOKEN}/x"):
+    for path in (f"/plain/{HIDDEN}/x", f"/other/{SECRET}", "/none", f"/plain/{HIDDEN}/x"):
         assert Receipt(id=sender.post_json(sender.route(base + path), {})).id == "1"
     asked = server.asked  # type: ignore[attr-defined]
     assert asked == [f"/plain/{SECRET}/x", f"/other/{SECRET}", "/none", f"/plain/{SECRET}/x"]
-    assert f'"POST /plain/{TOKEN}/x HTTP/1.1" 200' in caplog.text
+    assert f'"POST /plain/{HIDDEN}/x HTTP/1.1" 200' in caplog.text
     assert SECRET not in caplog.text
     assert SECRET not in f"{vars(sender._client())}{vars(sender)}"
 

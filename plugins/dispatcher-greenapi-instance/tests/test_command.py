@@ -114,4 +114,4 @@ def test_not_even_with_everything_logged(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     done = dispatcher("send", "--json")
     assert done.returncode == 0, done.stderr
-    assert "POST /waInstance1101000001/sendMessage/~token~ HTTP/1.1" in done.stderr
+    assert "POST /waInstance1101000001/sendMessage/*** HTTP/1.1" in done.stderr

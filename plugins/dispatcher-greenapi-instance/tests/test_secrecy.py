@@ -93,7 +93,7 @@ def test_what_is_accepted_shows_it_neither(
 ) -> None:
     make(gateway.url).send(TEXT)
     assert TOKEN in gateway.requests[0].path
-    assert '"POST /waInstance1101000001/sendMessage/~token~ HTTP/1.1" 200' in caplog.text
+    assert '"POST /waInstance1101000001/sendMessage/*** HTTP/1.1" 200' in caplog.text
 
 
 def test_an_id_that_says_it_is_masked(make: Make, gateway: ScriptedGateway) -> None:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from dispatcher import AccountRefused, NotSent, OutcomeUnknown, Refused
 from dispatcher.http.answers import Answer
 from dispatcher.http.dialect import BY_STATUS, BY_STATUS_WITHOUT_CODE, HINTS, Dialect, Verdict
-from dispatcher.http.routes import TOKEN, Route
+from dispatcher.http.masking import HIDDEN
+from dispatcher.http.routes import Route
 
 if TYPE_CHECKING:
     from dispatcher_greenapi_instance.settings import InstanceSettings
@@ -76,7 +77,7 @@ def _route(
 ) -> Route:
     address = getattr(settings, setting)
     return Route(
-        url=f"{address}/waInstance{settings.id_instance}/{method}/{TOKEN}",
+        url=f"{address}/waInstance{settings.id_instance}/{method}/{HIDDEN}",
         setting=setting,
         identifier=(field,),
         dialect=DIALECT,
