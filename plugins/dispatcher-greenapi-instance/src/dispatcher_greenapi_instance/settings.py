@@ -11,8 +11,8 @@ from pydantic_settings import SettingsConfigDict
 from dispatcher import ConfigError
 from dispatcher.http.settings import HttpSettings, Rate, Url
 
-# It becomes a part of a path, where other letters would have to be written in another way, and
-# then would not be recognised where it must not be shown.
+# It becomes a part of a path, where other letters mean something else, or are written in a way in
+# which a gateway that says them back would not be understood.
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
 
 

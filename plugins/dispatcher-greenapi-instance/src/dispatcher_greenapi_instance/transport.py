@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from dispatcher import Attachment, MediaId, Message, NotSent, Payload, Problem, Receipt, Upload
 from dispatcher.http.files import content_type, opened
-from dispatcher.http.transport import HttpTransport
+from dispatcher.http.transport import HttpTransport, late_settings
 from dispatcher_greenapi_instance import payload as payloads
 from dispatcher_greenapi_instance import routes, rules
-from dispatcher_greenapi_instance.settings import InstanceSettings
 
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
@@ -27,7 +26,9 @@ class GreenApiInstance(HttpTransport):
     """WhatsApp messages through an instance of Green API; its token is in the path of each URL."""
 
     name: ClassVar[str] = "greenapi-instance"
-    Settings: ClassVar[type[BaseSettings]] = InstanceSettings
+    Settings: ClassVar[type[BaseSettings]] = late_settings(
+        "dispatcher_greenapi_instance.settings", "InstanceSettings"
+    )
 
     def build(self, message: Message, attachment: Attachment | None) -> Payload:
         """The body of sendMessage or sendFileByUrl."""

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, ClassVar
 from dispatcher import Attachment, MediaId, Message, NotSent, Payload, Problem, Receipt, Upload
 from dispatcher.http.files import CheckedStream, content_type, opened
 from dispatcher.http.routes import Route
-from dispatcher.http.transport import HttpTransport
+from dispatcher.http.transport import HttpTransport, late_settings
 from dispatcher_whatsapp_cloud import payload as payloads
 from dispatcher_whatsapp_cloud import rules
 from dispatcher_whatsapp_cloud.services import Service
-from dispatcher_whatsapp_cloud.settings import CloudSettings
 
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
@@ -26,7 +25,9 @@ class WhatsAppCloud(HttpTransport):
     """WhatsApp messages through Meta's Cloud API, or a service of its shape."""
 
     name: ClassVar[str] = "whatsapp-cloud"
-    Settings: ClassVar[type[BaseSettings]] = CloudSettings
+    Settings: ClassVar[type[BaseSettings]] = late_settings(
+        "dispatcher_whatsapp_cloud.settings", "CloudSettings"
+    )
 
     def build(self, message: Message, attachment: Attachment | None) -> Payload:
         """The body of `POST …/messages`."""
