@@ -1,18 +1,13 @@
-"""For tests of your own: `from dispatcher.testing import sandbox` in a conftest.py.
-
-def test_welcome(sandbox):
-    subprocess.run(["dispatcher", "send", "manifests/welcome.toml"], check=True)
-    [message] = sandbox.wait(1)
-    assert message["payload"]["text"]["body"] == "Hello!"
-"""
+"""pytest fixtures: the local Green API, and a server that does what a script says."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import pytest
 
 from dispatcher.sandbox.process import SandboxProcess
-
-__all__ = ["SandboxProcess", "sandbox"]
+from dispatcher.testing.gateway import ScriptedGateway
 
 _RUNNING = pytest.StashKey[SandboxProcess]()
 
@@ -39,3 +34,10 @@ def _running(config: pytest.Config) -> SandboxProcess:
         config.stash[_RUNNING] = started
         config.add_cleanup(lambda: started.__exit__(None, None, None))
     return config.stash[_RUNNING]
+
+
+@pytest.fixture
+def scripted_gateway() -> Iterator[ScriptedGateway]:
+    """A server on loopback that answers 200 and an empty body until `script` says otherwise."""
+    with ScriptedGateway() as gateway:
+        yield gateway

@@ -1,0 +1,48 @@
+"""The testing kit for projects and plugins; it needs pytest.
+
+`sandbox`, `scripted_gateway`                         fixtures: import them in a conftest.py
+`message`, `upload`, `manifest`, `plan`, `registry`   what a test begins with
+`Recording`                                           a plugin: its transport remembers all
+`ScriptedGateway`, `Reply`, `Fault`, `Raw`            an HTTP server that does as it is told
+`TransportContract`, `SourceContract`, `TransformerContract`, `ValidatorContract`
+                                                      tests to derive from: what holds for each
+
+def test_welcome(sandbox):
+    subprocess.run(["dispatcher", "send", "manifests/welcome.toml"], check=True)
+    [message] = sandbox.wait(1)
+    assert message["payload"]["text"]["body"] == "Hello!"
+"""
+
+from dispatcher.sandbox.process import SandboxProcess
+from dispatcher.testing.fixtures import sandbox, scripted_gateway
+from dispatcher.testing.gateway import ScriptedGateway
+from dispatcher.testing.making import Plan, manifest, message, plan, registry, upload
+from dispatcher.testing.recording import Recording, RecordingTransport
+from dispatcher.testing.script import Fault, Raw, Reply, Request
+from dispatcher.testing.sources import SourceContract
+from dispatcher.testing.transformers import TransformerContract
+from dispatcher.testing.transports import TransportContract
+from dispatcher.testing.validators import ValidatorContract
+
+__all__ = [
+    "Fault",
+    "Plan",
+    "Raw",
+    "Recording",
+    "RecordingTransport",
+    "Reply",
+    "Request",
+    "SandboxProcess",
+    "ScriptedGateway",
+    "SourceContract",
+    "TransformerContract",
+    "TransportContract",
+    "ValidatorContract",
+    "manifest",
+    "message",
+    "plan",
+    "registry",
+    "sandbox",
+    "scripted_gateway",
+    "upload",
+]

@@ -1,0 +1,94 @@
+"""What a hook must not do while it is asked: connect, start programs, write, read elsewhere.
+
+Python's audit events tell it, whichever function is called for it.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+_NETWORK = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto")
+_PROGRAMS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork")
+_CODE = (".py", ".pyc", ".so", ".pyd", ".pth")  # what an import reads
+_CHANGES = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree")
+
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_WATCHES: list[Watch] = []
+_LISTENING: list[bool] = []
+
+
+@dataclass
+class Watch:
+    """What was seen. `opened`: files that were read; `forbidden`: sentences."""
+
+    thread: int
+    opened: list[Path] = field(default_factory=list)
+    forbidden: list[str] = field(default_factory=list)
+
+    def notice(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """Note an event; what no hook may do is kept from happening."""
+        if event == "open":
+            self._open(*arguments)
+        elif event in _NETWORK or event == "socket.__new__":
+            self._forbid(f"it used the network ({event})")
+        elif event in _PROGRAMS:
+            self._forbid(f"it started a program ({event})")
+        elif event in _CHANGES:
+            self._forbid(f"it changed files ({event})")
+
+    def require_pure(self, *folders: Path) -> None:
+        """Fail if anything forbidden was done, or a file outside of these folders was read."""
+        assert not self.forbidden, f"a hook is pure, but {self.forbidden[0]}"
+        inside = [folder.resolve() for folder in folders]
+        for path in self.opened:
+            known = any(path.resolve().is_relative_to(folder) for folder in inside)
+            assert known, f"a hook is pure, but it opened {path}"
+
+    def _open(self, path: Any, mode: str | None, flags: int) -> None:
+        if not isinstance(path, (str, bytes)) or (flags & _WRITES == 0 and _by_import(path)):
+            return
+        if flags & _WRITES:
+            self._forbid(f"it wrote a file ({path!r})")
+        self.opened.append(Path(path if isinstance(path, str) else path.decode()))
+
+    def _forbid(self, what: str) -> None:
+        self.forbidden.append(what)
+        raise PermissionError(f"{what}, which a hook must not")
+
+
+@contextmanager
+def watched() -> Iterator[Watch]:
+    """Watch what this thread does; what a hook must not do fails with PermissionError."""
+    _listen()
+    mimetypes.init()  # reads the system's tables, once
+    watch = Watch(threading.get_ident())
+    _WATCHES.append(watch)
+    try:
+        yield watch
+    finally:
+        _WATCHES.remove(watch)
+
+
+def _by_import(path: str | bytes) -> bool:
+    return str(path).rstrip("'").endswith(_CODE)
+
+
+def _listen() -> None:
+    """Ask Python for its events, once: nobody can stop listening."""
+    if not _LISTENING:
+        _LISTENING.append(True)
+        sys.addaudithook(_hear)
+
+
+def _hear(event: str, arguments: tuple[Any, ...]) -> None:
+    for watch in _WATCHES:
+        if watch.thread == threading.get_ident():
+            watch.notice(event, arguments)

@@ -1,0 +1,97 @@
+"""A transport that sends nothing and remembers everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from dispatcher.hookspecs import Transport, hookimpl
+from dispatcher.models import (
+    Attachment,
+    Link,
+    MediaId,
+    Message,
+    Payload,
+    Problem,
+    Receipt,
+    Upload,
+)
+
+
+class RecordingSettings(BaseSettings):
+    """It has none."""
+
+    model_config = SettingsConfigDict(env_prefix="RECORDING_", extra="forbid")
+
+
+class RecordingTransport:
+    """`transport = "recording"`: takes every message and file.
+
+    `payloads`, `uploads`: what it was given, in order. Receipts are "recorded-1", "recorded-2", …
+    """
+
+    name: ClassVar[str] = "recording"
+    Settings: ClassVar[type[BaseSettings]] = RecordingSettings
+    plans_without_settings: ClassVar[bool] = True
+
+    def __init__(self, settings: BaseSettings | None = None) -> None:
+        self.payloads: list[Payload] = []
+        self.uploads: list[Upload] = []
+
+    def build(self, message: Message, attachment: Attachment | None) -> Payload:
+        """The recipient and the content, as the manifest has them."""
+        content = message.content.model_dump(exclude_none=True)
+        if content.pop("source", None) is not None or attachment is not None:
+            content.update(_attached(attachment))
+        return {"to": message.to, "type": message.type, message.type: content}
+
+    def check(self, payload: Payload, attachment: Attachment | None) -> Iterable[Problem]:
+        """It has no limits."""
+        return []
+
+    def upload(self, file: Upload) -> MediaId:
+        """Remember a file."""
+        self.uploads.append(file)
+        return MediaId(id=f"uploaded-{file.sha256[:8]}")
+
+    def send(self, payload: Payload) -> Receipt:
+        """Remember a payload."""
+        self.payloads.append(payload)
+        return Receipt(id=f"recorded-{len(self.payloads)}")
+
+
+def _attached(attachment: Attachment | None) -> dict[str, object]:
+    match attachment:
+        case Upload():
+            return {"id": attachment.reference}
+        case MediaId():
+            return {"id": attachment.id}
+        case Link(provider=None):
+            return {"link": attachment.url}
+        case Link():
+            return {"link": attachment.url, "provider": {"name": attachment.provider}}
+        case None:
+            return {}
+
+
+class Recording:
+    """The plugin that offers it: `recording = Recording(); registry(recording)`.
+
+    `payloads`, `uploads`: of all its transports.
+    """
+
+    def __init__(self) -> None:
+        self.payloads: list[Payload] = []
+        self.uploads: list[Upload] = []
+
+    @hookimpl
+    def dispatcher_transports(self) -> Iterable[type[Transport]]:
+        recording = self
+
+        class Shared(RecordingTransport):
+            def __init__(self, settings: BaseSettings | None = None) -> None:
+                self.payloads, self.uploads = recording.payloads, recording.uploads
+
+        return [Shared]

@@ -1,0 +1,158 @@
+"""What an author says of a transport, and what all tests of the contract begin with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from typing import Any, ClassVar
+
+import pytest
+
+from dispatcher.errors import DeliveryError
+from dispatcher.hookspecs import Transport
+from dispatcher.models import Payload, Upload
+from dispatcher.testing import making, saying
+from dispatcher.testing.gateway import ScriptedGateway
+from dispatcher.testing.script import Reply, Request, Step
+
+_LISTS = ("refused", "account_refused", "not_sent", "throttled", "unknown")
+URL = "http://127.0.0.1:9"  # nobody is asked there
+
+_NOT_HTTP = "it does not speak HTTP: http = False"
+
+
+class Situation:
+    """What an author says; what is missing fails the tests that need it, what is () skips them.
+
+    `token`: what no error, log or repr may show; None: there is none.
+    `accepted`, `accepted_id`: the answer to a message that is accepted, and the id in it. With
+    `answers_with_id = False` every 2xx will do.
+    `uploaded`, `uploaded_id`: the same for a file; None: it takes no files.
+    `refused`, `account_refused`, `not_sent`, `throttled`, `unknown`: answers that mean this, with
+    their words, so that it can be seen whether those show a token. `throttled` are `NotSent` with
+    `throttled=True` and with the wait that their Retry-After asks for.
+    `http`: False for a transport that does not speak HTTP/1.1 to the URL that `make` gets; then
+    only its interface is tested.
+    `patience`: seconds within which it must have given up waiting for an answer.
+    `aside`: answers to requests that are neither messages nor files, by path: a session, say.
+    """
+
+    token: ClassVar[str | None]
+    accepted: ClassVar[Reply]
+    accepted_id: ClassVar[str]
+    answers_with_id: ClassVar[bool] = True
+    uploaded: ClassVar[Reply | None]
+    uploaded_id: ClassVar[str]
+    refused: ClassVar[Sequence[Reply]]
+    account_refused: ClassVar[Sequence[Reply]]
+    not_sent: ClassVar[Sequence[Reply]]
+    throttled: ClassVar[Sequence[Reply]]
+    unknown: ClassVar[Sequence[Reply]]
+    http: ClassVar[bool] = True
+    patience: ClassVar[float] = 10
+    aside: ClassVar[Mapping[str, Step]] = {}
+
+    def make(self, url: str) -> Transport:
+        """A transport with `token` that speaks to a gateway at `url`, and waits for it briefly."""
+        raise NotImplementedError("the contract needs make(self, url)")
+
+    def make_without_credentials(self) -> Transport:
+        """The same transport, of an environment that says nothing."""
+        kind: Any = type(self.make(URL))
+        made: Transport = kind(kind.Settings())
+        return made
+
+    def payload(self) -> Payload:
+        """What is sent in the tests."""
+        return self.make(URL).build(making.message(), None)
+
+    def file(self) -> Upload:
+        """A small file, which is uploaded in the tests."""
+        return making.upload()
+
+    def received(self, request: Request) -> bytes:
+        """What a request brought of a file; more may stand around it, as in a form."""
+        return request.body
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """One test for each answer that was listed."""
+        for name in {*_LISTS, "listed"} & {*metafunc.fixturenames}:
+            metafunc.parametrize(name, self._cases(name))
+
+    def _cases(self, name: str) -> Iterable[Any]:
+        if not self.http:
+            return [saying.skipped(_NOT_HTTP, name)]
+        if name == "listed":
+            return [case for each in _LISTS for case in self._cases(each)]
+        return saying.cases(self, name, lambda reply: f"-{reply.status}")
+
+    @pytest.fixture(autouse=True)
+    def _surroundings(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """No test meets the developer's account, proxies or certificates."""
+        config = getattr(type(self.make(URL)).Settings, "model_config", {})
+        prefix = str(config.get("env_prefix", "")).lower()
+        for name in list(os.environ):
+            ours = bool(prefix) and name.lower().startswith(prefix)
+            if ours or name.lower().endswith(("_proxy", "_ca_bundle")):
+                monkeypatch.delenv(name)
+        monkeypatch.setenv("NETRC", os.devnull)
+
+    @pytest.fixture
+    def gateway(self) -> Iterator[ScriptedGateway]:
+        """The gateway to which the transport speaks; it accepts everything until told otherwise."""
+        if not self.http:
+            pytest.skip(_NOT_HTTP)
+        accepted = saying.said(self, "accepted")
+        with ScriptedGateway(accepted, aside=self.aside, patience=self.patience) as gateway:
+            yield gateway
+
+    @pytest.fixture
+    def transport(self, gateway: ScriptedGateway) -> Iterator[Transport]:
+        """The transport in question; closed at the end if it can be."""
+        made = self.make(gateway.url)
+        close = getattr(made, "close", None)
+        if close is None:
+            yield made
+        else:
+            with closing(made):  # type: ignore[type-var] # it has `close`
+                yield made
+
+    @pytest.fixture
+    def secret(self) -> str:
+        """The token."""
+        token: str | None = saying.said(self, "token")
+        if token is None:
+            pytest.skip("it has no token: token = None")
+        return token
+
+    @pytest.fixture
+    def uploaded_reply(self) -> Reply:
+        """The answer to an upload."""
+        reply: Reply | None = saying.said(self, "uploaded")
+        if reply is None:
+            pytest.skip("it takes no uploads: uploaded = None")
+        return reply
+
+
+def failure(action: Callable[[], object]) -> DeliveryError:
+    """The error of `dispatcher.errors` in which an attempt ends; anything else fails the test."""
+    try:
+        result = action()
+    except DeliveryError as error:
+        return error
+    except Exception as error:
+        kind = type(error).__name__
+        pytest.fail(f"it raised {kind}, which is no outcome: {error}")
+    pytest.fail(f"it returned {result!r}, but nothing says that this was accepted")
+
+
+def outcome(action: Callable[[], object]) -> type[DeliveryError]:
+    """The class of that error."""
+    return type(failure(action))
+
+
+def attempt(action: Callable[[], object]) -> None:
+    """Do it, however it ends."""
+    with suppress(DeliveryError):
+        action()
