@@ -54,6 +54,16 @@ def test_nobody_imports_the_command_line() -> None:
     assert importers == {"cli", "__main__.py"}
 
 
+def test_nobody_imports_the_testing_kit() -> None:
+    importers = {
+        path.relative_to(PACKAGE).parts[0]
+        for path in PACKAGE.rglob("*.py")
+        for module, _ in imports(path)
+        if module.startswith("dispatcher.testing")
+    }
+    assert importers == {"testing"}
+
+
 def test_builtins_import_what_a_third_party_may_import() -> None:
     """The package's public names and what transports over HTTP share; else their own modules."""
     for path in modules("builtin"):

@@ -23,6 +23,7 @@ from dispatcher.http.answers import Answer
 from dispatcher.http.dialect import Verdict
 from dispatcher.http.failures import AnswerTooLarge
 from dispatcher.http.files import Body
+from dispatcher.http.masking import Mask, keep_out_of_logs
 from dispatcher.http.routes import Route
 from dispatcher.http.settings import is_loopback
 
@@ -107,7 +108,8 @@ class Client:
 
     def __init__(self, token: SecretStr, identity: Callable[[], Mapping[str, str]]) -> None:
         self.pid = os.getpid()
-        self._token, self._identity = token, Identity(identity)
+        self._mask, self._identity = Mask(token), Identity(identity)
+        keep_out_of_logs(token, self._mask)
         self._prepared: dict[str, Prepared] = {}
         self._session = requests.Session()
         # Not what HTTP/1.1 takes for granted: every line is written, and read, for every message.
@@ -192,7 +194,7 @@ class Client:
         shown = text
         if not text.isprintable():
             shown = "".join(letter for letter in text if letter.isprintable())
-        return shown.replace(self._token.get_secret_value(), "***")
+        return self._mask(shown)
 
 
 def _read(response: requests.Response) -> Answer:

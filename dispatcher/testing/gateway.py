@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import BufferedReader
-from typing import Self
+from typing import IO, Self
 
 from dispatcher.testing.script import Doing, Fault, Raw, Reply, Request, Step
 from dispatcher.testing.wire import read_request
@@ -33,6 +33,7 @@ class ScriptedGateway:
         self._threads: list[threading.Thread] = []
         self._connections: set[socket.socket] = set()
         self.requests: list[Request] = []
+        self._stored: list[IO[bytes]] = []
         self.script(*steps)
 
     def script(self, *steps: Step) -> None:
@@ -60,9 +61,9 @@ class ScriptedGateway:
         self._forget()
 
     def _forget(self) -> None:
-        for request in self.requests:
-            request.stored.close()
-        self.requests = []
+        for stored in self._stored:
+            stored.close()
+        self._stored, self.requests = [], []
 
     def _start(self, work: object, *arguments: object) -> None:
         thread = threading.Thread(target=work, args=arguments, daemon=True)  # type: ignore[arg-type]
@@ -77,7 +78,8 @@ class ScriptedGateway:
                 self._start(self._serve, connection)
 
     def _serve(self, connection: socket.socket) -> None:
-        with suppress(OSError), connection, connection.makefile("rb") as stream:
+        # ValueError: what came is no HTTP.
+        with suppress(OSError, ValueError), connection, connection.makefile("rb") as stream:
             while not self._ended.is_set() and self._answer(connection, stream):
                 pass
         self._connections.discard(connection)
@@ -87,15 +89,16 @@ class ScriptedGateway:
         first = stream.peek(1)
         if not first:
             return False
-        path = first.partition(b"\r\n")[0].decode("latin-1").split(" ")[1]
+        path = [*first.partition(b"\r\n")[0].decode("latin-1").split(" "), ""][1]
         step = self._aside[path] if path in self._aside else self._next_step()
         if step is Fault.CLOSE_BEFORE_READING:
             return False
         request = read_request(stream)
         if request is None:
             return False
-        if path not in self._aside:
-            with self._lock:
+        with self._lock:
+            self._stored.append(request.stored)
+            if path not in self._aside:
                 self.requests.append(request)
         return self._do(step(request) if callable(step) else step, connection)
 

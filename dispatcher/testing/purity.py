@@ -13,11 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from sysconfig import get_path
 from typing import Any
 
 _NETWORK = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto")
 _PROGRAMS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork")
-_CODE = (".py", ".pyc", ".so", ".pyd", ".pth")  # what an import reads
+# What an import reads: code, wherever it is, and all that comes with installed packages.
+_CODE = (".py", ".pyc", ".so", ".pyd", ".pth")
+_PACKAGES = tuple({get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _CHANGES = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree")
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -35,6 +38,8 @@ class Watch:
 
     def notice(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Note an event; what no hook may do is kept from happening."""
+        if arguments and "__pycache__" in str(arguments[0]):
+            return  # an import keeps what it compiled
         if event == "open":
             self._open(*arguments)
         elif event in _NETWORK or event == "socket.__new__":
@@ -57,7 +62,7 @@ class Watch:
             return
         if flags & _WRITES:
             self._forbid(f"it wrote a file ({path!r})")
-        self.opened.append(Path(path if isinstance(path, str) else path.decode()))
+        self.opened.append(Path(os.fsdecode(path)))
 
     def _forbid(self, what: str) -> None:
         self.forbidden.append(what)
@@ -78,7 +83,8 @@ def watched() -> Iterator[Watch]:
 
 
 def _by_import(path: str | bytes) -> bool:
-    return str(path).rstrip("'").endswith(_CODE)
+    name = os.fsdecode(path)
+    return name.endswith(_CODE) or name.startswith(_PACKAGES)
 
 
 def _listen() -> None:

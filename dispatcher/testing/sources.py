@@ -17,18 +17,8 @@ from dispatcher.testing.purity import watched
 Expected = Attachment | Callable[[Attachment], bool]
 # What people write, and what breaks parsers: whoever does not know a source says None.
 _ODD = (
-    *("", " ", ".", "..", "/", "\x00", "a\nb", "😃", "a" * 5000, "..\\..\\a", "../" * 99, "~"),
-    *(
-        "http://",
-        "://",
-        ":",
-        "a:b",
-        "//host/a",
-        "file:///etc/passwd",
-        "https://[::1",
-        "ſ3://a",
-        "%",
-    ),
+    *("", " ", "\x00", "a\nb", "a" * 5000, "../" * 99),
+    *". .. / ~ % 😃 ..\\..\\a http:// :// : a:b //host/a file:///etc/passwd https://[::1 ſ3://a".split(),
 )
 
 

@@ -24,7 +24,7 @@ class Answers(Situation):
     ) -> None:
         receipt = transport.send(self.payload())
         assert isinstance(receipt, Receipt), f"send gave {receipt!r}"
-        assert receipt.id == saying.said(self, "accepted_id")
+        assert receipt.id == saying.said(self, "accepted_id") or not self.answers_with_id
         assert gateway.attempts == 1, f"it made {gateway.attempts} requests for one message"
 
     def test_refused(self, gateway: ScriptedGateway, transport: Transport, refused: Reply) -> None:
@@ -80,7 +80,10 @@ class Answers(Situation):
     def test_what_is_no_id_is_unknown(self, gateway: ScriptedGateway, transport: Transport) -> None:
         self._needs_an_id()
         accepted, identifier = saying.said(self, "accepted"), saying.said(self, "accepted_id")
-        for body in replies.without_id(accepted.body, identifier):
+        bodies = list(replies.without_id(accepted.body, identifier))
+        if not bodies:
+            pytest.skip("the id is in no JSON")
+        for body in bodies:
             gateway.script(Reply(accepted.status, body))
             assert outcome(lambda: transport.send(self.payload())) is OutcomeUnknown, body
 

@@ -88,7 +88,7 @@ class Connections(Situation):
         with ThreadPoolExecutor(2) as pool:
             running = [pool.submit(send_many) for _ in range(2)]
             ids = [identifier for each in running for identifier in each.result()]
-        assert set(ids) == {saying.said(self, "accepted_id")}
+        assert set(ids) == {saying.said(self, "accepted_id")} or not self.answers_with_id
         assert gateway.attempts == len(gateway.requests) == 2 * _EACH
 
 

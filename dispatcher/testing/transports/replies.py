@@ -13,6 +13,8 @@ BREAKS: dict[str, Step] = {
     "not-http": Raw(b"hello\r\n\r\n"),
     "cut-in-the-status": Raw(b"HTTP/1.1 20"),
 }
+# Libraries warn of it, with the URL.
+BAD_HEADERS = Raw(b"HTTP/1.1 401 No\r\nX: y\r\nno header\r\n\r\n")
 USELESS: dict[str, Any] = {
     "empty": b"",
     "no-object": "[]",
@@ -25,10 +27,11 @@ USELESS: dict[str, Any] = {
 
 
 def without_id(value: Any, identifier: str) -> Iterator[Any]:
-    """An accepted body in which, in the place of the id, stands what is none."""
+    """A JSON body in which, in the place of the id, stands what is none; nothing if it has none."""
     others: list[Any] = [None, "", " ", {}, [], True]
     for instead in others:
-        yield _replaced(value, identifier, instead)
+        if (body := _replaced(value, identifier, instead)) != value:
+            yield body
 
 
 def _replaced(value: Any, old: str, new: Any) -> Any:

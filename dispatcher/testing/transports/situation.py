@@ -26,8 +26,8 @@ class Situation:
     """What an author says; what is missing fails the tests that need it, what is () skips them.
 
     `token`: what no error, log or repr may show; None: there is none.
-    `accepted`, `accepted_id`: the answer to a message that is accepted, and the id in it. With
-    `answers_with_id = False` every 2xx will do.
+    `accepted`, `accepted_id`: the answer to a message that is accepted, and the id in it.
+    `answers_with_id`: False where the gateway gives none, and every 2xx is a success.
     `uploaded`, `uploaded_id`: the same for a file; None: it takes no files.
     `refused`, `account_refused`, `not_sent`, `throttled`, `unknown`: answers that mean this, with
     their words, so that it can be seen whether those show a token. `throttled` are `NotSent` with

@@ -1,0 +1,68 @@
+"""The contract of transports finds each fault, and says by its name which it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+# A transport with a fault, and the tests that fail for it.
+FAULTS = {
+    "Retries": "a_broken_connection_is_not_retried a_broken_gateway_is_not_retried",
+    "Hopes": "a_broken_gateway_is_unknown",
+    "Follows": "a_redirect_is_not_followed",
+    "TellsInErrors": "no_answer_shows_the_token no_reflected_token_shows",
+    "TellsInCauses": "no_refused_connection_shows_the_token no_broken_connection_shows_the_token",
+    "TellsLogs": "no_log_shows_the_token",
+    "TellsInRepr": "no_object_shows_the_token",
+    "Echoes": "no_answer_shows_the_token no_reflected_token_shows",
+    "Swallows": "an_upload_streams",
+    "TrustsFiles": "an_upload_streams a_changed_file_is_refused a_missing_file_is_refused",
+    "LosesUploads": "a_broken_upload_is_not_unknown a_useless_answer_is_not_unknown",
+    "Believes": "success_without_an_id_is_unknown what_is_no_id_is_unknown",
+    "Waits": "a_broken_connection_is_unknown",
+    "Hurries": "throttled",
+    "Counts": "build_is_pure",
+    "Scribbles": "check_is_pure",
+    "Asks": "check_is_pure",
+    "NeedsTheToken": "it_loads_without_credentials",
+    "RaisesItsOwn": "refused account_refused throttled unknown a_broken_gateway_is_unknown",
+}
+EXPECTED = [(kind, test) for kind, tests in FAULTS.items() for test in tests.split()]
+
+
+@pytest.fixture(scope="module")
+def failed(run_samples: Callable[..., Any]) -> dict[str, set[str]]:
+    """The tests that failed, of those that should, by transport."""
+    ended = run_samples("pigeons.py", *(f"{kind}::test_{test}" for kind, test in EXPECTED))
+    assert ended.failed, ended.said
+    found: dict[str, set[str]] = ended.failed
+    return found
+
+
+@pytest.mark.parametrize(("kind", "test"), EXPECTED)
+def test_a_fault_is_found_by_name(failed: dict[str, set[str]], kind: str, test: str) -> None:
+    assert test in failed[kind]
+
+
+def test_transports_without_fault_pass(run_samples: Callable[..., Any]) -> None:
+    sends = ("success_gives_the_receipt", "a_broken_connection_is_not_retried", "throttled")
+    greeted = (f"OpensASession::test_{test}" for test in sends)
+    ended = run_samples("pigeons.py", "Faultless", "GetsNoIds", *greeted)
+    assert not ended.failed, ended.said
+    assert " passed" in ended.said
+
+
+def test_what_is_switched_off_shows_as_skipped(run_samples: Callable[..., Any]) -> None:
+    nodes = ("TakesNoFiles::test_an_upload_streams", "SpeaksNoHttp::test_refused")
+    said = run_samples("pigeons.py", *nodes).said
+    assert "it takes no uploads: uploaded = None" in said
+    assert "it does not speak HTTP: http = False" in said
+    assert "2 skipped" in said
+
+
+def test_what_was_forgotten_is_an_error(run_samples: Callable[..., Any]) -> None:
+    said = run_samples("pigeons.py", "Forgets").said
+    assert "TestForgets does not say `refused`; what does not exist is () or None" in said
+    assert "passed" not in said

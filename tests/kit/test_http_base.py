@@ -1,0 +1,111 @@
+"""What plugins build on keeps the contract: here with the token in the URL, and files in forms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import ClassVar
+
+import pytest
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from dispatcher import (
+    AccountRefused,
+    Attachment,
+    MediaId,
+    Message,
+    Payload,
+    Problem,
+    Receipt,
+    Upload,
+)
+from dispatcher.http.dialect import BY_STATUS, Dialect
+from dispatcher.http.files import opened
+from dispatcher.http.multipart import Multipart
+from dispatcher.http.routes import Route
+from dispatcher.http.settings import HttpSettings, Url
+from dispatcher.http.transport import HttpTransport
+from dispatcher.testing import Reply, Request, ScriptedGateway, TransportContract
+
+DIALECT = Dialect(
+    code=("error_code",),
+    words=(("description",),),
+    by_status={**BY_STATUS, 404: AccountRefused},
+)
+
+
+class BotSettings(HttpSettings):
+    model_config = SettingsConfigDict(env_prefix="BOT_")
+
+    base_url: Url = "https://bot.example.com"
+
+
+class Bot(HttpTransport):
+    """A gateway that wants the token in the URL and nowhere else."""
+
+    name: ClassVar[str] = "bot"
+    Settings: ClassVar[type[BaseSettings]] = BotSettings
+
+    def identity(self) -> dict[str, str]:
+        return {}
+
+    def build(self, message: Message, attachment: Attachment | None) -> Payload:
+        file = attachment.reference if isinstance(attachment, Upload) else None
+        return {"chat": message.to, "content": message.content.model_dump(), "file": file}
+
+    def check(self, payload: Payload, attachment: Attachment | None) -> Iterable[Problem]:
+        return []
+
+    def send(self, payload: Payload) -> Receipt:
+        return Receipt(id=self.post_json(self._route("sendMessage", "message_id"), payload))
+
+    def upload(self, file: Upload) -> MediaId:
+        with opened(file) as body:
+            form = Multipart({"chat": "me"}, "document", file, body)
+            return MediaId(id=self.post(self._files, form, form.headers))
+
+    @cached_property
+    def _files(self) -> Route:
+        return self._route("sendDocument", "file_id")._replace(repeatable=True)
+
+    def _route(self, method: str, identifier: str) -> Route:
+        return Route(
+            url=f"{self.settings.base_url}/bot{self.token.get_secret_value()}/{method}",
+            setting="base_url",
+            identifier=("result", identifier),
+            dialect=DIALECT,
+            connect_timeout=self.settings.connect_timeout,
+            read_timeout=self.settings.read_timeout,
+        )
+
+
+def _error(status: int, words: str) -> Reply:
+    return Reply(status, {"ok": False, "error_code": status, "description": words})
+
+
+class TestBot(TransportContract):
+    token = 'marker"token|{123}'  # a URL writes it in another way
+    accepted = Reply(200, {"ok": True, "result": {"message_id": 17}})
+    accepted_id = "17"
+    uploaded = Reply(200, {"ok": True, "result": {"file_id": "f1"}})
+    uploaded_id = "f1"
+    refused = (Reply(413),)
+    account_refused = (_error(401, "Unauthorized"), _error(404, "Not Found"))
+    not_sent = ()
+    throttled = (Reply(429, {"ok": False}, {"Retry-After": "7"}),)
+    unknown = (_error(400, "Bad Request"),)
+
+    def make(self, url: str) -> Bot:
+        return Bot(BotSettings(base_url=url, token=self.token, read_timeout=0.3))
+
+    def test_no_form_of_the_token_shows(self, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level("DEBUG")
+
+        def say_back(request: Request) -> Reply:
+            return _error(401, request.path)
+
+        with ScriptedGateway(say_back) as gateway, pytest.raises(AccountRefused) as caught:
+            self.make(gateway.url).send({})
+        assert caught.value.text.endswith("/bot***/sendMessage")
+        assert "/bot***/sendMessage" in caplog.text
+        assert "123" not in caplog.text
