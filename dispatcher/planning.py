@@ -56,11 +56,11 @@ class PlannedMessage(NamedTuple):
 
 
 class Draft(NamedTuple):
-    """A message as far as it can be planned, what is wrong with it, and its manifest's path."""
+    """A message as far as it can be planned, what is wrong with it, and where it comes from."""
 
     planned: PlannedMessage
     problems: list[LocatedProblem]
-    path: str
+    origin: Origin
 
 
 class Planner:
@@ -99,12 +99,11 @@ class Planner:
         for loaded in self._manifests.messages(report):
             problems = ProblemList()
             planned = self._plan(loaded, problems)
-            path = loaded.origin.locate(Problem(message="")).path
             if planned is None:
                 for problem in problems:
                     report(problem)
             else:
-                yield Draft(planned, list(problems), path)
+                yield Draft(planned, list(problems), loaded.origin)
 
     def _problems_of_files(self) -> ProblemList:
         problems = ProblemList()

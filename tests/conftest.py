@@ -8,6 +8,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import tomllib
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, redirect_stderr, redirect_stdout
@@ -301,3 +302,20 @@ def new_project(
 def project(inbox: SandboxProcess, new_project: Callable[..., Project]) -> Project:
     """An empty project whose gateway has heard nothing yet."""
     return new_project()
+
+
+@pytest.fixture(scope="session")
+def installed() -> Callable[[Path], dict[str, str]]:
+    """Have a distribution in a folder installed, without pip; out: the environment that has it."""
+
+    def installed(folder: Path) -> dict[str, str]:
+        project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+        ((name, module),) = project["entry-points"]["dispatcher"].items()
+        metadata = folder / "src" / f"{module.partition(':')[0]}-{project['version']}.dist-info"
+        metadata.mkdir()
+        facts = f"Name: {project['name']}\nVersion: {project['version']}\n"
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\n{facts}")
+        (metadata / "entry_points.txt").write_text(f"[dispatcher]\n{name} = {module}\n")
+        return {**os.environ, "PYTHONPATH": str(folder / "src")}
+
+    return installed

@@ -26,6 +26,7 @@ from dispatcher import (
     SourceError,
     Transport,
     hookimpl,
+    hookspecs,
     registry,
 )
 from dispatcher.models import Text
@@ -959,3 +960,36 @@ def test_two_offers_of_one_name_name_both_plugins(
 def test_one_plugin_with_two_offers_of_one_name() -> None:
     with pytest.raises(PluginError, match='plugin "utm" and plugin "utm" both offer'):
         one(transports=lambda: [Pigeon, Pigeon]).transports()
+
+
+# how a hook changes
+
+
+def test_an_old_style_plugin_keeps_working_with_a_warning_that_names_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An argument that is to go stays in the specification, marked so, until it is gone."""
+    spec = hookspecs.dispatcher_validate_message.dispatcher_spec
+    advice = 'the argument "attachment" will be gone in 2.0; ask message.media'
+    deprecated = {"attachment": DeprecationWarning(advice)}
+    monkeypatch.setitem(spec, "warn_on_impl_args", deprecated)
+
+    class Old:
+        @hookimpl
+        def dispatcher_validate_message(
+            self, message: Message, attachment: object
+        ) -> list[Problem]:
+            return [Problem(message=f"{message.id} has {attachment}")]
+
+    class New:
+        @hookimpl
+        def dispatcher_validate_message(self, message: Message) -> None:
+            """It has nothing to say, and nothing to be warned of."""
+
+    registry = build_registry(plugins=[("old", Old()), ("new", New())], third_party=False)
+    assert {str(each): each.warnings for each in registry.plugins} == {
+        'plugin "new"': (),
+        'plugin "old"': (advice,),
+    }
+    (problem,) = registry.validate_message(MESSAGE, None)
+    assert problem.message.endswith("has None")

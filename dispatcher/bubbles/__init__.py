@@ -4,6 +4,7 @@
     inline.py      the marks within one line
     plain.py       any text → what may stand in a page
     bubble.py      a payload → what its bubble shows
+    finding.py     whether a search finds a payload
     pages.py       templates/ and static/, for pages that hold bubbles
 
 Everything but pages.py is pure. WhatsApp publishes no exact rules for its marks, so every page says

@@ -1,18 +1,20 @@
-"""`dispatcher plugins`: what is installed, from which distribution, with which hooks."""
+"""`dispatcher plugins`: what is installed, from which distribution; `new`: begin one's own."""
 
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 
 import click
 
 from dispatcher.cli.output import coloured, print_json, print_line
-from dispatcher.cli.session import Session, json_option, session_options
+from dispatcher.cli.session import Session, debug_option, json_option, session_options
 from dispatcher.errors import DispatcherError
 from dispatcher.registry import PluginInfo, Registry
+from dispatcher.scaffold import KINDS, Kind, create
 
 
-@click.command("plugins")
+@click.group("plugins", invoke_without_command=True)
 @click.option("--timings", is_flag=True, help="Check the configured manifests, and show the times.")
 @json_option
 @session_options
@@ -25,6 +27,18 @@ def command(session: Session, timings: bool, as_json: bool) -> int:
         times = _times(session.registry, plugin) if timings else {}
         (_print_json if as_json else _print_text)(plugin, times)
     session.registry.require_healthy()
+    return 0
+
+
+@command.command("new")
+@click.argument("name")
+@click.option("--kind", type=click.Choice(KINDS), default="transformer", show_default=True)
+@debug_option
+def new(name: str, kind: Kind) -> int:
+    """Write a distribution with a plugin that passes its own tests, in ./dispatcher-NAME."""
+    for path in create(name, kind, Path()):
+        print_line(f"wrote {path}")
+    print_line(f"next: pip install -e 'dispatcher-{name}[dev]' && dispatcher plugins", err=True)
     return 0
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from dispatcher.builtin import builtins
-from dispatcher.cli.output import print_problems
+from dispatcher.cli.output import coloured, print_line, print_problems
 from dispatcher.cli.supervision import supervised
 from dispatcher.config import Config, load
 from dispatcher.errors import ConfigError, PluginError
@@ -74,7 +74,12 @@ def session_options(function: Function) -> Function:
         no_plugins: bool,
         **rest: Any,
     ) -> Any:
+        if click.get_current_context().invoked_subcommand:  # a group's: it has options of its own
+            return None
         session = Session(profile, transport, without, third_party=not no_plugins)
+        for plugin in session.registry.plugins:
+            for warning in plugin.warnings:
+                print_line(f"{coloured('warning')}: {plugin}: {warning}", err=True)
         with supervised(session.registry):
             return function(session=session, **rest)
 

@@ -73,6 +73,9 @@ class HttpTransport:
 
         It is another one when the token or a setting of the transport's own is another one.
         """
+        # The pace asks for it first: a message that had its turn is not to wait for this import,
+        # and then to leave together with others.
+        import dispatcher.http.client  # noqa: F401
         from dispatcher.http.settings import HttpSettings
 
         own = {

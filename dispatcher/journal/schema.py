@@ -102,6 +102,8 @@ _TRIGGERS = {
 
 def migrate(connection: Connection, version: int) -> None:
     """Make the tables of this version out of those of an older one; 0: there are none yet."""
+    if version == SCHEMA_VERSION:
+        return
     for older in range(version or SCHEMA_VERSION, SCHEMA_VERSION):
         for statement in _MIGRATIONS[older]:
             connection.exec_driver_sql(statement)

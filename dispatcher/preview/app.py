@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -18,13 +19,13 @@ from starlette.types import ASGIApp
 from dispatcher.bubbles.bubble import SHOWN
 from dispatcher.bubbles.pages import HARMLESS, SAFE, STATIC, TEMPLATES, templates
 from dispatcher.planning import Planner
-from dispatcher.preview.reading import Reading, read
+from dispatcher.preview.look import found, wanted_of
+from dispatcher.preview.reading import Reading, read, shown
 from dispatcher.preview.watching import snapshot
 from dispatcher.sandbox.guard import LOCAL_HOSTS, Guard
 
 HERE: Final = Path(__file__).parent
 INTERVAL: Final = 0.4
-MOST_CHATS: Final = 200
 
 
 def create_app(make_planner: Callable[[], Planner], places: list[Path]) -> ASGIApp:
@@ -52,16 +53,18 @@ class Preview:
     async def show(self, request: Request) -> Response:
         """The recipients, and the messages to one of them."""
         await asyncio.to_thread(self._refresh)
-        chats = self.reading.chats
-        asked = request.query_params.get("chat")
-        chat = asked if asked in chats else next(iter(chats), None)
+        wanted = wanted_of(request.query_params)
+        chats = found(self.reading.chats, wanted)
+        chat = wanted.chat if wanted.chat in chats else next(iter(chats), None)
         page = templates(HERE / "templates", TEMPLATES).get_template("preview.html")
         written = page.render(
             version=self.version,
             reading=self.reading,
-            chats=list(chats)[:MOST_CHATS],
+            wanted=wanted,
+            chats=list(islice(chats.items(), wanted.chats)),
+            more=len(chats) - wanted.chats,
             chat=chat,
-            is_chosen=asked is not None,
+            messages=[shown(draft) for draft in chats[chat]] if chat else [],
             counts=self.reading.counts,
         )
         return HTMLResponse(written.encode(errors="replace"), headers=dict(SAFE))

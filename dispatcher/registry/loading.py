@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -32,6 +33,8 @@ Settings: TypeAlias = "Callable[[str, type[BaseSettings]], BaseSettings]"
 class PluginInfo:
     """A plugin and its fate: the hooks it implements, or why it implements none.
 
+    `warnings`: what it uses of a hook that will be gone (`warn_on_impl` and `warn_on_impl_args` of
+    its specification); it works all the same.
     `configurable`: it may have a table `[plugins.<name>]`; of one that is not active, nobody knows.
     `distribution` and `version` are None for built-ins and for plugins that were given directly.
     `str()` names it for people: `plugin "utm" (dispatcher-utm 0.1.0)`.
@@ -45,6 +48,7 @@ class PluginInfo:
     error: str | None = None
     builtin: bool = False
     load_seconds: float = 0.0
+    warnings: tuple[str, ...] = ()
     configurable: bool = False
 
     @property
@@ -112,11 +116,18 @@ def admit(
         plugin = _with_settings(loaded, info.name, settings)
         hooks = hooks_of(plugin)
         _refuse_twin(plugin, manager)
-        manager.register(plugin, info.name)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            manager.register(plugin, info.name)
     except (Exception, SystemExit) as error:
         return replace(info, status="broken", error=describe(error)), error
-    took, configurable = perf_counter() - started, plugin is not loaded
-    return replace(info, hooks=hooks, load_seconds=took, configurable=configurable), None
+    facts: dict[str, Any] = {
+        "hooks": hooks,
+        "load_seconds": perf_counter() - started,
+        "warnings": tuple(str(warning.message) for warning in caught),
+        "configurable": plugin is not loaded,
+    }
+    return replace(info, **facts), None
 
 
 def _with_settings(loaded: Any, name: str, settings: Settings) -> object:

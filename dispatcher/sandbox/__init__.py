@@ -4,8 +4,9 @@ A real HTTP server that is strict, remembers what arrived, and misbehaves on dem
 
     contract.py      what POST /v1/messages takes, to the letter
     errors.py        the gateway's codes, and the body that carries them
+    refusals.py      what was refused
     messages.py      the accepted messages; chats.py: by recipient
-    storage.py       the same in a file, for --storage
+    storage.py       keeps messages and uploads, for --storage
     bell.py          tells those who wait that something changed
     media.py         the uploaded files, 24 hours each
     counts.py        how many requests, uploads and connections there were

@@ -10,7 +10,7 @@ from typing import Final
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
 from dispatcher.sandbox.answers import Json
 from dispatcher.sandbox.counts import Counts, view
@@ -18,6 +18,7 @@ from dispatcher.sandbox.faults import BadRule, Faults, parse_rules
 from dispatcher.sandbox.media import MediaStore
 from dispatcher.sandbox.messages import Filter, Message, Messages
 from dispatcher.sandbox.openapi import describe
+from dispatcher.sandbox.refusals import Refusals
 
 FILTERS: Final = ("to", "type", "q")
 PATIENCE: Final = 10.0
@@ -32,6 +33,7 @@ class Api:
     media: MediaStore
     faults: Faults
     counts: Counts
+    refusals: Refusals
 
     def routes(self) -> list[Route]:
         return [
@@ -57,8 +59,9 @@ class Api:
         return _listing(len(found), found[max(len(found) - limit, 0) :])
 
     async def clear_messages(self, request: Request) -> Response:
-        """Forgets the messages and starts to count again."""
+        """Forgets the messages and what was refused, and starts to count again."""
         self.messages.clear()
+        self.refusals.clear()
         self.counts.clear()
         return _listing(0, [])
 
@@ -133,7 +136,16 @@ class Api:
 async def show_error(request: Request, error: Exception) -> Response:
     """Every other refusal of /api as `{"error": reason}`."""
     assert isinstance(error, HTTPException)
-    return Json({"error": error.detail}, error.status_code, error.headers)
+    headers = _allowed(request) if error.status_code == 405 else error.headers
+    return Json({"error": error.detail}, error.status_code, headers)
+
+
+def _allowed(request: Request) -> dict[str, str]:
+    """All methods that the path has: a route knows its own only."""
+    routes = (route for route in request.app.routes if isinstance(route, Route))
+    fitting = (route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+    methods = {method for route in fitting for method in route.methods or ()}
+    return {"Allow": ", ".join(sorted(methods))}
 
 
 def _allow_only(request: Request, allowed: Collection[str]) -> None:

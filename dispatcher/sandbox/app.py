@@ -22,6 +22,7 @@ from dispatcher.sandbox.inbox.pages import Inbox
 from dispatcher.sandbox.inbox.uploads import Uploads
 from dispatcher.sandbox.media import MediaStore
 from dispatcher.sandbox.messages import Messages
+from dispatcher.sandbox.refusals import Refusals
 from dispatcher.sandbox.storage import Storage
 
 
@@ -37,15 +38,16 @@ def create_app(
 
     `folder` holds the uploads, `token` is the only valid one (None: any), `hosts` are names of this
     server beside the local ones, `clock` tells the time as `time.time` does, `storage` keeps the
-    messages. To be served by `dispatcher.sandbox.server`, whose protocol hands every request its
-    connection.
+    messages and what is known of the uploads. To be served by `dispatcher.sandbox.server`, whose
+    protocol hands every request its connection.
     """
     bell, counts = Bell(), Counts()
-    messages, media = Messages(max_messages, clock, bell, storage), MediaStore(folder, clock)
-    faults = Faults(bell=bell)
-    gateway = Gateway(Door(faults, counts, token), messages, media)
-    api = Api(messages, media, faults, counts)
-    inbox = Inbox(messages, Uploads(media), faults, Events(bell))
+    messages = Messages(max_messages, clock, bell, storage)
+    media = MediaStore(folder, clock, storage)
+    faults, refusals = Faults(bell=bell), Refusals(clock, bell)
+    gateway = Gateway(Door(faults, counts, refusals, token), messages, media)
+    api = Api(messages, media, faults, counts, refusals)
+    inbox = Inbox(messages, Uploads(media), faults, refusals, Events(bell))
     endpoints = gateway.endpoints()
     routes = [
         Route(path, endpoint, methods=[method]) for (method, path), endpoint in endpoints.items()

@@ -43,6 +43,11 @@ class Call:
             self._body = b"".join(parts)
         return self._body
 
+    @property
+    def seen(self) -> bytes:
+        """The body, if all of it was read at once."""
+        return self._body or b""
+
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it comes; Refusal as soon as it is too large, Gone if it breaks off."""
         if self._body is not None:

@@ -39,7 +39,7 @@ class CannotServe(click.ClickException):
 @click.option(
     "--storage",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File that keeps the messages over restarts; uploaded files are not kept.",
+    help="File that keeps the messages over restarts; the folder FILE-uploads keeps the uploads.",
 )
 @click.option(
     "--until-stdin-closes",

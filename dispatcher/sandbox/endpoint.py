@@ -14,14 +14,16 @@ from dispatcher.sandbox.counts import Counts
 from dispatcher.sandbox.errors import Refusal
 from dispatcher.sandbox.faults import Faults
 from dispatcher.sandbox.misbehaviour import Handler, misbehave
+from dispatcher.sandbox.refusals import Refusals
 
 
 @dataclass
 class Door:
-    """What all /v1 requests pass: faults, counts, and the token that is asked for (None: any)."""
+    """What all /v1 requests pass; `token`: the one that is asked for (None: any)."""
 
     faults: Faults
     counts: Counts
+    refusals: Refusals
     token: str | None
 
     def authorize(self, header: str | None) -> None:
@@ -54,6 +56,7 @@ class Endpoint:
         try:
             answer = await self._answer(call)
         except Refusal as refusal:
+            self.door.refusals.add(f"{scope['method']} {call.path}", refusal, call.seen)
             answer = Json(refusal.body(), 400)
         except Gone:
             return

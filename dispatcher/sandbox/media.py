@@ -6,14 +6,18 @@ from collections import OrderedDict
 from collections.abc import AsyncIterable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from dispatcher.sandbox.errors import Refusal
 from dispatcher.sandbox.messages import moment
 
+if TYPE_CHECKING:
+    from dispatcher.sandbox.storage import Storage
+
 LARGEST_FILE: Final = 37_000_000
 LIFETIME: Final = 24 * 60 * 60
+MOST_FILES: Final = 10_000
 
 # Sent by clients that know no type: the provider's JavaScript client, curl --data-binary, and none.
 SAYS_NOTHING: Final = ("text/plain", "application/x-www-form-urlencoded", "")
@@ -49,12 +53,16 @@ class Media:
 
 
 class MediaStore:
-    """Keeps files in a folder, oldest first, and forgets each when its time is over."""
+    """Keeps files in a folder, oldest first; forgets each after its time, or of too many."""
 
-    def __init__(self, folder: Path, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, folder: Path, clock: Callable[[], float], storage: "Storage | None" = None
+    ) -> None:
         self._folder = folder
         self._clock = clock
-        self._by_id: OrderedDict[str, Media] = OrderedDict()
+        self._storage = storage
+        kept = storage.load_media() if storage else ()
+        self._by_id = OrderedDict((media.id, media) for media in kept)
 
     async def add(self, chunks: AsyncIterable[bytes], extension: str, content_type: str) -> Media:
         """Keeps the chunks as a file; nothing stays behind if they break off or there are none."""
@@ -68,6 +76,10 @@ class MediaStore:
         kind = _media_type(content_type, extension)
         media = Media(id, path, size, sha256, extension, kind, self._clock())
         self._by_id[id] = media
+        if self._storage:
+            self._storage.add_media(media)
+        if len(self._by_id) > MOST_FILES:
+            self._forget(self._oldest())
         return media
 
     def get(self, id: str) -> Media | None:
@@ -80,9 +92,9 @@ class MediaStore:
     def remove(self, id: str) -> bool:
         """Forgets a file; says whether there was one."""
         self._expire()
-        media = self._by_id.pop(id, None)
+        media = self._by_id.get(id)
         if media is not None:
-            media.path.unlink()
+            self._forget(media)
         return media is not None
 
     def all(self) -> list[Media]:
@@ -92,9 +104,17 @@ class MediaStore:
 
     def _expire(self) -> None:
         now = self._clock()
-        while self._by_id and next(iter(self._by_id.values())).expires_at <= now:
-            _, media = self._by_id.popitem(last=False)
-            media.path.unlink()
+        while self._by_id and self._oldest().expires_at <= now:
+            self._forget(self._oldest())
+
+    def _oldest(self) -> Media:
+        return next(iter(self._by_id.values()))
+
+    def _forget(self, media: Media) -> None:
+        del self._by_id[media.id]
+        media.path.unlink(missing_ok=True)
+        if self._storage:
+            self._storage.drop_media(media)
 
 
 async def _write(path: Path, chunks: AsyncIterable[bytes]) -> tuple[int, str]:

@@ -5,11 +5,12 @@ import itertools
 import json
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from dispatcher.bubbles.finding import mentions
 from dispatcher.sandbox.bell import Bell
 from dispatcher.sandbox.chats import Chats
 
@@ -48,7 +49,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Filter:
-    """Which messages are wanted; `q` may be in any string of the payload, in any case."""
+    """Which messages are wanted; `q`: a text that the payload mentions."""
 
     to: str | None = None
     type: str | None = None
@@ -58,7 +59,7 @@ class Filter:
         return (
             self.to in (None, message.to)
             and self.type in (None, message.type)
-            and (not self.q or _mentions(json.loads(message.body), self.q.casefold()))
+            and (not self.q or mentions(json.loads(message.body), self.q))
         )
 
 
@@ -146,15 +147,3 @@ def moment(timestamp: float) -> str:
     """A POSIX timestamp as ISO 8601 in UTC, to the millisecond."""
     written = datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="milliseconds")
     return written.replace("+00:00", "Z")
-
-
-def _mentions(value: object, needle: str) -> bool:
-    return any(needle in text.casefold() for text in _strings(value))
-
-
-def _strings(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for inner in value.values():
-            yield from _strings(inner)

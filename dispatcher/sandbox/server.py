@@ -42,14 +42,16 @@ def serve(
     """Serves until SIGINT or SIGTERM; calls `on_ready` with its URL as soon as it does.
 
     Port 0 takes a free one; `token` is the only valid one (None: any); the newest `max_messages`
-    are kept, in the file `storage` if there is one; `clock` tells the time as `time.time` does.
+    are kept, in the file `storage` if there is one, as the uploads are beside it; `clock` tells the
+    time as `time.time` does.
     Raises OSError if it cannot listen there, CannotStore if it cannot use the file.
     """
     with ExitStack() as stack:
         listener = stack.enter_context(listen(host, port))
-        folder = stack.enter_context(TemporaryDirectory(prefix="sandbox-"))
         kept = stack.enter_context(closing(Storage(storage))) if storage else None
-        app = create_app(Path(folder), token, max_messages, [host.lower()], clock, kept)
+        temporary = stack.enter_context(TemporaryDirectory(prefix="sandbox-"))
+        folder = kept.folder if kept else Path(temporary)
+        app = create_app(folder, token, max_messages, [host.lower()], clock, kept)
         run(app, listener, lambda: on_ready(url_of(listener, host)))
 
 

@@ -1,4 +1,4 @@
-"""Keeps the messages in an SQLite file, so that they are there after a restart."""
+"""Keeps messages and uploads over restarts: in an SQLite file, and in a folder beside it."""
 
 import json
 import sqlite3
@@ -6,13 +6,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from dispatcher.sandbox.media import Media
 from dispatcher.sandbox.messages import Message
 
 VERSION: Final = 1
-TABLE: Final = """CREATE TABLE IF NOT EXISTS messages (
+TABLES: Final = (
+    """CREATE TABLE IF NOT EXISTS messages (
     number INTEGER PRIMARY KEY, id TEXT UNIQUE, received_at REAL, recipient TEXT, type TEXT,
-    body TEXT, headers TEXT)"""
+    body TEXT, headers TEXT)""",
+    """CREATE TABLE IF NOT EXISTS media (
+    number INTEGER PRIMARY KEY, id TEXT UNIQUE, size INTEGER, sha256 TEXT, extension TEXT,
+    content_type TEXT, uploaded_at REAL)""",
+)
 COLUMNS: Final = "id, received_at, recipient, type, body, headers"
+MEDIA_COLUMNS: Final = "id, size, sha256, extension, content_type, uploaded_at"
 
 
 class CannotStore(Exception):
@@ -20,13 +27,15 @@ class CannotStore(Exception):
 
 
 class Storage:
-    """The file of one running sandbox: no other may use it at the same time."""
+    """The file of one running sandbox: no other may use it at the same time; `folder`: uploads."""
 
     def __init__(self, path: Path) -> None:
+        self.folder = path.with_name(f"{path.name}-uploads")
         try:
             self._database = sqlite3.connect(path, timeout=0.5, isolation_level=None)
             self._open()
-        except sqlite3.Error as error:
+            self.folder.mkdir(exist_ok=True)
+        except (sqlite3.Error, OSError) as error:
             raise CannotStore(f"cannot keep messages in {path}: {error}") from error
 
     def _open(self) -> None:
@@ -38,7 +47,8 @@ class Storage:
         if version not in (0, VERSION):
             raise sqlite3.DatabaseError("it is of another version of the sandbox")
         run(f"PRAGMA user_version = {VERSION}")
-        run(TABLE)
+        for table in TABLES:
+            run(table)
 
     def load(self) -> Iterator[Message]:
         """The kept messages, oldest first."""
@@ -59,6 +69,22 @@ class Storage:
 
     def clear(self) -> None:
         self._database.execute("DELETE FROM messages")
+
+    def load_media(self) -> Iterator[Media]:
+        """The uploads whose files are there, oldest first."""
+        select = f"SELECT {MEDIA_COLUMNS} FROM media ORDER BY number"
+        for id, *fields in self._database.execute(select).fetchall():
+            if (self.folder / id).is_file():
+                yield Media(id, self.folder / id, *fields)
+
+    def add_media(self, media: Media) -> None:
+        """Keeps what is known of an upload; its bytes are in the folder already."""
+        fields = (media.size, media.sha256, media.extension, media.content_type, media.uploaded_at)
+        insert = f"INSERT INTO media ({MEDIA_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"
+        self._database.execute(insert, (media.id, *fields))
+
+    def drop_media(self, media: Media) -> None:
+        self._database.execute("DELETE FROM media WHERE id = ?", (media.id,))
 
     def close(self) -> None:
         self._database.close()

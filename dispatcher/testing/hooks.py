@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -18,7 +18,7 @@ _LISTS = ("mine", "foreign", "bad", "good", "cases", "untouched")
 class HookContract:
     """`plugin`: the module or object that is tested, alone."""
 
-    plugin: ClassVar[object]
+    plugin: object
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """One test for each case that an author listed."""

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.error import HTTPError
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -60,6 +61,9 @@ def filled(
     arrive({"type": "image", "image": link})
     arrive("> *quote* `code` https://e.com\n- item\n1. one\n```\na block\n```")
     inbox.faults([{"fault": "delay", "delay": 0}])
+    with pytest.raises(HTTPError) as refused:
+        arrive("to nobody", "nobody")
+    refused.value.close()
     return arrive("שלום")
 
 
@@ -110,6 +114,8 @@ def test_other_pages(
     page = new_page(f"{inbox.url}/help", color_scheme=scheme)
     assert complaints(page, axe) == []
     page.goto(f"{inbox.url}/inbox/messages/{filled}")
+    assert complaints(page, axe) == []
+    page.goto(f"{inbox.url}/inbox/refused")
     assert complaints(page, axe) == []
     inbox.clear()
     page.goto(inbox.url)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from urllib.error import HTTPError
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -184,7 +185,7 @@ def test_a_link_is_shown_with_its_provider_and_not_loaded(page: Page, arrive: Ar
 
 
 def test_search(page: Page, arrive: Arrive) -> None:
-    arrive("Straße und Brücke")
+    arrive("Straße *und Brücke*")
     arrive("something else")
     arrive("hello", OTHER)
     search = page.get_by_role("searchbox")
@@ -195,6 +196,9 @@ def test_search(page: Page, arrive: Arrive) -> None:
 
     search.fill("+7 900 765-43-21")
     expect(bubbles(page)).to_have_text([re.compile("hello")])
+
+    search.fill("straße und brücke")
+    expect(bubbles(page)).to_have_text([re.compile("Brücke")])
 
     search.fill("no such thing")
     expect(page.get_by_text("Nothing matches.", exact=True)).to_be_visible()
@@ -210,6 +214,10 @@ def test_search_by_type(page: Page, arrive: Arrive) -> None:
     page.get_by_label("Type of message").select_option("audio")
 
     expect(bubbles(page)).to_have_text([re.compile("a.mp3")])
+
+    page.get_by_label("Type of message").press("ArrowUp")
+    expect(page.get_by_label("Type of message")).to_have_value("video")
+    expect(page.get_by_text("Nothing matches.", exact=True)).to_be_visible()
 
 
 def test_details(page: Page, arrive: Arrive, inbox: SandboxProcess) -> None:
@@ -228,6 +236,28 @@ def test_details(page: Page, arrive: Arrive, inbox: SandboxProcess) -> None:
     assert copied.startswith(f"curl {inbox.url}/v1/messages")
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
+
+
+def test_what_the_gateway_refuses_is_shown_and_why(page: Page, arrive: Arrive) -> None:
+    refuse(arrive, "x" * 5000)
+    expect(page.get_by_role("link", name="The gateway refused 1 request")).to_be_visible()
+    refuse(arrive, "hello", to="somebody")
+    page.get_by_role("link", name="The gateway refused 2 requests").press("Enter")
+
+    dialog = page.get_by_role("dialog", name="Refused requests")
+    reasons = dialog.get_by_role("heading", level=2)
+    expect(reasons).to_contain_text(["1021: to must be digits", "1032: text.body has 5000"])
+    expect(dialog).to_contain_text('"to": "somebody"')
+    page.keyboard.press("Escape")
+    page.once("dialog", lambda question: question.accept())
+    page.get_by_role("button", name="Clear all").click()
+    expect(page.get_by_role("link", name="The gateway refused")).to_have_count(0)
+
+
+def refuse(arrive: Arrive, text: str, **options: str) -> None:
+    with pytest.raises(HTTPError) as refused:
+        arrive(text, **options)
+    refused.value.close()
 
 
 def test_clear_all(page: Page, arrive: Arrive, inbox: SandboxProcess) -> None:
@@ -281,6 +311,9 @@ def test_by_keyboard_alone(page: Page, arrive: Arrive) -> None:
     expect(chats(page)).to_have_count(1)
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
+    button = page.get_by_role("button", name="Search")
+    expect(button).to_be_focused()
+    assert button.bounding_box()["width"] > 24
     page.keyboard.press("Tab")
     expect(chats(page).first).to_be_focused()
     page.keyboard.press("Enter")

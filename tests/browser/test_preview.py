@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from playwright.sync_api import Page, expect
 from dispatcher.sandbox.process import SandboxProcess
 
 from .previewing import previewed
+from .waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -51,6 +53,22 @@ def test_a_change_of_a_file_is_shown_without_a_reload(project: Project, new_page
         expect(page.get_by_role("region", name="Messages")).not_to_contain_text("Error")
 
 
+def test_a_change_leaves_the_reader_where_they_were(project: Project, new_page: NewPage) -> None:
+    shutil.copytree(MANIFESTS, project.folder / "manifests")
+    project.texts("hello")
+    with previewed(project) as url:
+        page = new_page(f"{url}/?chat=79001234567")
+        wait_until(page, "[...document.images].every(image => image.complete)")
+        page.locator("#messages").evaluate("it => { it.scrollTop = it.scrollHeight / 2; }")
+        before = page.locator("#messages").evaluate("it => it.scrollTop")
+        assert before > 0
+
+        project.texts("changed")
+        expect(page.get_by_text("I am changed")).to_have_count(1)
+
+        assert page.locator("#messages").evaluate("it => it.scrollTop") == before
+
+
 def test_a_problem_is_shown_at_its_bubble(project: Project, new_page: NewPage) -> None:
     project.manifest(
         '[[messages]]\nid = "good"\nto = "79001234567"\ntext.body = "fine"\n'
@@ -64,6 +82,72 @@ def test_a_problem_is_shown_at_its_bubble(project: Project, new_page: NewPage) -
         expect(good.last).not_to_contain_text("Error")
         expect(page.get_by_role("region", name="Messages")).to_contain_text("unknown variable")
         expect(page.get_by_role("status").first).to_contain_text("2 problems")
+
+
+def many(project: Project, count: int, last: str) -> None:
+    """A message to each of so many recipients; the last has one of its own."""
+    rows = "".join(f"{number}\n" for number in range(79000000000, 79000000000 + count))
+    project.write("manifests/people.csv", f"to\n{rows}")
+    news = '[[messages]]\nid = "news"\nrecipients = "people.csv"\ntext.body = "*Big* news!"\n'
+    project.manifest(f'{news}[[messages]]\nid = "last"\nto = "{79000000000 + count - 1}"\n{last}')
+
+
+def test_every_recipient_can_be_found(project: Project, new_page: NewPage) -> None:
+    many(project, 450, 'text.body = "*Good* bye"')
+    with previewed(project) as url:
+        page = new_page(url)
+        recipients = page.get_by_role("navigation", name="Recipients").get_by_role("listitem")
+        messages = page.get_by_role("region", name="Messages")
+        expect(recipients).to_have_count(200)
+        page.get_by_role("link", name="250 more recipients").click()
+        expect(recipients).to_have_count(400)
+
+        page.keyboard.press("/")
+        page.keyboard.type("good bye")
+        expect(recipients).to_contain_text(["+79000000449"])
+        expect(messages).to_contain_text("Good bye")
+        expect(messages).not_to_contain_text("Big news!")
+
+        page.get_by_role("searchbox").fill("+7 900 000-03-33")
+        expect(recipients).to_contain_text(["+79000000333"])
+        expect(messages).to_contain_text("Big news!")
+        page.get_by_role("searchbox").fill("no such thing")
+        expect(page.get_by_text("Nothing matches.")).to_be_visible()
+
+
+def test_problems_are_found_among_many(project: Project, new_page: NewPage) -> None:
+    many(project, 450, 'audio.source = "missing.mp3"')
+    with previewed(project) as url:
+        page = new_page(url)
+        recipients = page.get_by_role("navigation", name="Recipients").get_by_role("listitem")
+        page.get_by_label("Which messages").select_option("Problems")
+        expect(recipients).to_contain_text(["+79000000449"])
+        expect(page.get_by_role("region", name="Messages")).to_contain_text("no such file")
+
+        many(project, 450, 'text.body = "mended"')
+        expect(page.get_by_text("Nothing matches.")).to_be_visible()
+        expect(page.get_by_label("Which messages")).to_have_value("problems")
+
+
+def test_a_problem_of_a_row_is_shown_at_its_bubble_alone(
+    project: Project, new_page: NewPage
+) -> None:
+    project.write("manifests/news.txt", "Hello {{ nobody }}")
+    project.write("manifests/people.csv", "to,name\n79000000001,Ann\n79000000002,Bob\nCarl,Carl\n")
+    entry = '[[messages]]\nid = "{0}"\nrecipients = "people.csv"\ntext.{1}\n'
+    project.manifest(
+        entry.format("key", 'body = "{{ nobody }}"') + entry.format("file", 'file = "news.txt"')
+    )
+    with previewed(project) as url:
+        page = new_page(url)
+        expect(page.get_by_role("status").first).to_contain_text("6 messages, 4 problems")
+        problems = page.locator(".problem")
+        for row, to in enumerate(["+79000000001", "+79000000002", "Carl"], 2):
+            page.get_by_role("link", name=to).click()
+            expect(page.get_by_role("heading", name=to)).to_be_visible()
+            told = [re.compile(rf"people\.csv:{row}\b")] * (4 if to == "Carl" else 2)
+            expect(page.get_by_role("listitem").locator(problems)).to_contain_text(told)
+            expect(problems).to_have_count(len(told))
 
 
 def test_traps_do_nothing(project: Project, new_page: NewPage) -> None:

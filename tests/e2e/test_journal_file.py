@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dispatcher.journal import sqlite
+from dispatcher.journal.schema import SCHEMA_VERSION
 from dispatcher.models import encode
 from dispatcher.sandbox.process import SandboxProcess
 
@@ -85,7 +86,7 @@ def test_older_journal_becomes_one_of_this_version_and_keeps_what_it_knows(
     assert rows[0]["id"] == "1001"
     assert [each["status"] for each in rows[0]["events"]] == ["sent"]
     with closing(sqlite3.connect(project.journal_file)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
 
 
 # damage

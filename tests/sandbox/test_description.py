@@ -87,6 +87,15 @@ def test_every_operation_answers_as_described(
     assert described is None or conforms(answer.json(), described["schema"], document)
 
 
+def test_a_wrong_method_is_told_every_right_one(document: dict[str, Any], client: Client) -> None:
+    for path, operations in document["paths"].items():
+        answer = client.request("PROPFIND", path)
+
+        assert answer.status_code == 405
+        allowed = set(answer.headers["Allow"].split(", ")) - {"HEAD"}
+        assert allowed == {method.upper() for method in operations}
+
+
 def test_the_schema_of_a_message_names_its_limits(document: dict[str, Any]) -> None:
     payload = document["components"]["schemas"]["Payload"]["properties"]
 

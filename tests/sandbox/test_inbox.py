@@ -54,6 +54,12 @@ def test_filters(filters: dict[str, object], expected: list[str], filled: Sandbo
     assert bodies(filled.messages(**filters)) == expected
 
 
+def test_text_is_found_as_it_is_shown(client: Client, sandbox: SandboxProcess) -> None:
+    client.text("*bold* words")
+
+    assert bodies(sandbox.messages(q="bold words")) == ["*bold* words"]
+
+
 def test_total_counts_what_limit_leaves_out(filled: SandboxProcess, client: Client) -> None:
     listing = client.request("GET", "/api/messages", params={"type": "text", "limit": "1"}).json()
 

@@ -16,7 +16,7 @@ from dispatcher.sandbox.inbox.look import PAGE, Wanted, look, wanted_of
 from dispatcher.sandbox.messages import Messages
 from dispatcher.sandbox.process import SandboxProcess
 
-from .client import GROUP, PERSON, Client, connect
+from .client import GROUP, PERSON, Client, connect, message_bytes
 
 OTHER = "79007654321"
 
@@ -96,7 +96,7 @@ def test_a_page_loads_nothing_from_elsewhere_and_runs_no_inline_script(client: C
     client.text("https://example.com/ in a text")
     id = client.text("x").json()["messages"][0]["id"]
 
-    for path in ("/", "/help", f"/inbox/messages/{id}"):
+    for path in ("/", "/help", "/inbox/refused", f"/inbox/messages/{id}"):
         answer = client.request("GET", path)
         policy = answer.headers["Content-Security-Policy"]
         assert policy.startswith("default-src 'none'; script-src 'self';")
@@ -219,3 +219,31 @@ def test_checks_say_what_was_looked_at(client: Client, sandbox: SandboxProcess) 
     assert [check.good for check in gone] == [True, True, True, False]
     assert isinstance(gone[0], Check)
     assert size(2_500) == "2.5 kB"
+
+
+def test_refusals_are_kept_without_their_tokens(client: Client) -> None:
+    client.text("", headers={"Authorization": "Bearer top-secret"})
+    client.request("POST", "/v1/messages", data=b"\xff<script>" + b"x" * 20_000)
+    client.request("POST", "/v1/messages", headers={"Authorization": ""}, data=message_bytes())
+    client.upload(b"a file", extension=None)
+
+    page = client.request("GET", "/inbox/refused").text
+    assert re.findall(r"<h2>(\d+):", page) == ["7200", "1041", "1011", "1030"]
+    assert "POST /v1/media" in page
+    assert "top-secret" not in page
+    assert "\ufffd&lt;script&gt;" in page
+    assert "x" * 9_000 in page
+    assert "x" * 10_000 not in page
+
+
+def test_the_newest_refusals_are_kept(client: Client) -> None:
+    for number in range(60):
+        client.text(f"text {number}", to="nobody")
+
+    page = client.request("GET", "/inbox/refused").text
+    assert "50 of 60" in page
+    assert re.findall(r"text (\d+)", page) == [str(number) for number in range(59, 9, -1)]
+
+
+def test_nothing_was_refused(client: Client) -> None:
+    assert "refused nothing" in client.request("GET", "/inbox/refused").text

@@ -1,12 +1,16 @@
-"""`--storage FILE`: the messages are there after a restart."""
+"""`--storage FILE`: messages and uploads are there after a restart."""
 
+import asyncio
 import sqlite3
+from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from dispatcher.sandbox.media import LIFETIME, Media, MediaStore
 from dispatcher.sandbox.process import SandboxDidNotStart, SandboxProcess
+from dispatcher.sandbox.storage import Storage
 
 from .client import PERSON, Client
 
@@ -33,10 +37,52 @@ def test_messages_outlive_a_restart(tmp_path: Path) -> None:
         assert texts(second) == ["one", "two 😃", "three"]
 
 
+def test_uploads_outlive_a_restart(tmp_path: Path) -> None:
+    file = str(tmp_path / "messages.db")
+    with SandboxProcess("--storage", file) as first, closing(Client(first.url)) as client:
+        removed, id = client.uploaded(b"one"), client.uploaded(b"two")
+        client.request("DELETE", f"/v1/media/{removed}")
+        before = first.media()
+    with SandboxProcess("--storage", file) as second, closing(Client(second.url)) as client:
+        assert second.media() == before
+        assert client.request("GET", f"/v1/media/{id}").content == b"two"
+        assert client.post({"to": PERSON, "type": "image", "image": {"id": id}}).ok
+        assert client.request("GET", f"/v1/media/{removed}").status_code == 404
+    assert [kept.name for kept in (tmp_path / "messages.db-uploads").iterdir()] == [id]
+
+
+def test_kept_uploads_expire_while_nobody_serves(tmp_path: Path) -> None:
+    with closing(Storage(tmp_path / "messages.db")) as storage:
+        keep(MediaStore(storage.folder, lambda: 0.0, storage))
+        assert len(list(storage.folder.iterdir())) == 1
+
+        assert MediaStore(storage.folder, lambda: LIFETIME, storage).all() == []
+        assert [*storage.load_media(), *storage.folder.iterdir()] == []
+
+
+def test_of_too_many_uploads_the_oldest_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dispatcher.sandbox.media.MOST_FILES", 2)
+    with closing(Storage(tmp_path / "messages.db")) as storage:
+        store = MediaStore(storage.folder, lambda: 0.0, storage)
+        kept = [keep(store) for _ in range(4)][2:]
+
+        assert store.all() == list(storage.load_media()) == kept
+        assert {file.name for file in storage.folder.iterdir()} == {media.id for media in kept}
+
+
+def keep(store: MediaStore) -> Media:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"a file"
+
+    return asyncio.run(store.add(chunks(), "pdf", ""))
+
+
 def test_the_token_is_not_kept(tmp_path: Path) -> None:
     with SandboxProcess("--storage", str(tmp_path / "messages.db")) as sandbox:
         post(sandbox, "one")
-    for file in tmp_path.iterdir():
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert files
+    for file in files:
         assert b"top-secret" not in file.read_bytes()
 
 

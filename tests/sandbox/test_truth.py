@@ -11,6 +11,7 @@ from dispatcher.sandbox.process import SandboxProcess
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
+    "unsupported_method",
     "content_type_conformance",
     "response_schema_conformance",
 )

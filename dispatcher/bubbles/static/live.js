@@ -71,11 +71,37 @@ export function localize(root) {
   }
 }
 
+// Calls `show(address)` for what a form of search asks for, as it is written; `/` leads there.
+export function search(form, show) {
+  let typing = 0;
+  const find = oneAtATime(async () => {
+    const url = new URL("/", location);
+    for (const [name, value] of new FormData(form)) if (value) url.searchParams.set(name, value);
+    history.replaceState(null, "", url);
+    await show(url);
+  });
+  const soon = (delay) => {
+    clearTimeout(typing);
+    typing = setTimeout(find, delay);
+  };
+  form.addEventListener("input", (event) => soon(event.target.name === "q" ? 200 : 0));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    soon(0);
+  });
+  document.addEventListener("keydown", (event) => {
+    const isTyping = event.target.matches("input, select, textarea");
+    if (event.key !== "/" || isTyping || document.querySelector("dialog[open]")) return;
+    event.preventDefault();
+    form.elements.q.focus();
+  });
+}
+
 // Arrow keys walk along the links of a list.
 export function walk(list) {
   list.addEventListener("keydown", (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (!step) return;
+    if (!step || event.target.matches("select")) return;
     const links = [...list.querySelectorAll("a[href]")];
     links[links.indexOf(document.activeElement) + step]?.focus();
     event.preventDefault();

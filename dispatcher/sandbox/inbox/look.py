@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from itertools import dropwhile, islice
 from typing import Final
 
+from dispatcher.bubbles.finding import as_number
 from dispatcher.sandbox.chats import Chat, Chats
 from dispatcher.sandbox.contract import CONTENT
 from dispatcher.sandbox.messages import Filter, Message, Messages
 
 PAGE: Final = 25
 LONGEST_QUERY: Final = 200
-PHONE_NUMBER: Final = re.compile(r"\+?[0-9][0-9 ()-]{3,}")
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Wanted:
 
     @property
     def filter(self) -> Filter:
-        return Filter(type=self.type or None, q=_digits(self.q) or None)
+        return Filter(type=self.type or None, q=as_number(self.q) or None)
 
 
 @dataclass(frozen=True)
@@ -103,9 +103,3 @@ def _page(chat: Chat | None, wanted: Wanted) -> list[Message]:
         newest = islice(dropwhile(lambda each: each.id != wanted.before, newest), 1, None)
     matching = newest if wanted.filter == Filter() else filter(wanted.filter, newest)
     return list(islice(matching, PAGE + 1))[::-1]
-
-
-def _digits(q: str) -> str:
-    """A number as people write it, as messages have it: digits alone."""
-    is_number = PHONE_NUMBER.fullmatch(q) and re.search(r"[ ()+]", q)
-    return re.sub(r"[^0-9]", "", q) if is_number else q

@@ -25,6 +25,7 @@ from dispatcher.sandbox.inbox.look import Wanted, look, wanted_of
 from dispatcher.sandbox.inbox.uploads import FOLDER, Uploads
 from dispatcher.sandbox.messages import Message, Messages, moment
 from dispatcher.sandbox.openapi import describe
+from dispatcher.sandbox.refusals import Refusals
 
 HERE: Final = Path(__file__).parent
 
@@ -36,6 +37,7 @@ class Inbox:
     messages: Messages
     uploads: Uploads
     faults: Faults
+    refusals: Refusals
     events: Events
 
     def routes(self) -> list[BaseRoute]:
@@ -43,6 +45,7 @@ class Inbox:
             Route("/", self.show_inbox, methods=["GET"]),
             Route("/inbox/events", self.events.stream, methods=["GET"]),
             Route("/inbox/messages/{id}", self.show_message, methods=["GET"]),
+            Route("/inbox/refused", self.show_refused, methods=["GET"]),
             Route(FOLDER + "{id}", self.uploads.serve, methods=["GET"]),
             Route("/help", self.show_help, methods=["GET"]),
             Mount("/static/bubbles", StaticFiles(directory=STATIC)),
@@ -64,6 +67,7 @@ class Inbox:
             bubbles=[
                 (each, self._bubble(each), moment(each.received_at)) for each in view.messages
             ],
+            refused=self.refusals.total,
             moment=moment,
             url=_url(request),
             **self._rules(),
@@ -85,6 +89,11 @@ class Inbox:
             curl=curl(_url(request), message.body),
             headers=message.readable_headers(),
         )
+
+    async def show_refused(self, request: Request) -> Response:
+        """What the gateway did not take, and why."""
+        refusals = self.refusals
+        return _page("refused.html", refusals=refusals, shown=list(refusals), moment=moment)
 
     async def show_help(self, request: Request) -> Response:
         """Keys, and what can be asked of this server: its own description."""

@@ -1,10 +1,9 @@
 // Keeps the open inbox up to date; without it, the page is links and forms.
-import { fetchPage, listen, localize, oneAtATime, swap, walk } from "/static/bubbles/live.js";
+import { fetchPage, listen, localize, oneAtATime, search, swap, walk } from "/static/bubbles/live.js";
 import "./detail.js";
 import "./faults.js";
 
 const log = document.getElementById("messages");
-const search = document.getElementById("search");
 const newest = document.getElementById("newest");
 const detail = document.getElementById("detail");
 const PARTS = ["chats", "switches", "rules", "fault-count"];
@@ -85,7 +84,7 @@ async function earlier(link) {
 async function showDetail(link) {
   const next = await fetchPage(link.href);
   localize(next);
-  detail.replaceChildren(next.getElementById("message"));
+  detail.replaceChildren(next.getElementById("sheet"));
   detail.showModal();
 }
 
@@ -93,19 +92,12 @@ async function clear() {
   if (confirm("Forget all messages?")) await fetch("/api/messages", { method: "DELETE" });
 }
 
-let typing = 0;
-function find(delay) {
-  clearTimeout(typing);
-  typing = setTimeout(async () => {
-    const url = new URL("/", location);
-    for (const [name, value] of new FormData(search)) if (value) url.searchParams.set(name, value);
-    history.replaceState(null, "", url);
-    document.body.dataset.chat = "";
-    const next = await fetchPage(url);
-    localize(next);
-    swap(next, ...PARTS);
-    open(next);
-  }, delay);
+async function find(url) {
+  document.body.dataset.chat = "";
+  const next = await fetchPage(url);
+  localize(next);
+  swap(next, ...PARTS);
+  open(next);
 }
 
 function clicked(event) {
@@ -124,19 +116,10 @@ function clicked(event) {
   if (event.target.matches("dialog")) event.target.close();
 }
 
-function pressed(event) {
-  const isTyping = event.target.matches("input, select, textarea");
-  if (event.key === "/" && !isTyping && !document.querySelector("dialog[open]")) {
-    event.preventDefault();
-    search.elements.q.focus();
-  }
-}
-
 localize(document);
 toEnd();
 walk(document.querySelector(".list"));
 document.addEventListener("click", clicked);
-document.addEventListener("keydown", pressed);
 document.getElementById("clear").addEventListener("click", clear);
 newest.addEventListener("click", toEnd);
 for (const loaded of ["load", "loadedmetadata"]) log.addEventListener(loaded, keepEnd, true);
@@ -144,11 +127,7 @@ log.addEventListener("scroll", () => {
   following = isAtEnd();
   if (following) newest.hidden = true;
 });
-search.addEventListener("input", (event) => find(event.target.name === "q" ? 200 : 0));
-search.addEventListener("submit", (event) => {
-  event.preventDefault();
-  find(0);
-});
+search(document.getElementById("search"), find);
 document.addEventListener("visibilitychange", markRead);
 markRead();
 listen("/inbox/events", (version) => version !== document.body.dataset.version && refresh());

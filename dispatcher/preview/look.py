@@ -1,0 +1,63 @@
+"""Which recipients and messages a page shows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Final
+from urllib.parse import urlencode
+
+from dispatcher.bubbles.finding import as_number, mentions
+from dispatcher.planning import Draft
+
+PAGE: Final = 200
+LONGEST_QUERY: Final = 200
+PROBLEMS: Final = "problems"
+
+Chats = Mapping[str, list[Draft]]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a page was asked for; `only`: "problems" for the messages that have some."""
+
+    chat: str | None = None
+    q: str = ""
+    only: str = ""
+    chats: int = PAGE
+
+    @property
+    def is_search(self) -> bool:
+        return bool(self.q or self.only)
+
+    def finds(self, draft: Draft) -> bool:
+        """Whether the search finds a message: in what is posted, or by its id or manifest."""
+        message = draft.planned.message
+        words = {"payload": draft.planned.payload, "id": message.id, "manifest": message.manifest}
+        return bool(draft.problems or not self.only) and mentions(words, as_number(self.q))
+
+    def link(self, **changes: object) -> str:
+        """The address of this page with some things changed."""
+        asked = {**asdict(self), **changes}
+        defaults = asdict(Wanted())
+        return "/?" + urlencode({name: it for name, it in asked.items() if it != defaults[name]})
+
+
+def wanted_of(query: Mapping[str, str]) -> Wanted:
+    """What a query string asks for; what it cannot ask for is left out."""
+    chats = query.get("chats", "")
+    return Wanted(
+        chat=query.get("chat") or None,
+        q=query.get("q", "").strip()[:LONGEST_QUERY],
+        only=PROBLEMS if query.get("only") == PROBLEMS else "",
+        chats=int(chats) if re.fullmatch(r"[0-9]{1,6}", chats) else PAGE,
+    )
+
+
+def found(chats: Chats, wanted: Wanted) -> Chats:
+    """The recipients who have a message that is wanted, with what is."""
+    if not wanted.is_search:
+        return chats
+    matching = {to: list(filter(wanted.finds, drafts)) for to, drafts in chats.items()}
+    return {to: drafts for to, drafts in matching.items() if drafts}

@@ -1,0 +1,102 @@
+"""`dispatcher plugins new`: a distribution with a plugin that passes its own tests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeAlias
+
+from dispatcher.errors import ConfigError
+
+Kind: TypeAlias = Literal["source", "validator", "transformer", "transport"]
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_LONGEST = 24  # letters: with more, lines of the files would be too long
+
+
+class _Words(NamedTuple):
+    """What a kind's README says: what the plugin does, and how a manifest uses it."""
+
+    summary: str
+    usage: str
+
+
+_WORDS: dict[Kind, _Words] = {
+    "source": _Words(
+        'Sources "{name}:PATH" for the media of a message.',
+        'Then a manifest may say:\n\n```toml\nimage.source = "{name}:spring/banner.png"\n```',
+    ),
+    "validator": _Words(
+        "Keeps forbidden words out of messages.",
+        "Then `dispatcher validate` shows every forbidden word with its place.",
+    ),
+    "transformer": _Words(
+        "Puts a footer below every text.",
+        "Then `dispatcher plan --explain` shows what it changes.",
+    ),
+    "transport": _Words(
+        "Sends messages through {name}.",
+        'Then a manifest may say `transport = "{name}"`. The token comes from {prefix}TOKEN.',
+    ),
+}
+KINDS: tuple[Kind, ...] = tuple(_WORDS)
+
+
+def create(name: str, kind: Kind, parent: Path) -> list[Path]:
+    """Write the distribution `dispatcher-<name>` into a new folder of `parent`; out: its files.
+
+    Raises ConfigError, and then nothing is written.
+    """
+    if not _NAME.fullmatch(name) or len(name) > _LONGEST:
+        allowed = f"small letters, digits and - only, {_LONGEST} at the most"
+        raise ConfigError(f'"{name}" is no name for a plugin: {allowed}')
+    folder = parent / f"dispatcher-{name}"
+    if folder.exists():
+        raise ConfigError(f"{folder} is there already; choose another name, or remove it")
+    texts = dict(_texts(name, kind))
+    try:
+        for path, text in texts.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot write {folder}: {error.strerror}") from None
+    return [folder / path for path in texts]
+
+
+def _texts(name: str, kind: Kind) -> Iterator[tuple[str, str]]:
+    from jinja2 import Environment, StrictUndefined
+
+    words = _words(name, kind)
+    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True)
+    templates = files(__name__).joinpath("templates")
+    for path, template in _files(kind, words["package"]).items():
+        text = templates.joinpath(template).read_text(encoding="utf-8")
+        yield path, environment.from_string(text).render(words)
+
+
+def _files(kind: Kind, package: str) -> dict[str, str]:
+    """The files of a distribution, each with its template."""
+    return {
+        "pyproject.toml": "common/pyproject.toml.jinja",
+        "README.md": "common/README.md.jinja",
+        ".gitignore": "common/gitignore.jinja",
+        f"src/{package}/__init__.py": f"{kind}/plugin.py.jinja",
+        f"src/{package}/py.typed": "common/py.typed.jinja",
+        f"tests/test_{package.removeprefix('dispatcher_')}.py": f"{kind}/test.py.jinja",
+    }
+
+
+def _words(name: str, kind: Kind) -> dict[str, str]:
+    """What the templates speak of."""
+    bare = name.replace("-", "_")
+    words = {
+        "name": name,
+        "distribution": f"dispatcher-{name}",
+        "package": f"dispatcher_{bare}",
+        "class_name": "".join(part.capitalize() for part in name.split("-")),
+        "prefix": f"{bare.upper()}_",
+    }
+    summary, usage = _WORDS[kind]
+    return {**words, "summary": summary.format(**words), "usage": usage.format(**words)}

@@ -1,0 +1,188 @@
+"""docs/plugins.md, the hooks and the code say the same, and every example does what it says."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import logging
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from click.testing import CliRunner
+
+import dispatcher
+from dispatcher import Link, Outcome, SourceError, hookspecs
+from dispatcher.models import Failure
+from dispatcher.registry import Registry, build_registry
+from dispatcher.registry.checks import HOOKS
+from dispatcher.testing import message
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+SECTIONS = dict(re.findall(r"^### `(\w+)[^\n]*\n(.*?)(?=^##)", PAGE, re.MULTILINE | re.DOTALL))
+
+
+def example(text: str) -> str:
+    [code] = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return str(code)
+
+
+def module(code: str, folder: Path, name: str) -> ModuleType:
+    (path := folder / f"{name}.py").write_text(code, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Callable[[str], Registry]:
+    """A registry with the example of a hook's section."""
+
+    def load(hook: str) -> Registry:
+        plugin = module(example(SECTIONS[hook]), tmp_path, f"example_{hook}")
+        registry = build_registry(plugins=[("example", plugin)], third_party=False)
+        registry.require_healthy()
+        return registry
+
+    return load
+
+
+def test_every_hook_has_a_section_headed_by_its_signature_in_the_order_of_the_pipeline() -> None:
+    headings = re.findall(r"^### `(dispatcher_.*)`$", PAGE, re.MULTILINE)
+    specs = {name: inspect.signature(getattr(hookspecs, name)) for name in HOOKS}
+    signatures = {name: f"{name}{spec}".replace("'", "") for name, spec in specs.items()}
+    assert sorted(headings) == sorted(signatures.values())
+    assert headings.index(signatures["dispatcher_resolve_source"]) == 0
+
+
+def test_resolver(load: Callable[[str], Registry]) -> None:
+    registry = load("dispatcher_resolve_source")
+    found = registry.resolve_source("drive:a.png", Path())
+    assert found == Link(url="https://drive.example.com/a.png", provider="drive")
+    assert registry.resolve_source("a.png", Path()) is None
+    with pytest.raises(SourceError, match="which file"):
+        registry.resolve_source("drive:", Path())
+
+
+def test_validator(load: Callable[[str], Registry]) -> None:
+    registry = load("dispatcher_validate_message")
+    [problem] = registry.validate_message(message(text={"body": "It is free of charge"}), None)
+    assert (problem.where, problem.severity) == ("text.body", "error")
+    assert registry.validate_message(message(), None) == []
+
+
+def test_transformer(load: Callable[[str], Registry]) -> None:
+    registry = load("dispatcher_transform_payload")
+    payload = {"text": {"body": "Hello!"}}
+    registry.transform_payload(payload, message(transport="greenapi"))
+    assert payload == {"text": {"body": "Hello!\n\nReply STOP to unsubscribe."}}
+    registry.transform_payload(payload, message(transport="pigeon"))
+    assert payload["text"]["body"].count("STOP") == 1
+
+
+def test_transport(load: Callable[[str], Registry]) -> None:
+    kind = load("dispatcher_transports").transport("pigeon")
+    pigeon = kind(kind.Settings())
+    payload = pigeon.build(message(to="79001234567", text={"body": "Hello!"}), None)
+    assert payload == {"to": "79001234567", "text": "Hello!"}
+    assert list(pigeon.check(payload, None)) == []
+    assert [pigeon.send(payload).id for _ in range(2)] == ["pigeon-1", "pigeon-2"]
+
+
+def test_told(load: Callable[[str], Registry], caplog: pytest.LogCaptureFixture) -> None:
+    registry = load("dispatcher_message_finished")
+    outcome = Outcome(status="failed", error=Failure(code="7", text="no such number"))
+    with caplog.at_level(logging.ERROR):
+        assert registry.message_finished(message(), outcome) == []
+        assert registry.message_finished(message(), Outcome(status="sent")) == []
+    assert caplog.messages == [f"{message().key}: no such number"]
+
+
+def test_engine(load: Callable[[str], Registry]) -> None:
+    engine = load("dispatcher_engines").engine("one-by-one")
+    waits, delivered = iter([0.0, None, None]), []
+
+    def deliver(each: object) -> float | None:
+        delivered.append(each)
+        return next(waits)
+
+    first, second = message(id="first"), message(id="second")
+    engine.run([first, second], deliver, 1, lambda: False)
+    assert delivered == [first, first, second]
+    engine.run([first], deliver, 1, lambda: True)
+    assert len(delivered) == 3
+
+
+def test_command(load: Callable[[str], Registry]) -> None:
+    [command] = load("dispatcher_commands").commands()
+    assert CliRunner().invoke(command).output == "moo\n"
+
+
+def test_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = example(PAGE[PAGE.index("A plugin with settings") : PAGE.index("## The order")])
+    plugin = module(code, tmp_path, "dispatcher_signature").Signature
+    monkeypatch.setenv("SIGNATURE_TEXT", "Acme")
+    registry = build_registry(plugins=[("signature", plugin)], third_party=False)
+    registry.require_healthy()
+    payload = {"text": {"body": "Hello!"}}
+    registry.transform_payload(payload, message())
+    assert payload["text"]["body"] == "Hello!\nAcme"
+
+
+@pytest.mark.parametrize("word", ["NotSent", "Refused", "AccountRefused", "OutcomeUnknown"])
+def test_every_outcome_is_explained(word: str) -> None:
+    assert f"raises `{word}`" in PAGE
+    assert word in dispatcher.__all__
+
+
+def test_what_the_page_says_can_be_imported() -> None:
+    table = re.findall(r"^\| `(dispatcher\.http\.\w+)` \| (.*) \|$", PAGE, re.MULTILINE)
+    assert len(table) == 6
+    for name, names in table:
+        found = importlib.import_module(name)
+        first = re.match(r"`(\w+)", names)
+        assert first is not None
+        assert hasattr(found, first[1]), names
+
+
+def commands(block: str) -> list[tuple[str, str]]:
+    parts = [part.partition("\n") for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]]
+    return [(command, output) for command, _, output in parts]
+
+
+def test_the_tutorial_works(tmp_path: Path, installed: Callable[[Path], dict[str, str]]) -> None:
+    """Every command in its order; pip's part is done by hand, as there may be no network."""
+    blocks = re.findall(r"^```(console|toml)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    manifest = next(text for language, text in blocks if language == "toml")
+    (tmp_path / "manifests").mkdir()
+    (tmp_path / "manifests" / "hello.toml").write_text(manifest, encoding="utf-8")
+    environment: dict[str, str] = {}
+    shown = [each for language, text in blocks if language == "console" for each in commands(text)]
+    assert len(shown) == PAGE.count("\n$ ") == 3
+    for command, output in shown:
+        line = [sys.executable, "-m", *command.split()]
+        done = subprocess.run(
+            line,
+            cwd=tmp_path,
+            env=environment or None,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.stdout == output
+        environment = environment or installed(tmp_path / "dispatcher-footer")
+    tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    folder = tmp_path / "dispatcher-footer"
+    assert subprocess.run(tests, cwd=folder, env=environment, check=False).returncode == 0
+    written = example(PAGE[PAGE.index("## Tests") :])
+    (folder / "tests" / "test_footer.py").write_text(written, encoding="utf-8")
+    assert subprocess.run(tests, cwd=folder, env=environment, check=False).returncode == 0

@@ -1,0 +1,74 @@
+"""`plugins new`: what it writes is installed, and passes its tests, mypy and ruff as it stands."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dispatcher.errors import ConfigError
+from dispatcher.scaffold import KINDS, Kind, create
+
+
+def run(folder: Path, *command: str, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_plugin_works_as_it_stands(
+    tmp_path: Path, kind: Kind, installed: Callable[[Path], dict[str, str]]
+) -> None:
+    run(tmp_path, "dispatcher", "plugins", "new", "spring-sale", "--kind", kind)
+    folder = tmp_path / "dispatcher-spring-sale"
+    environment = installed(folder)
+    listed = run(folder, "dispatcher", "plugins", **environment)
+    assert "spring-sale          dispatcher-spring-sale 0.1.0   active" in listed
+    tests = run(folder, "pytest", "-q", "-p", "no:cacheprovider", **environment)
+    assert "passed" in tests
+    run(folder, "mypy", **environment, MYPYPATH="src")
+    run(folder, "ruff", "check", ".")
+    run(folder, "ruff", "format", "--check", ".")
+    assert "dispatcher-spring-sale" in (folder / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", ["x", "a" * 24])
+@pytest.mark.parametrize("kind", KINDS)
+def test_names_of_any_length_are_well_laid_out(tmp_path: Path, kind: Kind, name: str) -> None:
+    create(name, kind, tmp_path)
+    run(tmp_path / f"dispatcher-{name}", "ruff", "check", ".")
+    run(tmp_path / f"dispatcher-{name}", "ruff", "format", "--check", ".")
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a" * 25, "Spring", "spring_sale", "../evil", "1st", "a b", "-x", "x-"]
+)
+def test_a_bad_name_writes_nothing(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="is no name for a plugin"):
+        create(name, "source", tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
+    (mine := tmp_path / "dispatcher-x").mkdir()
+    with pytest.raises(ConfigError, match="is there already"):
+        create("x", "source", tmp_path)
+    assert not list(mine.iterdir())
+
+
+def test_where_nothing_can_be_written_a_sentence_says_so(tmp_path: Path) -> None:
+    (file := tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="cannot write"):
+        create("x", "source", file)
