@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from dispatcher.cli.output import print_line
 from dispatcher.cli.session import Session, session_options
 from dispatcher.manifest.tables import ManifestTable
 
@@ -21,7 +22,7 @@ def command(session: Session) -> int:
     schema["title"] = "dispatcher manifest"
     for table in (schema, *schema["$defs"].values()):
         _name_transports(table, sorted(session.registry.transports()))
-    click.echo(json.dumps(schema, indent=2, ensure_ascii=False))
+    print_line(json.dumps(schema, indent=2, ensure_ascii=False))
     return 0
 
 
