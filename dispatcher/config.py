@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -180,14 +181,20 @@ def _read(path: Path) -> TomlFile:
         raise ConfigError(str(error)) from None
     if too_deep(file.data):
         raise ConfigError(str(file.problem((), TOO_DEEP)))
-    sentence = (
-        "a token has no place in a shared file; set it in the environment: GREENAPI_TOKEN or "
-        "GREENAPI_TOKEN_FILE"
-    )
-    secrets = [str(file.problem(where, sentence)) for where in _secrets(file.data)]
+    secrets = [str(file.problem(where, _misplaced(where))) for where in _secrets(file.data)]
     if secrets:
         raise ConfigError("\n".join(secrets))
     return file
+
+
+def _misplaced(where: explain.Path) -> str:
+    """What to say of a token at a path; its transport, if it is in the table of one, names it."""
+    tables = dict(pairwise(where))
+    variable = f"{tables.get('transports', 'greenapi')}_TOKEN".upper().replace("-", "_")
+    return (
+        "a token has no place in a shared file; set it in the environment: "
+        f"{variable} or {variable}_FILE"
+    )
 
 
 def _secrets(data: Any, path: explain.Path = ()) -> Iterator[explain.Path]:

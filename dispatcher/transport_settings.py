@@ -35,6 +35,8 @@ def read(
         return _environment_first(settings, overrides)(**table)
     except ValidationError as error:
         findings = error.errors(include_url=False)
+        # As the table has them; in the order of fields, what is common to transports came first.
+        findings.sort(key=lambda each: (each["type"] == "extra_forbidden", _row(table, each)))
         lines = [_line(where, settings, each, table, locate) for each in findings]
         raise ConfigError("\n".join(lines)) from None
     except SettingsError as error:
@@ -61,6 +63,11 @@ def _environment_first(
 
     EnvironmentFirst.__name__ = settings.__name__
     return EnvironmentFirst
+
+
+def _row(table: dict[str, Any], finding: ErrorDetails) -> int:
+    key = next(iter(explain.place(finding)), None)
+    return list(table).index(key) if key in table else len(table)
 
 
 def _line(

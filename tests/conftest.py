@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import io
 import json
 import os
@@ -60,6 +61,9 @@ def _clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
             if foreign or name in _COLOURS:
                 patch.delenv(name)
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        # Nor what happens to be installed beside this package.
+        installed = importlib.metadata.entry_points(group="dispatcher").names
+        patch.setenv("DISPATCHER_DISABLED_PLUGINS", ",".join(installed))
         yield
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from dispatcher.cli.output import print_line
+from dispatcher.cli.output import write
 from dispatcher.cli.session import Session, session_options
 from dispatcher.manifest.tables import ManifestTable
 
@@ -22,7 +22,7 @@ def command(session: Session) -> int:
     schema["title"] = "dispatcher manifest"
     for table in (schema, *schema["$defs"].values()):
         _name_transports(table, sorted(session.registry.transports()))
-    print_line(json.dumps(schema, indent=2, ensure_ascii=False))
+    write(json.dumps(schema, indent=2, ensure_ascii=False))
     return 0
 
 

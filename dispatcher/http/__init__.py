@@ -7,6 +7,7 @@
 `files`                     a file on its way: read once, in pieces, and checked while it is read
 `multipart.Multipart`       the same in a form
 `answers.Answer`            what came back
-`masking`                   the token shows in no text and no log
+`masking`                   the token shows in no text
 `failures`, `client`        what every broken connection means; the requests themselves
+`wire`                      connections that show a token to the gateway alone
 """

@@ -23,9 +23,10 @@ from dispatcher.http.answers import Answer
 from dispatcher.http.dialect import Verdict
 from dispatcher.http.failures import AnswerTooLarge
 from dispatcher.http.files import Body
-from dispatcher.http.masking import Mask, keep_out_of_logs
+from dispatcher.http.masking import Mask
 from dispatcher.http.routes import Route
 from dispatcher.http.settings import is_loopback
+from dispatcher.http.wire import keep_quiet
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
@@ -64,8 +65,9 @@ class Prepared:
 class Adapter(requests.adapters.HTTPAdapter):
     """Of what requests works out anew for every post, only what differs: a fifth of its time."""
 
-    def __init__(self) -> None:
+    def __init__(self, token_in_urls: SecretStr) -> None:
         super().__init__(max_retries=0)
+        self._token_in_urls = token_in_urls
         self._pools: dict[str | None, ConnectionPool] = {}
         self._paths: dict[str | None, str] = {}
 
@@ -75,6 +77,8 @@ class Adapter(requests.adapters.HTTPAdapter):
         """The connections to a URL; proxies and certificates are the same for every post to it."""
         if request.url not in self._pools:
             found = super().get_connection_with_tls_context(request, *environment, **more)
+            if found not in self._pools.values():  # one serves all URLs of a host
+                keep_quiet(found, self._token_in_urls)
             self._pools[request.url] = found
         return self._pools[request.url]
 
@@ -109,13 +113,12 @@ class Client:
     def __init__(self, token: SecretStr, identity: Callable[[], Mapping[str, str]]) -> None:
         self.pid = os.getpid()
         self._mask, self._identity = Mask(token), Identity(identity)
-        keep_out_of_logs(token, self._mask)
         self._prepared: dict[str, Prepared] = {}
         self._session = requests.Session()
         # Not what HTTP/1.1 takes for granted: every line is written, and read, for every message.
         self._session.headers = {"User-Agent": "message-dispatcher"}
         for prefix in ("https://", "http://"):
-            self._session.mount(prefix, Adapter())
+            self._session.mount(prefix, Adapter(self._mask.in_urls))
 
     def post(self, route: Route, body: Body, headers: Mapping[str, str]) -> str:
         """Post a body once; `headers` say its type and length. Returns the id in the answer.
@@ -143,12 +146,13 @@ class Client:
         return self._error(verdict)
 
     def _exchange(self, route: Route, body: Body, headers: Mapping[str, str]) -> Answer:
-        prepared = self._prepare(route.url)
+        url = self._mask.of_path(route.url)
+        prepared = self._prepare(url)
         request = copy(prepared.request)
         request.body = body  # type: ignore[assignment] # anything with `read`, once its length is known
         request.headers = {**prepared.headers, **headers}  # type: ignore[assignment] # it is enough
         # The adapter, not the session: that one would look at redirects and their bodies.
-        response = self._session.get_adapter(route.url).send(
+        response = self._session.get_adapter(url).send(
             request, timeout=(route.connect_timeout, route.read_timeout), **prepared.environment
         )
         answer = _read(response)

@@ -50,19 +50,21 @@ class Dialect:
     """The tables of one gateway; everything has a default that is safe.
 
     `code`, `words`: where an error has its number and its sentences. An outcome is looked up in
-    `by_status`, then by the number in `by_code`, then in `by_status_without_code`; what is nowhere
-    is `OutcomeUnknown`. `throttled`: codes, besides status 429, with which the whole account is to
-    wait. `hints`: by status; `{setting}` becomes the name of the setting with the address.
+    `by_status`, then by the number in `by_code`, then by what the body says in `by_phrase` (in
+    lower case), then in `by_status_without_code`; what is nowhere is `OutcomeUnknown`.
+    `throttled`: codes and phrases, besides status 429, with which the whole account is to wait.
+    `hints`: by status; `{setting}` becomes the name of the setting with the address.
     """
 
     code: Path = ("error", "code")
     words: Sequence[Path] = (("error", "message"),)
     by_status: Mapping[int, Outcome] = field(default_factory=lambda: BY_STATUS)
     by_code: Mapping[int, Outcome] = field(default_factory=dict)
+    by_phrase: Mapping[str, Outcome] = field(default_factory=dict)
     by_status_without_code: Mapping[int, Outcome] = field(
         default_factory=lambda: BY_STATUS_WITHOUT_CODE
     )
-    throttled: Sequence[int] = ()
+    throttled: Sequence[int | str] = ()
     hints: Mapping[int, str] = field(default_factory=lambda: HINTS)
 
     def verdict(self, answer: Answer, setting: str) -> Verdict:
@@ -74,14 +76,16 @@ class Dialect:
             f"http {answer.status}" if code is None else str(code),
             f"{hint}: {said}" if hint else said,
             answer.retry_after,
-            answer.status == 429 or code in self.throttled,
+            answer.status == 429 or code in self.throttled or self.phrase(answer) in self.throttled,
         )
 
     def outcome(self, answer: Answer) -> Outcome:
         """What became of the request; override it where tables do not tell."""
+        code, phrase = self.error_code(answer), self.phrase(answer)
         return (
             self.by_status.get(answer.status)
-            or self.by_code.get(self.error_code(answer) or 0)
+            or (None if code is None else self.by_code.get(code))
+            or (None if phrase is None else self.by_phrase[phrase])
             or self.by_status_without_code.get(answer.status, OutcomeUnknown)
         )
 
@@ -93,6 +97,11 @@ class Dialect:
         if isinstance(code, str) and re.fullmatch(r"[0-9]{1,9}", code):
             return int(code)
         return None
+
+    def phrase(self, answer: Answer) -> str | None:
+        """The first of `by_phrase` that the body has, wherever that is."""
+        body = answer.body.decode(errors="replace").lower() if self.by_phrase else ""
+        return next((phrase for phrase in self.by_phrase if phrase in body), None)
 
     def said(self, answer: Answer) -> str:
         """The error's sentences, else the status."""

@@ -13,7 +13,7 @@ class Route(NamedTuple):
 
     `setting`: the setting that holds the address. `identifier`: where a success has the new id.
     `repeatable`: doing it twice does no harm, so an unknown outcome may be tried again. Timeouts
-    are seconds. The URL is never shown: it may hold a token.
+    are seconds. A token in the path may be there as it is, or as `masking.HIDDEN`.
     """
 
     url: str

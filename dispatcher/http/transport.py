@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Mapping
 from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dispatcher.errors import Refused
@@ -19,6 +20,21 @@ if TYPE_CHECKING:
     from dispatcher.http.client import Client
     from dispatcher.http.files import Body
     from dispatcher.http.routes import Route
+
+
+class _Late:
+    """What a module has under a name, loaded when asked for."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self._module, self._name = module, name
+
+    def __get__(self, transport: object, kind: type[object]) -> Any:
+        return getattr(import_module(self._module), self._name)
+
+
+def late_settings(module: str, name: str) -> Any:
+    """A transport's `Settings` by module and name: pydantic-settings is slower than a plan."""
+    return _Late(module, name)
 
 
 class HttpTransport:

@@ -12,7 +12,7 @@ from dispatcher.builtin.greenapi import payload as payloads
 from dispatcher.builtin.greenapi import rules
 from dispatcher.builtin.greenapi.files import media_headers
 from dispatcher.http.files import opened
-from dispatcher.http.transport import HttpTransport
+from dispatcher.http.transport import HttpTransport, late_settings
 
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
@@ -22,20 +22,13 @@ if TYPE_CHECKING:
 MEDIA_LIFETIME = timedelta(hours=24)  # provider's v1 documents, `/v1/media`
 
 
-class _Settings:
-    """The settings' class, loaded when asked for: pydantic-settings is slower than a plan."""
-
-    def __get__(self, transport: object, kind: type[GreenApi]) -> type[BaseSettings]:
-        from dispatcher.builtin.greenapi.settings import GreenApiSettings
-
-        return GreenApiSettings
-
-
 class GreenApi(HttpTransport):
     """WhatsApp messages through Green API v1 (greenapi-v1-messages)."""
 
     name: ClassVar[str] = "greenapi"
-    Settings: ClassVar[type[BaseSettings]] = _Settings()  # type: ignore[assignment]
+    Settings: ClassVar[type[BaseSettings]] = late_settings(
+        "dispatcher.builtin.greenapi.settings", "GreenApiSettings"
+    )
     plans_without_settings: ClassVar[bool] = True
 
     def build(self, message: Message, attachment: Attachment | None) -> Payload:

@@ -1,0 +1,88 @@
+"""A message as the body of sendMessage or sendFileByUrl (Green API, documents of these names).
+
+What the gateway has no word for stays in the body as the manifest has it, `{"image": {"provider":
+…}}`, and `rules` refuses it by name.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from dispatcher import Attachment, Link, Media, MediaId, Message, Payload, Upload
+
+# Green API, "Chat id": of a person, and of a group that v1 calls "79001234567-1581234048".
+_CHAT = {"individual": "@c.us", "group": "@g.us"}
+# The extension of `fileName` decides what is shown; these are for files that have none.
+_EXTENSIONS = {"image": ".jpg", "video": ".mp4", "audio": ".mp3", "document": ".bin"}
+
+
+def build(message: Message, attachment: Attachment | None) -> Payload:
+    """The JSON body, only what the message says; an `Upload` stands in it as its `reference`."""
+    chat = {"chatId": f"{message.to}{_CHAT[message.recipient_type]}"}
+    media = message.media
+    if media is None:
+        return {**chat, **_text(message)}
+    attached = attachment or _written(media)
+    caption = getattr(media, "caption", None)
+    return {
+        **chat,
+        **_file(message, media, attached),
+        **({} if caption is None else {"caption": caption}),
+        **_foreign(message, media, attached),
+    }
+
+
+def _text(message: Message) -> dict[str, Any]:
+    body = message.text.body if message.text else ""
+    preview = {} if message.preview_url is None else {"linkPreview": message.preview_url}
+    return {"message": body, **preview}
+
+
+def _written(media: Media) -> Attachment:
+    return Link(url=media.link) if media.link is not None else MediaId(id=media.id or "")
+
+
+def _file(message: Message, media: Media, attached: Attachment) -> dict[str, Any]:
+    url = _url(attached)
+    if url is None:
+        return {}
+    return {"urlFile": url, "fileName": _file_name(message.type, media, attached, url)}
+
+
+def _url(attached: Attachment) -> str | None:
+    """Where the file is; what this gateway gives for an uploaded one is a URL, too."""
+    match attached:
+        case Upload():
+            return attached.reference
+        case Link():
+            return attached.url
+        case MediaId():
+            return attached.id if attached.id.startswith(("https://", "http://")) else None
+
+
+def _file_name(kind: str, media: Media, attached: Attachment, url: str) -> str:
+    """`fileName`, which must have an extension: as given, else the file's own, or a usual one."""
+    own = attached.filename if isinstance(attached, Upload) else _last_part(url)
+    name = getattr(media, "filename", None) or own or kind
+    return name if _extension(name) else name + (_extension(own) or _EXTENSIONS[kind])
+
+
+def _extension(name: str) -> str:
+    return PurePosixPath(name).suffix
+
+
+def _last_part(url: str) -> str:
+    try:
+        return PurePosixPath(unquote(urlsplit(url).path)).name
+    except ValueError:  # it is no URL, which is said elsewhere
+        return ""
+
+
+def _foreign(message: Message, media: Media, attached: Attachment) -> dict[str, Any]:
+    provider = getattr(attached, "provider", None) or (media.provider and media.provider.name)
+    fields: dict[str, Any] = {"provider": {"name": provider}} if provider else {}
+    if _url(attached) is None:
+        fields["id"] = getattr(attached, "id", "")
+    return {message.type: fields} if fields else {}

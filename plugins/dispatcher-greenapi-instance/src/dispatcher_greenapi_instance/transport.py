@@ -1,0 +1,71 @@
+"""The transport `greenapi-instance`: builds, checks and posts messages, and uploads their files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import PurePath
+from typing import TYPE_CHECKING, ClassVar
+
+from dispatcher import Attachment, MediaId, Message, NotSent, Payload, Problem, Receipt, Upload
+from dispatcher.http.files import content_type, opened
+from dispatcher.http.transport import HttpTransport, late_settings
+from dispatcher_greenapi_instance import payload as payloads
+from dispatcher_greenapi_instance import routes, rules
+
+if TYPE_CHECKING:
+    from pydantic_settings import BaseSettings
+
+FILE_LIFETIME = timedelta(days=15)  # Green API, "UploadFile"
+
+_EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,16}")
+
+
+class GreenApiInstance(HttpTransport):
+    """WhatsApp messages through an instance of Green API; its token is in the path of each URL."""
+
+    name: ClassVar[str] = "greenapi-instance"
+    Settings: ClassVar[type[BaseSettings]] = late_settings(
+        "dispatcher_greenapi_instance.settings", "InstanceSettings"
+    )
+
+    def build(self, message: Message, attachment: Attachment | None) -> Payload:
+        """The body of sendMessage or sendFileByUrl."""
+        return payloads.build(message, attachment)
+
+    def check(self, payload: Payload, attachment: Attachment | None) -> Iterable[Problem]:
+        """Every way in which the payload breaks the gateway's contract; never raises."""
+        return rules.check(payload, attachment)
+
+    def upload(self, file: Upload) -> MediaId:
+        """Store a file at the gateway for 15 days; its id is the URL to send it by.
+
+        Raises `Refused` if the file is not the one that was planned, `NotSent` for everything that
+        may work later: repeating an upload does no harm.
+        """
+        headers = _headers(file)
+        expires_at = datetime.now(UTC) + FILE_LIFETIME
+        with opened(file) as body:
+            url = self.post(routes.upload_file(self.settings), body, headers)
+        if not body.complete:
+            raise NotSent("the gateway did not wait for the whole file", code="incomplete")
+        return MediaId(id=url, expires_at=expires_at)
+
+    def send(self, payload: Payload) -> Receipt:
+        """Post one message, once: to sendFileByUrl if it has a file, else to sendMessage."""
+        route = routes.send_file if "urlFile" in payload else routes.send_message
+        return Receipt(id=self.post_json(route(self.settings), payload))
+
+    def identity(self) -> Mapping[str, str]:
+        """None: the token is in the path."""
+        return {}
+
+
+def _headers(file: Upload) -> dict[str, str]:
+    """Of "UploadFile". `GA-Filename` is for what has no MIME type; names may not fit a header."""
+    headers = {"Content-Type": content_type(file), "Content-Length": str(file.size)}
+    extension = PurePath(file.filename).suffix
+    if file.mime_type == "application/octet-stream" and _EXTENSION.fullmatch(extension):
+        headers["GA-Filename"] = f"file{extension}"
+    return headers

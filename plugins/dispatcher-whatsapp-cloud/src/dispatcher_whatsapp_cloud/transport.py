@@ -1,0 +1,96 @@
+"""The transport `whatsapp-cloud`: builds, checks and posts messages, and uploads their files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
+
+from dispatcher import Attachment, MediaId, Message, NotSent, Payload, Problem, Receipt, Upload
+from dispatcher.http.files import CheckedStream, content_type, opened
+from dispatcher.http.routes import Route
+from dispatcher.http.transport import HttpTransport, late_settings
+from dispatcher_whatsapp_cloud import payload as payloads
+from dispatcher_whatsapp_cloud import rules
+from dispatcher_whatsapp_cloud.services import Service
+
+if TYPE_CHECKING:
+    from pydantic_settings import BaseSettings
+
+    from dispatcher.http.files import Body
+
+
+class WhatsAppCloud(HttpTransport):
+    """WhatsApp messages through Meta's Cloud API, or a service of its shape."""
+
+    name: ClassVar[str] = "whatsapp-cloud"
+    Settings: ClassVar[type[BaseSettings]] = late_settings(
+        "dispatcher_whatsapp_cloud.settings", "CloudSettings"
+    )
+
+    def build(self, message: Message, attachment: Attachment | None) -> Payload:
+        """The body of `POST …/messages`."""
+        return payloads.build(message, attachment, self._service)
+
+    def check(self, payload: Payload, attachment: Attachment | None) -> Iterable[Problem]:
+        """Every way in which the payload breaks the gateway's contract; never raises."""
+        return rules.check(payload, attachment, self._service)
+
+    def upload(self, file: Upload) -> MediaId:
+        """Store a file at the gateway; it never holds more than a piece in memory.
+
+        Raises `Refused` if the file is not the one that was planned, `NotSent` for everything that
+        may work later: repeating an upload does no harm.
+        """
+        expires_at = datetime.now(UTC) + self._service.lifetime
+        with opened(file) as stream:
+            body, headers = self._written(file, stream)
+            identifier = self.post(self._media, body, headers)
+        if not stream.complete:
+            raise NotSent("the gateway did not wait for the whole file", code="incomplete")
+        return MediaId(id=identifier, expires_at=expires_at)
+
+    def send(self, payload: Payload) -> Receipt:
+        """Post one message, once."""
+        return Receipt(id=self.post_json(self._messages, payload))
+
+    def identity(self) -> Mapping[str, str]:
+        """The header that the service wants."""
+        return {self._service.header: f"{self._service.scheme}{self.token.get_secret_value()}"}
+
+    def _written(self, file: Upload, stream: CheckedStream) -> tuple[Body, Mapping[str, str]]:
+        """A file as the service takes it, and the headers that go with it."""
+        if not self._service.form:
+            return stream, {"Content-Type": content_type(file), "Content-Length": str(file.size)}
+        from dispatcher.http.multipart import Multipart  # loads urllib3
+
+        fields = {"type": content_type(file)}
+        if self._service.messaging_product:
+            fields["messaging_product"] = "whatsapp"
+        form = Multipart(fields, "file", file, stream)
+        return form, form.headers
+
+    @cached_property
+    def _service(self) -> Service:
+        service: Service = self.settings.described
+        return service
+
+    @cached_property
+    def _messages(self) -> Route:
+        return self._route("messages", ("messages", 0, "id"), repeatable=False)
+
+    @cached_property
+    def _media(self) -> Route:
+        return self._route("media", self._service.media_id, repeatable=True)
+
+    def _route(self, kind: str, identifier: tuple[str | int, ...], *, repeatable: bool) -> Route:
+        return Route(
+            url=f"{self.settings.root}/{kind}",
+            setting="base_url",
+            identifier=identifier,
+            dialect=self._service.dialect,
+            connect_timeout=self.settings.connect_timeout,
+            read_timeout=self.settings.read_timeout,
+            repeatable=repeatable,
+        )

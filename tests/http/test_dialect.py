@@ -1,0 +1,45 @@
+"""In which order a gateway's tables are asked."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from dispatcher import AccountRefused, NotSent, OutcomeUnknown, Refused
+from dispatcher.http.answers import Answer
+from dispatcher.http.dialect import Dialect, Outcome
+
+DIALECT = Dialect(
+    by_code={0: AccountRefused, 7: Refused, 8: NotSent},
+    by_phrase={"try later": NotSent, "no account": AccountRefused},
+    by_status_without_code={400: Refused},
+    throttled=(8, "try later"),
+)
+
+
+def answer(status: int, body: Any) -> Answer:
+    return Answer(status, {}, body if isinstance(body, bytes) else json.dumps(body).encode())
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "outcome", "throttled"),
+    [
+        (401, {"error": {"code": 7}}, AccountRefused, False),  # the status first
+        (400, {"error": {"code": 0}}, AccountRefused, False),  # 0 is a code
+        (400, {"error": {}}, Refused, False),  # and no code is not 0
+        (400, {"error": {"code": 8, "message": "no account"}}, NotSent, True),  # then the code
+        (400, {"error": {"code": 99, "message": "Try later."}}, NotSent, True),  # then words
+        (400, b"instance has NO ACCOUNT", AccountRefused, False),  # wherever they stand
+        (400, {"error": {"message": "else"}}, Refused, False),  # then the status once more
+        (418, {"error": {"message": "else"}}, OutcomeUnknown, False),
+        (500, b"try later", OutcomeUnknown, True),
+        (429, b"\xff", NotSent, True),
+    ],
+)
+def test_tables_are_asked_in_their_order(
+    status: int, body: Any, outcome: Outcome, throttled: bool
+) -> None:
+    verdict = DIALECT.verdict(answer(status, body), "base_url")
+    assert (verdict.outcome, verdict.throttled) == (outcome, throttled)
