@@ -187,10 +187,15 @@ class Upload(Model):
 
 
 class Link(Model):
-    """A URL that the gateway fetches by itself; `provider` names credentials stored there."""
+    """A URL that the gateway fetches by itself; `provider` names credentials stored there.
+
+    `identity`: what stands for the URL where a message is compared with what was sent; for one that
+    is another each time, as signed ones are, though it leads to the same.
+    """
 
     url: str
     provider: str | None = None
+    identity: str | None = None
 
 
 class MediaId(Model):

@@ -140,7 +140,7 @@ class Planner:
             message,
             payload,
             upload,
-            _digest(transport, payload),
+            _digest(transport, payload, attachment),
             stop_on_failure=origin.file.data.get("stop_on_failure", False),
         )
 
@@ -167,7 +167,7 @@ class Planner:
         if isinstance(attachment, str):
             return None, [Problem(message=attachment, where=f"{message.type}.source")]
         if isinstance(attachment, Link) and provider is not None:
-            attachment = Link(url=attachment.url, provider=provider)
+            attachment = attachment.model_copy(update={"provider": provider})
         return attachment, []
 
     def _resolve_source(self, source: str, base: Path) -> Attachment | str:
@@ -232,9 +232,12 @@ def _blamed(transport: Transport, method: str, *arguments: Any) -> Any:
         raise PluginError(f'transport "{transport.name}" failed in {method}: {cause}') from error
 
 
-def _digest(transport: Transport, payload: Payload) -> str:
+def _digest(transport: Transport, payload: Payload, attachment: Attachment | None) -> str:
     try:
-        return hashlib.sha256(encode(payload)).hexdigest()
+        content = encode(payload)
     except (TypeError, ValueError) as error:
         cause = f"{type(error).__name__}: {error}"
         raise PluginError(f'the payload for "{transport.name}" is not JSON: {cause}') from error
+    if isinstance(attachment, Link) and attachment.identity is not None:
+        content = content.replace(attachment.url.encode(), attachment.identity.encode())
+    return hashlib.sha256(content).hexdigest()

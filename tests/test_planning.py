@@ -242,6 +242,26 @@ def test_source_that_nobody_knows_is_a_problem_and_the_rest_is_checked(
     assert sorted(places) == [(5, "document.source"), (6, "document.caption")]
 
 
+def test_a_link_that_is_another_each_time_changes_nothing(
+    planner: Callable[..., Planner],
+) -> None:
+    links = iter(range(9))
+
+    def resolve(source: str) -> Link:
+        url = f"https://cdn.example.com/{source}?signature={next(links)}"
+        return Link(url=url, identity=None if source == "plain" else f"cdn:{source}")
+
+    def planned(source: str) -> PlannedMessage:
+        text = FILE.replace("a.pdf", source) + 'document.provider.name = "cdn"\n'
+        return only(planner(text, resolve_source=lambda source: resolve(source)))
+
+    first, second = planned("a.pdf"), planned("a.pdf")
+    assert first.payload != second.payload
+    assert first.digest == second.digest
+    assert first.digest != planned("b.pdf").digest
+    assert planned("plain").digest != planned("plain").digest
+
+
 class Raises(Pigeon):
     def __init__(self, method: str) -> None:
         def fail(*_: object) -> Any:

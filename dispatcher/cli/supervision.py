@@ -29,6 +29,8 @@ class Strays(io.TextIOBase):
 
     def write(self, text: str, /) -> int:
         """Pass a piece of text on, after the name of the module that printed it."""
+        if not isinstance(text, str):  # click asks so whether it may write bytes
+            raise TypeError(f"expected text, got {type(text).__name__}")
         module = sys._getframe(1).f_globals.get("__name__", "?")
         for line in text.splitlines(keepends=True):
             click.echo(f"[{module}] {line}" if self._line_begins else line, err=True, nl=False)

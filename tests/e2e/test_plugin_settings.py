@@ -93,7 +93,7 @@ def test_the_table_reaches_the_plugin_and_the_environment_wins(
             "[plugins.sing]\nname = 'Ann'\n",
             [
                 'dispatcher.toml:1:10: error: no plugin named "sing"; did you mean "sign"?'
-                " with settings: sign",
+                " with settings: ",
             ],
         ),
         (
@@ -106,7 +106,9 @@ def test_what_is_wrong_with_a_table_is_shown_at_its_place(
     run: Callable[..., tuple[int, str]], table: str, problems: list[str]
 ) -> None:
     code, said = run(table, "send")
-    assert (code, sorted(said.removeprefix("Error: ").splitlines())) == (2, problems)
+    found = sorted(said.removeprefix("Error: ").splitlines())
+    assert code == 2
+    assert [line[: len(problem)] for line, problem in zip(found, problems, strict=True)] == problems
 
 
 def test_the_environment_is_blamed_for_its_own_and_not_shown(
@@ -130,3 +132,8 @@ def test_wrong_settings_keep_no_other_command_from_working(
     assert run("[plugins.sign]\ntimes = 0\n", "--help")[0] == 0
     code, said = run("[plugins.sign]\ntimes = 0\n", "plugins")
     assert (code, "broken" in said, "dispatcher.toml:2:9" in said) == (2, True, True)
+
+
+def test_the_schema_is_what_stdout_has(run: Callable[..., tuple[int, str]]) -> None:
+    code, said = run("", "schema")
+    assert (code, json.loads(said)["title"]) == (0, "dispatcher manifest")

@@ -41,7 +41,6 @@ class TestChecks(ValidatorContract):
         (message(document={"source": "prices.pdf"}), upload()),
     )
     bad = (
-        (message(to="nobody"), "to"),
         (message(text={"body": " "}), "text.body"),
         (message(image={"link": "ftp://a"}), Link(url="ftp://a"), "image.link"),
         (message(image={"source": "film.mp4"}), upload(filename="film.mp4"), "image.source"),

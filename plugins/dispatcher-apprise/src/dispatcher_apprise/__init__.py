@@ -1,0 +1,16 @@
+"""The transport `apprise` for the dispatcher: to whatever the library Apprise reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dispatcher import Transport, hookimpl
+from dispatcher_apprise.transport import AppriseTransport
+
+__all__ = ["AppriseTransport", "dispatcher_transports"]
+
+
+@hookimpl
+def dispatcher_transports() -> Iterable[type[Transport]]:
+    """Offer the transport `apprise`."""
+    return [AppriseTransport]

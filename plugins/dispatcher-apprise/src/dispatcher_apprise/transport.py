@@ -1,0 +1,123 @@
+"""The transport `apprise`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Any, ClassVar
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings
+
+from dispatcher import (
+    Attachment,
+    ConfigError,
+    MediaId,
+    Message,
+    Payload,
+    Problem,
+    Receipt,
+    Refused,
+    Upload,
+)
+from dispatcher_apprise import payload as payloads
+from dispatcher_apprise.files import Files
+from dispatcher_apprise.outcomes import verdict
+from dispatcher_apprise.service import Attached, Service
+from dispatcher_apprise.settings import AppriseSettings
+from dispatcher_apprise.targets import read_targets
+
+_PATIENCE = 30.0  # seconds
+
+
+class AppriseTransport:
+    """Messages to named targets, each an Apprise URL. See `outcomes` for what its answers mean."""
+
+    name: ClassVar[str] = "apprise"
+    Settings: ClassVar[type[BaseSettings]] = AppriseSettings
+
+    def __init__(self, settings: Any) -> None:
+        self.settings: AppriseSettings = settings
+        self.rate, self.recipient_rate = settings.rate, settings.recipient_rate
+        self._files = Files()
+        self._targets: dict[str, SecretStr] = {}
+        self._fault: ConfigError | None = None
+        try:
+            self._targets = read_targets(settings)
+        except ConfigError as error:  # nobody needs them to plan
+            self._fault = error
+
+    def require_credentials(self) -> None:
+        """Raise ConfigError if there are no targets, or one of them is of no use."""
+        if self._fault is not None:
+            raise self._fault
+        _ = self._services
+
+    def build(self, message: Message, attachment: Attachment | None) -> Payload:
+        """The target, the text and the files."""
+        return payloads.build(message, attachment)
+
+    def check(self, payload: Payload, attachment: Attachment | None) -> Iterable[Problem]:
+        """What holds for every target and, where the targets are known, for this one."""
+        yield from payloads.check(payload, attachment)
+        try:
+            services = self._services
+        except ConfigError:
+            return
+        if services and isinstance(payload.get("to"), str):
+            yield from _check_target(services, payload)
+
+    def upload(self, file: Upload) -> MediaId:
+        """Keep a copy for the messages of this run; no later one is to know the id."""
+        return MediaId(id=self._files.keep(file), expires_at=datetime.now(UTC))
+
+    def send(self, payload: Payload) -> Receipt:
+        """Have Apprise send one message, once. It gives no ids: the receipt names the target.
+
+        Raises `NotSent`, `Refused` or `OutcomeUnknown`.
+        """
+        service = self._services.get(payload["to"])
+        if service is None:
+            raise Refused(f'there is no target "{payload["to"]}"', code="target")
+        accepted, watch = service.send(payload["body"], self._attached(payload))
+        if not accepted:
+            raise verdict(watch, service.traceable)
+        return Receipt(id=payload["to"])
+
+    @property
+    def patience(self) -> float:
+        """Seconds that `send` takes at the most, for services that make one request a message."""
+        return max([_PATIENCE, *(each.patience for each in self._services.values())])
+
+    @cached_property
+    def _services(self) -> dict[str, Service]:
+        urls = self._targets.items()
+        return {name: Service(name, url.get_secret_value()) for name, url in urls}
+
+    def _attached(self, payload: Payload) -> list[Attached]:
+        found = []
+        for file in payload.get("attach", []):
+            path = self._files.path(file["file"])
+            if path is None:
+                raise Refused("the file is not one of this run", code="file")
+            found.append(Attached(path, file["name"], file["type"]))
+        return found
+
+
+def _check_target(services: dict[str, Service], payload: Payload) -> Iterator[Problem]:
+    to, body = payload["to"], payload.get("body")
+    if to not in services:
+        close = get_close_matches(to[:100], services, n=1)
+        hint = f'; did you mean "{close[0]}"?' if close else ""
+        yield Problem(message=f'there is no target "{to[:100]}"{hint}', where="to")
+        return
+    service = services[to]
+    if payload.get("attach") and not service.takes_files:
+        yield Problem(message=f'the service of target "{to}" takes no files')
+    if isinstance(body, str) and len(body) > service.longest:
+        yield Problem(
+            message=f"the text has {len(body)} characters; the service of target "
+            f'"{to}" takes {service.longest}'
+        )

@@ -1,0 +1,60 @@
+"""Sources `s3://bucket/key` for the dispatcher: signed links, or uploads whose content is pinned.
+
+Both are offline: a link is signed on this machine, and what an upload holds stands in `s3.lock`.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from dispatcher import Link, Upload, hookimpl
+from dispatcher_s3.bucket import Bucket
+from dispatcher_s3.location import Location, parse
+from dispatcher_s3.lock import find_entry
+from dispatcher_s3.settings import S3Settings
+
+if TYPE_CHECKING:
+    import click
+
+__all__ = ["S3", "S3Settings"]
+
+
+class S3:
+    """Resolves `s3://…` to links or, with `upload = true` in `[plugins.s3]`, to uploads."""
+
+    Settings: ClassVar[type[S3Settings]] = S3Settings
+
+    def __init__(self, settings: S3Settings) -> None:
+        self._settings = settings
+        self._bucket = Bucket(settings)
+
+    @hookimpl
+    def dispatcher_resolve_source(self, source: str, base: Path) -> Upload | Link | None:
+        """A link with the object's name as its identity, or an upload; None for other sources."""
+        location = parse(source)
+        if location is None:
+            return None
+        if self._settings.upload:
+            return self._upload(location, base)
+        return Link(url=self._bucket.signed(location), identity=str(location))
+
+    @hookimpl
+    def dispatcher_commands(self) -> Iterable[click.Command]:
+        """Add `dispatcher s3-lock`."""
+        from dispatcher_s3.command import lock_command
+
+        return [lock_command(self._bucket)]
+
+    def _upload(self, location: Location, base: Path) -> Upload:
+        entry = find_entry(location, base)
+        return Upload(
+            filename=location.filename,
+            size=entry.size,
+            sha256=entry.sha256,
+            mime_type=mimetypes.guess_type(location.filename)[0] or "application/octet-stream",
+            open=partial(self._bucket.open, location),
+        )

@@ -1,0 +1,66 @@
+"""What is asked of S3, through boto3 and with its credentials."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cached_property, lru_cache
+from typing import Any, BinaryIO, cast
+
+from dispatcher import SourceError
+from dispatcher_s3.location import Location
+from dispatcher_s3.settings import S3Settings
+
+
+class Bucket:
+    """Signs links and opens objects; boto3 is loaded when the first of them is asked for."""
+
+    def __init__(self, settings: S3Settings) -> None:
+        self._settings = settings
+        self._sign = lru_cache(maxsize=4096)(self._newly_signed)
+
+    def signed(self, location: Location) -> str:
+        """A link to an object, made on this machine. Raises SourceError.
+
+        The same one for a quarter of its life, so that everybody in a run gets the same.
+        """
+        return self._sign(location, int(time.time() / (self._settings.expires / 4)))
+
+    def open(self, location: Location) -> BinaryIO:
+        """An object's content as a stream. Raises OSError."""
+        try:
+            answer = self._client.get_object(**location.parameters)
+        except self._errors as error:
+            raise OSError(f"{location}: {error}") from None
+        return cast("BinaryIO", answer["Body"])
+
+    def _newly_signed(self, location: Location, _: int) -> str:
+        parameters, expires = location.parameters, self._settings.expires
+        try:
+            sign: Callable[..., str] = self._client.generate_presigned_url
+            return sign("get_object", Params=parameters, ExpiresIn=expires)
+        except self._errors as error:
+            raise SourceError(f'cannot make a link to "{location}": {error}') from None
+
+    @cached_property
+    def _client(self) -> Any:
+        import boto3  # type: ignore[import-untyped]
+        from botocore.config import Config  # type: ignore[import-untyped]
+
+        # By itself, boto3 signs for the host of all regions, which sends most of them elsewhere.
+        style = "auto" if self._settings.endpoint_url else "virtual"
+        return boto3.Session().client(
+            "s3",
+            region_name=self._settings.region,
+            endpoint_url=self._settings.endpoint_url,
+            config=Config(signature_version="s3v4", s3={"addressing_style": style}),
+        )
+
+    @cached_property
+    def _errors(self) -> tuple[type[Exception], ...]:
+        from botocore.exceptions import (  # type: ignore[import-untyped]
+            BotoCoreError,
+            ClientError,
+        )
+
+        return BotoCoreError, ClientError, ValueError

@@ -1,0 +1,80 @@
+"""The links in a text, and parameters added to them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+from urllib.parse import quote, unquote_plus, urlsplit
+
+_LINK = re.compile(r"(?<![A-Za-z0-9])https?://[^\s<>\"“”„«»]+", re.IGNORECASE)
+# What ends a sentence or a quotation rather than a URL, in many scripts.
+_TRAILING = ".,;:!?'’‘…。，、！？；：」』】》）…؟،।"
+_BRACKETS = {")": "(", "]": "[", "}": "{"}
+# WhatsApp's formatting: in *https://example.com* the stars are none of the link's.
+_MARKERS = "*_~`"
+
+
+class Campaign(NamedTuple):
+    """Parameters, and the domains (ASCII) to whose links they are added; none: to all."""
+
+    parameters: Mapping[str, str]
+    domains: Sequence[str] = ()
+
+    def tagged(self, text: str) -> str:
+        """The text with the parameters on its links; those that a link has already stay."""
+        return _LINK.sub(self._tagged_match, text)
+
+    def _tagged_match(self, found: re.Match[str]) -> str:
+        before = found.string[found.start() - 1 : found.start()]
+        url = _without_punctuation(found[0], before)
+        return self._tagged_url(url) + found[0][len(url) :]
+
+    def _tagged_url(self, url: str) -> str:
+        if not self._concerns(url):
+            return url
+        address, hash_mark, fragment = url.partition("#")
+        address, _, query = address.partition("?")
+        missing = _missing(self.parameters, query)
+        if not missing:
+            return url
+        joined = "&".join(filter(None, (query.rstrip("&"), *missing)))
+        return f"{address}?{joined}{hash_mark}{fragment}"
+
+    def _concerns(self, url: str) -> bool:
+        try:
+            host = ascii_host(urlsplit(url).hostname or "")
+        except ValueError:
+            return False
+        within = any(host == each or host.endswith(f".{each}") for each in self.domains)
+        return bool(host) and (within or not self.domains)
+
+
+def ascii_host(host: str) -> str:
+    """A host name as it stands in DNS: `магазин.рф` and `xn--…` are the same."""
+    try:
+        return host.rstrip(".").encode("idna").decode().lower()
+    except UnicodeError:
+        return host.lower()
+
+
+def _missing(parameters: Mapping[str, str], query: str) -> list[str]:
+    present = {unquote_plus(part.partition("=")[0]) for part in query.split("&")}
+    return [
+        f"{name}={quote(value, safe='')}"
+        for name, value in parameters.items()
+        if name not in present
+    ]
+
+
+def _without_punctuation(url: str, before: str) -> str:
+    """What is found without the sentence's punctuation behind it."""
+    while url:
+        last = url[-1]
+        opening = _BRACKETS.get(last)
+        unbalanced = opening is not None and url.count(last) > url.count(opening)
+        marker = last in _MARKERS and last == before
+        if not (last in _TRAILING or unbalanced or marker):
+            break
+        url = url[:-1]
+    return url
