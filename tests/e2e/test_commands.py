@@ -334,6 +334,12 @@ def test_plugins_command_is_a_command(project: Project, install: Install) -> Non
     assert 'did you mean "greet"?' in project.run("great", env=environment).stderr
 
 
+def test_schema_is_the_same_beside_a_plugin(project: Project, install: Install) -> None:
+    environment = install(project, "helpful", HELPFUL)
+    beside = project.run("schema", env=environment)
+    assert (beside.code, beside.stdout) == (0, project.run("schema").stdout)
+
+
 def test_plugins_lists_each_with_distribution_and_hooks(project: Project, install: Install) -> None:
     environment = install(project, "helpful", HELPFUL)
     result = project.run("plugins", "--json", env=environment)
