@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -143,6 +143,17 @@ class Config:
         if lost:
             lines = [
                 self._problem(("plugins", name), _unread(name, installed), True) for name in lost
+            ]
+            raise ConfigError("\n".join(lines))
+
+    def check_transports(self, installed: Collection[str]) -> None:
+        """Raise ConfigError for tables `[transports.<name>]` of transports that are not there."""
+        lost = [name for name in self.settings.transports if name not in installed]
+        if lost:
+            text = "no transport named {}; installed: " + ", ".join(sorted(installed))
+            lines = [
+                self._problem(("transports", name), text.format(quoted(name)), True)
+                for name in lost
             ]
             raise ConfigError("\n".join(lines))
 

@@ -30,6 +30,7 @@ from dispatcher.models import (
     encode,
 )
 from dispatcher.registry import Registry
+from dispatcher.registry.checks import describe, problem_answer
 
 PlanStatus: TypeAlias = Literal["new", "sent", "changed", "retry", "unknown"]
 GetTransport: TypeAlias = Callable[[str], Transport]
@@ -223,13 +224,25 @@ def _as_written(found: list[Problem], message: Message) -> list[Problem]:
 
 
 def _blamed(transport: Transport, method: str, *arguments: Any) -> Any:
-    """Call a transport's pure method; whatever it raises is the plugin's fault."""
+    """Call a transport's pure method; whatever it raises, or wrongly answers, is its own fault."""
     try:
         answer = getattr(transport, method)(*arguments)
-        return list(answer) if method == "check" else answer
+        return _problems_answer(answer) if method == "check" else _payload_answer(answer)
     except (Exception, SystemExit) as error:
-        cause = f"{type(error).__name__}: {error}"
+        cause = describe(error)
         raise PluginError(f'transport "{transport.name}" failed in {method}: {cause}') from error
+
+
+def _problems_answer(answer: object) -> list[Problem]:
+    if answer is None:
+        raise PluginError("answered None, expected an iterable of Problem; forgotten return?")
+    return problem_answer(answer)
+
+
+def _payload_answer(answer: object) -> Payload:
+    if not isinstance(answer, dict):
+        raise PluginError(f"answered {answer!r}, expected the JSON body as a dict"[:200])
+    return answer
 
 
 def _digest(transport: Transport, payload: Payload, attachment: Attachment | None) -> str:

@@ -285,7 +285,7 @@ class ForgetsToReturn(Pigeon):
     [
         (Raises("build"), 'transport "pigeon" failed in build: ZeroDivisionError: a bug'),
         (Raises("check"), 'transport "pigeon" failed in check: ZeroDivisionError: a bug'),
-        (ForgetsToReturn(), 'transport "pigeon" failed in check: TypeError'),
+        (ForgetsToReturn(), 'transport "pigeon" failed in check: answered None, expected'),
         (NotJson(), 'the payload for "pigeon" is not JSON: TypeError'),
     ],
     ids=["build", "check", "no answer", "no JSON"],

@@ -18,6 +18,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run a command; its exit code (DESIGN, "Exit codes"). Errors are sentences on stderr."""
+    if "--debug" in arguments:
+        _show_debugging()
     try:
         code = app.main(arguments, prog_name="dispatcher", standalone_mode=False)
         return code if isinstance(code, int) else 0
@@ -29,6 +31,14 @@ def run(arguments: list[str]) -> int:
         return 130
     except Exception as error:
         return _report(error, debug="--debug" in arguments)
+
+
+def _show_debugging() -> None:
+    """What is logged for people who look for a mistake, of ours or a plugin's, goes to stderr."""
+    import logging
+
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("dispatcher").setLevel(logging.DEBUG)
 
 
 def _report(error: Exception, *, debug: bool) -> int:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
+from dispatcher.builtin import builtins
 from dispatcher.cli.output import coloured, print_json, print_line
 from dispatcher.cli.session import Session, debug_option, json_option, session_options
-from dispatcher.errors import DispatcherError
+from dispatcher.errors import ConfigError, DispatcherError
 from dispatcher.registry import PluginInfo, Registry
 from dispatcher.scaffold import KINDS, Kind, create
 
@@ -36,6 +37,8 @@ def command(session: Session, timings: bool, as_json: bool) -> int:
 @debug_option
 def new(name: str, kind: Kind) -> int:
     """Write a distribution with a plugin that passes its own tests, in ./dispatcher-NAME."""
+    if name in dict(builtins()):
+        raise ConfigError(f'"{name}" is the name of a built-in plugin; choose another one')
     for path in create(name, kind, Path()):
         print_line(f"wrote {path}")
     print_line(f"next: pip install -e 'dispatcher-{name}[dev]' && dispatcher plugins", err=True)

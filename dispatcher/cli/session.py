@@ -109,6 +109,8 @@ class Session:
         )
         if third_party:  # otherwise nobody looked whose the tables are
             self.config.check_plugins(_tables(self.registry))
+        if all(plugin.status == "active" for plugin in self.registry.plugins) and third_party:
+            self.config.check_transports(self.registry.transports())
         self.transports: dict[str, Transport] = {}
         self._default_transport = transport or self.config.settings.transport
         self._overrides: dict[str, dict[str, Any]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -20,6 +21,8 @@ from dispatcher.models import Failure, Payload, Receipt
 from dispatcher.planning import GetTransport
 
 __all__ = ["Courier", "Result"]
+
+_log = logging.getLogger("dispatcher")
 
 CLAIMED = Failure(code="claimed", text="another run is sending it, or somebody has just settled it")
 _ABANDONED = Failure(code="interrupted", text="the run was interrupted before the gateway's answer")
@@ -168,10 +171,12 @@ def _sent(transport: Transport, payload: Payload) -> Receipt:
     except DeliveryError:
         raise
     except (Exception, SystemExit) as error:
-        text = f"the transport failed: {type(error).__name__}"
+        # Only so: its text may hold anything, a token in a URL, say.
+        _log.debug("transport %s failed", transport.name, exc_info=True)
+        text = f"the transport failed: {type(error).__name__}; --debug shows where"
         raise OutcomeUnknown(text, code="transport_error") from error
-    if not isinstance(receipt, Receipt):
-        raise OutcomeUnknown("the transport returned no receipt", code="transport_error")
+    if not isinstance(receipt, Receipt) or not receipt.id.strip():
+        raise OutcomeUnknown("the transport returned no receipt with an id", code="transport_error")
     return receipt
 
 

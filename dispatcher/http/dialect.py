@@ -14,19 +14,17 @@ from dispatcher.http.answers import Answer
 Outcome: TypeAlias = type[DeliveryError]
 Path: TypeAlias = tuple[str | int, ...]  # of keys and positions in a JSON body
 
-# A success is one only with an id; whatever broke in the gateway may have done so too late.
+# What is not here is unknown: whatever broke in the gateway may have done so too late.
 BY_STATUS: Mapping[int, Outcome] = {
-    **dict.fromkeys(range(200, 300), OutcomeUnknown),
-    **dict.fromkeys(range(500, 600), OutcomeUnknown),
-    429: NotSent,
-    401: AccountRefused,
-    403: AccountRefused,
-}
-# What is in no table is unknown.
-BY_STATUS_WITHOUT_CODE: Mapping[int, Outcome] = {
     **dict.fromkeys(range(300, 400), Refused),
     **dict.fromkeys((404, 405, 413, 414, 415, 422), Refused),
+    429: NotSent,
+    **dict.fromkeys((401, 403), AccountRefused),
 }
+# A success is one only with an id, whatever else the answer says.
+SUCCESS = tuple(range(200, 300))
+# For gateways of which it is not known that an error's number can be trusted.
+STATUS_FIRST = (*SUCCESS, *range(500, 600), 429, 401, 403)
 HINTS: Mapping[int, str] = {
     **dict.fromkeys(range(200, 300), "the answer has no id"),
     **dict.fromkeys(range(300, 400), "redirects are not followed, check {setting}"),
@@ -49,28 +47,30 @@ class Verdict(NamedTuple):
 class Dialect:
     """The tables of one gateway; everything has a default that is safe.
 
-    `code`, `words`: where an error has its number and its sentences. An outcome is looked up in
-    `by_status`, then by the number in `by_code`, then by what the body says in `by_phrase` (in
-    lower case), then in `by_status_without_code`; what is nowhere is `OutcomeUnknown`.
-    `throttled`: codes and phrases, besides status 429, with which the whole account is to wait.
-    `hints`: by status; `{setting}` becomes the name of the setting with the address.
+    `code`, `words`: where an error has its number and its sentences. An outcome is looked up by the
+    number in `by_code`, then by what the body says in `by_phrase` (in lower case), then in
+    `by_status`; what is nowhere is `OutcomeUnknown`. With the statuses in `status_first`, neither
+    number nor words count. `throttled`: numbers and phrases, besides status 429, with which the
+    whole account is to wait; they are `NotSent`, too. `hints`: by status, unless the number
+    decided; `{setting}` becomes the name of the setting with the address.
+
+    A table that is given replaces the default: `by_status={**BY_STATUS, 503: NotSent}`.
     """
 
     code: Path = ("error", "code")
     words: Sequence[Path] = (("error", "message"),)
-    by_status: Mapping[int, Outcome] = field(default_factory=lambda: BY_STATUS)
     by_code: Mapping[int, Outcome] = field(default_factory=dict)
     by_phrase: Mapping[str, Outcome] = field(default_factory=dict)
-    by_status_without_code: Mapping[int, Outcome] = field(
-        default_factory=lambda: BY_STATUS_WITHOUT_CODE
-    )
+    by_status: Mapping[int, Outcome] = field(default_factory=lambda: BY_STATUS)
+    status_first: Sequence[int] = SUCCESS
     throttled: Sequence[int | str] = ()
     hints: Mapping[int, str] = field(default_factory=lambda: HINTS)
 
     def verdict(self, answer: Answer, setting: str) -> Verdict:
         """What an answer without the id of something accepted means."""
         code, said = self.error_code(answer), self.said(answer)
-        hint = self.hints.get(answer.status, "").format(setting=setting)
+        told = code in self.by_code and answer.status not in self.status_first
+        hint = "" if told else self.hints.get(answer.status, "").format(setting=setting)
         return Verdict(
             self.outcome(answer),
             f"http {answer.status}" if code is None else str(code),
@@ -81,13 +81,14 @@ class Dialect:
 
     def outcome(self, answer: Answer) -> Outcome:
         """What became of the request; override it where tables do not tell."""
+        if answer.status in self.status_first:
+            return self.by_status.get(answer.status, OutcomeUnknown)
         code, phrase = self.error_code(answer), self.phrase(answer)
-        return (
-            self.by_status.get(answer.status)
-            or (None if code is None else self.by_code.get(code))
-            or (None if phrase is None else self.by_phrase[phrase])
-            or self.by_status_without_code.get(answer.status, OutcomeUnknown)
-        )
+        if code in self.throttled or phrase in self.throttled:
+            return NotSent
+        by_code = self.by_code.get(code) if code is not None else None
+        by_phrase = self.by_phrase.get(phrase) if phrase is not None else None
+        return by_code or by_phrase or self.by_status.get(answer.status, OutcomeUnknown)
 
     def error_code(self, answer: Answer) -> int | None:
         """The error's number, also in digits of a string; True and 82.0 are none."""
@@ -99,9 +100,10 @@ class Dialect:
         return None
 
     def phrase(self, answer: Answer) -> str | None:
-        """The first of `by_phrase` that the body has, wherever that is."""
-        body = answer.body.decode(errors="replace").lower() if self.by_phrase else ""
-        return next((phrase for phrase in self.by_phrase if phrase in body), None)
+        """The first of `by_phrase` and `throttled` that the body has, wherever that is."""
+        known = [*self.by_phrase, *(each for each in self.throttled if isinstance(each, str))]
+        body = answer.body.decode(errors="replace").lower() if known else ""
+        return next((phrase for phrase in known if phrase in body), None)
 
     def said(self, answer: Answer) -> str:
         """The error's sentences, else the status."""

@@ -13,6 +13,7 @@ def test_welcome(sandbox):
     assert message["payload"]["text"]["body"] == "Hello!"
 """
 
+import dispatcher.testing.asserting  # noqa: F401 - before what it is for
 from dispatcher.sandbox.process import SandboxProcess
 from dispatcher.testing.fixtures import sandbox, scripted_gateway
 from dispatcher.testing.gateway import ScriptedGateway

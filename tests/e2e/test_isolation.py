@@ -178,3 +178,50 @@ def test_who_blocks_is_named_and_ctrl_c_ends_it(
     process.communicate(timeout=10)
     assert process.returncode == 130
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("place", "body", "sentence"),
+    [
+        ("build", "return 'x'", "failed in build: answered 'x', expected the JSON body as a dict"),
+        ("check", "return ['too long']", "failed in check: answered 'too long', expected an"),
+    ],
+)
+def test_a_transport_that_answers_nonsense_is_named(
+    project: Project, odd: Callable[..., dict[str, str]], place: str, body: str, sentence: str
+) -> None:
+    call = {"build": 'self.at("build", payload)', "check": 'self.at("check", payload)'}[place]
+    environment = odd(TRANSPORT.replace(call, body), place="", body="pass")
+    sent = project.run("send", "--transport", "odd", env=environment)
+    assert sent.code == 2
+    assert f'transport "odd" {sentence}' in sent.stderr
+    assert "this is a bug" not in sent.stderr
+
+
+def test_where_a_transport_failed_is_shown_to_who_looks_for_it(
+    project: Project, odd: Callable[..., dict[str, str]]
+) -> None:
+    environment = odd(TRANSPORT, place="send", body="raise ValueError('ill')")
+    sent = project.run("send", "--transport", "odd", "--debug", env=environment)
+    assert sent.code == 5
+    assert "ValueError: ill" in sent.stderr
+    assert "fake_odd.py" in sent.stderr
+    assert "ill" not in sent.stdout
+
+
+def test_a_receipt_without_an_id_proves_nothing(
+    project: Project, odd: Callable[..., dict[str, str]]
+) -> None:
+    source = TRANSPORT.replace('Receipt(id=payload["id"])', 'Receipt(id=" ")')
+    sent = project.run(
+        "send", "--transport", "odd", "--json", env=odd(source, place="", body="pass")
+    )
+    assert set(sent.statuses.values()) == {"unknown"}
+
+
+def test_settings_of_a_transport_that_is_not_there_are_an_error(project: Project) -> None:
+    project.write("manifests/m.toml", TWO)
+    project.config('[transports.grenapi]\nrate = "1/s"\n')
+    plan = project.call("plan")
+    assert plan.code == 2
+    assert 'dispatcher.toml:1:13: error: no transport named "grenapi"' in plan.stderr

@@ -9,12 +9,13 @@ import pytest
 
 from dispatcher import AccountRefused, NotSent, OutcomeUnknown, Refused
 from dispatcher.http.answers import Answer
-from dispatcher.http.dialect import Dialect, Outcome
+from dispatcher.http.dialect import BY_STATUS, STATUS_FIRST, Dialect, Outcome
 
 DIALECT = Dialect(
     by_code={0: AccountRefused, 7: Refused, 8: NotSent},
     by_phrase={"try later": NotSent, "no account": AccountRefused},
-    by_status_without_code={400: Refused},
+    by_status={**BY_STATUS, 400: Refused},
+    status_first=STATUS_FIRST,
     throttled=(8, "try later"),
 )
 
@@ -43,3 +44,31 @@ def test_tables_are_asked_in_their_order(
 ) -> None:
     verdict = DIALECT.verdict(answer(status, body), "base_url")
     assert (verdict.outcome, verdict.throttled) == (outcome, throttled)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "outcome", "throttled"),
+    [
+        (403, 17, Refused, False),  # an author's code counts with every error
+        (429, 40, OutcomeUnknown, True),
+        (503, 31, NotSent, True),  # throttled alone says it
+        (500, 17, Refused, False),
+        (202, 17, OutcomeUnknown, False),  # no success without an id is an error
+        (403, 99, AccountRefused, False),
+        (503, 99, OutcomeUnknown, False),
+        (404, 99, Refused, False),
+    ],
+)
+def test_codes_win_unless_a_gateway_is_known_for_false_ones(
+    status: int, code: int, outcome: Outcome, throttled: bool
+) -> None:
+    dialect = Dialect(by_code={17: Refused, 40: OutcomeUnknown}, throttled=(31,))
+    verdict = dialect.verdict(answer(status, {"error": {"code": code}}), "base_url")
+    assert (verdict.outcome, verdict.throttled) == (outcome, throttled)
+
+
+def test_a_hint_is_for_errors_whose_code_says_nothing() -> None:
+    dialect = Dialect(by_code={23: AccountRefused})
+    suspended = {"error": {"code": 23, "message": "account suspended"}}
+    assert dialect.verdict(answer(403, suspended), "base_url").text == "account suspended"
+    assert "check the token" in dialect.verdict(answer(403, {}), "base_url").text

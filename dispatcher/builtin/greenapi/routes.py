@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dispatcher import AccountRefused, NotSent, OutcomeUnknown, Refused
-from dispatcher.http.dialect import Dialect
+from dispatcher.http.dialect import STATUS_FIRST, Dialect
 from dispatcher.http.routes import Route
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ DIALECT = Dialect(
         **dict.fromkeys((82, 1060), NotSent),
         **dict.fromkeys((1010, 1024, 1042), OutcomeUnknown),
     },
+    status_first=STATUS_FIRST,
     throttled=(82,),  # the quota is used up
 )
 

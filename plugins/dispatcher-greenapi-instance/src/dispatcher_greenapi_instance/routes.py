@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dispatcher import AccountRefused, NotSent, OutcomeUnknown, Refused
 from dispatcher.http.answers import Answer
-from dispatcher.http.dialect import BY_STATUS, BY_STATUS_WITHOUT_CODE, HINTS, Dialect, Verdict
+from dispatcher.http.dialect import BY_STATUS, HINTS, STATUS_FIRST, Dialect, Verdict
 from dispatcher.http.masking import HIDDEN
 from dispatcher.http.routes import Route
 
@@ -49,9 +49,9 @@ DIALECT = InstanceDialect(
     ),
     # 499: the gateway saw us hang up, and 502 is to be repeated, says "Common errors"; but either
     # may have accepted.
-    by_status={**BY_STATUS, 499: OutcomeUnknown, QUOTA: NotSent},
+    by_status={**BY_STATUS, 400: Refused, 499: OutcomeUnknown, QUOTA: NotSent},
+    status_first=(*STATUS_FIRST, 499, QUOTA),
     by_phrase={"starting process": NotSent, "not authorized": AccountRefused},
-    by_status_without_code={**BY_STATUS_WITHOUT_CODE, 400: Refused},
     throttled=("starting process",),
     hints={**HINTS, 401: "check the token", 403: "check id_instance"},
 )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from dispatcher import AccountRefused, NotSent, OutcomeUnknown, Refused
 from dispatcher.http.answers import Answer
-from dispatcher.http.dialect import BY_STATUS, BY_STATUS_WITHOUT_CODE, Dialect, Outcome, Verdict
+from dispatcher.http.dialect import STATUS_FIRST, Dialect, Outcome, Verdict
 
 PAIR = 131056  # too many messages to one person
 NOT_NOW = 131049  # Meta would rather not deliver to this person at present
@@ -49,9 +49,8 @@ class MetaDialect(Dialect):
 CLOUD = MetaDialect(
     code=("error", "code"),
     words=(("error", "message"), ("error", "error_data", "details")),
-    by_status={},
     by_code=_CODES,
-    by_status_without_code={**BY_STATUS, **BY_STATUS_WITHOUT_CODE},
+    status_first=(),
     throttled=(4, 80007, 130429),
     waits={PAIR: 6.0, NOT_NOW: 24 * 3600.0},  # "Throughput": to one person a message in 6 seconds
 )
@@ -65,6 +64,7 @@ ON_PREMISES = Dialect(
         **dict.fromkeys((402, 471, 1005, 1007), AccountRefused),
         1015: NotSent,
     },
+    status_first=STATUS_FIRST,
     throttled=(1015,),
 )
 
