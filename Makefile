@@ -10,7 +10,8 @@ demo: .venv/demo
 	$(BIN)/dispatcher send --sandbox manifests
 
 test: .venv/dev
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 4 --dist loadfile --ignore tests/crash --ignore tests/browser
+	$(BIN)/python -m pytest -q tests/crash tests/browser
 
 lint: .venv/dev
 	$(BIN)/ruff check .

@@ -90,7 +90,7 @@ roots = ["."]
 base_url = "https://api.green-api.com"
 rate = "50/s"
 connect_timeout = 5
-[plugins.x]
+[profiles.other.plugins.x]
 key = [1, { a = 2 }]
 [profiles.staging.transports.greenapi]
 base_url = "http://127.0.0.1:8025"

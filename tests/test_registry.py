@@ -993,3 +993,20 @@ def test_an_old_style_plugin_keeps_working_with_a_warning_that_names_it(
     }
     (problem,) = registry.validate_message(MESSAGE, None)
     assert problem.message.endswith("has None")
+
+
+def test_a_module_whose_class_has_the_hooks_is_told_how_to_name_it(install: Install) -> None:
+    install(
+        "words",
+        """
+        from dispatcher import hookimpl
+
+        class Words:
+            @hookimpl
+            def dispatcher_validate_message(self, message):
+                return []
+        """,
+    )
+    (words,) = [each for each in build_registry().plugins if each.name == "words"]
+    assert words.error is not None
+    assert "its class Words does: name it in the entry point" in words.error

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import reprlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from types import FunctionType, GeneratorType, MethodType
+from types import FunctionType, GeneratorType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from dispatcher import hookspecs
@@ -89,8 +89,17 @@ def hooks_of(plugin: object) -> tuple[str, ...]:
     names = {_hook_name(attribute, options) for attribute, options in noted.items() if options}
     hooks = tuple(hook for hook in HOOKS if hook in names)
     if not hooks:
-        raise PluginError("it implements no hook; mark its functions with @hookimpl")
+        raise PluginError(f"it implements no hook; {_way_to_hooks(plugin)}")
     return hooks
+
+
+def _way_to_hooks(plugin: object) -> str:
+    """What was probably meant: a class of this module, as a plugin with settings is one."""
+    for name, value in vars(plugin).items() if isinstance(plugin, ModuleType) else ():
+        if inspect.isclass(value) and any(hook_options(value, each) for each in vars(value)):
+            place = f'"{value.__module__}:{name}"'
+            return f"its class {name} does: name it in the entry point, {place}, and install again"
+    return "mark its functions with @hookimpl"
 
 
 def _hook_name(attribute: str, options: HookimplOpts) -> str:

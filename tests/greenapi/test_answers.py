@@ -318,7 +318,7 @@ def _date(seconds: float) -> str:
         ("0", 0),
         ("-3", 0),
         ("86400", 86400),
-        (_date(-3600), 0),
+        pytest.param(_date(-3600), 0, id="an hour ago"),
         ("Sun, 06 Nov 1994 08:49:37 -0000", 0),
         ("soon", None),
         ("", None),
