@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -72,6 +72,7 @@ class Planner:
         self._transports = lru_cache(transports)
         self.checked = 0
         self._resolve = lru_cache(maxsize=4096)(self._resolve_source)
+        self._clock = cache(registry.clock)
 
     def check(self) -> ProblemList:
         """Every problem of every file and message, warnings included; `checked` counts messages."""
@@ -130,7 +131,7 @@ class Planner:
         transport = self._transport(loaded, report)
         if transport is not None:
             payload = self._payload(transport, message, attachment)
-            found = _blamed(transport, "check", payload, attachment)
+            found = self._ask(transport, "check", payload, attachment)
             problems += _unknown(_as_written(found, message), faults, problems)
         for problem in problems:
             report(origin.locate(problem))
@@ -183,9 +184,21 @@ class Planner:
         self, transport: Transport, message: Message, attachment: Attachment | None
     ) -> Payload:
         stand_in = _UNRESOLVED if attachment is None and message.media else attachment
-        payload: Payload = _blamed(transport, "build", message, stand_in)
+        payload: Payload = self._ask(transport, "build", message, stand_in)
         self._registry.transform_payload(payload, message)
         return payload
+
+    def _ask(self, transport: Transport, method: str, *arguments: Any) -> Any:
+        """Call a transport's pure method; whatever it raises, or wrongly answers, is its fault."""
+        try:
+            with self._clock(transport.name, method):
+                answer = getattr(transport, method)(*arguments)
+                return _problems_answer(answer) if method == "check" else _payload_answer(answer)
+        except (Exception, SystemExit) as error:
+            cause = describe(error)
+            raise PluginError(
+                f'transport "{transport.name}" failed in {method}: {cause}'
+            ) from error
 
 
 def compared(planned: PlannedMessage, record: Record | None) -> PlannedMessage:
@@ -221,16 +234,6 @@ def _as_written(found: list[Problem], message: Message) -> list[Problem]:
         problem.model_copy(update=source) if problem.where in origins else problem
         for problem in found
     ]
-
-
-def _blamed(transport: Transport, method: str, *arguments: Any) -> Any:
-    """Call a transport's pure method; whatever it raises, or wrongly answers, is its own fault."""
-    try:
-        answer = getattr(transport, method)(*arguments)
-        return _problems_answer(answer) if method == "check" else _payload_answer(answer)
-    except (Exception, SystemExit) as error:
-        cause = describe(error)
-        raise PluginError(f'transport "{transport.name}" failed in {method}: {cause}') from error
 
 
 def _problems_answer(answer: object) -> list[Problem]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -489,3 +490,19 @@ def test_journal_agrees_with_a_dictionary_whatever_happens(
     run_state_machine_as_test(
         AnyHistory, settings=settings(max_examples=examples, stateful_step_count=20)
     )
+
+
+def test_once_an_outcome_is_lost_no_other_message_may_leave(url: str) -> None:
+    """Though the next commit would be kept: the run is about to be told to stop."""
+
+    def fail(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("SELECT 1 FROM nowhere")
+
+    with open_journal(url) as opened:
+        lost = opened._writer.submit(fail)
+        with pytest.raises(JournalError, match="nowhere"):
+            lost.result()
+        with pytest.raises(JournalError, match="nowhere"):
+            claim(opened, message())
+    with open_journal(url) as opened:
+        assert opened.lookup([message().key]) == {}

@@ -61,6 +61,7 @@ class Writer:
         self._writing = threading.Lock()
         self._wanted = threading.Event()
         self._closed = False
+        self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
         self._thread.start()
 
@@ -69,8 +70,12 @@ class Writer:
 
         If nobody is writing, it is this thread that does, with what waits besides: to wake another
         one for that, and to be woken by it, takes as long as the disk. Not so the main thread,
-        which a signal may stop in the middle of it.
+        which a signal may stop in the middle of it. Once a commit has failed, nothing is carried
+        out like this any more, though the database may be back: an outcome may be lost, and no
+        message is to leave after that.
         """
+        if self._failure is not None:
+            raise JournalError(str(self._failure))
         alone = threading.current_thread() is not threading.main_thread()
         answer = self.submit(operation, key, patient=alone)
         if alone and self._writing.acquire(blocking=False):
@@ -142,6 +147,7 @@ class Writer:
             with blamed(self._name), self._connection.begin():
                 answers = [job.operation(self._connection) for job in jobs]
         except Exception as error:
+            self._failure = self._failure or error
             for job in jobs:
                 job.answer.set_exception(error)
         else:

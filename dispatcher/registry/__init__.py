@@ -83,6 +83,7 @@ class Registry:
         self._active = {plugin.name: plugin for plugin in self.plugins if plugin.status == "active"}
         self._implementations = cache(self._in_call_order)
         self.clocks: list[Clock] = []
+        self._owners: dict[tuple[str, str], PluginInfo] = {}
         self.witness: Witness | None = None
 
     def require_healthy(self) -> None:
@@ -158,6 +159,13 @@ class Registry:
         """The transport of this name; `PluginError` if there is none."""
         return _choose("transport", name, self.transports())
 
+    def clock(self, transport: str, method: str) -> Clock:
+        """A clock for a transport's method; its time counts for the plugin that offers it."""
+        owner = self._owners.get(("transport", transport), PluginInfo(transport))
+        made = Clock(owner, f'{method} of transport "{transport}"')
+        self.clocks.append(made)
+        return made
+
     def engines(self) -> dict[str, Engine]:
         """All engines by name. Two of one name are a `PluginError`."""
         return self._offers("engine", checks.engine_answer)
@@ -180,6 +188,7 @@ class Registry:
                     both = f'{other} and {each.plugin} both offer a {kind} named "{offer.name}"'
                     raise PluginError(f"{both}; go on without one of them: --without NAME")
                 offers[offer.name] = offer
+                self._owners[kind, offer.name] = each.plugin
         return offers
 
     def _in_call_order(self, hook: str) -> list[_Implementation]:

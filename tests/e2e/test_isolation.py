@@ -162,16 +162,21 @@ def test_a_transport_that_fails_leaves_one_unknown_and_sends_the_others(
     assert statuses == {"one": "unknown", "two": "sent", None: None}
 
 
+@pytest.mark.parametrize("place", ["dispatcher_validate_message", 'build of transport "odd"'])
 def test_who_blocks_is_named_and_ctrl_c_ends_it(
-    project: Project, odd: Callable[..., dict[str, str]]
+    project: Project, odd: Callable[..., dict[str, str]], place: str
 ) -> None:
-    environment = odd(HOOK, hook="validate_message", arguments="message", body="time.sleep(60)")
+    if "transport" in place:
+        environment = odd(TRANSPORT, place="build", body="__import__('time').sleep(60)")
+    else:
+        environment = odd(HOOK, hook="validate_message", arguments="message", body="time.sleep(60)")
     project.write(
         "plugins/sitecustomize.py", "import dispatcher.cli.supervision as s\ns.PATIENCE = 0.5\n"
     )
-    process = project.start("validate", env=environment)
+    chosen = ["--transport", "odd"] if "transport" in place else []
+    process = project.start("validate", *chosen, env=environment)
     line = process.stderr.readline()
-    assert f"{NAMED} has not answered dispatcher_validate_message for 0.5 s" in line
+    assert f"{NAMED} has not answered {place} for 0.5 s" in line
     assert "--without odd" in line
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
