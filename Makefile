@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# Tests that watch the clock, kill processes or move a browser: nothing else is to run beside them.
+ALONE := tests/crash tests/browser tests/e2e/test_pace.py tests/e2e/test_interruption.py
+
 .PHONY: demo test lint format bench clean
 
 demo: .venv/demo
@@ -10,8 +13,8 @@ demo: .venv/demo
 	$(BIN)/dispatcher send --sandbox manifests
 
 test: .venv/dev
-	$(BIN)/python -m pytest -q -n 4 --dist loadfile --ignore tests/crash --ignore tests/browser
-	$(BIN)/python -m pytest -q tests/crash tests/browser
+	$(BIN)/python -m pytest -q -n 4 --dist loadfile $(ALONE:%=--ignore %)
+	$(BIN)/python -m pytest -q $(ALONE)
 
 lint: .venv/dev
 	$(BIN)/ruff check .

@@ -169,8 +169,9 @@ def test_retry_after_is_the_least_there_is_to_wait(
     value: Callable[[], str],
     wait: float,
 ) -> None:
-    replies = iter([reply(429, b"", {"Retry-After": value()})])
-    stand_in.answer = lambda asked: next(replies, reply())
+    # The date is made when it is told: until then, the command has to start.
+    replies = iter([lambda: reply(429, b"", {"Retry-After": value()})])
+    stand_in.answer = lambda asked: next(replies, reply)()
     held.texts("a")
     assert held.call("send", "--json").statuses == {"a": "sent"}
     first, second = (asked.at for asked in stand_in.asked)
