@@ -109,7 +109,9 @@ class Session:
         )
         if third_party:  # otherwise nobody looked whose the tables are
             self.config.check_plugins(_tables(self.registry))
-        if all(plugin.status == "active" for plugin in self.registry.plugins) and third_party:
+        complete = all(plugin.status == "active" for plugin in self.registry.plugins)
+        # Only where there are tables: who lists plugins, say, need not have their transports.
+        if third_party and complete and self.config.settings.transports:
             self.config.check_transports(self.registry.transports())
         self.transports: dict[str, Transport] = {}
         self._default_transport = transport or self.config.settings.transport
