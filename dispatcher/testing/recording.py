@@ -8,16 +8,7 @@ from typing import ClassVar
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dispatcher.hookspecs import Transport, hookimpl
-from dispatcher.models import (
-    Attachment,
-    Link,
-    MediaId,
-    Message,
-    Payload,
-    Problem,
-    Receipt,
-    Upload,
-)
+from dispatcher.models import Attachment, MediaId, Message, Payload, Problem, Receipt, Upload
 
 
 class RecordingSettings(BaseSettings):
@@ -42,9 +33,9 @@ class RecordingTransport:
 
     def build(self, message: Message, attachment: Attachment | None) -> Payload:
         """The recipient and the content, as the manifest has them."""
-        content = message.content.model_dump(exclude_none=True)
-        if content.pop("source", None) is not None or attachment is not None:
-            content.update(_attached(attachment))
+        content = message.content.model_dump(exclude_none=True, exclude={"source"})
+        if message.media is not None:
+            content.update(message.media.file_fields(attachment))
         return {"to": message.to, "type": message.type, message.type: content}
 
     def check(self, payload: Payload, attachment: Attachment | None) -> Iterable[Problem]:
@@ -60,20 +51,6 @@ class RecordingTransport:
         """Remember a payload."""
         self.payloads.append(payload)
         return Receipt(id=f"recorded-{len(self.payloads)}")
-
-
-def _attached(attachment: Attachment | None) -> dict[str, object]:
-    match attachment:
-        case Upload():
-            return {"id": attachment.reference}
-        case MediaId():
-            return {"id": attachment.id}
-        case Link(provider=None):
-            return {"link": attachment.url}
-        case Link():
-            return {"link": attachment.url, "provider": {"name": attachment.provider}}
-        case None:
-            return {}
 
 
 class Recording:

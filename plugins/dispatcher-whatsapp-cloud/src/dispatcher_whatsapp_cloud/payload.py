@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dispatcher import Attachment, Link, Media, MediaId, Message, Payload, Upload
+from dispatcher import Attachment, Media, Message, Payload, Upload
 from dispatcher_whatsapp_cloud.services import Service
 
 
@@ -38,31 +38,11 @@ def _content(message: Message, attachment: Attachment | None) -> dict[str, Any]:
     if media is None:
         return {"body": message.text.body if message.text else ""}
     fields = {
-        **_written(media),
-        **_attached(attachment),
+        **media.file_fields(attachment),
         "caption": getattr(media, "caption", None),
         "filename": _file_name(media, attachment) if message.type == "document" else None,
     }
     return {key: value for key, value in fields.items() if value is not None}
-
-
-def _written(media: Media) -> dict[str, Any]:
-    provider = media.provider and media.provider.model_dump()
-    return {"id": media.id, "link": media.link, "provider": provider}
-
-
-def _attached(attachment: Attachment | None) -> dict[str, Any]:
-    match attachment:
-        case Upload():
-            return {"id": attachment.reference}
-        case MediaId():
-            return {"id": attachment.id}
-        case Link(provider=None):
-            return {"link": attachment.url}
-        case Link():
-            return {"link": attachment.url, "provider": {"name": attachment.provider}}
-        case None:
-            return {}
 
 
 def _file_name(media: Media, attachment: Attachment | None) -> str | None:

@@ -1,0 +1,49 @@
+"""What travels through the pipeline: frozen pydantic models, all importable from `dispatcher`."""
+
+from dispatcher.models.attachments import Attachment, Link, MediaId, Upload
+from dispatcher.models.base import Model
+from dispatcher.models.message import (
+    CONTENT_TYPES,
+    Audio,
+    ContentType,
+    Document,
+    Image,
+    Media,
+    Message,
+    Provider,
+    RecipientType,
+    Text,
+    Video,
+)
+from dispatcher.models.outcomes import Failure, Outcome, Receipt, Record, Status
+from dispatcher.models.payload import Payload, encode
+from dispatcher.models.problems import LocatedProblem, Problem, Severity
+
+__all__ = [
+    "CONTENT_TYPES",
+    "Attachment",
+    "Audio",
+    "ContentType",
+    "Document",
+    "Failure",
+    "Image",
+    "Link",
+    "LocatedProblem",
+    "Media",
+    "MediaId",
+    "Message",
+    "Model",
+    "Outcome",
+    "Payload",
+    "Problem",
+    "Provider",
+    "Receipt",
+    "RecipientType",
+    "Record",
+    "Severity",
+    "Status",
+    "Text",
+    "Upload",
+    "Video",
+    "encode",
+]

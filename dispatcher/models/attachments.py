@@ -1,0 +1,100 @@
+"""What a media's source, link or id comes to."""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
+
+from dispatcher.models.base import Model
+
+# The standard library's table differs between machines (it reads the system's) and lacks these.
+_MIME_TYPES = {
+    ".ogg": "audio/ogg",
+    ".oga": "audio/ogg",
+    ".opus": "audio/ogg",
+    ".m4a": "audio/mp4",
+    ".amr": "audio/amr",
+    ".webp": "image/webp",
+    ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+}
+
+
+class Upload(Model):
+    """A file to upload before the message is sent, identified by its content.
+
+    `open()` gives a fresh binary stream each time; `size` is in bytes.
+    """
+
+    filename: str
+    size: int
+    sha256: str
+    mime_type: str
+    open: Callable[[], BinaryIO]
+
+    @classmethod
+    def from_path(cls, path: Path) -> Upload:
+        """Describe a local file; reads it once, in pieces. Raises OSError."""
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            size = stream.tell()
+        return cls(
+            filename=path.name,
+            size=size,
+            sha256=digest,
+            mime_type=_mime_type(path),
+            open=lambda: path.open("rb"),
+        )
+
+    @property
+    def reference(self) -> str:
+        """Stands for the media id in a payload until the file is uploaded."""
+        return f"upload:sha256:{self.sha256}"
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """See `Media.file_fields`."""
+        return {"id": self.reference}
+
+
+class Link(Model):
+    """A URL that the gateway fetches by itself; `provider` names credentials stored there.
+
+    `identity`: what stands for the URL where a message is compared with what was sent; for one that
+    is another each time, as signed ones are, though it leads to the same.
+    """
+
+    url: str
+    provider: str | None = None
+    identity: str | None = None
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """See `Media.file_fields`."""
+        provider = {"provider": {"name": self.provider}} if self.provider else {}
+        return {"link": self.url, **provider}
+
+
+class MediaId(Model):
+    """A file that the gateway holds already; `expires_at` (with a time zone): until when."""
+
+    id: str
+    expires_at: datetime | None = None
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """See `Media.file_fields`."""
+        return {"id": self.id}
+
+
+Attachment: TypeAlias = Upload | Link | MediaId
+
+
+def _mime_type(path: Path) -> str:
+    known = _MIME_TYPES.get(path.suffix.lower())
+    return known or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
