@@ -1,6 +1,6 @@
 """The testing kit for projects and plugins; it needs pytest.
 
-`sandbox`, `scripted_gateway`                         fixtures: import them in a conftest.py
+`sandbox`, `scripted_gateway`, `run`                  fixtures: import them in a conftest.py
 `message`, `upload`, `manifest`, `plan`, `registry`   what a test begins with
 `Recording`                                           a plugin: its transport remembers all
 `ScriptedGateway`, `Reply`, `Fault`, `Raw`            an HTTP server that does as it is told
@@ -15,7 +15,7 @@ def test_welcome(sandbox):
 
 import dispatcher.testing.asserting  # noqa: F401 - before what it is for
 from dispatcher.sandbox.process import SandboxProcess
-from dispatcher.testing.fixtures import sandbox, scripted_gateway
+from dispatcher.testing.fixtures import Run, run, sandbox, scripted_gateway
 from dispatcher.testing.gateway import ScriptedGateway
 from dispatcher.testing.making import Plan, manifest, message, plan, registry, upload
 from dispatcher.testing.recording import Recording, RecordingTransport
@@ -33,6 +33,7 @@ __all__ = [
     "RecordingTransport",
     "Reply",
     "Request",
+    "Run",
     "SandboxProcess",
     "ScriptedGateway",
     "SourceContract",
@@ -43,6 +44,7 @@ __all__ = [
     "message",
     "plan",
     "registry",
+    "run",
     "sandbox",
     "scripted_gateway",
     "upload",

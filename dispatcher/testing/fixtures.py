@@ -1,14 +1,22 @@
-"""pytest fixtures: the local Green API, and a server that does what a script says."""
+"""pytest fixtures: the local Green API, a server that does what a script says, the command."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
 from dispatcher.sandbox.process import SandboxProcess
 from dispatcher.testing.gateway import ScriptedGateway
 
+Run: TypeAlias = "Callable[..., subprocess.CompletedProcess[str]]"
+
+_PATIENCE = 60.0  # seconds
 _RUNNING = pytest.StashKey[SandboxProcess]()
 
 
@@ -41,3 +49,25 @@ def scripted_gateway() -> Iterator[ScriptedGateway]:
     """A server on loopback that answers 200 and an empty body until `script` says otherwise."""
     with ScriptedGateway() as gateway:
         yield gateway
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run the real command in `tmp_path`: `run("send", "--json", GREENAPI_RATE="50/s")`.
+
+    Keywords are variables, beside those of the test's environment. Its pace is of this test alone.
+    Out: what it wrote and its exit code; no code raises.
+    """
+
+    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "dispatcher", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "XDG_STATE_HOME": str(tmp_path / ".state"), **variables},
+            capture_output=True,
+            encoding="utf-8",
+            timeout=_PATIENCE,
+            check=False,
+        )
+
+    return run

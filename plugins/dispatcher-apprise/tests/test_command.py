@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 from urllib.parse import urlsplit
 
 import pytest
 
-from dispatcher.testing import Fault, Reply, ScriptedGateway, manifest
-
-Run = Callable[..., CompletedProcess[str]]
+from dispatcher.testing import Fault, Reply, Run, ScriptedGateway, manifest
 
 TOKEN = "s3cret-5d1c"
 

@@ -6,15 +6,16 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dispatcher.testing import Reply, Request, ScriptedGateway
+from dispatcher.testing import Reply, Request, Run, ScriptedGateway, run
 from dispatcher_greenapi_instance import GreenApiInstance
+
+__all__ = ["run"]
 
 TOKEN = "marker-token-d75b3374288810784"
 INSTANCE = "1101000001"
@@ -117,23 +118,18 @@ def bodies(gateway: ScriptedGateway) -> Callable[[], list[dict[str, Any]]]:
 
 
 @pytest.fixture
-def dispatcher(tmp_path: Path, gateway: ScriptedGateway) -> Callable[..., Any]:
+def dispatcher(run: Run, tmp_path: Path, gateway: ScriptedGateway) -> Run:
     """Run the real command in a project of its own; nothing that it writes shows the token."""
-    ours = {"GREENAPI_INSTANCE_TOKEN": TOKEN, "XDG_STATE_HOME": str(tmp_path / "state")}
     (tmp_path / "dispatcher.toml").write_text(
         'transport = "greenapi-instance"\n[transports.greenapi-instance]\n'
         f'id_instance = "{INSTANCE}"\nbase_url = "{gateway.url}"\nmedia_url = "{gateway.url}"\n'
     )
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "dispatcher", *arguments]
-        environment = {**os.environ, **ours}
-        done = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
-        )
+    def checked(*arguments: str) -> subprocess.CompletedProcess[str]:
+        done = run(*arguments, GREENAPI_INSTANCE_TOKEN=TOKEN)
         kept = b"".join(each.read_bytes() for each in tmp_path.rglob("journal.db*"))
         assert TOKEN not in done.stdout + done.stderr
         assert TOKEN.encode() not in kept
         return done
 
-    return run
+    return checked

@@ -7,23 +7,20 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import boto3  # type: ignore[import-untyped]
 import pytest
 
-from dispatcher.testing import sandbox
+from dispatcher.testing import run, sandbox
 
-__all__ = ["sandbox"]
+__all__ = ["run", "sandbox"]
 
 CONTENT = b"%PDF-1.7 prices"
 KEY = "2026/prices list ü.pdf"
 SOURCE = f"s3://media/{KEY}"
 PATIENCE = 60.0
-
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -83,20 +80,3 @@ def stored(s3: Any) -> Any:
     """The object has its content, whatever a test made of it before."""
     s3.put_object(Bucket="media", Key=KEY, Body=CONTENT)
     return s3
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    """`run("plan", **variables)`: the command in `tmp_path`, to its end."""
-
-    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "dispatcher", *arguments],
-            cwd=tmp_path,
-            env={**os.environ, **variables},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    return run

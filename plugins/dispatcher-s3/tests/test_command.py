@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 from typing import Any
 from urllib.request import urlopen
 
 import pytest
 
-from dispatcher.testing import SandboxProcess, manifest
-
-Run = Callable[..., CompletedProcess[str]]
+from dispatcher.testing import Run, SandboxProcess, manifest
 
 CONTENT = b"%PDF-1.7 prices"
 KEY = "2026/prices list ü.pdf"

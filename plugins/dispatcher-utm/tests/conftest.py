@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from dispatcher.testing import sandbox
+from dispatcher.testing import run, sandbox
 
-__all__ = ["sandbox"]
-
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
+__all__ = ["run", "sandbox"]
 
 
 @pytest.fixture(autouse=True)
@@ -22,20 +16,3 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.upper().startswith(("DISPATCHER_", "GREENAPI_")):
             monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    """`run("plan", **variables)`: the command in `tmp_path`, to its end."""
-
-    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "dispatcher", *arguments],
-            cwd=tmp_path,
-            env={**os.environ, **variables},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    return run

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 
-from dispatcher.testing import SandboxProcess, manifest
-
-Run = Callable[..., CompletedProcess[str]]
+from dispatcher.testing import Run, SandboxProcess, manifest
 
 TABLE = """
 [plugins.utm]

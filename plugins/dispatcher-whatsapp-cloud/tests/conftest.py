@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from email import message_from_bytes
 from email.policy import HTTP
@@ -14,8 +13,10 @@ from typing import Any
 
 import pytest
 
-from dispatcher.testing import Reply, Request, ScriptedGateway
+from dispatcher.testing import Reply, Request, Run, ScriptedGateway, run
 from dispatcher_whatsapp_cloud import WhatsAppCloud
+
+__all__ = ["run"]
 
 TOKEN = "marker-token-EAAG81c6"
 NUMBER = "106540352242922"
@@ -132,23 +133,18 @@ def make() -> Callable[..., WhatsAppCloud]:
 
 
 @pytest.fixture
-def dispatcher(tmp_path: Path, gateway: ScriptedGateway) -> Callable[..., Any]:
+def dispatcher(run: Run, tmp_path: Path, gateway: ScriptedGateway) -> Run:
     """Run the real command in a project of its own; nothing that it writes shows the token."""
-    ours = {"WHATSAPP_CLOUD_TOKEN": TOKEN, "XDG_STATE_HOME": str(tmp_path / "state")}
     (tmp_path / "dispatcher.toml").write_text(
         'transport = "whatsapp-cloud"\n[transports.whatsapp-cloud]\nrecipient_rate = "100/s"\n'
         f'phone_number_id = "{NUMBER}"\nversion = "{VERSION}"\nbase_url = "{gateway.url}"\n'
     )
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "dispatcher", *arguments]
-        environment = {**os.environ, **ours}
-        done = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
-        )
+    def checked(*arguments: str) -> subprocess.CompletedProcess[str]:
+        done = run(*arguments, WHATSAPP_CLOUD_TOKEN=TOKEN)
         kept = b"".join(each.read_bytes() for each in tmp_path.rglob("journal.db*"))
         assert TOKEN not in done.stdout + done.stderr
         assert TOKEN.encode() not in kept
         return done
 
-    return run
+    return checked

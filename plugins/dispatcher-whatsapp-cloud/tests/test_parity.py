@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
-from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dispatcher.testing import Reply, Request, ScriptedGateway
+from dispatcher.testing import Reply, Request, Run, ScriptedGateway
 
 MANIFEST = """\
 manifest = 1
@@ -127,46 +124,40 @@ def project(tmp_path: Path, gateway: ScriptedGateway) -> Path:
 
 
 @pytest.fixture
-def run(project: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def dispatch(project: Path, run: Run) -> Run:
     """Run a command on the manifest, for a transport."""
     tokens = ("GREENAPI_TOKEN", "GREENAPI_INSTANCE_TOKEN", "WHATSAPP_CLOUD_TOKEN")
-    ours = {**dict.fromkeys(tokens, "token"), "XDG_STATE_HOME": str(project / "state")}
 
-    def run(command: str, transport: str, text: str, *more: str) -> Any:
+    def dispatch(
+        command: str, transport: str, text: str, *more: str
+    ) -> subprocess.CompletedProcess[str]:
         (project / "m.toml").write_text(f'transport = "{transport}"\n{text}')
-        return subprocess.run(
-            [sys.executable, "-m", "dispatcher", command, "m.toml", *more],
-            cwd=project,
-            env={**os.environ, **ours},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        return run(command, "m.toml", *more, **dict.fromkeys(tokens, "token"))
 
-    return run
+    return dispatch
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_a_manifest_goes_through_every_gateway(
-    run: Callable[..., Any], gateway: ScriptedGateway, transport: str
+    dispatch: Run, gateway: ScriptedGateway, transport: str
 ) -> None:
-    done = run("send", transport, MANIFEST, "--json")
+    done = dispatch("send", transport, MANIFEST, "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     posted = [each.json() for each in gateway.requests if "json" in each.headers["content-type"]]
     for id, body in EXPECTED[transport].items():
         assert body in posted, id
     assert len(posted) == len(EXPECTED[transport])
     count = gateway.attempts
-    assert run("send", transport, MANIFEST, "--json").returncode == 0
+    assert dispatch("send", transport, MANIFEST, "--json").returncode == 0
     assert gateway.attempts == count
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_what_a_gateway_cannot_do_is_said_by_name(
-    run: Callable[..., Any], gateway: ScriptedGateway, transport: str
+    dispatch: Run, gateway: ScriptedGateway, transport: str
 ) -> None:
     text = MANIFEST.replace("image.caption", 'image.provider.name = "cdn"\nimage.caption')
-    done = run("validate", transport, text, "--format", "json")
+    done = dispatch("validate", transport, text, "--format", "json")
     found = [json.loads(line) for line in done.stdout.splitlines()]
     if transport == "greenapi":
         assert done.returncode == 0
