@@ -24,7 +24,16 @@ from hypothesis.stateful import (
 
 from dispatcher import Failure, JournalError, MediaId, Message
 from dispatcher.errors import JournalLocked
-from dispatcher.journal import Claim, Ending, Journal, JournalReader, open_journal, read_journal
+from dispatcher.journal import (
+    LEASE,
+    Claim,
+    Ending,
+    Journal,
+    JournalReader,
+    open_journal,
+    read_journal,
+)
+from dispatcher.journal.changes import Changes
 from dispatcher.journal.locking import locked
 from dispatcher.journal.sqlite import SqliteBackend
 from dispatcher.models import Record, Text
@@ -193,6 +202,70 @@ def test_what_was_under_way_when_a_run_ended_is_unknown(url: str) -> None:
         (row,) = opened.history(status="unknown")
         assert row.error is not None
         assert row.error.code == "interrupted"
+
+
+def test_what_a_killed_run_left_is_unknown_at_once_where_only_one_can_be(sqlite_url: str) -> None:
+    """Its lease is not over, but it cannot live: the file is locked by somebody else."""
+    database = SqliteBackend(sqlite_url)
+    with database.prepared("default", 0):
+        killed = Journal(database, "default", LEASE)
+        claim(killed, message())
+        killed._writer.close()
+        killed._engine.dispose()
+    with open_journal(sqlite_url) as opened:
+        assert status(opened, message().key) == "unknown"
+
+
+def test_of_many_workers_only_the_silent_ones_lose_their_attempts(database: Database) -> None:
+    def statuses() -> list[str]:
+        return [row["status"] for _, row in sorted(database.journal().items())]
+
+    with open_journal(database.url) as silent:
+        attempt = claim(silent, message("a"))
+        with open_journal(database.url) as alive:
+            claim(alive, message("b"))
+            alive._writer.submit(alive._heartbeat).result()
+            assert statuses() == ["sending", "sending"]
+            database.ask("UPDATE dispatcher.workers SET lease = 0")
+            alive._writer.submit(alive._heartbeat).result()
+            assert statuses() == ["unknown", "sending"]
+            assert silent.conclude(attempt, Ending("sent", id="1")).result(), "it was only late"
+            assert statuses() == ["sent", "sending"]
+
+
+def test_start_does_not_read_the_whole_journal(sqlite_url: str) -> None:
+    with open_journal(sqlite_url) as opened:
+        done = claim(opened, message())
+        opened.conclude(done, Ending("sent", id="1"))
+    file = Path(sqlite_url.removeprefix("sqlite:///"))
+    short = steps_of_recovery(file)
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)"
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(messages)")]
+        others = ", ".join(column for column in columns if column != "key")
+        copies = f"SELECT key || i, {others} FROM n, messages"
+        connection.execute(f"{many} INSERT INTO messages (key, {others}) {copies}")
+    assert steps_of_recovery(file) < 2 * short + 100
+
+
+def steps_of_recovery(file: Path) -> int:
+    """How many instructions SQLite's machine takes to look for what others left."""
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    engine = SqliteBackend(f"sqlite:///{file}").connect()
+    with engine.begin() as connection:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        driver.set_progress_handler(count, 1)
+        Changes(SqliteBackend(f"sqlite:///{file}"), "me", engine.dialect).recover(connection)
+        driver.set_progress_handler(None, 1)
+    engine.dispose()
+    return steps
 
 
 def test_power_cut_loses_nothing_that_was_committed(
@@ -413,6 +486,7 @@ class AnyHistory(RuleBasedStateMachine):
         self.url = self.new_url()
         self.known: dict[str, tuple[str, str, str | None, int]] = {}
         self.claims: dict[str, Claim] = {}
+        self.claims_of_others: dict[str, Claim] = {}
         self._open()
 
     def _open(self) -> None:
@@ -443,6 +517,11 @@ class AnyHistory(RuleBasedStateMachine):
         if done:
             self.known[key] = (how, digest, receipt, attempts)
 
+    @rule(id=st.sampled_from("ab"))
+    def finish_what_a_run_of_before_began(self, id: str) -> None:
+        if theirs := self.claims_of_others.get(message(id).key):
+            assert not self.journal.conclude(theirs, Ending("sent", "1")).result()
+
     @rule(id=st.sampled_from("abc"), sent=st.booleans())
     def settle(self, id: str, sent: bool) -> None:
         key = message(id).key
@@ -464,6 +543,7 @@ class AnyHistory(RuleBasedStateMachine):
     def end_and_begin_another_run(self) -> None:
         self.context.__exit__(None, None, None)
         self._open()
+        self.claims_of_others |= self.claims
         self.claims.clear()
         for key, (how, digest, _, attempts) in self.known.items():
             if how == "sending":

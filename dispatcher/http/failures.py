@@ -53,12 +53,10 @@ class Cause(NamedTuple):
 
 
 # No request can be made with such settings; it is the same for every message.
-UNUSABLE = (
-    Cause(
-        (InvalidURL, InvalidSchema, MissingSchema, LocationValueError),
-        "configuration",
-        "{setting} or the proxy of the environment cannot be used: {detail}",
-    ),
+UNUSABLE = Cause(
+    (InvalidURL, InvalidSchema, MissingSchema, LocationValueError),
+    "configuration",
+    "{setting} or the proxy of the environment cannot be used: {detail}",
 )
 # It broke before a connection stood, so that nothing of the request left.
 CONNECTING = (
@@ -113,8 +111,8 @@ def of_exception(route: Route, error: Exception) -> Verdict:
 
 
 def _kind(route: Route, chain: Chain) -> tuple[Outcome, tuple[Cause, ...]]:
-    if _contains(chain, UNUSABLE[0].errors):
-        return AccountRefused, UNUSABLE
+    if _contains(chain, UNUSABLE.errors):
+        return AccountRefused, (UNUSABLE,)
     if _broke_while_connecting(chain):
         return NotSent, CONNECTING
     return _unless_repeatable(route, OutcomeUnknown), CONNECTED

@@ -72,8 +72,8 @@ class Changes:
         statement = sa.update(messages).where(*as_believed).values(**_ending(ending))
         return connection.execute(statement).rowcount > 0
 
-    def recover(self, connection: Connection) -> int:
-        """Call unknown what workers that are no more left "sending"; how many there were."""
+    def recover(self, connection: Connection) -> None:
+        """Call unknown what workers that are no more left "sending"."""
         alive = sa.select(workers.c.owner).where(workers.c.lease > self._backend.now())
         dead = sa.or_(messages.c.owner.is_(None), messages.c.owner.not_in(alive))
         query = sa.select(messages.c.key, messages.c.attempts).where(
@@ -82,7 +82,6 @@ class Changes:
         rows = connection.execute(query.with_for_update(skip_locked=True)).all()
         for row in rows:
             self.decide(connection, Claim(*row), "sending", Ending("unknown", error=_INTERRUPTED))
-        return len(rows)
 
     def enter(self, connection: Connection, run: str, host: str, pid: int) -> None:
         """Be one of the workers; where only one can be, those of before are no more."""

@@ -171,6 +171,15 @@ def test_codes(
     assert type(caught.value) is (NotSent if outcome is OutcomeUnknown else outcome)
 
 
+def test_of_many_errors_the_first_counts(transport: Callable[..., GreenApi]) -> None:
+    (throttled,), (unknown,) = (
+        json.loads(_error(*each))["errors"] for each in ((82, "a"), (0, "b"))
+    )
+    unknown["title"] = "c"
+    failure = _failure(transport(), 400, json.dumps({"errors": [throttled, unknown]}).encode())
+    assert (failure.code, failure.text) == ("82", "a / Превышено колличество")
+
+
 @pytest.mark.parametrize("code", [None, True, 82.0, "82 ", "", "٨٢", "9" * 5000, [82], {}])
 def test_only_integers_are_codes(transport: Callable[..., GreenApi], code: Any) -> None:
     failure = _failure(transport(), 400, _error(code))

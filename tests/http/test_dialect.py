@@ -54,6 +54,8 @@ def test_tables_are_asked_in_their_order(
         (503, 31, NotSent, True),  # throttled alone says it
         (500, 17, Refused, False),
         (202, 17, OutcomeUnknown, False),  # no success without an id is an error
+        (299, 23, OutcomeUnknown, False),
+        (300, 23, AccountRefused, False),
         (403, 99, AccountRefused, False),
         (503, 99, OutcomeUnknown, False),
         (404, 99, Refused, False),
@@ -62,7 +64,8 @@ def test_tables_are_asked_in_their_order(
 def test_codes_win_unless_a_gateway_is_known_for_false_ones(
     status: int, code: int, outcome: Outcome, throttled: bool
 ) -> None:
-    dialect = Dialect(by_code={17: Refused, 40: OutcomeUnknown}, throttled=(31,))
+    by_code = {17: Refused, 23: AccountRefused, 40: OutcomeUnknown}
+    dialect = Dialect(by_code=by_code, throttled=(31,))
     verdict = dialect.verdict(answer(status, {"error": {"code": code}}), "base_url")
     assert (verdict.outcome, verdict.throttled) == (outcome, throttled)
 
@@ -72,3 +75,12 @@ def test_a_hint_is_for_errors_whose_code_says_nothing() -> None:
     suspended = {"error": {"code": 23, "message": "account suspended"}}
     assert dialect.verdict(answer(403, suspended), "base_url").text == "account suspended"
     assert "check the token" in dialect.verdict(answer(403, {}), "base_url").text
+
+
+@pytest.mark.parametrize(("code", "known"), [(10**9 - 1, True), (10**9, False), (-(10**9), False)])
+@pytest.mark.parametrize("kind", [int, str])
+def test_a_code_has_nine_digits_at_the_most(code: int, known: bool, kind: type) -> None:
+    verdict = Dialect(by_code={code: Refused}).verdict(
+        answer(400, {"error": {"code": kind(code)}}), ""
+    )
+    assert verdict.outcome is (Refused if known else OutcomeUnknown)

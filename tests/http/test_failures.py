@@ -1,0 +1,37 @@
+"""What an exception means; how connections really break is tested on sockets, see `greenapi`."""
+
+from __future__ import annotations
+
+import pytest
+
+from dispatcher import NotSent, OutcomeUnknown
+from dispatcher.errors import DeliveryError
+from dispatcher.http import failures
+from dispatcher.http.dialect import Dialect
+from dispatcher.http.routes import Route
+
+ROUTE = Route("https://gateway.example/messages", "base_url", ("id",), Dialect())
+
+
+def raised_in(function: str, module: str) -> Exception:
+    """An error that comes out of a function of this name in a module of this name."""
+    names = {"__name__": module}
+    exec(f"def {function}(): raise OSError('no')", names)
+    with pytest.raises(OSError, match="no") as caught:
+        names[function]()  # type: ignore[operator]
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("function", "module", "outcome"),
+    [
+        ("connect", "urllib3.connection", NotSent),
+        ("connect", "urllib3.connectionpool", OutcomeUnknown),
+        ("connect", "a_plugin", OutcomeUnknown),
+        ("request", "urllib3.connection", OutcomeUnknown),
+    ],
+)
+def test_only_urllib3_s_own_connect_proves_that_nothing_left(
+    function: str, module: str, outcome: type[DeliveryError]
+) -> None:
+    assert failures.of_exception(ROUTE, raised_in(function, module)).outcome is outcome
