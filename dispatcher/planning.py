@@ -5,12 +5,11 @@ Nothing here touches the network, and nothing is written.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from dispatcher.errors import ManifestError, PluginError, SourceError
 from dispatcher.hookspecs import Transport
@@ -27,10 +26,9 @@ from dispatcher.models import (
     Problem,
     Record,
     Upload,
-    encode,
 )
 from dispatcher.registry import Registry
-from dispatcher.registry.checks import describe, problem_answer
+from dispatcher.registry.transports import TransportCalls
 
 PlanStatus: TypeAlias = Literal["new", "sent", "changed", "retry", "unknown"]
 GetTransport: TypeAlias = Callable[[str], Transport]
@@ -39,7 +37,6 @@ GetTransport: TypeAlias = Callable[[str], Transport]
 _UNRESOLVED = MediaId.model_construct(id="unresolved")
 _BATCH = 500  # keys that the journal is asked for at once
 _STAGE = 50
-
 
 Lookup: TypeAlias = Callable[[list[str]], Mapping[str, Record]]
 
@@ -69,10 +66,10 @@ class Planner:
 
     def __init__(self, manifests: Manifests, registry: Registry, transports: GetTransport) -> None:
         self._manifests, self._registry = manifests, registry
-        self._transports = lru_cache(transports)
+        self._get_transport = transports
+        self._transports = cache(self._asked)
         self.checked = 0
         self._resolve = lru_cache(maxsize=4096)(self._resolve_source)
-        self._clock = cache(registry.clock)
 
     def check(self) -> ProblemList:
         """Every problem of every file and message, warnings included; `checked` counts messages."""
@@ -130,8 +127,10 @@ class Planner:
         problems += _unknown(found, faults, problems)
         transport = self._transport(loaded, report)
         if transport is not None:
-            payload = self._payload(transport, message, attachment)
-            found = self._ask(transport, "check", payload, attachment)
+            stand_in = _UNRESOLVED if attachment is None and message.media else attachment
+            payload = transport.build(message, stand_in)
+            self._registry.transform_payload(payload, message)
+            found = transport.check(payload, attachment)
             problems += _unknown(_as_written(found, message), faults, problems)
         for problem in problems:
             report(origin.locate(problem))
@@ -142,17 +141,20 @@ class Planner:
             message,
             payload,
             upload,
-            _digest(transport, payload, attachment),
+            transport.digest(payload, attachment),
             stop_on_failure=origin.file.data.get("stop_on_failure", False),
         )
 
-    def _transport(self, loaded: LoadedMessage, report: Report) -> Transport | None:
+    def _transport(self, loaded: LoadedMessage, report: Report) -> TransportCalls | None:
         try:
             return self._transports(loaded.message.transport)
         except PluginError as error:
             problem = Problem(message=str(error), where="transport")
             report(loaded.origin.locate(problem))
             return None
+
+    def _asked(self, name: str) -> TransportCalls:
+        return TransportCalls(self._get_transport(name), self._registry.clock)
 
     def _attachment(
         self, message: Message, origin: Origin
@@ -179,26 +181,6 @@ class Planner:
         except SourceError as error:
             return str(error)
         return attachment or f'no plugin knows the source "{source}"'
-
-    def _payload(
-        self, transport: Transport, message: Message, attachment: Attachment | None
-    ) -> Payload:
-        stand_in = _UNRESOLVED if attachment is None and message.media else attachment
-        payload: Payload = self._ask(transport, "build", message, stand_in)
-        self._registry.transform_payload(payload, message)
-        return payload
-
-    def _ask(self, transport: Transport, method: str, *arguments: Any) -> Any:
-        """Call a transport's pure method; whatever it raises, or wrongly answers, is its fault."""
-        try:
-            with self._clock(transport.name, method):
-                answer = getattr(transport, method)(*arguments)
-                return _problems_answer(answer) if method == "check" else _payload_answer(answer)
-        except (Exception, SystemExit) as error:
-            cause = describe(error)
-            raise PluginError(
-                f'transport "{transport.name}" failed in {method}: {cause}'
-            ) from error
 
 
 def compared(planned: PlannedMessage, record: Record | None) -> PlannedMessage:
@@ -234,26 +216,3 @@ def _as_written(found: list[Problem], message: Message) -> list[Problem]:
         problem.model_copy(update=source) if problem.where in origins else problem
         for problem in found
     ]
-
-
-def _problems_answer(answer: object) -> list[Problem]:
-    if answer is None:
-        raise PluginError("answered None, expected an iterable of Problem; forgotten return?")
-    return problem_answer(answer)
-
-
-def _payload_answer(answer: object) -> Payload:
-    if not isinstance(answer, dict):
-        raise PluginError(f"answered {answer!r}, expected the JSON body as a dict"[:200])
-    return answer
-
-
-def _digest(transport: Transport, payload: Payload, attachment: Attachment | None) -> str:
-    try:
-        content = encode(payload)
-    except (TypeError, ValueError) as error:
-        cause = f"{type(error).__name__}: {error}"
-        raise PluginError(f'the payload for "{transport.name}" is not JSON: {cause}') from error
-    if isinstance(attachment, Link) and attachment.identity is not None:
-        content = content.replace(attachment.url.encode(), attachment.identity.encode())
-    return hashlib.sha256(content).hexdigest()

@@ -6,21 +6,22 @@ every failure and every answer has an owner.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterable
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
 from dispatcher import hookspecs
-from dispatcher.errors import ConfigError, PluginError, SourceError
+from dispatcher.errors import ConfigError, PluginError
 from dispatcher.hookspecs import Engine, Transport
 from dispatcher.models import Attachment, Message, Outcome, Payload, Problem, encode
-from dispatcher.registry import checks
+from dispatcher.registry import answers
+from dispatcher.registry.checks import missing
 from dispatcher.registry.clock import Clock
+from dispatcher.registry.implementation import Implementation
 from dispatcher.registry.loading import (
     Manager,
     PluginInfo,
@@ -37,29 +38,6 @@ if TYPE_CHECKING:
 __all__ = ["Change", "Clock", "PluginInfo", "Registry", "Witness", "build_registry"]
 
 Answer = TypeVar("Answer")
-
-_NOTHING = nullcontext()
-
-
-class _Implementation(NamedTuple):
-    """A plugin's function for a hook, and the names of the arguments that it needs."""
-
-    plugin: PluginInfo
-    hook: str
-    function: Callable[..., object]
-    needed: Sequence[str]
-    clock: Clock
-
-    def answer(self, read: Callable[[object], Answer], arguments: Mapping[str, object]) -> Answer:
-        """What it answers, read; whatever it raises is blamed on its plugin."""
-        try:
-            with self.clock, _untouched(self.plugin, arguments):
-                return read(self.function(*[arguments[name] for name in self.needed]))
-        except (Exception, SystemExit) as error:
-            if isinstance(error, SourceError) and self.hook == "dispatcher_resolve_source":
-                raise
-            cause = checks.describe(error)
-            raise PluginError(f"{self.plugin} failed in {self.hook}: {cause}") from error
 
 
 class Registry:
@@ -111,7 +89,7 @@ class Registry:
         """The first answer to what a source is; None: nobody knows. `SourceError` passes."""
         arguments = {"source": source, "base": base}
         for each in self._implementations("dispatcher_resolve_source"):
-            if (answer := each.answer(checks.attachment_answer, arguments)) is not None:
+            if (answer := each.answer(answers.attachment_answer, arguments)) is not None:
                 if self.witness:
                     self.witness.resolved(source, each.plugin, answer)
                 return answer
@@ -122,7 +100,7 @@ class Registry:
         arguments = {"message": message, "attachment": attachment}
         problems = []
         for each in self._implementations("dispatcher_validate_message"):
-            for problem in each.answer(checks.problem_answer, arguments):
+            for problem in each.answer(answers.problem_answer, arguments):
                 problems.append(problem)
                 if self.witness:
                     self.witness.objected(message.key, each.plugin, problem)
@@ -132,7 +110,7 @@ class Registry:
         """Let every plugin change the payload in place; what it leaves must be JSON."""
 
         def read(answer: object) -> None:
-            checks.no_answer(answer)
+            answers.no_answer(answer)
             encode(payload)
 
         for each in self._implementations("dispatcher_transform_payload"):
@@ -146,14 +124,14 @@ class Registry:
         failures = []
         for each in self._implementations("dispatcher_message_finished"):
             try:
-                each.answer(checks.no_answer, {"message": message, "outcome": outcome})
+                each.answer(answers.no_answer, {"message": message, "outcome": outcome})
             except PluginError as error:
                 failures.append(error)
         return failures
 
     def transports(self) -> dict[str, type[Transport]]:
         """All transports by name. Two of one name are a `PluginError`."""
-        return self._offers("transport", checks.transport_answer)
+        return self._offers("transport", answers.transport_answer)
 
     def transport(self, name: str) -> type[Transport]:
         """The transport of this name; `PluginError` if there is none."""
@@ -168,7 +146,7 @@ class Registry:
 
     def engines(self) -> dict[str, Engine]:
         """All engines by name. Two of one name are a `PluginError`."""
-        return self._offers("engine", checks.engine_answer)
+        return self._offers("engine", answers.engine_answer)
 
     def engine(self, name: str) -> Engine:
         """The engine of this name; `PluginError` if there is none."""
@@ -176,7 +154,7 @@ class Registry:
 
     def commands(self) -> list[click.Command]:
         """All subcommands that plugins add. Two of one name are a `PluginError`."""
-        return list(self._offers("command", checks.command_answer).values())
+        return list(self._offers("command", answers.command_answer).values())
 
     def _offers(self, kind: str, read: Callable[[object], list[Any]]) -> dict[str, Any]:
         offers: dict[str, Any] = {}
@@ -191,7 +169,7 @@ class Registry:
                 self._owners[kind, offer.name] = each.plugin
         return offers
 
-    def _in_call_order(self, hook: str) -> list[_Implementation]:
+    def _in_call_order(self, hook: str) -> list[Implementation]:
         # pluggy's own order is the same but for several with trylast, which it asks in reverse.
         names = list(self._active)
         found = sorted(
@@ -200,11 +178,11 @@ class Registry:
         )
         return [self._implementation(hook, each) for each in found]
 
-    def _implementation(self, hook: str, found: pluggy.HookImpl) -> _Implementation:
+    def _implementation(self, hook: str, found: pluggy.HookImpl) -> Implementation:
         plugin = self._active[found.plugin_name]
         clock = Clock(plugin, hook)
         self.clocks.append(clock)
-        return _Implementation(plugin, hook, found.function, found.argnames, clock)
+        return Implementation(plugin, hook, found.function, found.argnames, clock)
 
 
 def build_registry(
@@ -238,23 +216,5 @@ def build_registry(
 
 def _choose(kind: str, name: str, offers: dict[str, Answer]) -> Answer:
     if name not in offers:
-        raise PluginError(checks.missing(kind, name, offers))
+        raise PluginError(missing(kind, name, offers))
     return offers[name]
-
-
-def _untouched(plugin: PluginInfo, arguments: Mapping[str, object]) -> AbstractContextManager[None]:
-    """Around a call: a message's variables, the one thing in it that can be changed, are not."""
-    message = arguments.get("message")
-    if plugin.builtin or not isinstance(message, Message) or not message.vars:
-        return _NOTHING
-    return _unchanged(message.vars)
-
-
-@contextmanager
-def _unchanged(variables: dict[str, Any]) -> Iterator[None]:
-    before = deepcopy(variables)
-    yield
-    if variables != before:
-        variables.clear()
-        variables.update(before)
-        raise PluginError("it changed message.vars; messages are not to be changed")

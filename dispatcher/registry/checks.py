@@ -1,4 +1,4 @@
-"""What a plugin must look like, and what its hooks may answer: everything else is a `PluginError`.
+"""What a plugin must look like: everything else is a `PluginError`.
 
 A plugin is checked completely before pluggy sees it, so a refused one is never half registered,
 and pluggy's versions cannot differ on what they make of it.
@@ -7,23 +7,17 @@ and pluggy's versions cannot differ on what they make of it.
 from __future__ import annotations
 
 import inspect
-import reprlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from types import FunctionType, GeneratorType, MethodType, ModuleType
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Collection, Iterable, Iterator
+from types import FunctionType, MethodType, ModuleType
+from typing import TYPE_CHECKING, cast
 
 from dispatcher import hookspecs
 from dispatcher.errors import ConfigError, PluginError
-from dispatcher.hookspecs import Engine, Transport
-from dispatcher.models import Attachment, Problem
 
 if TYPE_CHECKING:
     from pluggy import HookimplOpts
 
 PREFIX = "dispatcher_"
-
-_brief = reprlib.Repr()
-_brief.maxother = _brief.maxstring = 100
 
 #: Every hook, in the order of the pipeline, with the names of its arguments.
 HOOKS: dict[str, tuple[str, ...]] = {
@@ -161,92 +155,3 @@ def _argument_fault(parameter: inspect.Parameter, known: tuple[str, ...]) -> Ite
         yield f'has a keyword-only argument "{name}"; remove the "*" before it'
     elif parameter.default is not parameter.empty:
         yield f'has a default value for "{name}"; remove it, the value is always given'
-
-
-def attachment_answer(answer: object) -> Attachment | None:
-    """What `dispatcher_resolve_source` may answer."""
-    if answer is not None and not isinstance(answer, Attachment):
-        raise _unexpected(answer, "an Upload, a Link, a MediaId or None")
-    return answer
-
-
-def no_answer(answer: object) -> None:
-    """What hooks answer that are only told something."""
-    if answer is not None:
-        raise _unexpected(answer, "no answer")
-
-
-def problem_answer(answer: object) -> list[Problem]:
-    """What `dispatcher_validate_message` may answer."""
-    expected = "an iterable of Problem, or None"
-    problems = [] if answer is None else _items(answer, expected)
-    for problem in problems:
-        if not isinstance(problem, Problem):
-            raise _unexpected(problem, expected)
-    return problems
-
-
-def transport_answer(answer: object) -> list[type[Transport]]:
-    """What `dispatcher_transports` may answer: classes that look like `Transport`."""
-    transports = _items(answer, "an iterable of transport classes")
-    for transport in transports:
-        if not inspect.isclass(transport):
-            raise _unexpected(transport, "the transport's class itself, without ()")
-        _require_name(transport)
-        # Whoever needs none to plan may load their class later.
-        later = getattr(transport, "plans_without_settings", False)
-        if not later and not inspect.isclass(getattr(transport, "Settings", None)):
-            raise PluginError(f"{transport.__name__} has no class Settings")
-        _require_methods(transport, Transport, ("build", "check", "upload", "send"))
-    return transports
-
-
-def engine_answer(answer: object) -> list[Engine]:
-    """What `dispatcher_engines` may answer: objects that look like `Engine`."""
-    engines = _items(answer, "an iterable of engines")
-    for engine in engines:
-        if inspect.isclass(engine):
-            raise _unexpected(engine, "an instance; forgotten ()?")
-        _require_name(engine)
-        _require_methods(engine, Engine, ("run",))
-    return engines
-
-
-def command_answer(answer: object) -> list[Any]:
-    """What `dispatcher_commands` may answer: `click.Command`s with a name."""
-    from click import Command
-
-    commands = _items(answer, "an iterable of click.Command")
-    for command in commands:
-        if not isinstance(command, Command):
-            raise _unexpected(command, "an iterable of click.Command")
-        _require_name(command)
-    return commands
-
-
-def _unexpected(answer: object, expected: str) -> PluginError:
-    return PluginError(f"answered {_brief.repr(answer)}, expected {expected}")
-
-
-def _items(answer: object, expected: str) -> list[Any]:
-    if isinstance(answer, (list, GeneratorType)):  # almost always, and quickly known
-        return list(answer)
-    # A model iterates over its fields and a text over its letters: neither is a collection here.
-    if isinstance(answer, (str, bytes, Mapping, Problem)) or not isinstance(answer, Iterable):
-        raise _unexpected(answer, expected)
-    return list(answer)
-
-
-def _require_name(offer: object) -> None:
-    name = getattr(offer, "name", None)
-    if not isinstance(name, str) or not name:
-        raise PluginError(f'{_brief.repr(offer)} has no name; set its "name" to a text')
-
-
-def _require_methods(offer: object, interface: type, methods: tuple[str, ...]) -> None:
-    owner = offer if inspect.isclass(offer) else type(offer)
-    for method in methods:
-        found = getattr(offer, method, None)
-        # A class derived from the protocol inherits its empty methods.
-        if not callable(found) or getattr(owner, method, None) is getattr(interface, method):
-            raise PluginError(f"{_brief.repr(offer)} has no method {method}")

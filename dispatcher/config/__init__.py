@@ -1,0 +1,149 @@
+"""dispatcher.toml, found upwards from the working directory, with a profile laid over it.
+
+Environment variables and flags win over the file: those of the command line are read by the command
+line, those of a transport (`GREENAPI_…`) or of another plugin by its `Settings`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dispatcher.config.reading import read_file, settings_of
+from dispatcher.config.schema import Delivery, Files, Settings, seconds
+from dispatcher.errors import ConfigError
+from dispatcher.toml import explain
+from dispatcher.toml.explain import quoted
+from dispatcher.toml.file import TomlFile, located
+
+if TYPE_CHECKING:
+    from pydantic_settings import BaseSettings
+
+    from dispatcher.hookspecs import Transport
+
+__all__ = ["FILE_NAME", "Config", "Delivery", "Files", "Settings", "load", "seconds"]
+
+FILE_NAME = "dispatcher.toml"
+
+
+class Config:
+    """The configuration of one run: `settings`, and the folder to which its paths are relative."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        profile: str | None = None,
+        file: TomlFile | None = None,
+    ) -> None:
+        self.settings = settings
+        self._folder = folder
+        self._profile = profile
+        self._file = file
+
+    @property
+    def manifests(self) -> Path:
+        """The folder or file that is meant when no PATH is given."""
+        return _shown(self._folder / self.settings.manifests)
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """Folders from which every manifest may use files: the manifests', unless configured."""
+        given = self.settings.files.roots
+        roots = [self.settings.manifests] if given is None else given
+        return tuple(self._folder / root for root in roots)
+
+    @property
+    def journal(self) -> str:
+        """The journal's URL, its path absolute.
+
+        A profile has a journal of its own unless it names one: what was sent to a test gateway must
+        not count as sent to people.
+        """
+        name = f"journal-{self._profile}.db" if self._profile else "journal.db"
+        url = self.settings.journal or f"sqlite:///.dispatcher/{name}"
+        if not url.startswith("sqlite:///"):
+            return url
+        return f"sqlite:///{(self._folder / url.removeprefix('sqlite:///')).resolve()}"
+
+    def transport_settings(self, transport: type[Transport], **overrides: Any) -> BaseSettings:
+        """A transport's settings: overrides over environment over its table. Raises ConfigError."""
+        from dispatcher.config.tables import read
+
+        table = self.settings.transports.get(transport.name, {})
+        where = ("transports", transport.name)
+        return read(transport.Settings, where, table, overrides, self._problem)
+
+    def plugin_settings(self, name: str, kind: type[BaseSettings]) -> BaseSettings:
+        """A plugin's settings: environment over table `[plugins.<name>]`. Raises ConfigError."""
+        from dispatcher.config.tables import read
+
+        table = self.settings.plugins.get(name, {})
+        return read(kind, ("plugins", name), table, {}, self._problem)
+
+    def check_plugins(self, installed: Mapping[str, bool]) -> None:
+        """Raise ConfigError for tables `[plugins.<name>]` that nobody reads.
+
+        `installed`: the plugins' names, and whether each may have a table.
+        """
+        lost = [name for name in self.settings.plugins if not installed.get(name)]
+        if lost:
+            lines = [
+                self._problem(("plugins", name), _unread(name, installed), True) for name in lost
+            ]
+            raise ConfigError("\n".join(lines))
+
+    def check_transports(self, installed: Collection[str]) -> None:
+        """Raise ConfigError for tables `[transports.<name>]` of transports that are not there."""
+        lost = [name for name in self.settings.transports if name not in installed]
+        if lost:
+            text = "no transport named {}; installed: " + ", ".join(sorted(installed))
+            lines = [
+                self._problem(("transports", name), text.format(quoted(name)), True)
+                for name in lost
+            ]
+            raise ConfigError("\n".join(lines))
+
+    def sets_up(self, transport: str) -> bool:
+        """Whether the file or the environment has anything for a transport."""
+        prefix = f"{transport}_".upper()
+        return transport in self.settings.transports or any(
+            variable.upper().startswith(prefix) for variable in os.environ
+        )
+
+    def _problem(self, where: explain.Path, sentence: str, key: bool) -> str:
+        """What is wrong with a value (or its key) of the file, at its place."""
+        assert self._file is not None, "without a file there are no values"
+        paths = [("profiles", self._profile or "", *where), where]
+        return str(located(self._file.path, sentence, *self._file.position(paths, key=key)))
+
+
+def _unread(name: str, installed: Mapping[str, bool]) -> str:
+    if name in installed:
+        return f"the plugin {quoted(name)} has no settings"
+    readers = sorted(each for each in installed if installed[each])
+    hint = explain.did_you_mean(name, readers) or ";"
+    return f"no plugin named {quoted(name)}{hint} with settings: {', '.join(readers) or 'none'}"
+
+
+def load(start: Path, *, profile: str | None = None) -> Config:
+    """The configuration for a working directory. Raises ConfigError."""
+    candidates = (folder / FILE_NAME for folder in [start, *start.parents])
+    # Also one that cannot be read: without its settings messages might go where they must not.
+    path = next((path for path in candidates if os.path.lexists(path)), None)
+    if path is None:
+        if profile is not None:
+            raise ConfigError(f'no {FILE_NAME} here or above, so there is no profile "{profile}"')
+        return Config(Settings.model_construct(), start)
+    file = read_file(_shown(path))
+    return Config(settings_of(file, profile), path.parent, profile, file)
+
+
+def _shown(path: Path) -> Path:
+    """A path as the user would write it: relative to the working directory where it is below it."""
+    try:
+        return path.relative_to(Path.cwd())
+    except ValueError:
+        return path

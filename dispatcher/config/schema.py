@@ -1,0 +1,71 @@
+"""What dispatcher.toml may hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from dispatcher.models import Model
+from dispatcher.toml import explain
+from dispatcher.toml.explain import quoted
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def seconds(text: str | float) -> float:
+    """A duration like "15m", "1h30m" or "0.5s" in seconds. Raises ValueError."""
+    if isinstance(text, (int, float)) and not isinstance(text, bool):
+        return float(text)
+    parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)", str(text))
+    if not parts or "".join(number + unit for number, unit in parts) != str(text):
+        got = f", got {quoted(text)}" if isinstance(text, str) else ""
+        raise ValueError(f'expected a duration like "90s", "15m" or "1h30m"{got}')
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+Seconds = Annotated[float, BeforeValidator(seconds), Field(gt=0, allow_inf_nan=False)]
+
+
+class Delivery(Model):
+    """`[delivery]`: how a plan is carried out. `deadline`: seconds, all attempts together."""
+
+    engine: str = "threads"
+    workers: int = Field(default=8, ge=1, le=256)
+    attempts: int = Field(default=5, ge=1, le=100)
+    deadline: Seconds = 900.0
+
+
+class Files(Model):
+    """`[files]`: `roots` are folders, besides a manifest's own, from which it may use files."""
+
+    roots: list[str] | None = None
+
+
+class Settings(Model):
+    """What dispatcher.toml may hold; the tables of transports and plugins are checked by them."""
+
+    manifests: str = "manifests"
+    journal: str | None = None
+    transport: str = "greenapi"
+    delivery: Delivery = Field(default_factory=Delivery.model_construct)
+    files: Files = Field(default_factory=Files.model_construct)
+    transports: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    plugins: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+class File(Settings):
+    profiles: dict[str, Settings] = Field(default_factory=dict)
+
+
+def known_keys(path: explain.Path) -> Iterable[str]:
+    """The keys that a table may have; every profile is like the file itself."""
+    tables: dict[explain.Path, type[Model]] = {
+        (): Settings if path else File,
+        ("delivery",): Delivery,
+        ("files",): Files,
+    }
+    inner = path[2:] if path[:1] == ("profiles",) else path
+    return tables[inner].model_fields if inner in tables else ()
