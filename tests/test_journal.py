@@ -118,6 +118,13 @@ def test_what_is_known_of_a_message_from_intent_to_receipt(url: str) -> None:
     ]
 
 
+def test_history_of_one_run(url: str) -> None:
+    with open_journal(url) as opened:
+        for run in ("morning", "evening"):
+            claim(opened, message(run=run))
+        assert [row.key for row in opened.history(run="evening")] == ["evening/m/a/1/79001234567"]
+
+
 def test_only_one_of_many_makes_an_attempt(url: str) -> None:
     with open_journal(url) as opened:
         won: list[Claim] = []

@@ -54,6 +54,7 @@ def test_tables_are_asked_in_their_order(
         (503, 31, NotSent, True),  # throttled alone says it
         (500, 17, Refused, False),
         (202, 17, OutcomeUnknown, False),  # no success without an id is an error
+        (200, 23, OutcomeUnknown, False),
         (299, 23, OutcomeUnknown, False),
         (300, 23, AccountRefused, False),
         (403, 99, AccountRefused, False),
@@ -75,6 +76,23 @@ def test_a_hint_is_for_errors_whose_code_says_nothing() -> None:
     suspended = {"error": {"code": 23, "message": "account suspended"}}
     assert dialect.verdict(answer(403, suspended), "base_url").text == "account suspended"
     assert "check the token" in dialect.verdict(answer(403, {}), "base_url").text
+
+
+@pytest.mark.parametrize(
+    ("status", "accepted", "hint"),
+    [
+        (199, False, "the gateway answered"),
+        (200, True, "the answer has no id"),
+        (299, True, "the answer has no id"),
+        (300, False, "redirects are not followed, check base_url"),
+        (399, False, "redirects are not followed, check base_url"),
+        (400, False, "the gateway answered"),
+    ],
+)
+def test_only_a_success_is_one(status: int, accepted: bool, hint: str) -> None:
+    with_id = answer(status, {"id": "m1"})
+    assert with_id.accepted_id(("id",)) == ("m1" if accepted else None)
+    assert Dialect().verdict(with_id, "base_url").text.startswith(hint)
 
 
 @pytest.mark.parametrize(("code", "known"), [(10**9 - 1, True), (10**9, False), (-(10**9), False)])

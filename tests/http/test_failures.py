@@ -29,9 +29,19 @@ def raised_in(function: str, module: str) -> Exception:
         ("connect", "urllib3.connectionpool", OutcomeUnknown),
         ("connect", "a_plugin", OutcomeUnknown),
         ("request", "urllib3.connection", OutcomeUnknown),
+        ("close", "urllib3.connection", OutcomeUnknown),
     ],
 )
 def test_only_urllib3_s_own_connect_proves_that_nothing_left(
     function: str, module: str, outcome: type[DeliveryError]
 ) -> None:
     assert failures.of_exception(ROUTE, raised_in(function, module)).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("reason", "shown"), [("CERTIFICATE_EXPIRED", "certificate expired"), ("no", "no"), (7, "odd")]
+)
+def test_the_words_of_an_error_are_shown(reason: object, shown: str) -> None:
+    error = OSError("odd")
+    error.reason = reason  # type: ignore[attr-defined]
+    assert failures.of_exception(ROUTE, error).text.endswith(f": {shown}")
