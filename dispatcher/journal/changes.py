@@ -130,7 +130,7 @@ class Prepared:
         compiled: Any = statement.compile(dialect=dialect)
         self._sql, self._fixed = str(compiled), compiled.params
         self._in_order = itemgetter(*compiled.positiontup) if compiled.positiontup else None
-        self._dialect, self._driver = dialect, dialect.loaded_dbapi
+        self._driver = dialect.loaded_dbapi
 
     def __call__(self, connection: Connection, **values: str | int | None) -> DBAPICursor:
         all_ = {**self._fixed, **values}
@@ -139,8 +139,6 @@ class Prepared:
         try:
             cursor.execute(self._sql, parameters)
         except self._driver.Error as error:
-            if self._dialect.is_disconnect(error, connection.connection, cursor):
-                connection.invalidate(error)
             raise sa.exc.DBAPIError(self._sql, None, error) from error
         return cursor
 
