@@ -26,11 +26,11 @@ class App(click.Group):
     """Built-in commands by name; plugins are asked for the rest."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*_COMMANDS, *sorted(plugin_commands())]
+        return [*_COMMANDS, *sorted(plugin_commands(_COMMANDS))]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
-            return plugin_commands().get(cmd_name)
+            return plugin_commands(_COMMANDS).get(cmd_name)
         module = import_module(f"dispatcher.cli.{cmd_name}")
         command: click.Command = module.command
         return command
@@ -46,7 +46,8 @@ class App(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = list(_COMMANDS.items())
-        rows += [(name, each.get_short_help_str()) for name, each in plugin_commands().items()]
+        added = plugin_commands(_COMMANDS)
+        rows += [(name, each.get_short_help_str()) for name, each in added.items()]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 

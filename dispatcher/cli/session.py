@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import reduce
 from pathlib import Path
@@ -181,12 +181,12 @@ def _tables(registry: Registry) -> dict[str, bool]:
     return {each.name: each.configurable or each.status != "active" for each in registry.plugins}
 
 
-def plugin_commands() -> dict[str, click.Command]:
-    """The subcommands that plugins add."""
+def plugin_commands(builtin: Collection[str]) -> dict[str, click.Command]:
+    """The subcommands that plugins add; none may have the name of a `builtin` one."""
 
     def settings(name: str, kind: type[BaseSettings]) -> BaseSettings:
         profile = os.environ.get("DISPATCHER_PROFILE") or None
         return load(Path.cwd(), profile=profile).plugin_settings(name, kind)
 
     registry = build_registry(builtins(), settings=settings)
-    return {str(each.name): each for each in registry.commands()}
+    return {str(each.name): each for each in registry.commands(builtin)}

@@ -6,7 +6,7 @@ every failure and every answer has an owner.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -152,9 +152,15 @@ class Registry:
         """The engine of this name; `PluginError` if there is none."""
         return _choose("engine", name, self.engines())
 
-    def commands(self) -> list[click.Command]:
-        """All subcommands that plugins add. Two of one name are a `PluginError`."""
-        return list(self._offers("command", answers.command_answer).values())
+    def commands(self, taken: Collection[str] = ()) -> list[click.Command]:
+        """All subcommands that plugins add. Two of one name, or one of a name that is `taken`, are
+        a `PluginError`."""
+        offers = self._offers("command", answers.command_answer)
+        for name in offers.keys() & set(taken):
+            owner = self._owners["command", name]
+            offer = f'{owner} offers a command named "{name}", which is built in'
+            raise PluginError(f"{offer}; disable it: DISPATCHER_DISABLED_PLUGINS={owner.name}")
+        return list(offers.values())
 
     def _offers(self, kind: str, read: Callable[[object], list[Any]]) -> dict[str, Any]:
         offers: dict[str, Any] = {}

@@ -326,6 +326,21 @@ def test_plugins_objection_stops_send(
     assert bodies == ["All free of charge"] * 2, "as it is written"
 
 
+def test_plugins_command_takes_no_built_in_name(project: Project, install: Install) -> None:
+    environment = install(project, "greedy", HELPFUL.replace('"greet"', '"plan"'))
+    for arguments in (["--help"], ["greet"]):
+        result = project.run(*arguments, env=environment)
+        assert (result.code, result.stdout) == (2, "")
+        assert result.stderr.startswith(
+            'Error: plugin "greedy" (fake-greedy 0.1.0) offers a command named "plan", which is '
+            "built in; disable it: DISPATCHER_DISABLED_PLUGINS=greedy\n"
+        )
+    project.texts("a")
+    assert project.run("plan", env=environment).code == 0
+    environment["DISPATCHER_DISABLED_PLUGINS"] = "greedy"
+    assert project.run("--help", env=environment).code == 0
+
+
 def test_plugins_command_is_a_command(project: Project, install: Install) -> None:
     environment = install(project, "helpful", HELPFUL)
     result = project.run("greet", "Ann", env=environment)
