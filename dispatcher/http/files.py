@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO, Protocol, TypeAlias
 
-from dispatcher.errors import Refused
+from dispatcher.errors import NotSent, Refused
 from dispatcher.models import Upload
 
 MIME_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(; ?[\w.+-]+=[\w.+-]+)*", re.ASCII)
@@ -75,6 +75,15 @@ def opened(file: Upload) -> Iterator[CheckedStream]:
     finally:
         with suppress(Exception):  # everything that matters is read
             stream.close()
+
+
+@contextmanager
+def sent_whole(file: Upload) -> Iterator[CheckedStream]:
+    """Open a file to upload; raises `NotSent` in the end if the gateway took only a part of it."""
+    with opened(file) as stream:
+        yield stream
+    if not stream.complete:
+        raise NotSent("the gateway did not wait for the whole file", code="incomplete")
 
 
 def content_type(file: Upload) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dispatcher.http.client import Client
     from dispatcher.http.files import Body
     from dispatcher.http.routes import Route
+    from dispatcher.models import Upload
 
 
 class _Late:
@@ -41,8 +42,9 @@ class HttpTransport:
     """What a transport over HTTP has besides `name`, `build`, `check`, `upload` and `send`.
 
     `Settings` is to be derived from `HttpSettings`.
-    `post_json` and `post` make one request and answer in the words of `dispatcher.errors`; they
-    retry nothing, follow no redirect and show no token. May be used by several threads.
+    `post_json`, `post_file`, `post_form` and `post` make one request and answer in the words of
+    `dispatcher.errors`; they retry nothing, follow no redirect and show no token. May be used by
+    several threads.
     """
 
     Settings: ClassVar[type[BaseSettings]]
@@ -68,6 +70,29 @@ class HttpTransport:
     def post(self, route: Route, body: Body, headers: Mapping[str, str]) -> str:
         """Post a body, once; `headers` say its type and its length. As `post_json`."""
         return self._client().post(route, body, headers)
+
+    def post_file(self, route: Route, file: Upload, headers: Mapping[str, str] = {}) -> str:
+        """Post the bytes of a file, once; it is never in memory as a whole.
+
+        `headers`: besides its type and length. As `post_json`; and `Refused`, if it is not the file
+        that was planned, `NotSent`, if the gateway did not wait for all of it.
+        """
+        from dispatcher.http.files import content_type, sent_whole
+
+        own = {"Content-Type": content_type(file), "Content-Length": str(file.size)}
+        with sent_whole(file) as body:
+            return self.post(route, body, {**own, **headers})
+
+    def post_form(
+        self, route: Route, file: Upload, name: str, fields: Mapping[str, str] = {}
+    ) -> str:
+        """Post a form with text fields, and then the file as the field `name`. As `post_file`."""
+        from dispatcher.http.files import sent_whole
+        from dispatcher.http.multipart import Multipart
+
+        with sent_whole(file) as body:
+            form = Multipart(fields, name, file, body)
+            return self.post(route, form, form.headers)
 
     def identity(self) -> Mapping[str, str]:
         """The headers that say who we are; override it where that is no bearer token."""

@@ -20,8 +20,6 @@ from dispatcher import (
     Upload,
 )
 from dispatcher.http.dialect import BY_STATUS, Dialect
-from dispatcher.http.files import opened
-from dispatcher.http.multipart import Multipart
 from dispatcher.http.routes import Route
 from dispatcher.http.settings import HttpSettings, Url
 from dispatcher.http.transport import HttpTransport
@@ -60,9 +58,7 @@ class Bot(HttpTransport):
         return Receipt(id=self.post_json(self._route("sendMessage", "message_id"), payload))
 
     def upload(self, file: Upload) -> MediaId:
-        with opened(file) as body:
-            form = Multipart({"chat": "me"}, "document", file, body)
-            return MediaId(id=self.post(self._files, form, form.headers))
+        return MediaId(id=self.post_form(self._files, file, "document", {"chat": "me"}))
 
     @cached_property
     def _files(self) -> Route:

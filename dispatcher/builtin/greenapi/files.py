@@ -1,4 +1,4 @@
-"""The headers of a file's upload."""
+"""How the gateway wants to be told what a file is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 from pathlib import PurePath
 
 from dispatcher import Upload
-from dispatcher.http.files import content_type
 
 _EXTENSION = re.compile(r"\.[a-z0-9]{1,16}")
 
@@ -21,12 +20,3 @@ def extension(file: Upload) -> str:
     guessed = mimetypes.guess_extension(file.mime_type) or ""
     found = next((one for one in (suffix, guessed) if _EXTENSION.fullmatch(one)), ".bin")
     return found.removeprefix(".")
-
-
-def media_headers(file: Upload) -> dict[str, str]:
-    """The headers of an upload; raises `Refused` for a MIME type that no header can carry."""
-    return {
-        "Content-Type": content_type(file),
-        "Content-Length": str(file.size),
-        "X-Gr-File-Extension": extension(file),
-    }

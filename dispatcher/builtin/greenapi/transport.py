@@ -7,11 +7,10 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
-from dispatcher import Attachment, MediaId, Message, NotSent, Payload, Problem, Receipt, Upload
+from dispatcher import Attachment, MediaId, Message, Payload, Problem, Receipt, Upload
 from dispatcher.builtin.greenapi import payload as payloads
 from dispatcher.builtin.greenapi import rules
-from dispatcher.builtin.greenapi.files import media_headers
-from dispatcher.http.files import opened
+from dispatcher.builtin.greenapi.files import extension
 from dispatcher.http.transport import HttpTransport, late_settings
 
 if TYPE_CHECKING:
@@ -40,18 +39,11 @@ class GreenApi(HttpTransport):
         return rules.check(payload, attachment)
 
     def upload(self, file: Upload) -> MediaId:
-        """Store a file at the gateway for 24 hours; it never holds more than a piece in memory.
-
-        Raises `Refused` if the file is not the one that was planned, `NotSent` for everything that
-        may work later: repeating an upload does no harm.
-        """
-        headers = media_headers(file)
+        """Store a file at the gateway for 24 hours. Raises `NotSent` for everything that may work
+        later: repeating an upload does no harm."""
         expires_at = datetime.now(UTC) + MEDIA_LIFETIME
-        with opened(file) as body:
-            identifier = self.post(self._media, body, headers)
-        if not body.complete:
-            raise NotSent("the gateway did not wait for the whole file", code="incomplete")
-        return MediaId(id=identifier, expires_at=expires_at)
+        headers = {"X-Gr-File-Extension": extension(file)}
+        return MediaId(id=self.post_file(self._media, file, headers), expires_at=expires_at)
 
     def send(self, payload: Payload) -> Receipt:
         """Post one message, once.

@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
 from typing import TYPE_CHECKING, ClassVar
 
-from dispatcher import Attachment, MediaId, Message, NotSent, Payload, Problem, Receipt, Upload
-from dispatcher.http.files import content_type, opened
+from dispatcher import Attachment, MediaId, Message, Payload, Problem, Receipt, Upload
 from dispatcher.http.transport import HttpTransport, late_settings
 from dispatcher_greenapi_instance import payload as payloads
 from dispatcher_greenapi_instance import routes, rules
@@ -41,15 +40,10 @@ class GreenApiInstance(HttpTransport):
     def upload(self, file: Upload) -> MediaId:
         """Store a file at the gateway for 15 days; its id is the URL to send it by.
 
-        Raises `Refused` if the file is not the one that was planned, `NotSent` for everything that
-        may work later: repeating an upload does no harm.
+        Raises `NotSent` for everything that may work later: repeating an upload does no harm.
         """
-        headers = _headers(file)
         expires_at = datetime.now(UTC) + FILE_LIFETIME
-        with opened(file) as body:
-            url = self.post(routes.upload_file(self.settings), body, headers)
-        if not body.complete:
-            raise NotSent("the gateway did not wait for the whole file", code="incomplete")
+        url = self.post_file(routes.upload_file(self.settings), file, _headers(file))
         return MediaId(id=url, expires_at=expires_at)
 
     def send(self, payload: Payload) -> Receipt:
@@ -64,8 +58,7 @@ class GreenApiInstance(HttpTransport):
 
 def _headers(file: Upload) -> dict[str, str]:
     """Of "UploadFile". `GA-Filename` is for what has no MIME type; names may not fit a header."""
-    headers = {"Content-Type": content_type(file), "Content-Length": str(file.size)}
     extension = PurePath(file.filename).suffix
     if file.mime_type == "application/octet-stream" and _EXTENSION.fullmatch(extension):
-        headers["GA-Filename"] = f"file{extension}"
-    return headers
+        return {"GA-Filename": f"file{extension}"}
+    return {}

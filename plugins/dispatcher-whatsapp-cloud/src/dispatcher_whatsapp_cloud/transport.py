@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
-from dispatcher import Attachment, MediaId, Message, NotSent, Payload, Problem, Receipt, Upload
-from dispatcher.http.files import CheckedStream, content_type, opened
+from dispatcher import Attachment, MediaId, Message, Payload, Problem, Receipt, Upload
+from dispatcher.http.files import content_type
 from dispatcher.http.routes import Route
 from dispatcher.http.transport import HttpTransport, late_settings
 from dispatcher_whatsapp_cloud import payload as payloads
@@ -17,8 +17,6 @@ from dispatcher_whatsapp_cloud.services import Service
 
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
-
-    from dispatcher.http.files import Body
 
 
 class WhatsAppCloud(HttpTransport):
@@ -38,18 +36,11 @@ class WhatsAppCloud(HttpTransport):
         return rules.check(payload, attachment, self._service)
 
     def upload(self, file: Upload) -> MediaId:
-        """Store a file at the gateway; it never holds more than a piece in memory.
-
-        Raises `Refused` if the file is not the one that was planned, `NotSent` for everything that
-        may work later: repeating an upload does no harm.
-        """
+        """Store a file at the gateway. Raises `NotSent` for everything that may work later:
+        repeating an upload does no harm."""
         expires_at = datetime.now(UTC) + self._service.lifetime
-        with opened(file) as stream:
-            body, headers = self._written(file, stream)
-            identifier = self.post(self._media, body, headers)
-        if not stream.complete:
-            raise NotSent("the gateway did not wait for the whole file", code="incomplete")
-        return MediaId(id=identifier, expires_at=expires_at)
+        post = self._post_form if self._service.form else self.post_file
+        return MediaId(id=post(self._media, file), expires_at=expires_at)
 
     def send(self, payload: Payload) -> Receipt:
         """Post one message, once."""
@@ -59,17 +50,9 @@ class WhatsAppCloud(HttpTransport):
         """The header that the service wants."""
         return {self._service.header: f"{self._service.scheme}{self.token.get_secret_value()}"}
 
-    def _written(self, file: Upload, stream: CheckedStream) -> tuple[Body, Mapping[str, str]]:
-        """A file as the service takes it, and the headers that go with it."""
-        if not self._service.form:
-            return stream, {"Content-Type": content_type(file), "Content-Length": str(file.size)}
-        from dispatcher.http.multipart import Multipart  # loads urllib3
-
-        fields = {"type": content_type(file)}
-        if self._service.messaging_product:
-            fields["messaging_product"] = "whatsapp"
-        form = Multipart(fields, "file", file, stream)
-        return form, form.headers
+    def _post_form(self, route: Route, file: Upload) -> str:
+        product = {"messaging_product": "whatsapp"} if self._service.messaging_product else {}
+        return self.post_form(route, file, "file", {"type": content_type(file), **product})
 
     @cached_property
     def _service(self) -> Service:
