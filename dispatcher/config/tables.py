@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,7 @@ def read(
         lines = [_line(where, settings, each, table, locate) for each in findings]
         raise ConfigError("\n".join(lines)) from None
     except SettingsError as error:
-        raise ConfigError(f"{_owner(where)}: {error}") from None
+        raise ConfigError(_unreadable(where, settings, error)) from None
 
 
 def _environment_first(
@@ -65,6 +66,16 @@ def _environment_first(
     return EnvironmentFirst
 
 
+def _unreadable(
+    where: tuple[str, str], settings: type[BaseSettings], error: SettingsError
+) -> str:
+    """A variable that is to be JSON, and is not; pydantic names its field only in a sentence."""
+    field = re.search(r'field "(\w+)"', str(error))
+    if field is None:
+        return f"{_owner(where)}: {error}"
+    return f'environment, {_variable(settings, field[1])}: expected JSON, like ["a", "b"]'
+
+
 def _row(table: dict[str, Any], finding: ErrorDetails) -> int:
     key = next(iter(explain.place(finding)), None)
     return list(table).index(key) if key in table else len(table)
@@ -80,12 +91,16 @@ def _line(
     path = explain.place(finding)
     if not path:
         return f"{_owner(where)}: {explain.sentence(finding, show=False)}"
-    variable = f"{settings.model_config.get('env_prefix', '')}{path[0]}".upper()
+    variable = _variable(settings, path[0])
     if path[0] in table and not os.environ.get(variable):
         sentence = explain.sentence(finding, settings.model_fields)
         return locate((*where, *path), sentence, finding["type"] == "extra_forbidden")
     # What comes from the environment may be a secret.
     return f"environment, {variable}: {explain.sentence(finding, show=False)}"
+
+
+def _variable(settings: type[BaseSettings], field: str | int) -> str:
+    return f"{settings.model_config.get('env_prefix', '')}{field}".upper()
 
 
 def _owner(where: tuple[str, str]) -> str:

@@ -28,6 +28,7 @@ class SignSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SIGN_", extra="forbid")
     name: str = "nobody"
     times: int = Field(default=1, ge=1)
+    tags: list[str] = []
 
 class Sign:
     Settings = SignSettings
@@ -116,6 +117,9 @@ def test_the_environment_is_blamed_for_its_own_and_not_shown(
 ) -> None:
     code, said = run("", "send", SIGN_TIMES="s3cret")
     assert (code, said) == (2, "Error: environment, SIGN_TIMES: times: expected a whole number\n")
+    code, said = run("", "send", SIGN_TAGS="s3cret, other")
+    assert (code, said) == (2, 'Error: environment, SIGN_TAGS: expected JSON, like ["a", "b"]\n')
+    assert run("", "plan", SIGN_TAGS='["a"]')[0] == 0
 
 
 @pytest.mark.parametrize("flags", [("--without", "sign"), ("--no-plugins",)])
