@@ -22,7 +22,7 @@ from dispatcher.manifest import Options
 from dispatcher.manifest import load as load_manifests
 from dispatcher.manifest.tables import NAME_PATTERN
 from dispatcher.planning import Lookup, Planner
-from dispatcher.registry import Registry, build_registry
+from dispatcher.registry import Clock, Registry, build_registry
 
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
@@ -76,11 +76,11 @@ def session_options(function: Function) -> Function:
     ) -> Any:
         if click.get_current_context().invoked_subcommand:  # a group's: it has options of its own
             return None
-        session = Session(profile, transport, without, third_party=not no_plugins)
-        for plugin in session.registry.plugins:
-            for warning in plugin.warnings:
-                print_line(f"{coloured('warning')}: {plugin}: {warning}", err=True)
-        with supervised(session.registry):
+        with supervised() as clocks:
+            session = Session(profile, transport, without, clocks, third_party=not no_plugins)
+            for plugin in session.registry.plugins:
+                for warning in plugin.warnings:
+                    print_line(f"{coloured('warning')}: {plugin}: {warning}", err=True)
             return function(session=session, **rest)
 
     command.__doc__ = function.__doc__
@@ -97,6 +97,7 @@ class Session:
         profile: str | None = None,
         transport: str | None = None,
         without: Iterable[str] = (),
+        clocks: list[Clock] | None = None,
         *,
         third_party: bool = True,
     ) -> None:
@@ -106,6 +107,7 @@ class Session:
             without=without,
             third_party=third_party,
             settings=self.config.plugin_settings,
+            clocks=clocks,
         )
         if third_party:  # otherwise nobody looked whose the tables are
             self.config.check_plugins(_tables(self.registry))

@@ -11,7 +11,7 @@ from typing import TextIO
 
 import click
 
-from dispatcher.registry import Clock, Registry
+from dispatcher.registry import Clock
 
 # Seconds after which a plugin that has not answered yet is named.
 PATIENCE = 10.0
@@ -47,26 +47,24 @@ class Strays(io.TextIOBase):
 
 
 @contextmanager
-def supervised(registry: Registry) -> Iterator[None]:
-    """Around whatever calls plugins; where there are none of third parties, nothing."""
-    if all(plugin.builtin for plugin in registry.plugins):
-        yield
-        return
+def supervised() -> Iterator[list[Clock]]:
+    """Around whatever loads or calls plugins; out: where to put the clocks that are watched."""
+    clocks: list[Clock] = []
     ended = threading.Event()
-    watch = threading.Thread(target=_watch, args=(registry, ended), daemon=True)
+    watch = threading.Thread(target=_watch, args=(clocks, ended), daemon=True)
     watch.start()
     try:
         with redirect_stdout(Strays(sys.stdout)):
-            yield
+            yield clocks
     finally:
         ended.set()
         watch.join()
 
 
-def _watch(registry: Registry, ended: threading.Event) -> None:
+def _watch(clocks: list[Clock], ended: threading.Event) -> None:
     named: set[int] = set()
     while not ended.wait(PATIENCE / 10):
-        for clock in list(registry.clocks):
+        for clock in list(clocks):
             if clock.running > PATIENCE and id(clock) not in named:
                 named.add(id(clock))
                 click.echo(_blocked(clock), err=True)
@@ -74,6 +72,6 @@ def _watch(registry: Registry, ended: threading.Event) -> None:
 
 def _blocked(clock: Clock) -> str:
     return (
-        f"{clock.plugin} has not answered {clock.hook} for {PATIENCE:g} s; to go on without: "
+        f"{clock.plugin} has been busy with {clock.task} for {PATIENCE:g} s; to go on without: "
         f"Ctrl-C, then --without {clock.plugin.name}"
     )

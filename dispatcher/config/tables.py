@@ -66,9 +66,7 @@ def _environment_first(
     return EnvironmentFirst
 
 
-def _unreadable(
-    where: tuple[str, str], settings: type[BaseSettings], error: SettingsError
-) -> str:
+def _unreadable(where: tuple[str, str], settings: type[BaseSettings], error: SettingsError) -> str:
     """A variable that is to be JSON, and is not; pydantic names its field only in a sentence."""
     field = re.search(r'field "(\w+)"', str(error))
     if field is None:

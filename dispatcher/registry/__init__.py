@@ -54,13 +54,14 @@ class Registry:
         manager: pluggy.PluginManager,
         plugins: Iterable[PluginInfo],
         causes: Iterable[BaseException],
+        clocks: list[Clock],
     ) -> None:
         self.plugins = tuple(plugins)
         self._manager = manager
         self._causes = tuple(causes)
         self._active = {plugin.name: plugin for plugin in self.plugins if plugin.status == "active"}
         self._implementations = cache(self._in_call_order)
-        self.clocks: list[Clock] = []
+        self.clocks = clocks
         self._owners: dict[tuple[str, str], PluginInfo] = {}
         self.witness: Witness | None = None
 
@@ -198,6 +199,7 @@ def build_registry(
     without: Iterable[str] = (),
     third_party: bool = True,
     settings: Settings = lambda name, kind: kind(),
+    clocks: list[Clock] | None = None,
 ) -> Registry:
     """Load the plugins of one run.
 
@@ -205,7 +207,8 @@ def build_registry(
     not disabled, the dotted name of a module. `third_party`: also those that installed
     distributions name in their entry points. `without`: names to disable, beside those in the
     environment variable DISPATCHER_DISABLED_PLUGINS. `settings`: reads those of a plugin that is a
-    class with `Settings`; without it, they are what the environment says.
+    class with `Settings`; without it, they are what the environment says. `clocks`: where those of
+    the registry are to be, and of each plugin while it is loaded.
 
     A plugin that cannot be loaded is listed as broken and keeps no other from working; see
     `Registry.require_healthy`. Raises `PluginError` if `without` has a name that nobody has.
@@ -215,9 +218,10 @@ def build_registry(
     manager = Manager("dispatcher")
     manager.add_hookspecs(hookspecs)
     # Built-ins first: of two names for one object they keep theirs.
-    fates = [admit(each, manager, found, disabled, settings) for each in reversed(found)]
+    clocks = [] if clocks is None else clocks
+    fates = [admit(each, manager, found, disabled, settings, clocks) for each in reversed(found)]
     causes = [cause for _, cause in fates if cause]
-    return Registry(manager, [info for info, _ in reversed(fates)], causes)
+    return Registry(manager, [info for info, _ in reversed(fates)], causes, clocks)
 
 
 def _choose(kind: str, name: str, offers: dict[str, Answer]) -> Answer:

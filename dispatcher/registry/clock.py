@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from dispatcher.registry.loading import PluginInfo
+if TYPE_CHECKING:
+    from dispatcher.registry.loading import PluginInfo
 
 
 @dataclass
 class Clock:
-    """A plugin's calls for one hook; `seconds`: all together. Runs while it is entered.
+    """A plugin's calls for one task; `seconds`: all together. Runs while it is entered.
 
-    `since`: when the call that is under way began, in the time of `perf_counter`.
+    `task`: a hook, a transport's method, or "loading". `since`: when the call that is under way
+    began, in the time of `perf_counter`.
     """
 
     plugin: PluginInfo
-    hook: str
+    task: str
     calls: int = 0
     seconds: float = 0.0
     since: float | None = None

@@ -10,10 +10,10 @@ import inspect
 import os
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import pluggy
@@ -21,6 +21,7 @@ import pluggy
 from dispatcher.errors import PluginError
 from dispatcher.registry import installed
 from dispatcher.registry.checks import describe, hook_options, hooks_of, missing
+from dispatcher.registry.clock import Clock
 
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
@@ -105,15 +106,17 @@ def admit(
     found: Iterable[Candidate],
     disabled: Collection[str],
     settings: Settings,
+    clocks: list[Clock],
 ) -> tuple[PluginInfo, BaseException | None]:
     """Load, check and register one plugin; out: what became of it and why it is broken, if so."""
-    info, started = candidate.info, perf_counter()
+    info = candidate.info
     if info.name in disabled:
         return replace(info, status="disabled"), None
     try:
         _refuse_shared_name(info, [each.info for each in found])
-        loaded = candidate.load()
-        plugin = _with_settings(loaded, info.name, settings)
+        with _clocked(info, clocks) as clock:
+            loaded = candidate.load()
+            plugin = _with_settings(loaded, info.name, settings)
         hooks = hooks_of(plugin)
         _refuse_twin(plugin, manager)
         with warnings.catch_warnings(record=True) as caught:
@@ -123,11 +126,23 @@ def admit(
         return replace(info, status="broken", error=describe(error)), error
     facts: dict[str, Any] = {
         "hooks": hooks,
-        "load_seconds": perf_counter() - started,
+        "load_seconds": clock.seconds,
         "warnings": tuple(str(warning.message) for warning in caught),
         "configurable": plugin is not loaded,
     }
     return replace(info, **facts), None
+
+
+@contextmanager
+def _clocked(info: PluginInfo, clocks: list[Clock]) -> Iterator[Clock]:
+    """Around its loading, for whoever watches these clocks."""
+    clock = Clock(info, "loading")
+    clocks.append(clock)
+    try:
+        with clock:
+            yield clock
+    finally:
+        clocks.remove(clock)
 
 
 def _with_settings(loaded: Any, name: str, settings: Settings) -> object:

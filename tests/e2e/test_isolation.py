@@ -134,6 +134,15 @@ def test_what_a_plugin_prints_does_not_get_among_the_results(
     assert "[fake_odd] forged" in sent.stderr
 
 
+def test_nor_what_it_prints_while_it_is_loaded(
+    project: Project, odd: Callable[..., dict[str, str]]
+) -> None:
+    environment = odd("print('loaded')\n" + HOOK, hook="engines", arguments="", body="return []")
+    planned = project.run("plan", "--json", env=environment)
+    assert [line["event"] for line in planned.lines] == ["plan", "plan"]
+    assert planned.stderr.startswith("[fake_odd] loaded\n")
+
+
 @pytest.mark.parametrize("place", ["init", "build", "check"])
 @pytest.mark.parametrize("body", ["raise ValueError('ill')", "sys.exit(3)"])
 def test_a_bad_transport_is_named_before_anything_leaves(
@@ -162,11 +171,15 @@ def test_a_transport_that_fails_leaves_one_unknown_and_sends_the_others(
     assert statuses == {"one": "unknown", "two": "sent", None: None}
 
 
-@pytest.mark.parametrize("place", ["dispatcher_validate_message", 'build of transport "odd"'])
+@pytest.mark.parametrize(
+    "place", ["loading", "dispatcher_validate_message", 'build of transport "odd"']
+)
 def test_who_blocks_is_named_and_ctrl_c_ends_it(
     project: Project, odd: Callable[..., dict[str, str]], place: str
 ) -> None:
-    if "transport" in place:
+    if place == "loading":
+        environment = odd("import time\ntime.sleep(60)")
+    elif "transport" in place:
         environment = odd(TRANSPORT, place="build", body="__import__('time').sleep(60)")
     else:
         environment = odd(HOOK, hook="validate_message", arguments="message", body="time.sleep(60)")
@@ -176,7 +189,7 @@ def test_who_blocks_is_named_and_ctrl_c_ends_it(
     chosen = ["--transport", "odd"] if "transport" in place else []
     process = project.start("validate", *chosen, env=environment)
     line = process.stderr.readline()
-    assert f"{NAMED} has not answered {place} for 0.5 s" in line
+    assert f"{NAMED} has been busy with {place} for 0.5 s" in line
     assert "--without odd" in line
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
