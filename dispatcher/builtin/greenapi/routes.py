@@ -20,7 +20,7 @@ DIALECT = Dialect(
     by_code={
         **dict.fromkeys((1, 1011, 1020, 1021, 1022, 1023, 1030, 1031, 1032, 7200), Refused),
         **dict.fromkeys((1040, 1041, 1062, 1071), AccountRefused),
-        **dict.fromkeys((82, 1060), NotSent),
+        1060: NotSent,
         **dict.fromkeys((1010, 1024, 1042), OutcomeUnknown),
     },
     status_first=STATUS_FIRST,
