@@ -54,6 +54,7 @@ def test_tables_are_asked_in_their_order(
         (503, 31, NotSent, True),  # throttled alone says it
         (500, 17, Refused, False),
         (202, 17, OutcomeUnknown, False),  # no success without an id is an error
+        (199, 23, AccountRefused, False),
         (200, 23, OutcomeUnknown, False),
         (299, 23, OutcomeUnknown, False),
         (300, 23, AccountRefused, False),
@@ -76,6 +77,16 @@ def test_a_hint_is_for_errors_whose_code_says_nothing() -> None:
     suspended = {"error": {"code": 23, "message": "account suspended"}}
     assert dialect.verdict(answer(403, suspended), "base_url").text == "account suspended"
     assert "check the token" in dialect.verdict(answer(403, {}), "base_url").text
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [(399, Refused), (499, Refused), (500, OutcomeUnknown), (599, OutcomeUnknown), (600, Refused)],
+)
+def test_where_a_code_is_not_to_be_trusted(status: int, outcome: Outcome) -> None:
+    dialect = Dialect(by_code={17: Refused}, status_first=STATUS_FIRST)
+    assert dialect.verdict(answer(status, {"error": {"code": 17}}), "").outcome is outcome
+    assert dialect.verdict(answer(399, {}), "").outcome is Refused
 
 
 @pytest.mark.parametrize(
