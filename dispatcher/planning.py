@@ -80,11 +80,13 @@ class Planner:
     def plan(self, lookup: Lookup) -> Iterator[PlannedMessage]:
         """The plan's messages in order, compared with the journal's records; call `check` first.
 
-        Raises ManifestError at the end if a file that was good then is bad now.
+        Raises ManifestError if a file that was good then is bad now; no bad message is given.
         """
         problems = self._problems_of_files()
         planned = self._planned(problems)
         while batch := list(islice(planned, _BATCH)):
+            if problems.errors:
+                break
             records = lookup([each.message.key for each in batch])
             for each in batch:
                 yield compared(each, records.get(each.message.key))
@@ -193,7 +195,11 @@ def compared(planned: PlannedMessage, record: Record | None) -> PlannedMessage:
 def _status(planned: PlannedMessage, record: Record) -> PlanStatus:
     if record.status == "sent":
         return "sent" if record.digest == planned.digest else "changed"
-    return "retry" if record.status == "failed" else "unknown"
+    if record.status != "failed":
+        return "unknown"
+    if record.sent_digest is None or record.digest == planned.digest:
+        return "retry"
+    return "sent" if record.sent_digest == planned.digest else "changed"
 
 
 def _unknown(

@@ -7,13 +7,13 @@ import sqlite3
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from itertools import count, pairwise
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -23,6 +23,8 @@ from pydantic_settings import BaseSettings
 from dispatcher import (
     AccountRefused,
     Attachment,
+    Failure,
+    ManifestError,
     MediaId,
     Message,
     NotSent,
@@ -37,11 +39,11 @@ from dispatcher import (
 from dispatcher.builtin import threads
 from dispatcher.builtin.threads import Threads
 from dispatcher.config import Delivery as Settings
-from dispatcher.delivery import Delivery, Summary, retries
+from dispatcher.delivery import Delivery, Summary, courier, pacing, retries
 from dispatcher.delivery.pacing import Pace, Turns, parsed
-from dispatcher.journal import Journal, open_journal
+from dispatcher.journal import Ending, Journal, open_journal
 from dispatcher.models import Text
-from dispatcher.planning import PlannedMessage, compared
+from dispatcher.planning import PlannedMessage, PlanStatus, compared
 
 FILE = Upload(
     filename="a.pdf",
@@ -91,6 +93,9 @@ class Scripted:
         return receipt
 
 
+OTHER = "79007654321"
+
+
 def planned(id: str, to: str = "79001234567", file: Upload | None = None) -> PlannedMessage:
     message = Message(
         key=f"default/m/{id}/1/{to}",
@@ -119,13 +124,21 @@ def _closed() -> Iterator[None]:
 class Run:
     """One run: its outcomes by message id, what each said, and the journal it wrote."""
 
-    def __init__(self, journal: Journal, transport: Scripted, **options: Any) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        transport: Scripted,
+        resend: Collection[PlanStatus] = (),
+        **options: Any,
+    ) -> None:
         self.journal = journal
         self.told: list[tuple[str, str]] = []
         self.outcomes: dict[str, Outcome] = {}
         given = Settings(**{"attempts": 3, **options})
         turns = OPENED.enter_context(Turns(Path(mkdtemp()) / "pace.db"))
-        self.delivery = Delivery(journal, lambda name: transport, given, Pace(turns), self.finished)
+        self.delivery = Delivery(
+            journal, lambda name: transport, given, Pace(turns), self.finished, resend
+        )
 
     def finished(self, message: Message, outcome: Outcome) -> None:
         self.told.append((message.to, message.id))
@@ -243,12 +256,183 @@ def test_message_that_another_run_is_sending_is_left_to_it(journal: Journal) -> 
     """As where several runs share a journal: what a living one has in flight is not unknown."""
     theirs = planned("a")
     assert journal.claim(theirs.message, theirs.digest, None)
+    transport = Scripted()
+    run = Run(journal, transport)
+    summary = run.deliver(theirs, planned("b", to=OTHER), planned("c"))
+    assert (summary.skipped, summary.sent, summary.unknown) == (2, 1, 0)
+    assert transport.sent == [(OTHER, "b")], "c would leave before the outcome of a is known"
+    for id, word in (("a", "another run is sending it"), ("c", "an earlier message")):
+        error = run.outcomes[id].error
+        assert error is not None
+        assert (error.code, word in error.text) == ("claimed", True)
+
+
+def test_message_that_another_run_has_just_sent_holds_nobody_back(journal: Journal) -> None:
+    ours = planned("a")
+    theirs = journal.claim(ours.message, ours.digest, None)
+    assert theirs is not None
+    journal.conclude(theirs, Ending("sent", id="1"))
     run = Run(journal, Scripted())
-    summary = run.deliver(theirs, planned("b"))
-    assert (summary.skipped, summary.sent, summary.unknown) == (1, 1, 0)
-    error = run.outcomes["a"].error
-    assert error is not None
-    assert error.code == "claimed"
+    summary = run.delivery.run(iter([ours, planned("b")]), Threads(), 2)  # as if planned before
+    assert (summary.skipped, summary.sent) == (1, 1)
+    assert run.outcomes["a"].error is not None
+
+
+def test_upload_that_failed_while_another_run_sent_the_message_changes_nothing(
+    journal: Journal,
+) -> None:
+    transport = Scripted()
+    ours = planned("a", file=FILE)
+
+    def upload(file: Upload) -> MediaId:
+        theirs = journal.claim(ours.message, ours.digest, None)
+        assert theirs is not None
+        journal.conclude(theirs, Ending("sent", id="1")).result()
+        raise Refused("too large", code="413")
+
+    transport.upload_does = upload
+    run = Run(journal, transport)
+    summary = run.deliver(ours)
+    assert (summary.skipped, summary.failed) == (1, 0)
+    assert run.statuses() == {"a": "sent"}
+
+
+@pytest.mark.parametrize("how", ["sent", "unknown"])
+def test_what_was_sent_stays_so_when_a_file_for_another_copy_cannot_be_uploaded(
+    journal: Journal, how: Literal["sent", "unknown"]
+) -> None:
+    before = planned("a")
+    claim = journal.claim(before.message, before.digest, None)
+    assert claim is not None
+    journal.conclude(claim, Ending(how, id="1" if how == "sent" else None))
+    transport = Scripted()
+    transport.upload_does = lambda file: (_ for _ in ()).throw(NotSent("later"))
+    again = planned("a", file=FILE)._replace(digest="other")
+    status: PlanStatus = "changed" if how == "sent" else "unknown"
+    run = Run(journal, transport, resend=[status])
+    summary = run.deliver(again)
+    assert (summary.failed, len(transport.uploads)) == (1, 3)
+    assert run.statuses() == {"a": how}
+    assert run.outcomes["a"].attempts == 3
+
+
+def test_failed_copy_does_not_hide_what_was_sent_before(journal: Journal) -> None:
+    """The text was changed, sent on purpose, refused, and changed back."""
+    first, second = planned("a"), planned("a")._replace(digest="second")
+    Run(journal, Scripted()).deliver(first)
+    transport = Scripted(a=[Refused("no")])
+    Run(journal, transport, resend=["changed"]).deliver(second)
+    run = Run(journal, transport)
+    statuses = [
+        each.status for each in run.compared([first, second, planned("a")._replace(digest="third")])
+    ]
+    assert statuses == ["sent", "retry", "changed"]
+    assert run.deliver(first).skipped == 1
+    assert run.deliver(second).sent == 1
+    assert [each.status for each in run.compared([second, first])] == ["sent", "changed"]
+
+
+def test_what_ends_a_run_in_the_middle_is_in_its_summary(journal: Journal) -> None:
+    def plan() -> Iterator[PlannedMessage]:
+        yield from (planned(f"m{number}", f"7900{number:07}") for number in range(1500))
+        raise ManifestError([])
+
+    run = Run(journal, Scripted())
+    summary = run.delivery.run(plan(), Threads(), 1500)
+    assert summary.stopped is not None
+    assert summary.sent + summary.not_tried == 1500
+    assert 0 < summary.sent == len(run.told)
+
+
+def test_what_ends_a_run_before_its_first_message_is_raised(journal: Journal) -> None:
+    def plan() -> Iterator[PlannedMessage]:
+        raise ManifestError([])
+        yield
+
+    with pytest.raises(ManifestError):
+        Run(journal, Scripted()).delivery.run(plan(), Threads(), 1)
+
+
+def test_plan_that_grew_meanwhile_has_nothing_left(journal: Journal) -> None:
+    run = Run(journal, Scripted())
+    summary = run.delivery.run(iter([planned("a"), planned("b")]), Threads(), 1)
+    assert (summary.sent, summary.not_tried) == (2, 0)
+
+
+def test_stop_on_failure_holds_what_comes_later_only(journal: Journal) -> None:
+    """The plan is read ahead of what is sent: z is known to be unknown before a is tried."""
+    strict = [planned(id)._replace(stop_on_failure=True) for id in ("a", "z", "later")]
+    claim = journal.claim(strict[1].message, strict[1].digest, None)
+    assert claim is not None
+    journal.conclude(claim, Ending("unknown", error=Failure(code=None, text="lost")))
+    first = planned("first", to=OTHER)
+    transport = Scripted()
+    run = Run(journal, transport, workers=1)
+    transport.upload_does = lambda file: time.sleep(0.2) or MediaId(id="medium")  # type: ignore[func-returns-value]
+    run.deliver(first._replace(upload=FILE), *strict)
+    assert [id for _, id in transport.sent] == ["first", "a"]
+    assert {id: each.status for id, each in run.outcomes.items()} == {
+        "first": "sent",
+        "a": "sent",
+        "z": "unknown",
+        "later": "skipped",
+    }
+
+
+def test_nothing_leaves_once_the_run_is_to_stop_though_its_file_was_under_way(
+    journal: Journal,
+) -> None:
+    transport = Scripted()
+    run = Run(journal, transport)
+
+    def upload(file: Upload) -> MediaId:
+        run.delivery.stop()
+        return MediaId(id="medium")
+
+    transport.upload_does = upload
+    summary = run.deliver(*(planned(f"m{each}", f"7900123456{each}", FILE) for each in range(4)))
+    assert (transport.sent, summary.not_tried) == ([], 4)
+    assert run.statuses() == {}
+
+
+def test_stopped_run_reads_its_plan_no_further(journal: Journal) -> None:
+    run = Run(journal, Scripted())
+    read: list[str] = []
+
+    def plan() -> Iterator[PlannedMessage]:
+        for number in range(100):
+            read.append(str(number))
+            if number == 10:
+                run.delivery.stop()
+            yield planned(str(number))._replace(status="sent")
+
+    summary = run.delivery.run(plan(), Threads(), 100)
+    assert len(read) < 15
+    assert summary.not_tried > 80
+
+
+def test_slow_rate_is_no_pause_of_the_account(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever sets "6/min" wants to wait, however short a message's deadline is."""
+    monkeypatch.setattr(courier, "SHORT", 0.0)
+    monkeypatch.setattr(pacing, "SHORT", 0.0)
+    transport = Scripted()
+    transport.recipient_rate = "2/s"  # type: ignore[attr-defined]
+    run = Run(journal, transport, deadline=0.1)
+    summary = run.deliver(planned("a"), planned("b"), planned("c"))
+    assert (summary.sent, summary.stopped) == (3, None)
+
+
+def test_pause_that_is_longer_than_anybody_may_wait_ends_the_run(journal: Journal) -> None:
+    transport = Scripted(a=[NotSent("slow down", retry_after=7200, throttled=True)])
+    run = Run(journal, transport)
+    began = time.monotonic()
+    summary = run.deliver(planned("a"), planned("b"), planned("c", to=OTHER))
+    assert time.monotonic() - began < 5
+    assert summary.stopped is not None
+    assert summary.stopped.startswith("the account is to pause until ")
+    assert summary.failed == 1
 
 
 def test_attempts_are_at_least_as_far_apart_as_the_gateway_asks(journal: Journal) -> None:

@@ -349,7 +349,7 @@ def test_other_journals_are_refused_in_a_sentence(url: str) -> None:
 # uploads
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_journal_of_an_older_version_is_renewed_as_a_whole_or_not_at_all(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch, version: int
 ) -> None:
@@ -373,7 +373,21 @@ def test_journal_of_an_older_version_is_renewed_as_a_whole_or_not_at_all(
     assert [event.status for event in row.events] == ["sending", "unknown"]
 
 
+def test_shared_journal_of_the_version_before_is_renewed(database: Database) -> None:
+    with open_journal(database.url) as opened:
+        claim(opened, message())
+    database.ask("ALTER TABLE dispatcher.messages DROP COLUMN sent_digest")
+    database.ask("UPDATE dispatcher.version SET number = 3")
+    with open_journal(database.url) as opened:
+        assert status(opened, message().key) == "unknown"
+    with read_journal(database.url) as reader:
+        assert reader is not None
+        (row,) = reader.history(with_events=True)
+    assert [event.status for event in row.events] == ["sending", "unknown"]
+
+
 _DOWNGRADES = {
+    4: "ALTER TABLE messages DROP COLUMN sent_digest",
     3: "DROP TRIGGER message_made; DROP TRIGGER message_changed;",
     2: """
         DROP INDEX messages_sending;
@@ -388,7 +402,7 @@ _DOWNGRADES = {
 def make_older(file: Path, version: int) -> None:
     """Make the tables what they were in an older version."""
     with closing(sqlite3.connect(file)) as connection:
-        for newer in range(3, version, -1):
+        for newer in range(4, version, -1):
             connection.executescript(_DOWNGRADES[newer])
         connection.execute(f"PRAGMA user_version = {version}")
 

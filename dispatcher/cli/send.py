@@ -82,6 +82,9 @@ def command(
         opened = stack.enter_context(
             open_journal(url or session.journal_url(journal), patience, run)
         )
+        if patience:  # files may have changed meanwhile
+            planner = session.planner(paths, run)
+            check_or_exit(planner, again=True)
         statuses: set[PlanStatus] = set().union(*(_RESEND[name] for name in resend))
         if statuses and not yes:
             _ask(planner, opened, statuses)

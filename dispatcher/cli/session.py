@@ -170,10 +170,11 @@ class Session:
         return Planner(manifests, self.registry, self.transport)
 
 
-def check_or_exit(planner: Planner) -> None:
-    """Show every problem; errors end the command with exit code 2."""
+def check_or_exit(planner: Planner, *, again: bool = False) -> None:
+    """Show every problem; errors end the command with exit code 2. `again`: warnings are known."""
     problems = planner.check()
-    print_problems(problems, "text", err=True)
+    if problems.errors or not again:
+        print_problems(problems, "text", err=True)
     if problems.errors:
         raise click.exceptions.Exit(2)
 

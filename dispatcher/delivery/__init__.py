@@ -7,21 +7,20 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 
 from dispatcher.config import Delivery as Settings
 from dispatcher.delivery.announcing import Announcer, Finished
-from dispatcher.delivery.courier import CLAIMED, Courier, Result
+from dispatcher.delivery.courier import Courier
+from dispatcher.delivery.holding import Holds
 from dispatcher.delivery.pacing import Pace
 from dispatcher.delivery.reconciling import reconciled
 from dispatcher.delivery.retries import Retries
 from dispatcher.delivery.summary import Summary
-from dispatcher.delivery.task import Task
-from dispatcher.errors import JournalError, PluginError
+from dispatcher.delivery.task import CLAIMED, Result, Task
+from dispatcher.errors import DispatcherError, JournalError, PluginError
 from dispatcher.hookspecs import Engine
 from dispatcher.journal import Journal
 from dispatcher.models import Failure, Message, Outcome
 from dispatcher.planning import GetTransport, PlannedMessage, PlanStatus
 
 __all__ = ["Abandoned", "Delivery", "Pace", "Summary"]
-
-_HELD = Failure(code="stop_on_failure", text="an earlier message to this recipient was not sent")
 
 
 class Abandoned(BaseException):
@@ -51,17 +50,19 @@ class Delivery:
         self._stop = threading.Event()
         retries = Retries(settings.attempts, settings.deadline)
         self._courier = Courier(journal, transports, pace, retries, self._stop, self._halt, notice)
-        self._running = self._read_all = False
+        self._running = self._read_all = self._tried = False
         self._tasks: dict[str, Task] = {}
-        # Recipients, each with its manifest, who get no more of it: see `stop_on_failure`.
-        self._held: set[tuple[str, str]] = set()
+        self._holds = Holds()
         self.summary = Summary()
 
     def run(self, plan: Iterable[PlannedMessage], engine: Engine, total: int) -> Summary:
-        """Deliver what is to be sent, skip the rest. Raises PluginError.
+        """Deliver what is to be sent, skip the rest.
 
         `total`: how many messages the plan has; a run that is stopped does not read it to its end.
+        What ends a run before any message was tried is raised, a DispatcherError; later, the
+        summary says it.
         """
+        broken: DispatcherError | None = None
         self._announcer = Announcer(self._tell, self._halt)
         try:
             self._running = True
@@ -69,11 +70,16 @@ class Delivery:
             self._require_everything(engine)
         except Abandoned:
             self._stop.set()
+        except DispatcherError as error:
+            self._halt(str(error))
+            broken = error
         finally:
             self._running = False
             self._give_up_the_rest()
             self._announcer.close()
-        self.summary.not_tried = total - sum(self.summary.counts.values())
+        if broken is not None and not self._tried:
+            raise broken
+        self.summary.not_tried = max(0, total - sum(self.summary.counts.values()))
         return self.summary
 
     def stop(self) -> None:
@@ -89,13 +95,15 @@ class Delivery:
     def _messages(self, plan: Iterable[PlannedMessage]) -> Iterator[Message]:
         """What is to be sent, one by one; the rest is told."""
         try:
-            for each in plan:
+            for place, each in enumerate(plan):
+                if self._stop.is_set():
+                    return
                 planned = reconciled(each, self._transports, self._journal)
                 if planned.status in self._sendable:
-                    self._tasks[planned.message.key] = Task(planned, planned.record)
+                    self._tasks[planned.message.key] = Task(planned, planned.record, place)
                     yield planned.message
                 else:
-                    self._announce(planned, Result(_skipped(planned)))
+                    self._announce(planned, place, Result(_skipped(planned)))
             self._read_all = True
         except Exception as error:
             self._halt(str(error))
@@ -119,9 +127,9 @@ class Delivery:
         return None
 
     def _carry(self, task: Task) -> Result | float | None:
-        message = task.message
-        if (message.manifest, message.to) in self._held:
-            return task.left("skipped", _HELD)
+        why = self._holds.reason(task.message, task.place)
+        if why is not None:
+            return task.left("skipped", why)
         try:
             return self._courier.advance(task)
         except JournalError as error:  # nothing left, and nothing can leave any more
@@ -131,12 +139,11 @@ class Delivery:
     def _end(self, task: Task, result: Result) -> None:
         # Whoever takes the task away has the word: the run may have been abandoned meanwhile.
         if self._tasks.pop(task.message.key, None) is not None:
-            self._announce(task.planned, result)
+            self._announce(task.planned, task.place, result)
 
-    def _announce(self, planned: PlannedMessage, result: Result) -> None:
+    def _announce(self, planned: PlannedMessage, place: int, result: Result) -> None:
         message, outcome = planned.message, result.outcome
-        if planned.stop_on_failure and outcome.status in ("failed", "unknown"):
-            self._held.add((message.manifest, message.to))
+        self._holds.note(message, place, outcome, strict=planned.stop_on_failure)
         self._announcer.tell(message, outcome, result.written)
 
     def _give_up_the_rest(self) -> None:
@@ -156,6 +163,7 @@ class Delivery:
         self._stop.set()
 
     def _tell(self, message: Message, outcome: Outcome) -> None:
+        self._tried = self._tried or outcome.attempts > 0
         self.summary.count(outcome.status)
         self._finished(message, outcome)
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from dispatcher.delivery.pacing import SHORT, Pace
 from dispatcher.delivery.retries import Budget, Retries, asked_for
-from dispatcher.delivery.task import Result, Task, failure
+from dispatcher.delivery.task import CLAIMED, TAKEN, Result, Task, failure
 from dispatcher.delivery.uploads import Uploads, filled_in
 from dispatcher.errors import AccountRefused, DeliveryError, NotSent, OutcomeUnknown
 from dispatcher.hookspecs import Transport
@@ -20,11 +20,8 @@ from dispatcher.journal import Ending, Journal
 from dispatcher.models import Failure, Payload, Receipt
 from dispatcher.planning import GetTransport
 
-__all__ = ["Courier", "Result"]
-
 _log = logging.getLogger("dispatcher")
 
-CLAIMED = Failure(code="claimed", text="another run is sending it, or somebody has just settled it")
 _ABANDONED = Failure(code="interrupted", text="the run was interrupted before the gateway's answer")
 
 
@@ -65,16 +62,19 @@ class Courier:
         except DeliveryError as error:
             return self._failed(task, transport, error)
         wait = self._pace.wait(transport, task.message.to)
-        if wait > self._retries.deadline:
-            self._halt(f"the account is to pause until {_clock(wait)}; run again then")
-            return None
         if wait > SHORT:
+            self._require_patience(self._pace.paused(transport))
             return self._noticed(wait)
         if wait and self._stop.wait(wait):
             return None
         if wait and self._pace.paused(transport):
             return 0.0  # the gateway said meanwhile that it wants nobody: wait for another turn
         return self._attempt(task, transport, payload)
+
+    def _require_patience(self, pause: float) -> None:
+        """End the run if the account is to pause for longer than a message may take."""
+        if pause > self._retries.deadline:
+            self._halt(f"the account is to pause until {_clock(pause)}; run again then")
 
     def give_up(self, task: Task) -> Result | None:
         """The run ends before the message has: what is known of it; None: it was never tried."""
@@ -113,11 +113,13 @@ class Courier:
         filled: Payload = filled_in(payload, file.reference, task.media.id)
         return filled
 
-    def _attempt(self, task: Task, transport: Transport, payload: Payload) -> Result | float:
+    def _attempt(self, task: Task, transport: Transport, payload: Payload) -> Result | float | None:
+        if self._stop.is_set():  # while its file was uploaded, say
+            return None
         task.begin()
         task.claim = self._journal.claim(task.message, task.planned.digest, task.known)
         if task.claim is None:
-            return task.left("skipped", CLAIMED)
+            return self._taken(task)
         try:
             receipt = _sent(transport, payload)
         except DeliveryError as error:
@@ -126,6 +128,13 @@ class Courier:
         self._budget.refund()
         ending = Ending("sent", id=receipt.id)
         return task.ended(ending, self._write(task, ending))
+
+    def _taken(self, task: Task) -> Result:
+        """Somebody else changed the row meanwhile."""
+        key = task.message.key
+        record = self._journal.lookup([key]).get(key)
+        sent = record is not None and record.status == "sent"
+        return task.left("skipped", TAKEN if sent else CLAIMED)
 
     def _failed(self, task: Task, transport: Transport, error: DeliveryError) -> Result | float:
         """What follows from an attempt that did not end well: another one, or its outcome."""
@@ -141,10 +150,14 @@ class Courier:
         not_before = datetime.now(UTC) + timedelta(seconds=pause) if pause else None
         ending = Ending(_status(error), None, failure(error), not_before)
         written = self._write(task, ending)
+        if wait is None and task.claim is not None:
+            return task.ended(ending, written)
+        # The next attempt is made from what the journal says now.
+        if written is not None and written.result() is None:
+            return self._taken(task)
         if wait is None:
             return task.ended(ending, written)
-        written.result()  # the next attempt is made from what the journal says now
-        task.wait_for_next(not_before)
+        task.wait_for_next(not_before, written=written is not None)
         return self._noticed(wait)
 
     def _next_attempt(self, task: Task, transport: Transport, error: DeliveryError) -> float | None:
@@ -152,16 +165,19 @@ class Courier:
         wait = self._retries.wait(error, task.attempts, task.elapsed)
         if isinstance(error, NotSent) and error.throttled:
             self._pace.pause(transport, max(wait or 0.0, asked_for(error)))
+            self._require_patience(asked_for(error))
         file, media = task.planned.upload, task.media
         if file and media and task.may_have_stale_media(error):
             self._uploads.forget(transport, file, media)
             return 0.0
         return wait
 
-    def _write(self, task: Task, ending: Ending) -> Future[Any]:
-        if task.claim is None:  # it failed before anything could leave
-            return self._journal.fail(task.message, task.planned.digest, task.known, ending)
-        return self._journal.conclude(task.claim, ending)
+    def _write(self, task: Task, ending: Ending) -> Future[Any] | None:
+        if task.claim is not None:
+            return self._journal.conclude(task.claim, ending)
+        if task.known is not None and task.known.status != "failed":
+            return None  # nothing left, so that what was sent, or is unknown, still is
+        return self._journal.fail(task.message, task.planned.digest, task.known, ending)
 
 
 def _sent(transport: Transport, payload: Payload) -> Receipt:
@@ -181,7 +197,9 @@ def _sent(transport: Transport, payload: Payload) -> Receipt:
 
 
 def _clock(wait: float) -> str:
-    return f"{datetime.now(UTC) + timedelta(seconds=wait):%H:%M:%S} UTC"
+    now = datetime.now(UTC)
+    then = now + timedelta(seconds=wait)
+    return f"{then:%H:%M:%S} UTC" if then.date() == now.date() else f"{then:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _status(error: DeliveryError) -> Literal["failed", "unknown"]:

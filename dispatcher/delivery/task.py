@@ -15,6 +15,10 @@ from dispatcher.journal import Claim, Ending
 from dispatcher.models import Failure, Message, Outcome, Record, Status
 from dispatcher.planning import PlannedMessage
 
+# Its row is not as it was believed to be, and it is not sent: whoever changed it is still at it.
+CLAIMED = Failure(code="claimed", text="another run is sending it, or somebody has just settled it")
+TAKEN = Failure(code="claimed", text="another run has just sent it")
+
 
 class Result(NamedTuple):
     """How a message ended in this run. `written`: when it is on disk; None: nothing is to be."""
@@ -27,12 +31,13 @@ class Result(NamedTuple):
 class Task:
     """A planned message on its way; one thread at a time works on it.
 
-    `known`: what the journal says of it. `attempts`: in this run. `claim`: of the attempt that is
-    under way. `error`: how the last attempt ended.
+    `place`: in the plan. `known`: what the journal says of it. `attempts`: in this run. `claim`: of
+    the attempt that is under way. `error`: how the last attempt ended.
     """
 
     planned: PlannedMessage
     known: Record | None
+    place: int = 0
     attempts: int = 0
     claim: Claim | None = None
     error: DeliveryError | None = None
@@ -65,13 +70,17 @@ class Task:
         # Nobody was asked to wait for longer than that: the clock was set back.
         return wait if wait <= LONGEST_PAUSE else 0.0
 
-    def wait_for_next(self, not_before: datetime | None) -> None:
-        """The journal was told how the attempt ended; the next one is made from there."""
+    def wait_for_next(self, not_before: datetime | None, *, written: bool) -> None:
+        """The next attempt is made from what the journal says, if it was told of this one."""
+        self.claim = None
+        if not written:
+            known = self.known
+            self.known = known and known.model_copy(update={"not_before": not_before})
+            return
         attempts = self.known.attempts + 1 if self.known else 1
         self.known = Record(
             digest=self.planned.digest, status="failed", attempts=attempts, not_before=not_before
         )
-        self.claim = None
 
     def may_have_stale_media(self, error: DeliveryError) -> bool:
         """Whether the gateway may just not know the file any longer; true once at the most."""
@@ -81,7 +90,7 @@ class Task:
         self._media_renewed = self._media_renewed or once
         return once
 
-    def ended(self, ending: Ending, written: Future[Any]) -> Result:
+    def ended(self, ending: Ending, written: Future[Any] | None) -> Result:
         """The last attempt of this run ended so."""
         outcome = Outcome(
             status=ending.status, id=ending.id, attempts=self.attempts, error=ending.error

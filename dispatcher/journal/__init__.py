@@ -95,7 +95,9 @@ class Journal:
             self._engine.dispose()
             raise
         period = math.inf if backend.exclusive else lease / 4
-        self._writer = Writer(self._engine, backend.name, self._heartbeat, period)
+        self._writer = Writer(
+            self._engine, backend.name, backend.require_in_place, self._heartbeat, period
+        )
 
     def lookup(self, keys: Sequence[str]) -> dict[str, Record]:
         """What is known of these keys."""

@@ -151,7 +151,10 @@ def _claim(insert: Callable[..., Any]) -> ClauseElement:
     """Insert a row that is "sending", or make one so that is exactly as it is believed to be.
 
     Never one that is "sending": somebody is at it, or will be found dead and make it unknown.
+    What was sent is remembered, though the attempt to send something else may fail.
     """
+    sent = messages.c.status == sa.literal_column("'sent'")
+    before = sa.case((sent, messages.c.digest), else_=messages.c.sent_digest)
     fresh = {"status": "sending", "not_before": None, **_NOTHING}
     again = _parameters("digest", "transport", "owner", "changed_at")
     new = {**_parameters(*_IDENTITY), **again, **fresh, "attempts": 1}
@@ -165,7 +168,12 @@ def _claim(insert: Callable[..., Any]) -> ClauseElement:
         .values(new)
         .on_conflict_do_update(
             index_elements=["key"],
-            set_={**again, **fresh, "attempts": messages.c.attempts + 1},
+            set_={
+                **again,
+                **fresh,
+                "attempts": messages.c.attempts + 1,
+                "sent_digest": before,
+            },
             where=believed,
         )
         .returning(messages.c.attempts)

@@ -58,6 +58,7 @@ _RECORD = sa.select(
     messages.c.attempts,
     messages.c.not_before,
     messages.c.changed_at,
+    messages.c.sent_digest,
 ).where(messages.c.key.in_(sa.bindparam("keys", expanding=True)))
 
 
@@ -73,6 +74,7 @@ def lookup(connection: Connection, keys: Sequence[str]) -> dict[str, Record]:
                 attempts=row.attempts,
                 not_before=_time(row.not_before),
                 changed_at=_time(row.changed_at),
+                sent_digest=row.sent_digest,
             )
     return found
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal w
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 metadata = sa.MetaData()
 messages = sa.Table(
@@ -30,6 +30,7 @@ messages = sa.Table(
     sa.Column("changed_at", sa.Text, nullable=False),
     sa.Column("not_before", sa.Text),  # no attempt earlier than this: the gateway asked for it
     sa.Column("owner", sa.Text),  # whose attempt it is, or was
+    sa.Column("sent_digest", sa.Text),  # of what was sent before `digest` was tried
 )
 # Every run looks for what others left "sending": a handful of rows, however long the journal is.
 sa.Index(
@@ -79,6 +80,7 @@ _MIGRATIONS: dict[int, tuple[str, ...]] = {
         "ALTER TABLE events ADD COLUMN attempt INTEGER",
     ),
     2: (),
+    3: ("ALTER TABLE messages ADD COLUMN sent_digest TEXT",),
 }
 
 # The database itself notes an event for every change of a message: no change can be without one.
@@ -88,12 +90,14 @@ _NOTE = """
             NEW.receipt, NEW.error_code, NEW.error_text, NEW.attempts);"""
 _TRIGGERS = {
     "sqlite": (
-        f"CREATE TRIGGER message_made AFTER INSERT ON messages BEGIN {_NOTE} END",
-        f"CREATE TRIGGER message_changed AFTER UPDATE OF status ON messages BEGIN {_NOTE} END",
+        f"CREATE TRIGGER IF NOT EXISTS message_made AFTER INSERT ON messages BEGIN {_NOTE} END",
+        f"CREATE TRIGGER IF NOT EXISTS message_changed "
+        f"AFTER UPDATE OF status ON messages BEGIN {_NOTE} END",
     ),
     "postgresql": (
-        "CREATE FUNCTION note_event() RETURNS trigger LANGUAGE plpgsql AS "
+        "CREATE OR REPLACE FUNCTION note_event() RETURNS trigger LANGUAGE plpgsql AS "
         f"$$ BEGIN {_NOTE} RETURN NULL; END $$",
+        "DROP TRIGGER IF EXISTS message_changed ON messages",
         "CREATE TRIGGER message_changed AFTER INSERT OR UPDATE OF status ON messages "
         "FOR EACH ROW EXECUTE FUNCTION note_event()",
     ),

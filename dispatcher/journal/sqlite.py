@@ -39,6 +39,7 @@ class SqliteBackend:
         self.name = str(self.path)
         if not self.path.name:
             raise JournalError(f'the journal "{url}" names no file: "{PREFIX}PATH"')
+        self._opened: tuple[int, int] | None = None
 
     def exists(self) -> bool:
         """Whether there is anything to read."""
@@ -71,6 +72,7 @@ class SqliteBackend:
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.execute("PRAGMA synchronous=FULL")
                 _require_sound(connection, self.path.stat().st_size)
+                self._opened = _identity(self.path)
 
         @sa.event.listens_for(engine, "begin")
         def begin(connection: Connection) -> None:
@@ -92,6 +94,14 @@ class SqliteBackend:
         """Note the version of the tables that were just made."""
         connection.exec_driver_sql(f"PRAGMA user_version={version}")
 
+    def require_in_place(self) -> None:
+        """Raise JournalError if the open file is no longer the one that others would open."""
+        if _identity(self.path) != self._opened:
+            raise JournalError(
+                f"the journal {self.name} was moved or deleted while it was in use; put it back, "
+                "or whatever this run sent is sent again by the next one"
+            )
+
     def now(self) -> ColumnElement[float]:
         """Seconds since 1970."""
         return sa.literal(time.time())
@@ -107,6 +117,15 @@ def _require_sound(connection: sqlite3.Connection, size: int) -> None:
     (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":
         raise sqlite3.DatabaseError("the file is damaged; sqlite3 may .recover it")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from every other one of this machine; None: there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _make_folder(folder: Path) -> None:

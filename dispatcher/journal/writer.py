@@ -43,7 +43,8 @@ class Writer:
     """Carries out operations in the order in which they come, many of them in one transaction.
 
     An operation either does all of its work or raises, and then nothing of its commit happened:
-    each operation of that commit raises JournalError, with `name` in it.
+    each operation of that commit raises JournalError, with `name` in it. `verify` is called before
+    each commit, and what it raises counts as a failure of that.
     `heartbeat` is carried out every `period` seconds, however much or little else there is.
     """
 
@@ -51,10 +52,11 @@ class Writer:
         self,
         engine: Engine,
         name: str,
+        verify: Callable[[], None],
         heartbeat: Operation | None = None,
         period: float = math.inf,
     ) -> None:
-        self._connection, self._name = engine.connect(), name
+        self._connection, self._name, self._verify = engine.connect(), name, verify
         self._heartbeat, self._period = heartbeat, period
         self._due = monotonic() + period
         self._jobs: SimpleQueue[Job] = SimpleQueue()
@@ -145,6 +147,7 @@ class Writer:
             return
         try:
             with blamed(self._name), self._connection.begin():
+                self._verify()
                 answers = [job.operation(self._connection) for job in jobs]
         except Exception as error:
             self._failure = self._failure or error

@@ -35,6 +35,7 @@ class Outcome(Model):
 class Record(Model):
     """What the journal knows of a key: the digest of what was sent, how it ended, its receipt.
 
+    `sent_digest`: of what had been sent before, if this was an attempt to send something else.
     `attempts` were made over all runs; none is to be made earlier than `not_before`.
     """
 
@@ -44,3 +45,4 @@ class Record(Model):
     attempts: int = 1
     not_before: datetime | None = None
     changed_at: datetime | None = None
+    sent_digest: str | None = None
