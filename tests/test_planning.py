@@ -96,6 +96,20 @@ def only(planner: Planner, records: dict[str, Record] | None = None) -> PlannedM
 
 
 @pytest.mark.parametrize(
+    ("sent", "tried", "status"),
+    [("this", "other", "sent"), ("other", "this", "retry"), ("other", "another", "changed")],
+)
+def test_status_after_a_failed_attempt_to_send_something_else(
+    planner: Callable[..., Planner], sent: str, tried: str, status: PlanStatus
+) -> None:
+    made = planner(TEXT)
+    planned = only(made)
+    sent, tried = (planned.digest if each == "this" else each for each in (sent, tried))
+    record = Record(digest=tried, status="failed", sent_digest=sent)
+    assert only(made, {planned.message.key: record}).status == status
+
+
+@pytest.mark.parametrize(
     ("record", "status"),
     [
         (None, "new"),
@@ -310,6 +324,23 @@ def test_plan_refuses_what_went_bad_after_the_check(
     (tmp_path / "people.csv").write_text(f"to,town\n{TO},Kazan\n")
     with pytest.raises(ManifestError, match="city"):
         list(made.plan(lambda keys: {}))
+
+
+def test_what_went_bad_far_behind_keeps_bad_messages_only_from_leaving(
+    planner: Callable[..., Planner], tmp_path: Path
+) -> None:
+    rows = [f"7900{number:07},Kazan" for number in range(3000)]
+    people = tmp_path / "people.csv"
+    people.write_text("\n".join(["to,city", *rows]))
+    made = planner('[[messages]]\nid = "a"\nrecipients = "people.csv"\ntext.body = "{{ city }}"\n')
+    assert not made.check().errors
+    rows[2000] = "79000002000"
+    people.write_text("\n".join(["to,city", *rows]))
+    planned: list[str] = []
+    with pytest.raises(ManifestError, match="csv:2002"):
+        planned.extend(each.message.to for each in made.plan(lambda keys: {}))
+    assert planned == [f"7900{number:07}" for number in range(len(planned))]
+    assert 1000 < len(planned) <= 2000
 
 
 def test_same_source_is_read_once(planner: Callable[..., Planner]) -> None:

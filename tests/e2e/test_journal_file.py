@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -20,6 +21,7 @@ from dispatcher.sandbox.process import SandboxProcess
 
 if TYPE_CHECKING:
     from tests.conftest import Project
+    from tests.e2e.conftest import StandIn
 
 TO = "79001234567"
 PAGE = 4096
@@ -225,3 +227,26 @@ def test_network_is_found_at_a_place_with_any_name(
     monkeypatch.setattr(sqlite, "_MOUNTS", project.folder / "none")
     assert project.call("send").code == 0
     assert inbox.stats()["accepted"] == 1
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["deleted", "made anew by another run"])
+def test_journal_that_is_deleted_while_it_is_in_use_stops_the_run(
+    new_project: Callable[..., Project], stand_in: StandIn, again: bool
+) -> None:
+    """As `git clean -dfx` does: what this run sends would be sent again by the next one."""
+    project = new_project(stand_in.url)
+    project.texts("a", "b")
+    release = stand_in.hold()
+    run = project.start("send", "--json")
+    stand_in.wait_for(1)
+    shutil.rmtree(project.journal_file.parent)
+    if again:
+        project.call("settle", "any", "--sent")
+        assert project.journal_file.exists()
+    release.set()
+    result = project.finish(run)
+
+    assert (result.code, result.statuses) == (5, {"a": "unknown"})
+    assert "was moved or deleted while it was in use" in result.results["a"]["error"]["text"]
+    assert "stopped: the journal " in result.stderr
+    assert [asked.text for asked in stand_in.asked] == ["I am a"]

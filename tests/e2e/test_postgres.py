@@ -114,17 +114,18 @@ def test_what_another_run_is_at_is_neither_unknown_nor_to_be_decided(
 
     plan = held.call("plan", "--json", *here)
     settled = held.call("settle", "--sent", plan.lines[0]["key"], *here)
-    second = held.start("send", "--json", *here)
-    stand_in.wait_for(2)
+    second = held.call("send", "--json", *here)
+    assert [asked.text for asked in stand_in.asked] == ["I am a"], "b is to come after a's outcome"
     release.set()
-    results = [held.finish(run) for run in (first, second)]
+    results = [held.finish(first), second]
 
     assert [line["status"] for line in plan.lines] == ["unknown", "new", "new"]
     assert settled.code == 3, "nobody decides what is under way"
     assert [result.code for result in results] == [0, 0]
-    assert results[1].statuses["a"] == "skipped"
-    assert results[1].results["a"]["error"]["code"] == "claimed"
-    assert sorted(asked.text for asked in stand_in.asked) == ["I am a", "I am b", "I am c"]
+    errors = {id: line["error"]["code"] for id, line in second.results.items()}
+    assert errors == {"a": "claimed", "b": "claimed", "c": "claimed"}
+    assert results[0].statuses == {"a": "sent", "b": "sent", "c": "sent"}
+    assert [asked.text for asked in stand_in.asked] == ["I am a", "I am b", "I am c"]
 
 
 # what can be wrong with it from the beginning
