@@ -63,18 +63,20 @@ class Courier:
             return self._failed(task, transport, error)
         wait = self._pace.wait(transport, task.message.to)
         if wait > SHORT:
-            self._require_patience(self._pace.paused(transport))
-            return self._noticed(wait)
+            too_long = self._too_long(self._pace.paused(transport))
+            return None if too_long else self._noticed(wait)
         if wait and self._stop.wait(wait):
             return None
         if wait and self._pace.paused(transport):
             return 0.0  # the gateway said meanwhile that it wants nobody: wait for another turn
         return self._attempt(task, transport, payload)
 
-    def _require_patience(self, pause: float) -> None:
-        """End the run if the account is to pause for longer than a message may take."""
-        if pause > self._retries.deadline:
+    def _too_long(self, pause: float) -> bool:
+        """Whether the account is to pause for longer than a message may take; the run ends then."""
+        too_long = pause > self._retries.deadline
+        if too_long:
             self._halt(f"the account is to pause until {_clock(pause)}; run again then")
+        return too_long
 
     def give_up(self, task: Task) -> Result | None:
         """The run ends before the message has: what is known of it; None: it was never tried."""
@@ -165,7 +167,7 @@ class Courier:
         wait = self._retries.wait(error, task.attempts, task.elapsed)
         if isinstance(error, NotSent) and error.throttled:
             self._pace.pause(transport, max(wait or 0.0, asked_for(error)))
-            self._require_patience(asked_for(error))
+            self._too_long(asked_for(error))
         file, media = task.planned.upload, task.media
         if file and media and task.may_have_stale_media(error):
             self._uploads.forget(transport, file, media)
