@@ -236,6 +236,10 @@ def test_of_many_workers_only_the_silent_ones_lose_their_attempts(database: Data
             database.ask("UPDATE dispatcher.workers SET lease = 0")
             alive._writer.submit(alive._heartbeat).result()
             assert statuses() == ["unknown", "sending"]
+            left = (
+                "SELECT max(lease) - extract(epoch FROM clock_timestamp()) FROM dispatcher.workers"
+            )
+            assert LEASE - 10 < database.ask(left)[0][0] <= LEASE
             assert silent.conclude(attempt, Ending("sent", id="1")).result(), "it was only late"
             assert statuses() == ["sent", "sending"]
 

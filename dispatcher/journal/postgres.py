@@ -19,9 +19,14 @@ if TYPE_CHECKING:
 _SCHEMA = "dispatcher"
 # Any number that nothing else in the database uses as a lock: two first runs make the tables once.
 _MAKING_TABLES = 0x64697370
-# A server that is not there is noticed soon, before a run and in the middle of it. The URL may set
-# others; it is libpq that knows these.
-_PATIENCE = {"connect_timeout": "10", "tcp_user_timeout": "30000", "keepalives_idle": "30"}
+# A server that is not there, or a table that somebody has locked, is noticed soon, before a run and
+# in the middle of it. The URL may set others; it is libpq that knows these.
+_PATIENCE = {
+    "connect_timeout": "10",
+    "tcp_user_timeout": "30000",
+    "keepalives_idle": "30",
+    "options": "-c lock_timeout=10s",
+}
 
 
 class PostgresBackend:

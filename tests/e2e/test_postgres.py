@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 from sqlalchemy import make_url
 
@@ -313,6 +314,22 @@ def test_connection_that_is_lost_while_a_message_is_under_way(
     again = held.call("send", "--json", *on(database))
     assert again.statuses == {"a": "unknown", "b": "sent", "c": "sent"}
     assert [asked.text for asked in stand_in.asked] == ["I am a", "I am b", "I am c"]
+
+
+def test_table_that_somebody_has_locked_holds_no_run_for_ever(
+    held: Project, stand_in: StandIn, database: Database
+) -> None:
+    here = ("--journal", f"{database.url}?options=-c%20lock_timeout%3D500")
+    held.call("settle", "any", "--sent", *here)  # makes the tables
+    release = stand_in.hold()
+    run = held.start("send", "--json", *here)
+    stand_in.wait_for(1)
+    with psycopg.connect(database.url) as other:
+        other.execute("LOCK TABLE dispatcher.messages")
+        release.set()
+        result = held.finish(run)
+    assert (result.code, result.statuses) == (5, {"a": "unknown"})
+    assert "lock timeout" in result.stderr
 
 
 def test_connection_that_is_lost_before_an_intent_is_written(
