@@ -5,10 +5,12 @@ from __future__ import annotations
 import socket
 import sqlite3
 import threading
+import uuid
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -223,25 +225,29 @@ def test_what_a_killed_run_left_is_unknown_at_once_where_only_one_can_be(sqlite_
         assert status(opened, message().key) == "unknown"
 
 
-def test_of_many_workers_only_the_silent_ones_lose_their_attempts(database: Database) -> None:
+def test_of_many_workers_only_the_silent_ones_lose_their_attempts(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def statuses() -> list[str]:
         return [row["status"] for _, row in sorted(database.journal().items())]
 
-    with open_journal(database.url) as silent:
+    names = iter("2314")  # whoever comes and goes has the first name, or the last
+    monkeypatch.setattr(uuid, "uuid4", lambda: SimpleNamespace(hex=next(names)))
+    with open_journal(database.url) as silent, open_journal(database.url) as alive:
         attempt = claim(silent, message("a"))
-        with open_journal(database.url) as alive:
-            claim(alive, message("b"))
-            alive._writer.submit(alive._heartbeat).result()
-            assert statuses() == ["sending", "sending"]
-            database.ask("UPDATE dispatcher.workers SET lease = 0")
-            alive._writer.submit(alive._heartbeat).result()
-            assert statuses() == ["unknown", "sending"]
-            left = (
-                "SELECT max(lease) - extract(epoch FROM clock_timestamp()) FROM dispatcher.workers"
-            )
-            assert LEASE - 10 < database.ask(left)[0][0] <= LEASE
-            assert silent.conclude(attempt, Ending("sent", id="1")).result(), "it was only late"
-            assert statuses() == ["sent", "sending"]
+        claim(alive, message("b"))
+        for _ in range(2):
+            with open_journal(database.url):
+                pass
+        alive._writer.submit(alive._heartbeat).result()
+        assert statuses() == ["sending", "sending"]
+        database.ask("UPDATE dispatcher.workers SET lease = 0")
+        alive._writer.submit(alive._heartbeat).result()
+        assert statuses() == ["unknown", "sending"]
+        left = "SELECT max(lease) - extract(epoch FROM clock_timestamp()) FROM dispatcher.workers"
+        assert LEASE - 10 < database.ask(left)[0][0] <= LEASE
+        assert silent.conclude(attempt, Ending("sent", id="1")).result(), "it was only late"
+        assert statuses() == ["sent", "sending"]
 
 
 def test_start_does_not_read_the_whole_journal(sqlite_url: str) -> None:
