@@ -24,8 +24,8 @@ __all__ = ["Abandoned", "Delivery", "Pace", "Summary"]
 _HELD = Failure(code="stop_on_failure", text="an earlier message to this recipient was not sent")
 
 
-class Abandoned(BaseException):
-    """Nobody waits any longer for what is in flight."""
+class Abandoned(KeyboardInterrupt):
+    """Nobody waits any longer for what is in flight: the user's word, which no plugin gets."""
 
 
 class Delivery:
@@ -110,7 +110,7 @@ class Delivery:
             return None
         try:
             result = self._carry(task)
-        except Exception as error:
+        except BaseException as error:
             self._halt(str(error))
             raise
         if not isinstance(result, Result):
