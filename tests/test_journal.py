@@ -5,7 +5,9 @@ from __future__ import annotations
 import socket
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -478,6 +480,38 @@ def test_patience_is_rewarded(tmp_path: Path) -> None:
     with locked(file, "evening", patience=20):
         assert release.is_set()
     thread.join()
+
+
+@pytest.mark.parametrize("link", ["link.db", "there/journal.db"], ids=["file", "folder"])
+def test_a_journal_has_one_lock_under_whatever_name(tmp_path: Path, link: str) -> None:
+    real = tmp_path / "real"
+    (tmp_path / "link.db").symlink_to(real / "journal.db")
+    (tmp_path / "there").symlink_to(real)
+    with (
+        open_journal(f"sqlite:///{real}/journal.db", run="morning"),
+        pytest.raises(JournalLocked, match='run "morning"'),
+        open_journal(f"sqlite:///{tmp_path}/{link}", run="evening"),
+    ):
+        pass
+    with open_journal(f"sqlite:///{tmp_path}/{link}"):
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["link.db", "real", "there"]
+        assert (real / "journal.db.lock").exists()
+
+
+def test_who_waited_for_a_lock_that_was_replaced_waits_for_the_new_one(tmp_path: Path) -> None:
+    """The folder may have been deleted, and made anew by another run."""
+
+    def wait() -> None:
+        with locked(tmp_path / "journal.db", "evening", patience=0.6):
+            pass
+
+    with ThreadPoolExecutor(1) as pool, locked(tmp_path / "new.db", "noon"):
+        with locked(tmp_path / "journal.db", "morning"):
+            waiting = pool.submit(wait)
+            time.sleep(0.2)
+            (tmp_path / "new.db.lock").replace(tmp_path / "journal.db.lock")
+        with pytest.raises(JournalLocked, match='run "noon"'):
+            waiting.result()
 
 
 # everything, in any order
