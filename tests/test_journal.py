@@ -120,6 +120,23 @@ def test_what_is_known_of_a_message_from_intent_to_receipt(url: str) -> None:
     ]
 
 
+def test_the_last_attempt_is_the_one_that_was_made_last_whatever_the_clock_said(
+    sqlite_url: str,
+) -> None:
+    """Asked for one that began earlier, a gateway might find an older message in its place."""
+    with open_journal(sqlite_url) as opened:
+        opened.conclude(claim(opened, message()), Ending("failed", error=REFUSED)).result()
+    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as connection, connection:
+        connection.execute("UPDATE events SET at = '2999-01-01T00:00:00.000+00:00'")
+    with open_journal(sqlite_url) as opened:
+        assert opened.began_at(message().key) == datetime(2999, 1, 1, tzinfo=UTC)
+        claim(opened, message())
+        began = opened.began_at(message().key)
+        assert began is not None
+        assert abs(began - datetime.now(UTC)) < timedelta(minutes=1)
+        assert opened.began_at(message("b").key) is None
+
+
 def test_history_of_one_run(url: str) -> None:
     with open_journal(url) as opened:
         for run in ("morning", "evening"):
