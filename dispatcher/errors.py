@@ -17,6 +17,7 @@ DispatcherError                 one sentence for a person; a traceback shows wit
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import current_thread, main_thread
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -103,3 +104,12 @@ class AccountRefused(Refused):
 
 class OutcomeUnknown(DeliveryError):
     """The request left and no usable answer came: it may have been accepted."""
+
+
+def pass_on_interruption(error: BaseException) -> None:
+    """Whatever a plugin raised is the plugin's; an interruption is the user's: raise that again.
+
+    Only in the main thread can it be one: there signals are handled.
+    """
+    if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
+        raise error

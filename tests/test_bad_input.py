@@ -908,7 +908,8 @@ def test_without_a_token_only_send_complains(project: Project) -> None:
                 "3:12: base_url: must be an http or https URL with a host",
                 "4:19: connect_timeout must be more than 0",
                 '5:16: read_timeout: expected a number, got the text "x"',
-                '6:8: rate: must be a positive number per s, min or h, like "50/s" or "10/min"',
+                "6:8: rate: must be a number from 0.001 to 1000000000 per s, min, h or d, like"
+                ' "50/s" or "10/min"',
                 '2:1: unknown key "base_ulr"; did you mean "base_url"?',
             ],
         ),

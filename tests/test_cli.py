@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dispatcher import config
 from dispatcher.cli.output import described, print_problems
 from dispatcher.cli.send import exit_code
 from dispatcher.delivery import Summary
@@ -172,17 +173,37 @@ def test_configuration_is_found_upwards_and_its_paths_are_relative_to_it(project
     assert (above / ".dispatcher" / "journal.db").exists()
 
 
-def test_profile_has_settings_and_a_journal_of_its_own(project: Project) -> None:
+@pytest.mark.parametrize("named", ["", 'journal = "sqlite:///people.db"\n'], ids=["", "named"])
+def test_profile_has_settings_and_a_journal_of_its_own(project: Project, named: str) -> None:
     project.manifest(GOOD)
     url = project.environment["GREENAPI_BASE_URL"]
     table = f'base_url = "{url}"\nmedia_url = "{url}"\n'
-    project.config(f"[profiles.staging.transports.greenapi]\n{table}")
+    project.config(f"{named}[profiles.staging.transports.greenapi]\n{table}")
     hosts: dict[str, str | None] = {"GREENAPI_BASE_URL": None, "GREENAPI_MEDIA_URL": None}
     assert project.call("send", "--profile", "staging", env=hosts).code == 0
     assert project.call("plan", "--profile", "staging", env=hosts).stdout.startswith("= sent")
     assert project.call("plan", env=hosts).stdout.startswith("+ new"), "for people it is new"
     environment = {"DISPATCHER_PROFILE": "staging", **hosts}
     assert project.call("plan", env=environment).stdout.startswith("= sent")
+
+
+@pytest.mark.parametrize(
+    ("named", "own", "journal"),
+    [
+        ("sqlite:///people.db", "", "sqlite:///{folder}/.dispatcher/journal-staging.db"),
+        ("postgresql://db/people", "", "sqlite:///{folder}/.dispatcher/journal-staging.db"),
+        ("postgresql://db/people", "sqlite:///test.db", "sqlite:///{folder}/test.db"),
+        ("sqlite:///people.db", "postgresql://db/test", "postgresql://db/test"),
+    ],
+)
+def test_a_profile_never_shares_the_journal_that_the_file_names_for_people(
+    project: Project, named: str, own: str, journal: str
+) -> None:
+    profile = f"journal = '{own}'" if own else "transport = 'greenapi'"
+    project.config(f"journal = '{named}'\n[profiles.staging]\n{profile}")
+    staging = config.load(project.folder, profile="staging")
+    assert staging.journal == journal.format(folder=project.folder)
+    assert "people" in config.load(project.folder).journal
 
 
 @pytest.mark.parametrize(

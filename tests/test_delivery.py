@@ -6,6 +6,7 @@ import io
 import sqlite3
 import threading
 import time
+from asyncio import CancelledError
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -175,6 +176,8 @@ def _no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
         (OutcomeUnknown("perhaps", code="http 500"), "unknown", "http 500"),
         (ZeroDivisionError("a bug in a plugin"), "unknown", "transport_error"),
         (OSError("outside requests"), "unknown", "transport_error"),
+        (CancelledError(), "unknown", "transport_error"),
+        (KeyboardInterrupt(), "unknown", "transport_error"),
         ("not a receipt", "unknown", "transport_error"),
         ({"id": "1"}, "unknown", "transport_error"),
     ],
@@ -191,18 +194,34 @@ def test_whatever_a_transport_does_has_an_outcome(
     assert run.statuses() == {"a": status, "b": "sent"}
 
 
+@pytest.mark.parametrize("error", [ZeroDivisionError, CancelledError])
+def test_who_cannot_be_told_of_an_outcome_ends_the_run(
+    journal: Journal, error: type[BaseException]
+) -> None:
+    class Deaf(Run):
+        def finished(self, message: Message, outcome: Outcome) -> None:
+            raise error
+
+    run = Deaf(journal, Scripted())
+    with pytest.raises(error):
+        run.deliver(planned("a"), planned("b"))
+    assert run.statuses()["a"] == "sent"
+    assert error.__name__ in str(run.delivery.summary.stopped)
+
+
 @pytest.mark.parametrize(
     ("does", "code"),
     [
         (Refused("too large", code="413"), "413"),
         (ZeroDivisionError("a bug in a plugin"), "transport_error"),
+        (CancelledError(), "transport_error"),
         ("not a media id", "transport_error"),
         (None, "transport_error"),
     ],
 )
 def test_message_whose_upload_fails_has_failed(journal: Journal, does: Any, code: str) -> None:
     def upload(file: Upload) -> Any:
-        if isinstance(does, Exception):
+        if isinstance(does, BaseException):
             raise does
         return does
 
@@ -606,23 +625,33 @@ def test_stopped_engine_starts_nothing_and_returns_when_nothing_is_under_way() -
     assert begun == ended == ["0"]
 
 
-@pytest.mark.parametrize("where", ["deliver", "messages"])
-def test_engine_passes_on_what_delivering_or_planning_raises(where: str) -> None:
+@pytest.mark.parametrize(
+    ("where", "error"),
+    [
+        ("deliver", ZeroDivisionError),
+        ("deliver", CancelledError),
+        ("deliver", KeyboardInterrupt),
+        ("messages", ZeroDivisionError),
+    ],
+)
+def test_engine_passes_on_what_delivering_or_planning_raises(
+    where: str, error: type[BaseException]
+) -> None:
     ended: list[str] = []
 
     def messages() -> Iterator[Message]:
         yield planned("slow", "79001234561").message
         yield planned("bad", "79001234562").message
         if where == "messages":
-            raise ZeroDivisionError
+            raise error
 
     def deliver(message: Message) -> None:
         if message.id == "bad" and where == "deliver":
-            raise ZeroDivisionError
+            raise error
         time.sleep(0.1)
         ended.append(message.id)
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(error):
         Threads().run(messages(), deliver, 2, never)
     assert "slow" in ended, "what is under way is waited for"
 

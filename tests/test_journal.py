@@ -5,8 +5,10 @@ from __future__ import annotations
 import socket
 import sqlite3
 import threading
+import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -118,6 +120,23 @@ def test_what_is_known_of_a_message_from_intent_to_receipt(url: str) -> None:
         (2, "sending", None, None),
         (2, "sent", "1234", None),
     ]
+
+
+def test_the_last_attempt_is_the_one_that_was_made_last_whatever_the_clock_said(
+    sqlite_url: str,
+) -> None:
+    """Asked for one that began earlier, a gateway might find an older message in its place."""
+    with open_journal(sqlite_url) as opened:
+        opened.conclude(claim(opened, message()), Ending("failed", error=REFUSED)).result()
+    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as connection, connection:
+        connection.execute("UPDATE events SET at = '2999-01-01T00:00:00.000+00:00'")
+    with open_journal(sqlite_url) as opened:
+        assert opened.began_at(message().key) == datetime(2999, 1, 1, tzinfo=UTC)
+        claim(opened, message())
+        began = opened.began_at(message().key)
+        assert began is not None
+        assert abs(began - datetime.now(UTC)) < timedelta(minutes=1)
+        assert opened.began_at(message("b").key) is None
 
 
 def test_history_of_one_run(url: str) -> None:
@@ -502,6 +521,38 @@ def test_patience_is_rewarded(tmp_path: Path) -> None:
     with locked(file, "evening", patience=20):
         assert release.is_set()
     thread.join()
+
+
+@pytest.mark.parametrize("link", ["link.db", "there/journal.db"], ids=["file", "folder"])
+def test_a_journal_has_one_lock_under_whatever_name(tmp_path: Path, link: str) -> None:
+    real = tmp_path / "real"
+    (tmp_path / "link.db").symlink_to(real / "journal.db")
+    (tmp_path / "there").symlink_to(real)
+    with (
+        open_journal(f"sqlite:///{real}/journal.db", run="morning"),
+        pytest.raises(JournalLocked, match='run "morning"'),
+        open_journal(f"sqlite:///{tmp_path}/{link}", run="evening"),
+    ):
+        pass
+    with open_journal(f"sqlite:///{tmp_path}/{link}"):
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["link.db", "real", "there"]
+        assert (real / "journal.db.lock").exists()
+
+
+def test_who_waited_for_a_lock_that_was_replaced_waits_for_the_new_one(tmp_path: Path) -> None:
+    """The folder may have been deleted, and made anew by another run."""
+
+    def wait() -> None:
+        with locked(tmp_path / "journal.db", "evening", patience=0.6):
+            pass
+
+    with ThreadPoolExecutor(1) as pool, locked(tmp_path / "new.db", "noon"):
+        with locked(tmp_path / "journal.db", "morning"):
+            waiting = pool.submit(wait)
+            time.sleep(0.2)
+            (tmp_path / "new.db.lock").replace(tmp_path / "journal.db.lock")
+        with pytest.raises(JournalLocked, match='run "noon"'):
+            waiting.result()
 
 
 # everything, in any order

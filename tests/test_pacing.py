@@ -210,7 +210,8 @@ def test_slow_rates_are_kept_too(path: Path, clock: Clock, rate: str, days: int)
 
 
 @pytest.mark.parametrize(
-    "rate", ["", "50", "50/", "/s", "fast/s", "50/fortnight", "0/s", "-1/s", "inf/s", "nan/s"]
+    "rate",
+    ["", "50", "50/", "/s", "fast/s", "50/fortnight", "0/s", "-1/s", "inf/s", "nan/s", "0.0009/h"],
 )
 def test_what_is_no_rate_is_named(rate: str) -> None:
     with pytest.raises(ConfigError, match=f'"{rate}" is not a rate'):

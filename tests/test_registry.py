@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import sys
+from asyncio import CancelledError
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -357,6 +358,7 @@ REFUSED = {
     "does not exist": ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_m"),
     "does not compile": ("def :", "SyntaxError: invalid syntax (fake_bad.py, line"),
     "exits": ("raise SystemExit(3)", "SystemExit: 3"),
+    "is cancelled": ("import asyncio\nraise asyncio.CancelledError", "CancelledError"),
     "fails without a word": ("assert False", "AssertionError"),
 }
 REFUSED_OBJECTS = {
@@ -719,6 +721,7 @@ CALLS: dict[str, Callable[[Registry], object]] = {
     [
         (KeyError("body"), "KeyError: 'body'"),
         (SystemExit(2), "SystemExit: 2"),
+        (CancelledError(), "CancelledError"),
         (PluginError("quota table missing"), "quota table missing"),
         (AssertionError(), "AssertionError"),
         (StopIteration(), "StopIteration"),

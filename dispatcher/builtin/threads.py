@@ -65,7 +65,7 @@ class _Schedule:
         self._number = count()
         self._open = self._running = 0
         self._read_all = False
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
 
     def run(self) -> None:
         """Until every message has been delivered, or nothing is under way and no more may start."""
@@ -85,7 +85,7 @@ class _Schedule:
         while (message := self._todo.get()) is not None:
             try:
                 wait = deliver(message)
-            except Exception as error:
+            except BaseException as error:
                 self._settle(message, None, error)
             else:
                 self._settle(message, wait)
@@ -134,7 +134,9 @@ class _Schedule:
             due = self._waiting[0][0] - monotonic() if self._waiting else _TICK
         return min(max(due, 0.0), _TICK)
 
-    def _settle(self, message: Message, wait: float | None, error: Exception | None = None) -> None:
+    def _settle(
+        self, message: Message, wait: float | None, error: BaseException | None = None
+    ) -> None:
         """A message is done with, for now: `wait` seconds until it wants to go on."""
         with self._lock:
             self._running -= 1

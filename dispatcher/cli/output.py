@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
 from dispatcher.models import LocatedProblem, Message
 
+_STDERR = 2
 _COLOURS = {
     "error": "red",
     "warning": "yellow",
@@ -30,14 +32,34 @@ class OutputError(click.ClickException):
     exit_code = 1
 
 
+class _Unfailing(io.FileIO):
+    def write(self, data: Any, /) -> int:
+        """Write what can be written; the rest is lost."""
+        try:
+            return super().write(data) or len(data)
+        except OSError:
+            return len(data)
+
+
+def unfailing_stderr() -> TextIO:
+    """A stream to stderr which takes everything, even if that is full, closed or read by nobody.
+
+    What is said there is of use to people, but nothing may depend on it.
+    """
+    if sys.stderr is None:  # it is closed, and the next file to be opened would take its place
+        os.dup2(os.open(os.devnull, os.O_WRONLY), _STDERR)
+    encoding = getattr(sys.stderr, "encoding", "utf-8")
+    buffer = io.BufferedWriter(_Unfailing(_STDERR, "wb", closefd=False))
+    return io.TextIOWrapper(buffer, encoding, errors="backslashreplace", line_buffering=True)
+
+
 def write(line: str | bytes, *, err: bool = False) -> None:
     """A line, in colour on a terminal only (and never with NO_COLOR). Raises OutputError."""
     try:
         file = None if err else getattr(sys.stdout, "results", None)  # see `supervision.Strays`
         click.echo(line, err=err, file=file, color=_no_colour())
-    except OSError as error:
-        if not err:
-            _discard_output()
+    except OSError as error:  # of stdout: see `unfailing_stderr`
+        _discard_output()
         raise OutputError(f"cannot write the output: {(error.strerror or '').lower()}") from None
 
 

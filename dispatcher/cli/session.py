@@ -16,7 +16,7 @@ from dispatcher.builtin import builtins
 from dispatcher.cli.output import coloured, print_line, print_problems
 from dispatcher.cli.supervision import supervised
 from dispatcher.config import Config, load
-from dispatcher.errors import ConfigError, PluginError
+from dispatcher.errors import ConfigError, PluginError, pass_on_interruption
 from dispatcher.hookspecs import Transport
 from dispatcher.manifest import Options
 from dispatcher.manifest import load as load_manifests
@@ -142,7 +142,8 @@ class Session:
         given = [] if bare else [self.config.transport_settings(kind, **overrides)]
         try:
             made: Transport = kind(*given)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            pass_on_interruption(error)
             cause = f"{type(error).__name__}: {error}"
             raise PluginError(f'transport "{kind.name}" cannot be made: {cause}') from error
         return made

@@ -7,7 +7,7 @@ from typing import TextIO
 
 import click
 
-from dispatcher.cli.output import coloured, confirm, counted, print_line
+from dispatcher.cli.output import OutputError, coloured, confirm, counted, print_line
 from dispatcher.cli.session import (
     Session,
     filter_options,
@@ -59,17 +59,27 @@ def command(
 
 
 def _settle(journal: Journal, keys: Iterable[str], sent: bool) -> int:
-    unsettled = settled = 0
+    """Settle all of them, even if nobody can read of it; the exit code. Raises OutputError."""
+    settled: list[bool] = []
+    unwritten: OutputError | None = None
     for key in keys:
-        if journal.settle(key, sent=sent):
-            settled += 1
-            print_line(f"{coloured('sent') if sent else _word(sent)}  {key}")
-        else:
-            unsettled += 1
-            print_line(f"{coloured('error')}: {key} is not unknown to the journal", err=True)
-    if not settled and not unsettled:
+        settled.append(journal.settle(key, sent=sent))
+        try:
+            _tell(key, settled[-1], sent)
+        except OutputError as error:
+            unwritten = error
+    if not settled:
         print_line("the journal knows no such unknown message", err=True)
-    return 3 if unsettled or not settled else 0
+    if unwritten:
+        raise unwritten
+    return 0 if settled and all(settled) else 3
+
+
+def _tell(key: str, settled: bool, sent: bool) -> None:
+    if settled:
+        print_line(f"{coloured('sent') if sent else _word(sent)}  {key}")
+    else:
+        print_line(f"{coloured('error')}: {key} is not unknown to the journal", err=True)
 
 
 def _unknown(journal: Journal, filters: dict[str, str | None]) -> list[str]:

@@ -23,8 +23,8 @@ from dispatcher.planning import GetTransport, PlannedMessage, PlanStatus
 __all__ = ["Abandoned", "Delivery", "Pace", "Summary"]
 
 
-class Abandoned(BaseException):
-    """Nobody waits any longer for what is in flight."""
+class Abandoned(KeyboardInterrupt):
+    """Nobody waits any longer for what is in flight: the user's word, which no plugin gets."""
 
 
 class Delivery:
@@ -118,7 +118,7 @@ class Delivery:
             return None
         try:
             result = self._carry(task)
-        except Exception as error:
+        except BaseException as error:
             self._halt(str(error))
             raise
         if not isinstance(result, Result):

@@ -38,7 +38,7 @@ class Announcer:
         self._finished, self._halt = finished, halt
         self._news: Queue[News] = Queue(_BACKLOG)
         self._wanted, self._closed = threading.Event(), False
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="announcer", daemon=True)
         self._thread.start()
 
@@ -68,9 +68,9 @@ class Announcer:
     def _tell(self, news: News) -> None:
         try:
             self._finished(news.message, self._certain(news))
-        except Exception as error:
+        except BaseException as error:
             self._error = self._error or error
-            self._halt(f"an outcome cannot be reported: {error or type(error).__name__}")
+            self._halt(f"an outcome cannot be reported: {str(error) or type(error).__name__}")
 
     def _next(self) -> News | None:
         try:

@@ -14,7 +14,13 @@ from dispatcher.delivery.pacing import SHORT, Pace
 from dispatcher.delivery.retries import Budget, Retries, asked_for
 from dispatcher.delivery.task import CLAIMED, TAKEN, Result, Task, failure
 from dispatcher.delivery.uploads import Uploads, filled_in
-from dispatcher.errors import AccountRefused, DeliveryError, NotSent, OutcomeUnknown
+from dispatcher.errors import (
+    AccountRefused,
+    DeliveryError,
+    NotSent,
+    OutcomeUnknown,
+    pass_on_interruption,
+)
 from dispatcher.hookspecs import Transport
 from dispatcher.journal import Ending, Journal
 from dispatcher.models import Failure, Payload, Receipt
@@ -188,7 +194,8 @@ def _sent(transport: Transport, payload: Payload) -> Receipt:
         receipt = transport.send(payload)
     except DeliveryError:
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        pass_on_interruption(error)
         # Only so: its text may hold anything, a token in a URL, say.
         _log.debug("transport %s failed", transport.name, exc_info=True)
         text = f"the transport failed: {type(error).__name__}; --debug shows where"

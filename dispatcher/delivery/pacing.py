@@ -18,18 +18,18 @@ from pathlib import Path
 from time import monotonic
 from typing import Self
 
-from pyrate_limiter import GCRA, Duration, Rate
+from pyrate_limiter import GCRA, Rate
 
 from dispatcher.delivery.uploads import account
 from dispatcher.errors import ConfigError
 from dispatcher.hookspecs import Transport
+from dispatcher.rates import number_per_seconds
 
 # Seconds for which an account is held back at the most, whatever a gateway says.
 LONGEST_PAUSE = 15 * 60.0
 # Seconds for which a thread may sleep until its turn, which then is taken.
 SHORT = 5.0
 
-_UNITS = {"s": Duration.SECOND, "min": Duration.MINUTE, "h": Duration.HOUR, "d": Duration.DAY}
 # Of what the rate allows in a second, this much may leave at once.
 _BURST = 0.1
 # Seconds for which turns may be held before they are used; far less than the burst allows.
@@ -45,15 +45,11 @@ def parsed(rate: str | None) -> Rate:
     if rate is None:
         return _UNLIMITED
     try:
-        number, unit = rate.split("/")
-        thousands = round(float(number) * 1000)
-        if thousands < 1:
-            raise ValueError
-        interval = int(_UNITS[unit.strip()])
-        burst = max(1, round(_BURST * float(number) * 1000 / interval))
-        return Rate(thousands, interval * 1000, burst=burst)
-    except (ValueError, KeyError, OverflowError, AssertionError):
-        raise ConfigError(f'"{rate}" is not a rate; write one like "50/s" or "10/min"') from None
+        number, seconds = number_per_seconds(rate)
+    except ValueError as error:
+        raise ConfigError(f'"{rate}" is not a rate: it {error}') from None
+    burst = max(1, round(_BURST * number / seconds))
+    return Rate(round(number * 1000), seconds * 1_000_000, burst=burst)
 
 
 class Turns:

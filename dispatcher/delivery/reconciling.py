@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from dispatcher.delivery.task import failure
-from dispatcher.errors import NotSent, Refused
+from dispatcher.errors import NotSent, Refused, pass_on_interruption
 from dispatcher.journal import Ending, Journal
 from dispatcher.models import Payload, Receipt
 from dispatcher.planning import GetTransport, PlannedMessage, PlanStatus
@@ -35,6 +35,7 @@ def _found_out(
         receipt = reconcile(payload, since)
     except (NotSent, Refused) as error:
         return Ending("failed", error=failure(error))
-    except (Exception, SystemExit):
+    except BaseException as error:
+        pass_on_interruption(error)
         return None
     return Ending("sent", id=receipt.id) if isinstance(receipt, Receipt) else None

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-from dispatcher.errors import DeliveryError, NotSent, OutcomeUnknown, Refused
+from dispatcher.errors import DeliveryError, NotSent, OutcomeUnknown, Refused, pass_on_interruption
 from dispatcher.hookspecs import Transport
 from dispatcher.models import MediaId, Upload
 
@@ -102,7 +102,8 @@ def _upload(transport: Transport, file: Upload) -> MediaId:
         raise NotSent(error.text, code=error.code) from error
     except DeliveryError:
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        pass_on_interruption(error)
         text = f"the transport failed: {type(error).__name__}"
         raise Refused(text, code="transport_error") from error
     if not isinstance(media, MediaId):

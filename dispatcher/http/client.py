@@ -38,6 +38,10 @@ MAX_TEXT = 300  # characters of an error that are shown
 # request leaves, and then nobody knows whether that request was accepted.
 KEEP_ALIVE = 5.0
 
+# Answers that http.client takes for whole ones without a body. What follows them, the final answer
+# after 102, say, must not be read as the answer to another request.
+_BARE = frozenset((*range(200), 204, 304))
+
 _PASSWORD = re.compile(r"(?<=://)[^/@\s]+(?=@)")  # of a proxy, in its URL
 
 
@@ -203,6 +207,9 @@ class Client:
 
 def _read(response: requests.Response) -> Answer:
     status, headers = response.status_code, response.headers
+    if status in _BARE:
+        response.close()
+        return Answer(status, headers, b"")
     try:
         # Not `iter_content`, which takes several times as long for an answer as short as these.
         body: bytes = response.raw.read(MAX_ANSWER + 1, decode_content=True)

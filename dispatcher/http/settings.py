@@ -12,8 +12,8 @@ from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dispatcher.errors import ConfigError
+from dispatcher.rates import number_per_seconds
 
-_RATE = re.compile(r"[0-9]+(\.[0-9]+)?/(s|min|h)")
 _LONGEST_FILE = 65_536  # bytes; whatever is longer, or has no end, is no token
 _TOKEN = re.compile(r"[\x21-\x7e]+")  # one word, as a header can carry it
 
@@ -43,8 +43,7 @@ def _checked_url(url: str) -> str:
 
 
 def _checked_rate(rate: str) -> str:
-    if not _RATE.fullmatch(rate) or float(rate.partition("/")[0]) <= 0:
-        raise ValueError('must be a positive number per s, min or h, like "50/s" or "10/min"')
+    number_per_seconds(rate)
     return rate
 
 
@@ -57,9 +56,9 @@ class HttpSettings(BaseSettings):
     """What every transport over HTTP can be told; derived classes set `env_prefix` and `gateway`.
 
     Its table is `[transports.<name>]` in dispatcher.toml; the environment, `<PREFIX>…`, wins.
-    Timeouts are seconds, `read_timeout` for each wait on the gateway. Rates are "number/s", "/min"
-    or "/h": of the whole account, and to one recipient (None: no limit of its own). Loads without
-    credentials and never looks at them: see `credentials`.
+    Timeouts are seconds, `read_timeout` for each wait on the gateway. Rates are "number/s", "/min",
+    "/h" or "/d": of the whole account, and to one recipient (None: no limit of its own). Loads
+    without credentials and never looks at them: see `credentials`.
     """
 
     gateway: ClassVar[str] = "the gateway"

@@ -20,15 +20,24 @@ _POLL_SECONDS = 0.1
 @contextmanager
 def locked(journal: Path, run: str, patience: float = 0.0) -> Iterator[None]:
     """Hold the lock beside a journal. JournalLocked names its holder, after `patience` seconds."""
-    path = journal.with_name(f"{journal.name}.lock")
+    path, deadline = journal.with_name(f"{journal.name}.lock"), time.monotonic() + patience
+    while True:
+        with _opened(path) as descriptor:
+            _acquire(descriptor, deadline)
+            if _lies_at(path, descriptor):
+                with _blamed(path):
+                    _write_holder(descriptor, run)
+                yield
+                os.ftruncate(descriptor, 0)
+                return
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
     with _blamed(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        _acquire(descriptor, time.monotonic() + patience)
-        with _blamed(path):
-            _write_holder(descriptor, run)
-        yield
-        os.ftruncate(descriptor, 0)
+        yield descriptor
     finally:
         os.close(descriptor)
 
@@ -50,6 +59,14 @@ def _acquire(descriptor: int, deadline: float) -> None:
             if time.monotonic() >= deadline:
                 raise JournalLocked(_sentence(os.pread(descriptor, 1000, 0))) from None
             time.sleep(_POLL_SECONDS)
+
+
+def _lies_at(path: Path, descriptor: int) -> bool:
+    """Whether the file is still what others find there: its folder may have been made anew."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except OSError:
+        return False
 
 
 def _write_holder(descriptor: int, run: str) -> None:

@@ -107,9 +107,9 @@ def history(
 
 def began_at(connection: Connection, key: str) -> datetime | None:
     """When the last attempt to send this message began."""
-    last = sa.select(sa.func.max(events.c.at)).where(
-        events.c.key == key, events.c.status == "sending"
-    )
+    attempts = sa.select(events.c.at).where(events.c.key == key, events.c.status == "sending")
+    # Not by time: the clock may have been set back.
+    last = attempts.order_by(events.c.id.desc()).limit(1)
     return _time(connection.execute(last).scalar())
 
 

@@ -35,10 +35,11 @@ class SqliteBackend:
     insert = staticmethod(insert)
 
     def __init__(self, url: str) -> None:
-        self.path = Path(url.removeprefix(PREFIX))
-        self.name = str(self.path)
-        if not self.path.name:
+        given = Path(url.removeprefix(PREFIX))
+        if not given.name:
             raise JournalError(f'the journal "{url}" names no file: "{PREFIX}PATH"')
+        # Whatever links lead to a file: it is one journal, with one lock.
+        self.name, self.path = str(given), Path(os.path.realpath(given))
         self._opened: tuple[int, int] | None = None
 
     def exists(self) -> bool:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import deepcopy
 from typing import Any, NamedTuple, TypeVar
 
-from dispatcher.errors import PluginError, SourceError
+from dispatcher.errors import PluginError, SourceError, pass_on_interruption
 from dispatcher.models import Message
 from dispatcher.registry.checks import describe
 from dispatcher.registry.clock import Clock
@@ -32,7 +32,8 @@ class Implementation(NamedTuple):
         try:
             with self.clock, _untouched(self.plugin, arguments):
                 return read(self.function(*[arguments[name] for name in self.needed]))
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            pass_on_interruption(error)
             if isinstance(error, SourceError) and self.hook == "dispatcher_resolve_source":
                 raise
             cause = describe(error)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import pluggy
 
-from dispatcher.errors import PluginError
+from dispatcher.errors import PluginError, pass_on_interruption
 from dispatcher.registry import installed
 from dispatcher.registry.checks import describe, hook_options, hooks_of, missing
 from dispatcher.registry.clock import Clock
@@ -122,7 +122,8 @@ def admit(
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             manager.register(plugin, info.name)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        pass_on_interruption(error)
         return replace(info, status="broken", error=describe(error)), error
     facts: dict[str, Any] = {
         "hooks": hooks,

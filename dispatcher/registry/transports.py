@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from dispatcher.errors import PluginError
+from dispatcher.errors import PluginError, pass_on_interruption
 from dispatcher.hookspecs import Transport
 from dispatcher.models import Attachment, Link, Message, Payload, Problem, encode
 from dispatcher.registry import answers
@@ -50,6 +50,7 @@ class TransportCalls:
         try:
             with self._clocks[method]:
                 return read(getattr(self._transport, method)(*arguments))
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            pass_on_interruption(error)
             where = f'transport "{self._name}" failed in {method}'
             raise PluginError(f"{where}: {describe(error)}") from error

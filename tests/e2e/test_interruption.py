@@ -139,6 +139,74 @@ def opened_files(process: subprocess.Popen[str]) -> set[str]:
     return found
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_ends_the_wait_for_another_run(
+    held: Project,
+    stand_in: StandIn,
+    needs: Callable[[object, str], None],
+    number: signal.Signals,
+) -> None:
+    needs(Path("/proc/self/fd").exists(), "/proc, to see a process wait")
+    release = stand_in.hold()
+    first = held.start("send")
+    stand_in.wait_for(1)
+    second = held.start("send", "--wait", "1m")
+    wait_until(lambda: f"{held.journal_file}.lock" in opened_files(second))
+
+    second.send_signal(number)
+
+    result = held.finish(second)
+    assert (result.code, result.stdout, result.stderr.strip()) == (130, "", "interrupted")
+    release.set()
+    assert held.finish(first).code == 0
+
+
+SLOW = """
+import time
+from dispatcher import hookimpl
+
+@hookimpl
+def dispatcher_validate_message(message):
+    print("looking")
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_while_planning_leaves_nothing_behind(
+    project: Project,
+    inbox: SandboxProcess,
+    install: Callable[..., dict[str, str]],
+    tmp_path: Path,
+    number: signal.Signals,
+) -> None:
+    project.texts("a")
+    environment = {**install(project, "slow", SLOW), "TMPDIR": str(tmp_path)}
+    process = project.start("send", "--sandbox", env=environment)
+    assert process.stderr
+    assert "looking" in process.stderr.readline()
+
+    process.send_signal(number)
+
+    result = project.finish(process)
+    assert (result.code, result.stdout, result.stderr.strip()) == (130, "", "interrupted")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", ["sandbox --port 0", "preview --no-open"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_is_the_end_that_what_serves_waits_for(
+    project: Project, command: str, number: signal.Signals
+) -> None:
+    project.texts("a")
+    process = project.start(*command.split())
+    assert process.stdout
+    assert "http://127.0.0.1:" in process.stdout.readline()
+    process.send_signal(number)
+    result = project.finish(process)
+    assert (result.code, result.stdout, result.stderr) == (0, "", "")
+
+
 def test_killed_run_gives_its_lock_back(held: Project, stand_in: StandIn) -> None:
     release = stand_in.hold()
     first = held.start("send")

@@ -84,9 +84,11 @@ def odd(project: Project, install: Callable[..., dict[str, str]]) -> Callable[..
     return odd
 
 
+CANCELLED = "raise __import__('asyncio').CancelledError"
 BAD = {
     "raises": "raise ValueError('at home with a cold')",
     "exits": "sys.exit(3)",
+    "is cancelled": CANCELLED,
     "answers nonsense": "return 17",
     "changes the message": "message.vars['shop'] = 'Evil'",
 }
@@ -144,7 +146,9 @@ def test_nor_what_it_prints_while_it_is_loaded(
 
 
 @pytest.mark.parametrize("place", ["init", "build", "check"])
-@pytest.mark.parametrize("body", ["raise ValueError('ill')", "sys.exit(3)"])
+@pytest.mark.parametrize(
+    "body", ["raise ValueError('ill')", "sys.exit(3)", CANCELLED], ids=["raises", "exits", "cancel"]
+)
 def test_a_bad_transport_is_named_before_anything_leaves(
     project: Project, odd: Callable[..., dict[str, str]], place: str, body: str
 ) -> None:
@@ -157,7 +161,9 @@ def test_a_bad_transport_is_named_before_anything_leaves(
 
 
 @pytest.mark.parametrize(
-    "body", ["raise ValueError('ill')", "sys.exit(3)", "return 1"], ids=["raises", "exits", "wrong"]
+    "body",
+    ["raise ValueError('ill')", "sys.exit(3)", CANCELLED, "return 1"],
+    ids=["raises", "exits", "is cancelled", "wrong"],
 )
 def test_a_transport_that_fails_leaves_one_unknown_and_sends_the_others(
     project: Project, odd: Callable[..., dict[str, str]], body: str

@@ -51,3 +51,17 @@ def test_only_unknown_messages_are_settled(unknown: Project) -> None:
 @pytest.mark.parametrize("arguments", [(KEY,), ("--sent",)], ids=["no word", "no key"])
 def test_both_a_key_and_a_word_are_needed(unknown: Project, arguments: tuple[str, ...]) -> None:
     assert unknown.run("settle", *arguments).code == 2
+
+
+@pytest.mark.parametrize("reader", ["> /dev/full", "> >(exec true)"], ids=["full", "unread"])
+def test_everything_is_settled_though_nobody_can_read_of_it(
+    project: Project, inbox: SandboxProcess, reader: str
+) -> None:
+    inbox.faults([{"fault": "reset_after", "path": "/v1/messages"}])
+    project.texts("a", "b", "c")
+    assert project.run("send").code == 5
+    prefix = ("bash", "-c", f'exec "$@" {reader}', "bash")
+    settled = project.run("settle", "--run", "default", "--sent", "--yes", prefix=prefix)
+    assert settled.code == 1
+    assert settled.stderr.count("cannot write the output") == 1
+    assert [row["status"] for row in project.journal().values()] == ["sent"] * 3

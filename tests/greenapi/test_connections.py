@@ -258,6 +258,42 @@ def test_a_cut_body_does_not_change_what_the_status_says(
     assert getattr(failure, "retry_after", 7) == 7
 
 
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [*((status, OutcomeUnknown) for status in (101, 102, 103, 199, 204)), (304, Refused)],
+)
+def test_what_follows_an_answer_without_a_body_answers_no_other_message(
+    transport: Callable[..., GreenApi],
+    gateway: Callable[..., Any],
+    status: int,
+    outcome: type[DeliveryError],
+) -> None:
+    """After 102, say, the final answer follows, and may come when the next request has left."""
+
+    def behave(peer: Any) -> None:
+        first = peer.gateway.connections == 1
+        peer.read()
+        if first:
+            peer.raw(f"HTTP/1.1 {status} X\r\n\r\n".encode())
+            peer.read()
+        peer.answer(201, b'{"messages":[{"id":"late"}]}' if first else ACCEPTED)
+
+    server = gateway(behave)
+    sender = transport(server.url)
+    failure = _failure(lambda: sender.send(PAYLOAD))
+    assert (type(failure), failure.code) == (outcome, f"http {status}")
+    assert sender.send(PAYLOAD) == Receipt(id="1")
+    assert server.connections == 2
+
+
+def test_an_upload_of_which_only_an_interim_answer_came_may_be_tried_again(
+    transport: Callable[..., GreenApi], gateway: Callable[..., Any], upload: Callable[..., Upload]
+) -> None:
+    server = gateway(_then("read", b"HTTP/1.1 102 Processing\r\n\r\n", "stall"))
+    failure = _failure(lambda: transport(server.url).upload(upload()))
+    assert (type(failure), failure.code) == (NotSent, "http 102")
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_chunked_or_packed_answer_is_an_answer(
     transport: Callable[..., GreenApi], gateway: Callable[..., Any], chunked: bool

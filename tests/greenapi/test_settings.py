@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from dispatcher import ConfigError
 from dispatcher.builtin.greenapi.settings import GreenApiSettings
+from dispatcher.delivery.pacing import parsed
 
 
 def test_defaults_are_those_of_the_provider() -> None:
@@ -89,14 +90,21 @@ def test_bad_timeouts(field: str, value: object) -> None:
         GreenApiSettings(**{field: value})
 
 
-@pytest.mark.parametrize("rate", ["50/s", "10/min", "5/h", "0.5/s"])
+@pytest.mark.parametrize(
+    "rate", ["50/s", "10/min", "5/h", "1/d", "0.5/s", "0.001/h", "1000000000/s"]
+)
 def test_good_rates(rate: str) -> None:
     settings = GreenApiSettings(rate=rate, recipient_rate=rate)
     assert (settings.rate, settings.recipient_rate) == (rate, rate)
+    assert parsed(rate), "and whoever keeps the pace takes it, too"
 
 
 @pytest.mark.parametrize(
-    "rate", ["50", "50/", "/s", "0/s", "0.0/s", "-1/s", "x/s", "5/day", "5 /s"]
+    "rate",
+    [
+        *("50", "50/", "/s", "0/s", "0.0/s", "-1/s", "x/s", "5/day", "5 /s", "nan/s", "inf/s"),
+        *("0.0009/h", "1000000001/s", "9" * 400 + "/s"),
+    ],
 )
 def test_bad_rates(rate: str) -> None:
     with pytest.raises(ValidationError, match="50/s"):

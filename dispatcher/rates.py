@@ -1,0 +1,19 @@
+"""How fast messages may leave, as people write it: a number per unit of time."""
+
+from __future__ import annotations
+
+import re
+
+_SECONDS = {"s": 1, "min": 60, "h": 60 * 60, "d": 24 * 60 * 60}
+_RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?)/(s|min|h|d)")
+_LEAST, _MOST = 0.001, 1_000_000_000  # the pace counts thousandths of a message
+
+
+def number_per_seconds(rate: str) -> tuple[float, int]:
+    """Of "10/min": 10 messages in 60 seconds. Raises ValueError, whose text is for people."""
+    found = _RATE.fullmatch(rate)
+    if not found or not _LEAST <= float(found[1]) <= _MOST:
+        raise ValueError(
+            f'must be a number from {_LEAST} to {_MOST} per s, min, h or d, like "50/s" or "10/min"'
+        )
+    return float(found[1]), _SECONDS[found[2]]

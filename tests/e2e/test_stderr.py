@@ -1,0 +1,102 @@
+"""Whatever becomes of stderr, the same is sent and the command ends with the same code."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dispatcher.sandbox.process import SandboxProcess
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
+    from tests.e2e.conftest import StandIn
+
+KEY = "default/m/a/1/79001234567"
+NOWHERE = {
+    "full": 'exec "$@" 2> /dev/full',
+    "closed": 'exec "$@" 2>&-',
+    "unread": 'exec "$@" 2> >(exec true)',
+}
+TALKATIVE = """
+from dispatcher import hookimpl
+
+@hookimpl
+def dispatcher_validate_message(message):
+    print("a word about", message.id)
+    return []
+
+@hookimpl
+def dispatcher_message_finished(message, outcome):
+    raise ZeroDivisionError("of which a worker warns")
+"""
+
+
+@pytest.fixture(params=NOWHERE.values(), ids=NOWHERE)
+def nowhere(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """How to start a command whose stderr takes nothing."""
+    return ("bash", "-c", request.param, "bash")
+
+
+@pytest.mark.parametrize(
+    ("code", "command"),
+    [
+        (0, "validate"),
+        (0, "plan --json"),
+        (2, "plan no.toml"),
+        (2, "plan --wat"),
+        (3, "history"),
+        (3, f"settle {KEY} --sent"),
+    ],
+)
+def test_the_exit_code_does_not_depend_on_who_reads(
+    project: Project, nowhere: tuple[str, ...], code: int, command: str
+) -> None:
+    project.texts("a")
+    result = project.run(*command.split(), prefix=nowhere)
+    assert (result.code, result.stderr) == (code, "")
+    assert result.stdout == project.run(*command.split()).stdout
+
+
+def test_a_mailing_goes_on_whatever_there_is_to_say(
+    project: Project,
+    inbox: SandboxProcess,
+    install: Callable[..., dict[str, str]],
+    nowhere: tuple[str, ...],
+) -> None:
+    environment = install(project, "talkative", TALKATIVE)
+    project.texts("a", "b", "c")
+    result = project.run("send", prefix=nowhere, env=environment)
+    assert (result.code, result.stdout.count("sent ")) == (0, 3)
+    assert len(inbox.messages()) == 3
+    assert {row["status"] for row in project.journal().values()} == {"sent"}
+
+
+def test_a_mailing_goes_on_when_its_terminal_is_gone(
+    new_project: Callable[..., Project], stand_in: StandIn
+) -> None:
+    project, released = new_project(stand_in.url), stand_in.hold()
+    project.texts("a", "b")
+    ours, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dispatcher", "send"],
+        cwd=project.folder,
+        env={**os.environ, **project.environment, "TERM": "xterm"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        encoding="utf-8",
+    )
+    os.close(terminal)
+    stand_in.wait_for(1)
+    os.close(ours)
+    released.set()
+    result = project.finish(process)
+    assert result.code == 0
+    assert {row["status"] for row in project.journal().values()} == {"sent"}
+    assert len(stand_in.asked) == 2
