@@ -154,8 +154,8 @@ class Transport(Protocol):
     `patience`: seconds that `send` takes at the most; an interrupted run waits no longer.
     `reconcile(payload, since)` is called for a message of which nobody knows whether it was
     accepted: it asks the gateway whether one with this payload was, at or after `since` (UTC).
-    Returns the `Receipt`, raises `Refused` or `NotSent` if it surely was not, and returns None if
-    the gateway cannot tell.
+    Returns the `Receipt`, a `Failure` if it surely was not (it is sent again then), and None if the
+    gateway cannot tell; whatever it raises means that, too.
     `plans_without_settings = True`: where neither dispatcher.toml nor the environment (`<NAME>_…`)
     says anything, it is made without settings; `build` and `check` need none, the rest takes its
     defaults.

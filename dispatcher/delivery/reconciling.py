@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from dispatcher.delivery.task import failure
-from dispatcher.errors import NotSent, Refused, pass_on_interruption
+from dispatcher.errors import pass_on_interruption
 from dispatcher.journal import Ending, Journal
-from dispatcher.models import Payload, Receipt
+from dispatcher.models import Failure, Payload, Receipt
 from dispatcher.planning import GetTransport, PlannedMessage, PlanStatus
 
 
@@ -29,13 +28,20 @@ def reconciled(
 
 
 def _found_out(
-    reconcile: Callable[[Payload, datetime], Receipt | None], payload: Payload, since: datetime
+    reconcile: Callable[[Payload, datetime], Receipt | Failure | None],
+    payload: Payload,
+    since: datetime,
 ) -> Ending | None:
+    """What the gateway knows. An exception, even `NotSent`, may be about the question itself."""
     try:
-        receipt = reconcile(payload, since)
-    except (NotSent, Refused) as error:
-        return Ending("failed", error=failure(error))
+        found = reconcile(payload, since)
     except BaseException as error:
         pass_on_interruption(error)
         return None
-    return Ending("sent", id=receipt.id) if isinstance(receipt, Receipt) else None
+    match found:
+        case Receipt():
+            return Ending("sent", id=found.id)
+        case Failure():
+            return Ending("failed", error=found)
+        case _:
+            return None
