@@ -188,6 +188,19 @@ def test_late_answer_still_counts(url: str) -> None:
         assert status(opened, message().key) == "sent"
 
 
+@pytest.mark.parametrize("names", ["12", "21"])
+def test_answer_to_a_run_of_before_decides_nothing(
+    url: str, monkeypatch: pytest.MonkeyPatch, names: str
+) -> None:
+    owners = iter(names)
+    monkeypatch.setattr(uuid, "uuid4", lambda: SimpleNamespace(hex=next(owners)))
+    with open_journal(url) as opened:
+        theirs = claim(opened, message())
+    with open_journal(url) as opened:
+        assert not opened.conclude(theirs, Ending("sent", id="1")).result()
+        assert status(opened, message().key) == "unknown"
+
+
 def test_attempt_that_never_left_is_noted_with_its_end(url: str) -> None:
     later = datetime.now(UTC) + timedelta(minutes=5)
     with open_journal(url) as opened:
@@ -619,6 +632,8 @@ class AnyHistory(RuleBasedStateMachine):
         if known is None:  # a row that is not there is not changed, but made
             return
         assert self.journal.claim(message(id), "x", stale) is None
+        older = Record(digest="x", status=known[0], attempts=known[3] - 1)
+        assert self.journal.claim(message(id), "x", older) is None
         assert self.journal.claim(message(id), "x", None) is None
 
     @rule()
