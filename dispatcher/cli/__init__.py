@@ -9,13 +9,13 @@ from collections.abc import Sequence
 import click
 
 from dispatcher.cli.app import app
-from dispatcher.cli.output import unfailing_stderr
+from dispatcher.cli.output import open_stdout, unfailing_stderr
 from dispatcher.errors import DispatcherError, JournalLocked, PluginError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and end the process with its exit code."""
-    sys.stderr = unfailing_stderr()
+    sys.stdout, sys.stderr = open_stdout(), unfailing_stderr()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # it tidies up, as Ctrl-C does
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 

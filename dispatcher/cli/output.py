@@ -13,7 +13,7 @@ import click
 
 from dispatcher.models import LocatedProblem, Message
 
-_STDERR = 2
+_STDOUT, _STDERR = 1, 2
 _COLOURS = {
     "error": "red",
     "warning": "yellow",
@@ -32,6 +32,19 @@ class OutputError(click.ClickException):
     exit_code = 1
 
 
+def open_stdout() -> TextIO:
+    """Stdout; where that is closed, a stream of which nobody reads."""
+    if sys.stdout is not None:
+        return sys.stdout
+    _occupy(_STDOUT)
+    return io.TextIOWrapper(io.FileIO(_STDOUT, "wb", closefd=False), "utf-8")
+
+
+def _occupy(descriptor: int) -> None:
+    """Take the place of a closed stream: the next file to be opened, a journal, would do so."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+
+
 class _Unfailing(io.FileIO):
     def write(self, data: Any, /) -> int:
         """Write what can be written; the rest is lost."""
@@ -46,8 +59,8 @@ def unfailing_stderr() -> TextIO:
 
     What is said there is of use to people, but nothing may depend on it.
     """
-    if sys.stderr is None:  # it is closed, and the next file to be opened would take its place
-        os.dup2(os.open(os.devnull, os.O_WRONLY), _STDERR)
+    if sys.stderr is None:
+        _occupy(_STDERR)
     encoding = getattr(sys.stderr, "encoding", "utf-8")
     buffer = io.BufferedWriter(_Unfailing(_STDERR, "wb", closefd=False))
     return io.TextIOWrapper(buffer, encoding, errors="backslashreplace", line_buffering=True)

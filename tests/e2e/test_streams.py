@@ -1,4 +1,4 @@
-"""Whatever becomes of stderr, the same is sent and the command ends with the same code."""
+"""Whatever becomes of its streams, the same is sent and a command ends with the same code."""
 
 from __future__ import annotations
 
@@ -75,6 +75,15 @@ def test_a_mailing_goes_on_whatever_there_is_to_say(
     assert (result.code, result.stdout.count("sent ")) == (0, 3)
     assert len(inbox.messages()) == 3
     assert {row["status"] for row in project.journal().values()} == {"sent"}
+
+
+def test_results_that_nobody_wants_go_nowhere_else(project: Project, inbox: SandboxProcess) -> None:
+    project.texts("a")
+    for command in (["plan", "--json"], ["send"], ["history"]):
+        result = project.run(*command, prefix=("bash", "-c", 'exec "$@" >&-', "bash"))
+        assert result.code == 0
+        assert "default/m/a" not in result.stderr
+    assert len(inbox.messages()) == 1
 
 
 def test_a_mailing_goes_on_when_its_terminal_is_gone(
