@@ -188,6 +188,18 @@ def test_late_answer_still_counts(url: str) -> None:
         assert status(opened, message().key) == "sent"
 
 
+def test_settling_one_message_settles_no_other(url: str) -> None:
+    with open_journal(url) as opened:
+        for id in "abc":
+            opened.conclude(claim(opened, message(id)), Ending("unknown", error=REFUSED))
+        assert opened.settle(message("b").key, sent=True)
+        assert {row.message: row.status for row in opened.history()} == {
+            "a": "unknown",
+            "b": "sent",
+            "c": "unknown",
+        }
+
+
 @pytest.mark.parametrize("names", ["12", "21"])
 def test_answer_to_a_run_of_before_decides_nothing(
     url: str, monkeypatch: pytest.MonkeyPatch, names: str
