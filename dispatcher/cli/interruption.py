@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,11 +11,16 @@ from types import FrameType
 from dispatcher.delivery import Delivery
 
 _MARGIN = 0.5  # seconds beyond what a transport needs
+_LAST = 1.0  # seconds in which what is known then is to be written and told
 
 
 @contextmanager
 def interruptible(delivery: Delivery, patience: Callable[[], float]) -> Iterator[None]:
-    """The first signal lets what is in flight end, for `patience()` seconds; a second one kills."""
+    """The first signal lets what is in flight end, for `patience()` seconds; a second one kills.
+
+    If even then it does not end, because nobody reads its results, say, the process ends as if it
+    were killed: for that the journal is made.
+    """
 
     def stop(number: int, _: FrameType | None) -> None:
         if delivery.summary.interrupted:
@@ -23,7 +29,9 @@ def interruptible(delivery: Delivery, patience: Callable[[], float]) -> Iterator
         delivery.stop()
         signal.setitimer(signal.ITIMER_REAL, patience() + _MARGIN)
 
-    def give_up(_: int, __: FrameType | None) -> None:
+    def give_up(number: int, _: FrameType | None) -> None:
+        signal.signal(number, lambda *_: os._exit(130))
+        signal.setitimer(signal.ITIMER_REAL, _LAST)
         delivery.abandon()
 
     handlers = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGALRM: give_up}

@@ -19,7 +19,7 @@ import pytest
 from dispatcher.sandbox.process import SandboxProcess
 
 if TYPE_CHECKING:
-    from tests.conftest import Project
+    from tests.conftest import Project, Result
     from tests.e2e.conftest import Asked, Reply, StandIn
 
 TO = "79001234567"
@@ -269,6 +269,48 @@ def test_second_signal_ends_at_once(held: Project, stand_in: StandIn) -> None:
     assert held.finish(process).code == -signal.SIGINT
     release.set()
     assert held.call("send", "--json").statuses["a"] == "unknown"
+
+
+def test_reader_who_has_stalled_does_not_hold_a_stopped_run(
+    project: Project, inbox: SandboxProcess
+) -> None:
+    """As `dispatcher send | less`: the pipe is full, and nobody empties it."""
+    total = 3000
+    project.config(
+        '[transports.greenapi]\nrate = "100000/s"\nread_timeout = 1\nconnect_timeout = 1\n'
+    )
+    rows = "\n".join(f"7900{number:07},{number}" for number in range(total))
+    project.write("manifests/to.csv", f"to,number\n{rows}")
+    project.manifest('[[messages]]\nid = "a"\nrecipients = "to.csv"\ntext.body = "{{ number }}"')
+    run = project.start("send", "--json")
+    wait_until(lambda: stands_still(inbox))
+    began = time.monotonic()
+    run.send_signal(signal.SIGTERM)
+    assert run.wait(timeout=30) == 130
+    assert time.monotonic() - began < 1 + 1 + 3
+    with run:
+        pass
+
+    again = project.run("send", "--json")
+    assert again.code in (0, 5)
+    unknown = [key for key, status in statuses(again).items() if status == "unknown"]
+    assert len(unknown) <= 8
+    texts = [message["payload"]["text"]["body"] for message in inbox.messages()]
+    assert len(texts) == len(set(texts))
+    assert len(statuses(again)) == total
+    assert total - len(unknown) <= len(texts) <= total
+
+
+def stands_still(inbox: SandboxProcess) -> bool:
+    """Whether messages have come, and no more do."""
+    before = inbox.stats()["requests"]
+    time.sleep(1)
+    return bool(before) and before == inbox.stats()["requests"]
+
+
+def statuses(result: Result) -> dict[str, str]:
+    """What became of each message, by its key."""
+    return {line["key"]: line["status"] for line in result.events("result")}
 
 
 def test_interrupted_wait_between_attempts_is_not_cut_short_by_another_attempt(
