@@ -36,12 +36,12 @@ def open_stdout() -> TextIO:
     """Stdout; where that is closed, a stream of which nobody reads."""
     if sys.stdout is not None:
         return sys.stdout
-    _occupy(_STDOUT)
+    _lead_nowhere(_STDOUT)
     return io.TextIOWrapper(io.FileIO(_STDOUT, "wb", closefd=False), "utf-8")
 
 
-def _occupy(descriptor: int) -> None:
-    """Take the place of a closed stream: the next file to be opened, a journal, would do so."""
+def _lead_nowhere(descriptor: int) -> None:
+    """Have what is written there lost; the next file to be opened takes a closed stream's place."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
@@ -60,7 +60,7 @@ def unfailing_stderr() -> TextIO:
     What is said there is of use to people, but nothing may depend on it.
     """
     if sys.stderr is None:
-        _occupy(_STDERR)
+        _lead_nowhere(_STDERR)
     encoding = getattr(sys.stderr, "encoding", "utf-8")
     buffer = io.BufferedWriter(_Unfailing(_STDERR, "wb", closefd=False))
     return io.TextIOWrapper(buffer, encoding, errors="backslashreplace", line_buffering=True)
@@ -72,13 +72,9 @@ def write(line: str | bytes, *, err: bool = False) -> None:
         file = None if err else getattr(sys.stdout, "results", None)  # see `supervision.Strays`
         click.echo(line, err=err, file=file, color=_no_colour())
     except OSError as error:  # of stdout: see `unfailing_stderr`
-        _discard_output()
+        # Have Python not fail once more, when it flushes what could not be written.
+        _lead_nowhere(sys.stdout.fileno())
         raise OutputError(f"cannot write the output: {(error.strerror or '').lower()}") from None
-
-
-def _discard_output() -> None:
-    """Have Python not fail once more, when it flushes what could not be written."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_json(event: str, **fields: Any) -> None:

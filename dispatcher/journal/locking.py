@@ -24,7 +24,7 @@ def locked(journal: Path, run: str, patience: float = 0.0) -> Iterator[None]:
     while True:
         with _opened(path) as descriptor:
             _acquire(descriptor, deadline)
-            if _lies_at(path, descriptor):
+            if lies_at(path, os.fstat(descriptor)):
                 with _blamed(path):
                     _write_holder(descriptor, run)
                 yield
@@ -61,10 +61,10 @@ def _acquire(descriptor: int, deadline: float) -> None:
             time.sleep(_POLL_SECONDS)
 
 
-def _lies_at(path: Path, descriptor: int) -> bool:
-    """Whether the file is still what others find there: its folder may have been made anew."""
+def lies_at(path: Path, opened: os.stat_result) -> bool:
+    """Whether an open file is still what others find there: its folder may have been made anew."""
     try:
-        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+        return os.path.samestat(os.stat(path), opened)
     except OSError:
         return False
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal w
 from sqlalchemy.dialects.sqlite import insert  # noqa: TID253
 
 from dispatcher.errors import JournalError
-from dispatcher.journal.locking import locked
+from dispatcher.journal.locking import lies_at, locked
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
@@ -40,7 +40,6 @@ class SqliteBackend:
             raise JournalError(f'the journal "{url}" names no file: "{PREFIX}PATH"')
         # Whatever links lead to a file: it is one journal, with one lock.
         self.name, self.path = str(given), Path(os.path.realpath(given))
-        self._opened: tuple[int, int] | None = None
 
     def exists(self) -> bool:
         """Whether there is anything to read."""
@@ -72,8 +71,8 @@ class SqliteBackend:
             if not read_only:
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.execute("PRAGMA synchronous=FULL")
-                _require_sound(connection, self.path.stat().st_size)
-                self._opened = _identity(self.path)
+                self._opened = self.path.stat()
+                _require_sound(connection, self._opened.st_size)
 
         @sa.event.listens_for(engine, "begin")
         def begin(connection: Connection) -> None:
@@ -97,7 +96,7 @@ class SqliteBackend:
 
     def require_in_place(self) -> None:
         """Raise JournalError if the open file is no longer the one that others would open."""
-        if _identity(self.path) != self._opened:
+        if not lies_at(self.path, self._opened):
             raise JournalError(
                 f"the journal {self.name} was moved or deleted while it was in use; put it back, "
                 "or whatever this run sent is sent again by the next one"
@@ -118,15 +117,6 @@ def _require_sound(connection: sqlite3.Connection, size: int) -> None:
     (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":
         raise sqlite3.DatabaseError("the file is damaged; sqlite3 may .recover it")
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """What tells a file from every other one of this machine; None: there is none."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _make_folder(folder: Path) -> None:
