@@ -3,6 +3,7 @@
 DispatcherError                 one sentence for a person; a traceback shows with --debug only
 ├── ConfigError                 dispatcher.toml, the environment or a flag is wrong          exit 2
 ├── ManifestError               manifests have problems: all of them, each with its place    exit 2
+├── InputChanged                a file is not what was checked; exit 4 if some were sent     exit 1
 ├── PluginError                 a plugin is broken, misused or missing                       exit 2
 ├── SourceError                 raised by a source resolver: this source is mine, but bad
 ├── JournalError                the journal cannot be read or written                        exit 2
@@ -41,6 +42,10 @@ class ManifestError(DispatcherError):
     def __init__(self, problems: Sequence[LocatedProblem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class InputChanged(DispatcherError):
+    """What is to be sent is not what was checked, so that nothing more leaves."""
 
 
 class PluginError(DispatcherError):

@@ -5,14 +5,17 @@ Nothing here touches the network, and nothing is written.
 
 from __future__ import annotations
 
+import hashlib
+from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
-from dispatcher.errors import ManifestError, PluginError, SourceError
+from dispatcher.errors import InputChanged, ManifestError, PluginError, SourceError
 from dispatcher.hookspecs import Transport
+from dispatcher.inputs import InputFile, Inputs
 from dispatcher.manifest import Manifests
 from dispatcher.manifest.expansion import Report
 from dispatcher.manifest.origins import LoadedMessage, Origin, ProblemList
@@ -26,8 +29,10 @@ from dispatcher.models import (
     Problem,
     Record,
     Upload,
+    decode,
+    encode,
 )
-from dispatcher.registry import Registry
+from dispatcher.registry import RecipientChanged, Registry
 from dispatcher.registry.transports import TransportCalls
 
 PlanStatus: TypeAlias = Literal["new", "sent", "changed", "retry", "unknown"]
@@ -42,15 +47,23 @@ Lookup: TypeAlias = Callable[[list[str]], Mapping[str, Record]]
 
 
 class PlannedMessage(NamedTuple):
-    """A message with what would be posted for it, and what the journal says of it."""
+    """A message with what would be posted for it, and what the journal says of it.
+
+    `sealed`: the bytes that were checked and are posted, a file's media id apart.
+    """
 
     message: Message
-    payload: Payload
+    sealed: bytes
     upload: Upload | None
     digest: str
     status: PlanStatus = "new"
     record: Record | None = None
     stop_on_failure: bool = False
+
+    @property
+    def payload(self) -> Payload:
+        """What is posted, as a copy of one's own."""
+        return decode(self.sealed)
 
 
 class Draft(NamedTuple):
@@ -68,30 +81,65 @@ class Planner:
         self._manifests, self._registry = manifests, registry
         self._get_transport = transports
         self._transports = cache(self._asked)
-        self.checked = 0
+        self._seen: array[int] | None = None
         self._resolve = lru_cache(maxsize=4096)(self._resolve_source)
 
+    @property
+    def inputs(self) -> Inputs:
+        """The files of which the plan is made."""
+        return self._manifests.inputs
+
+    @property
+    def checked(self) -> int:
+        """How many messages `check` has seen."""
+        return len(self._seen or ())
+
     def check(self) -> ProblemList:
-        """Every problem of every file and message, warnings included; `checked` counts messages."""
+        """Every problem of every file and message, warnings included.
+
+        Raises InputChanged if a file changes meanwhile.
+        """
         problems = self._problems_of_files()
-        self.checked = sum(1 for _ in self._planned(problems))
+        self._seen = array("Q", map(_mark, self._planned(problems)))
+        self.inputs.require_unchanged()
         return problems
 
     def plan(self, lookup: Lookup) -> Iterator[PlannedMessage]:
-        """The plan's messages in order, compared with the journal's records; call `check` first.
+        """The messages that `check` has seen, in order, compared with the journal's records.
 
-        Raises ManifestError if a file that was good then is bad now; no bad message is given.
+        They are made anew, as there may be more than fit in memory. Raises InputChanged before the
+        first one that is not as it was checked, ManifestError if there was no check and one is bad.
         """
         problems = self._problems_of_files()
         planned = self._planned(problems)
+        place = 0
         while batch := list(islice(planned, _BATCH)):
             if problems.errors:
                 break
             records = lookup([each.message.key for each in batch])
             for each in batch:
+                self._require_seen(each, place)
                 yield compared(each, records.get(each.message.key))
+                place += 1
         if problems.errors:
+            self.inputs.require_unchanged(thorough=True)
             raise ManifestError(list(problems))
+        if self._seen is not None and place < len(self._seen):
+            raise self._not_as_checked("the list of messages")
+
+    def _require_seen(self, planned: PlannedMessage, place: int) -> None:
+        seen = self._seen
+        if seen is not None and (place >= len(seen) or seen[place] != _mark(planned)):
+            raise self._not_as_checked(f"message {planned.message.key}")
+
+    def _not_as_checked(self, what: str) -> InputChanged:
+        """The error that names the file; without one, a plugin answers differently each time."""
+        try:
+            self.inputs.require_unchanged(thorough=True)
+        except InputChanged as error:
+            return error
+        why = "no file has changed, so that a plugin does not answer the same each time"
+        return InputChanged(f"{what} is not as it was checked; {why}")
 
     def drafts(self, report: Report) -> Iterator[Draft]:
         """Every message that can be shown, good or not; `report` is told all other problems."""
@@ -127,12 +175,18 @@ class Planner:
         problems = _unknown(found, faults)
         found = self._registry.validate_message(message, attachment)
         problems += _unknown(found, faults, problems)
+        problems += _ambiguous(message, attachment)
         transport = self._transport(loaded, report)
         if transport is not None:
             stand_in = _UNRESOLVED if attachment is None and message.media else attachment
-            payload = transport.build(message, stand_in)
-            self._registry.transform_payload(payload, message)
-            found = transport.check(payload, attachment)
+            sealed = transport.build(message, stand_in)
+            try:
+                sealed = self._registry.transform_payload(
+                    sealed, message, transport.recipient_fields
+                )
+            except RecipientChanged as error:
+                problems.append(Problem(message=str(error)))
+            found = transport.check(sealed, attachment)
             problems += _unknown(_as_written(found, message), faults, problems)
         for problem in problems:
             report(origin.locate(problem))
@@ -141,9 +195,9 @@ class Planner:
         upload = attachment if isinstance(attachment, Upload) else None
         return PlannedMessage(
             message,
-            payload,
+            sealed,
             upload,
-            transport.digest(payload, attachment),
+            _digest(sealed, attachment),
             stop_on_failure=origin.file.data.get("stop_on_failure", False),
         )
 
@@ -182,7 +236,38 @@ class Planner:
             attachment = self._registry.resolve_source(source, base)
         except SourceError as error:
             return str(error)
+        if isinstance(attachment, Upload) and (file := InputFile.behind(attachment.open)):
+            self.inputs.note_media(file)
         return attachment or f'no plugin knows the source "{source}"'
+
+
+def _digest(sealed: bytes, attachment: Attachment | None) -> str:
+    """What tells a payload from every other one; of a file, its content counts."""
+    if isinstance(attachment, Link) and attachment.identity is not None:
+        url, identity = (
+            encode({"": each})[len('{"":"') : -len('"}')]
+            for each in (attachment.url, attachment.identity)
+        )
+        sealed = sealed.replace(url, identity)
+    return hashlib.sha256(sealed).hexdigest()
+
+
+def _mark(planned: PlannedMessage) -> int:
+    """So short that those of a million messages fit in memory; two alike are no accident."""
+    message, upload = planned.message, planned.upload
+    parts = (message.key, message.transport, planned.digest, upload.sha256 if upload else "")
+    mark = hashlib.blake2b("\n".join(parts).encode(errors="surrogatepass"), digest_size=8)
+    return int.from_bytes(mark.digest(), "big")
+
+
+def _ambiguous(message: Message, attachment: Attachment | None) -> Iterator[Problem]:
+    """Texts that would be taken for the file: its media id would stand in their place."""
+    if isinstance(attachment, Upload):
+        texts = {**vars(message.content), "source": attachment.filename}
+        for key, text in texts.items():
+            if text == attachment.reference:
+                sentence = f"{text} stands for the file itself; write something else"
+                yield Problem(message=sentence, where=f"{message.type}.{key}")
 
 
 def compared(planned: PlannedMessage, record: Record | None) -> PlannedMessage:

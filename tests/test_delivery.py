@@ -43,7 +43,7 @@ from dispatcher.config import Delivery as Settings
 from dispatcher.delivery import Delivery, Summary, courier, pacing, retries
 from dispatcher.delivery.pacing import Pace, Turns, parsed
 from dispatcher.journal import Ending, Journal, open_journal
-from dispatcher.models import Text
+from dispatcher.models import Text, encode
 from dispatcher.planning import PlannedMessage, PlanStatus, compared
 
 FILE = Upload(
@@ -109,7 +109,7 @@ def planned(id: str, to: str = "79001234567", file: Upload | None = None) -> Pla
         transport="scripted",
     )
     payload = {"id": id, "to": to, "media": file.reference if file else None}
-    return PlannedMessage(message, payload, file, "digest")
+    return PlannedMessage(message, encode(payload), file, "digest")
 
 
 OPENED = ExitStack()

@@ -47,7 +47,7 @@ from dispatcher.config import Delivery as Settings
 from dispatcher.delivery import Delivery, courier, retries, task
 from dispatcher.delivery.pacing import LONGEST_PAUSE, Pace, Turns
 from dispatcher.journal import open_journal, writer
-from dispatcher.models import Text
+from dispatcher.models import Text, encode
 from dispatcher.planning import PlannedMessage, PlanStatus, compared
 
 ATTEMPTS = 3
@@ -273,7 +273,7 @@ class AnyDelivery(RuleBasedStateMachine):
         records = self.journal.lookup(list(self.messages))
         for key, message in self.messages.items():
             digest = str(self.versions[key])
-            planned = PlannedMessage(message, {"key": key}, None, digest)
+            planned = PlannedMessage(message, encode({"key": key}), None, digest)
             found = compared(planned, records.get(key))
             assert found.status == self.plan_status(key)
             yield found

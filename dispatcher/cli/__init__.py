@@ -10,7 +10,9 @@ import click
 
 from dispatcher.cli.app import app
 from dispatcher.cli.output import open_stdout, unfailing_stderr
-from dispatcher.errors import DispatcherError, JournalLocked, PluginError
+from dispatcher.errors import DispatcherError, InputChanged, JournalLocked, PluginError
+
+_CODES = {JournalLocked: 6, InputChanged: 1}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -56,7 +58,7 @@ def _report(error: Exception, *, debug: bool) -> int:
             click.echo(
                 "--without NAME leaves a plugin out, --debug shows where it failed", err=True
             )
-        return 6 if isinstance(error, JournalLocked) else 2
+        return next((code for kind, code in _CODES.items() if isinstance(error, kind)), 2)
     click.echo(f"Error: this is a bug: {type(error).__name__}: {error}", err=True)
     if not debug:
         click.echo("Run again with --debug to see where.", err=True)

@@ -18,7 +18,7 @@ from dispatcher.cli.session import (
     run_option,
     session_options,
 )
-from dispatcher.models import Upload, encode
+from dispatcher.models import Upload
 from dispatcher.planning import PlannedMessage
 from dispatcher.registry import Witness
 
@@ -81,4 +81,4 @@ def _print_text(planned: PlannedMessage, payloads: bool) -> None:
     status = coloured(planned.status, f"{_SIGNS[planned.status]} {planned.status:8}")
     print_line(f"{status} {planned.message.key}  {described(planned.message)}")
     if payloads:
-        write(b"  " + encode(planned.payload))
+        write(b"  " + planned.sealed)

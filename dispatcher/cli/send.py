@@ -107,7 +107,14 @@ def _deliver(
     engine = session.registry.engine(settings.engine)
     with Turns(default_path()) as turns, report:
         delivery = Delivery(
-            journal, session.transport, settings, Pace(turns), finished, resend, report.notice
+            journal,
+            session.transport,
+            settings,
+            Pace(turns),
+            finished,
+            resend,
+            report.notice,
+            planner.inputs,
         )
         with interruptible(delivery, session.patience):
             summary = delivery.run(planner.plan(journal.lookup), engine, planner.checked)
@@ -121,7 +128,7 @@ def exit_code(summary: Summary) -> int:
         return 130
     if summary.unknown:
         return 5
-    if summary.failed or summary.stopped:
+    if summary.failed or summary.stopped or summary.not_tried:
         return 4 if summary.sent else 1
     return 0 if sum(summary.counts.values()) else 3
 

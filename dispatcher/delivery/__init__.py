@@ -14,8 +14,9 @@ from dispatcher.delivery.reconciling import reconciled
 from dispatcher.delivery.retries import Retries
 from dispatcher.delivery.summary import Summary
 from dispatcher.delivery.task import CLAIMED, Result, Task
-from dispatcher.errors import DispatcherError, JournalError, PluginError
+from dispatcher.errors import DispatcherError, InputChanged, JournalError, PluginError
 from dispatcher.hookspecs import Engine
+from dispatcher.inputs import Inputs
 from dispatcher.journal import Journal
 from dispatcher.models import Failure, Message, Outcome
 from dispatcher.planning import GetTransport, PlannedMessage, PlanStatus
@@ -31,7 +32,8 @@ class Delivery:
     """Carries out a plan, once. `finished` is told of every message, by one thread.
 
     `resend`: statuses besides new and retry whose messages are sent, too. `notice` is told, by any
-    thread, why nothing happens for a while.
+    thread, why nothing happens for a while. `inputs`: the files of which the plan is made; once one
+    of them has changed, nothing more leaves.
     """
 
     def __init__(
@@ -43,13 +45,15 @@ class Delivery:
         finished: Finished,
         resend: Collection[PlanStatus] = (),
         notice: Callable[[str], None] = lambda text: None,
+        inputs: Inputs | None = None,
     ) -> None:
         self._journal, self._transports, self._finished = journal, transports, finished
         self._workers = settings.workers
         self._sendable = {"new", "retry", *resend}
         self._stop = threading.Event()
         retries = Retries(settings.attempts, settings.deadline)
-        self._courier = Courier(journal, transports, pace, retries, self._stop, self._halt, notice)
+        stop, halt, inputs = self._stop, self._halt, inputs or Inputs()
+        self._courier = Courier(journal, transports, pace, retries, stop, halt, notice, inputs)
         self._running = self._read_all = self._tried = False
         self._tasks: dict[str, Task] = {}
         self._holds = Holds()
@@ -70,6 +74,8 @@ class Delivery:
             self._require_everything(engine)
         except Abandoned:
             self._stop.set()
+        except InputChanged as error:
+            self._halt(str(error))
         except DispatcherError as error:
             self._halt(str(error))
             broken = error
@@ -101,7 +107,7 @@ class Delivery:
                 planned = reconciled(each, self._transports, self._journal)
                 if planned.status in self._sendable:
                     self._tasks[planned.message.key] = Task(planned, planned.record, place)
-                    yield planned.message
+                    yield planned.message.detached()  # the engine may be a plugin's
                 else:
                     self._announce(planned, place, Result(_skipped(planned)))
             self._read_all = True
@@ -132,7 +138,7 @@ class Delivery:
             return task.left("skipped", why)
         try:
             return self._courier.advance(task)
-        except JournalError as error:  # nothing left, and nothing can leave any more
+        except (JournalError, InputChanged) as error:  # nothing left, and nothing more is to leave
             self._halt(str(error))
             return None
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from dispatcher.delivery.pacing import SHORT, Pace
 from dispatcher.delivery.retries import Budget, Retries, asked_for
 from dispatcher.delivery.task import CLAIMED, TAKEN, Result, Task, failure
-from dispatcher.delivery.uploads import Uploads, filled_in
+from dispatcher.delivery.uploads import Uploads
 from dispatcher.errors import (
     AccountRefused,
     DeliveryError,
@@ -22,8 +22,9 @@ from dispatcher.errors import (
     pass_on_interruption,
 )
 from dispatcher.hookspecs import Transport
+from dispatcher.inputs import Inputs
 from dispatcher.journal import Ending, Journal
-from dispatcher.models import Failure, Payload, Receipt
+from dispatcher.models import Failure, Payload, Receipt, fill_in
 from dispatcher.planning import GetTransport
 
 _log = logging.getLogger("dispatcher")
@@ -35,7 +36,7 @@ class Courier:
     """Makes attempts, for many threads.
 
     `stop`: set when no further attempt is to begin. `halt`: is told why the run is to end.
-    `notice`: is told why nothing happens.
+    `notice`: is told why nothing happens. `inputs`: the files of which the messages are made.
     """
 
     def __init__(
@@ -47,18 +48,19 @@ class Courier:
         stop: threading.Event,
         halt: Callable[[str], None],
         notice: Callable[[str], None],
+        inputs: Inputs,
     ) -> None:
         self._journal, self._transports, self._pace = journal, transports, pace
         self._retries, self._budget = retries, Budget()
         self._stop, self._halt = stop, halt
-        self._uploads = Uploads(journal)
+        self._uploads, self._inputs = Uploads(journal), inputs
         self._notice, self._lock = notice, threading.Lock()
         self._waiting_until = 0.0
 
     def advance(self, task: Task) -> Result | float | None:
         """How the message ended, or the seconds after which it wants to go on; None: stopped.
 
-        Raises JournalError, and then nothing left.
+        Raises JournalError or InputChanged, and then nothing left.
         """
         if task.not_yet > 0:
             return self._not_yet(task)
@@ -118,12 +120,13 @@ class Courier:
             return payload
         task.begin()
         task.media = self._uploads.media(transport, file)
-        filled: Payload = filled_in(payload, file.reference, task.media.id)
-        return filled
+        fill_in(payload, file.reference, task.media.id)
+        return payload
 
     def _attempt(self, task: Task, transport: Transport, payload: Payload) -> Result | float | None:
         if self._stop.is_set():  # while its file was uploaded, say
             return None
+        self._inputs.require_unchanged()
         task.begin()
         task.claim = self._journal.claim(task.message, task.planned.digest, task.known)
         if task.claim is None:

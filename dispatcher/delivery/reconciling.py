@@ -42,6 +42,6 @@ def _found_out(
         case Receipt():
             return Ending("sent", id=found.id)
         case Failure():
-            return Ending("failed", error=found)
+            return Ending("failed", error=found.detached())
         case _:
             return None

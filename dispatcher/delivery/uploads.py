@@ -7,10 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from dispatcher.errors import DeliveryError, NotSent, OutcomeUnknown, Refused, pass_on_interruption
 from dispatcher.hookspecs import Transport
+from dispatcher.inputs import InputFile, changed
 from dispatcher.models import MediaId, Upload
 
 # An id that is about to expire could be gone before the message arrives.
@@ -47,7 +48,8 @@ class Uploads:
         self._fresh: set[Place] = set()
 
     def media(self, transport: Transport, file: Upload) -> Media:
-        """The gateway's id of the file's content. Raises what `Transport.upload` raises.
+        """The gateway's id of the file's content. Raises what `Transport.upload` raises, and
+        InputChanged.
 
         An unknown outcome is none here: at worst an orphan is left that expires.
         """
@@ -55,7 +57,7 @@ class Uploads:
         with self._alone_with(place):
             known = self._here.get(place) or self._store.media_id(*place)
             if known is None or _expired(known):
-                known = _upload(transport, file)
+                known = _uploaded(transport, file)
                 self._store.remember_upload(*place, known)
                 self._fresh.add(place)
             self._here[place] = known
@@ -85,13 +87,20 @@ def account(transport: Transport) -> str:
     return f"{transport.name}:{getattr(transport, 'account', '')}"
 
 
-def filled_in(value: Any, reference: str, media_id: str) -> Any:
-    """The payload with the media id in the place of the file's reference."""
-    if isinstance(value, dict):
-        return {key: filled_in(item, reference, media_id) for key, item in value.items()}
-    if isinstance(value, list):
-        return [filled_in(item, reference, media_id) for item in value]
-    return media_id if value == reference else value
+def _uploaded(transport: Transport, file: Upload) -> MediaId:
+    """Have the file uploaded that was checked; if it is another one, it is told as that."""
+    _require_unchanged(file)
+    try:
+        return _upload(transport, file.detached()).detached()
+    except DeliveryError:
+        _require_unchanged(file)  # it may have been swapped meanwhile
+        raise
+
+
+def _require_unchanged(file: Upload) -> None:
+    known = InputFile.behind(file.open)
+    if known is not None and not known.is_unchanged():
+        raise changed(known.path)
 
 
 def _upload(transport: Transport, file: Upload) -> MediaId:

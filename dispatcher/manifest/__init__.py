@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dispatcher.errors import ManifestError
+from dispatcher.inputs import Inputs
 from dispatcher.localfiles import neighbour
 from dispatcher.manifest import entries, structure, tables
 from dispatcher.manifest.expansion import Report, Source, expand
@@ -34,10 +35,14 @@ class Options(NamedTuple):
 
 
 class Manifests:
-    """Loaded manifests. `problems`: what is wrong with the files, before any message is made."""
+    """Loaded manifests. `problems`: what is wrong with the files, before any message is made.
+
+    `inputs`: these files, and those of which messages were made.
+    """
 
     def __init__(self, options: Options) -> None:
         self.problems: list[LocatedProblem] = []
+        self.inputs = Inputs()
         self._options = options
         self._sources: list[Source] = []
         self._names: dict[str, Source] = {}
@@ -45,7 +50,7 @@ class Manifests:
     def add(self, path: Path) -> None:
         """Read a manifest; whatever is wrong with it is added to `problems`."""
         try:
-            file = read_toml(path)
+            file = read_toml(path, self.inputs)
         except ManifestError as error:
             self.problems.extend(error.problems)
             return
@@ -53,7 +58,8 @@ class Manifests:
         self.problems.extend(problems)
         name = data.get("name", path.stem)
         transport = data.get("transport", self._options.transport)
-        source = Source(file, data, name, self._options.run, transport, self._options.roots)
+        run, roots = self._options.run, self._options.roots
+        source = Source(file, data, name, run, transport, roots, self.inputs)
         self._sources.append(source)
         self._check_name(source)
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from dispatcher import localfiles, models
 from dispatcher.errors import ManifestError, SourceError
+from dispatcher.inputs import Inputs
 from dispatcher.manifest import addresses, entries
 from dispatcher.manifest.origins import LoadedMessage, Origin
 from dispatcher.manifest.templates import Renderer, TemplateProblem
@@ -40,7 +41,8 @@ class Recipient(NamedTuple):
 class Source:
     """A manifest while its messages are made.
 
-    `name` and `run` are parts of every key; `roots`: folders outside its own that it may read from.
+    `name` and `run` are parts of every key; `roots`: folders outside its own that it may read from;
+    `inputs` remembers what is read.
     """
 
     file: TomlFile
@@ -49,6 +51,7 @@ class Source:
     run: str
     transport: str
     roots: tuple[Path, ...]
+    inputs: Inputs
     renderer: Renderer = field(default_factory=Renderer)
 
     def find(self, name: str) -> Path:
@@ -84,7 +87,7 @@ def _recipients(
         yield from _listed(table["to"], origin)
         return
     try:
-        yield from _rows(source.find(table["recipients"]), origin, report)
+        yield from _rows(source, source.find(table["recipients"]), origin, report)
     except SourceError as error:
         report(origin.locate(Problem(message=str(error), where="recipients")))
     except ManifestError as error:
@@ -100,11 +103,11 @@ def _listed(to: str | list[str], origin: Origin) -> Iterator[Recipient]:
         yield Recipient(each, {}, origin._replace(item=item))
 
 
-def _rows(path: Path, origin: Origin, report: Report) -> Iterator[Recipient]:
+def _rows(source: Source, path: Path, origin: Origin, report: Report) -> Iterator[Recipient]:
     from dispatcher.manifest.recipients import Row, read_rows  # most manifests have none
 
     empty = True
-    for row in read_rows(path):
+    for row in read_rows(path, source.inputs):
         empty = False
         if isinstance(row, Row):
             place = origin._replace(row_path=path, row=row.line)
@@ -168,7 +171,7 @@ class _Builder:
             path = source.find(content["file"])
             self.origin = self.origin._replace(text_path=path)
             # As in TOML, a line ends in the same way whoever wrote it.
-            return {"body": read_text(path, "the text").replace("\r\n", "\n")}
+            return {"body": read_text(path, "the text", source.inputs).replace("\r\n", "\n")}
         except SourceError as error:
             self._report(self.origin.locate(Problem(message=str(error), where="text.file")))
         except ManifestError as error:

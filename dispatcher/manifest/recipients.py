@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 from dispatcher.errors import ManifestError
+from dispatcher.inputs import Inputs, open_regular
 from dispatcher.models import LocatedProblem
 from dispatcher.toml.explain import nearest, quoted
 from dispatcher.toml.file import located, reason
@@ -29,37 +31,43 @@ class Row(NamedTuple):
     line: int
 
 
-def read_rows(path: Path) -> Iterator[Row | LocatedProblem]:
+def read_rows(path: Path, inputs: Inputs | None = None) -> Iterator[Row | LocatedProblem]:
     """The rows of a .csv or .jsonl file (UTF-8), a problem in place of each row that is wrong.
 
-    Raises ManifestError where the rest of the file could mean anything.
+    `inputs`: remembers the file, or knows it again. Raises ManifestError where the rest of the file
+    could mean anything, and InputChanged.
     """
     readers = {".csv": _csv_rows, ".jsonl": _json_rows}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise _problem(path, "recipients come from a .csv or a .jsonl file", 1)
     try:
-        yield from reader(path)
+        with _opened(path, inputs or Inputs()) as stream:
+            yield from reader(path, stream)
     except UnicodeDecodeError:
         raise _not_utf8(path) from None
     except OSError as error:
         raise _problem(path, f"cannot read the recipients: {reason(error)}", 1) from None
 
 
-def _csv_rows(path: Path) -> Iterator[Row | LocatedProblem]:
-    # Spreadsheets write a byte order mark, so one is welcome here.
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.reader(stream, strict=True)
-        line = 1
-        try:
-            header = _header(path, next(reader, []))
+def _opened(path: Path, inputs: Inputs) -> TextIO:
+    # Spreadsheets write a byte order mark, so one is welcome here. CSV has line breaks of its own.
+    newline = "" if path.suffix.lower() == ".csv" else None
+    return io.TextIOWrapper(inputs.open(path), encoding="utf-8-sig", newline=newline)
+
+
+def _csv_rows(path: Path, stream: TextIO) -> Iterator[Row | LocatedProblem]:
+    reader = csv.reader(stream, strict=True)
+    line = 1
+    try:
+        header = _header(path, next(reader, []))
+        line = reader.line_num + 1
+        for values in reader:
+            if values:
+                yield from _row_or_problems(_csv_row, path, header, values, line)
             line = reader.line_num + 1
-            for values in reader:
-                if values:
-                    yield from _row_or_problems(_csv_row, path, header, values, line)
-                line = reader.line_num + 1
-        except csv.Error as error:
-            raise _problem(path, f"not valid CSV: {_csv_sentence(error)}", line) from None
+    except csv.Error as error:
+        raise _problem(path, f"not valid CSV: {_csv_sentence(error)}", line) from None
 
 
 def _csv_sentence(error: csv.Error) -> str:
@@ -97,11 +105,10 @@ def _csv_row(path: Path, header: list[str], values: list[str], line: int) -> Row
     return _row(path, dict(zip(header, values, strict=True)), line)
 
 
-def _json_rows(path: Path) -> Iterator[Row | LocatedProblem]:
-    with path.open(encoding="utf-8-sig") as stream:
-        for line, text in enumerate(stream, 1):
-            if text.strip():
-                yield from _row_or_problems(_json_row, path, text.rstrip(), line)
+def _json_rows(path: Path, stream: TextIO) -> Iterator[Row | LocatedProblem]:
+    for line, text in enumerate(stream, 1):
+        if text.strip():
+            yield from _row_or_problems(_json_row, path, text.rstrip(), line)
 
 
 def _row_or_problems(
@@ -176,7 +183,7 @@ def _problem(path: Path, sentence: str, line: int, column: int = 1) -> ManifestE
 
 
 def _not_utf8(path: Path) -> ManifestError:
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         for line, content in enumerate(stream, 1):
             try:
                 content.decode()

@@ -16,7 +16,7 @@ from dispatcher.models.message import (
     Video,
 )
 from dispatcher.models.outcomes import Failure, Outcome, Receipt, Record, Status
-from dispatcher.models.payload import Payload, encode
+from dispatcher.models.payload import Payload, decode, encode, fill_in, seal
 from dispatcher.models.problems import LocatedProblem, Problem, Severity
 
 __all__ = [
@@ -45,5 +45,8 @@ __all__ = [
     "Text",
     "Upload",
     "Video",
+    "decode",
     "encode",
+    "fill_in",
+    "seal",
 ]

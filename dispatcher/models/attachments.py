@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import mimetypes
+import os
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
+from dispatcher.inputs import InputFile, open_regular
 from dispatcher.models.base import Model
 
 # The standard library's table differs between machines (it reads the system's) and lacks these.
@@ -39,16 +40,18 @@ class Upload(Model):
 
     @classmethod
     def from_path(cls, path: Path) -> Upload:
-        """Describe a local file; reads it once, in pieces. Raises OSError."""
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            size = stream.tell()
+        """Describe a local file; reads it once, in pieces. Raises OSError.
+
+        `open()` raises OSError, too, once it is another file than the one that was read.
+        """
+        with open_regular(path) as stream:
+            file = InputFile.read(os.path.realpath(path), stream)
         return cls(
             filename=path.name,
-            size=size,
-            sha256=digest,
+            size=file.state.size,
+            sha256=file.sha256,
             mime_type=_mime_type(path),
-            open=lambda: path.open("rb"),
+            open=file.open,
         )
 
     @property

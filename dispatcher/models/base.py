@@ -39,6 +39,26 @@ class Model(BaseModel):
         _set(made, "__pydantic_private__", None)
         return made
 
+    def detached(self) -> Self:
+        """A copy of one's own: nothing that is done to either shows in the other."""
+        made = type(self).__new__(type(self))
+        _set(made, "__dict__", detached(vars(self)))
+        _set(made, "__pydantic_fields_set__", set(self.model_fields_set))
+        _set(made, "__pydantic_extra__", None)
+        _set(made, "__pydantic_private__", None)
+        return made
+
+
+def detached(value: Any) -> Any:
+    """A copy of what a manifest, a row or a model holds; what cannot be changed is the same."""
+    if isinstance(value, Model):
+        return value.detached()
+    if isinstance(value, dict):
+        return {key: detached(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [detached(item) for item in value]
+    return value
+
 
 @cache
 def _defaults(model: type[Model]) -> tuple[dict[str, Any], list[tuple[str, Any]]]:

@@ -18,6 +18,8 @@ from starlette.types import ASGIApp
 
 from dispatcher.bubbles.bubble import SHOWN
 from dispatcher.bubbles.pages import HARMLESS, SAFE, STATIC, TEMPLATES, templates
+from dispatcher.errors import Refused
+from dispatcher.http.files import opened
 from dispatcher.planning import Planner
 from dispatcher.preview.look import found, wanted_of
 from dispatcher.preview.reading import Reading, read, shown
@@ -81,8 +83,11 @@ class Preview:
         known = any(upload.mime_type in types for types in SHOWN.values())
         headers = {**HARMLESS, "Content-Disposition": "attachment"}
         kind = upload.mime_type if known else "application/octet-stream"
-        with upload.open() as stream:
-            return Response(stream.read(), headers=headers, media_type=kind)
+        try:
+            with opened(upload) as stream:
+                return Response(stream.read(), headers=headers, media_type=kind)
+        except Refused:  # it is not the one that was planned: the page is about to be made anew
+            return Response(status_code=404)
 
     def _refresh(self) -> None:
         version = snapshot(self.places)

@@ -7,7 +7,6 @@ every failure and every answer has an owner.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,7 +16,7 @@ import pluggy
 from dispatcher import hookspecs
 from dispatcher.errors import ConfigError, PluginError
 from dispatcher.hookspecs import Engine, Transport
-from dispatcher.models import Attachment, Message, Outcome, Payload, Problem, encode
+from dispatcher.models import Attachment, Message, Outcome, Problem, decode
 from dispatcher.registry import answers
 from dispatcher.registry.checks import missing
 from dispatcher.registry.clock import Clock
@@ -30,6 +29,7 @@ from dispatcher.registry.loading import (
     disabled_names,
     find_candidates,
 )
+from dispatcher.registry.recipient import RECIPIENT_FIELDS, changed_field, recipient_of
 from dispatcher.registry.witness import Change, Witness
 
 if TYPE_CHECKING:
@@ -38,6 +38,14 @@ if TYPE_CHECKING:
 __all__ = ["Change", "Clock", "PluginInfo", "Registry", "Witness", "build_registry"]
 
 Answer = TypeVar("Answer")
+
+
+class RecipientChanged(PluginError):
+    """A plugin has a payload go to somebody else. The text is a problem of the message."""
+
+    def __init__(self, plugin: PluginInfo, place: str) -> None:
+        sentence = f'"{place}" of the payload was changed, but "to" alone says who gets it'
+        super().__init__(f"{sentence} ({plugin.name})")
 
 
 class Registry:
@@ -107,18 +115,25 @@ class Registry:
                     self.witness.objected(message.key, each.plugin, problem)
         return problems
 
-    def transform_payload(self, payload: Payload, message: Message) -> None:
-        """Let every plugin change the payload in place; what it leaves must be JSON."""
+    def transform_payload(
+        self, built: bytes, message: Message, fields: Collection[str] = RECIPIENT_FIELDS
+    ) -> bytes:
+        """What every plugin, one after the other, makes of a payload; both are sealed.
 
-        def read(answer: object) -> None:
-            answers.no_answer(answer)
-            encode(payload)
-
-        for each in self._implementations("dispatcher_transform_payload"):
-            before = deepcopy(payload) if self.witness else payload
-            each.answer(read, {"payload": payload, "message": message})
+        `fields`: the names of what says to whom it goes. Raises `RecipientChanged`.
+        """
+        implementations = self._implementations("dispatcher_transform_payload")
+        recipient = recipient_of(decode(built), fields) if implementations else {}
+        sealed = built
+        for each in implementations:
+            before, sealed = sealed, _transformed(each, sealed, message)
+            payload = decode(sealed)
+            place = changed_field(recipient, recipient_of(payload, fields))
+            if place is not None:
+                raise RecipientChanged(each.plugin, place)
             if self.witness:
-                self.witness.transformed(message.key, each.plugin, before, payload)
+                self.witness.transformed(message.key, each.plugin, decode(before), payload)
+        return sealed
 
     def message_finished(self, message: Message, outcome: Outcome) -> list[PluginError]:
         """Tell every plugin how a message ended; their failures come back, none is raised."""
@@ -222,6 +237,17 @@ def build_registry(
     fates = [admit(each, manager, found, disabled, settings, clocks) for each in reversed(found)]
     causes = [cause for _, cause in fates if cause]
     return Registry(manager, [info for info, _ in reversed(fates)], causes, clocks)
+
+
+def _transformed(each: Implementation, sealed: bytes, message: Message) -> bytes:
+    """What one plugin makes of a payload: its bytes, before anybody else can have a hand in it."""
+    payload = decode(sealed)
+
+    def read(answer: object) -> bytes:
+        answers.no_answer(answer)
+        return answers.sealed(payload)
+
+    return each.answer(read, {"payload": payload, "message": message})
 
 
 def _choose(kind: str, name: str, offers: dict[str, Answer]) -> Answer:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from dispatcher.errors import PluginError
 from dispatcher.hookspecs import Engine, Transport
-from dispatcher.models import Attachment, Payload, Problem
+from dispatcher.models import Attachment, Link, MediaId, Payload, Problem, Upload, seal
 
 Read: TypeAlias = Callable[[object], Any]
 
@@ -20,9 +20,12 @@ _brief.maxother = _brief.maxstring = 100
 
 def attachment_answer(answer: object) -> Attachment | None:
     """What `dispatcher_resolve_source` may answer."""
-    if answer is not None and not isinstance(answer, Attachment):
-        raise _unexpected(answer, "an Upload, a Link, a MediaId or None")
-    return answer
+    if answer is None:
+        return None
+    for kind in (Upload, Link, MediaId):
+        if isinstance(answer, kind):
+            return kind(**{name: getattr(answer, name) for name in kind.model_fields})
+    raise _unexpected(answer, "an Upload, a Link, a MediaId or None")
 
 
 def no_answer(answer: object) -> None:
@@ -38,7 +41,7 @@ def problem_answer(answer: object) -> list[Problem]:
     for problem in problems:
         if not isinstance(problem, Problem):
             raise _unexpected(problem, expected)
-    return problems
+    return [problem.detached() for problem in problems]
 
 
 def check_answer(answer: object) -> list[Problem]:
@@ -48,11 +51,19 @@ def check_answer(answer: object) -> list[Problem]:
     return problem_answer(answer)
 
 
-def payload_answer(answer: object) -> Payload:
-    """What a transport's `build` may answer."""
+def payload_answer(answer: object) -> bytes:
+    """What a transport's `build` may answer: a table, which is sealed."""
     if not isinstance(answer, dict):
         raise _unexpected(answer, "the JSON body as a dict")
-    return answer
+    return sealed(answer)
+
+
+def sealed(payload: Payload) -> bytes:
+    """The bytes of a payload that somebody has built or changed."""
+    try:
+        return seal(payload)
+    except ValueError as error:
+        raise PluginError(f"the payload is not JSON: {error}") from error
 
 
 def transport_answer(answer: object) -> list[type[Transport]]:
@@ -67,6 +78,7 @@ def transport_answer(answer: object) -> list[type[Transport]]:
         if not later and not inspect.isclass(getattr(transport, "Settings", None)):
             raise PluginError(f"{transport.__name__} has no class Settings")
         _require_methods(transport, Transport, ("build", "check", "upload", "send"))
+        _require_names(transport, "recipient_fields")
     return transports
 
 
@@ -110,6 +122,14 @@ def _require_name(offer: object) -> None:
     name = getattr(offer, "name", None)
     if not isinstance(name, str) or not name:
         raise PluginError(f'{_brief.repr(offer)} has no name; set its "name" to a text')
+
+
+def _require_names(transport: type[object], attribute: str) -> None:
+    """Fail if an optional attribute is there, and no collection of texts."""
+    names = getattr(transport, attribute, ())
+    right = isinstance(names, (tuple, list, frozenset, set))
+    if not right or not all(isinstance(name, str) for name in names):
+        raise PluginError(f'{attribute} of {transport.__name__} must be names, like ("to",)')
 
 
 def _require_methods(offer: object, interface: type, methods: tuple[str, ...]) -> None:

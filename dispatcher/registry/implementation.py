@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from copy import deepcopy
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 from dispatcher.errors import PluginError, SourceError, pass_on_interruption
-from dispatcher.models import Message
+from dispatcher.models import Message, Model
 from dispatcher.registry.checks import describe
 from dispatcher.registry.clock import Clock
 from dispatcher.registry.loading import PluginInfo
 
 Answer = TypeVar("Answer")
-
-_NOTHING = nullcontext()
 
 
 class Implementation(NamedTuple):
@@ -28,10 +24,16 @@ class Implementation(NamedTuple):
     clock: Clock
 
     def answer(self, read: Callable[[object], Answer], arguments: Mapping[str, object]) -> Answer:
-        """What it answers, read; whatever it raises is blamed on its plugin."""
+        """What it answers, read; whatever it raises is blamed on its plugin.
+
+        A third party gets copies of its own of all models.
+        """
+        given = [self._own(arguments[name]) for name in self.needed]
         try:
-            with self.clock, _untouched(self.plugin, arguments):
-                return read(self.function(*[arguments[name] for name in self.needed]))
+            with self.clock:
+                answer = read(self.function(*given))
+                _require_unchanged(given, arguments)
+                return answer
         except BaseException as error:
             pass_on_interruption(error)
             if isinstance(error, SourceError) and self.hook == "dispatcher_resolve_source":
@@ -39,20 +41,15 @@ class Implementation(NamedTuple):
             cause = describe(error)
             raise PluginError(f"{self.plugin} failed in {self.hook}: {cause}") from error
 
+    def _own(self, argument: object) -> object:
+        if self.plugin.builtin or not isinstance(argument, Model):
+            return argument
+        return argument.detached()
 
-def _untouched(plugin: PluginInfo, arguments: Mapping[str, object]) -> AbstractContextManager[None]:
-    """Around a call: a message's variables, the one thing in it that can be changed, are not."""
+
+def _require_unchanged(given: Iterable[object], arguments: Mapping[str, object]) -> None:
+    """Tell a plugin that changes a message, which changes nothing: it takes it for a way."""
     message = arguments.get("message")
-    if plugin.builtin or not isinstance(message, Message) or not message.vars:
-        return _NOTHING
-    return _unchanged(message.vars)
-
-
-@contextmanager
-def _unchanged(variables: dict[str, Any]) -> Iterator[None]:
-    before = deepcopy(variables)
-    yield
-    if variables != before:
-        variables.clear()
-        variables.update(before)
-        raise PluginError("it changed message.vars; messages are not to be changed")
+    for each in given:
+        if isinstance(each, Message) and each != message:
+            raise PluginError("it changed the message; messages are not to be changed")

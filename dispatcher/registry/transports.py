@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeAlias
 
 from dispatcher.errors import PluginError, pass_on_interruption
 from dispatcher.hookspecs import Transport
-from dispatcher.models import Attachment, Link, Message, Payload, Problem, encode
+from dispatcher.models import Attachment, Message, Problem, decode
+from dispatcher.models.base import detached
 from dispatcher.registry import answers
 from dispatcher.registry.checks import describe
 from dispatcher.registry.clock import Clock
+from dispatcher.registry.recipient import RECIPIENT_FIELDS
 
 # The names of a transport and of its method → the clock for it.
 GetClock: TypeAlias = Callable[[str, str], Clock]
@@ -19,32 +20,33 @@ GetClock: TypeAlias = Callable[[str, str], Clock]
 
 class TransportCalls:
     """`build` and `check` of one transport. Whatever it raises, or wrongly answers, is a
-    `PluginError` with its name."""
+    `PluginError` with its name.
+
+    `recipient_fields`: the names of what says to whom its payloads go.
+    """
 
     def __init__(self, transport: Transport, clock: GetClock) -> None:
         self._transport, self._name = transport, transport.name
         self._clocks = {method: clock(self._name, method) for method in ("build", "check")}
+        self._builtin = self._clocks["build"].plugin.builtin
+        self.recipient_fields: Collection[str] = frozenset(
+            getattr(transport, "recipient_fields", RECIPIENT_FIELDS)
+        )
 
-    def build(self, message: Message, attachment: Attachment | None) -> Payload:
-        """The JSON body for a message."""
-        payload: Payload = self._ask("build", answers.payload_answer, message, attachment)
-        return payload
+    def build(self, message: Message, attachment: Attachment | None) -> bytes:
+        """The JSON body for a message, sealed."""
+        if not self._builtin:
+            message, attachment = detached(message), detached(attachment)
+        built: bytes = self._ask("build", answers.payload_answer, message, attachment)
+        return built
 
-    def check(self, payload: Payload, attachment: Attachment | None) -> list[Problem]:
+    def check(self, sealed: bytes, attachment: Attachment | None) -> list[Problem]:
         """What the gateway would not take."""
+        if not self._builtin:
+            attachment = detached(attachment)
+        payload = decode(sealed)
         problems: list[Problem] = self._ask("check", answers.check_answer, payload, attachment)
         return problems
-
-    def digest(self, payload: Payload, attachment: Attachment | None) -> str:
-        """What tells a payload from every other one; of a file, its content counts."""
-        try:
-            content = encode(payload)
-        except (TypeError, ValueError) as error:
-            cause = f"{type(error).__name__}: {error}"
-            raise PluginError(f'the payload for "{self._name}" is not JSON: {cause}') from error
-        if isinstance(attachment, Link) and attachment.identity is not None:
-            content = content.replace(attachment.url.encode(), attachment.identity.encode())
-        return hashlib.sha256(content).hexdigest()
 
     def _ask(self, method: str, read: answers.Read, *arguments: object) -> Any:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from copy import deepcopy
 from typing import NamedTuple
 
 from dispatcher.models import Attachment, Payload, Problem
@@ -44,4 +43,4 @@ class Witness:
     def transformed(self, key: str, plugin: PluginInfo, before: Payload, after: Payload) -> None:
         """A plugin was given a payload, and left it as it is `after`."""
         if before != after:
-            self.changes[key].append(Change(plugin, before, deepcopy(after)))
+            self.changes[key].append(Change(plugin, before, after))

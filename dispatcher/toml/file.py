@@ -15,6 +15,7 @@ from typing import Any
 import tomli
 
 from dispatcher.errors import ManifestError
+from dispatcher.inputs import Inputs
 from dispatcher.models import LocatedProblem, Problem
 from dispatcher.toml import explain
 
@@ -101,9 +102,9 @@ def located(
     )
 
 
-def read_toml(path: Path) -> TomlFile:
+def read_toml(path: Path, inputs: Inputs | None = None) -> TomlFile:
     """Read a TOML 1.1 file. Raises ManifestError with the problem that keeps it from being read."""
-    text = read_text(path)
+    text = read_text(path, inputs=inputs)
     try:
         data = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
@@ -120,8 +121,11 @@ def read_toml(path: Path) -> TomlFile:
     return file
 
 
-def read_text(path: Path, what: str = "the file") -> str:
-    """A regular file of UTF-8 text without byte order mark. Raises ManifestError."""
+def read_text(path: Path, what: str = "the file", inputs: Inputs | None = None) -> str:
+    """A regular file of UTF-8 text without byte order mark. Raises ManifestError.
+
+    `inputs`: remembers the file, or knows it again. Raises InputChanged then.
+    """
     try:
         info = path.stat()
         if not stat.S_ISREG(info.st_mode):
@@ -129,7 +133,8 @@ def read_text(path: Path, what: str = "the file") -> str:
         if info.st_size > MAX_BYTES:
             size = MAX_BYTES // 1_000_000
             raise ManifestError([located(path, f"{what} is larger than {size} MB")])
-        content = path.read_bytes()
+        with (inputs or Inputs()).open(path) as stream:
+            content = stream.read()
     except (OSError, ValueError) as error:
         raise ManifestError([located(path, f"cannot read {what}: {reason(error)}")]) from None
     return _decode(path, content)

@@ -1,0 +1,176 @@
+"""The files that messages are made of: remembered when they are checked, known again later.
+
+A file that is another one by then, or holds anything else, ends a run before the next message.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+import threading
+from collections.abc import Callable
+from io import BufferedReader
+from pathlib import Path
+from time import monotonic
+from types import MethodType
+from typing import NamedTuple, Self
+
+from dispatcher.errors import InputChanged
+
+_ANOTHER = "it is another file than the one that was checked"
+# Files to upload of which a sweep takes care; each of them is looked at once more when it is sent.
+_MOST_MEDIA = 4096
+# A sweep that takes longer (seconds) is not made for every message: it may take 5 % of the time.
+_QUICK, _SHARE = 0.001, 0.05
+
+
+class FileState(NamedTuple):
+    """What tells a file from another one without reading it.
+
+    `ctime_ns`: the system sets it at every change. It moves also where nothing was changed (a
+    hard link, other permissions), so that only the content can tell what it means.
+    """
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+    @classmethod
+    def of(cls, info: os.stat_result) -> Self:
+        """From what the system says of a file."""
+        return cls(info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
+
+
+class InputFile(NamedTuple):
+    """A file as it was when it was checked."""
+
+    path: str
+    state: FileState
+    sha256: str
+
+    @classmethod
+    def read(cls, path: str, stream: BufferedReader) -> Self:
+        """Describe an open file, and go back to its beginning. Raises OSError."""
+        state = FileState.of(os.fstat(stream.fileno()))
+        found = cls(path, state, _sha256(stream))
+        if FileState.of(os.fstat(stream.fileno())) != state:
+            raise OSError(errno.EBUSY, "it is being written")
+        return found
+
+    @classmethod
+    def behind(cls, function: Callable[[], object]) -> Self | None:
+        """The file that this function opens; None: it is no file's `open`."""
+        owner = function.__self__ if isinstance(function, MethodType) else None
+        return owner if isinstance(owner, cls) else None
+
+    def open(self) -> BufferedReader:
+        """The file's bytes. Raises OSError if it is not this file, before any byte is given."""
+        stream = open_regular(self.path, follow=False)
+        try:
+            if not self.is_same(stream):
+                raise OSError(errno.ESTALE, _ANOTHER)
+        except BaseException:
+            stream.close()
+            raise
+        return stream
+
+    def is_same(self, stream: BufferedReader) -> bool:
+        """Whether an open file is this one; its content is read only where there is doubt."""
+        now = FileState.of(os.fstat(stream.fileno()))
+        if now[:-1] != self.state[:-1]:
+            return False
+        return now == self.state or _sha256(stream) == self.sha256
+
+    def is_unchanged(self, *, thorough: bool = False) -> bool:
+        """Whether the file lies there as it was; `thorough`: its content is read in any case."""
+        try:
+            if not thorough and FileState.of(os.stat(self.path)) == self.state:
+                return True
+            with open_regular(self.path) as stream:
+                same = self.is_same(stream)
+                return same and not (thorough and _sha256(stream) != self.sha256)
+        except OSError:
+            return False
+
+
+class Inputs:
+    """The files that one plan is made of. May be used by several threads."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, InputFile] = {}
+        self._media: dict[str, InputFile] = {}
+        self._lock = threading.Lock()
+        self._not_before = 0.0
+
+    def open(self, path: Path) -> BufferedReader:
+        """Open a file to read it: the first time it is remembered, later it must be the same.
+
+        Raises OSError, and InputChanged.
+        """
+        stream = open_regular(path)
+        try:
+            known = self._files.get(str(path))
+            if known is None:
+                self._remember(InputFile.read(str(path), stream))
+            elif not known.is_same(stream):
+                raise changed(str(path))
+        except BaseException:
+            stream.close()
+            raise
+        return stream
+
+    def note_media(self, file: InputFile) -> None:
+        """Remember a file that is to be uploaded, and was read for that."""
+        with self._lock:
+            if len(self._media) < _MOST_MEDIA:
+                self._media.setdefault(file.path, file)
+
+    def require_unchanged(self, *, thorough: bool = False) -> None:
+        """Raise InputChanged, which names the file, if one of them is not what was checked."""
+        with self._lock:
+            began = monotonic()
+            if began < self._not_before and not thorough:
+                return
+            for files in (self._files, self._media):
+                for file in files.values():
+                    if not file.is_unchanged(thorough=thorough):
+                        raise changed(file.path)
+            took = monotonic() - began
+            self._not_before = began + took / _SHARE if took > _QUICK else 0.0
+
+    def _remember(self, file: InputFile) -> None:
+        with self._lock:
+            self._files[file.path] = file
+
+
+def changed(path: str) -> InputChanged:
+    """The error for a file that is not as it was checked."""
+    return InputChanged(f"{path} has changed since it was checked; run again")
+
+
+def open_regular(path: Path | str, *, follow: bool = True) -> BufferedReader:
+    """Open a regular file to read it; nothing else is waited for. Raises OSError.
+
+    `follow`: also through a link.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
+    descriptor = os.open(path, flags)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def _sha256(stream: BufferedReader) -> str:
+    """The hash of a whole open file, which is at its beginning then."""
+    stream.seek(0)
+    digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    stream.seek(0)
+    return digest
