@@ -282,9 +282,10 @@ def _status(planned: PlannedMessage, record: Record) -> PlanStatus:
         return "sent" if record.digest == planned.digest else "changed"
     if record.status != "failed":
         return "unknown"
-    if record.sent_digest is None or record.digest == planned.digest:
-        return "retry"
-    return "sent" if record.sent_digest == planned.digest else "changed"
+    if record.sent_digest == planned.digest:
+        return "sent"
+    retried = record.sent_digest is None or record.digest == planned.digest
+    return "retry" if retried else "changed"
 
 
 def _unknown(

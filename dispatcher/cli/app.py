@@ -15,6 +15,7 @@ _COMMANDS = {
     "send": "Send what was not sent yet.",
     "history": "Show what the journal knows.",
     "settle": "Decide whether an unknown message was sent.",
+    "journal": "Copy the journal, and see whether a copy is whole.",
     "sandbox": "Run a local gateway to try things on.",
     "preview": "Show the plan as chat bubbles in the browser.",
     "schema": "Print the JSON Schema of manifests, for editors.",

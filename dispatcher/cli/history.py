@@ -17,6 +17,7 @@ from dispatcher.cli.session import (
     filter_options,
     journal_option,
     json_option,
+    print_warnings,
     session_options,
 )
 from dispatcher.journal import Event, HistoryRow, read_journal
@@ -48,6 +49,7 @@ def command(
     """Show the messages that were tried, the oldest change first."""
     found = 0
     with read_journal(session.journal_url(journal)) as opened, _writer(export, as_json) as write:
+        print_warnings(opened.warnings if opened else ())
         for row in opened.history(with_events=with_events, **filters) if opened else ():
             found += 1
             write(row)
@@ -128,4 +130,5 @@ def _status(row: HistoryRow | Event) -> str:
 
 
 def _detail(row: HistoryRow | Event) -> str:
-    return row.id or (f"{row.error.code}: {row.error.text}" if row.error else "")
+    error = f"{row.error.code}: {row.error.text}" if row.error else ""
+    return "  ".join(filter(None, [row.id, error]))

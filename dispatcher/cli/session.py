@@ -15,7 +15,7 @@ import click
 from dispatcher.builtin import builtins
 from dispatcher.cli.output import coloured, print_line, print_problems
 from dispatcher.cli.supervision import supervised
-from dispatcher.config import Config, load
+from dispatcher.config import Config, absolute_journal, load
 from dispatcher.errors import ConfigError, PluginError, pass_on_interruption
 from dispatcher.hookspecs import Transport
 from dispatcher.manifest import Options
@@ -35,9 +35,17 @@ paths_argument = click.argument(
 run_option = click.option(
     "--run", default="default", metavar="NAME", help="Name of the run; a daily job passes the date."
 )
+
+
+def _where_it_is_now(_: click.Context, __: click.Parameter, url: str | None) -> str | None:
+    """A relative URL means this folder, whatever folder a plugin goes to later."""
+    return absolute_journal(url, Path.cwd()) if url else url
+
+
 journal_option = click.option(
     "--journal",
     envvar="DISPATCHER_JOURNAL",
+    callback=_where_it_is_now,
     metavar="URL",
     help="Of the journal: sqlite:///PATH or postgresql://…",
 )
@@ -79,8 +87,7 @@ def session_options(function: Function) -> Function:
         with supervised() as clocks:
             session = Session(profile, transport, without, clocks, third_party=not no_plugins)
             for plugin in session.registry.plugins:
-                for warning in plugin.warnings:
-                    print_line(f"{coloured('warning')}: {plugin}: {warning}", err=True)
+                print_warnings(f"{plugin}: {warning}" for warning in plugin.warnings)
             return function(session=session, **rest)
 
     command.__doc__ = function.__doc__
@@ -149,7 +156,7 @@ class Session:
         return made
 
     def journal_url(self, flag: str | None) -> str:
-        """The journal that a flag (relative to the working directory) or the file names."""
+        """The journal that a flag or the file names."""
         return flag or self.config.journal
 
     @contextmanager
@@ -158,6 +165,7 @@ class Session:
         from dispatcher.journal import read_journal
 
         with read_journal(self.journal_url(flag)) as journal:
+            print_warnings(journal.warnings if journal else ())
             yield journal.lookup if journal else lambda keys: {}
 
     def planner(self, paths: Iterable[Path], run: str = "default") -> Planner:
@@ -169,6 +177,12 @@ class Session:
         options = Options(run=run, transport=self._default_transport, roots=self.config.roots)
         manifests = load_manifests(list(paths) or [self.config.manifests], options)
         return Planner(manifests, self.registry, self.transport)
+
+
+def print_warnings(warnings: Iterable[str]) -> None:
+    """What is doubtful, but stops nothing."""
+    for warning in warnings:
+        print_line(f"{coloured('warning')}: {warning}", err=True)
 
 
 def check_or_exit(planner: Planner, *, again: bool = False) -> None:

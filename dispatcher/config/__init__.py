@@ -23,9 +23,19 @@ if TYPE_CHECKING:
 
     from dispatcher.hookspecs import Transport
 
-__all__ = ["FILE_NAME", "Config", "Delivery", "Files", "Settings", "load", "seconds"]
+__all__ = [
+    "FILE_NAME",
+    "Config",
+    "Delivery",
+    "Files",
+    "Settings",
+    "absolute_journal",
+    "load",
+    "seconds",
+]
 
 FILE_NAME = "dispatcher.toml"
+_SQLITE = "sqlite:///"
 
 
 class Config:
@@ -64,9 +74,7 @@ class Config:
         """
         name = f"journal-{self._profile}.db" if self._profile else "journal.db"
         url = self.settings.journal or f"sqlite:///.dispatcher/{name}"
-        if not url.startswith("sqlite:///"):
-            return url
-        return f"sqlite:///{(self._folder / url.removeprefix('sqlite:///')).resolve()}"
+        return absolute_journal(url, self._folder)
 
     def transport_settings(self, transport: type[Transport], **overrides: Any) -> BaseSettings:
         """A transport's settings: overrides over environment over its table. Raises ConfigError."""
@@ -126,6 +134,20 @@ def _unread(name: str, installed: Mapping[str, bool]) -> str:
     readers = sorted(each for each in installed if installed[each])
     hint = explain.did_you_mean(name, readers) or ";"
     return f"no plugin named {quoted(name)}{hint} with settings: {', '.join(readers) or 'none'}"
+
+
+def absolute_journal(url: str, folder: Path) -> str:
+    """A journal's URL whose path, if it has one, does not depend on the working directory.
+
+    `folder`: to which it is relative. What is no path of a file is left to the journal to refuse.
+    """
+    path = url.removeprefix(_SQLITE)
+    if path == url or path.endswith("/") or not path.strip() or "\0" in path:
+        return url
+    try:
+        return f"{_SQLITE}{(folder / Path(path).expanduser()).resolve()}"
+    except RuntimeError:  # nobody's home folder
+        return url
 
 
 def load(start: Path, *, profile: str | None = None) -> Config:

@@ -9,6 +9,7 @@ from queue import Empty, Queue
 from typing import Any, NamedTuple
 
 from dispatcher.errors import JournalError
+from dispatcher.journal import LATE
 from dispatcher.models import Failure, Message, Outcome
 
 Finished = Callable[[Message, Outcome], None]
@@ -79,13 +80,16 @@ class Announcer:
             return None
 
     def _certain(self, news: News) -> Outcome:
-        """The outcome, once it is on disk; what the journal cannot keep is unknown."""
+        """The outcome, once it is on disk; what the journal cannot keep is unknown, and so is
+        what a receipt means beside a later attempt."""
         try:
-            if news.written is not None:
-                news.written.result()
+            kept = news.written is None or news.written.result()
         except JournalError as error:
             self._halt(str(error))
             if news.outcome.status != "failed":
                 failure = Failure(code="journal", text=str(error))
                 return news.outcome.model_copy(update={"status": "unknown", "error": failure})
+            return news.outcome
+        if kept is False and news.outcome.status == "sent":
+            return news.outcome.model_copy(update={"status": "unknown", "error": LATE})
         return news.outcome

@@ -144,7 +144,8 @@ class Courier:
         """Somebody else changed the row meanwhile."""
         key = task.message.key
         record = self._journal.lookup([key]).get(key)
-        sent = record is not None and record.status == "sent"
+        digest = task.planned.digest
+        sent = record is not None and (record.status == "sent" or record.sent_digest == digest)
         return task.left("skipped", TAKEN if sent else CLAIMED)
 
     def _failed(self, task: Task, transport: Transport, error: DeliveryError) -> Result | float:

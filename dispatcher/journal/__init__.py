@@ -14,7 +14,7 @@ import socket
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from dispatcher.errors import JournalError
 from dispatcher.journal import queries
 from dispatcher.journal.attempts import Claim, Ending
 from dispatcher.journal.backend import Backend, backend
-from dispatcher.journal.changes import Changes, forget_upload
+from dispatcher.journal.changes import LATE, Changes, forget_upload
 from dispatcher.journal.queries import Event, HistoryRow
 from dispatcher.journal.schema import SCHEMA_VERSION, migrate
 from dispatcher.journal.writer import Writer, blamed
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 __all__ = [
+    "LATE",
     "Claim",
     "Ending",
     "Event",
@@ -47,26 +48,36 @@ LEASE = 60.0
 
 
 class JournalReader:
-    """A journal, open for reading beside a run."""
+    """A journal, open for reading beside a run. `warnings`: what is doubtful about it."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        self.warnings = backend.warnings()
         self._engine = backend.connect(read_only=True)
 
     def lookup(self, keys: Sequence[str]) -> dict[str, Record]:
         """What is known of these keys."""
         with self._reading() as connection:
-            return queries.lookup(connection, keys)
+            found = queries.lookup(connection, keys)
+            self._backend.require_unchanged()
+            return found
 
     def history(self, *, with_events: bool = False, **filters: str | None) -> Iterator[HistoryRow]:
         """Messages in the order of their last change; filters by column, exact, None: any."""
         with self._reading() as connection:
-            yield from queries.history(connection, filters, with_events)
+            for row in queries.history(connection, filters, with_events):
+                self._backend.require_unchanged()
+                yield row
 
     def version(self) -> int:
         """The version of its tables; 0: there are none yet."""
         with self._reading() as connection:
             return self._backend.version(connection)
+
+    def show_as_current(self, version: int) -> None:
+        """Read tables of this older version as if they were of today's."""
+        with self._reading() as connection:
+            self._backend.show_as_current(connection, version)
 
     def close(self) -> None:
         """Release the connection."""
@@ -86,12 +97,16 @@ class Journal:
     """
 
     def __init__(self, backend: Backend, run: str, lease: float) -> None:
-        self._engine = backend.connect()
+        self._backend, self._engine = backend, backend.connect()
+        self._lost: list[tuple[Claim, Ending]] = []
         self._changes = Changes(backend, uuid.uuid4().hex, self._engine.dialect)
         self._lease = lease
         try:
             self._begin(backend, run)
+            backend.secure(self._engine)
         except BaseException:
+            if backend.exclusive:
+                self._end()
             self._engine.dispose()
             raise
         period = math.inf if backend.exclusive else lease / 4
@@ -122,9 +137,13 @@ class Journal:
     def conclude(self, claim: Claim, ending: Ending) -> Future[bool]:
         """Note how an attempt ended; False: somebody else has decided that meanwhile."""
         conclude = self._changes.conclude
-        return self._writer.submit(
+        written = self._writer.submit(
             lambda connection: conclude(connection, claim, ending), claim.key, patient=True
         )
+        written.add_done_callback(
+            lambda done: self._lost.append((claim, ending)) if done.exception() else None
+        )
+        return written
 
     def fail(
         self, message: Message, digest: str, known: Record | None, ending: Ending
@@ -180,9 +199,23 @@ class Journal:
         ).result()
 
     def close(self) -> None:
-        """Write what is still to be written, and release the connection."""
-        self._writer.submit(self._changes.leave)
+        """Write what is still to be written, and release the connection.
+
+        What could not be written when it came is tried once more: the database may be back.
+        """
         self._writer.close()
+        self._end()
+
+    def _end(self) -> None:
+        # One that failed may be broken for good; but that to a file is the last to know its log.
+        renew = self._lost and not self._backend.exclusive
+        engine = self._backend.connect() if renew else self._engine
+        with suppress(JournalError), blamed(self._backend.name), engine.begin() as connection:
+            for claim, ending in self._lost:
+                self._changes.conclude(connection, claim, ending)
+            self._changes.leave(connection)
+        self._backend.complete(engine)
+        engine.dispose()
         self._engine.dispose()
 
     def _begin(self, backend: Backend, run: str) -> None:
@@ -204,6 +237,8 @@ def open_journal(url: str, patience: float = 0.0, run: str = "default") -> Itera
     """
     database = backend(url)
     with database.prepared(run, patience):
+        if database.exclusive and database.exists():
+            _refuse_newer(database)
         journal = Journal(database, run, LEASE)
         try:
             yield journal
@@ -218,15 +253,17 @@ def read_journal(url: str) -> Iterator[JournalReader | None]:
     if not database.exists():
         yield None
         return
-    reader = JournalReader(database)
-    try:
+    with closing(JournalReader(database)) as reader:
         version = _known(reader.version(), database.name)
         if 0 < version < SCHEMA_VERSION:
-            with open_journal(url):  # it cannot be read as it is
-                pass
+            reader.show_as_current(version)
         yield reader if version else None
-    finally:
-        reader.close()
+
+
+def _refuse_newer(database: Backend) -> None:
+    """Asked before it is opened for writing: the log of a newer one is not to be touched."""
+    with closing(JournalReader(database)) as reader:
+        _known(reader.version(), database.name)
 
 
 def _prepare(connection: Connection, backend: Backend) -> None:

@@ -9,10 +9,14 @@ from dispatcher.models import Failure
 
 
 class Claim(NamedTuple):
-    """The right to make one attempt: the key, and which attempt over all runs it is."""
+    """The right to make one attempt: the key, and which attempt over all runs it is.
+
+    `digest`: of what is sent.
+    """
 
     key: str
     attempt: int
+    digest: str = ""
 
 
 class Ending(NamedTuple):
@@ -29,13 +33,13 @@ class Ending(NamedTuple):
     @property
     def columns(self) -> dict[str, str | None]:
         """The columns that a message and its event have in common."""
-        return {
-            "receipt": _storable(self.id),
-            "error_code": _storable(self.error.code) if self.error else None,
-            "error_text": _storable(self.error.text) if self.error else None,
-        }
+        code, text = (self.error.code, self.error.text) if self.error else (None, None)
+        columns = {"receipt": self.id, "error_code": code, "error_text": text}
+        return {name: value and storable(value) for name, value in columns.items()}
 
 
-def _storable(text: str | None) -> str | None:
-    """What every database can keep: one text that it cannot would spoil a commit of many."""
-    return text and text.encode(errors="replace").decode().replace("\0", "?")
+def storable(text: str) -> str:
+    """A text as every database can keep it: what it cannot is shown by its code."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.encode(errors="backslashreplace").decode().replace("\0", "\\0")

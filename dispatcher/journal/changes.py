@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
 
-from dispatcher.journal.attempts import Claim, Ending
+from dispatcher.journal.attempts import Claim, Ending, storable
 from dispatcher.journal.backend import Backend
-from dispatcher.journal.schema import messages, uploads, workers
+from dispatcher.journal.schema import events, messages, uploads, workers
 from dispatcher.models import Failure, MediaId, Message, Record
 
 if TYPE_CHECKING:
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ClauseElement
 
 _INTERRUPTED = Failure(code="interrupted", text="the run ended before the gateway's answer")
+LATE = Failure(
+    code="late",
+    text="the gateway's receipt came when a later attempt had begun: it may have arrived twice",
+)
 _IDENTITY = ("key", "run", "manifest", "message", "recipient", "transport")
 _NOTHING: dict[str, str | None] = {"receipt": None, "error_code": None, "error_text": None}
 _ENDING = ("status", "not_before", "changed_at", *_NOTHING)
@@ -47,25 +51,48 @@ class Changes:
             known_status=known.status if known else None,
             known_attempts=known.attempts if known else None,
         ).fetchall()
-        return Claim(message.key, rows[0][0]) if rows else None
+        return Claim(message.key, rows[0][0], digest) if rows else None
 
     def conclude(self, connection: Connection, claim: Claim, ending: Ending) -> bool:
         """Note how an attempt ended; False: somebody else has decided that meanwhile.
 
         An attempt that others had to call unknown, because this worker did not show for too long,
-        may still end well.
+        may still end well; and a receipt proves more than a person's word that it was not sent.
         """
         whose: dict[str, str | int] = {
-            "of_key": claim.key,
+            "of_key": storable(claim.key),
             "of_attempt": claim.attempt,
             "of_owner": self._owner,
+            "how": ending.status,
         }
-        return self._conclude(connection, **whose, **_ending(ending)).rowcount > 0
+        if self._conclude(connection, **whose, **_ending(ending)).rowcount > 0:
+            return True
+        return self._too_late(connection, claim, ending)
+
+    def _too_late(self, connection: Connection, claim: Claim, ending: Ending) -> bool:
+        """Whether the row says what an attempt's end says; a receipt beside a later attempt is kept
+        as an event, and what was sent counts as sent, whatever becomes of that attempt."""
+        key = storable(claim.key)
+        columns = (messages.c.status, messages.c.attempts, messages.c.owner)
+        row = connection.execute(sa.select(*columns).where(messages.c.key == key)).first()
+        if row and (row.attempts, row.owner) == (claim.attempt, self._owner):
+            return bool(row.status == ending.status)
+        if ending.status == "sent":
+            event = {**ending.columns, "error_code": LATE.code, "error_text": LATE.text}
+            connection.execute(
+                sa.insert(events).values(
+                    key=key, at=_now(), status="sent", attempt=claim.attempt, **event
+                )
+            )
+            connection.execute(
+                sa.update(messages).where(messages.c.key == key).values(sent_digest=claim.digest)
+            )
+        return False
 
     def decide(self, connection: Connection, claim: Claim, status: str, ending: Ending) -> bool:
         """Change a row that has this status and attempt, whoever's it is; False: it has not."""
         as_believed = (
-            messages.c.key == claim.key,
+            messages.c.key == storable(claim.key),
             messages.c.attempts == claim.attempt,
             messages.c.status == status,
         )
@@ -89,7 +116,12 @@ class Changes:
             connection.execute(sa.delete(workers))
         connection.execute(
             sa.insert(workers).values(
-                owner=self._owner, run=run, host=host, pid=pid, started_at=_now(), lease=0
+                owner=self._owner,
+                run=storable(run),
+                host=storable(host),
+                pid=pid,
+                started_at=_now(),
+                lease=0,
             )
         )
 
@@ -99,17 +131,20 @@ class Changes:
         connection.execute(mine.values(lease=self._backend.now() + seconds))
 
     def leave(self, connection: Connection) -> None:
-        """Be a worker no more."""
-        connection.execute(sa.delete(workers).where(workers.c.owner == self._owner))
+        """Be a worker no more; where only one can be, there is none then."""
+        mine = () if self._backend.exclusive else (workers.c.owner == self._owner,)
+        connection.execute(sa.delete(workers).where(*mine))
 
     def remember_upload(
         self, connection: Connection, account: str, sha256: str, media: MediaId
     ) -> None:
         """Keep the id of an uploaded content; without an expiry it is not worth keeping."""
-        if media.expires_at is None:
+        if media.expires_at is None or storable(media.id) != media.id:
             return
         row = {"media_id": media.id, "expires_at": media.expires_at.isoformat()}
-        upsert = self._backend.insert(uploads).values(account=account, sha256=sha256, **row)
+        upsert = self._backend.insert(uploads).values(
+            account=storable(account), sha256=sha256, **row
+        )
         connection.execute(
             upsert.on_conflict_do_update(index_elements=["account", "sha256"], set_=row)
         )
@@ -117,7 +152,7 @@ class Changes:
 
 def forget_upload(connection: Connection, account: str, sha256: str) -> None:
     """Have this content uploaded again when it is needed next."""
-    chosen = (uploads.c.account == account, uploads.c.sha256 == sha256)
+    chosen = (uploads.c.account == storable(account), uploads.c.sha256 == sha256)
     connection.execute(sa.delete(uploads).where(*chosen))
 
 
@@ -162,6 +197,12 @@ def _claim(insert: Callable[..., Any]) -> ClauseElement:
         messages.c.status == sa.bindparam("known_status", type_=sa.Text),
         messages.c.attempts == sa.bindparam("known_attempts", type_=sa.Integer),
         messages.c.status != sa.literal_column("'sending'"),
+        # Its receipt came after a later attempt had begun, which failed.
+        sa.or_(
+            messages.c.status != sa.literal_column("'failed'"),
+            messages.c.sent_digest.is_(None),
+            messages.c.sent_digest != sa.bindparam("digest", type_=sa.Text),
+        ),
     )
     statement: ClauseElement = (
         insert(messages)
@@ -182,14 +223,19 @@ def _claim(insert: Callable[..., Any]) -> ClauseElement:
 
 
 def _conclude() -> ClauseElement:
-    open_ = [messages.c.status == sa.literal_column(f"'{each}'") for each in ("sending", "unknown")]
+    """Of what is under way or unknown, every end is noted; a receipt is also where a person or the
+    gateway decided that it was not sent, or a person that it was."""
+    status, receipt = messages.c.status, messages.c.receipt
+    open_ = [status == sa.literal_column(f"'{each}'") for each in ("sending", "unknown")]
+    failed, sent = (status == sa.literal_column(f"'{each}'") for each in ("failed", "sent"))
+    came = sa.bindparam("how", type_=sa.Text) == sa.literal_column("'sent'")
     return (
         sa.update(messages)
         .where(
             messages.c.key == sa.bindparam("of_key", type_=sa.Text),
             messages.c.attempts == sa.bindparam("of_attempt", type_=sa.Integer),
             messages.c.owner == sa.bindparam("of_owner", type_=sa.Text),
-            sa.or_(*open_),
+            sa.or_(*open_, sa.and_(came, sa.or_(failed, sa.and_(sent, receipt.is_(None))))),
         )
         .values(_parameters(*_ENDING))
     )
@@ -198,7 +244,7 @@ def _conclude() -> ClauseElement:
 def _identity(message: Message) -> dict[str, str]:
     run = message.key.partition("/")[0]
     values = (message.key, run, message.manifest, message.id, message.to, message.transport)
-    return dict(zip(_IDENTITY, values, strict=True))
+    return dict(zip(_IDENTITY, map(storable, values), strict=True))
 
 
 def _ending(ending: Ending) -> dict[str, str | None]:

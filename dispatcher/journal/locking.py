@@ -18,11 +18,14 @@ _POLL_SECONDS = 0.1
 
 
 @contextmanager
-def locked(journal: Path, run: str, patience: float = 0.0) -> Iterator[None]:
-    """Hold the lock beside a journal. JournalLocked names its holder, after `patience` seconds."""
+def locked(journal: Path, run: str, patience: float = 0.0, mode: int = 0o600) -> Iterator[None]:
+    """Hold the lock beside a journal, made with this mode if it is not there.
+
+    JournalLocked names its holder, after `patience` seconds.
+    """
     path, deadline = journal.with_name(f"{journal.name}.lock"), time.monotonic() + patience
     while True:
-        with _opened(path) as descriptor:
+        with _opened(path, mode) as descriptor:
             _acquire(descriptor, deadline)
             if lies_at(path, os.fstat(descriptor)):
                 with _blamed(path):
@@ -33,9 +36,13 @@ def locked(journal: Path, run: str, patience: float = 0.0) -> Iterator[None]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[int]:
+def _opened(path: Path, mode: int) -> Iterator[int]:
     with _blamed(path):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            os.fchmod(descriptor, mode)
+        except FileExistsError:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         yield descriptor
     finally:

@@ -10,9 +10,10 @@ import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal w
 from sqlalchemy.dialects.postgresql import insert  # noqa: TID253
 
 from dispatcher.errors import JournalError
+from dispatcher.journal.schema import show_as_current
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import URL, Connection, Engine
+    from sqlalchemy.engine import URL, Connection, Dialect, Engine
     from sqlalchemy.sql.elements import ColumnElement
 
 # The tables have a schema of their own, so that they can live in any database.
@@ -51,11 +52,25 @@ class PostgresBackend:
 
     def connect(self, *, read_only: bool = False) -> Engine:
         """One connection, durable with every commit, for one thread at a time."""
+        query = {**_PATIENCE, **self._url.query, "client_encoding": "utf8"}
         engine = sa.create_engine(
-            self._url.set(query={**_PATIENCE, **self._url.query}),
+            self._url.set(query=query),
             poolclass=sa.pool.StaticPool,
             isolation_level="READ COMMITTED",  # a stricter one fails claims
         )
+
+        @sa.event.listens_for(engine, "do_connect")
+        def connect(dialect: Dialect, _: Any, given: Any, options: Any) -> Any:
+            connection: Any = dialect.connect(*given, **options)
+            # Before anything is asked: with some encodings not even that works.
+            encoding = connection.info.parameter_status("server_encoding")
+            if encoding != "UTF8":
+                connection.close()
+                raise JournalError(
+                    f"the database of the journal {self.name} keeps texts as {encoding}, which "
+                    "cannot hold all; make one with UTF8: createdb -T template0 -E UTF8 NAME"
+                )
+            return connection
 
         @sa.event.listens_for(engine, "connect")
         def configure(connection: Any, _: Any) -> None:
@@ -65,6 +80,16 @@ class PostgresBackend:
             connection.read_only = read_only
 
         return engine
+
+    def warnings(self) -> list[str]:
+        """What is in a database is whole."""
+        return []
+
+    def secure(self, engine: Engine) -> None:
+        """Whose attempt is whose is in the database with every commit."""
+
+    def complete(self, engine: Engine) -> None:
+        """It is."""
 
     def make_room(self, connection: Connection) -> None:
         """Have a place for tables; until the transaction ends, nobody else makes any."""
@@ -79,6 +104,15 @@ class PostgresBackend:
         version: int = connection.exec_driver_sql("SELECT number FROM version").scalar_one()
         return version
 
+    def show_as_current(self, connection: Connection, version: int) -> None:
+        """Let a reader's connection see older tables as if they were of this version."""
+        driver: Any = connection.connection.driver_connection
+        connection.rollback()
+        driver.read_only = False  # views of its own are changes, too
+        show_as_current(connection, version, _SCHEMA)
+        connection.commit()
+        driver.read_only = True
+
     def set_version(self, connection: Connection, version: int) -> None:
         """Note the version of the tables that were just made."""
         connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS version (number integer NOT NULL)")
@@ -87,6 +121,9 @@ class PostgresBackend:
 
     def require_in_place(self) -> None:
         """A table that is gone says so itself."""
+
+    def require_unchanged(self) -> None:
+        """Every statement sees the database at one moment."""
 
     def now(self) -> ColumnElement[float]:
         """Seconds since 1970, by the database's clock: it is the same for all machines."""

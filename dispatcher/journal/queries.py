@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
 
+from dispatcher.journal.attempts import storable
 from dispatcher.journal.schema import events, messages, uploads
 from dispatcher.models import Failure, MediaId, Record
 
@@ -65,9 +66,11 @@ _RECORD = sa.select(
 def lookup(connection: Connection, keys: Sequence[str]) -> dict[str, Record]:
     """What is known of these keys."""
     found: dict[str, Record] = {}
-    for start in range(0, len(keys), _KEYS_AT_ONCE):
-        for row in connection.execute(_RECORD, {"keys": keys[start : start + _KEYS_AT_ONCE]}):
-            found[row.key] = Record(
+    kept = {storable(key): key for key in keys}
+    names = list(kept)
+    for start in range(0, len(names), _KEYS_AT_ONCE):
+        for row in connection.execute(_RECORD, {"keys": names[start : start + _KEYS_AT_ONCE]}):
+            found[kept[row.key]] = Record(
                 digest=row.digest,
                 status=row.status,
                 id=row.receipt,
@@ -86,7 +89,7 @@ def history(
     query = sa.select(messages).order_by(messages.c.changed_at, messages.c.key)
     for column, value in filters.items():
         if value is not None:
-            query = query.where(messages.c[column] == value)
+            query = query.where(messages.c[column] == storable(value))
     for row in connection.execute(query.execution_options(yield_per=_KEYS_AT_ONCE)):
         yield HistoryRow(
             row.key,
@@ -107,7 +110,9 @@ def history(
 
 def began_at(connection: Connection, key: str) -> datetime | None:
     """When the last attempt to send this message began."""
-    attempts = sa.select(events.c.at).where(events.c.key == key, events.c.status == "sending")
+    attempts = sa.select(events.c.at).where(
+        events.c.key == storable(key), events.c.status == "sending"
+    )
     # Not by time: the clock may have been set back.
     last = attempts.order_by(events.c.id.desc()).limit(1)
     return _time(connection.execute(last).scalar())
@@ -116,7 +121,7 @@ def began_at(connection: Connection, key: str) -> datetime | None:
 def media_id(connection: Connection, account: str, sha256: str) -> MediaId | None:
     """The gateway's id of this content, if it was uploaded before; it may have expired."""
     query = sa.select(uploads.c.media_id, uploads.c.expires_at).where(
-        uploads.c.account == account, uploads.c.sha256 == sha256
+        uploads.c.account == storable(account), uploads.c.sha256 == sha256
     )
     row = connection.execute(query).first()
     return MediaId(id=row.media_id, expires_at=_time(row.expires_at)) if row else None

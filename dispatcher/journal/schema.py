@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
+
+from dispatcher.errors import JournalError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -102,6 +105,39 @@ _TRIGGERS = {
         "FOR EACH ROW EXECUTE FUNCTION note_event()",
     ),
 }
+
+
+# What each version added to the tables, for readers of an older one.
+_ADDED = {
+    "messages": {"not_before": 2, "owner": 2, "sent_digest": 4},
+    "events": {"attempt": 2},
+}
+
+
+def version_by_columns(columns: Collection[str]) -> int:
+    """The version of a table `messages` with these columns, or of one that is like it."""
+    if not columns:
+        return 0
+    if not {"key", "digest", "status"} <= set(columns):
+        raise JournalError('this is no journal: its table "messages" is somebody else\'s')
+    if "sent_digest" in columns:
+        return 4
+    return 3 if "owner" in columns else 1
+
+
+def show_as_current(connection: Connection, version: int, schema: str) -> None:
+    """Have this connection see the tables of an older version as if they were of this one.
+
+    Nothing is written: the views are the connection's own. `schema`: where the tables are.
+    """
+    for table, added in _ADDED.items():
+        missing = [name for name, since in added.items() if version < since]
+        kinds = {name: metadata.tables[table].c[name].type for name in missing}
+        columns = "".join(f", CAST(NULL AS {kinds[name]}) AS {name}" for name in missing)
+        if missing:
+            connection.exec_driver_sql(
+                f"CREATE TEMPORARY VIEW {table} AS SELECT *{columns} FROM {schema}.{table}"
+            )
 
 
 def migrate(connection: Connection, version: int) -> None:

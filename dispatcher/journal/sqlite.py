@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
 from sqlalchemy.dialects.sqlite import insert  # noqa: TID253
 
 from dispatcher.errors import JournalError
-from dispatcher.journal.locking import lies_at, locked
+from dispatcher.journal.files import JournalFiles, unescaped
+from dispatcher.journal.locking import locked
+from dispatcher.journal.schema import show_as_current, version_by_columns
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
@@ -35,28 +39,44 @@ class SqliteBackend:
     insert = staticmethod(insert)
 
     def __init__(self, url: str) -> None:
-        given = Path(url.removeprefix(PREFIX))
-        if not given.name:
-            raise JournalError(f'the journal "{url}" names no file: "{PREFIX}PATH"')
+        given = _path(url)
         # Whatever links lead to a file: it is one journal, with one lock.
         self.name, self.path = str(given), Path(os.path.realpath(given))
+        self.files = JournalFiles(self.path)
+        self._read: os.stat_result | None = None
 
     def exists(self) -> bool:
         """Whether there is anything to read."""
-        return self.path.exists()
+        try:
+            self.path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return self.files.has_log()
+        except OSError as error:
+            raise JournalError(f"cannot read the journal {self.name}: {error.strerror}") from None
+        return True
 
     @contextmanager
     def prepared(self, run: str, patience: float) -> Iterator[None]:
         """The folder made, and the file held for one run. Raises JournalError, JournalLocked."""
         _make_folder(self.path.parent)
         _refuse_network(self.path.parent)
-        with locked(self.path, run, patience):
+        if alias := self.files.alias():
+            raise JournalError(f"the journal cannot be used: {alias}")
+        with locked(self.path, run, patience, _mode(self.path)):
+            self._require_whole()
+            _make_private(self.path)
             yield
+
+    def warnings(self) -> list[str]:
+        """What a reader is to know of the files."""
+        self.files.require_database()
+        faults = [self.files.alias(), self.files.lost_log()]
+        return [f"the journal {self.name} may not be whole: {each}" for each in faults if each]
 
     def connect(self, *, read_only: bool = False) -> Engine:
         """One connection, for one thread at a time."""
         # Not by SQLAlchemy's URL: in one, a "?" or "%" of the path would have a meaning of its own.
-        uri = f"{self.path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+        uri = f"{self.path.as_uri()}?{self._reading() if read_only else 'mode=rwc'}"
         engine = sa.create_engine(
             "sqlite://",
             creator=lambda: sqlite3.connect(
@@ -71,8 +91,7 @@ class SqliteBackend:
             if not read_only:
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.execute("PRAGMA synchronous=FULL")
-                self._opened = self.path.stat()
-                _require_sound(connection, self._opened.st_size)
+                _require_sound(connection, self.path.stat().st_size)
 
         @sa.event.listens_for(engine, "begin")
         def begin(connection: Connection) -> None:
@@ -82,29 +101,153 @@ class SqliteBackend:
 
         return engine
 
+    def secure(self, engine: Engine) -> None:
+        """Have the database itself say that a run is on, whatever becomes of the log."""
+        try:
+            _checkpoint(engine, "PASSIVE")
+        except sqlite3.Error as error:
+            raise JournalError(f"the journal {self.name} failed: {error}") from error
+        self.files.remember()
+
+    def complete(self, engine: Engine) -> None:
+        """Leave the journal whole in one file, unless somebody reads it for longer."""
+        with suppress(sa.exc.SQLAlchemyError, sqlite3.Error):
+            _checkpoint(engine, "TRUNCATE", wait=1000)
+
+    def accept_loss(self) -> None:
+        """Take the database for the whole journal from now on, though its log is lost."""
+        with locked(self.path, "journal check", 0, _mode(self.path)):
+            self.files.require_database()
+            with sqlite3.connect(self.path, isolation_level=None) as connection:
+                connection.execute("DELETE FROM workers")
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.close()
+
     def make_room(self, connection: Connection) -> None:
         """The file is there already, and nobody else writes it."""
 
     def version(self, connection: Connection) -> int:
         """The version of the tables; 0: there are none yet."""
         version: int = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-        return version
+        if version:
+            return version
+        # SQLite's own .dump has the tables, but not their version.
+        rows = connection.exec_driver_sql("SELECT name FROM pragma_table_info('messages')")
+        return version_by_columns(set(rows.scalars()))
+
+    def show_as_current(self, connection: Connection, version: int) -> None:
+        """Let a reader's connection see older tables as if they were of this version."""
+        show_as_current(connection, version, "main")
+        connection.commit()
 
     def set_version(self, connection: Connection, version: int) -> None:
         """Note the version of the tables that were just made."""
         connection.exec_driver_sql(f"PRAGMA user_version={version}")
 
     def require_in_place(self) -> None:
-        """Raise JournalError if the open file is no longer the one that others would open."""
-        if not lies_at(self.path, self._opened):
+        """Raise JournalError if the open files are no longer those that others would open."""
+        if why := self.files.replaced():
             raise JournalError(
-                f"the journal {self.name} was moved or deleted while it was in use; put it back, "
-                "or whatever this run sent is sent again by the next one"
+                f"the journal cannot be used any longer: {why}; put things back as they were, or "
+                "whatever this run sent is sent again by the next one"
             )
+
+    def require_unchanged(self) -> None:
+        """Raise JournalError if a run has begun to change what is read as if nobody did."""
+        if self._read and (_times(self.path.stat()) != _times(self._read) or self.files.has_log()):
+            raise JournalError(f"a run has begun to write to the journal {self.name}; try again")
 
     def now(self) -> ColumnElement[float]:
         """Seconds since 1970."""
         return sa.literal(time.time())
+
+    def _require_whole(self) -> None:
+        self.files.require_database()
+        if loss := self.files.lost_log():
+            raise JournalError(
+                f"the journal {self.name} is not whole: {loss}. Put that file back beside it, or a "
+                "backup of the journal in its place. If it is lost: dispatcher journal check "
+                "--accept-loss takes the journal as it is, and what is not in it is sent again"
+            )
+
+    def _reading(self) -> str:
+        """How SQLite is to open the file for reading: it needs the right to make an index of a log,
+        unless there is no log, and nobody writes one."""
+        self._read = None
+        folder = self.path.parent
+        for path in (self.path, self.files.log, self.files.index):
+            if path.exists() and not os.access(path, os.R_OK):
+                raise JournalError(f"cannot read the journal: {path}: Permission denied")
+        if self.files.has_log():
+            if not self.files.index.exists() and not os.access(folder, os.W_OK):
+                raise JournalError(
+                    f"the journal {self.name} cannot be read: a run that is on or died left "
+                    f"{self.files.log.name}, and to read that takes {self.files.index.name}, which "
+                    "is missing and may not be made here; copy the journal and its log elsewhere"
+                )
+            return "mode=ro"
+        if os.access(folder, os.W_OK) or not self.path.exists():
+            return "mode=ro"
+        self._read = self.path.stat()
+        return "mode=ro&immutable=1"
+
+
+def _path(url: str) -> Path:
+    """The file that a URL means. Raises JournalError."""
+    written = url.removeprefix(PREFIX)
+    name = written.rpartition("/")[2].strip()
+    if name in ("", ".", "..") or "\0" in written:
+        raise JournalError(f'the journal "{url}" names no file: "{PREFIX}PATH"')
+    if name == ":memory:" or name.startswith("file:"):
+        raise JournalError(
+            f'the journal must be a file that lasts, not "{name}": nobody would know what was sent'
+        )
+    if found := re.search(r"\?(\w+=.*)?$", name):
+        raise JournalError(f'the journal "{url}" can have no parameters, like "{found[0]}"')
+    try:
+        given = Path(written).expanduser()
+    except RuntimeError:
+        raise JournalError(f'the journal "{url}" lies in a home folder that is not there') from None
+    if os.path.exists(given) and not os.path.isfile(given):
+        raise JournalError(f'the journal "{given}" is not a file')
+    decoded = Path(unquote(str(given)))
+    if decoded != given and not os.path.exists(given) and os.path.exists(decoded):
+        raise JournalError(f'the journal is written as it is, without %: "{PREFIX}{decoded}"')
+    return given.absolute()
+
+
+def _checkpoint(engine: Engine, mode: str, wait: int = 5000) -> None:
+    """Write the log back into the database. Outside of transactions, so by the driver itself."""
+    pooled = engine.raw_connection()
+    try:
+        pooled.cursor().execute(f"PRAGMA busy_timeout={wait}")
+        pooled.cursor().execute(f"PRAGMA wal_checkpoint({mode})")
+    finally:
+        pooled.close()
+
+
+def _mode(path: Path) -> int:
+    """Who may read and write the files of a journal: phone numbers are nobody else's business,
+    unless those who share one have said so by the permissions of its database."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode) & 0o666
+    except OSError:
+        return 0o600
+
+
+def _make_private(path: Path) -> None:
+    """Make an empty database that only its owner may read; SQLite makes the others like it."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        if not os.access(path, os.W_OK):
+            raise JournalError(f"cannot write to the journal {path}: it is read-only") from None
+    except OSError as error:
+        raise JournalError(f"cannot make the journal {path}: {error.strerror}") from None
+
+
+def _times(info: os.stat_result) -> tuple[int, int, int]:
+    return info.st_mtime_ns, info.st_size, info.st_ino
 
 
 def _require_sound(connection: sqlite3.Connection, size: int) -> None:
@@ -122,7 +265,7 @@ def _require_sound(connection: sqlite3.Connection, size: int) -> None:
 def _make_folder(folder: Path) -> None:
     try:
         missing = [each for each in (folder, *folder.parents) if not each.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for each in missing:
             _sync(each.parent)
         ignore = folder / ".gitignore"
@@ -162,7 +305,7 @@ def _file_system(folder: Path) -> str | None:
     holding: dict[int, str] = {}
     for line in lines:
         _, point, kind, *_ = line.split(" ")
-        point = re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), point)
+        point = unescaped(point)
         if os.path.commonpath([real, point]) == point:
             holding[len(point)] = kind  # of two at one place, the later one covers the other
     return holding[max(holding)] if holding else None

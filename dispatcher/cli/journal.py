@@ -1,0 +1,74 @@
+"""`dispatcher journal`: copies of the journal, and whether one is whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dispatcher.cli.output import coloured, confirm, print_line
+from dispatcher.cli.session import (
+    Session,
+    journal_option,
+    print_warnings,
+    session_options,
+    yes_option,
+)
+
+
+@click.group("journal")
+def command() -> None:
+    """Copy the journal, and see whether a copy is whole."""
+
+
+@command.command("backup")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@journal_option
+@session_options
+def backup(session: Session, file: Path, journal: str | None) -> int:
+    """Copy the journal into a new FILE, whole as it is now, also while a run is on.
+
+    A copy of journal.db by other means lacks what is still in journal.db-wal.
+    """
+    from dispatcher.journal.backup import back_up
+
+    back_up(session.journal_url(journal), file)
+    print_line(f"the journal as it is now is in {file}", err=True)
+    return 0
+
+
+@command.command("check")
+@click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--accept-loss",
+    is_flag=True,
+    help="Take it for whole from now on, though the journal.db-wal of a run is lost.",
+)
+@yes_option
+@journal_option
+@session_options
+def check(
+    session: Session, file: Path | None, accept_loss: bool, yes: bool, journal: str | None
+) -> int:
+    """Say whether a journal is whole: FILE, or the one that send would use.
+
+    Exit code 0: it is, 1: it is not, 2: it cannot be read.
+    """
+    from dispatcher.journal import backup
+
+    url = f"sqlite:///{file.absolute()}" if file else session.journal_url(journal)
+    condition = backup.check(url)
+    if condition.faults and accept_loss:
+        print_warnings(condition.faults)
+        if not yes:
+            confirm("What is not in the journal is sent again. Take it as it is?")
+        backup.accept_loss(url)
+        condition = backup.check(url)
+    print_warnings(condition.notes)
+    for fault in condition.faults:
+        print_line(f"{coloured('error')}: {fault}", err=True)
+    if condition.version:
+        counts = ", ".join(f"{count} {status}" for status, count in condition.counts.items())
+        verdict = "not whole" if condition.faults else "whole"
+        print_line(f"{verdict}, schema {condition.version}: {counts or 'no messages'}")
+    return 1 if condition.faults else 0

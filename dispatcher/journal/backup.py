@@ -1,0 +1,143 @@
+"""A copy of a journal that is whole at any moment, and whether a copy is."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
+
+from dispatcher.errors import JournalError
+from dispatcher.journal.backend import backend
+from dispatcher.journal.schema import SCHEMA_VERSION, messages
+from dispatcher.journal.sqlite import SqliteBackend
+from dispatcher.journal.writer import blamed
+
+
+class Condition(NamedTuple):
+    """What a journal is like. `faults`: why it is not whole; `notes`: what else is to be known.
+
+    `version`: of its tables; 0: there are none. `counts`: of its messages, by status.
+    """
+
+    faults: list[str]
+    notes: list[str]
+    version: int = 0
+    counts: Mapping[str, int] = MappingProxyType({})
+
+
+def back_up(url: str, target: Path) -> None:
+    """Copy the journal at a URL into a new file, as it is at this moment, beside a run or not.
+
+    Raises JournalError, also where the file is there already or the journal is not whole.
+    """
+    source = _file(url, "pg_dump --schema=dispatcher")
+    if not source.exists():
+        raise JournalError(f"there is no journal {source.name} yet")
+    if faults := source.warnings():
+        raise JournalError(faults[0])
+    if os.path.lexists(target):
+        raise JournalError(f"{target} is there already; name another file")
+    try:
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        os.close(descriptor)
+    except OSError as error:
+        raise JournalError(f"cannot write to {target.parent}: {error.strerror}") from None
+    try:
+        _copy(source, Path(name))
+        _put(Path(name), target)
+    except (OSError, sqlite3.Error) as error:
+        raise JournalError(f"cannot make the backup {target}: {error}") from error
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def check(url: str) -> Condition:
+    """What the journal at a URL is like. Raises JournalError where it cannot be read at all."""
+    found = _file(url, "pg_amcheck")
+    if not found.exists():
+        raise JournalError(f"there is no journal {found.name}")
+    faults, notes = found.warnings(), []
+    if found.files.has_log():
+        notes.append(f"{found.files.log.name} belongs to it: a run is on, or was not ended")
+    if found.path.stat().st_mode & 0o077:
+        notes.append(f"others may use the file, which holds phone numbers: chmod 600 {found.path}")
+    try:
+        return _examined(found, faults, notes)
+    except JournalError as error:
+        return Condition([*faults, str(error)], notes)
+
+
+def _examined(found: SqliteBackend, faults: list[str], notes: list[str]) -> Condition:
+    engine = found.connect(read_only=True)
+    try:
+        with blamed(found.name), engine.connect() as connection:
+            (verdict, *_) = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalars()
+            if verdict != "ok":
+                raise JournalError(f"the journal {found.name} is damaged: {verdict}")
+            version = found.version(connection)
+            if version > SCHEMA_VERSION:
+                raise JournalError(f"a newer dispatcher wrote {found.name} (schema {version})")
+            if not version:
+                raise JournalError(f"{found.name} is no journal: it has none of its tables")
+            query = sa.select(messages.c.status, sa.func.count()).group_by(messages.c.status)
+            rows = connection.execute(query.order_by(messages.c.status))
+            return Condition(faults, notes, version, {row[0]: row[1] for row in rows})
+    finally:
+        engine.dispose()
+
+
+def accept_loss(url: str) -> None:
+    """Take the journal at a URL for whole from now on, though a run's log is lost."""
+    found = _file(url, "a backup")
+    if not found.exists():
+        raise JournalError(f"there is no journal {found.name}")
+    found.accept_loss()
+
+
+def _file(url: str, instead: str) -> SqliteBackend:
+    found = backend(url)
+    if isinstance(found, SqliteBackend):
+        return found
+    raise JournalError(f"{found.name} is a PostgreSQL database, which has its own tools: {instead}")
+
+
+def _copy(source: SqliteBackend, target: Path) -> None:
+    """Copy all that is known, the log included, into one file. What is under way in it is unknown
+    to whoever goes on from the copy."""
+    engine = source.connect(read_only=True)
+    try:
+        with blamed(source.name), closing(engine.raw_connection()) as pooled:
+            reader = pooled.driver_connection
+            assert isinstance(reader, sqlite3.Connection)
+            with closing(sqlite3.connect(target, isolation_level=None)) as copy:
+                reader.backup(copy)
+                copy.execute("PRAGMA journal_mode=DELETE")
+        source.require_unchanged()
+    finally:
+        engine.dispose()
+
+
+def _put(made: Path, target: Path) -> None:
+    """Give a file its name when it is on disk, unless another one has it meanwhile."""
+    with made.open("rb") as file:
+        os.fsync(file.fileno())
+    try:
+        os.link(made, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        if os.path.lexists(target):
+            raise
+        made.rename(target)
+    descriptor = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,133 @@
+"""A journal in SQLite is several files at one name, and only together are they whole.
+
+What a run writes is in the write-ahead log first. While it is on, the database itself says so (a
+row in `workers`, see `SqliteBackend.secure`): a database that says that, with no log beside it, is
+not all that is known.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from dispatcher.errors import JournalError
+from dispatcher.journal.locking import lies_at
+
+_MOUNTS = Path("/proc/self/mountinfo")
+_LOG_HEADER = 32  # bytes; a shorter log has nothing in it
+_WRITE_AHEAD = b"\2\2"  # bytes 18 and 19 of a database that has a write-ahead log
+
+
+class JournalFiles:
+    """The database, its write-ahead log, the index of that, and the lock."""
+
+    def __init__(self, database: Path) -> None:
+        self.database = database
+        self.log, self.index, self.lock = (
+            database.with_name(database.name + suffix) for suffix in ("-wal", "-shm", ".lock")
+        )
+        self._all = (self.database, self.log, self.index, self.lock)
+        self._opened: dict[Path, os.stat_result] = {}
+
+    def has_log(self) -> bool:
+        """Whether there is a log with anything in it."""
+        try:
+            return self.log.stat().st_size >= _LOG_HEADER
+        except OSError:
+            return False
+
+    def alias(self) -> str | None:
+        """Why one of the files may be in use under another name, where the others are not."""
+        for path in self._all:
+            if _links(path) > 1:
+                return (
+                    f"{path} has a second name (a hard link), with which it would be two journals; "
+                    "remove the other name; a symbolic link is no harm"
+                )
+            if str(path) in _mount_points():
+                return (
+                    f"{path} is mounted alone, and what belongs to it stays elsewhere; "
+                    f"mount its folder, {path.parent}, instead"
+                )
+        return None
+
+    def lost_log(self) -> str | None:
+        """What is not known because a run's log is gone, or None."""
+        if self.has_log():
+            return None
+        if not self.database.exists() or not self.database.stat().st_size:
+            return None
+        writer = _unfinished(self.database)
+        # A run that began or ended just now: it has a log while the database says that it is on.
+        if writer is None or self.has_log() or _unfinished(self.database) != writer:
+            return None
+        run, host, pid, started = writer
+        return (
+            f"its {self.log.name} is missing, and with it what the last run wrote last "
+            f'("{run}", process {pid} on {host}, since {started})'
+        )
+
+    def require_database(self) -> None:
+        """Raise JournalError if there is a log whose database is gone."""
+        try:
+            there = self.database.stat().st_size > 0
+        except FileNotFoundError:
+            there = False
+        if not there and self.has_log():
+            raise JournalError(
+                f"the journal {self.database} is missing, but its {self.log.name} is there; put "
+                "the journal back beside it, or move that away to begin with nothing known"
+            )
+
+    def remember(self) -> None:
+        """Remember which files are open, for `replaced`."""
+        self._opened = {path: path.stat() for path in self._all if path.exists()}
+
+    def replaced(self) -> str | None:
+        """Why others would no longer find the files that are open here."""
+        for path, opened in self._opened.items():
+            if not lies_at(path, opened):
+                return f"{path} was moved or deleted while it was in use"
+            if _links(path) > 1:
+                return f"{path} was given a second name (a hard link) while it was in use"
+        return None
+
+
+def _links(path: Path) -> int:
+    try:
+        return path.stat().st_nlink
+    except OSError:
+        return 0
+
+
+def _mount_points() -> set[str]:
+    """Where something is mounted; empty where the system does not tell, as macOS, which has no
+    mounts of single files."""
+    try:
+        lines = _MOUNTS.read_text(errors="surrogateescape").splitlines()
+    except OSError:
+        return set()
+    return {unescaped(line.split(" ")[4]) for line in lines}
+
+
+def unescaped(point: str) -> str:
+    """A path as Linux writes it in its lists of mounts."""
+    return re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), point)
+
+
+def _unfinished(database: Path) -> tuple[str, str, int, str] | None:
+    """The run that is on or was not ended, as the database tells without its log."""
+    try:
+        with database.open("rb") as file:
+            if file.read(20)[18:] != _WRITE_AHEAD:
+                return None  # made by a copy or a dump, which read the log, too
+        uri = f"{database.as_uri()}?mode=ro&immutable=1"
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            query = "SELECT run, host, pid, started_at FROM workers"
+            found: tuple[str, str, int, str] | None = connection.execute(query).fetchone()
+            return found
+    except (OSError, sqlite3.Error):
+        return None  # whoever opens it says what is wrong
