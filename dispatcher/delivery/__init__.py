@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 
 from dispatcher.config import Delivery as Settings
 from dispatcher.delivery.announcing import Announcer, Finished
+from dispatcher.delivery.calls import Calls
 from dispatcher.delivery.courier import Courier
 from dispatcher.delivery.holding import Holds
 from dispatcher.delivery.pacing import Pace
@@ -19,6 +20,7 @@ from dispatcher.hookspecs import Engine
 from dispatcher.journal import Journal
 from dispatcher.models import Failure, Message, Outcome
 from dispatcher.planning import GetTransport, PlannedMessage, PlanStatus
+from dispatcher.registry import Clock, GetClock, PluginInfo
 
 __all__ = ["Abandoned", "Delivery", "Pace", "Summary"]
 
@@ -31,7 +33,7 @@ class Delivery:
     """Carries out a plan, once. `finished` is told of every message, by one thread.
 
     `resend`: statuses besides new and retry whose messages are sent, too. `notice` is told, by any
-    thread, why nothing happens for a while.
+    thread, why nothing happens for a while. `clock`: of a transport's method, for who watches them.
     """
 
     def __init__(
@@ -43,8 +45,11 @@ class Delivery:
         finished: Finished,
         resend: Collection[PlanStatus] = (),
         notice: Callable[[str], None] = lambda text: None,
+        clock: GetClock = lambda transport, method: Clock(PluginInfo(transport), method),
     ) -> None:
-        self._journal, self._transports, self._finished = journal, transports, finished
+        self._calls = Calls(clock, self._halt)
+        self._transports = transports = self._calls.through(transports)
+        self._journal, self._finished = journal, finished
         self._workers = settings.workers
         self._sendable = {"new", "retry", *resend}
         self._stop = threading.Event()
@@ -77,6 +82,7 @@ class Delivery:
             self._running = False
             self._give_up_the_rest()
             self._announcer.close()
+            self._calls.close()
         if broken is not None and not self._tried:
             raise broken
         self.summary.not_tried = max(0, total - sum(self.summary.counts.values()))

@@ -7,9 +7,11 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from time import monotonic
 from typing import Any, Literal
 
+from dispatcher.delivery.calls import Answer, Hanging
 from dispatcher.delivery.pacing import SHORT, Pace
 from dispatcher.delivery.retries import Budget, Retries, asked_for
 from dispatcher.delivery.task import CLAIMED, TAKEN, Result, Task, failure
@@ -17,12 +19,13 @@ from dispatcher.delivery.uploads import Uploads, filled_in
 from dispatcher.errors import (
     AccountRefused,
     DeliveryError,
+    JournalError,
     NotSent,
     OutcomeUnknown,
     pass_on_interruption,
 )
 from dispatcher.hookspecs import Transport
-from dispatcher.journal import Ending, Journal
+from dispatcher.journal import Claim, Ending, Journal
 from dispatcher.models import Failure, Payload, Receipt
 from dispatcher.planning import GetTransport
 
@@ -129,13 +132,31 @@ class Courier:
         if task.claim is None:
             return self._taken(task)
         try:
-            receipt = _sent(transport, payload)
+            receipt = _sent(transport.name, partial(transport.send, payload))
+        except Hanging as error:
+            late = partial(self._returned, task.claim, transport.name)
+            result = self._failed(task, transport, error)
+            error.call.when_it_returns(late)
+            return result
         except DeliveryError as error:
             return self._failed(task, transport, error)
         task.attempts += 1
         self._budget.refund()
         ending = Ending("sent", id=receipt.id)
         return task.ended(ending, self._write(task, ending))
+
+    def _returned(self, claim: Claim, name: str, answer: Answer) -> None:
+        """A call that nobody waited for any longer has returned: what it says still counts."""
+        try:
+            ending = Ending("sent", id=_sent(name, answer).id)
+        except DeliveryError as error:
+            ending = Ending(_status(error), None, failure(error))
+        try:
+            written = ending.status != "unknown" and self._journal.conclude(claim, ending).result()
+        except JournalError:  # the run is over, and says that it is unknown
+            return
+        if written:
+            self._notice(f"{claim.key}: {ending.status} after all")
 
     def _taken(self, task: Task) -> Result:
         """Somebody else changed the row meanwhile."""
@@ -188,16 +209,16 @@ class Courier:
         return self._journal.fail(task.message, task.planned.digest, task.known, ending)
 
 
-def _sent(transport: Transport, payload: Payload) -> Receipt:
-    """Call a transport; whatever it raises besides its own words may have left: unknown."""
+def _sent(transport: str, answer: Answer) -> Receipt:
+    """What a transport answers; whatever it raises besides its own words may have left: unknown."""
     try:
-        receipt = transport.send(payload)
+        receipt = answer()
     except DeliveryError:
         raise
     except BaseException as error:
         pass_on_interruption(error)
         # Only so: its text may hold anything, a token in a URL, say.
-        _log.debug("transport %s failed", transport.name, exc_info=True)
+        _log.debug("transport %s failed", transport, exc_info=True)
         text = f"the transport failed: {type(error).__name__}; --debug shows where"
         raise OutcomeUnknown(text, code="transport_error") from error
     if not isinstance(receipt, Receipt) or not receipt.id.strip():

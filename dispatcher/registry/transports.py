@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 from dispatcher.errors import PluginError, pass_on_interruption
 from dispatcher.hookspecs import Transport
 from dispatcher.models import Attachment, Link, Message, Payload, Problem, encode
 from dispatcher.registry import answers
 from dispatcher.registry.checks import describe
-from dispatcher.registry.clock import Clock
-
-# The names of a transport and of its method → the clock for it.
-GetClock: TypeAlias = Callable[[str, str], Clock]
+from dispatcher.registry.clock import GetClock
 
 
 class TransportCalls:

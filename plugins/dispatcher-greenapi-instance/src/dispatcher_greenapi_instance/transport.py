@@ -28,6 +28,7 @@ class GreenApiInstance(HttpTransport):
     Settings: ClassVar[type[BaseSettings]] = late_settings(
         "dispatcher_greenapi_instance.settings", "InstanceSettings"
     )
+    ends_in_time: ClassVar[bool] = True
 
     def build(self, message: Message, attachment: Attachment | None) -> Payload:
         """The body of sendMessage or sendFileByUrl."""

@@ -26,6 +26,7 @@ class WhatsAppCloud(HttpTransport):
     Settings: ClassVar[type[BaseSettings]] = late_settings(
         "dispatcher_whatsapp_cloud.settings", "CloudSettings"
     )
+    ends_in_time: ClassVar[bool] = True
 
     def build(self, message: Message, attachment: Attachment | None) -> Payload:
         """The body of `POST …/messages`."""
