@@ -63,14 +63,16 @@ class Courier:
 
         Raises JournalError, and then nothing left.
         """
-        if task.not_yet > 0:
-            return self._not_yet(task)
         transport = self._transports(task.message.transport)
+        if task.not_yet > 0:
+            return self._not_yet(task, transport)
         try:
             payload = self._prepared(transport, task)
         except DeliveryError as error:
             return self._failed(task, transport, error)
         wait = self._pace.wait(transport, task.message.to)
+        if task.error is not None and task.elapsed + wait > self._retries.deadline:
+            return task.left("failed", failure(task.error))
         if wait > SHORT:
             too_long = self._too_long(self._pace.paused(transport))
             return None if too_long else self._noticed(wait)
@@ -81,7 +83,7 @@ class Courier:
         return self._attempt(task, transport, payload)
 
     def _too_long(self, pause: float) -> bool:
-        """Whether the account is to pause for longer than a message may take; the run ends then."""
+        """Whether the account is to pause for longer than a message may wait; the run ends then."""
         too_long = pause > self._retries.deadline
         if too_long:
             self._halt(f"the account is to pause until {_clock(pause)}; run again then")
@@ -97,8 +99,10 @@ class Courier:
             return None
         return task.left("failed", failure(task.error))
 
-    def _not_yet(self, task: Task) -> Result | float:
+    def _not_yet(self, task: Task, transport: Transport) -> Result | float | None:
         """The gateway asked for no attempt yet: wait as long as for one message is allowed."""
+        if self._too_long(self._pace.paused(transport)):
+            return None
         if task.not_yet <= self._retries.deadline:
             return self._noticed(task.not_yet)
         text = f"the gateway asked for no attempt before {task.not_before:%Y-%m-%d %H:%M:%S} UTC"
@@ -121,6 +125,7 @@ class Courier:
             return payload
         task.begin()
         task.media = self._uploads.media(transport, file)
+        task.wait_for_turn()
         filled: Payload = filled_in(payload, file.reference, task.media.id)
         return filled
 
@@ -169,13 +174,14 @@ class Courier:
         """What follows from an attempt that did not end well: another one, or its outcome."""
         task.attempts += 1
         task.error = error
-        wait = self._next_attempt(task, transport, error)
+        asked = asked_for(error)
+        wait = self._next_attempt(task, transport, error, asked)
         if isinstance(error, AccountRefused):
             self._halt(error.text)
         if isinstance(error, NotSent) and wait is not None and not self._budget.spend(error):
             self._halt(f"too many attempts fail: {error.text}")
             wait = None
-        pause = asked_for(error) if wait is None else wait
+        pause = asked if wait is None else wait
         not_before = datetime.now(UTC) + timedelta(seconds=pause) if pause else None
         ending = Ending(_status(error), None, failure(error), not_before)
         written = self._write(task, ending)
@@ -189,12 +195,14 @@ class Courier:
         task.wait_for_next(not_before, written=written is not None)
         return self._noticed(wait)
 
-    def _next_attempt(self, task: Task, transport: Transport, error: DeliveryError) -> float | None:
+    def _next_attempt(
+        self, task: Task, transport: Transport, error: DeliveryError, asked: float
+    ) -> float | None:
         """Seconds until the next attempt; None: there is none in this run."""
-        wait = self._retries.wait(error, task.attempts, task.elapsed)
+        wait = self._retries.wait(error, task.attempts, task.elapsed, asked)
         if isinstance(error, NotSent) and error.throttled:
-            self._pace.pause(transport, max(wait or 0.0, asked_for(error)))
-            self._too_long(asked_for(error))
+            self._pace.pause(transport, max(wait or 0.0, asked))
+            self._too_long(asked)
         file, media = task.planned.upload, task.media
         if file and media and task.may_have_stale_media(error):
             self._uploads.forget(transport, file, media)
