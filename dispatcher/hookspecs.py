@@ -151,7 +151,11 @@ class Transport(Protocol):
     show the token.
     `rate`, `recipient_rate`: at most so many messages of the whole account, and to one recipient,
     like "50/s" or "10/min"; None: no limit.
-    `patience`: seconds that `send` takes at the most; an interrupted run waits no longer.
+    `patience`: seconds that `send` takes at the most (default: 30); who has not returned a second
+    later is left behind: the message is unknown, and an interrupted run waits no longer. An upload
+    may take a second more for each 64 KB.
+    `ends_in_time = True`: a promise that `send` never takes longer than that. It is called straight
+    away then; all other calls are made by a thread of their own, which takes a little longer.
     `reconcile(payload, since)` is called for a message of which nobody knows whether it was
     accepted: it asks the gateway whether one with this payload was, at or after `since` (UTC).
     Returns the `Receipt`, a `Failure` if it surely was not (it is sent again then), and None if the

@@ -1,8 +1,11 @@
-"""How fast messages may leave, as people write it: a number per unit of time."""
+"""How fast messages may leave, as people write it, and how slowly a body may."""
 
 from __future__ import annotations
 
 import re
+
+# Bytes a second. Who takes a body, a file say, more slowly than this is not waited for.
+SLOWEST = 64 * 1024
 
 _SECONDS = {"s": 1, "min": 60, "h": 60 * 60, "d": 24 * 60 * 60}
 _RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?)/(s|min|h|d)")

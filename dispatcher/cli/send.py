@@ -25,6 +25,7 @@ from dispatcher.cli.session import (
 )
 from dispatcher.config import seconds
 from dispatcher.delivery import Delivery, Summary
+from dispatcher.delivery.calls import Calls, GuardedTransport
 from dispatcher.delivery.pacing import Pace, Turns, default_path
 from dispatcher.errors import ConfigError
 from dispatcher.journal import Journal, open_journal
@@ -115,6 +116,7 @@ def _deliver(
             resend,
             report.notice,
             planner.inputs,
+            session.registry.clock,
         )
         with interruptible(delivery, session.patience):
             summary = delivery.run(planner.plan(journal.lookup), engine, planner.checked)
@@ -148,14 +150,14 @@ def _patience(wait: str | None) -> float:
 
 
 def _require_credentials(session: Session, *, only_sandbox: bool) -> None:
+    calls = Calls(session.registry.clock, halt=lambda why: None)
     for name, transport in session.transports.items():
         if only_sandbox and name != _SANDBOX_TRANSPORT:
             raise ConfigError(
                 f'the sandbox stands in for "{_SANDBOX_TRANSPORT}" only, not for "{name}"'
             )
-        require = getattr(transport, "require_credentials", None)
-        if require is not None:
-            require()
+        GuardedTransport(transport, calls).require_credentials()
+    calls.close()
 
 
 @contextmanager

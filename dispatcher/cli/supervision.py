@@ -62,16 +62,16 @@ def supervised() -> Iterator[list[Clock]]:
 
 
 def _watch(clocks: list[Clock], ended: threading.Event) -> None:
-    named: set[int] = set()
+    named: dict[int, float | None] = {}
     while not ended.wait(PATIENCE / 10):
         for clock in list(clocks):
-            if clock.running > PATIENCE and id(clock) not in named:
-                named.add(id(clock))
-                click.echo(_blocked(clock), err=True)
+            since, patience = clock.since, clock.patience or PATIENCE
+            if clock.running > patience and named.get(id(clock)) != since:
+                named[id(clock)] = since
+                click.echo(_busy(clock, patience), err=True)
 
 
-def _blocked(clock: Clock) -> str:
-    return (
-        f"{clock.plugin} has been busy with {clock.task} for {PATIENCE:g} s; to go on without: "
-        f"Ctrl-C, then --without {clock.plugin.name}"
-    )
+def _busy(clock: Clock, seconds: float) -> str:
+    go_on = f"to go on without: Ctrl-C, then --without {clock.plugin.name}"
+    what = f"{clock.plugin} has been busy with {clock.task}"
+    return f"{what} for {seconds:.3g} s; {clock.advice or go_on}"

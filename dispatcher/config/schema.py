@@ -30,7 +30,10 @@ Seconds = Annotated[float, BeforeValidator(seconds), Field(gt=0, allow_inf_nan=F
 
 
 class Delivery(Model):
-    """`[delivery]`: how a plan is carried out. `deadline`: seconds, all attempts together."""
+    """`[delivery]`: how a plan is carried out.
+
+    `deadline`: seconds after a message's first attempt began, after which no other one begins.
+    """
 
     engine: str = "threads"
     workers: int = Field(default=8, ge=1, le=256)

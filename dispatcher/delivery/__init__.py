@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 
 from dispatcher.config import Delivery as Settings
 from dispatcher.delivery.announcing import Announcer, Finished
+from dispatcher.delivery.calls import Calls
 from dispatcher.delivery.courier import Courier
 from dispatcher.delivery.holding import Holds
 from dispatcher.delivery.pacing import Pace
@@ -20,6 +21,7 @@ from dispatcher.inputs import Inputs
 from dispatcher.journal import Journal
 from dispatcher.models import Failure, Message, Outcome
 from dispatcher.planning import GetTransport, PlannedMessage, PlanStatus
+from dispatcher.registry import Clock, GetClock, PluginInfo
 
 __all__ = ["Abandoned", "Delivery", "Pace", "Summary"]
 
@@ -33,7 +35,7 @@ class Delivery:
 
     `resend`: statuses besides new and retry whose messages are sent, too. `notice` is told, by any
     thread, why nothing happens for a while. `inputs`: the files of which the plan is made; once one
-    of them has changed, nothing more leaves.
+    of them has changed, nothing more leaves. `clock` times a transport's method.
     """
 
     def __init__(
@@ -46,8 +48,11 @@ class Delivery:
         resend: Collection[PlanStatus] = (),
         notice: Callable[[str], None] = lambda text: None,
         inputs: Inputs | None = None,
+        clock: GetClock = lambda transport, method: Clock(PluginInfo(transport), method),
     ) -> None:
-        self._journal, self._transports, self._finished = journal, transports, finished
+        self._calls = Calls(clock, self._halt)
+        self._transports = transports = self._calls.through(transports)
+        self._journal, self._finished = journal, finished
         self._workers = settings.workers
         self._sendable = {"new", "retry", *resend}
         self._stop = threading.Event()
@@ -83,6 +88,7 @@ class Delivery:
             self._running = False
             self._give_up_the_rest()
             self._announcer.close()
+            self._calls.close()
         if broken is not None and not self._tried:
             raise broken
         self.summary.not_tried = max(0, total - sum(self.summary.counts.values()))

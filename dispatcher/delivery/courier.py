@@ -7,9 +7,11 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from time import monotonic
 from typing import Any, Literal
 
+from dispatcher.delivery.calls import Answer, Hanging
 from dispatcher.delivery.pacing import SHORT, Pace
 from dispatcher.delivery.retries import Budget, Retries, asked_for
 from dispatcher.delivery.task import CLAIMED, TAKEN, Result, Task, failure
@@ -17,13 +19,14 @@ from dispatcher.delivery.uploads import Uploads
 from dispatcher.errors import (
     AccountRefused,
     DeliveryError,
+    JournalError,
     NotSent,
     OutcomeUnknown,
     pass_on_interruption,
 )
 from dispatcher.hookspecs import Transport
 from dispatcher.inputs import Inputs
-from dispatcher.journal import Ending, Journal
+from dispatcher.journal import Claim, Ending, Journal
 from dispatcher.models import Failure, Payload, Receipt, fill_in
 from dispatcher.planning import GetTransport
 
@@ -62,14 +65,16 @@ class Courier:
 
         Raises JournalError or InputChanged, and then nothing left.
         """
-        if task.not_yet > 0:
-            return self._not_yet(task)
         transport = self._transports(task.message.transport)
+        if task.not_yet > 0:
+            return self._not_yet(task, transport)
         try:
             payload = self._prepared(transport, task)
         except DeliveryError as error:
             return self._failed(task, transport, error)
         wait = self._pace.wait(transport, task.message.to)
+        if task.error is not None and task.elapsed + wait > self._retries.deadline:
+            return task.left("failed", failure(task.error))
         if wait > SHORT:
             too_long = self._too_long(self._pace.paused(transport))
             return None if too_long else self._noticed(wait)
@@ -80,7 +85,7 @@ class Courier:
         return self._attempt(task, transport, payload)
 
     def _too_long(self, pause: float) -> bool:
-        """Whether the account is to pause for longer than a message may take; the run ends then."""
+        """Whether the account is to pause for longer than a message may wait; the run ends then."""
         too_long = pause > self._retries.deadline
         if too_long:
             self._halt(f"the account is to pause until {_clock(pause)}; run again then")
@@ -96,8 +101,10 @@ class Courier:
             return None
         return task.left("failed", failure(task.error))
 
-    def _not_yet(self, task: Task) -> Result | float:
+    def _not_yet(self, task: Task, transport: Transport) -> Result | float | None:
         """The gateway asked for no attempt yet: wait as long as for one message is allowed."""
+        if self._too_long(self._pace.paused(transport)):
+            return None
         if task.not_yet <= self._retries.deadline:
             return self._noticed(task.not_yet)
         text = f"the gateway asked for no attempt before {task.not_before:%Y-%m-%d %H:%M:%S} UTC"
@@ -120,6 +127,7 @@ class Courier:
             return payload
         task.begin()
         task.media = self._uploads.media(transport, file)
+        task.wait_for_turn()
         fill_in(payload, file.reference, task.media.id)
         return payload
 
@@ -132,13 +140,31 @@ class Courier:
         if task.claim is None:
             return self._taken(task)
         try:
-            receipt = _sent(transport, payload)
+            receipt = _sent(transport.name, partial(transport.send, payload))
+        except Hanging as error:
+            late = partial(self._returned, task.claim, transport.name)
+            result = self._failed(task, transport, error)
+            error.call.when_it_returns(late)
+            return result
         except DeliveryError as error:
             return self._failed(task, transport, error)
         task.attempts += 1
         self._budget.refund()
         ending = Ending("sent", id=receipt.id)
         return task.ended(ending, self._write(task, ending))
+
+    def _returned(self, claim: Claim, name: str, answer: Answer) -> None:
+        """A call that nobody waited for any longer has returned: what it says still counts."""
+        try:
+            ending = Ending("sent", id=_sent(name, answer).id)
+        except DeliveryError as error:
+            ending = Ending(_status(error), None, failure(error))
+        try:
+            written = ending.status != "unknown" and self._journal.conclude(claim, ending).result()
+        except JournalError:  # the run is over, and says that it is unknown
+            return
+        if written:
+            self._notice(f"{claim.key}: {ending.status} after all")
 
     def _taken(self, task: Task) -> Result:
         """Somebody else changed the row meanwhile."""
@@ -152,13 +178,14 @@ class Courier:
         """What follows from an attempt that did not end well: another one, or its outcome."""
         task.attempts += 1
         task.error = error
-        wait = self._next_attempt(task, transport, error)
+        asked = asked_for(error)
+        wait = self._next_attempt(task, transport, error, asked)
         if isinstance(error, AccountRefused):
             self._halt(error.text)
         if isinstance(error, NotSent) and wait is not None and not self._budget.spend(error):
             self._halt(f"too many attempts fail: {error.text}")
             wait = None
-        pause = asked_for(error) if wait is None else wait
+        pause = asked if wait is None else wait
         not_before = datetime.now(UTC) + timedelta(seconds=pause) if pause else None
         ending = Ending(_status(error), None, failure(error), not_before)
         written = self._write(task, ending)
@@ -172,12 +199,14 @@ class Courier:
         task.wait_for_next(not_before, written=written is not None)
         return self._noticed(wait)
 
-    def _next_attempt(self, task: Task, transport: Transport, error: DeliveryError) -> float | None:
+    def _next_attempt(
+        self, task: Task, transport: Transport, error: DeliveryError, asked: float
+    ) -> float | None:
         """Seconds until the next attempt; None: there is none in this run."""
-        wait = self._retries.wait(error, task.attempts, task.elapsed)
+        wait = self._retries.wait(error, task.attempts, task.elapsed, asked)
         if isinstance(error, NotSent) and error.throttled:
-            self._pace.pause(transport, max(wait or 0.0, asked_for(error)))
-            self._too_long(asked_for(error))
+            self._pace.pause(transport, max(wait or 0.0, asked))
+            self._too_long(asked)
         file, media = task.planned.upload, task.media
         if file and media and task.may_have_stale_media(error):
             self._uploads.forget(transport, file, media)
@@ -192,16 +221,16 @@ class Courier:
         return self._journal.fail(task.message, task.planned.digest, task.known, ending)
 
 
-def _sent(transport: Transport, payload: Payload) -> Receipt:
-    """Call a transport; whatever it raises besides its own words may have left: unknown."""
+def _sent(transport: str, answer: Answer) -> Receipt:
+    """What a transport answers; whatever it raises besides its own words may have left: unknown."""
     try:
-        receipt = transport.send(payload)
+        receipt = answer()
     except DeliveryError:
         raise
     except BaseException as error:
         pass_on_interruption(error)
         # Only so: its text may hold anything, a token in a URL, say.
-        _log.debug("transport %s failed", transport.name, exc_info=True)
+        _log.debug("transport %s failed", transport, exc_info=True)
         text = f"the transport failed: {type(error).__name__}; --debug shows where"
         raise OutcomeUnknown(text, code="transport_error") from error
     if not isinstance(receipt, Receipt) or not receipt.id.strip():

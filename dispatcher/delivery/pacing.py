@@ -20,13 +20,12 @@ from typing import Self
 
 from pyrate_limiter import GCRA, Rate
 
+from dispatcher.delivery.retries import LONGEST_PAUSE
 from dispatcher.delivery.uploads import account
 from dispatcher.errors import ConfigError
 from dispatcher.hookspecs import Transport
 from dispatcher.rates import number_per_seconds
 
-# Seconds for which an account is held back at the most, whatever a gateway says.
-LONGEST_PAUSE = 15 * 60.0
 # Seconds for which a thread may sleep until its turn, which then is taken.
 SHORT = 5.0
 
@@ -69,7 +68,8 @@ class Turns:
         """
         with self._changing() as connection:
             now = round(self._clock() * 1000)
-            states = {key: _state(connection, key, now, rate) for key, rate in rates.items()}
+            ends = [_pause(connection, key, now) for key in rates]
+            states = {k: _state(connection, k, max(now, *ends), r) for k, r in rates.items()}
             steps = {key: _step(rates[key], states[key], now, count) for key in rates}
             wait = max(wait for wait, _ in steps.values())
             if 0 < wait <= within * 1000:
@@ -84,18 +84,17 @@ class Turns:
         pause = round(min(seconds, LONGEST_PAUSE) * 1000)
         with self._changing() as connection:
             now = round(self._clock() * 1000)
-            until = (now + pause) * 1000
-            ends = {_pause_of(key): until, key: until + _refill(rate) * (rate.burst - 1)}
-            for each, end in ends.items():
-                after = max(_state(connection, each, now, rate), end)
-                connection.execute("REPLACE INTO turns VALUES (?, ?)", [each, after])
+            until = max(now + pause, _pause(connection, key, now))
+            connection.execute("REPLACE INTO pauses VALUES (?, ?, ?)", [key, now, until])
+            end = until * 1000 + _refill(rate) * (rate.burst - 1)
+            after = max(_state(connection, key, until, rate), end)
+            connection.execute("REPLACE INTO turns VALUES (?, ?)", [key, after])
 
-    def paused(self, key: str, rate: Rate) -> float:
+    def paused(self, key: str) -> float:
         """Seconds for which nobody may use a turn, not even one that was taken before."""
         with self._lock, self._blamed():
             now = round(self._clock() * 1000)
-            until = _state(self._connection, _pause_of(key), now, rate)
-        return max(0.0, until / 1000 - now) / 1000
+            return (_pause(self._connection, key, now) - now) / 1000
 
     def __enter__(self) -> Self:
         return self
@@ -150,7 +149,7 @@ class Pace:
 
     def paused(self, transport: Transport) -> float:
         """Seconds for which the account is held back; who waited for its turn has lost it then."""
-        return self._turns.paused(account(transport), _rate(transport))
+        return self._turns.paused(account(transport))
 
     def _one_of_several(self, key: str, rate: Rate) -> float:
         """A turn of those that are held, or of new ones.
@@ -189,19 +188,23 @@ def _rate(transport: Transport) -> Rate:
     return parsed(getattr(transport, "rate", None))
 
 
-def _pause_of(key: str) -> str:
-    return f"{key} paused"
-
-
 def _refill(rate: Rate) -> int:
     """Microseconds from one turn to the next."""
     return rate.interval * 1000 // rate.limit
 
 
-def _state(connection: sqlite3.Connection, key: str, now: int, rate: Rate) -> int:
+def _pause(connection: sqlite3.Connection, key: str, now: int) -> int:
+    """When, in milliseconds, an account may go on: now, if it does not pause."""
+    query = "SELECT until FROM pauses WHERE key = ? AND since <= ?"  # else the clock was set back
+    found = connection.execute(query, [key, now]).fetchone()
+    return max(now, found[0]) if found else now
+
+
+def _state(connection: sqlite3.Connection, key: str, start: int, rate: Rate) -> int:
+    """`start`: milliseconds; now, or when the account's pause ends."""
     found = connection.execute("SELECT state FROM turns WHERE key = ?", [key]).fetchone()
     state: int = found[0] if found else 0
-    furthest = now * 1000 + round((LONGEST_PAUSE + SHORT) * 1e6) + _refill(rate) * rate.burst
+    furthest = start * 1000 + round((SHORT + 1) * 1e6) + _refill(rate) * rate.burst
     # Further in the future than anything can have put it: the clock was set back.
     return state if state <= furthest else 0
 
@@ -233,6 +236,9 @@ def _readied(path: Path, now: float) -> sqlite3.Connection:
         table = "turns (key TEXT PRIMARY KEY, state INTEGER) WITHOUT ROWID"
         connection.execute(f"CREATE TABLE IF NOT EXISTS {table}")
         connection.execute("DELETE FROM turns WHERE state < ?", [int(now * 1e6)])
+        table = "pauses (key TEXT PRIMARY KEY, since INTEGER, until INTEGER) WITHOUT ROWID"
+        connection.execute(f"CREATE TABLE IF NOT EXISTS {table}")
+        connection.execute("DELETE FROM pauses WHERE until < ?", [int(now * 1000)])
         # What is left is little; a damaged page may otherwise show only when a message is to leave.
         (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
         if found != "ok":

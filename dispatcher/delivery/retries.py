@@ -48,20 +48,26 @@ class Budget:
 
 
 class Retries:
-    """The limits of one run: `attempts` a message, within `deadline` seconds all together."""
+    """The limits of one run: `attempts` a message; `deadline` seconds after the first one began,
+    no other begins."""
 
     def __init__(self, attempts: int, deadline: float) -> None:
         self.deadline = deadline
         self._stop = tenacity.stop_after_attempt(attempts) | tenacity.stop_before_delay(deadline)
 
-    def wait(self, error: DeliveryError, attempts: int, elapsed: float) -> float | None:
-        """Seconds until the next attempt after so many in so many seconds; None: there is none."""
+    def wait(
+        self, error: DeliveryError, attempts: int, elapsed: float, asked: float
+    ) -> float | None:
+        """Seconds until the next attempt after so many in so many seconds; None: there is none.
+
+        `asked`: seconds for which the gateway wants none.
+        """
         if not isinstance(error, NotSent):
             return None
         state = tenacity.RetryCallState(tenacity.Retrying(), None, (), {})
         state.attempt_number = attempts
         state.outcome_timestamp = state.start_time + elapsed
-        state.upcoming_sleep = max(BACKOFF(state), asked_for(error))
+        state.upcoming_sleep = max(BACKOFF(state), asked)
         return None if self._stop(state) else state.upcoming_sleep
 
 

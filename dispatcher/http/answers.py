@@ -11,6 +11,8 @@ from functools import reduce
 from math import inf, isfinite
 from typing import Any, NamedTuple
 
+_LONGEST_ID = 2000  # characters; a URL may be one
+
 
 class Answer(NamedTuple):
     """What came back. `broken`: why the body could not be read; `body` is then empty."""
@@ -25,11 +27,11 @@ class Answer(NamedTuple):
         if not 200 <= self.status < 300:
             return None
         identifier = self.at(path)
-        if type(identifier) is int:
-            return str(identifier)
-        if isinstance(identifier, str) and identifier.strip() and identifier.isprintable():
-            return identifier
-        return None
+        if type(identifier) is int and identifier > 0:
+            identifier = str(identifier)
+        if not isinstance(identifier, str) or len(identifier) > _LONGEST_ID:
+            return None
+        return identifier if identifier.strip() and identifier.isprintable() else None
 
     def at(self, path: tuple[str | int, ...]) -> Any:
         """What the body, if it is JSON, has at a path of keys and positions; None: nothing."""

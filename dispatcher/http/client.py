@@ -26,7 +26,7 @@ from dispatcher.http.files import Body
 from dispatcher.http.masking import Mask
 from dispatcher.http.routes import Route
 from dispatcher.http.settings import is_loopback
-from dispatcher.http.wire import keep_quiet
+from dispatcher.http.wire import Deadline, prepare
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
@@ -69,9 +69,9 @@ class Prepared:
 class Adapter(requests.adapters.HTTPAdapter):
     """Of what requests works out anew for every post, only what differs: a fifth of its time."""
 
-    def __init__(self, token_in_urls: SecretStr) -> None:
+    def __init__(self, token_in_urls: SecretStr, deadline: Deadline) -> None:
         super().__init__(max_retries=0)
-        self._token_in_urls = token_in_urls
+        self._token_in_urls, self._deadline = token_in_urls, deadline
         self._pools: dict[str | None, ConnectionPool] = {}
         self._paths: dict[str | None, str] = {}
 
@@ -82,7 +82,7 @@ class Adapter(requests.adapters.HTTPAdapter):
         if request.url not in self._pools:
             found = super().get_connection_with_tls_context(request, *environment, **more)
             if found not in self._pools.values():  # one serves all URLs of a host
-                keep_quiet(found, self._token_in_urls)
+                prepare(found, self._token_in_urls, self._deadline)
             self._pools[request.url] = found
         return self._pools[request.url]
 
@@ -118,11 +118,12 @@ class Client:
         self.pid = os.getpid()
         self._mask, self._identity = Mask(token), Identity(identity)
         self._prepared: dict[str, Prepared] = {}
+        self._deadline = Deadline()
         self._session = requests.Session()
         # Not what HTTP/1.1 takes for granted: every line is written, and read, for every message.
         self._session.headers = {"User-Agent": "message-dispatcher"}
         for prefix in ("https://", "http://"):
-            self._session.mount(prefix, Adapter(self._mask.in_urls))
+            self._session.mount(prefix, Adapter(self._mask.in_urls, self._deadline))
 
     def post(self, route: Route, body: Body, headers: Mapping[str, str]) -> str:
         """Post a body once; `headers` say its type and length. Returns the id in the answer.
@@ -155,6 +156,7 @@ class Client:
         request = copy(prepared.request)
         request.body = body  # type: ignore[assignment] # anything with `read`, once its length is known
         request.headers = {**prepared.headers, **headers}  # type: ignore[assignment] # it is enough
+        self._deadline.answer = route.read_timeout
         # The adapter, not the session: that one would look at redirects and their bodies.
         response = self._session.get_adapter(url).send(
             request, timeout=(route.connect_timeout, route.read_timeout), **prepared.environment

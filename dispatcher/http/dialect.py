@@ -14,9 +14,11 @@ from dispatcher.http.answers import Answer
 Outcome: TypeAlias = type[DeliveryError]
 Path: TypeAlias = tuple[str | int, ...]  # of keys and positions in a JSON body
 
-# What is not here is unknown: whatever broke in the gateway may have done so too late.
+# What is not here is unknown: whatever broke in the gateway may have done so too late. So are the
+# redirects that may mean "done, look there": 303 and 304 (RFC 9110, 15.4.4 and 15.4.5), 300, and
+# those that RFC 9110 gives no meaning, which are to be read as 300 (section 15).
 BY_STATUS: Mapping[int, Outcome] = {
-    **dict.fromkeys(range(300, 400), Refused),
+    **dict.fromkeys((301, 302, 307, 308), Refused),
     **dict.fromkeys((404, 405, 413, 414, 415, 422), Refused),
     429: NotSent,
     **dict.fromkeys((401, 403), AccountRefused),

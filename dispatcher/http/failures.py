@@ -78,7 +78,7 @@ CONNECTING = (
 # It broke later: the gateway may have accepted.
 CONNECTED = (
     Cause((ReadTimeoutError, ReadTimeout), "read_timeout", "no answer within {read_timeout:g} s"),
-    Cause((TimeoutError,), "write_timeout", "{host} stopped taking the request"),
+    Cause((TimeoutError,), "write_timeout", "{host} did not take the request in time"),
     Cause(
         (RemoteDisconnected, ConnectionError, IncompleteRead, ssl.SSLError),
         "connection_lost",

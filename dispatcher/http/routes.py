@@ -13,7 +13,7 @@ class Route(NamedTuple):
 
     `setting`: the setting that holds the address. `identifier`: where a success has the new id.
     `repeatable`: doing it twice does no harm, so an unknown outcome may be tried again. Timeouts
-    are seconds. A token in the path may be there as it is, or as `masking.HIDDEN`.
+    are seconds, as in `HttpSettings`. A token may be in the path as it is, or as `masking.HIDDEN`.
     """
 
     url: str

@@ -56,7 +56,9 @@ class HttpSettings(BaseSettings):
     """What every transport over HTTP can be told; derived classes set `env_prefix` and `gateway`.
 
     Its table is `[transports.<name>]` in dispatcher.toml; the environment, `<PREFIX>…`, wins.
-    Timeouts are seconds, `read_timeout` for each wait on the gateway. Rates are "number/s", "/min",
+    Timeouts are seconds: `connect_timeout` until a connection stands, `read_timeout` from the last
+    byte sent to the last one of the answer; sending may take as long, and a second for each 64 KB
+    more. Rates are "number/s", "/min",
     "/h" or "/d": of the whole account, and to one recipient (None: no limit of its own). Loads
     without credentials and never looks at them: see `credentials`.
     """

@@ -141,8 +141,8 @@ class HttpTransport:
 
     @property
     def patience(self) -> float:
-        """Seconds that `send` takes at the most, unless an answer trickles."""
-        patience: float = self.settings.connect_timeout + self.settings.read_timeout
+        """Seconds that `send` takes at the most: to connect, to send, and to be answered."""
+        patience: float = self.settings.connect_timeout + 2 * self.settings.read_timeout
         return patience
 
     def _client(self) -> Client:

@@ -1,38 +1,145 @@
-"""Connections of which urllib3 logs nothing that is secret, at whatever level.
+"""Connections that end in time, and of which urllib3 logs nothing that is secret.
 
-It logs the path of every request and repeats it in its errors. So what it gets has `HIDDEN` in the
-place of a token, and only the connection, when it writes the request, puts the token there. It also
-logs headers of an answer that it cannot read, in which a gateway may say back what it was sent.
+An exchange has a deadline, which is looked at before each piece is sent and each one is received:
+a timeout of the socket alone begins anew with every byte that trickles in.
+
+urllib3 logs the path of every request and repeats it in its errors. So what it gets has `HIDDEN` in
+the place of a token, and only the connection, when it writes the request, puts the token there. It
+also logs headers of an answer that it cannot read; a gateway may say back there what it was sent.
 
 Imported only when something is sent, so that planning does not pay for urllib3.
 """
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Mapping
 from http.client import HTTPResponse
+from io import BufferedReader, RawIOBase
+from math import inf
+from time import monotonic
 from typing import Any
 
 from pydantic import SecretStr
+from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import ConnectionPool
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    LocationParseError,
+    NameResolutionError,
+    NewConnectionError,
+)
+from urllib3.util import connection as sockets
 
 from dispatcher.http.masking import HIDDEN
+from dispatcher.rates import SLOWEST
+
+_PIECE = 65_536  # bytes that are sent before the clock is looked at
 
 
-def keep_quiet(pool: ConnectionPool, token: SecretStr) -> None:
-    """Have all connections of a pool, which has none yet, show the token to the gateway alone.
+class Deadline:
+    """When the exchange that is under way has to be over; all connections of a thread share it.
+
+    `answer`: seconds within which a whole answer must be there.
+    """
+
+    def __init__(self) -> None:
+        self.answer = inf
+        self._end = inf
+
+    def begin(self, seconds: float) -> None:
+        """Something begins, and may take so long."""
+        self._end = monotonic() + seconds
+
+    def left(self) -> float:
+        """Seconds that are left, more than none. Raises TimeoutError."""
+        left = self._end - monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        return left
+
+
+def prepare(pool: ConnectionPool, token: SecretStr, deadline: Deadline) -> None:
+    """Have all connections of a pool, which has none yet, keep the deadline and the secret.
 
     `token`: as a URL has it.
     """
     kind: Any = pool.ConnectionCls  # type: ignore[attr-defined] # of HTTP(S)ConnectionPool
 
     class Connection(kind):  # type: ignore[misc]
-        response_class = _Answer
+        """To connect, to send and to be answered each has its time, all of it together."""
+
+        def connect(self) -> None:
+            deadline.begin(self.timeout)
+            super().connect()
+
+        def _new_conn(self) -> socket.socket:
+            direct = kind._new_conn is HTTPConnection._new_conn  # not through SOCKS
+            found = _connected(self, deadline) if direct else super()._new_conn()
+            found.settimeout(deadline.left())  # for the handshake
+            return found
+
+        def _tunnel(self) -> None:
+            super()._tunnel()
+            self.sock.settimeout(deadline.left())  # for the handshake behind it
+
+        def request(
+            self, method: str, url: str, body: Any, headers: Mapping[str, str], **options: Any
+        ) -> None:
+            if self.sock is None:
+                self.connect()
+            deadline.begin(int(headers["Content-Length"]) / SLOWEST + deadline.answer)
+            super().request(method, url, body, headers, **options)
 
         def putrequest(self, method: str, url: str, *more: Any, **options: Any) -> None:
             written = url.replace(HIDDEN, token.get_secret_value())
             super().putrequest(method, written, *more, **options)
 
+        def send(self, data: bytes) -> None:
+            for start in range(0, len(data), _PIECE):
+                piece = data[start : start + _PIECE]
+                # Who takes nothing at all need not be waited for until all could have been sent.
+                longest = len(piece) / SLOWEST + deadline.answer
+                self.sock.settimeout(min(deadline.left(), longest))
+                super().send(piece)
+
+        def getresponse(self) -> Any:
+            deadline.begin(deadline.answer)
+            return super().getresponse()
+
+        def response_class(self, sock: Any, *more: Any, **options: Any) -> HTTPResponse:
+            incoming: Any = _Incoming(sock, deadline)
+            return _Answer(incoming, *more, **options)
+
     pool.ConnectionCls = Connection  # type: ignore[attr-defined]
+
+
+def _connected(connection: Any, deadline: Deadline) -> socket.socket:
+    """A socket to the first address of a host that can be reached; each has a part of the time."""
+    try:
+        addresses = _addresses(connection._dns_host.strip("[]"), connection.port)
+    except socket.gaierror as error:
+        raise NameResolutionError(connection.host, connection, error) from error
+    failure: OSError = OSError("it has no address")
+    for number, address in enumerate(addresses):
+        try:
+            within = deadline.left() / (len(addresses) - number)
+            options = connection.socket_options
+            return sockets.create_connection(address, within, socket_options=options)
+        except OSError as error:
+            failure = error
+    if isinstance(failure, TimeoutError):
+        raise ConnectTimeoutError(connection, "timed out") from failure
+    raise NewConnectionError(connection, str(failure)) from failure
+
+
+def _addresses(host: str, port: int) -> list[tuple[str, int]]:
+    family = sockets.allowed_gai_family()
+    try:
+        found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
+    except UnicodeError:
+        raise LocationParseError(host) from None
+    return list(dict.fromkeys((str(address[0]), int(address[1])) for *_, address in found))
 
 
 class _Answer(HTTPResponse):
@@ -42,3 +149,25 @@ class _Answer(HTTPResponse):
         super().begin()
         self.headers.defects.clear()
         self.headers.set_payload("")
+
+
+class _Incoming(RawIOBase):
+    """What comes from a socket until the deadline; the part of a socket that HTTPResponse needs."""
+
+    def __init__(self, sock: Any, deadline: Deadline) -> None:
+        self._sock, self._deadline = sock, deadline
+        self._stream: RawIOBase = sock.makefile("rb", buffering=0)
+
+    def makefile(self, _: str) -> BufferedReader:
+        return BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        self._sock.settimeout(self._deadline.left())
+        return self._stream.readinto(buffer)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()

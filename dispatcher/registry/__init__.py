@@ -19,7 +19,7 @@ from dispatcher.hookspecs import Engine, Transport
 from dispatcher.models import Attachment, Message, Outcome, Problem, decode
 from dispatcher.registry import answers
 from dispatcher.registry.checks import missing
-from dispatcher.registry.clock import Clock
+from dispatcher.registry.clock import Clock, GetClock
 from dispatcher.registry.implementation import Implementation
 from dispatcher.registry.loading import (
     Manager,
@@ -35,7 +35,7 @@ from dispatcher.registry.witness import Change, Witness
 if TYPE_CHECKING:
     import click
 
-__all__ = ["Change", "Clock", "PluginInfo", "Registry", "Witness", "build_registry"]
+__all__ = ["Change", "Clock", "GetClock", "PluginInfo", "Registry", "Witness", "build_registry"]
 
 Answer = TypeVar("Answer")
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from typing import Any, TypeAlias
+from collections.abc import Collection
+from typing import Any
 
 from dispatcher.errors import PluginError, pass_on_interruption
 from dispatcher.hookspecs import Transport
@@ -11,11 +11,8 @@ from dispatcher.models import Attachment, Message, Problem, decode
 from dispatcher.models.base import detached
 from dispatcher.registry import answers
 from dispatcher.registry.checks import describe
-from dispatcher.registry.clock import Clock
+from dispatcher.registry.clock import GetClock
 from dispatcher.registry.recipient import RECIPIENT_FIELDS
-
-# The names of a transport and of its method → the clock for it.
-GetClock: TypeAlias = Callable[[str, str], Clock]
 
 
 class TransportCalls:

@@ -196,6 +196,22 @@ def test_absurd_pause_is_cut_to_a_day(
         assert timedelta(hours=23) < left <= timedelta(hours=24)
 
 
+def test_pause_that_is_too_long_ends_this_run_and_the_next_one_at_once(
+    held: Project, stand_in: StandIn, reply: type[Reply]
+) -> None:
+    """Longer than the default of `deadline`, 15 minutes; nobody sits and waits in silence."""
+    stand_in.answer = lambda asked: reply(429, b"", {"Retry-After": "3600"})
+    to_many(held, 2)
+    for _ in range(2):
+        began = datetime.now(UTC)
+        result = held.call("send")
+        assert datetime.now(UTC) - began < timedelta(seconds=20)
+        assert result.code == 1
+        assert "stopped: the account is to pause until " in result.stderr
+        assert "UTC; run again then" in result.stderr
+    assert len(stand_in.asked) <= 2, "one for each recipient, of the first run"
+
+
 # what people see meanwhile
 
 

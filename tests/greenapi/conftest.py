@@ -234,3 +234,10 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     both = folder / "both.pem"
     both.write_bytes((folder / "key.pem").read_bytes() + (folder / "cert.pem").read_bytes())
     return both
+
+
+@pytest.fixture
+def trusted(monkeypatch: pytest.MonkeyPatch, certificate: Path) -> Path:
+    """The same, and transports trust it."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    return certificate

@@ -86,7 +86,13 @@ def test_a_hint_is_for_errors_whose_code_says_nothing() -> None:
 def test_where_a_code_is_not_to_be_trusted(status: int, outcome: Outcome) -> None:
     dialect = Dialect(by_code={17: Refused}, status_first=STATUS_FIRST)
     assert dialect.verdict(answer(status, {"error": {"code": 17}}), "").outcome is outcome
-    assert dialect.verdict(answer(399, {}), "").outcome is Refused
+
+
+@pytest.mark.parametrize("status", range(300, 400))
+def test_a_redirect_that_may_mean_done_is_unknown(status: int) -> None:
+    """A status without a meaning of its own is to be read as 300."""
+    expected = Refused if status in (301, 302, 307, 308) else OutcomeUnknown
+    assert Dialect().verdict(answer(status, {}), "").outcome is expected
 
 
 @pytest.mark.parametrize(

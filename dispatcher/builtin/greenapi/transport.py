@@ -29,6 +29,7 @@ class GreenApi(HttpTransport):
         "dispatcher.builtin.greenapi.settings", "GreenApiSettings"
     )
     plans_without_settings: ClassVar[bool] = True
+    ends_in_time: ClassVar[bool] = True
 
     def build(self, message: Message, attachment: Attachment | None) -> Payload:
         """The body of `POST /v1/messages`; an `Upload` stands in it as its `reference`."""

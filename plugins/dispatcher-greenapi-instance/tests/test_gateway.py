@@ -39,12 +39,12 @@ def test_a_file_goes_up_and_out_by_its_url(make: Make, gateway: ScriptedGateway)
     up, out = gateway.requests
     assert up.path == f"/waInstance{INSTANCE}/uploadFile/{TOKEN}"
     assert (up.body, up.headers["content-type"]) == (b"%PDF-1.7", "application/pdf")
-    assert "ga-filename" not in up.headers
+    assert up.headers["ga-filename"] == "file.pdf"
     assert out.path == f"/waInstance{INSTANCE}/sendFileByUrl/{TOKEN}"
     assert out.json()["fileName"] == "цены.pdf"
 
 
-def test_a_file_of_no_known_type_has_its_extension_in_a_header(
+def test_a_file_has_its_extension_in_a_header_where_one_can_carry_it(
     make: Make, gateway: ScriptedGateway
 ) -> None:
     make(gateway.url).upload(upload(b"package x", "имя.go"))
@@ -82,9 +82,13 @@ def _error(status: int, **body: Any) -> Reply:
         (_error(400, message="instance in starting process try later"), NotSent, "starting"),
         (Reply(400, "instance in starting process try later"), NotSent, "400 Bad Request"),
         (_error(400, message="instance account not authorized"), AccountRefused, "not authorized"),
+        (_error(400, message="instance is starting or not authorized"), NotSent, "starting or"),
+        (_error(400, message="Instance account is expired. Renew it"), AccountRefused, "expired"),
+        (_error(400, message="Instance is deleted"), AccountRefused, "deleted"),
+        (_error(400, message="bad request data"), Refused, "bad request data"),
         (_error(401), AccountRefused, "check the token"),
         (_error(403), AccountRefused, "check id_instance"),
-        (_error(404, message="Not Found"), Refused, "check base_url"),
+        (_error(404, message="Not Found"), AccountRefused, "check base_url"),
         (_error(429), NotSent, "429"),
         (_error(499), OutcomeUnknown, "499"),
         (_error(500, message="Internal Server Error"), OutcomeUnknown, "Internal Server Error"),
@@ -107,8 +111,35 @@ def test_a_quota_is_over_for_the_month(make: Make, gateway: ScriptedGateway, nam
     gateway.script(Reply(466, {name: said}))
     with pytest.raises(NotSent, match="Monthly quota has been exceeded") as caught:
         make(gateway.url).send(TEXT)
+    assert "the quota begins anew on 20" in str(caught.value)
     assert caught.value.throttled
     assert caught.value.retry_after == pytest.approx(_until_next_month(datetime.now(UTC)), abs=60)
+
+
+CHATS = {
+    "status": "CORRESPONDENTS_QUOTE_EXCEEDED",
+    "used": 3,
+    "total": 3,
+    "description": "Number of chats per month exceeded",
+    "correspondents": ["79001234567@c.us"],
+}
+
+
+def test_a_quota_of_chats_holds_for_this_recipient(make: Make, gateway: ScriptedGateway) -> None:
+    allowed = {"method": "sendMessage", "status": "QUOTE_ALLOWED", "used": 40, "total": 0}
+    for more in ({}, {"invokeStatus": allowed}):
+        gateway.script(Reply(466, {"correspondentsStatus": CHATS, **more}))
+        with pytest.raises(Refused, match="chats per month exceeded") as caught:
+            make(gateway.url).send(TEXT)
+        assert caught.type is Refused
+
+
+def test_a_quota_of_messages_holds_for_everybody(make: Make, gateway: ScriptedGateway) -> None:
+    used_up = {"status": "QUOTE_EXCEEDED", "description": "Monthly quota has been exceeded"}
+    gateway.script(Reply(466, {"correspondentsStatus": CHATS, "invokeStatus": used_up}))
+    with pytest.raises(NotSent) as caught:
+        make(gateway.url).send(TEXT)
+    assert caught.value.throttled
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,12 @@ def test_a_text_to_a_group(make: Make) -> None:
         ({"document": {"source": "x", "filename": "p"}}, BYTES, BYTES.reference, "p.pdf"),
         ({"document": {"source": "x"}}, plain("README"), plain("x").reference, "README.bin"),
         ({"image": {"id": URL}}, MediaId(id=URL), URL, "horse.png"),
+        ({"image": {"link": f"{BARE}small.asp?n=7"}}, None, f"{BARE}small.asp?n=7", "small.jpg"),
+        ({"image": {"link": f"{BARE}horse.webp"}}, None, f"{BARE}horse.webp", "horse.webp"),
+        ({"image": {"link": f"{BARE}catalogue.v7/"}}, None, f"{BARE}catalogue.v7/", "image.jpg"),
+        ({"document": {"link": f"{BARE}minutes.v7/"}}, None, f"{BARE}minutes.v7/", "document.bin"),
+        ({"video": {"link": f"{BARE}walk.3GP"}}, None, f"{BARE}walk.3GP", "walk.3GP"),
+        ({"audio": {"link": f"{BARE}Dr.%20Who"}}, None, f"{BARE}Dr.%20Who", "Dr. Who.mp3"),
     ],
 )  # fmt: skip
 def test_a_file(

@@ -22,7 +22,7 @@ TOKEN = "marker-token-EAAG81c6"
 NUMBER = "106540352242922"
 VERSION = "v24.0"
 MEDIA = ("image", "video", "audio", "document")
-TYPES = {"image/jpeg", "image/png", "video/mp4", "audio/mpeg", "application/pdf"}
+TYPES = {"image/jpeg", "image/png", "video/mp4", "video/3gpp", "audio/mpeg", "application/pdf"}
 
 
 def error(status: int, code: int, details: str = "") -> Reply:

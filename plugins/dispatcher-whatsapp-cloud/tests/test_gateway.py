@@ -70,12 +70,15 @@ def test_a_file_is_read_in_pieces(make: Make, gateway: ScriptedGateway, parts: P
 
 
 CODES: dict[type[DeliveryError], list[int]] = {
-    NotSent: [4, 80007, 130429, 131056, 131049],
+    NotSent: [4, 80007, 130429, 131056, 131049, 131208],
     Refused: [
-        *(33, 100, 130472, 131008, 131009, 131021, 131026, 131047, 131050, 131051, 131052, 131053),
-        *(132000, 132015),
+        *(100, 130472, 131008, 131009, 131021, 131026, 131047, 131050, 131051, 131052, 131053),
+        *(130497, 131020, 131030, 131041, 131062, 131063, 131207, 131212, 132000, 132015, 137000),
     ],
-    AccountRefused: [0, 3, 10, 190, 200, 299, 368, 131005, 131031, 131042, 131045, 131048, 133016],
+    AccountRefused: [
+        *(0, 3, 10, 33, 190, 200, 299, 368, 131005, 131031, 131037, 131042, 131045, 131048),
+        *(131064, 133016),
+    ],
     OutcomeUnknown: [1, 2, 131000, 131016, 131057, 133004, 135000, 999_999],
 }
 
@@ -83,7 +86,7 @@ CODES: dict[type[DeliveryError], list[int]] = {
 @pytest.mark.parametrize(
     ("outcome", "code"), [(outcome, code) for outcome, codes in CODES.items() for code in codes]
 )
-@pytest.mark.parametrize("status", [400, 429, 500])
+@pytest.mark.parametrize("status", [400, 403, 429, 500])
 def test_the_code_decides_and_not_the_status(
     make: Make,
     gateway: ScriptedGateway,
@@ -95,7 +98,7 @@ def test_the_code_decides_and_not_the_status(
     gateway.script(meta_error(status, code, "more"))
     with pytest.raises(DeliveryError, match=rf"\(#{code}\) / more") as caught:
         make(gateway.url).send({})
-    of_status = NotSent if status == 429 else OutcomeUnknown
+    of_status = {429: NotSent, 403: AccountRefused}.get(status, OutcomeUnknown)
     assert caught.type is (of_status if code == 999_999 else outcome)
     assert caught.value.code == str(code)
 
@@ -173,3 +176,16 @@ def test_what_an_address_needs(make: Make, settings: dict[str, Any], missing: st
 
 def test_its_pace_is_metas(make: Make) -> None:
     assert (make().rate, make().recipient_rate) == ("80/s", "10/min")
+
+
+@pytest.mark.parametrize("guessed", ["audio/3gpp", "video/3gp", "video/3gpp"])
+def test_a_video_of_a_telephone_has_the_name_that_whatsapp_knows(
+    make: Make, gateway: ScriptedGateway, parts: Parts, guessed: str
+) -> None:
+    file = upload(b"moo").model_copy(update={"filename": "cow.3gp", "mime_type": guessed})
+    sender = make(gateway.url)
+    assert not list(sender.check(sender.build(message(video={"source": "x"}), file), file))
+    sender.upload(file)
+    sent = parts(gateway.requests[0])
+    assert sent["type"][0] == b"video/3gpp"
+    assert sent["file"][0] == b"moo"

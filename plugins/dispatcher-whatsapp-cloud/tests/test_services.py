@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, get_args
 
 import pytest
 
-from dispatcher import NotSent, OutcomeUnknown
+from dispatcher import AccountRefused, NotSent, OutcomeUnknown
 from dispatcher.testing import Reply, Request, ScriptedGateway, message, upload
 from dispatcher_whatsapp_cloud import WhatsAppCloud
 from dispatcher_whatsapp_cloud.services import SERVICES, Name
@@ -116,14 +116,36 @@ def test_provider_is_for_premises(make: Make, name: str, row: Row) -> None:
 
 @pytest.mark.parametrize("name", ["360dialog", "360dialog-on-premises"])
 @pytest.mark.parametrize("key", ["developer_message", "developerMessage"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "You have exceeded the limit of 1 request every 6 seconds",
+        "You have exceeded the endpoint rate limit.",
+    ],
+)
 def test_360dialog_is_too_fast_with_status_400(
-    make: Make, gateway: ScriptedGateway, name: str, key: str
+    make: Make, gateway: ScriptedGateway, name: str, key: str, said: str
 ) -> None:
-    said = "You have exceeded the limit of 1 request every 6 seconds"
     gateway.script(Reply(400, {"meta": {"success": False, "http_code": 400, key: said}}))
     with pytest.raises(NotSent, match=said) as caught:
         make(gateway.url, service=name).send({})
     assert caught.value.throttled
+
+
+@pytest.mark.parametrize("name", ["360dialog", "360dialog-on-premises"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Could not send message due to lack of payment. Pay first.",
+        "Your WhatsApp for Business API has been disabled",
+    ],
+)
+def test_360dialog_lets_nobody_send_with_status_400(
+    make: Make, gateway: ScriptedGateway, name: str, said: str
+) -> None:
+    gateway.script(Reply(400, {"meta": {"success": False, "developer_message": said}}))
+    with pytest.raises(AccountRefused, match=said):
+        make(gateway.url, service=name).send({})
 
 
 def test_360dialog_restarts(make: Make, gateway: ScriptedGateway) -> None:

@@ -10,6 +10,8 @@ from dispatcher import DeliveryError, NotSent, OutcomeUnknown, Refused
 from dispatcher_apprise.watching import Watch
 
 _LATER = {408, 425}  # a request that timed out at the server; one that came too early
+# Others may mean "done, look there" (RFC 9110, 15.4).
+_MOVED = {301, 302, 307, 308}
 _HINTS = {
     401: "; check the target's URL",
     403: "; check the target's URL",
@@ -43,7 +45,7 @@ def _answered(watch: Watch) -> DeliveryError:
     code = f"http {status}"
     if status == 429:
         return NotSent("too many requests", code=code)
-    if 300 <= status < 400:
+    if status in _MOVED:
         return Refused("the service answers with a redirect, which is not followed", code=code)
     if 400 <= status < 500 and status not in _LATER:
         return Refused(f"the service refused it{_HINTS.get(status, '')}", code=code)

@@ -6,6 +6,8 @@ What the gateway has no word for stays in the body as the manifest has it, `{"im
 
 from __future__ import annotations
 
+import mimetypes
+import re
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -14,8 +16,10 @@ from dispatcher import Attachment, Link, Media, MediaId, Message, Payload, Uploa
 
 # Green API, "Chat id": of a person, and of a group that v1 calls "79001234567-1581234048".
 _CHAT = {"individual": "@c.us", "group": "@g.us"}
-# The extension of `fileName` decides what is shown; these are for files that have none.
+# The extension of `fileName` decides what is shown; these are for files that have none of their
+# kind, a picture that a script makes, say.
 _EXTENSIONS = {"image": ".jpg", "video": ".mp4", "audio": ".mp3", "document": ".bin"}
+_EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,5}")
 
 
 def build(message: Message, attachment: Attachment | None) -> Payload:
@@ -63,19 +67,31 @@ def _url(attached: Attachment) -> str | None:
 
 
 def _file_name(kind: str, media: Media, attached: Attachment, url: str) -> str:
-    """`fileName`, which must have an extension: as given, else the file's own, or a usual one."""
+    """`fileName`, with an extension of its kind: as given, else the file's own, or a usual one."""
     own = attached.filename if isinstance(attached, Upload) else _last_part(url)
     name = getattr(media, "filename", None) or own or kind
-    return name if _extension(name) else name + (_extension(own) or _EXTENSIONS[kind])
+    if kind == "document":
+        return name if _suffix(name) else name + (_suffix(own) or _EXTENSIONS[kind])
+    if _is_of(kind, name):
+        return name
+    stem = name.removesuffix(_suffix(name)) if _EXTENSION.fullmatch(_suffix(name)) else name
+    return stem + _EXTENSIONS[kind]
 
 
-def _extension(name: str) -> str:
+def _is_of(kind: str, name: str) -> bool:
+    """Whether a name says this kind; Python takes every file `.3gp` for audio."""
+    family = (mimetypes.guess_type(name)[0] or "").partition("/")[0]
+    return family == kind or (kind == "video" and _suffix(name).lower() == ".3gp")
+
+
+def _suffix(name: str) -> str:
     return PurePosixPath(name).suffix
 
 
 def _last_part(url: str) -> str:
+    """The name of the file to which a URL leads; none, if that is a folder."""
     try:
-        return PurePosixPath(unquote(urlsplit(url).path)).name
+        return unquote(urlsplit(url).path).rpartition("/")[2]
     except ValueError:  # it is no URL, which is said elsewhere
         return ""
 

@@ -1,7 +1,7 @@
 """Where an instance takes messages and files, and what its answers mean.
 
-Sources: Green API, "SendMessage", "SendFileByUrl", "UploadFile", "Common errors" and "Reaching the
-limits on the Developer plan".
+Sources: Green API, "SendMessage", "SendFileByUrl", "UploadFile", "Common errors" (the words of
+status 400) and "Reaching the limits on the Developer plan" (status 466).
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from dispatcher_greenapi_instance.settings import InstanceSettings
 
 QUOTA = 466  # the HTTP status of a quota that is used up
+# `correspondentsStatus.status`: the chats of this month are others. `invokeStatus.status`, beside
+# it, says whether anything is sent at all.
+_OTHER_CHATS, _ALLOWED = "CORRESPONDENTS_QUOTE_EXCEEDED", "QUOTE_ALLOWED"
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,19 @@ class InstanceDialect(Dialect):
     """An instance's errors have words and a status, but no code of their own."""
 
     def verdict(self, answer: Answer, setting: str) -> Verdict:
-        """A quota is one of a calendar month: until that ends the account is to wait."""
+        """A quota is one of a calendar month: of this recipient, or else the account is to wait."""
         verdict = super().verdict(answer, setting)
         if answer.status != QUOTA:
             return verdict
-        return verdict._replace(retry_after=_until_next_month(datetime.now(UTC)), throttled=True)
+        invoked = answer.at(("invokeStatus", "status"))
+        if answer.at(("correspondentsStatus", "status")) == _OTHER_CHATS and (
+            invoked is None or invoked == _ALLOWED
+        ):
+            return verdict._replace(outcome=Refused)
+        wait = _until_next_month(datetime.now(UTC))
+        first = f"{datetime.now(UTC) + timedelta(seconds=wait):%Y-%m-%d}"
+        text = f"{verdict.text}; the quota begins anew on {first}"
+        return verdict._replace(text=text, retry_after=wait, throttled=True)
 
 
 def _until_next_month(now: datetime) -> float:
@@ -40,6 +51,8 @@ def _until_next_month(now: datetime) -> float:
     return (later.replace(day=1) - now).total_seconds()
 
 
+# In these words; "instance account not authorized" is something else.
+_LATER = ("starting process", "starting or not authorized")
 DIALECT = InstanceDialect(
     words=(
         ("message",),
@@ -49,10 +62,22 @@ DIALECT = InstanceDialect(
     ),
     # 499: the gateway saw us hang up, and 502 is to be repeated, says "Common errors"; but either
     # may have accepted.
-    by_status={**BY_STATUS, 400: Refused, 499: OutcomeUnknown, QUOTA: NotSent},
+    # 404: there is no such method, whatever the message.
+    by_status={
+        **BY_STATUS,
+        400: Refused,
+        404: AccountRefused,
+        499: OutcomeUnknown,
+        QUOTA: NotSent,
+    },
     status_first=(*STATUS_FIRST, 499, QUOTA),
-    by_phrase={"starting process": NotSent, "not authorized": AccountRefused},
-    throttled=("starting process",),
+    by_phrase={
+        **dict.fromkeys(_LATER, NotSent),
+        "not authorized": AccountRefused,
+        "account is expired": AccountRefused,
+        "instance is deleted": AccountRefused,
+    },
+    throttled=_LATER,
     hints={**HINTS, 401: "check the token", 403: "check id_instance"},
 )
 

@@ -28,6 +28,7 @@ class GreenApiInstance(HttpTransport):
     Settings: ClassVar[type[BaseSettings]] = late_settings(
         "dispatcher_greenapi_instance.settings", "InstanceSettings"
     )
+    ends_in_time: ClassVar[bool] = True
 
     def build(self, message: Message, attachment: Attachment | None) -> Payload:
         """The body of sendMessage or sendFileByUrl."""
@@ -57,8 +58,6 @@ class GreenApiInstance(HttpTransport):
 
 
 def _headers(file: Upload) -> dict[str, str]:
-    """Of "UploadFile". `GA-Filename` is for what has no MIME type; names may not fit a header."""
+    """Of "UploadFile". `GA-Filename` tells what a MIME type may not; names may not fit a header."""
     extension = PurePath(file.filename).suffix
-    if file.mime_type == "application/octet-stream" and _EXTENSION.fullmatch(extension):
-        return {"GA-Filename": f"file{extension}"}
-    return {}
+    return {"GA-Filename": f"file{extension}"} if _EXTENSION.fullmatch(extension) else {}

@@ -1,7 +1,8 @@
 """What the answers of Meta's API mean, in the cloud and on one's own premises.
 
-Sources: Meta, "Cloud API: Error codes", "Throughput"; Turn.io, "Errors" (of the On-Premises API);
-360dialog, "API error message list".
+Sources: Meta, "WhatsApp error codes" (18 June 2026), `error.code`, "Groups API error codes" (31
+October 2025) and "Throughput"; Turn.io, "Errors" (of the On-Premises API), `errors[].code`;
+360dialog, "Error code reference", the words of `meta.developer_message`.
 """
 
 from __future__ import annotations
@@ -17,13 +18,25 @@ PAIR = 131056  # too many messages to one person
 NOT_NOW = 131049  # Meta would rather not deliver to this person at present
 
 _CODES: Mapping[int, Outcome] = {
-    **dict.fromkeys((4, 80007, 130429, PAIR, NOT_NOW), NotSent),
-    # Token, permission, account, payment, registration; 131048: the limit of spam.
-    **dict.fromkeys((0, 3, 10, *range(200, 300), 190, 368), AccountRefused),
-    **dict.fromkeys((131005, 131031, 131042, 131045, 131048, 133016), AccountRefused),
-    # The request, the recipient, the 24 hours since they wrote, the file.
-    **dict.fromkeys((33, 100, 131008, 131009, *range(132000, 133000)), Refused),
-    **dict.fromkeys((130472, 131021, 131026, 131047, 131050, 131051), Refused),
+    # "Throttling errors"; 131208: too many operations of a group.
+    **dict.fromkeys((4, 80007, 130429, PAIR, NOT_NOW, 131208), NotSent),
+    # "Authorization errors": the token, a permission. 33: the business number was deleted.
+    **dict.fromkeys((0, 3, 10, 33, 190, *range(200, 300)), AccountRefused),
+    # "Integrity errors": the account is blocked. 131048: the limit of spam; 131064: the messaging
+    # limit, after templates of the wrong category.
+    **dict.fromkeys((368, 131031, 131048, 131064), AccountRefused),
+    # Access, the display name, payment, the certificate, registration.
+    **dict.fromkeys((131005, 131037, 131042, 131045, 133016), AccountRefused),
+    # The request, or the template.
+    **dict.fromkeys((100, 131008, 131009, 131063, *range(132000, 133000)), Refused),
+    # The recipient: in an experiment or a country that this account may not write to (403), the
+    # sender, unreachable, not among the test numbers, 24 hours, opted out, of no use for this
+    # type, without a phone number, with another key than was named.
+    **dict.fromkeys((130472, 130497, 131021, 131026, 131030, 131047, 131050, 131051), Refused),
+    **dict.fromkeys((131062, 137000), Refused),
+    # The group: of one member, unknown, suspended (403), without this participant.
+    **dict.fromkeys((131020, 131041, 131207, 131212), Refused),
+    # The file.
     **dict.fromkeys((131052, 131053), Refused),
     **dict.fromkeys((1, 2, 131000, 131016, 131057, 133004, 135000), OutcomeUnknown),
 }
@@ -51,7 +64,7 @@ CLOUD = MetaDialect(
     words=(("error", "message"), ("error", "error_data", "details")),
     by_code=_CODES,
     status_first=(),
-    throttled=(4, 80007, 130429),
+    throttled=(4, 80007, 130429, 131208),
     waits={PAIR: 6.0, NOT_NOW: 24 * 3600.0},  # "Throughput": to one person a message in 6 seconds
 )
 # What may have been half done (1000, 1014, 1016) is in no table, and so unknown.
@@ -68,17 +81,23 @@ ON_PREMISES = Dialect(
     throttled=(1015,),
 )
 
-_TOO_FAST = "exceeded the limit of"  # with status 400, says 360dialog's list
+# With status 400, each for all messages; the first is what an older list has.
+_TOO_FAST = ("exceeded the limit of", "exceeded the endpoint rate limit")
+_PHRASES: Mapping[str, Outcome] = {
+    **dict.fromkeys(_TOO_FAST, NotSent),
+    "due to lack of payment": AccountRefused,
+    "for business api has been disabled": AccountRefused,
+}
 _WORDS = (("meta", "developer_message"), ("meta", "developerMessage"))
 CLOUD_360 = replace(
     CLOUD,
     words=(*CLOUD.words, *_WORDS),
-    by_phrase={_TOO_FAST: NotSent},
-    throttled=(*CLOUD.throttled, _TOO_FAST),
+    by_phrase=_PHRASES,
+    throttled=(*CLOUD.throttled, *_TOO_FAST),
 )
 ON_PREMISES_360 = replace(
     ON_PREMISES,
     words=(*ON_PREMISES.words, *_WORDS),
-    by_phrase={_TOO_FAST: NotSent},
-    throttled=(*ON_PREMISES.throttled, _TOO_FAST),
+    by_phrase=_PHRASES,
+    throttled=(*ON_PREMISES.throttled, *_TOO_FAST),
 )

@@ -26,6 +26,7 @@ class WhatsAppCloud(HttpTransport):
     Settings: ClassVar[type[BaseSettings]] = late_settings(
         "dispatcher_whatsapp_cloud.settings", "CloudSettings"
     )
+    ends_in_time: ClassVar[bool] = True
 
     def build(self, message: Message, attachment: Attachment | None) -> Payload:
         """The body of `POST …/messages`."""
@@ -39,6 +40,7 @@ class WhatsAppCloud(HttpTransport):
         """Store a file at the gateway. Raises `NotSent` for everything that may work later:
         repeating an upload does no harm."""
         expires_at = datetime.now(UTC) + self._service.lifetime
+        file = file.model_copy(update={"mime_type": rules.mime_type(file)})
         post = self._post_form if self._service.form else self.post_file
         return MediaId(id=post(self._media, file), expires_at=expires_at)
 

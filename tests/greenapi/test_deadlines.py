@@ -1,0 +1,238 @@
+"""However slowly anything comes or goes, an attempt has an end, and its outcome is the true one."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from dispatcher import DeliveryError, NotSent, OutcomeUnknown, Receipt, Upload
+from dispatcher.builtin.greenapi import GreenApi
+
+PAYLOAD = {"to": "79001234567", "type": "text", "text": {"body": "x"}}
+BIG = 20_000_000  # bytes: more than the system keeps for a peer that does not read
+ACCEPTED = b'{"messages":[{"id":"1"}],"media":[{"id":"1"}]}'
+HEAD = b"HTTP/1.1 201 Created\r\n"
+TIME = 0.4  # seconds that an attempt has
+MORE = 1.5  # seconds that this machine may need besides
+
+Gateways = Callable[..., Any]
+Transports = Callable[..., GreenApi]
+Uploads = Callable[..., Upload]
+
+
+def trickle(peer: Any, piece: bytes) -> None:
+    """Say this again and again, each time just before anybody would lose patience."""
+    while not peer.gateway.ended.wait(TIME / 8):
+        peer.raw(piece)
+
+
+def ended(action: Callable[[], object], kind: type[DeliveryError], code: str) -> DeliveryError:
+    """How an attempt ended, which it did in time."""
+    began = monotonic()
+    with pytest.raises(kind) as caught:
+        action()
+    assert monotonic() - began < TIME + MORE
+    assert caught.value.code == code
+    return caught.value
+
+
+TRICKLES = {
+    "body": (HEAD + b"Content-Length: 1000000\r\n\r\n" + ACCEPTED, b" "),
+    "body without a length": (HEAD + b"\r\n" + ACCEPTED, b" "),
+    "status line": (b"", b"H"),
+    "header": (HEAD + b"X: ", b"a"),
+    "interim answers": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "chunks": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+    "length of a chunk": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"0"),
+    "trailers": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n", b"a: b\r\n"),
+}
+
+
+@pytest.mark.parametrize(("first", "then"), TRICKLES.values(), ids=TRICKLES)
+def test_an_answer_that_trickles_is_none(
+    transport: Transports, gateway: Gateways, upload: Uploads, first: bytes, then: bytes
+) -> None:
+    server = gateway(lambda peer: (peer.read(), peer.raw(first), trickle(peer, then)))
+    sender = transport(server.url, read_timeout=TIME)
+    error = ended(lambda: sender.send(PAYLOAD), OutcomeUnknown, "read_timeout")
+    assert error.text == f"no answer within {TIME:g} s"
+    ended(lambda: sender.upload(upload()), NotSent, "read_timeout")
+
+
+def test_a_flood_of_interim_answers_ends_as_well(transport: Transports, gateway: Gateways) -> None:
+    def flood(peer: Any) -> None:
+        peer.read()
+        while not peer.gateway.ended.is_set():
+            peer.raw(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+
+    sender = transport(gateway(flood).url, read_timeout=TIME)
+    ended(lambda: sender.send(PAYLOAD), OutcomeUnknown, "read_timeout")
+
+
+def test_a_slow_answer_that_is_in_time_counts(transport: Transports, gateway: Gateways) -> None:
+    def slow(peer: Any) -> None:
+        peer.read()
+        answer = HEAD + b"Content-Length: %d\r\n\r\n" % len(ACCEPTED) + ACCEPTED
+        for start in range(0, len(answer), 20):
+            peer.gateway.ended.wait(0.02)
+            peer.raw(answer[start : start + 20])
+
+    assert transport(gateway(slow).url, read_timeout=5).send(PAYLOAD) == Receipt(id="1")
+
+
+def test_two_exchanges_each_have_their_own_time(transport: Transports, gateway: Gateways) -> None:
+    def slow(peer: Any) -> None:
+        while peer.read():
+            peer.gateway.ended.wait(TIME * 0.7)
+            peer.answer(201, ACCEPTED)
+
+    server = gateway(slow)
+    sender = transport(server.url, read_timeout=TIME)
+    assert [sender.send(PAYLOAD).id for _ in range(2)] == ["1", "1"]
+    assert server.connections == 1
+
+
+# Sending: a second for each 64 KB, and the time for an answer.
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who takes less than a gigabyte a second is too slow."""
+    monkeypatch.setattr("dispatcher.http.wire.SLOWEST", 10**9)
+
+
+def sips(peer: Any) -> None:
+    """Take a little of the request now and then."""
+    while not peer.gateway.ended.wait(0.01):
+        peer.connection.recv(4096)
+
+
+def stops(peer: Any) -> None:
+    """Take the beginning of the request alone."""
+    peer.connection.recv(10)
+    peer.stall()
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("behave", [sips, stops])
+@pytest.mark.parametrize("secure", [False, True])
+def test_a_peer_that_takes_the_request_slowly(
+    request: pytest.FixtureRequest,
+    transport: Transports,
+    gateway: Gateways,
+    upload: Uploads,
+    behave: Callable[[Any], None],
+    secure: bool,
+) -> None:
+    if secure:
+        path = request.getfixturevalue("trusted")
+        server = gateway(lambda peer: (peer.secure(path), behave(peer)))
+        url = f"https://127.0.0.1:{server.port}"
+    else:
+        server = gateway(behave)
+        url = server.url
+    sender = transport(url, read_timeout=TIME)
+    body = {**PAYLOAD, "text": {"body": "x" * BIG}}
+    error = ended(lambda: sender.send(body), OutcomeUnknown, "write_timeout")
+    assert error.text == f"127.0.0.1:{server.port} did not take the request in time"
+    ended(lambda: sender.upload(upload(b"x" * BIG)), NotSent, "write_timeout")
+
+
+def test_who_stops_taking_the_request_is_not_waited_for_as_long_as_for_all_of_it(
+    transport: Transports, gateway: Gateways, upload: Uploads
+) -> None:
+    """At 64 KB a second, this file could take five minutes."""
+    sender = transport(gateway(stops).url, read_timeout=0.1)
+    began = monotonic()
+    with pytest.raises(NotSent):
+        sender.upload(upload(b"x" * BIG))
+    assert monotonic() - began < 0.1 + 1 + MORE
+
+
+def test_a_big_file_may_take_its_time(
+    transport: Transports, gateway: Gateways, upload: Uploads
+) -> None:
+    """Longer than the answer may."""
+
+    def slow(peer: Any) -> None:
+        taken = pauses = 0
+        while taken < BIG:
+            if taken >= pauses * BIG // 4:
+                pauses += 1
+                peer.gateway.ended.wait(TIME * 0.6)
+            taken += len(peer.connection.recv(999_999))
+        peer.answer(201, ACCEPTED)
+
+    sender = transport(gateway(slow).url, read_timeout=TIME)
+    assert sender.upload(upload(b"x" * BIG)).id == "1"
+
+
+# Connecting: names, addresses, proxy and handshake together.
+
+
+def test_a_handshake_that_trickles(
+    transport: Transports, gateway: Gateways, upload: Uploads
+) -> None:
+    def slow(peer: Any) -> None:
+        peer.connection.recv(9999)
+        peer.raw(b"\x16\x03\x03\x40\x00")  # a record of 16 KB begins
+        trickle(peer, b"\x02")
+
+    server = gateway(slow)
+    sender = transport(f"https://127.0.0.1:{server.port}", connect_timeout=TIME)
+    ended(lambda: sender.send(PAYLOAD), NotSent, "connect_timeout")
+    ended(lambda: sender.upload(upload()), NotSent, "connect_timeout")
+
+
+@pytest.mark.parametrize("then", ["trickle", "stall"])
+def test_a_proxy_and_the_handshake_behind_it_share_the_time(
+    monkeypatch: pytest.MonkeyPatch, transport: Transports, gateway: Gateways, then: str
+) -> None:
+    def slow(peer: Any) -> None:
+        peer.read()
+        if then == "trickle":
+            trickle(peer, b"HTTP/1.1 200 OK\r\nX: y\r\n"[:1])
+        peer.gateway.ended.wait(TIME * 0.8)
+        peer.raw(b"HTTP/1.1 200 OK\r\n\r\n")
+        peer.stall()
+
+    monkeypatch.setenv("HTTPS_PROXY", gateway(slow).url)
+    sender = transport("https://gateway.test", connect_timeout=TIME)
+    began = monotonic()
+    ended(lambda: sender.send(PAYLOAD), NotSent, "connect_timeout")
+    assert monotonic() - began < TIME * 1.6
+
+
+def test_the_addresses_of_a_host_share_the_time(
+    monkeypatch: pytest.MonkeyPatch, transport: Transports, full_port: int, gateway: Gateways
+) -> None:
+    """Where the first one cannot be reached, the second one is, within the same time."""
+    server = gateway(lambda peer: (peer.read(), peer.answer(201, ACCEPTED)))
+    addresses = [("127.0.0.1", full_port), ("127.0.0.1", server.port)]
+    monkeypatch.setattr("dispatcher.http.wire._addresses", lambda host, port: addresses)
+    sender = transport("http://localhost", connect_timeout=TIME)
+    assert sender.send(PAYLOAD) == Receipt(id="1")
+    addresses[1] = addresses[0]
+    sender = transport("http://localhost", connect_timeout=TIME)
+    ended(lambda: sender.send(PAYLOAD), NotSent, "connect_timeout")
+
+
+def test_a_name_that_is_found_too_late(
+    monkeypatch: pytest.MonkeyPatch, transport: Transports
+) -> None:
+    """Nobody can stop asking for a name, but nothing is begun after that."""
+    find = socket.getaddrinfo
+
+    def slow(*asked: Any, **options: Any) -> Any:
+        end = monotonic() + TIME
+        while monotonic() < end:
+            pass
+        return find(*asked, **options)
+
+    monkeypatch.setattr("socket.getaddrinfo", slow)
+    sender = transport("http://127.0.0.1:9", connect_timeout=TIME / 2)
+    ended(lambda: sender.send(PAYLOAD), NotSent, "connect_timeout")

@@ -1,0 +1,334 @@
+"""Transports that do not return: who waits for them, for how long, and what is said of it."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from pydantic_settings import BaseSettings
+
+from dispatcher import Failure, MediaId, Message, NotSent, Outcome, PluginError, Receipt, Upload
+from dispatcher.builtin.threads import Threads
+from dispatcher.config import Delivery as Settings
+from dispatcher.delivery import Delivery, Summary, calls
+from dispatcher.delivery.calls import Calls, GuardedTransport, Hanging
+from dispatcher.delivery.pacing import Pace, Turns
+from dispatcher.journal import Ending, Journal, open_journal
+from dispatcher.models import Text
+from dispatcher.planning import PlannedMessage, compared
+from dispatcher.registry import Clock, PluginInfo
+
+Guard = Callable[[Any], GuardedTransport]
+
+SLOW = PluginInfo("slow", "slow-transports", "1.2")
+PATIENCE = 0.2  # seconds
+FILE = Upload(
+    filename="a.pdf",
+    size=4,
+    sha256="a" * 64,
+    mime_type="application/pdf",
+    open=lambda: io.BytesIO(b"four"),
+)
+
+
+@pytest.fixture(autouse=True)
+def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "MARGIN", 0.1)
+    monkeypatch.setattr(calls, "PATIENCE", PATIENCE)
+
+
+@pytest.fixture
+def released() -> Iterator[threading.Event]:
+    """Set when whatever hangs is to go on; at the end of the test it is."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+@pytest.fixture
+def guarded() -> Iterator[Guard]:
+    """A transport as delivery calls it."""
+    made = Calls(clock, pytest.fail)
+    yield lambda transport: GuardedTransport(transport, made)
+    made.close()
+
+
+class Slow:
+    """Hangs in what `hangs` names, until it is released."""
+
+    name: ClassVar[str] = "slow"
+    Settings: ClassVar[type[BaseSettings]] = BaseSettings
+    patience = PATIENCE
+
+    def __init__(self, released: threading.Event, *hangs: str) -> None:
+        self._released, self._hangs = released, hangs
+        self.sent: list[str] = []
+        self.late: Callable[[], Receipt] = lambda: Receipt(id="late")
+
+    def _hang(self, place: str) -> bool:
+        return place in self._hangs and self._released.wait(30)
+
+    @property
+    def account(self) -> str:
+        self._hang("account")
+        return "one"
+
+    def require_credentials(self) -> None:
+        self._hang("require_credentials")
+
+    def upload(self, file: Upload) -> MediaId:
+        self._hang("upload")
+        return MediaId(id="medium")
+
+    def send(self, payload: Any) -> Receipt:
+        self.sent.append(payload["id"])
+        return self.late() if self._hang(payload["id"]) else Receipt(id="at once")
+
+    def reconcile(self, payload: Any, since: datetime) -> Receipt:
+        self._hang("reconcile")
+        return Receipt(id="found")
+
+
+def planned(id: str, file: Upload | None = None) -> PlannedMessage:
+    to = f"7900123{ord(id):04}"
+    message = Message(
+        key=f"default/m/{id}/1/{to}",
+        manifest="m",
+        id=id,
+        to=to,
+        recipient_type="individual",
+        type="text",
+        text=Text(body="Hello"),
+        transport="slow",
+    )
+    payload = {"id": id, "to": to, "media": file.reference if file else None}
+    return PlannedMessage(message, payload, file, "digest")
+
+
+class Run:
+    """A run of these messages, each to somebody else."""
+
+    def __init__(self, journal: Journal, folder: Path, transport: Any, **options: Any) -> None:
+        self.journal, self.outcomes, self.notices = journal, dict[str, Outcome](), list[str]()
+        settings = Settings(**{"workers": 2, "attempts": 1, **options})
+        self._turns = Turns(folder / "pace.db")
+        self._delivery = Delivery(
+            journal,
+            lambda name: transport,
+            settings,
+            Pace(self._turns),
+            self._finished,
+            notice=self.notices.append,
+            clock=clock,
+        )
+
+    def _finished(self, message: Message, outcome: Outcome) -> None:
+        self.outcomes[message.id] = outcome
+
+    def send(self, *plan: PlannedMessage) -> Summary:
+        with self._turns:
+            return self._delivery.run(list(plan), Threads(), len(plan))
+
+    @property
+    def statuses(self) -> dict[str, str]:
+        return {id: outcome.status for id, outcome in self.outcomes.items()}
+
+    def recorded(self, id: str) -> tuple[str, str | None]:
+        key = planned(id).message.key
+        record = self.journal.lookup([key])[key]
+        return record.status, record.id
+
+
+def clock(transport: str, method: str) -> Clock:
+    return Clock(SLOW, f'{method} of transport "{transport}"')
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    with open_journal(f"sqlite:///{tmp_path}/journal.db") as opened:
+        yield opened
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.01)
+
+
+def test_a_message_whose_send_does_not_return_is_unknown_and_the_others_go_on(
+    journal: Journal, tmp_path: Path, released: threading.Event
+) -> None:
+    transport = Slow(released, "b")
+    run = Run(journal, tmp_path, transport)
+    summary = run.send(*map(planned, "abcd"))
+    assert run.statuses == {"a": "sent", "b": "unknown", "c": "sent", "d": "sent"}
+    assert run.outcomes["b"].error == Failure(
+        code="hanging",
+        text='plugin "slow" (slow-transports 1.2): send of transport "slow" did not return within '
+        "0.3 s; it may have been accepted",
+    )
+    assert (summary.stopped, summary.not_tried) == (None, 0)
+    assert run.recorded("b") == ("unknown", None)
+
+
+@pytest.mark.parametrize(
+    ("late", "record"),
+    [
+        (lambda: Receipt(id="late"), ("sent", "late")),
+        (lambda: _raise(NotSent("no")), ("failed", None)),
+        (lambda: _raise(OSError("lost")), ("unknown", None)),
+        (lambda: None, ("unknown", None)),
+    ],
+)
+def test_what_comes_late_still_counts(
+    journal: Journal,
+    tmp_path: Path,
+    released: threading.Event,
+    late: Callable[[], Receipt],
+    record: tuple[str, str | None],
+) -> None:
+    transport = Slow(released, "a")
+    transport.late = late
+    run = Run(journal, tmp_path, transport)
+    run.send(planned("a"))
+    assert (run.statuses, run.notices) == ({"a": "unknown"}, [])
+    released.set()
+    until(lambda: not any(each.name == "caller" for each in threading.enumerate()))
+    assert run.recorded("a") == record
+    told = [f"{planned('a').message.key}: {record[0]} after all"]
+    assert run.notices == (told if record[0] != "unknown" else [])
+
+
+def _raise(error: Exception) -> Any:
+    raise error
+
+
+def test_where_most_calls_hang_the_run_ends_in_order(
+    journal: Journal, tmp_path: Path, released: threading.Event
+) -> None:
+    transport = Slow(released, *"abcdefghij")
+    run = Run(journal, tmp_path, transport)
+    summary = run.send(*map(planned, "abcdefghij"))
+    assert summary.stopped is not None
+    assert summary.stopped.startswith("3 calls did not return; plugin")
+    assert set(run.statuses.values()) == {"unknown"}
+    assert 3 <= summary.unknown <= 4
+    assert summary.not_tried == 10 - summary.unknown
+    assert sorted(transport.sent) == sorted(run.statuses)
+
+
+def test_an_upload_that_does_not_return_is_surely_not_sent(
+    journal: Journal, tmp_path: Path, released: threading.Event
+) -> None:
+    transport = Slow(released, "upload")
+    run = Run(journal, tmp_path, transport)
+    run.send(planned("a", FILE), planned("b"))
+    assert run.statuses == {"a": "failed", "b": "sent"}
+    assert run.outcomes["a"].error is not None
+    assert run.outcomes["a"].error.text.endswith("did not return within 0.3 s")
+    assert transport.sent == ["b"]
+
+
+def test_a_big_file_is_waited_for_longer(
+    monkeypatch: pytest.MonkeyPatch, guarded: Guard, released: threading.Event
+) -> None:
+    monkeypatch.setattr(calls, "SLOWEST", 10)
+    transport = guarded(Slow(released, "upload"))
+    began = time.monotonic()
+    with pytest.raises(NotSent, match=r"did not return within 0\.8 s"):
+        transport.upload(FILE.model_copy(update={"size": 5}))
+    assert time.monotonic() - began > 0.7
+
+
+def test_who_does_not_return_cannot_tell_what_became_of_a_message(
+    journal: Journal, tmp_path: Path, released: threading.Event
+) -> None:
+    message = planned("a")
+    claim = journal.claim(message.message, message.digest, None)
+    assert claim is not None
+    journal.conclude(claim, Ending("unknown")).result()
+    known = compared(message, journal.lookup([message.message.key])[message.message.key])
+    run = Run(journal, tmp_path, Slow(released, "reconcile"))
+    run.send(known, planned("b"))
+    assert run.statuses == {"a": "unknown", "b": "sent"}
+
+
+def test_an_account_that_nobody_tells_ends_the_run(
+    journal: Journal, tmp_path: Path, released: threading.Event
+) -> None:
+    run = Run(journal, tmp_path, Slow(released, "account"))
+    with pytest.raises(PluginError, match='account of transport "slow" did not return within'):
+        run.send(planned("a"), planned("b"))
+    assert run.outcomes == {}
+
+
+def test_credentials_that_do_not_come_are_an_error(
+    guarded: Guard, released: threading.Event
+) -> None:
+    transport = guarded(Slow(released, "require_credentials"))
+    with pytest.raises(PluginError, match="require_credentials of transport"):
+        transport.require_credentials()
+
+
+@pytest.mark.parametrize("patience", [None, "soon", float("nan"), float("inf"), -1, 0])
+def test_a_patience_that_is_none(guarded: Guard, released: threading.Event, patience: Any) -> None:
+    transport = Slow(released)
+    transport.patience = patience
+    assert guarded(transport).patience == PATIENCE
+
+
+def test_a_result_that_comes_at_the_last_moment_is_not_lost(
+    guarded: Guard, released: threading.Event
+) -> None:
+    """Between being given up and being asked for what comes later."""
+    transport = guarded(Slow(released, "a"))
+    with pytest.raises(Hanging) as caught:
+        transport.send({"id": "a"})
+    released.set()
+    until(lambda: not any(each.name == "caller" for each in threading.enumerate()))
+    told: list[Any] = []
+    caught.value.call.when_it_returns(lambda answer: told.append(answer()))
+    assert told == [Receipt(id="late")]
+
+
+def test_who_promises_to_end_in_time_is_called_straight_away(
+    guarded: Guard, released: threading.Event
+) -> None:
+    class Prompt(Slow):
+        ends_in_time = True
+
+        def send(self, payload: Any) -> Receipt:
+            return Receipt(id=threading.current_thread().name)
+
+    transport = guarded(Prompt(released))
+    assert transport.send({}).id == threading.current_thread().name
+    assert guarded(Slow(released)).send({"id": "a"})
+
+
+def test_what_it_says_of_itself_is_asked_once(guarded: Guard, released: threading.Event) -> None:
+    class Counting(Slow):
+        asked = 0
+
+        @property
+        def account(self) -> str:
+            self.asked += 1
+            return "one"
+
+    transport = Counting(released)
+    seen = guarded(transport)
+    assert [seen.account for _ in range(3)] == ["one"] * 3
+    assert (transport.asked, seen.rate, seen.recipient_rate) == (1, None, None)
+
+
+def test_an_answer_comes_back_as_it_is(guarded: Guard, released: threading.Event) -> None:
+
+    reconcile = guarded(Slow(released)).reconcile
+    assert reconcile is not None
+    assert reconcile({}, datetime.now(UTC)) == Receipt(id="found")
