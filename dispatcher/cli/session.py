@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import reduce
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dispatcher import names
 from dispatcher.builtin import builtins
 from dispatcher.cli.output import coloured, print_line, print_problems
 from dispatcher.cli.supervision import supervised
@@ -20,9 +20,9 @@ from dispatcher.errors import ConfigError, PluginError, pass_on_interruption
 from dispatcher.hookspecs import Transport
 from dispatcher.manifest import Options
 from dispatcher.manifest import load as load_manifests
-from dispatcher.manifest.tables import NAME_PATTERN
 from dispatcher.planning import Lookup, Planner
 from dispatcher.registry import Clock, Registry, build_registry
+from dispatcher.toml.explain import quoted
 
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
@@ -164,9 +164,11 @@ class Session:
         """Load manifests for planning. Raises PluginError if any plugin is broken."""
         self.registry.require_healthy()
         self.registry.engine(self.config.settings.delivery.engine)
-        if not re.fullmatch(NAME_PATTERN, run):
-            raise ConfigError(f'--run "{run}" may hold letters, digits and . _ - + @ only')
-        options = Options(run=run, transport=self._default_transport, roots=self.config.roots)
+        if fault := names.fault(run):
+            raise ConfigError(f"--run {quoted(run)} {fault}")
+        options = Options(
+            run=names.canonical(run), transport=self._default_transport, roots=self.config.roots
+        )
         manifests = load_manifests(list(paths) or [self.config.manifests], options)
         return Planner(manifests, self.registry, self.transport)
 
