@@ -71,6 +71,11 @@ class Planner:
         self.checked = 0
         self._resolve = lru_cache(maxsize=4096)(self._resolve_source)
 
+    @property
+    def paths(self) -> dict[str, Path]:
+        """The manifests' names, and the file of each."""
+        return self._manifests.paths
+
     def check(self) -> ProblemList:
         """Every problem of every file and message, warnings included; `checked` counts messages."""
         problems = self._problems_of_files()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from dispatcher import names
+from dispatcher import names, namesakes
 from dispatcher.builtin import builtins
 from dispatcher.cli.output import coloured, print_line, print_problems
 from dispatcher.cli.supervision import supervised
@@ -26,6 +26,8 @@ from dispatcher.toml.explain import quoted
 
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
+
+    from dispatcher.journal import Journal, JournalReader
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -153,12 +155,24 @@ class Session:
         return flag or self.config.journal
 
     @contextmanager
-    def journal_reader(self, flag: str | None) -> Iterator[Lookup]:
+    def journal_reader(self, flag: str | None, planner: Planner) -> Iterator[Lookup]:
         """How to look up keys beside a run; without a journal yet, nothing is known of any."""
         from dispatcher.journal import read_journal
 
         with read_journal(self.journal_url(flag)) as journal:
+            if journal:
+                self.warn_of_namesakes(planner, journal)
             yield journal.lookup if journal else lambda keys: {}
+
+    def warn_of_namesakes(self, planner: Planner, journal: Journal | JournalReader) -> None:
+        """Say which manifests have the name of another one, which was sent before."""
+        known = journal.places(planner.paths)
+        found = namesakes.warnings(planner.paths, known, self.config.folder)
+        print_problems(found, "text", err=True)
+
+    def note_places(self, planner: Planner, journal: Journal) -> None:
+        """Have the journal know from which files the manifests come."""
+        journal.note_places(namesakes.places(planner.paths, self.config.folder))
 
     def planner(self, paths: Iterable[Path], run: str = "default") -> Planner:
         """Load manifests for planning. Raises PluginError if any plugin is broken."""

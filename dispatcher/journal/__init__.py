@@ -12,14 +12,14 @@ import math
 import os
 import socket
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from dispatcher.errors import JournalError
-from dispatcher.journal import queries
+from dispatcher.journal import places, queries
 from dispatcher.journal.attempts import Claim, Ending
 from dispatcher.journal.backend import Backend, backend
 from dispatcher.journal.changes import Changes, forget_upload
@@ -63,6 +63,11 @@ class JournalReader:
         with self._reading() as connection:
             yield from queries.history(connection, filters, with_events)
 
+    def places(self, manifests: Iterable[str]) -> dict[str, set[str]]:
+        """From which paths these manifests came, as far as it is noted."""
+        with self._reading() as connection:
+            return places.lookup(connection, manifests)
+
     def version(self) -> int:
         """The version of its tables; 0: there are none yet."""
         with self._reading() as connection:
@@ -86,6 +91,7 @@ class Journal:
     """
 
     def __init__(self, backend: Backend, run: str, lease: float) -> None:
+        self._backend = backend
         self._engine = backend.connect()
         self._changes = Changes(backend, uuid.uuid4().hex, self._engine.dialect)
         self._lease = lease
@@ -108,6 +114,15 @@ class Journal:
         return self._writer.submit(
             lambda connection: list(queries.history(connection, filters))
         ).result()
+
+    def places(self, manifests: Iterable[str]) -> dict[str, set[str]]:
+        """From which paths these manifests came, as far as it is noted."""
+        return self._writer.submit(lambda connection: places.lookup(connection, manifests)).result()
+
+    def note_places(self, paths: Mapping[str, str]) -> None:
+        """Note from which path each manifest comes."""
+        backend = self._backend
+        self._writer.submit(lambda connection: places.note(connection, backend, paths)).result()
 
     def claim(self, message: Message, digest: str, known: Record | None) -> Claim | None:
         """Note durably that an attempt begins, if the journal still says what `known` does.
@@ -152,9 +167,10 @@ class Journal:
         """Decide an unknown outcome; False if this key's is not unknown."""
 
         def decide(connection: Connection) -> bool:
-            known = queries.lookup(connection, [key]).get(key)
+            spelt = queries.noted_as(connection, key)
+            known = queries.lookup(connection, [spelt]).get(spelt)
             return known is not None and self._changes.decide(
-                connection, Claim(key, known.attempts), "unknown", ending
+                connection, Claim(spelt, known.attempts), "unknown", ending
             )
 
         return self._writer.submit(decide, key).result()

@@ -70,6 +70,11 @@ class Manifests:
         if sentence is not None:
             self.problems.append(source.file.problem(("name",), f'{sentence} name: name = "…"'))
 
+    @property
+    def paths(self) -> dict[str, Path]:
+        """The manifests' names, and the file of each."""
+        return {name: source.file.path for name, source in self._names.items()}
+
     def messages(self, report: Report) -> Iterator[LoadedMessage]:
         """Every message of every file, in order; one that has a problem may be missing.
 
