@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import mimetypes
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
+from dispatcher.media import mime_type
 from dispatcher.models.base import Model
-
-# The standard library's table differs between machines (it reads the system's) and lacks these.
-_MIME_TYPES = {
-    ".ogg": "audio/ogg",
-    ".oga": "audio/ogg",
-    ".opus": "audio/ogg",
-    ".m4a": "audio/mp4",
-    ".amr": "audio/amr",
-    ".webp": "image/webp",
-    ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
-}
+from dispatcher.names import canonical
 
 
 class Upload(Model):
@@ -44,10 +32,10 @@ class Upload(Model):
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
             size = stream.tell()
         return cls(
-            filename=path.name,
+            filename=canonical(path.name),
             size=size,
             sha256=digest,
-            mime_type=_mime_type(path),
+            mime_type=mime_type(path.name),
             open=lambda: path.open("rb"),
         )
 
@@ -93,8 +81,3 @@ class MediaId(Model):
 
 
 Attachment: TypeAlias = Upload | Link | MediaId
-
-
-def _mime_type(path: Path) -> str:
-    known = _MIME_TYPES.get(path.suffix.lower())
-    return known or mimetypes.guess_type(path.name)[0] or "application/octet-stream"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from dispatcher import Attachment, Problem, Upload, encode
+from dispatcher import Attachment, Problem, Upload, encode, whatsapp
 from dispatcher.http.files import MIME_TYPE
 
 MAX_TEXT = 4096  # characters; document, `text.body`
@@ -44,7 +44,7 @@ def check(payload: object, attachment: Attachment | None) -> list[Problem]:
         *_recipient(payload),
         *_contents(payload),
         *_preview(payload),
-        *_file(payload, attachment),
+        *(list(_file(payload, attachment)) or whatsapp.warnings(payload, attachment)),
         *_json(payload),
     ]
 
