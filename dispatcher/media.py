@@ -93,6 +93,11 @@ def mime_type(filename: str) -> str:
     return found or UNKNOWN
 
 
+def usual_suffix(mime_type: str) -> str | None:
+    """How names of files of a MIME type usually end: ".jpg"; None: nobody knows."""
+    return _table().guess_extension(mime_type)
+
+
 @cache
 def _table() -> mimetypes.MimeTypes:
     table = mimetypes.MimeTypes(filenames=())
@@ -191,5 +196,7 @@ def _marks(head: bytes) -> set[str]:
 
 
 def _is_telling(mark: bytes) -> bool:
-    """Whether a mark is not what a text may begin with by chance."""
+    """Whether a mark is of one format, and not what a text may begin with by chance."""
+    if mark == b"RIFF":  # of several: what follows says which
+        return False
     return len(mark) > 3 or (len(mark) == 3 and not mark.isascii())
