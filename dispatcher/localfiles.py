@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dispatcher.errors import SourceError
-from dispatcher.names import canonical
+from dispatcher.names import canonical_name
 from dispatcher.toml.explain import did_you_mean, quoted
 from dispatcher.toml.file import reason
 
@@ -64,12 +64,12 @@ def _entry(folder: Path, name: str) -> str | None:
     if name in names:
         return name
     alike = [each for each in names if _folded(each) == _folded(name)]
-    same = (each for each in alike if canonical(each) == canonical(name))
+    same = (each for each in alike if canonical_name(each) == canonical_name(name))
     return next(same, next((each for each in alike if _is_one(folder / each, folder / name)), None))
 
 
 def _folded(name: str) -> str:
-    return canonical(canonical(name).casefold())
+    return canonical_name(canonical_name(name).casefold())
 
 
 def _is_one(path: Path, other: Path) -> bool:

@@ -93,11 +93,6 @@ def mime_type(filename: str) -> str:
     return found or UNKNOWN
 
 
-def usual_suffix(mime_type: str) -> str | None:
-    """How names of files of a MIME type usually end: ".jpg"; None: nobody knows."""
-    return _table().guess_extension(mime_type)
-
-
 @cache
 def _table() -> mimetypes.MimeTypes:
     table = mimetypes.MimeTypes(filenames=())

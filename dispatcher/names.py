@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from itertools import product
 
 LONGEST = 100  # characters of a name that is part of a key
-MOST_BYTES = 240  # of a file's name in UTF-8; file systems take 255, some less
 RULE = "may hold letters, digits and . _ - + @ only, no spaces, and begins with a letter or digit"
 
 # For JSON Schema: no valid name breaks it, in any dialect of regular expressions. What it lets
@@ -33,7 +32,7 @@ _BLANK = frozenset(
 )
 
 
-def canonical(name: str) -> str:
+def canonical_name(name: str) -> str:
     """The name as it is compared, noted and sent: in normal form C."""
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
@@ -44,7 +43,7 @@ def fault(name: str) -> str | None:
         return None
     if not name:
         return "must not be empty"
-    if len(canonical(name)) > LONGEST:
+    if len(canonical_name(name)) > LONGEST:
         return f"must be at most {LONGEST} characters long"
     if found := unseen(name):
         return f"{RULE}; take out {found}"
@@ -53,11 +52,11 @@ def fault(name: str) -> str | None:
 
 
 def unseen(name: str) -> str | None:
-    """What of a part of a key steers or shows nothing, as `hidden` says it, or None."""
+    """What of a part of a key steers or shows nothing, as `hidden_character` says it, or None."""
     return next((_described(each) for each in name if _is_unseen(each)), None)
 
 
-def hidden(text: str) -> str | None:
+def hidden_character(text: str) -> str | None:
     """What of a file's or a provider's name steers or shows nothing, or None.
 
     "a line break (U+000A)", "U+202E (RIGHT-TO-LEFT OVERRIDE)".

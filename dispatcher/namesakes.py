@@ -13,7 +13,7 @@ from pathlib import Path
 from dispatcher.errors import ManifestError
 from dispatcher.localfiles import as_spelt
 from dispatcher.models import LocatedProblem, Problem
-from dispatcher.names import canonical
+from dispatcher.names import canonical_name
 from dispatcher.toml.file import located, read_toml
 
 
@@ -24,7 +24,7 @@ def places(paths: Mapping[str, Path], folder: Path) -> dict[str, str]:
 
 
 def _place(path: str) -> str:
-    return canonical(path).encode(errors="backslashreplace").decode()
+    return canonical_name(path).encode(errors="backslashreplace").decode()
 
 
 def warnings(
@@ -54,4 +54,4 @@ def _still_has(name: str, path: Path) -> bool:
         given = read_toml(path).data.get("name")
     except ManifestError:
         given = None
-    return canonical(given if isinstance(given, str) else path.stem) == name
+    return canonical_name(given if isinstance(given, str) else path.stem) == name

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from dispatcher import Link, Upload
+from dispatcher.http.whatsapp import file_warnings
 from dispatcher.media import content_mismatch, mime_type
-from dispatcher.whatsapp import file_warnings
 
 TO = 'to = "79001234567"'
 

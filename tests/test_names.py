@@ -58,7 +58,7 @@ def test_a_word_is_a_word_as_id_name_file_and_run(project: Any, word: str) -> No
     result = project.call("plan", "--json", "--run", word)
     keys = [line["key"] for line in result.events("plan")]
     expected = [f"{word}/{name}/{word}/1/79001234567" for name in (word, f"{word}-2")]
-    assert (result.code, keys) == (0, [names.canonical(key) for key in expected])
+    assert (result.code, keys) == (0, [names.canonical_name(key) for key in expected])
 
 
 @pytest.mark.parametrize("letter", UNSEEN)
@@ -88,7 +88,7 @@ def test_what_is_no_name(name: str) -> None:
 @given(st.text(max_size=8))
 def test_a_name_is_one_in_every_normal_form_and_for_every_editor(name: str) -> None:
     verdict = names.fault(name) is None
-    assert verdict == (names.fault(names.canonical(name)) is None)
+    assert verdict == (names.fault(names.canonical_name(name)) is None)
     if verdict:
         properties = ManifestTable.model_json_schema()["properties"]["name"]
         jsonschema.validate(name, properties)

@@ -9,12 +9,21 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from dispatcher import Attachment, Link, Media, Message, Problem, Upload, hookimpl
-from dispatcher.names import MOST_BYTES, hidden
+from dispatcher import (
+    Attachment,
+    Link,
+    Media,
+    Message,
+    Problem,
+    Upload,
+    hidden_character,
+    hookimpl,
+)
 
 # Unicode's category Cc, but for line breaks and tabs.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _CAPTION_SHOWN = 1024
+_MOST_BYTES = 240  # of a file's name in UTF-8; file systems take 255, some less
 
 
 @hookimpl
@@ -51,7 +60,7 @@ def _fault_of_text(text: str) -> str | None:
 
 
 def _fault_of_name(name: str) -> str | None:
-    found = hidden(name)
+    found = hidden_character(name)
     return found and f"holds {found}"
 
 
@@ -61,7 +70,7 @@ def _fault_of_file_name(name: str) -> str | None:
     if set(name) & set("/\\"):
         return "is a name, not a path"
     size = len(name.encode(errors="replace"))
-    return f"is longer than {MOST_BYTES} bytes ({size})" if size > MOST_BYTES else None
+    return f"is longer than {_MOST_BYTES} bytes ({size})" if size > _MOST_BYTES else None
 
 
 # People see these on one line, and their telephones make files of them.

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from dispatcher import SourceError, Upload, find_file, hookimpl
-from dispatcher.media import content_mismatch, mime_type
-from dispatcher.names import canonical
+from dispatcher import (
+    SourceError,
+    Upload,
+    canonical_name,
+    content_mismatch,
+    find_file,
+    hookimpl,
+    mime_type,
+)
 
 MAX_BYTES = 2_000_000_000  # no gateway takes more, and each file is read to know its content
 
@@ -32,7 +38,7 @@ class Files:
         if upload.size == 0:
             raise SourceError(f'the file "{source}" is empty')
         # What it is called is what the manifest says, whatever a link of that name leads to.
-        name = canonical(Path(source).name)
+        name = canonical_name(Path(source).name)
         upload = upload.model_copy(update={"filename": name, "mime_type": mime_type(name)})
         _require_honest(upload, source)
         return upload

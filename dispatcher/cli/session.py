@@ -181,7 +181,9 @@ class Session:
         if fault := names.fault(run):
             raise ConfigError(f"--run {quoted(run)} {fault}")
         options = Options(
-            run=names.canonical(run), transport=self._default_transport, roots=self.config.roots
+            run=names.canonical_name(run),
+            transport=self._default_transport,
+            roots=self.config.roots,
         )
         manifests = load_manifests(list(paths) or [self.config.manifests], options)
         return Planner(manifests, self.registry, self.transport)

@@ -18,7 +18,7 @@ from dispatcher.manifest import entries, structure, walking
 from dispatcher.manifest.expansion import Report, Source, expand
 from dispatcher.manifest.origins import LoadedMessage, Origin
 from dispatcher.models import LocatedProblem, Problem, Severity
-from dispatcher.names import canonical
+from dispatcher.names import canonical_name
 from dispatcher.toml.file import located, read_toml
 
 
@@ -52,7 +52,7 @@ class Manifests:
             return
         data, problems = structure.check(file)
         self.problems.extend(problems)
-        name = data.get("name", canonical(path.stem))
+        name = data.get("name", canonical_name(path.stem))
         transport = data.get("transport", self._options.transport)
         source = Source(file, data, name, self._options.run, transport, self._options.roots)
         self._sources.append(source)

@@ -11,7 +11,7 @@ from dispatcher import models
 from dispatcher.manifest import tables
 from dispatcher.manifest.glance import surely_fits
 from dispatcher.models import CONTENT_TYPES, LocatedProblem
-from dispatcher.names import canonical
+from dispatcher.names import canonical_name
 from dispatcher.toml import explain
 from dispatcher.toml.file import TomlFile
 
@@ -49,11 +49,12 @@ def check(file: TomlFile) -> tuple[dict[str, Any], list[LocatedProblem]]:
 
 
 def _with_canonical_names(data: dict[str, Any]) -> dict[str, Any]:
-    found = {**data, "name": canonical(data["name"])} if "name" in data else data
+    found = {**data, "name": canonical_name(data["name"])} if "name" in data else data
     if all(each.get("id", "").isascii() for each in data.get("messages", ())):
         return found
     messages = [
-        {**each, "id": canonical(each["id"])} if "id" in each else each for each in data["messages"]
+        {**each, "id": canonical_name(each["id"])} if "id" in each else each
+        for each in data["messages"]
     ]
     return {**found, "messages": messages}
 
@@ -115,7 +116,7 @@ def message_id(data: dict[str, Any], path: explain.Path) -> str | None:
         case ("messages", int(index), *_), {"messages": list(messages)}:
             entry = messages[index]
             found = entry.get("id") if isinstance(entry, dict) else None
-            return canonical(found) if isinstance(found, str) and found else f"#{index + 1}"
+            return canonical_name(found) if isinstance(found, str) and found else f"#{index + 1}"
     return None
 
 

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, TypeAlias
 
 from dispatcher.media import mime_type
 from dispatcher.models.base import Model
-from dispatcher.names import canonical
+from dispatcher.names import canonical_name
 
 
 class Upload(Model):
@@ -32,7 +32,7 @@ class Upload(Model):
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
             size = stream.tell()
         return cls(
-            filename=canonical(path.name),
+            filename=canonical_name(path.name),
             size=size,
             sha256=digest,
             mime_type=mime_type(path.name),

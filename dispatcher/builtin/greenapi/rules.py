@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from dispatcher import Attachment, Problem, Upload, encode, whatsapp
+from dispatcher import Attachment, Problem, Upload, encode
 from dispatcher.http.files import MIME_TYPE
+from dispatcher.http.whatsapp import payload_warnings
 
 MAX_TEXT = 4096  # characters; document, `text.body`
 MAX_FILE = 37_000_000  # bytes; provider's v1 documents, `/v1/media`
@@ -44,7 +45,7 @@ def check(payload: object, attachment: Attachment | None) -> list[Problem]:
         *_recipient(payload),
         *_contents(payload),
         *_preview(payload),
-        *(list(_file(payload, attachment)) or whatsapp.warnings(payload, attachment)),
+        *(list(_file(payload, attachment)) or payload_warnings(payload, attachment)),
         *_json(payload),
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from dispatcher import Attachment, Message, Problem, Transport, hookimpl
-from dispatcher.whatsapp import file_warnings
+from dispatcher.http.whatsapp import file_warnings
 from dispatcher_greenapi_instance.transport import GreenApiInstance
 
 __all__ = ["GreenApiInstance", "dispatcher_transports", "dispatcher_validate_message"]

@@ -10,8 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from dispatcher import Link, Upload, hookimpl
-from dispatcher.media import mime_type
+from dispatcher import Link, Upload, hookimpl, mime_type
 from dispatcher_s3.bucket import Bucket
 from dispatcher_s3.location import Location, parse
 from dispatcher_s3.lock import find_entry

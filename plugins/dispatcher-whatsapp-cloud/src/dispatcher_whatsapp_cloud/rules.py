@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from dispatcher import Attachment, Link, Problem, Upload, encode
 from dispatcher.http.files import MIME_TYPE
-from dispatcher.whatsapp import SHOWN, file_warnings
+from dispatcher.http.whatsapp import SHOWN, file_warnings
 from dispatcher_whatsapp_cloud.services import Service
 
 MAX_TEXT = 4096  # characters; "Text messages"

@@ -33,7 +33,7 @@ SHOWN = {
 }
 
 
-def warnings(payload: dict[Any, Any], attachment: Attachment | None) -> Iterator[Problem]:
+def payload_warnings(payload: dict[Any, Any], attachment: Attachment | None) -> Iterator[Problem]:
     """What a recipient will not see as the message means it; `where` is the payload's field.
 
     `payload`: has the content in a table named by its kind, as at Green API and Meta.
