@@ -18,6 +18,7 @@ from dispatcher.errors import (
 )
 from dispatcher.hookspecs import Engine, Transport, hookimpl
 from dispatcher.localfiles import find_file
+from dispatcher.media import content_mismatch, mime_type
 from dispatcher.models import (
     Attachment,
     Audio,
@@ -38,6 +39,7 @@ from dispatcher.models import (
     Video,
     encode,
 )
+from dispatcher.names import canonical_name, hidden_character
 
 __all__ = [
     "AccountRefused",
@@ -70,7 +72,11 @@ __all__ = [
     "Transport",
     "Upload",
     "Video",
+    "canonical_name",
+    "content_mismatch",
     "encode",
     "find_file",
+    "hidden_character",
     "hookimpl",
+    "mime_type",
 ]

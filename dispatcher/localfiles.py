@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dispatcher.errors import SourceError
+from dispatcher.names import canonical_name
 from dispatcher.toml.explain import did_you_mean, quoted
 from dispatcher.toml.file import reason
 
@@ -15,13 +16,14 @@ from dispatcher.toml.file import reason
 def find_file(name: str, base: Path, roots: Iterable[Path] = ()) -> Path:
     """The regular, readable file that `name`, relative to `base`, means; links are followed first.
 
-    It must lie in `base` or in one of `roots`. Raises SourceError with a sentence for the user.
+    A name that is not there may be so in another normal form of Unicode. It must lie in `base` or
+    in one of `roots`. Raises SourceError with a sentence for the user.
     """
     if not name.strip():
         raise SourceError("the name of the file is empty")
     shown = quoted(name)
     try:
-        path = (base / name).resolve()
+        path = as_spelt(base / name).resolve()
         info = path.stat() if _inside(path, [base, *roots]) else None
     except FileNotFoundError:
         raise SourceError(f"no such file: {shown}{neighbour(base / name)}") from None
@@ -33,6 +35,48 @@ def find_file(name: str, base: Path, roots: Iterable[Path] = ()) -> Path:
             'folder in dispatcher.toml: [files] roots = ["…"]'
         )
     return _readable(path, info, shown)
+
+
+def as_spelt(path: Path) -> Path:
+    """The path itself, or if there is none, that of the same letters in another normal form.
+
+    Macs write what others type in one code point as a letter and a mark.
+    """
+    if str(path).isascii() or os.path.lexists(path):
+        return path
+    found = Path(path.anchor)
+    for part in path.parts[len(found.parts) :]:
+        found /= part if os.path.lexists(found / part) else _entry(found, part) or part
+    return found
+
+
+def own_name(path: Path) -> Path:
+    """The path with its last name as the folder has it, where letters' case makes no difference."""
+    return path.with_name(_entry(path.parent, path.name) or path.name)
+
+
+def _entry(folder: Path, name: str) -> str | None:
+    """The name in a folder that is `name`, in another normal form, or in another case."""
+    try:
+        names = sorted(os.listdir(folder))
+    except (OSError, ValueError):
+        return None
+    if name in names:
+        return name
+    alike = [each for each in names if _folded(each) == _folded(name)]
+    same = (each for each in alike if canonical_name(each) == canonical_name(name))
+    return next(same, next((each for each in alike if _is_one(folder / each, folder / name)), None))
+
+
+def _folded(name: str) -> str:
+    return canonical_name(canonical_name(name).casefold())
+
+
+def _is_one(path: Path, other: Path) -> bool:
+    try:
+        return os.path.samefile(path, other)
+    except OSError:
+        return False
 
 
 def _inside(path: Path, folders: Iterable[Path]) -> bool:

@@ -85,6 +85,11 @@ class Planner:
         self._resolve = lru_cache(maxsize=4096)(self._resolve_source)
 
     @property
+    def paths(self) -> dict[str, Path]:
+        """The manifests' names, and the file of each."""
+        return self._manifests.paths
+
+    @property
     def inputs(self) -> Inputs:
         """The files of which the plan is made."""
         return self._manifests.inputs

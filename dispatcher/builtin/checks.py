@@ -9,11 +9,21 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from dispatcher import Attachment, Link, Media, Message, Problem, Upload, hookimpl
+from dispatcher import (
+    Attachment,
+    Link,
+    Media,
+    Message,
+    Problem,
+    Upload,
+    hidden_character,
+    hookimpl,
+)
 
 # Unicode's category Cc, but for line breaks and tabs.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _CAPTION_SHOWN = 1024
+_MOST_BYTES = 240  # of a file's name in UTF-8; file systems take 255, some less
 
 
 @hookimpl
@@ -34,18 +44,37 @@ def _check_texts(message: Message) -> Iterator[Problem]:
         where = f"{message.type}.{key}"
         if not text.strip():
             yield Problem(message=f"{key} is empty", where=where)
-        bad = _CONTROL.search(text)
-        if bad is not None:
-            name = f"U+{ord(bad[0]):04X}"
-            yield Problem(message=f"{key} holds a control character ({name})", where=where)
-        if key == "filename" and set(text) & set("/\\"):
-            yield Problem(message="filename is a name, not a path", where=where)
+        elif fault := _NAMES.get(key, _fault_of_text)(text):
+            yield Problem(message=f"{key} {fault}", where=where)
         if key == "caption" and len(text) > _CAPTION_SHOWN:
             yield Problem(
                 message=f"caption has {len(text)} characters; it may be cut at {_CAPTION_SHOWN}",
                 where=where,
                 severity="warning",
             )
+
+
+def _fault_of_text(text: str) -> str | None:
+    bad = _CONTROL.search(text)
+    return bad and f"holds a control character (U+{ord(bad[0]):04X})"
+
+
+def _fault_of_name(name: str) -> str | None:
+    found = hidden_character(name)
+    return found and f"holds {found}"
+
+
+def _fault_of_file_name(name: str) -> str | None:
+    if fault := _fault_of_name(name):
+        return fault
+    if set(name) & set("/\\"):
+        return "is a name, not a path"
+    size = len(name.encode(errors="replace"))
+    return f"is longer than {_MOST_BYTES} bytes ({size})" if size > _MOST_BYTES else None
+
+
+# People see these on one line, and their telephones make files of them.
+_NAMES = {"filename": _fault_of_file_name, "provider.name": _fault_of_name}
 
 
 def _texts(message: Message) -> Iterator[tuple[str, str]]:
@@ -70,6 +99,9 @@ def _check_link(message: Message, link: Link) -> Iterator[Problem]:
 
 
 def _check_file(message: Message, upload: Upload) -> Iterator[Problem]:
+    fault = _fault_of_file_name(upload.filename)
+    if fault is not None:
+        yield Problem(message=f"the file's name {fault}", where=_origin(message))
     family = upload.mime_type.partition("/")[0]
     expected = {"image", "video", "audio"} & {message.type}
     if expected and family in {"image", "video", "audio", "text"} - expected:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from dispatcher import SourceError, Upload, find_file, hookimpl
+from dispatcher import (
+    SourceError,
+    Upload,
+    canonical_name,
+    content_mismatch,
+    find_file,
+    hookimpl,
+    mime_type,
+)
 
 MAX_BYTES = 2_000_000_000  # no gateway takes more, and each file is read to know its content
 
@@ -29,4 +37,18 @@ class Files:
             raise SourceError(f'cannot read the file "{source}": {error.strerror}') from None
         if upload.size == 0:
             raise SourceError(f'the file "{source}" is empty')
-        return upload.model_copy(update={"filename": Path(source).name})
+        # What it is called is what the manifest says, whatever a link of that name leads to.
+        name = canonical_name(Path(source).name)
+        upload = upload.model_copy(update={"filename": name, "mime_type": mime_type(name)})
+        _require_honest(upload, source)
+        return upload
+
+
+def _require_honest(upload: Upload, source: str) -> None:
+    try:
+        with upload.open() as stream:
+            mismatch = content_mismatch(stream, upload.mime_type)
+    except OSError as error:
+        raise SourceError(f'cannot read the file "{source}": {error.strerror}') from None
+    if mismatch is not None:
+        raise SourceError(f'the file "{source}" {mismatch}')

@@ -48,7 +48,7 @@ def command(
     witness = session.registry.witness = Witness() if explain else None
     with objections_named(witness):
         check_or_exit(planner)
-    with session.journal_reader(journal) as lookup:
+    with session.journal_reader(journal, planner) as lookup:
         for planned in planner.plan(lookup):
             counts[planned.status] += 1
             if as_json:

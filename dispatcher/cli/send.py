@@ -86,6 +86,8 @@ def command(
         if patience:  # files may have changed meanwhile
             planner = session.planner(paths, run)
             check_or_exit(planner, again=True)
+        session.warn_of_namesakes(planner, opened)
+        session.note_places(planner, opened)
         statuses: set[PlanStatus] = set().union(*(_RESEND[name] for name in resend))
         if statuses and not yes:
             _ask(planner, opened, statuses)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import reduce
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dispatcher import names, namesakes
 from dispatcher.builtin import builtins
 from dispatcher.cli.output import coloured, print_line, print_problems
 from dispatcher.cli.supervision import supervised
@@ -20,12 +20,14 @@ from dispatcher.errors import ConfigError, PluginError, pass_on_interruption
 from dispatcher.hookspecs import Transport
 from dispatcher.manifest import Options
 from dispatcher.manifest import load as load_manifests
-from dispatcher.manifest.tables import NAME_PATTERN
 from dispatcher.planning import Lookup, Planner
 from dispatcher.registry import Clock, Registry, build_registry
+from dispatcher.toml.explain import quoted
 
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
+
+    from dispatcher.journal import Journal, JournalReader
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -160,21 +162,37 @@ class Session:
         return flag or self.config.journal
 
     @contextmanager
-    def journal_reader(self, flag: str | None) -> Iterator[Lookup]:
+    def journal_reader(self, flag: str | None, planner: Planner) -> Iterator[Lookup]:
         """How to look up keys beside a run; without a journal yet, nothing is known of any."""
         from dispatcher.journal import read_journal
 
         with read_journal(self.journal_url(flag)) as journal:
             print_warnings(journal.warnings if journal else ())
+            if journal:
+                self.warn_of_namesakes(planner, journal)
             yield journal.lookup if journal else lambda keys: {}
+
+    def warn_of_namesakes(self, planner: Planner, journal: Journal | JournalReader) -> None:
+        """Say which manifests have the name of another one, which was sent before."""
+        known = journal.places(planner.paths)
+        found = namesakes.warnings(planner.paths, known, self.config.folder)
+        print_problems(found, "text", err=True)
+
+    def note_places(self, planner: Planner, journal: Journal) -> None:
+        """Have the journal know from which files the manifests come."""
+        journal.note_places(namesakes.places(planner.paths, self.config.folder))
 
     def planner(self, paths: Iterable[Path], run: str = "default") -> Planner:
         """Load manifests for planning. Raises PluginError if any plugin is broken."""
         self.registry.require_healthy()
         self.registry.engine(self.config.settings.delivery.engine)
-        if not re.fullmatch(NAME_PATTERN, run):
-            raise ConfigError(f'--run "{run}" may hold letters, digits and . _ - + @ only')
-        options = Options(run=run, transport=self._default_transport, roots=self.config.roots)
+        if fault := names.fault(run):
+            raise ConfigError(f"--run {quoted(run)} {fault}")
+        options = Options(
+            run=names.canonical_name(run),
+            transport=self._default_transport,
+            roots=self.config.roots,
+        )
         manifests = load_manifests(list(paths) or [self.config.manifests], options)
         return Planner(manifests, self.registry, self.transport)
 

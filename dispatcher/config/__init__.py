@@ -66,6 +66,11 @@ class Config:
         return tuple(self._folder / root for root in roots)
 
     @property
+    def folder(self) -> Path:
+        """The folder to which all paths are relative, as the user would write it."""
+        return _shown(self._folder)
+
+    @property
     def journal(self) -> str:
         """The journal's URL, its path absolute.
 

@@ -12,14 +12,14 @@ import math
 import os
 import socket
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from dispatcher.errors import JournalError
-from dispatcher.journal import queries
+from dispatcher.journal import places, queries
 from dispatcher.journal.attempts import Claim, Ending
 from dispatcher.journal.backend import Backend, backend
 from dispatcher.journal.changes import LATE, Changes, forget_upload
@@ -68,6 +68,11 @@ class JournalReader:
             for row in queries.history(connection, filters, with_events):
                 self._backend.require_unchanged()
                 yield row
+
+    def places(self, manifests: Iterable[str]) -> dict[str, set[str]]:
+        """From which paths these manifests came, as far as it is noted."""
+        with self._reading() as connection:
+            return places.lookup(connection, manifests)
 
     def version(self) -> int:
         """The version of its tables; 0: there are none yet."""
@@ -124,6 +129,15 @@ class Journal:
             lambda connection: list(queries.history(connection, filters))
         ).result()
 
+    def places(self, manifests: Iterable[str]) -> dict[str, set[str]]:
+        """From which paths these manifests came, as far as it is noted."""
+        return self._writer.submit(lambda connection: places.lookup(connection, manifests)).result()
+
+    def note_places(self, paths: Mapping[str, str]) -> None:
+        """Note from which path each manifest comes."""
+        backend = self._backend
+        self._writer.submit(lambda connection: places.note(connection, backend, paths)).result()
+
     def claim(self, message: Message, digest: str, known: Record | None) -> Claim | None:
         """Note durably that an attempt begins, if the journal still says what `known` does.
 
@@ -171,9 +185,10 @@ class Journal:
         """Decide an unknown outcome; False if this key's is not unknown."""
 
         def decide(connection: Connection) -> bool:
-            known = queries.lookup(connection, [key]).get(key)
+            spelt = queries.noted_as(connection, key)
+            known = queries.lookup(connection, [spelt]).get(spelt)
             return known is not None and self._changes.decide(
-                connection, Claim(key, known.attempts), "unknown", ending
+                connection, Claim(spelt, known.attempts), "unknown", ending
             )
 
         return self._writer.submit(decide, key).result()

@@ -11,6 +11,7 @@ import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal w
 from dispatcher.journal.attempts import storable
 from dispatcher.journal.schema import events, messages, uploads
 from dispatcher.models import Failure, MediaId, Record
+from dispatcher.names import spellings
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -64,7 +65,29 @@ _RECORD = sa.select(
 
 
 def lookup(connection: Connection, keys: Sequence[str]) -> dict[str, Record]:
-    """What is known of these keys."""
+    """What is known of these keys; of one that is not there, what is known of its other spellings.
+
+    Keys are noted in one normal form now, but were not always.
+    """
+    found = _lookup(connection, keys)
+    others = {
+        other: key
+        for key in keys
+        if key not in found and not key.isascii()
+        for other in spellings(key)
+    }
+    if others:
+        noted = _lookup(connection, list(others))
+        found |= {others[other]: noted[other] for other in reversed(others) if other in noted}
+    return found
+
+
+def noted_as(connection: Connection, key: str) -> str:
+    """How the journal spells a key; the key itself if it does not know it."""
+    return next((each for each in spellings(key) if _lookup(connection, [each])), key)
+
+
+def _lookup(connection: Connection, keys: Sequence[str]) -> dict[str, Record]:
     found: dict[str, Record] = {}
     kept = {storable(key): key for key in keys}
     names = list(kept)
@@ -85,11 +108,14 @@ def lookup(connection: Connection, keys: Sequence[str]) -> dict[str, Record]:
 def history(
     connection: Connection, filters: Mapping[str, str | None], with_events: bool = False
 ) -> Iterator[HistoryRow]:
-    """Messages in the order of their last change; filters by column, exact, None: any."""
+    """Messages in the order of their last change; filters by column, None: any.
+
+    A filter finds its value in any normal form.
+    """
     query = sa.select(messages).order_by(messages.c.changed_at, messages.c.key)
     for column, value in filters.items():
         if value is not None:
-            query = query.where(messages.c[column] == storable(value))
+            query = query.where(messages.c[column].in_(list(map(storable, spellings(value)))))
     for row in connection.execute(query.execution_options(yield_per=_KEYS_AT_ONCE)):
         yield HistoryRow(
             row.key,
@@ -110,9 +136,8 @@ def history(
 
 def began_at(connection: Connection, key: str) -> datetime | None:
     """When the last attempt to send this message began."""
-    attempts = sa.select(events.c.at).where(
-        events.c.key == storable(key), events.c.status == "sending"
-    )
+    spelt = storable(noted_as(connection, key))
+    attempts = sa.select(events.c.at).where(events.c.key == spelt, events.c.status == "sending")
     # Not by time: the clock may have been set back.
     last = attempts.order_by(events.c.id.desc()).limit(1)
     return _time(connection.execute(last).scalar())

@@ -7,19 +7,20 @@ one by one, one for each recipient, their templates filled in.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from dispatcher import names
 from dispatcher.errors import ManifestError
 from dispatcher.inputs import Inputs
-from dispatcher.localfiles import neighbour
-from dispatcher.manifest import entries, structure, tables
+from dispatcher.localfiles import as_spelt, neighbour
+from dispatcher.manifest import entries, structure, walking
 from dispatcher.manifest.expansion import Report, Source, expand
 from dispatcher.manifest.origins import LoadedMessage, Origin
-from dispatcher.models import LocatedProblem, Problem
-from dispatcher.toml.file import located, read_toml, reason
+from dispatcher.models import LocatedProblem, Problem, Severity
+from dispatcher.names import canonical_name
+from dispatcher.toml.file import located, read_toml
 
 
 class Options(NamedTuple):
@@ -56,7 +57,7 @@ class Manifests:
             return
         data, problems = structure.check(file)
         self.problems.extend(problems)
-        name = data.get("name", path.stem)
+        name = data.get("name", canonical_name(path.stem))
         transport = data.get("transport", self._options.transport)
         run, roots = self._options.run, self._options.roots
         source = Source(file, data, name, run, transport, roots, self.inputs)
@@ -68,10 +69,17 @@ class Manifests:
         sentence = None
         if twin is not source:
             sentence = f'the name "{source.name}" is also that of {twin.file.path}; give it another'
-        elif not re.fullmatch(tables.NAME_PATTERN, source.name):
-            sentence = f'"{source.name}" cannot be the manifest\'s name; give it another'
+        elif names.fault(source.name):
+            unseen = names.unseen(source.name) or ""
+            why = f" (it holds {unseen})" if unseen.startswith("U+") else ""
+            sentence = f'"{source.name}" cannot be the manifest\'s name{why}; give it another'
         if sentence is not None:
             self.problems.append(source.file.problem(("name",), f'{sentence} name: name = "…"'))
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        """The manifests' names, and the file of each."""
+        return {name: source.file.path for name, source in self._names.items()}
 
     def messages(self, report: Report) -> Iterator[LoadedMessage]:
         """Every message of every file, in order; one that has a problem may be missing.
@@ -83,46 +91,42 @@ class Manifests:
 
 
 def load(paths: Iterable[Path], options: Options) -> Manifests:
-    """Read manifests from files and folders (all `*.toml` below them, dispatcher.toml aside)."""
+    """Read manifests from files and folders (`*.toml` below them: see `walking`)."""
     manifests = Manifests(options)
-    files = (file for path in paths for file in _files(path, manifests.problems))
-    for file in {_identity(file): file for file in files}.values():
+    chosen: dict[object, Path] = {}
+    for path in paths:
+        for file in _files(as_spelt(path), manifests.problems):
+            twin = chosen.setdefault(_identity(file), file)
+            if twin.is_symlink() and not file.is_symlink():  # a link gives a file no name
+                chosen[_identity(file)] = file
+    for file in chosen.values():
         manifests.add(file)
     return manifests
 
 
-def _identity(path: Path) -> str:
-    """The same for two names of one file."""
+def _identity(path: Path) -> object:
+    """The same for two names of one file, also where letters' case makes no difference."""
     try:
-        return os.path.realpath(path)
-    except ValueError:
+        info = path.stat()
+    except (OSError, ValueError):
         return str(path)
+    return info.st_dev, info.st_ino
 
 
 def _files(path: Path, problems: list[LocatedProblem]) -> Iterator[Path]:
+    def tell(severity: Severity) -> walking.Report:
+        return lambda path, sentence: problems.append(
+            located(path, Problem(message=sentence, severity=severity))
+        )
+
     if not os.path.lexists(path):
         problems.append(located(path, f"no such file or folder{neighbour(path)}"))
         return
-    if not path.is_dir():
-        yield path
-        return
     before = len(problems)
-    found = sorted(_found(path, problems))
-    if not found and len(problems) == before:
+    found = list(walking.manifests(path, tell("warning"), tell("error")))
+    if not found and all(each.problem.severity == "warning" for each in problems[before:]):
         problems.append(located(path, "no manifests (*.toml) in this folder"))
     yield from found
-
-
-def _found(path: Path, problems: list[LocatedProblem]) -> Iterator[Path]:
-    def unreadable(error: OSError) -> None:
-        sentence = f"cannot read the folder: {reason(error)}"
-        problems.append(located(Path(error.filename), sentence))
-
-    for folder, folders, names in os.walk(path, onerror=unreadable):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            if name.endswith(".toml") and not name.startswith(".") and name != "dispatcher.toml":
-                yield Path(folder, name)
 
 
 def _messages(source: Source, report: Report) -> Iterator[LoadedMessage]:

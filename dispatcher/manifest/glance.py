@@ -7,13 +7,12 @@ it does not know or does not like is left for pydantic to judge.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Le, MinLen
-from pydantic import BaseModel, Discriminator, StringConstraints, Tag
+from pydantic import AfterValidator, BaseModel, Discriminator, Tag
 from pydantic.fields import FieldInfo
 
 
@@ -61,9 +60,16 @@ def _keeps(value: Any, rule: object) -> bool:
             return bool(value <= most)
         case MinLen(min_length=least):
             return len(value) >= least
-        case StringConstraints(pattern=str(pattern), min_length=int(least), max_length=int(most)):
-            # Of other letters pydantic's regular expressions have a notion of their own.
-            return least <= len(value) <= most and bool(re.fullmatch(pattern, value, re.ASCII))
+        case AfterValidator(func=check):
+            return _passes(check, value)
         case FieldInfo(metadata=rules):
             return all(_keeps(value, each) for each in rules)
     return isinstance(rule, (Tag, Discriminator))
+
+
+def _passes(check: Callable[..., Any], value: Any) -> bool:
+    try:
+        check(value)
+    except ValueError:
+        return False
+    return True

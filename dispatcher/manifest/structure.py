@@ -11,6 +11,7 @@ from dispatcher import models
 from dispatcher.manifest import tables
 from dispatcher.manifest.glance import surely_fits
 from dispatcher.models import CONTENT_TYPES, LocatedProblem
+from dispatcher.names import canonical_name
 from dispatcher.toml import explain
 from dispatcher.toml.file import TomlFile
 
@@ -38,11 +39,27 @@ _DEPTH = 5  # the data, messages, a message, its content, provider
 
 
 def check(file: TomlFile) -> tuple[dict[str, Any], list[LocatedProblem]]:
-    """The usable part of a manifest's data, and every problem of its structure.
+    """What is usable of a manifest's data, names canonical, and every problem of its structure.
 
     What is wrong is taken out, so that what stands beside it is checked further; a message that
     would then lack something is replaced by an empty table.
     """
+    data, problems = _check(file)
+    return _with_canonical_names(data), problems
+
+
+def _with_canonical_names(data: dict[str, Any]) -> dict[str, Any]:
+    found = {**data, "name": canonical_name(data["name"])} if "name" in data else data
+    if all(each.get("id", "").isascii() for each in data.get("messages", ())):
+        return found
+    messages = [
+        {**each, "id": canonical_name(each["id"])} if "id" in each else each
+        for each in data["messages"]
+    ]
+    return {**found, "messages": messages}
+
+
+def _check(file: TomlFile) -> tuple[dict[str, Any], list[LocatedProblem]]:
     if not file.data:
         return {}, [file.problem((), "the file is empty; a manifest begins with: manifest = 1")]
     if len(file.text) < _SMALL and surely_fits(file.data, tables.ManifestTable):
@@ -99,13 +116,15 @@ def message_id(data: dict[str, Any], path: explain.Path) -> str | None:
         case ("messages", int(index), *_), {"messages": list(messages)}:
             entry = messages[index]
             found = entry.get("id") if isinstance(entry, dict) else None
-            return found if isinstance(found, str) and found else f"#{index + 1}"
+            return canonical_name(found) if isinstance(found, str) and found else f"#{index + 1}"
     return None
 
 
 def _sentence(fault: _Fault) -> str:
     path = fault.path
     key, parent = str(path[-1]), path[-2] if len(path) > 1 else None
+    if fault.finding["type"] == tables.NAME_FAULT:
+        return f"{key} {fault.finding['msg']}"
     if fault.unknown:
         if explain.is_secret(key):
             shown = explain.quoted(key)

@@ -8,14 +8,24 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Discriminator, Field, StringConstraints, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic_core import PydanticCustomError
 
-from dispatcher import models
+from dispatcher import models, names
 
-NAME_PATTERN = r"^[\w][\w.@+-]*$"
+NAME_FAULT = "name_fault"  # the kind of finding; its message is `names.fault`'s
+
+
+def _checked(name: str) -> str:
+    fault = names.fault(name)
+    if fault is not None:
+        raise PydanticCustomError(NAME_FAULT, "{fault}", {"fault": fault})
+    return name
+
 
 # A name is a part of every message's key, whose parts are set apart by "/".
-Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, min_length=1, max_length=100)]
+_NAME_SCHEMA = {"minLength": 1, "maxLength": names.LONGEST, "pattern": names.SCHEMA_PATTERN}
+Name = Annotated[str, AfterValidator(_checked), Field(json_schema_extra={**_NAME_SCHEMA})]
 
 
 def _branch(value: object) -> str:

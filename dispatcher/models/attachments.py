@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mimetypes
 import os
 from collections.abc import Callable
 from datetime import datetime
@@ -10,20 +9,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 from dispatcher.inputs import InputFile, open_regular
+from dispatcher.media import mime_type
 from dispatcher.models.base import Model
-
-# The standard library's table differs between machines (it reads the system's) and lacks these.
-_MIME_TYPES = {
-    ".ogg": "audio/ogg",
-    ".oga": "audio/ogg",
-    ".opus": "audio/ogg",
-    ".m4a": "audio/mp4",
-    ".amr": "audio/amr",
-    ".webp": "image/webp",
-    ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
-}
+from dispatcher.names import canonical_name
 
 
 class Upload(Model):
@@ -47,10 +35,10 @@ class Upload(Model):
         with open_regular(path) as stream:
             file = InputFile.read(os.path.realpath(path), stream)
         return cls(
-            filename=path.name,
+            filename=canonical_name(path.name),
             size=file.state.size,
             sha256=file.sha256,
-            mime_type=_mime_type(path),
+            mime_type=mime_type(path.name),
             open=file.open,
         )
 
@@ -96,8 +84,3 @@ class MediaId(Model):
 
 
 Attachment: TypeAlias = Upload | Link | MediaId
-
-
-def _mime_type(path: Path) -> str:
-    known = _MIME_TYPES.get(path.suffix.lower())
-    return known or mimetypes.guess_type(path.name)[0] or "application/octet-stream"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Final
+
+from dispatcher.manifest.walking import walk
 
 MOST_FILES: Final = 10_000
 
@@ -28,6 +29,6 @@ def _files(places: Iterable[Path]) -> Iterator[Path]:
     for place in places:
         if not place.is_dir():
             yield place
-        for folder, folders, names in os.walk(place):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            yield from (Path(folder, name) for name in sorted(names))
+            continue
+        for folder in walk(place):
+            yield from (folder.path / name for name in folder.names)

@@ -1,7 +1,6 @@
 """The files that were uploaded, each kept for 24 hours (greenapi-v1.md, "Media")."""
 
 import hashlib
-import mimetypes
 from collections import OrderedDict
 from collections.abc import AsyncIterable, Callable
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
+from dispatcher.media import mime_type
 from dispatcher.sandbox.errors import Refusal
 from dispatcher.sandbox.messages import moment
 
@@ -133,5 +133,4 @@ def _media_type(given: str, extension: str) -> str:
     """The type that was given, unless it says nothing: then what the extension stands for."""
     if given.partition(";")[0].strip().lower() not in SAYS_NOTHING:
         return given
-    guessed, _ = mimetypes.guess_type(f"file.{extension}")
-    return guessed or "application/octet-stream"
+    return mime_type(f"file.{extension}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import mimetypes
 from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
@@ -15,6 +14,7 @@ from dispatcher.builtin import builtins
 from dispatcher.hookspecs import Transport
 from dispatcher.manifest import Options, load
 from dispatcher.manifest.addresses import normalise
+from dispatcher.media import mime_type
 from dispatcher.models import CONTENT_TYPES, LocatedProblem, Message, Upload
 from dispatcher.planning import PlannedMessage, Planner
 from dispatcher.registry import Registry, build_registry
@@ -51,7 +51,7 @@ def upload(content: bytes = b"%PDF-1.7 prices", filename: str = "prices.pdf") ->
         filename=filename,
         size=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
-        mime_type=mimetypes.guess_type(filename)[0] or "application/octet-stream",
+        mime_type=mime_type(filename),
         open=lambda: io.BytesIO(content),
     )
 

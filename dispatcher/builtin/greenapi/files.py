@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import mimetypes
 import re
+from mimetypes import MimeTypes
 from pathlib import PurePath
 
 from dispatcher import Upload
@@ -17,6 +17,6 @@ def extension(file: Upload) -> str:
     From the name, else from the MIME type, else "bin".
     """
     suffix = PurePath(file.filename).suffix.lower()
-    guessed = mimetypes.guess_extension(file.mime_type) or ""
+    guessed = MimeTypes(filenames=()).guess_extension(file.mime_type) or ""  # not the system's
     found = next((one for one in (suffix, guessed) if _EXTENSION.fullmatch(one)), ".bin")
     return found.removeprefix(".")

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from dispatcher import Attachment, Problem, Upload, encode
 from dispatcher.http.files import MIME_TYPE
+from dispatcher.http.whatsapp import payload_warnings
 
 MAX_TEXT = 4096  # characters; document, `text.body`
 MAX_FILE = 37_000_000  # bytes; provider's v1 documents, `/v1/media`
@@ -44,7 +45,7 @@ def check(payload: object, attachment: Attachment | None) -> list[Problem]:
         *_recipient(payload),
         *_contents(payload),
         *_preview(payload),
-        *_file(payload, attachment),
+        *(list(_file(payload, attachment)) or payload_warnings(payload, attachment)),
         *_json(payload),
     ]
 

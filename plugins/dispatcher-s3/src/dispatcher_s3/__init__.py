@@ -5,13 +5,12 @@ Both are offline: a link is signed on this machine, and what an upload holds sta
 
 from __future__ import annotations
 
-import mimetypes
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from dispatcher import Link, Upload, hookimpl
+from dispatcher import Link, Upload, hookimpl, mime_type
 from dispatcher_s3.bucket import Bucket
 from dispatcher_s3.location import Location, parse
 from dispatcher_s3.lock import find_entry
@@ -55,6 +54,6 @@ class S3:
             filename=location.filename,
             size=entry.size,
             sha256=entry.sha256,
-            mime_type=mimetypes.guess_type(location.filename)[0] or "application/octet-stream",
+            mime_type=mime_type(location.filename),
             open=partial(self._bucket.open, location),
         )

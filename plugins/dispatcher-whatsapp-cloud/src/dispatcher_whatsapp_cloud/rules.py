@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
-from dispatcher import Attachment, Problem, Upload, encode
+from dispatcher import Attachment, Link, Problem, Upload, encode
 from dispatcher.http.files import MIME_TYPE
+from dispatcher.http.whatsapp import SHOWN, file_warnings
 from dispatcher_whatsapp_cloud.services import Service
 
 MAX_TEXT = 4096  # characters; "Text messages"
@@ -29,20 +30,8 @@ _CONTENTS = {
 }
 
 
-class Files(NamedTuple):
-    """Which files go as a kind of content: at most `size` bytes, of these MIME types or any."""
-
-    size: int
-    mime_types: tuple[str, ...] = ()
-
-
-# "Supported media types", the same in the cloud and on premises.
-FILES = {
-    "image": Files(5_000_000, ("image/jpeg", "image/png")),
-    "video": Files(16_000_000, ("video/mp4", "video/3gpp")),
-    "audio": Files(16_000_000, ("audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg")),
-    "document": Files(100_000_000),
-}
+# Bytes; "Supported media types", the same in the cloud and on premises. Of others, see `SHOWN`.
+MAX_DOCUMENT = 100_000_000
 # What others call these types; Python has audio/3gpp for any file `.3gp`, of which WhatsApp takes
 # none as audio.
 _OTHER_NAMES = {"audio/3gpp": "video/3gpp", "video/3gp": "video/3gpp"}
@@ -64,6 +53,7 @@ def check(payload: object, attachment: Attachment | None, service: Service) -> l
         *_kind(payload, kinds),
         *(problem for kind in kinds for problem in _content(kind, payload[kind], service)),
         *_file(kinds, attachment),
+        *_link_to_file(kinds, attachment),
         *_json(payload),
     ]
 
@@ -138,18 +128,24 @@ def _is_link(url: str) -> bool:
 
 def _file(kinds: list[str], attachment: Attachment | None) -> Iterator[Problem]:
     kind = kinds[0] if kinds else "text"
-    if not isinstance(attachment, Upload) or kind not in FILES:
+    if not isinstance(attachment, Upload) or kind == "text":
         return
-    where, known = f"{kind}.source", FILES[kind]
-    if not 0 < attachment.size <= known.size:
-        sentence = f"the file has {attachment.size} bytes; 1 to {known.size} are allowed on {kind}"
+    where, shown = f"{kind}.source", SHOWN.get(kind)
+    most = shown.size if shown else MAX_DOCUMENT
+    if not 0 < attachment.size <= most:
+        sentence = f"the file has {attachment.size} bytes; 1 to {most} are allowed on {kind}"
         yield Problem(message=sentence, where=where)
     if not MIME_TYPE.fullmatch(attachment.mime_type):
         yield Problem(message=f"{attachment.mime_type[:60]!r} is not a MIME type", where=where)
-    elif known.mime_types and mime_type(attachment).partition(";")[0] not in known.mime_types:
-        types = ", ".join(known.mime_types)
+    elif shown and mime_type(attachment).partition(";")[0] not in shown.mime_types:
+        types = ", ".join(shown.mime_types)
         sentence = f"the file is {attachment.mime_type}; {kind} must be one of {types}"
         yield Problem(message=sentence, where=where)
+
+
+def _link_to_file(kinds: list[str], attachment: Attachment | None) -> Iterator[Problem]:
+    if kinds and isinstance(attachment, Link):
+        yield from file_warnings(kinds[0], attachment)
 
 
 def _unknown(fields: dict[Any, Any], known: Iterable[str], table: str | None) -> Iterator[Problem]:

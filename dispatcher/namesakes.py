@@ -1,0 +1,57 @@
+"""Two manifests of one name, sent by two commands: to the journal, they are one.
+
+Both in one command are an error (see `Manifests`). Here the journal's word counts, from which file
+a name came before, as long as that file is there and still has the name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from dispatcher.errors import ManifestError
+from dispatcher.localfiles import as_spelt
+from dispatcher.models import LocatedProblem, Problem
+from dispatcher.names import canonical_name
+from dispatcher.toml.file import located, read_toml
+
+
+def places(paths: Mapping[str, Path], folder: Path) -> dict[str, str]:
+    """Where manifests lie, by name, as the journal notes it: relative to the configuration."""
+    top = os.path.realpath(folder)
+    return {name: _place(os.path.relpath(os.path.realpath(paths[name]), top)) for name in paths}
+
+
+def _place(path: str) -> str:
+    return canonical_name(path).encode(errors="backslashreplace").decode()
+
+
+def warnings(
+    paths: Mapping[str, Path], known: Mapping[str, set[str]], folder: Path
+) -> Iterator[LocatedProblem]:
+    """A warning for each manifest whose name the journal knows from another file.
+
+    `paths`: of the manifests, by name. `known`: what the journal noted of these names.
+    """
+    now = places(paths, folder)
+    for name, path in paths.items():
+        for former in sorted(known.get(name, set()) - {now[name]}):
+            other = as_spelt(folder / former)
+            if _still_has(name, other) and not os.path.samefile(other, path):
+                sentence = (
+                    f'the name "{name}" is also that of {other}, which was sent before: what '
+                    'one sent counts as sent for both; give one another name: name = "…"'
+                )
+                yield located(path, Problem(message=sentence, severity="warning"))
+
+
+def _still_has(name: str, path: Path) -> bool:
+    """Whether a file is a manifest of this name; one that cannot be read may be."""
+    if not path.is_file():
+        return False
+    try:
+        given = read_toml(path).data.get("name")
+    except ManifestError:
+        given = None
+    return canonical_name(given if isinstance(given, str) else path.stem) == name
