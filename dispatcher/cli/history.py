@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 import click
 
-from dispatcher.cli.output import OutputError, coloured, counted, print_json, print_line
+from dispatcher.cli.output import OutputError, Part, coloured, counted, print_json, print_line
 from dispatcher.cli.session import (
     Session,
     filter_options,
@@ -118,12 +118,13 @@ def _print_json(row: HistoryRow) -> None:
 
 
 def _print_text(row: HistoryRow) -> None:
-    print_line(f"{row.changed_at[:19]}  {_status(row)} {row.key}  {_detail(row)}")
+    print_line(f"{row.changed_at[:19]}  ", _status(row), f" {row.key}  {_detail(row)}")
     for event in row.events:
-        print_line(f"  {event.at[:19]}  attempt {event.attempt} {_status(event)} {_detail(event)}")
+        start = f"  {event.at[:19]}  attempt {event.attempt} "
+        print_line(start, _status(event), f" {_detail(event)}")
 
 
-def _status(row: HistoryRow | Event) -> str:
+def _status(row: HistoryRow | Event) -> Part:
     return coloured(row.status, f"{row.status:7}")
 
 

@@ -80,7 +80,7 @@ def session_options(function: Function) -> Function:
             session = Session(profile, transport, without, clocks, third_party=not no_plugins)
             for plugin in session.registry.plugins:
                 for warning in plugin.warnings:
-                    print_line(f"{coloured('warning')}: {plugin}: {warning}", err=True)
+                    print_line(coloured("warning"), f": {plugin}: {warning}", err=True)
             return function(session=session, **rest)
 
     command.__doc__ = function.__doc__
