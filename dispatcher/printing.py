@@ -113,13 +113,13 @@ def stderr() -> TextIO:
 
 
 @contextmanager
-def guarded(secrets: Secrets) -> Iterator[None]:
+def guarded(secrets: Secrets | None = None) -> Iterator[None]:
     """What others write to stdout and stderr, past this module, is made harmless as well.
 
     `secrets` show in nothing that is written to stderr.
     """
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = _Guarded(sys.stdout), _Guarded(sys.stderr, secrets)
+    sys.stdout, sys.stderr = _Guarded(sys.stdout), _Guarded(sys.stderr, secrets or Secrets())
     try:
         yield
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from dispatcher.cli.session import (
     session_options,
 )
 from dispatcher.journal import Event, HistoryRow, read_journal
+from dispatcher.visible import visible
 
 Write = Callable[[HistoryRow], object]
 
@@ -88,7 +90,8 @@ def _csv_writer(file: TextIO) -> Write:
         for event in fields.pop("events", None) or [{}]:
             line = {**fields, **event}
             error = line["error"] or {}
-            sheet.writerow({**line, "error_code": error.get("code"), "error": error.get("text")})
+            line |= {"error_code": error.get("code"), "error": error.get("text")}
+            sheet.writerow({name: _cell(value) for name, value in line.items()})
 
     return write
 
@@ -97,6 +100,22 @@ _COLUMNS = (
     "key run manifest message to transport status attempts attempt at id error_code error "
     "changed_at not_before"
 ).split()
+
+
+def _cell(value: object) -> object:
+    """A text as a spreadsheet is to show it: it takes what begins like a formula for one.
+
+    An apostrophe before that, the usual remedy, makes it text (OWASP, "CSV Injection"); also behind
+    a semicolon, which separates cells where people write 1,5. A number is no formula.
+    """
+    if not isinstance(value, str) or _NUMBER.fullmatch(value):
+        return value
+    return _FORMULA.sub(r"\g<0>'", visible(value))
+
+
+# The wide signs are those of East Asian keyboards.
+_FORMULA = re.compile(r"(?:^|;)\s*(?=[=+\-@＝＋－＠])")
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 
 
 def _fields(row: HistoryRow) -> dict[str, Any]:
