@@ -71,10 +71,11 @@ def _forms(secret: str) -> tuple[str, ...]:
     if len(secret) < SHORTEST:
         return ()
     try:
-        in_urls = {in_url(secret), quote(secret, safe=""), quote_plus(secret)}
+        in_urls = {in_url(secret), quote(secret), quote(secret, safe=""), quote_plus(secret)}
     except UnicodeEncodeError:  # of a variable that is no text
         in_urls = set()
-    quoted = {json.dumps(secret)[1:-1], repr(secret)[1:-1]}
+    as_json = (json.dumps(secret, ensure_ascii=each) for each in (True, False))
+    quoted = {each[1:-1] for each in (*as_json, repr(secret), ascii(secret))}
     return tuple(sorted({secret, *in_urls, *quoted, *_base64(secret)}, key=len, reverse=True))
 
 
