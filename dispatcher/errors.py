@@ -26,7 +26,18 @@ if TYPE_CHECKING:
 
 
 class DispatcherError(Exception):
-    """Base of everything this package raises on purpose; `str()` is a sentence for the user."""
+    """Base of everything this package raises on purpose; `str()` is a sentence for the user.
+
+    Or several, one argument each: each of them is printed on a line of its own, and stays on it.
+    """
+
+    def __str__(self) -> str:
+        return "\n".join(self.sentences)
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What it says, line by line."""
+        return tuple(map(str, self.args))
 
 
 class ConfigError(DispatcherError):
@@ -41,7 +52,7 @@ class ManifestError(DispatcherError):
 
     def __init__(self, problems: Sequence[LocatedProblem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        super().__init__(*map(str, self.problems))
 
 
 class InputChanged(DispatcherError):

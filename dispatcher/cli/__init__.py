@@ -1,7 +1,8 @@
-"""The command line: the only place that prints."""
+"""The command line. It prints through `dispatcher.printing` only, and so does all that it calls."""
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from collections.abc import Sequence
@@ -9,8 +10,9 @@ from collections.abc import Sequence
 import click
 
 from dispatcher.cli.app import app
-from dispatcher.cli.output import open_stdout, unfailing_stderr
+from dispatcher.cli.diagnosis import logged, print_traceback, secrets_of_the_environment
 from dispatcher.errors import DispatcherError, InputChanged, JournalLocked, PluginError
+from dispatcher.printing import guarded, open_stdout, print_line, print_text, unfailing_stderr
 
 _CODES = {JournalLocked: 6, InputChanged: 1}
 
@@ -24,42 +26,47 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run a command; its exit code (DESIGN, "Exit codes"). Errors are sentences on stderr."""
-    if "--debug" in arguments:
-        _show_debugging()
-    try:
-        code = app.main(arguments, prog_name="dispatcher", standalone_mode=False)
-        return code if isinstance(code, int) else 0
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
-        return 130
-    except Exception as error:
-        return _report(error, debug="--debug" in arguments)
+    secrets, debug = secrets_of_the_environment(), "--debug" in arguments
+    with guarded(secrets), logged(debug=debug):
+        try:
+            code = app.main(arguments, prog_name="dispatcher", standalone_mode=False, obj=secrets)
+            return code if isinstance(code, int) else 0
+        except click.ClickException as error:
+            _show(error)
+            return error.exit_code
+        except (click.Abort, KeyboardInterrupt):
+            print_line("interrupted", err=True)
+            return 130
+        except Exception as error:
+            return _report(error, debug=debug)
 
 
-def _show_debugging() -> None:
-    """What is logged for people who look for a mistake, of ours or a plugin's, goes to stderr."""
-    import logging
-
-    logging.basicConfig(format="%(message)s")
-    logging.getLogger("dispatcher").setLevel(logging.DEBUG)
+def _show(error: click.ClickException) -> None:
+    """As click does it: how the command is used, where there is more, what is wrong."""
+    stream, said = io.StringIO(), f"Error: {error.format_message()}"
+    error.show(file=stream)
+    shown = stream.getvalue()
+    usage = shown.removesuffix(f"{said}\n")
+    if usage == shown or isinstance(error, click.MissingParameter):  # which may list choices
+        print_text(shown, err=True)
+        return
+    if usage:
+        print_text(usage, err=True)
+    print_line(said, err=True)
 
 
 def _report(error: Exception, *, debug: bool) -> int:
     if debug:
-        import traceback
-
-        traceback.print_exception(error)
+        print_traceback(error)
     if isinstance(error, DispatcherError):
-        click.echo(f"Error: {error}", err=True)
+        first, *more = error.sentences or ("",)
+        for line in (f"Error: {first}", *more):
+            print_line(line, err=True)
         if isinstance(error, PluginError) and not debug:
-            click.echo(
-                "--without NAME leaves a plugin out, --debug shows where it failed", err=True
-            )
+            hint = "--without NAME leaves a plugin out, --debug shows where it failed"
+            print_line(hint, err=True)
         return next((code for kind, code in _CODES.items() if isinstance(error, kind)), 2)
-    click.echo(f"Error: this is a bug: {type(error).__name__}: {error}", err=True)
+    print_line(f"Error: this is a bug: {type(error).__name__}: {error}", err=True)
     if not debug:
-        click.echo("Run again with --debug to see where.", err=True)
+        print_line("Run again with --debug to see where.", err=True)
     return 1

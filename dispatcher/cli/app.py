@@ -6,6 +6,7 @@ from importlib import import_module
 
 import click
 
+from dispatcher.cli.arguments import only_text
 from dispatcher.cli.session import plugin_commands
 from dispatcher.toml.explain import did_you_mean
 
@@ -33,8 +34,7 @@ class App(click.Group):
         if cmd_name not in _COMMANDS:
             return plugin_commands(_COMMANDS).get(cmd_name)
         module = import_module(f"dispatcher.cli.{cmd_name}")
-        command: click.Command = module.command
-        return command
+        return only_text(module.command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -6,9 +6,7 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
 
-import click
-
-from dispatcher.cli.output import print_line
+from dispatcher.cli.output import Coloured, print_line
 
 _Arrived = dict[str, Any]
 
@@ -18,7 +16,7 @@ def print_conversation(messages: Iterable[_Arrived], media: Iterable[_Arrived]) 
     files = {file["id"]: file for file in media}
     for to, chat in groupby(sorted(messages, key=lambda each: str(each["to"])), lambda m: m["to"]):
         print_line("")
-        print_line(click.style(f"{to}{' (group)' if '-' in to else ''}", bold=True))
+        print_line(Coloured(f"{to}{' (group)' if '-' in to else ''}", bold=True))
         for message in chat:
             first, *rest = _bubble(message["payload"], files)
             print_line(f"  • {first}")

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from dispatcher.cli.output import coloured, print_line
+from dispatcher.cli.output import Part, coloured, print_line
 from dispatcher.models import Attachment, Link, MediaId, Problem
 from dispatcher.planning import PlannedMessage
 from dispatcher.registry import Change, PluginInfo, Witness
@@ -25,7 +25,7 @@ def objections_named(witness: Witness | None) -> Iterator[None]:
     except click.exceptions.Exit:
         for key, objections in witness.objections.items() if witness else ():
             for plugin, problem in objections:
-                print_line(f"{key}: {_objection(plugin, problem)}", err=True)
+                print_line(f"{key}: ", *_objection(plugin, problem), err=True)
         raise
     if witness:
         witness.objections.clear()
@@ -35,25 +35,25 @@ def objections_named(witness: Witness | None) -> Iterator[None]:
 def print_explanation(planned: PlannedMessage, witness: Witness) -> None:
     """The lines below a message of the plan."""
     for line in _lines(planned, witness):
-        print_line(f"  {line}")
+        print_line("  ", *line)
 
 
-def _lines(planned: PlannedMessage, witness: Witness) -> Iterator[str]:
+def _lines(planned: PlannedMessage, witness: Witness) -> Iterator[tuple[Part, ...]]:
     message = planned.message
     source = message.media and message.media.source
     if source in witness.sources:
         resolution = witness.sources[source]
-        yield f"{source}: {resolution.plugin} says {_attachment(resolution.attachment)}"
+        yield (f"{source}: {resolution.plugin} says {_attachment(resolution.attachment)}",)
     for plugin, problem in witness.objections.pop(message.key, []):
         yield _objection(plugin, problem)
     for change in witness.changes.pop(message.key, []):
-        yield f"{change.plugin} changed"
-        yield from (f"  {line}" for line in _differences(change))
+        yield (f"{change.plugin} changed",)
+        yield from (("  ", line) for line in _differences(change))
 
 
-def _objection(plugin: PluginInfo, problem: Problem) -> str:
+def _objection(plugin: PluginInfo, problem: Problem) -> tuple[Part, ...]:
     where = f"{problem.where}: " if problem.where else ""
-    return f"{coloured(problem.severity)} of {plugin}: {where}{problem.message}"
+    return coloured(problem.severity), f" of {plugin}: {where}{problem.message}"
 
 
 def _attachment(attachment: Attachment) -> str:
@@ -69,7 +69,7 @@ def _attachment(attachment: Attachment) -> str:
             return f"upload {attachment.filename} ({facts})"
 
 
-def _differences(change: Change) -> Iterator[str]:
+def _differences(change: Change) -> Iterator[Part]:
     before, after = dict(_leaves(change.before)), dict(_leaves(change.after))
     for path in dict.fromkeys([*before, *after]):
         old, new = before.get(path, _MISSING), after.get(path, _MISSING)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, TextIO
 
 import click
 
-from dispatcher.cli.output import OutputError, coloured, counted, print_json, print_line
+from dispatcher.cli.output import OutputError, Part, coloured, counted, print_json, print_line
 from dispatcher.cli.session import (
     Session,
     filter_options,
@@ -21,6 +22,7 @@ from dispatcher.cli.session import (
     session_options,
 )
 from dispatcher.journal import Event, HistoryRow, read_journal
+from dispatcher.visible import visible
 
 Write = Callable[[HistoryRow], object]
 
@@ -90,7 +92,8 @@ def _csv_writer(file: TextIO) -> Write:
         for event in fields.pop("events", None) or [{}]:
             line = {**fields, **event}
             error = line["error"] or {}
-            sheet.writerow({**line, "error_code": error.get("code"), "error": error.get("text")})
+            line |= {"error_code": error.get("code"), "error": error.get("text")}
+            sheet.writerow({name: _cell(value) for name, value in line.items()})
 
     return write
 
@@ -99,6 +102,22 @@ _COLUMNS = (
     "key run manifest message to transport status attempts attempt at id error_code error "
     "changed_at not_before"
 ).split()
+
+
+def _cell(value: object) -> object:
+    """A text as a spreadsheet is to show it: it takes what begins like a formula for one.
+
+    An apostrophe before that, the usual remedy, makes it text (OWASP, "CSV Injection"); also behind
+    a semicolon, which separates cells where people write 1,5. A number is no formula.
+    """
+    if not isinstance(value, str) or _NUMBER.fullmatch(value):
+        return value
+    return _FORMULA.sub(r"\g<0>'", visible(value))
+
+
+# The wide signs are those of East Asian keyboards.
+_FORMULA = re.compile(r"(?:^|;)\s*(?=[=+\-@＝＋－＠])")
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 
 
 def _fields(row: HistoryRow) -> dict[str, Any]:
@@ -120,12 +139,13 @@ def _print_json(row: HistoryRow) -> None:
 
 
 def _print_text(row: HistoryRow) -> None:
-    print_line(f"{row.changed_at[:19]}  {_status(row)} {row.key}  {_detail(row)}")
+    print_line(f"{row.changed_at[:19]}  ", _status(row), f" {row.key}  {_detail(row)}")
     for event in row.events:
-        print_line(f"  {event.at[:19]}  attempt {event.attempt} {_status(event)} {_detail(event)}")
+        start = f"  {event.at[:19]}  attempt {event.attempt} "
+        print_line(start, _status(event), f" {_detail(event)}")
 
 
-def _status(row: HistoryRow | Event) -> str:
+def _status(row: HistoryRow | Event) -> Part:
     return coloured(row.status, f"{row.status:7}")
 
 

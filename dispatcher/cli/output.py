@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-import io
-import json
-import os
 import sys
 from collections.abc import Iterable
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
 from dispatcher.models import LocatedProblem, Message
+from dispatcher.printing import (
+    Coloured,
+    OutputError,
+    Part,
+    print_command,
+    print_line,
+    print_value,
+)
+from dispatcher.visible import visible
 
-_STDOUT, _STDERR = 1, 2
+__all__ = [
+    "Coloured",
+    "OutputError",
+    "Part",
+    "coloured",
+    "confirm",
+    "counted",
+    "described",
+    "print_json",
+    "print_line",
+    "print_problems",
+]
+
 _COLOURS = {
     "error": "red",
     "warning": "yellow",
@@ -26,71 +44,14 @@ _COLOURS = {
 }
 
 
-class OutputError(click.ClickException):
-    """What is printed cannot be written: a full disk, a closed pipe."""
-
-    exit_code = 1
-
-
-def open_stdout() -> TextIO:
-    """Stdout; where that is closed, a stream of which nobody reads."""
-    if sys.stdout is not None:
-        return sys.stdout
-    _lead_nowhere(_STDOUT)
-    return io.TextIOWrapper(io.FileIO(_STDOUT, "wb", closefd=False), "utf-8")
-
-
-def _lead_nowhere(descriptor: int) -> None:
-    """Have what is written there lost; the next file to be opened takes a closed stream's place."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
-
-
-class _Unfailing(io.FileIO):
-    def write(self, data: Any, /) -> int:
-        """Write what can be written; the rest is lost."""
-        try:
-            return super().write(data) or len(data)
-        except OSError:
-            return len(data)
-
-
-def unfailing_stderr() -> TextIO:
-    """A stream to stderr which takes everything, even if that is full, closed or read by nobody.
-
-    What is said there is of use to people, but nothing may depend on it.
-    """
-    if sys.stderr is None:
-        _lead_nowhere(_STDERR)
-    encoding = getattr(sys.stderr, "encoding", "utf-8")
-    buffer = io.BufferedWriter(_Unfailing(_STDERR, "wb", closefd=False))
-    return io.TextIOWrapper(buffer, encoding, errors="backslashreplace", line_buffering=True)
-
-
-def write(line: str | bytes, *, err: bool = False) -> None:
-    """A line, in colour on a terminal only (and never with NO_COLOR). Raises OutputError."""
-    try:
-        file = None if err else getattr(sys.stdout, "results", None)  # see `supervision.Strays`
-        click.echo(line, err=err, file=file, color=_no_colour())
-    except OSError as error:  # of stdout: see `unfailing_stderr`
-        # Have Python not fail once more, when it flushes what could not be written.
-        _lead_nowhere(sys.stdout.fileno())
-        raise OutputError(f"cannot write the output: {(error.strerror or '').lower()}") from None
-
-
 def print_json(event: str, **fields: Any) -> None:
     """One object on one line of stdout."""
-    line = {"event": event, **fields}
-    write(json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode())
+    print_value({"event": event, **fields})
 
 
-def coloured(word: str, text: str | None = None) -> str:
+def coloured(word: str, text: str | None = None) -> Coloured:
     """A word of ours, or a text of that meaning, in its colour."""
-    return click.style(text or word, fg=_COLOURS.get(word), bold=word in ("error", "failed"))
-
-
-def print_line(text: str, *, err: bool = False) -> None:
-    """A line of text for people."""
-    write(text, err=err)
+    return Coloured(text or word, _COLOURS.get(word), bold=word in ("error", "failed"))
 
 
 def print_problems(problems: Iterable[LocatedProblem], format: str, *, err: bool = False) -> int:
@@ -100,8 +61,10 @@ def print_problems(problems: Iterable[LocatedProblem], format: str, *, err: bool
         errors += problem.problem.severity == "error"
         if format == "json":
             _print_problem_json(problem)
+        elif format == "github":
+            print_command(_github(problem))
         else:
-            print_line(_github(problem) if format == "github" else _text(problem), err=err)
+            print_line(*_text(problem), err=err)
     return errors
 
 
@@ -122,7 +85,7 @@ def confirm(question: str) -> None:
     """Have a person agree. Raises click.Abort, or UsageError where nobody can be asked."""
     if not sys.stdin.isatty():
         raise click.UsageError(f"{question} There is nobody to ask here; agree with --yes")
-    click.confirm(question, abort=True, err=True)
+    click.confirm(visible(question), abort=True, err=True)
 
 
 def counted(number: int, noun: str) -> str:
@@ -130,13 +93,10 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _no_colour() -> bool | None:
-    return False if os.environ.get("NO_COLOR") else None
-
-
-def _text(problem: LocatedProblem) -> str:
+def _text(problem: LocatedProblem) -> tuple[Part, ...]:
     severity = problem.problem.severity
-    return str(problem).replace(f": {severity}: ", f": {coloured(severity)}: ", 1)
+    place, _, rest = str(problem).partition(f": {severity}: ")
+    return place, ": ", coloured(severity), ": ", rest
 
 
 def _print_problem_json(problem: LocatedProblem) -> None:
@@ -162,4 +122,4 @@ def _github(problem: LocatedProblem) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return visible(text).replace("%", "%25")  # and line ends, of which it has none

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from dispatcher.cli.explanation import objections_named, print_explanation
-from dispatcher.cli.output import coloured, described, print_json, print_line, write
+from dispatcher.cli.output import coloured, described, print_json, print_line
 from dispatcher.cli.session import (
     Session,
     check_or_exit,
@@ -20,6 +20,7 @@ from dispatcher.cli.session import (
 )
 from dispatcher.models import Upload
 from dispatcher.planning import PlannedMessage
+from dispatcher.printing import print_encoded
 from dispatcher.registry import Witness
 
 _SIGNS = {"new": "+", "sent": "=", "changed": "~", "retry": "!", "unknown": "?"}
@@ -79,6 +80,6 @@ def _upload(upload: Upload | None) -> dict[str, object] | None:
 
 def _print_text(planned: PlannedMessage, payloads: bool) -> None:
     status = coloured(planned.status, f"{_SIGNS[planned.status]} {planned.status:8}")
-    print_line(f"{status} {planned.message.key}  {described(planned.message)}")
+    print_line(status, f" {planned.message.key}  {described(planned.message)}")
     if payloads:
-        write(b"  " + planned.sealed)
+        print_encoded(planned.sealed.decode(), before="  ")

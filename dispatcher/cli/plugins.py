@@ -76,4 +76,4 @@ def _print_text(plugin: PluginInfo, times: dict[str, float]) -> None:
     hooks = ", ".join(hook.removeprefix("dispatcher_") for hook in plugin.hooks)
     timed = "load {load_ms:7.1f} ms  calls {call_ms:7.1f} ms / {calls:<6}  " if times else ""
     line = f"{timed.format(**times)}{plugin.error or hooks}"
-    print_line(f"{plugin.name:<20} {source:<30} {status} {line}")
+    print_line(f"{plugin.name:<20} {source:<30} ", status, f" {line}")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from dispatcher.cli.output import OutputError, coloured, print_json, print_line
+from dispatcher import printing
+from dispatcher.cli.output import OutputError, Part, coloured, print_json, print_line
 from dispatcher.models import Message, Outcome
 
 if TYPE_CHECKING:
@@ -17,7 +19,10 @@ _LABELS = {"sent": "sent", "skipped": "skipped", "failed": "failed", "unknown": 
 
 
 class Reporter:
-    """Plain lines: one a message. Called from several threads."""
+    """Plain lines: one a message. Called from several threads.
+
+    Nothing that it is told ever fails: a mailing goes on even if nobody can read of it.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -30,23 +35,27 @@ class Reporter:
         """Nothing to tidy up."""
 
     def result(self, message: Message, outcome: Outcome) -> None:
-        """A message is finished. The mailing goes on even if nobody can read of it."""
+        """A message is finished."""
         with self._lock:
             if self._unwritten is None:
                 try:
                     self._result(message, outcome)
                 except OutputError as error:
                     self._unwritten = error.message
+                except Exception as error:
+                    self._unwritten = f"cannot show the results: {type(error).__name__}: {error}"
 
     def warning(self, text: str) -> None:
         """Something went wrong that changes no outcome."""
-        with self._lock:
-            self._print(f"{coloured('warning')}: {text}", err=True)
+        self._say(coloured("warning"), f": {text}")
 
     def notice(self, text: str) -> None:
         """Nothing happens for a while, and this is why."""
-        with self._lock:
-            self._print(text, err=True)
+        self._say(text)
+
+    def _say(self, *parts: Part) -> None:
+        with self._lock, suppress(Exception):
+            self._print(*parts, err=True)
 
     def summary(self, summary: Summary) -> None:
         """The run is over."""
@@ -61,10 +70,10 @@ class Reporter:
         print_line(", ".join(counts) or "nothing to send", err=True)
 
     def _result(self, message: Message, outcome: Outcome) -> None:
-        self._print(_line(message, outcome))
+        self._print(*_line(message, outcome))
 
-    def _print(self, line: str, *, err: bool = False) -> None:
-        print_line(line, err=err)
+    def _print(self, *parts: Part, err: bool = False) -> None:
+        print_line(*parts, err=err)
 
 
 class JsonReporter(Reporter):
@@ -106,7 +115,7 @@ class BarReporter(Reporter):
         )
 
         self._same_screen = sys.stdout.isatty()
-        console = Console(stderr=True, highlight=False)
+        console = Console(file=printing.stderr(), highlight=False)
         columns = (TextColumn("sending"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._bar = Progress(*columns, console=console, redirect_stdout=self._same_screen)
         self._task = self._bar.add_task("sending", total=self._total)
@@ -121,13 +130,14 @@ class BarReporter(Reporter):
         if outcome.error or not self._same_screen:
             super()._result(message, outcome)
 
-    def _print(self, line: str, *, err: bool = False) -> None:
+    def _print(self, *parts: Part, err: bool = False) -> None:
         from rich.text import Text
 
         if err or self._same_screen:
+            line = printing.rendered(*parts, coloured=True, err=True)
             self._bar.console.print(Text.from_ansi(line), soft_wrap=True)  # above the bar
         else:
-            super()._print(line)
+            super()._print(*parts)
 
 
 def reporter(as_json: bool, total: int) -> Reporter:
@@ -137,11 +147,11 @@ def reporter(as_json: bool, total: int) -> Reporter:
     return BarReporter(total) if sys.stderr.isatty() else Reporter()
 
 
-def _line(message: Message, outcome: Outcome) -> str:
+def _line(message: Message, outcome: Outcome) -> tuple[Part, ...]:
     status = coloured(outcome.status, f"{_LABELS[outcome.status]:8}")
     error = outcome.error
     reason = f"{error.code}: {error.text}" if error and error.code else error.text if error else ""
-    return f"{status} {message.key}  {reason or outcome.id or ''}".rstrip()
+    return status, f" {message.key}  {reason or outcome.id or ''}".rstrip()
 
 
 def _words(name: str) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 
-from dispatcher.cli.output import write
 from dispatcher.cli.session import Session, session_options
 from dispatcher.manifest.tables import ManifestTable
+from dispatcher.printing import print_value
 
 
 @click.command("schema")
@@ -22,7 +21,7 @@ def command(session: Session) -> int:
     schema["title"] = "dispatcher manifest"
     for table in (schema, *schema["$defs"].values()):
         _name_transports(table, sorted(session.registry.transports()))
-    write(json.dumps(schema, indent=2, ensure_ascii=False))
+    print_value(schema, indent=2)
     return 0
 
 

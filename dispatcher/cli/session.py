@@ -13,6 +13,7 @@ import click
 
 from dispatcher import names, namesakes
 from dispatcher.builtin import builtins
+from dispatcher.cli.arguments import is_text
 from dispatcher.cli.output import coloured, print_line, print_problems
 from dispatcher.cli.supervision import supervised
 from dispatcher.config import Config, absolute_journal, load
@@ -21,6 +22,7 @@ from dispatcher.hookspecs import Transport
 from dispatcher.manifest import Options
 from dispatcher.manifest import load as load_manifests
 from dispatcher.planning import Lookup, Planner
+from dispatcher.redaction import Secrets
 from dispatcher.registry import Clock, Registry, build_registry
 from dispatcher.toml.explain import quoted
 
@@ -48,6 +50,7 @@ journal_option = click.option(
     "--journal",
     envvar="DISPATCHER_JOURNAL",
     callback=_where_it_is_now,
+    type=click.UNPROCESSED,  # it may name a file
     metavar="URL",
     help="Of the journal: sqlite:///PATH or postgresql://…",
 )
@@ -87,7 +90,10 @@ def session_options(function: Function) -> Function:
         if click.get_current_context().invoked_subcommand:  # a group's: it has options of its own
             return None
         with supervised() as clocks:
-            session = Session(profile, transport, without, clocks, third_party=not no_plugins)
+            secrets = click.get_current_context().find_object(Secrets)
+            session = Session(
+                profile, transport, without, clocks, third_party=not no_plugins, secrets=secrets
+            )
             for plugin in session.registry.plugins:
                 print_warnings(f"{plugin}: {warning}" for warning in plugin.warnings)
             return function(session=session, **rest)
@@ -109,7 +115,9 @@ class Session:
         clocks: list[Clock] | None = None,
         *,
         third_party: bool = True,
+        secrets: Secrets | None = None,
     ) -> None:
+        self._secrets = secrets or Secrets()
         self.config: Config = load(Path.cwd(), profile=profile)
         self.registry: Registry = build_registry(
             builtins(self.config.roots),
@@ -149,17 +157,24 @@ class Session:
         # Where there is nothing to read, pydantic-settings need not be loaded.
         bare = optional and not overrides and not self.config.sets_up(kind.name)
         given = [] if bare else [self.config.transport_settings(kind, **overrides)]
+        for settings in given:
+            self._secrets.watch(settings)
         try:
             made: Transport = kind(*given)
         except BaseException as error:
             pass_on_interruption(error)
             cause = f"{type(error).__name__}: {error}"
             raise PluginError(f'transport "{kind.name}" cannot be made: {cause}') from error
+        self._secrets.watch(made)
         return made
 
     def journal_url(self, flag: str | None) -> str:
         """The journal that a flag or the file names."""
-        return flag or self.config.journal
+        url = flag or self.config.journal
+        if not is_text(url) and not url.startswith("sqlite:"):  # whose file may have any name
+            raise ConfigError(f'--journal "{url}" is not UTF-8')
+        self._secrets.add_password(url)
+        return url
 
     @contextmanager
     def journal_reader(self, flag: str | None, planner: Planner) -> Iterator[Lookup]:

@@ -77,9 +77,9 @@ def _settle(journal: Journal, keys: Iterable[str], sent: bool) -> int:
 
 def _tell(key: str, settled: bool, sent: bool) -> None:
     if settled:
-        print_line(f"{coloured('sent') if sent else _word(sent)}  {key}")
+        print_line(coloured("sent") if sent else _word(sent), f"  {key}")
     else:
-        print_line(f"{coloured('error')}: {key} is not unknown to the journal", err=True)
+        print_line(coloured("error"), f": {key} is not unknown to the journal", err=True)
 
 
 def _unknown(journal: Journal, filters: dict[str, str | None]) -> list[str]:

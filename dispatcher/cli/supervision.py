@@ -2,48 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from typing import TextIO
 
-import click
-
+from dispatcher.printing import Strays, print_line
 from dispatcher.registry import Clock
 
 # Seconds after which a plugin that has not answered yet is named.
 PATIENCE = 10.0
-
-
-class Strays(io.TextIOBase):
-    """Stands for stdout: what anybody but the command line prints goes to stderr, with its module.
-
-    `results`: the real stdout, to which `dispatcher.cli.output` writes.
-    """
-
-    def __init__(self, results: TextIO) -> None:
-        self.results = results
-        self._line_begins = True
-
-    def write(self, text: str, /) -> int:
-        """Pass a piece of text on, after the name of the module that printed it."""
-        if not isinstance(text, str):  # click asks so whether it may write bytes
-            raise TypeError(f"expected text, got {type(text).__name__}")
-        module = sys._getframe(1).f_globals.get("__name__", "?")
-        for line in text.splitlines(keepends=True):
-            click.echo(f"[{module}] {line}" if self._line_begins else line, err=True, nl=False)
-            self._line_begins = line.endswith("\n")
-        return len(text)
-
-    def fileno(self) -> int:
-        """The real one's, as some programs that a plugin starts want it."""
-        return self.results.fileno()
-
-    def isatty(self) -> bool:
-        """As the real one."""
-        return self.results.isatty()
 
 
 @contextmanager
@@ -68,7 +36,7 @@ def _watch(clocks: list[Clock], ended: threading.Event) -> None:
             since, patience = clock.since, clock.patience or PATIENCE
             if clock.running > patience and named.get(id(clock)) != since:
                 named[id(clock)] = since
-                click.echo(_busy(clock, patience), err=True)
+                print_line(_busy(clock, patience), err=True)
 
 
 def _busy(clock: Clock, seconds: float) -> str:

@@ -106,7 +106,7 @@ class Config:
             lines = [
                 self._problem(("plugins", name), _unread(name, installed), True) for name in lost
             ]
-            raise ConfigError("\n".join(lines))
+            raise ConfigError(*lines)
 
     def check_transports(self, installed: Collection[str]) -> None:
         """Raise ConfigError for tables `[transports.<name>]` of transports that are not there."""
@@ -117,7 +117,7 @@ class Config:
                 self._problem(("transports", name), text.format(quoted(name)), True)
                 for name in lost
             ]
-            raise ConfigError("\n".join(lines))
+            raise ConfigError(*lines)
 
     def sets_up(self, transport: str) -> bool:
         """Whether the file or the environment has anything for a transport."""

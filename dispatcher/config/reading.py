@@ -45,12 +45,12 @@ def _read(path: Path) -> TomlFile:
     try:
         file = read_toml(path)
     except ManifestError as error:
-        raise ConfigError(str(error)) from None
+        raise ConfigError(*error.sentences) from None
     if too_deep(file.data):
         raise ConfigError(str(file.problem((), TOO_DEEP)))
     secrets = [str(file.problem(where, _misplaced(where))) for where in _secrets(file.data)]
     if secrets:
-        raise ConfigError("\n".join(secrets))
+        raise ConfigError(*secrets)
     return file
 
 
@@ -92,4 +92,4 @@ def _check(file: TomlFile) -> None:
             at_key = finding["type"] == "extra_forbidden"
             problems.append(file.problem(path, sentence, key=at_key))
         problems.sort(key=lambda problem: (problem.line, problem.column))
-        raise ConfigError("\n".join(map(str, problems))) from None
+        raise ConfigError(*map(str, problems)) from None

@@ -39,7 +39,7 @@ def read(
         # As the table has them; in the order of fields, what is common to transports came first.
         findings.sort(key=lambda each: (each["type"] == "extra_forbidden", _row(table, each)))
         lines = [_line(where, settings, each, table, locate) for each in findings]
-        raise ConfigError("\n".join(lines)) from None
+        raise ConfigError(*lines) from None
     except SettingsError as error:
         raise ConfigError(_unreadable(where, settings, error)) from None
 

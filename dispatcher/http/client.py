@@ -27,6 +27,7 @@ from dispatcher.http.masking import Mask
 from dispatcher.http.routes import Route
 from dispatcher.http.settings import is_loopback
 from dispatcher.http.wire import Deadline, prepare
+from dispatcher.visible import printable
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
@@ -145,8 +146,8 @@ class Client:
             verdict = failures.of_exception(route, error)
         else:
             identifier = answer.accepted_id(route.identifier)
-            if identifier is not None:
-                return self._without_token(identifier)
+            if identifier is not None and not self._mask.is_in(identifier):
+                return identifier
             verdict = failures.of_answer(route, answer)
         return self._error(verdict)
 
@@ -200,11 +201,9 @@ class Client:
         return verdict.outcome(text, code=verdict.code)
 
     def _without_token(self, text: str) -> str:
-        # In this order: a control character within the token must not hide it.
-        shown = text
-        if not text.isprintable():
-            shown = "".join(letter for letter in text if letter.isprintable())
-        return self._mask(shown)
+        plain = "".join(letter for letter in text if letter.isprintable())
+        # A control character within the token must not hide it.
+        return self._mask(plain if self._mask.is_in(plain) else printable(text))
 
 
 def _read(response: requests.Response) -> Answer:

@@ -78,14 +78,15 @@ class Registry:
 
         Settings that are wrong are a `ConfigError`: the plugin is not at fault.
         """
-        wrong = [str(cause) for cause in self._causes if isinstance(cause, ConfigError)]
+        found = (cause for cause in self._causes if isinstance(cause, ConfigError))
+        wrong = [sentence for cause in found for sentence in cause.sentences]
         if wrong:
-            raise ConfigError("\n".join(wrong))
+            raise ConfigError(*wrong)
         broken = [plugin for plugin in self.plugins if plugin.status == "broken"]
         if broken:
             lines = [f"{plugin} cannot be loaded: {plugin.error}" for plugin in broken]
             lines.append(f"to go on without: {self._way_on(broken)}")
-            raise PluginError("\n".join(lines)) from BaseExceptionGroup("broken", self._causes)
+            raise PluginError(*lines) from BaseExceptionGroup("broken", self._causes)
 
     def _way_on(self, broken: list[PluginInfo]) -> str:
         # `--without` would take away the built-in of that name as well.

@@ -1,6 +1,8 @@
 """`python -m dispatcher.sandbox`."""
 
+from dispatcher.printing import guarded
 from dispatcher.sandbox.command import sandbox
 
 if __name__ == "__main__":
-    sandbox(prog_name="python -m dispatcher.sandbox")
+    with guarded():
+        sandbox(prog_name="python -m dispatcher.sandbox")

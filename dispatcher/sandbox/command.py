@@ -10,6 +10,8 @@ from typing import Final
 
 import click
 
+from dispatcher.printing import print_line
+
 STDIN: Final = 0
 
 
@@ -64,13 +66,13 @@ def sandbox(
     except ImportError as error:
         raise CannotServe(str(error)) from error
     if not is_loopback(host):
-        click.echo(
+        print_line(
             f"sandbox: {host} can be reached from other machines, and has no password", err=True
         )
     watcher = threading.Thread(target=stop_at_end_of_input, daemon=True)
 
     def announce(url: str) -> None:
-        click.echo(f"sandbox: {url}")
+        print_line(f"sandbox: {url}")
         if until_stdin_closes:
             watcher.start()
 
@@ -78,7 +80,7 @@ def sandbox(
         serve(host, port, token, max_messages, announce, storage=storage)
     except CannotStore as error:
         raise CannotServe(str(error)) from error
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise CannotServe(f"cannot listen on {host} port {port}: {error}") from error
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from dispatcher.visible import printable
+
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
+
+__all__ = ["printable"]
 
 Path = tuple[str | int, ...]
 
@@ -49,17 +53,6 @@ _SECRET_WORDS = ("token", "secret", "password", "passwd", "apikey", "api_key", "
 # Words that pydantic puts into a path to name a branch of a union; they are no keys of the file.
 BRANCHES = frozenset({"<text>", "<list>"})
 _LONGEST_SHOWN = 60
-
-
-def printable(text: str) -> str:
-    """A text with an escape for each character that would end a line or steer a terminal."""
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else _escape(each) for each in text)
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape", "surrogatepass").decode()
 
 
 def quoted(text: str) -> str:

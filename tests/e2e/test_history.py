@@ -6,10 +6,14 @@ import csv
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from dispatcher.cli.history import _csv_writer, _jsonl_writer
+from dispatcher.journal import HistoryRow
+from dispatcher.models import Failure
 from dispatcher.sandbox.process import SandboxProcess
 
 if TYPE_CHECKING:
@@ -98,6 +102,62 @@ def test_export_as_json_lines_is_what_json_shows(past: Project, options: list[st
     exported = (past.folder / "out.jsonl").read_text(encoding="utf-8").splitlines()
     shown = past.call("history", "--json", *options).lines
     assert [{"event": "message", **json.loads(line)} for line in exported] == shown
+
+
+FORMULAS = {
+    "=HYPERLINK(A1)": "'=HYPERLINK(A1)",
+    "@SUM(1)": "'@SUM(1)",
+    "+cmd|' /C x'!A0": "'+cmd|' /C x'!A0",
+    " -2+3": " '-2+3",
+    "＝1": "'＝1",
+    "a;=1;b": "a;'=1;b",
+    "\t=1\r\n=2": "\\t=1\\r\\n=2",
+    "-17.5": "-17.5",
+    "79001234567": "79001234567",
+    "a = b - c": "a = b - c",
+    "two\nlines \u202e": "two\\nlines \\u202e",
+}
+
+
+def test_no_cell_of_an_export_is_a_formula(tmp_path: Path) -> None:
+    with (tmp_path / "out.csv").open("w+", encoding="utf-8", newline="") as file:
+        write = _csv_writer(file)
+        for text in FORMULAS:
+            write(row(text))
+        file.seek(0)
+        lines = list(csv.DictReader(file))
+    assert [line["error"] for line in lines] == list(FORMULAS.values())
+    assert [line["id"] for line in lines] == list(FORMULAS.values())
+    assert {line["to"] for line in lines} == {"-1001234567890"}
+
+
+def test_json_lines_of_an_export_are_exact(tmp_path: Path) -> None:
+    with (tmp_path / "out.jsonl").open("w+", encoding="utf-8", newline="") as file:
+        write = _jsonl_writer(file)
+        for text in FORMULAS:
+            write(row(text))
+        file.seek(0)
+        lines = [json.loads(line) for line in file]
+    assert [(line["id"], line["error"]["text"]) for line in lines] == [(t, t) for t in FORMULAS]
+
+
+def row(text: str) -> HistoryRow:
+    """A message of which a gateway said something."""
+    return HistoryRow(
+        key=f"default/m/a/1/{text}",
+        run="default",
+        manifest="m",
+        message="a",
+        recipient="-1001234567890",
+        transport="greenapi",
+        status="failed",
+        attempts=1,
+        id=text,
+        error=Failure(code="1", text=text),
+        changed_at="2026-11-29T00:00:00+00:00",
+        not_before=None,
+        events=(),
+    )
 
 
 def test_export_of_nothing(past: Project) -> None:

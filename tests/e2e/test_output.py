@@ -90,6 +90,54 @@ def test_exit_code_2_if_something_is_wrong_before_the_first_message(
     assert inbox.stats()["connections"] == 0
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["settle", "\udcff", "--sent"],
+        ["history", "--to", "7\udcff"],
+        ["send", "--run", "\udcff"],
+        ["plan", "--profile", "\udcff"],
+        ["plan", "--journal", "postgresql://127.0.0.1/\udcff"],
+        ["plugins", "new", "\udcff"],
+        ["sandbox", "--host", "\udcff"],
+    ],
+    ids=" ".join,
+)
+def test_an_argument_that_is_no_text_is_a_usage_error(
+    project: Project, arguments: list[str]
+) -> None:
+    project.texts("a")
+    result = project.call(*arguments)
+    assert (result.code, result.stdout) == (2, "")
+    assert 'udcff" is not UTF-8' in result.stderr
+
+
+def test_a_path_may_be_any_bytes(project: Project, inbox: SandboxProcess) -> None:
+    manifest = 'manifest = 1\nname = "m"\n' + message("a")
+    project.write(os.fsdecode(b"\xff/\xfe.toml"), manifest)
+    journal = ["--journal", f"sqlite:///{os.fsdecode(bytes([0xFD]))}.db"]
+    assert project.call("send", "\udcff", *journal).code == 0
+    assert project.call("plan", "\udcff/\udcfe.toml", *journal).stdout.startswith("= sent")
+    project.write(os.fsdecode(b"\xff/\xfe.toml"), manifest.replace("to =", "too ="))
+    assert r"\udcff/\udcfe.toml:" in project.call("validate", "\udcff").stdout
+
+
+def test_an_error_is_on_its_line_whatever_it_repeats(project: Project) -> None:
+    project.texts("a")
+    for arguments in (
+        ["validate", "--wat\n::error::x"],
+        ["plan", "a\n::error::x\x1b[2J\u202e.toml"],
+        ["wat\n::error::x"],
+        ["plan", "--run", "a\n::error::x"],
+        ["plan", "--profile", "a\n::error::x"],
+    ):
+        result = project.call(*arguments)
+        assert result.code == 2
+        (line,) = [line for line in result.stderr.split("\n") if "error::x" in line]
+        assert not line.startswith("::")
+        assert not set(line) & {"\x1b", "\u202e"}
+
+
 def test_json_lines_have_the_promised_keys_and_nothing_stands_beside_them(
     project: Project, inbox: SandboxProcess
 ) -> None:

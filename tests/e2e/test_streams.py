@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from tests.conftest import Project
     from tests.e2e.conftest import StandIn
 
-KEY = "default/m/a/1/79001234567"
+TO = 79001234567
+KEY = f"default/m/a/1/{TO}"
 NOWHERE = {
     "full": 'exec "$@" 2> /dev/full',
     "closed": 'exec "$@" 2>&-',
@@ -75,6 +76,45 @@ def test_a_mailing_goes_on_whatever_there_is_to_say(
     assert (result.code, result.stdout.count("sent ")) == (0, 3)
     assert len(inbox.messages()) == 3
     assert {row["status"] for row in project.journal().values()} == {"sent"}
+
+
+ASCII: list[dict[str, str | None]] = [
+    {"PYTHONIOENCODING": "ascii"},
+    {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+]
+
+
+@pytest.mark.parametrize("env", ASCII, ids=["streams", "locale"])
+def test_a_mailing_goes_on_whatever_its_streams_can_write(
+    project: Project, inbox: SandboxProcess, env: dict[str, str | None]
+) -> None:
+    entries = (f'[[messages]]\nid = "m{n}"\nto = "{TO + n}"\ntext.body = "Hi"' for n in range(9))
+    project.manifest('name = "новости"\n' + "\n".join(entries))
+    inbox.faults([{"fault": "status", "status": 400, "code": 1022, "to": str(TO)}])
+    result = project.run("send", env=env)
+    assert (result.code, len(inbox.messages())) == (4, 8)
+    assert len(result.stdout.splitlines()) == 9
+    assert result.stdout.isascii()
+    assert "failed   default/\\u043d\\u043e" in result.stdout
+    assert "1022: Subscriber was not found / \\u041f" in result.stdout
+
+    rows = project.run("history", "--run", "default", "--json", env=env)
+    assert {line["manifest"] for line in rows.lines} == {"новости"}
+    assert rows.stdout.isascii()
+    key = rows.lines[0]["key"]
+    assert "is not unknown" in project.run("settle", key, "--sent", env=env).stderr
+
+
+def test_the_conversation_of_the_sandbox_fits_into_ascii(project: Project) -> None:
+    project.manifest(
+        f'[[messages]]\nid = "a"\nto = "{TO}"\ntext.body = "Привет\\n::stop-commands::x\\u202e"'
+    )
+    result = project.run("send", "--sandbox", env=ASCII[0])
+    assert result.code == 0
+    assert result.stdout.splitlines()[-2:] == [
+        "  \\u2022 \\u041f\\u0440\\u0438\\u0432\\u0435\\u0442",
+        "    \\x3a:stop-commands::x\\u202e",
+    ]
 
 
 def test_results_that_nobody_wants_go_nowhere_else(project: Project, inbox: SandboxProcess) -> None:

@@ -210,7 +210,7 @@ def _unknown_fields(
         if not isinstance(key, str):
             yield Problem(message=f"a field is named by a {type(key).__name__}", where=table)
         else:
-            where = ".".join(filter(None, (table, _printable(key))))
+            where = ".".join(filter(None, (table, _shortened(key))))
             yield Problem(message=_why_unknown(key, tuple(known), table), where=where)
 
 
@@ -228,7 +228,7 @@ def _json(payload: dict[Any, Any]) -> Iterator[Problem]:
     try:
         encode(payload)
     except Exception as error:  # whatever a plugin left in the payload
-        reason = _printable(str(error)) or type(error).__name__
+        reason = _shortened(str(error)) or type(error).__name__
         yield Problem(message=f"the message cannot be written as JSON: {reason}")
 
 
@@ -237,9 +237,8 @@ def _is_filled(value: object) -> bool:
 
 
 def _shown(value: object) -> str:
-    return f'"{_printable(value)}"' if isinstance(value, str) else f"a {type(value).__name__}"
+    return f'"{_shortened(value)}"' if isinstance(value, str) else f"a {type(value).__name__}"
 
 
-def _printable(text: str) -> str:
-    shown = "".join(letter if letter.isprintable() else "?" for letter in text[:101])
-    return shown if len(shown) <= 100 else shown[:99] + "…"
+def _shortened(text: str) -> str:
+    return text if len(text) <= 100 else text[:99] + "…"

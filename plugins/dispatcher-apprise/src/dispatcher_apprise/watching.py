@@ -20,7 +20,11 @@ from typing import Any
 _CONNECTS = ("socket.connect", "socket.getaddrinfo")
 _REQUEST = re.compile(rb"[A-Z]+ [^\r\n]* HTTP/1\.[01]\r\n")
 _STATUS = re.compile(r"\berror=([1-5][0-9]{2})\b")
-_LOGGERS = ("apprise", "urllib3.connectionpool")
+# Each that may log a URL or what was answered: a filter is asked by the logger's own name only.
+_LOGGERS = (
+    *("apprise", "requests", "urllib3", "urllib3.connection", "urllib3.connectionpool"),
+    *("urllib3.poolmanager", "urllib3.response", "urllib3.util.retry"),
+)
 _here = threading.local()
 
 

@@ -151,7 +151,7 @@ def _link_to_file(kinds: list[str], attachment: Attachment | None) -> Iterator[P
 def _unknown(fields: dict[Any, Any], known: Iterable[str], table: str | None) -> Iterator[Problem]:
     for key in fields:
         if key not in known:
-            shown = "".join(each if each.isprintable() else "?" for each in str(key)[:60])
+            shown = str(key)[:60]
             on = f" on {table}" if table in _CONTENTS and shown in ("caption", "filename") else ""
             where = ".".join(filter(None, (table, shown)))
             yield Problem(message=f"whatsapp-cloud has no {shown}{on}", where=where or None)

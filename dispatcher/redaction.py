@@ -1,0 +1,132 @@
+"""Secrets, and how they are kept out of what is said to people who look for a mistake.
+
+Never out of data: an id, a key, a payload or a receipt is used, and kept, as it is.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
+
+from pydantic import BaseModel, SecretStr
+
+# Stands for a secret; of letters that no part of requests changes in a path.
+HIDDEN = "***"
+# Characters. A shorter word is a part of many sentences and ids, and no secret that anybody keeps.
+SHORTEST = 8
+_IN_URLS = "!#$%&'()*+,/:;=?@[]~"  # what requests leaves as it is
+_PASSWORD = re.compile(r"://[^/\s:@]*:([^/\s]+)@")
+
+
+def in_url(secret: str) -> str:
+    """A secret as requests writes it in a URL."""
+    return quote(secret, safe=_IN_URLS)
+
+
+def hidden(text: str, secret: str) -> str:
+    """The text with `HIDDEN` in the place of a secret, however that is written.
+
+    One that is shorter than `SHORTEST` is not looked for.
+    """
+    for form in _forms(secret):
+        text = text.replace(form, HIDDEN)
+    return text
+
+
+class Secrets:
+    """What a process knows to be secret, and texts without it."""
+
+    def __init__(self) -> None:
+        self._values: set[str] = set()
+        self._owners: list[object] = []
+
+    def add(self, value: str) -> None:
+        """A secret; of a URL its parts, too, because libraries log those."""
+        self._values |= {value, *_parts(value)}
+
+    def add_password(self, value: str) -> None:
+        """The password in a URL of which the rest is no secret, if it has one."""
+        self._values |= set(_passwords(value))
+
+    def watch(self, owner: object) -> None:
+        """Whatever an object's attributes hold as `SecretStr`, now or later."""
+        self._owners.append(owner)
+
+    def hidden(self, text: str) -> str:
+        """The text with `HIDDEN` in the place of every secret."""
+        held = {part for each in self._owners for value in _held(each) for part in _parts(value)}
+        for secret in sorted(self._values | held, key=len, reverse=True):
+            text = hidden(text, secret)
+        return text
+
+
+@lru_cache(maxsize=1000)
+def _forms(secret: str) -> tuple[str, ...]:
+    """As it is, in a URL, as JSON and Python quote it, in Base64; the longest first."""
+    if len(secret) < SHORTEST:
+        return ()
+    try:
+        in_urls = {in_url(secret), quote(secret), quote(secret, safe=""), quote_plus(secret)}
+    except UnicodeEncodeError:  # of a variable that is no text
+        in_urls = set()
+    as_json = (json.dumps(secret, ensure_ascii=each) for each in (True, False))
+    quoted = {each[1:-1] for each in (*as_json, repr(secret), ascii(secret))}
+    return tuple(sorted({secret, *in_urls, *quoted, *_base64(secret)}, key=len, reverse=True))
+
+
+def _base64(secret: str) -> Iterator[str]:
+    """What of it shows in the Base64 of a text that holds it, wherever in there it begins.
+
+    `Authorization: Basic` is such a text. A letter at the edge, which says something of a neighbour
+    as well, is not a part of it.
+    """
+    data = secret.encode(errors="surrogateescape")
+    for before in range(3):
+        letters = base64.b64encode(b"\0" * before + data).decode().rstrip("=")
+        first, last = -(-before * 8 // 6), (before + len(data)) * 8 // 6
+        shown = letters[first:last]
+        yield from (shown, shown.replace("+", "-").replace("/", "_"))
+
+
+def _parts(value: str) -> Iterator[str]:
+    """The value and, of a URL, who, the password, and the words of the path and the query."""
+    yield value
+    if "://" not in value:
+        return
+    yield from _passwords(value)
+    try:
+        url = urlsplit(value)
+        words = [url.username or "", url.path, *url.path.split("/"), url.query, url.fragment]
+        words += (word for _, word in parse_qsl(url.query))
+    except ValueError:
+        return
+    yield from (form for word in words for form in (word, unquote(word)))
+
+
+def _passwords(value: str) -> Iterator[str]:
+    yield from (form for word in _PASSWORD.findall(value) for form in (word, unquote(word)))
+
+
+def _held(owner: object) -> Iterator[str]:
+    """Of an object's attributes, and of the settings, lists and tables among them."""
+    yield from _revealed(list(getattr(owner, "__dict__", {}).values()))
+
+
+def _revealed(value: Any) -> Iterator[str]:
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value()
+        return
+    inner: Iterable[Any] = ()
+    if isinstance(value, BaseModel):
+        inner = value.__dict__.values()
+    elif isinstance(value, Mapping):
+        inner = value.values()
+    elif isinstance(value, (list, tuple)):
+        inner = value
+    for each in list(inner):
+        yield from _revealed(each)

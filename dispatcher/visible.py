@@ -1,0 +1,80 @@
+"""Text of others as it is shown: what steers a terminal, or hides, is an escape.
+
+One form everywhere, Python's own: `\\n`, `\\x1b`, `\\u202e`, `\\U000e0041`. The tables are of code
+points, not of a Python's version of Unicode, so that every machine shows a text in the same way.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+# Controls, lone surrogates, marks of direction, and what Unicode calls Default_Ignorable (UCD,
+# DerivedCoreProperties.txt); the blank of Braille looks like nothing as well.
+_HIDDEN = (
+    r"\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    r"\u2028-\u202e\u2060-\u206f\u2800\u3164\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
+    r"\ufffe\uffff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_SELECTORS = r"\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"
+_PICTURES = r"\u2190-\u27ff\u2900-\u2bff\U0001f000-\U0001faff"
+# Scripts that are written wrong without joiners: Arabic to N'Ko, those of South Asia, Mongolian.
+_JOINED = (
+    r"\u0620-\u07ff\u0840-\u0dff\u0f00-\u109f\u1780-\u17b3\u17b6-\u17ff"
+    r"\u1820-\u18af\u1b00-\u1b7f"
+)
+_ENGLAND, _SCOTLAND, _WALES = (
+    "".join(chr(0xE0000 + ord(letter)) for letter in region)
+    for region in ("gbeng", "gbsct", "gbwls")
+)
+_LEGITIMATE = "|".join(
+    (
+        # One selector, after what it can change: a digit of a keycap, a sign, a letter, a picture.
+        rf"(?<=[#*0-9\xa9\xae\u0300-\U0010ffff])(?<![{_HIDDEN}\s])[{_SELECTORS}]",
+        rf"(?<=[\ufe0f{_PICTURES}])\u200d(?=[{_PICTURES}])",
+        rf"(?<=[{_JOINED}])[\u200c\u200d]",
+        rf"(?<=\U0001f3f4)(?:{_ENGLAND}|{_SCOTLAND}|{_WALES})\U000e007f",
+    )
+)
+_FOUND = re.compile(f"{_LEGITIMATE}|([{_HIDDEN}])")
+_ANY_HIDDEN = re.compile(f"[{_HIDDEN}]")
+
+
+def visible(text: str) -> str:
+    """A text on one line, with an escape for each character that steers a terminal or hides.
+
+    Emoji and scripts that are written with joiners stay as they are.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return _FOUND.sub(lambda found: _escape(found[0]) if found[1] else found[0], text)
+
+
+def printable(text: str) -> str:
+    """As `visible`, and no joiner, no selector and no space but the usual one is left.
+
+    For names, ids and whatever is said to be wrong: there each of them may be what is wrong.
+    """
+    if text.isprintable() and not _ANY_HIDDEN.search(text):
+        return text
+    return "".join(
+        _escape(each) if not each.isprintable() or _ANY_HIDDEN.match(each) else each
+        for each in text
+    )
+
+
+def visible_json(text: str) -> str:
+    """A JSON text that says exactly the same, in which nothing steers a terminal or hides."""
+    if text.isascii() and text.isprintable():
+        return text
+    return _FOUND.sub(lambda found: _json_escape(found[0]) if found[1] else found[0], text)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
+def _json_escape(character: str) -> str:
+    if character == "\n":  # between values: within a string it is escaped already
+        return character
+    return json.dumps(character)[1:-1]
