@@ -4,6 +4,7 @@ DispatcherError                 one sentence for a person; a traceback shows wit
 ├── ConfigError                 dispatcher.toml, the environment or a flag is wrong          exit 2
 ├── ManifestError               manifests have problems: all of them, each with its place    exit 2
 ├── PluginError                 a plugin is broken, misused or missing                       exit 2
+│   └── PluginMissing           nobody has the name that is asked for                        exit 2
 ├── SourceError                 raised by a source resolver: this source is mine, but bad
 ├── JournalError                the journal cannot be read or written                        exit 2
 │   └── JournalLocked           another run holds it                                         exit 6
@@ -45,6 +46,10 @@ class ManifestError(DispatcherError):
 
 class PluginError(DispatcherError):
     """A plugin is broken, misused or missing; the text names plugin, distribution and hook."""
+
+
+class PluginMissing(PluginError):
+    """Somebody names a plugin, a transport or an engine that is not there."""
 
 
 class SourceError(DispatcherError):

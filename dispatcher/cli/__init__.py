@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -10,7 +11,10 @@ import click
 
 from dispatcher.cli.app import app
 from dispatcher.cli.output import open_stdout, unfailing_stderr
-from dispatcher.errors import DispatcherError, JournalLocked, PluginError
+from dispatcher.errors import DispatcherError, JournalLocked, PluginError, PluginMissing
+
+# What begins with its place in a file says by itself that it is an error.
+_PLACED = re.compile(r"[^\n]+:\d+:\d+: error: ")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -28,7 +32,9 @@ def run(arguments: list[str]) -> int:
         code = app.main(arguments, prog_name="dispatcher", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
-        error.show()
+        from dispatcher.cli.usage import show
+
+        show(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
@@ -51,8 +57,10 @@ def _report(error: Exception, *, debug: bool) -> int:
 
         traceback.print_exception(error)
     if isinstance(error, DispatcherError):
-        click.echo(f"Error: {error}", err=True)
-        if isinstance(error, PluginError) and not debug:
+        prefix = "" if _PLACED.match(str(error)) else "Error: "
+        click.echo(f"{prefix}{error}", err=True)
+        at_fault = isinstance(error, PluginError) and not isinstance(error, PluginMissing)
+        if at_fault and not debug:
             click.echo(
                 "--without NAME leaves a plugin out, --debug shows where it failed", err=True
             )

@@ -48,13 +48,15 @@ def command(
     """Show the messages that were tried, the oldest change first."""
     found = 0
     with read_journal(session.journal_url(journal)) as opened, _writer(export, as_json) as write:
+        there = opened is not None
         for row in opened.history(with_events=with_events, **filters) if opened else ():
             found += 1
             write(row)
     if export and found:
         print_line(f"{counted(found, 'message')} in {export}", err=True)
     if not found:
-        print_line("the journal knows no such message", err=True)
+        none = "the journal knows no such message"
+        print_line(none if there else "there is no journal yet", err=True)
     return 0 if found else 3
 
 
@@ -128,4 +130,4 @@ def _status(row: HistoryRow | Event) -> str:
 
 
 def _detail(row: HistoryRow | Event) -> str:
-    return row.id or (f"{row.error.code}: {row.error.text}" if row.error else "")
+    return row.id or (row.error.sentence if row.error else "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from dispatcher.builtin import builtins
 from dispatcher.cli.output import coloured, print_line, print_problems
 from dispatcher.cli.supervision import supervised
 from dispatcher.config import Config, load
-from dispatcher.errors import ConfigError, PluginError, pass_on_interruption
+from dispatcher.errors import ConfigError, PluginError, PluginMissing, pass_on_interruption
 from dispatcher.hookspecs import Transport
 from dispatcher.manifest import Options
 from dispatcher.manifest import load as load_manifests
@@ -26,6 +25,8 @@ from dispatcher.registry import Clock, Registry, build_registry
 
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
+
+_USUAL_TRANSPORT = "greenapi"  # built in, so that nothing need be loaded to know that it is there
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -62,6 +63,11 @@ _SESSION_OPTIONS = (
 def filter_options(function: Function) -> Function:
     """The options that choose messages of the journal, by its columns."""
     return reduce(lambda to, option: option(to), reversed(_FILTERS), function)
+
+
+def early_session_options(function: Function) -> Function:
+    """The same options before the name of a command."""
+    return reduce(lambda to, option: option(to), reversed(_SESSION_OPTIONS), function)
 
 
 def session_options(function: Function) -> Function:
@@ -163,12 +169,27 @@ class Session:
     def planner(self, paths: Iterable[Path], run: str = "default") -> Planner:
         """Load manifests for planning. Raises PluginError if any plugin is broken."""
         self.registry.require_healthy()
-        self.registry.engine(self.config.settings.delivery.engine)
+        self._require_chosen()
         if not re.fullmatch(NAME_PATTERN, run):
             raise ConfigError(f'--run "{run}" may hold letters, digits and . _ - + @ only')
         options = Options(run=run, transport=self._default_transport, roots=self.config.roots)
         manifests = load_manifests(list(paths) or [self.config.manifests], options)
         return Planner(manifests, self.registry, self.transport)
+
+    def _require_chosen(self) -> None:
+        """Raise ConfigError where the configuration or a flag names what is not installed."""
+        try:
+            self.registry.engine(self.config.settings.delivery.engine)
+        except PluginMissing as error:
+            raise self.config.error(("delivery", "engine"), str(error)) from None
+        if self._default_transport == _USUAL_TRANSPORT:
+            return
+        try:
+            self.registry.transport(self._default_transport)
+        except PluginMissing as error:
+            if self._default_transport != self.config.settings.transport:
+                raise ConfigError(f"--transport: {error}") from None
+            raise self.config.error(("transport",), str(error)) from None
 
 
 def check_or_exit(planner: Planner, *, again: bool = False) -> None:
@@ -185,12 +206,19 @@ def _tables(registry: Registry) -> dict[str, bool]:
     return {each.name: each.configurable or each.status != "active" for each in registry.plugins}
 
 
-def plugin_commands(builtin: Collection[str]) -> dict[str, click.Command]:
+def plugin_commands(
+    builtin: Collection[str],
+    *,
+    profile: str | None = None,
+    without: Iterable[str] = (),
+    third_party: bool = True,
+) -> dict[str, click.Command]:
     """The subcommands that plugins add; none may have the name of a `builtin` one."""
 
     def settings(name: str, kind: type[BaseSettings]) -> BaseSettings:
-        profile = os.environ.get("DISPATCHER_PROFILE") or None
         return load(Path.cwd(), profile=profile).plugin_settings(name, kind)
 
-    registry = build_registry(builtins(), settings=settings)
+    registry = build_registry(
+        builtins(), without=without, third_party=third_party, settings=settings
+    )
     return {str(each.name): each for each in registry.commands(builtin)}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pluggy
 
 from dispatcher import hookspecs
-from dispatcher.errors import ConfigError, PluginError
+from dispatcher.errors import ConfigError, PluginError, PluginMissing, SourceError
 from dispatcher.hookspecs import Engine, Transport
 from dispatcher.models import Attachment, Message, Outcome, Payload, Problem, encode
 from dispatcher.registry import answers
@@ -90,7 +90,11 @@ class Registry:
         """The first answer to what a source is; None: nobody knows. `SourceError` passes."""
         arguments = {"source": source, "base": base}
         for each in self._implementations("dispatcher_resolve_source"):
-            if (answer := each.answer(answers.attachment_answer, arguments)) is not None:
+            try:
+                answer = each.answer(answers.attachment_answer, arguments)
+            except SourceError as error:
+                raise SourceError(each.plugin.signed(str(error))) from error
+            if answer is not None:
                 if self.witness:
                     self.witness.resolved(source, each.plugin, answer)
                 return answer
@@ -102,7 +106,8 @@ class Registry:
         problems = []
         for each in self._implementations("dispatcher_validate_message"):
             for problem in each.answer(answers.problem_answer, arguments):
-                problems.append(problem)
+                told = each.plugin.signed(problem.message)
+                problems.append(problem.model_copy(update={"message": told}))
                 if self.witness:
                     self.witness.objected(message.key, each.plugin, problem)
         return problems
@@ -226,5 +231,5 @@ def build_registry(
 
 def _choose(kind: str, name: str, offers: dict[str, Answer]) -> Answer:
     if name not in offers:
-        raise PluginError(missing(kind, name, offers))
+        raise PluginMissing(missing(kind, name, offers))
     return offers[name]

@@ -33,7 +33,11 @@ class TransportCalls:
     def check(self, payload: Payload, attachment: Attachment | None) -> list[Problem]:
         """What the gateway would not take."""
         problems: list[Problem] = self._ask("check", answers.check_answer, payload, attachment)
-        return problems
+        plugin = self._clocks["check"].plugin
+        return [
+            problem.model_copy(update={"message": plugin.signed(problem.message)})
+            for problem in problems
+        ]
 
     def digest(self, payload: Payload, attachment: Attachment | None) -> str:
         """What tells a payload from every other one; of a file, its content counts."""
