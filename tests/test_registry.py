@@ -763,7 +763,7 @@ def test_a_bad_source_is_nobodys_fault_and_only_while_resolving(hook: str) -> No
     error = SourceError("drive:x: no such file")
     with pytest.raises(SourceError if hook == "resolve_source" else PluginError) as raised:
         CALLS[hook](one(**{hook: failing(error)}))
-    told = str(raised.value) == "drive:x: no such file (guest)"
+    told = str(raised.value) == "drive:x: no such file (utm)"
     assert told == (hook == "resolve_source")
 
 
@@ -994,7 +994,7 @@ def test_an_old_style_plugin_keeps_working_with_a_warning_that_names_it(
         'plugin "old"': (advice,),
     }
     (problem,) = registry.validate_message(MESSAGE, None)
-    assert problem.message.endswith("has None")
+    assert problem.message.endswith("has None (old)")
 
 
 def test_a_module_whose_class_has_the_hooks_is_told_how_to_name_it(install: Install) -> None:

@@ -26,7 +26,7 @@ from dispatcher.registry import Clock, Registry, build_registry
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
 
-_USUAL_TRANSPORT = "greenapi"  # built in, so that nothing need be loaded to know that it is there
+_USUAL_TRANSPORT = "greenapi"  # of which nobody need say anything
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -132,9 +132,20 @@ class Session:
     def transport(self, name: str) -> Transport:
         """The transport of this name. Raises PluginError or ConfigError."""
         if name not in self.transports:
-            kind = self.registry.transport(name)
+            kind = self._kind(name)
             self.transports[name] = self._made(kind, self._overrides.get(name, {}))
         return self.transports[name]
+
+    def _kind(self, name: str) -> type[Transport]:
+        try:
+            return self.registry.transport(name)
+        except PluginMissing as error:
+            if name != self._default_transport or name == _USUAL_TRANSPORT:
+                raise
+            # No manifest is at fault: the name is the flag's or the configuration's.
+            if name != self.config.settings.transport:
+                raise ConfigError(f"--transport: {error}") from None
+            raise self.config.error(("transport",), str(error)) from None
 
     def patience(self) -> float:
         """Seconds that sending one message takes at the most, with the slowest transport in use."""
@@ -169,27 +180,18 @@ class Session:
     def planner(self, paths: Iterable[Path], run: str = "default") -> Planner:
         """Load manifests for planning. Raises PluginError if any plugin is broken."""
         self.registry.require_healthy()
-        self._require_chosen()
+        self._require_engine()
         if not re.fullmatch(NAME_PATTERN, run):
             raise ConfigError(f'--run "{run}" may hold letters, digits and . _ - + @ only')
         options = Options(run=run, transport=self._default_transport, roots=self.config.roots)
         manifests = load_manifests(list(paths) or [self.config.manifests], options)
         return Planner(manifests, self.registry, self.transport)
 
-    def _require_chosen(self) -> None:
-        """Raise ConfigError where the configuration or a flag names what is not installed."""
+    def _require_engine(self) -> None:
         try:
             self.registry.engine(self.config.settings.delivery.engine)
         except PluginMissing as error:
             raise self.config.error(("delivery", "engine"), str(error)) from None
-        if self._default_transport == _USUAL_TRANSPORT:
-            return
-        try:
-            self.registry.transport(self._default_transport)
-        except PluginMissing as error:
-            if self._default_transport != self.config.settings.transport:
-                raise ConfigError(f"--transport: {error}") from None
-            raise self.config.error(("transport",), str(error)) from None
 
 
 def check_or_exit(planner: Planner, *, again: bool = False) -> None:

@@ -97,7 +97,7 @@ def _check(file: TomlFile) -> None:
 
 def _table_meant(path: explain.Path, value: object) -> str | None:
     """In which table a key should be, where it is a key of another one or no table's name."""
-    *outer, key = path[2:] if path[:1] == ("profiles",) else path
+    *outer, key = path[2:] if path[:1] == ("profiles",) and path[2:] else path
     if isinstance(value, dict) and outer == [] and key == "transport":
         return f"the table is [transports.{next(iter(value), 'greenapi')}], with an s"
     if outer == [] and key in Delivery.model_fields:
