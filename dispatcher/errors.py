@@ -5,6 +5,7 @@ DispatcherError                 one sentence for a person; a traceback shows wit
 ├── ManifestError               manifests have problems: all of them, each with its place    exit 2
 ├── InputChanged                a file is not what was checked; exit 4 if some were sent     exit 1
 ├── PluginError                 a plugin is broken, misused or missing                       exit 2
+│   └── PluginMissing           nobody has the name that is asked for                        exit 2
 ├── SourceError                 raised by a source resolver: this source is mine, but bad
 ├── JournalError                the journal cannot be read or written                        exit 2
 │   └── JournalLocked           another run holds it                                         exit 6
@@ -61,6 +62,10 @@ class InputChanged(DispatcherError):
 
 class PluginError(DispatcherError):
     """A plugin is broken, misused or missing; the text names plugin, distribution and hook."""
+
+
+class PluginMissing(PluginError):
+    """Somebody names a plugin, a transport or an engine that is not there."""
 
 
 class SourceError(DispatcherError):

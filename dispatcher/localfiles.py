@@ -12,6 +12,9 @@ from dispatcher.names import canonical_name
 from dispatcher.toml.explain import did_you_mean, quoted
 from dispatcher.toml.file import reason
 
+# What a backslash and the letter after it became in a "…" of TOML; a backslash alone, in a '…'.
+_ESCAPES = {"\\": "/", "\b": "/b", "\t": "/t", "\n": "/n", "\f": "/f", "\r": "/r", "\x1b": "/e"}
+
 
 def find_file(name: str, base: Path, roots: Iterable[Path] = ()) -> Path:
     """The regular, readable file that `name`, relative to `base`, means; links are followed first.
@@ -26,6 +29,8 @@ def find_file(name: str, base: Path, roots: Iterable[Path] = ()) -> Path:
         path = as_spelt(base / name).resolve()
         info = path.stat() if _inside(path, [base, *roots]) else None
     except FileNotFoundError:
+        if (written := _with_slashes(name)) != name:
+            raise SourceError(f"write / between folders: {quoted(written)}") from None
         raise SourceError(f"no such file: {shown}{neighbour(base / name)}") from None
     except (OSError, ValueError, RuntimeError) as error:
         raise SourceError(f"cannot use the file {shown}: {reason(error)}") from None
@@ -91,6 +96,11 @@ def _readable(path: Path, info: os.stat_result, shown: str) -> Path:
     if not os.access(path, os.R_OK):
         raise SourceError(f"the file {shown} may not be read: permission denied")
     return path
+
+
+def _with_slashes(name: str) -> str:
+    """The name with / for each backslash, also for those that TOML took for escapes."""
+    return "".join(_ESCAPES.get(each, each) for each in name)
 
 
 def neighbour(path: Path) -> str:

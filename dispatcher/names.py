@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from itertools import product
 
 LONGEST = 100  # characters of a name that is part of a key
-RULE = "may hold letters, digits and . _ - + @ only, no spaces, and begins with a letter or digit"
+RULE = "may hold only letters, digits and . _ - + @"
 
 # For JSON Schema: no valid name breaks it, in any dialect of regular expressions. What it lets
 # through (a space that is not ASCII, say) is found when the manifest is read.
@@ -47,8 +47,10 @@ def fault(name: str) -> str | None:
         return f"must be at most {LONGEST} characters long"
     if found := unseen(name):
         return f"{RULE}; take out {found}"
+    if not all(map(_stands_in_names, name)):
+        return RULE
     begins = name[0] == "_" or unicodedata.category(name[0])[0] in "LN"
-    return None if begins and all(map(_stands_in_names, name)) else RULE
+    return None if begins else "must begin with a letter or a digit"
 
 
 def unseen(name: str) -> str | None:

@@ -15,8 +15,8 @@ _LEAST, _MOST = 0.001, 1_000_000_000  # the pace counts thousandths of a message
 def number_per_seconds(rate: str) -> tuple[float, int]:
     """Of "10/min": 10 messages in 60 seconds. Raises ValueError, whose text is for people."""
     found = _RATE.fullmatch(rate)
-    if not found or not _LEAST <= float(found[1]) <= _MOST:
-        raise ValueError(
-            f'must be a number from {_LEAST} to {_MOST} per s, min, h or d, like "50/s" or "10/min"'
-        )
+    if not found:
+        raise ValueError('must be like "50/s", "10/min" or "100/h"')
+    if not _LEAST <= float(found[1]) <= _MOST:
+        raise ValueError(f"must be a number from {_LEAST} to {_MOST}")
     return float(found[1]), _SECONDS[found[2]]

@@ -6,6 +6,7 @@ import importlib.metadata
 import io
 import json
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -306,6 +307,14 @@ def new_project(
 def project(inbox: SandboxProcess, new_project: Callable[..., Project]) -> Project:
     """An empty project whose gateway has heard nothing yet."""
     return new_project()
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port on which nobody listens, held so that nobody else can."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

@@ -32,9 +32,9 @@ OUTSIDE = (
     " is outside the manifests' folder; move it there, or name its folder in dispatcher.toml: "
     '[files] roots = ["…"]'
 )
-NAME_RULE = (
-    "may hold letters, digits and . _ - + @ only, no spaces, and begins with a letter or digit"
-)
+NAME_RULE = "may hold only letters, digits and . _ - + @"
+TWICE = "each message begins with [[messages]], in two brackets"
+NAME_START = "must begin with a letter or a digit"
 
 
 class Result(NamedTuple):
@@ -100,10 +100,6 @@ def named(case: object) -> str | None:
         ),
         ("manifest = 1\n".encode("utf-16"), "1:1: error: the text is UTF-16; save it as UTF-8"),
         ("manifest = 1\n".encode("utf-16-le"), "1:2: error: the text holds a NUL character"),
-        (
-            "manifest = 1\n".encode("utf-8-sig"),
-            "1:1: error: the file begins with a byte order mark; save it as UTF-8 without BOM",
-        ),
         (b'manifest = 1\nx = "\0"\n', "2:6: error: the text holds a NUL character"),
         (
             b"manifest = 1\nx = 0x" + b"f" * 17,
@@ -121,35 +117,55 @@ def test_a_file_that_cannot_be_read_as_a_manifest(
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("to =", "1:5: Invalid value; text stands in quotes"),
-        ("to = Ann", "1:6: Invalid value; text stands in quotes"),
-        ("to = “Ann”", "1:6: Invalid value; text stands in quotes"),
-        ("to = True", "1:6: Invalid value; text stands in quotes"),
+        ("to =", "1:5: a value is missing here"),
+        ("to = Ann", '1:6: text stands in quotes: "Ann"'),
+        ("to = “Ann”", "1:6: “ (U+201C) is no quote in TOML; use a straight one"),
+        ("to = “Ann", "1:6: “ (U+201C) is no quote in TOML; use a straight one"),
+        ("to = True", "1:6: write true in lower case, not True"),
+        ("to = nil", "1:6: TOML has no nil; leave the key out"),
+        ("to = Off", "1:6: write true or false, not Off; text stands in quotes"),
+        ("to = +7 900", '1:9: text stands in quotes: "+7 900"'),
+        ("to = 1,5", "1:7: no comma stands after a value"),
+        ('to = "Ann', "1:6: a text begins here and has no closing quote"),
+        ("to = 'Ann\n", "1:6: a text begins here and has no closing quote"),
+        ("to = '''Ann\n'\n", "1:6: a text begins here and has no closing quote"),
+        ('to = """Ann\n"\n', "1:6: a text begins here and has no closing quote"),
+        ('to = "A\nB"', '1:8: the text has no closing quote; several lines need """'),
+        (r'to = "C:\Users"', r'1:11: in "…" a backslash is written \\; in file names write /'),
+        (r'to = "C:\data"', r'1:11: in "…" a backslash is written \\; in file names write /'),
+        ('to = "A\x07"', "1:8: U+0007 stands here; delete it"),
+        ("to", "1:3: after a key comes =, as in: key = value"),
+        ("to: 1", "1:3: write = after a key, not :"),
+        ('first name = "Ann"', "1:7: after a key comes =; one with spaces stands in quotes"),
+        ("кому = 1", '1:1: a key of other letters than a-z stands in quotes: "кому"'),
+        ("= 1", "1:1: a line is: key = value"),
+        ("a. = 1", "1:4: a key, or a part of it, is missing here"),
+        ("a = 1 b = 2", "1:7: each key stands on a line of its own"),
+        ("[a] b = 1", "1:5: what follows a table's name stands on lines of its own"),
+        ("a = [1 2]", "1:8: a comma or ] is missing"),
+        ("a = { b = 1 c = 2 }", "1:13: a comma or } is missing"),
+        ("a = { b = 1, b = 2 }", '1:19: the key "b" is there twice'),
+        ("a = { b = 1 }\na.c = 2", "2:8: this table was completed before; add the key there"),
+        ("a = 1\na = 2", "2:6: this key or table was there before"),
+        ("[a]\n[a]", "2:3: the table [a] is there twice; join them"),
+        ("a = 2026-13-01", '1:9: text stands in quotes: "2026-13-01"'),
+        (r'a = "\ud800"', "1:12: there is no such character"),
         (
-            "to = +7 900",
-            "1:9: Expected newline or end of document after a statement; text stands in ",
+            "[[messages]]\n[messages]",
+            "2:10: each message begins with [[messages]], in two brackets",
         ),
-        ('to = "Ann', "1:10: Unterminated string; a quote is missing"),
         (
-            'to = "A\nB"',
-            "1:8: Illegal character '\\n'; a quote is missing, or text of several lines",
+            "[messages]\n[[messages]]",
+            "2:11: each message begins with [[messages]], in two brackets",
         ),
-        (r'to = "C:\Users"', "1:11: Invalid hex value; a backslash is written twice"),
-        (r'to = "C:\data"', "1:11: Unescaped '\\' in a string; a backslash is written twice"),
-        ("to", "1:3: Expected '=' after a key in a key/value pair; a line is: key = value"),
-        ("кому = 1", "1:1: Invalid statement; a line is: key = value"),
-        ("a = [1 2]", "1:8: Unclosed array; a comma or a bracket is missing"),
-        ("a = { b = 1 c = 2 }", "1:13: Unclosed inline table; a comma or a bracket is missing"),
-        ("a = 1\na = 2", "2:6: Cannot overwrite a value; this key or table was there before"),
-        ("[[messages]]\n[messages]", "2:10: Cannot declare ('messages',) twice; it was there befo"),
-        ("[[messages]", "1:11: Expected ']]' at the end of an array declaration"),
+        ("[[messages]", "1:11: the closing ]] is missing"),
+        ("[messages", "1:10: the closing ] is missing"),
     ],
 )
 def test_a_file_that_is_no_toml(project: Project, text: str, problem: str) -> None:
-    line = f"m.toml:{problem}".replace(": ", ": error: not valid TOML: ", 1)
+    line = f"m.toml:{problem}".replace(": ", ": error: ", 1)
     result = project.validate({"m.toml": text})
-    assert result.code == 2
-    assert [found[: len(line)] for found in result.problems] == [line]
+    assert (result.code, result.problems) == (2, [line])
 
 
 def repeated(opening: str, middle: str, closing: str = "") -> str:
@@ -245,16 +261,16 @@ def test_a_file_name_that_is_no_utf8_and_one_with_a_line_break(project: Project)
         (f"{HEAD}{TEXT}".replace("= 1", "= 2"), ["1:12: this program reads manifests of version"]),
         (f"{HEAD}{TEXT}".replace("= 1", "= true"), ["1:12: this program reads manifests of vers"]),
         (f"{HEAD}{TEXT}".replace("= 1", "= 1.0"), ["1:12: this program reads manifests of vers"]),
-        (f"name = 1\n{HEAD}{TEXT}", ["1:8: name: expected text, got the number 1 (put it in quo"]),
+        (f"name = 1\n{HEAD}{TEXT}", ["1:8: name is text; put 1 in quotes"]),
         (f'name = "a/b"\n{HEAD}{TEXT}', [f"1:8: name {NAME_RULE}"]),
         (f'name = ""\n{HEAD}{TEXT}', ["1:8: name must not be empty"]),
         (f'nmae = "x"\n{HEAD}{TEXT}', ['1:1: unknown key "nmae"; did you mean "name"?']),
-        (f"transport = 1\n{HEAD}{TEXT}", ["1:13: transport: expected text, got the number 1"]),
+        (f"transport = 1\n{HEAD}{TEXT}", ["1:13: transport is text; put 1 in quotes"]),
         (f"vars = []\n{HEAD}{TEXT}", ["1:8: vars: expected a table, got a list"]),
         (f'vars = []\n{HEAD}text.body = "{{{{ x }}}}"', ["1:8: vars: expected a table, got a li"]),
         (f'var.x = "y"\n{HEAD}text.body = "{{{{ x }}}}"', ['1:1: unknown key "var"; did you mea']),
-        (f"defaults = 1\n{HEAD}{TEXT}", ["1:12: defaults: expected a table, got the number 1"]),
-        ("manifest = 1\nmessages = 1\n", ["2:12: there are no messages; begin each with [[mess"]),
+        (f"defaults = 1\n{HEAD}{TEXT}", ["1:12: defaults: expected a table, got 1"]),
+        ("manifest = 1\nmessages = 1\n", ["2:12: there are no messages; each begins with [[mess"]),
         ("manifest = 1\nmessages = []\n", ["2:12: there are no messages"]),
         ('manifest = 1\n[messages]\nid = "a"\n', ["2:1: there are no messages"]),
         ("manifest = 1\nmessages = [1]\n", ['2:13: message "#1": messages: expected a table, g']),
@@ -262,7 +278,7 @@ def test_a_file_name_that_is_no_utf8_and_one_with_a_line_break(project: Project)
         ("manifest = 1\n[[Messages]]\n", ['2:3: unknown key "Messages"; did you mean "messages"']),
         (
             f"{HEAD}{TEXT}[[messages]]\nid = 'a'\nto = '79001234568'\n{TEXT}",
-            ['7:6: message "a": this id is already used in line 3; ids are unique in a file'],
+            ['7:6: message "a": this id is used in line 3 already; give it another'],
         ),
         (f"{HEAD}{TEXT}[transports.greenapi]\n", ['6:2: unknown key "transports"; did you mean']),
     ],
@@ -277,14 +293,14 @@ def test_the_manifest_as_a_whole(project: Project, text: str, problems: list[str
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("to = 79001234567", "3:6: to: expected text, got the number 79001234567 (put it in quote"),
-        ('to = ["79001234567", 5]', "3:22: to: expected text, got the number 5 (put it in quotes"),
+        ("to = 79001234567", "3:6: to is text; put 79001234567 in quotes"),
+        ('to = ["79001234567", 5]', "3:22: to is text; put 5 in quotes"),
         ('too = "79001234567"', '3:1: unknown key "too"; did you mean "to"?'),
         ('text.bdy = "x"', '3:6: unknown key "bdy"; did you mean "body"?'),
-        ("text.body = 1", "3:13: body: expected text, got the number 1 (put it in quotes)"),
-        ('text = "x"', '3:8: text: expected a table, got the text "x"'),
+        ("text.body = 1", "3:13: body is text; put 1 in quotes"),
+        ('text = "x"', '3:8: text is a table; write text.body = "x"'),
         ('image = { sorce = "x" }', '3:11: unknown key "sorce"; did you mean "source"?'),
-        ("vars = 1", "3:8: vars: expected a table, got the number 1"),
+        ("vars = 1", "3:8: vars: expected a table, got 1"),
     ],
     ids=named,
 )
@@ -332,22 +348,20 @@ class Case(NamedTuple):
 
 
 CONTENT = [
-    Case("", "2:1: has no content; add one of text, image, video, audio, document"),
+    Case("", "2:1: has no content; add text.body, image.source, …"),
     Case("body = 'x'", '5:1: unknown key "body"; did you mean "text.body"?'),
-    Case("text = 'x'", '5:8: text: expected a table, got the text "x"'),
+    Case("text = 'x'", '5:8: text is a table; write text.body = "x"'),
     Case("text = {}", "5:1: text needs one of body, file"),
-    Case("text = { body = 1 }", "5:17: body: expected text, got the number 1 (put it in quotes)"),
-    Case("text.body = 2026-01-01", "5:13: body: expected text, got the value 2026-01-01 (put it"),
-    Case("text.body = true", "5:13: body: expected text, got the value true"),
+    Case("text = { body = 1 }", "5:17: body is text; put 1 in quotes"),
+    Case("text.body = 2026-01-01", "5:13: body is text; put 2026-01-01 in quotes"),
+    Case("text.body = true", "5:13: body is text; put true in quotes"),
     Case("text.body = ''", "5:13: body is empty"),
     Case("text.body = ' \t'", "5:13: body is empty"),
     Case('text.body = "a\\u0007"', "5:13: body holds a control character (U+0007)"),
     Case(f'text.body = "{"x" * 4097}"', "5:13: the text has 4097 characters; at most 4096 are all"),
     Case(f'text.body = "{"😃" * 4097}"', "5:13: the text has 4097 characters; at most 4096 are al"),
     Case("text = { body = 'x', file = 'x' }", "5:22: text has both body and file; use one of them"),
-    Case(
-        f"{TEXT}image.id = '1'", "6:1: has both text and image; a message has exactly one content"
-    ),
+    Case(f"{TEXT}image.id = '1'", "6:1: has both text and image; only one is possible"),
     Case("image = {}", "5:1: image needs one of source, link, id"),
     Case("image.caption = 'x'", "5:1: image needs one of source, link, id"),
     Case("image = { link = 'https://a.b', source = 'x' }", "5:11: image has both source and link"),
@@ -356,7 +370,7 @@ CONTENT = [
     Case("audio.id = 'x'\naudio.caption = 'y'", "6:7: caption is not allowed on audio"),
     Case("[messages.audio]\nid = 'x'\ncaption = 'y'", "7:1: caption is not allowed on audio"),
     Case("image = { id = 'x', caption = '' }", "5:31: caption is empty"),
-    Case("image = { id = 'x', caption = 5 }", "5:31: caption: expected text, got the number 5"),
+    Case("image = { id = 'x', caption = 5 }", "5:31: caption is text; put 5 in quotes"),
     Case("image.id = ''", "5:12: id is empty"),
     Case("image.link = ''", "5:14: link is empty"),
     Case("image.link = 'ftp://a.b/c'", '5:14: "ftp://a.b/c" is not an http or https link'),
@@ -374,37 +388,33 @@ CONTENT = [
     ),
     Case("image = { link = 'https://a.b', provider = {} }", '5:44: provider: "name" is missing'),
     Case(
-        "image = { link = 'https://a.b', provider = 'y' }", "5:44: provider: expected a table, got"
+        "image = { link = 'https://a.b', provider = 'y' }",
+        "5:44: provider is a table; write provider.",
     ),
     Case("image = { link = 'https://a.b', provider.name = '' }", "5:49: provider.name is empty"),
     Case("document = { id = 'x', filename = 'a/b' }", "5:35: filename is a name, not a path"),
     Case("document = { id = 'x', filename = '' }", "5:35: filename is empty"),
 ]
 OTHER_KEYS = [
-    Case("preview_url = 1", "5:15: preview_url: expected true or false, got the number 1"),
-    Case("preview_url = 'yes'", '5:15: preview_url: expected true or false, got the text "yes"'),
+    Case("preview_url = 1", "5:15: preview_url: expected true or false, got 1"),
+    Case("preview_url = 'yes'", '5:15: preview_url: expected true or false, got "yes"'),
     Case("revision = 0", "5:12: revision must be at least 1"),
-    Case("revision = '2'", '5:12: revision: expected a whole number, got the text "2"'),
-    Case("revision = 1.5", "5:12: revision: expected a whole number, got the number 1.5"),
-    Case("revision = true", "5:12: revision: expected a whole number, got the value true"),
+    Case("revision = '2'", '5:12: revision: expected a whole number, got "2"'),
+    Case("revision = 1.5", "5:12: revision: expected a whole number, got 1.5"),
+    Case("revision = true", "5:12: revision: expected a whole number, got true"),
     Case("revison = 2", '5:1: unknown key "revison"; did you mean "revision"?'),
     Case('"a\\u001b\\u2028" = 2', r'5:1: unknown key "a\x1b\u2028"'),
     Case(f"'{'x' * 1000}' = 2", f'5:1: unknown key "{"x" * 59}…"'),
     Case("recipient_type = 'group'", '5:18: recipient_type is "group", but "to" names a person'),
     Case(
         "recipient_type = 'groop'",
-        '5:18: recipient_type: expected "individual" or "group", got the text "groop"; did you '
-        'mean "group"?',
+        '5:18: recipient_type: did you mean "group"?',
     ),
     Case("type = 'image'", '5:8: type is "image", but its content is text'),
-    Case(
-        "type = 'txt'", '5:8: type: expected "text", "image", "video", "audio" or "document", got'
-    ),
-    Case(
-        "type = 1", '5:8: type: expected "text", "image", "video", "audio" or "document", got the '
-    ),
-    Case("vars = 1", "5:8: vars: expected a table, got the number 1"),
-    Case("transport = 1", "5:13: transport: expected text, got the number 1 (put it in quotes)"),
+    Case("type = 'txt'", '5:8: type: did you mean "text"?'),
+    Case("type = 1", "5:8: type must be text, image, video, audio or document"),
+    Case("vars = 1", "5:8: vars: expected a table, got 1"),
+    Case("transport = 1", "5:13: transport is text; put 1 in quotes"),
     Case("transport = 'greenap'", '5:13: no transport named "greenap"; did you mean "greenapi"?'),
     Case("transport = 'pigeon'", '5:13: no transport named "pigeon"; installed: greenapi'),
     Case("recipients = 'r.csv'", "5:1: has both to and recipients; use one of them"),
@@ -441,8 +451,8 @@ def test_4096_characters_are_few_enough_and_an_emoji_is_one(project: Project) ->
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("", '2:1: "to" is missing (a phone number, or recipients = "file.csv")'),
-        ("to = 79001234567", "4:6: to: expected text, got the number 79001234567 (put it in quo"),
+        ("", '2:1: "to" is missing (or recipients = "people.csv")'),
+        ("to = 79001234567", "4:6: to is text; put 79001234567 in quotes"),
         ("to = {}", "4:6: to: expected text, got a table"),
         ("to = []", "4:6: to must not be empty"),
         ("to = ''", f'4:6: ""{NEITHER}'),
@@ -454,7 +464,7 @@ def test_4096_characters_are_few_enough_and_an_emoji_is_one(project: Project) ->
         ("to = '79001234567-1'", f'4:6: "79001234567-1"{NEITHER}'),
         ("to = '７９００１２３４５６７'", f'4:6: "７９００１２３４５６７"{NEITHER}'),
         ("to = ['79001234567', 'x']", f'4:22: "x"{NEITHER}'),
-        ("to = ['79001234567', 5]", "4:22: to: expected text, got the number 5 (put it in quotes)"),
+        ("to = ['79001234567', 5]", "4:22: to is text; put 5 in quotes"),
         (
             "to = ['79001234567', '79001234567']",
             "4:22: 79001234567 is a recipient twice; remove on",
@@ -464,7 +474,7 @@ def test_4096_characters_are_few_enough_and_an_emoji_is_one(project: Project) ->
         ("TO = '79001234567'", '4:1: unknown key "TO"; did you mean "to"?'),
         ("recipients = 'r.cvs'", '4:14: no such file: "r.cvs"; did you mean "r.csv"?'),
         ("recipients = '../r.csv'", f'4:14: the file "../r.csv"{OUTSIDE}'),
-        ("recipients = 5", "4:14: recipients: expected text, got the number 5 (put it in quotes)"),
+        ("recipients = 5", "4:14: recipients is text; put 5 in quotes"),
         ("recipients = ''", "4:14: the name of the file is empty"),
         ("recipients = 'folder'", '4:14: "folder" is a folder, not a file'),
     ],
@@ -480,7 +490,7 @@ def test_recipients(project: Project, line: str, problem: str) -> None:
     ("line", "problem"),
     [
         ("", '2:1: "id" is missing'),
-        ("id = 1", "3:6: id: expected text, got the number 1 (put it in quotes)"),
+        ("id = 1", "3:6: id is text; put 1 in quotes"),
         ("id = ''", "3:6: id must not be empty"),
         ("idd = 'a'", '3:1: unknown key "idd"; did you mean "id"?'),
     ],
@@ -494,7 +504,7 @@ def test_a_message_without_an_id_is_counted(project: Project, line: str, problem
 @pytest.mark.parametrize("id", ["a b", "a/b", "-a", ".a", "a\\nb", "{{ a }}", "é́ "])
 def test_an_id_that_cannot_be_a_part_of_a_key(project: Project, id: str) -> None:
     text = HEAD.replace('"a"', f'"{id}"')
-    problem = f"3:6: id {NAME_RULE}"
+    problem = f"3:6: id {NAME_START if id[0] in '-.' else NAME_RULE}"
     assert_one_problem(project.validate({"m.toml": text + TEXT}), problem, f'message "{id}": ')
 
 
@@ -560,12 +570,11 @@ def test_provider_does_not_go_with_a_file_to_upload(project: Project) -> None:
         (b"", '1:1: message "a": body is empty'),
         (b"a\n\nHi {{ nam }}\n", '3:1: message "a": unknown variable "nam"; did you mean "name"?'),
         (b"a\n\nHi {{ nam|upper }}", '3:1: message "a": unknown variable "nam"; did you mean "nam'),
-        (b"a\n{% if name %}\n", '2:1: message "a": the template is not valid: Unexpected end of t'),
+        (b"a\n{% if name %}\n", '2:1: message "a": {% if … %} has no {% endif %}'),
         (b"x" * 4097, '1:1: message "a": the text has 4097 characters; at most 4096 are allowed'),
         (b"a\nb\7", '1:1: message "a": body holds a control character (U+0007)'),
         ("Привет".encode("cp1251"), "1:1: byte 0xcf is not UTF-8; save the file as UTF-8"),
         ("Привет".encode("utf-16"), "1:1: the text is UTF-16; save it as UTF-8"),
-        ("Привет".encode("utf-8-sig"), "1:1: the file begins with a byte order mark; save it as"),
         (b"a\nb\0", "2:2: the text holds a NUL character"),
     ],
 )
@@ -718,18 +727,18 @@ LOOPS = "{% for a in name %}" * 15 + "{% endfor %}" * 15
         ("text.body = '{{ nam }}'", '5:13: unknown variable "nam"; did you mean "name"?'),
         ("text.body = '{{ x }}'", '5:13: unknown variable "x"; known here: name, shop'),
         ("text.body = '{{ shop.x }}'", '5:13: there is no "x" in this value'),
-        ("text.body = '{{ first name }}'", "5:13: the template is not valid: between {{ and }} st"),
-        ("text.body = 'No {#5'", '5:13: the template is not valid: after "{#" there is no "#}"; '),
-        ("text.body = '{{ name | uper }}'", '5:13: there is no filter "uper"; did you mean "uppe'),
-        ("text.body = '{% set a = 1 %}'", "5:13: the template is not valid: assign cannot be use"),
-        ("text.body = '{{ name.__class__ }}'", "5:13: the template reaches for something that te"),
+        ("text.body = '{{ first name }}'", '5:13: "{{ first name }}": a name has no spaces'),
+        ("text.body = 'No {#5'", '5:13: {# has no #}; to print it write {{ "{#" }}'),
+        ("text.body = '{{ name | uper }}'", '5:13: no filter "uper"; did you mean "upper"?'),
+        ("text.body = '{% set a = 1 %}'", "5:13: set cannot be used here; if and for can"),
+        ("text.body = '{{ name.__class__ }}'", "5:13: this is out of the reach of templates"),
         (
             "text.body = '{{ 9 * 9 | round(999999999, \"ceil\") }}'",
             "5:13: round works with at most",
         ),
         ("text.body = '{{ \"x\" * 999999999 }}'", "5:13: * is for numbers; ~ puts texts together"),
         (f"text.body = '{LOOPS}'", "5:13: the template takes too long; let it do less, or with le"),
-        ("text.body = '{{ shop }}'", "5:13: a list or table cannot be printed; use |join(', ') or"),
+        ("text.body = '{{ shop }}'", "5:13: a list or table is no text; use |join(', ')"),
         ("image = { id = 'x', caption = '{{ x }}' }", '5:31: unknown variable "x"; known here: n'),
         ("image.source = '{{ x }}.png'", '5:16: unknown variable "x"; known here: name, shop'),
         ("image.link = '{{ x }}'", '5:14: unknown variable "x"; known here: name, shop'),
@@ -763,17 +772,18 @@ def test_a_transport_that_is_not_installed_is_told_once_a_file(
 ) -> None:
     entry = f"[[messages]]\nid = 'b'\nto = '79001234567'\n{TEXT}"
     text = f"{where}transport = 'greenap'\n{HEAD}{TEXT}{entry}"
-    sentence = 'no transport named "greenap"; did you mean "greenapi"? installed: greenapi'
+    sentence = 'no transport named "greenap"; did you mean "greenapi"?'
     result = project.validate({"m.toml": text})
     assert (result.code, result.problems) == (2, [f"m.toml:{place}: error: {sentence}"])
 
 
 @pytest.mark.parametrize("argument", [["--transport", "greenap"], []])
 def test_a_transport_that_the_file_does_not_name(project: Project, argument: list[str]) -> None:
-    sentence = 'no transport named "greenap"; did you mean "greenapi"? installed: greenapi'
-    project.write({"dispatcher.toml": "transport = 'greenap'\n"})
+    sentence = 'no transport named "greenap"; did you mean "greenapi"?'
+    project.write({"dispatcher.toml": "" if argument else "transport = 'greenap'\n"})
     result = project.validate({"m.toml": HEAD + TEXT}, "m.toml", *argument)
-    assert (result.code, result.problems) == (2, [f"m.toml:1:1: error: {sentence}"])
+    where = "Error: --transport: " if argument else "dispatcher.toml:1:13: error: "
+    assert (result.code, result.stderr) == (2, f"{where}{sentence}\n")
 
 
 def test_the_rest_of_a_message_is_checked_without_its_transport(project: Project) -> None:
@@ -805,7 +815,7 @@ def test_a_secret_in_a_manifest(project: Project, text: str) -> None:
     result = project.validate({"m.toml": text})
     [line] = result.problems
     assert result.code == 2
-    assert line.endswith("secrets have no place in a manifest; tokens come from the environment")
+    assert line.endswith("a secret belongs into the environment, never here")
     assert SECRET not in result.stdout + result.stderr
 
 
@@ -829,19 +839,15 @@ def test_a_secret_in_the_configuration(
     project.write({"manifests/m.toml": HEAD + TEXT, "dispatcher.toml": text})
     result = project.run(command)
     assert (result.code, result.stdout) == (2, "")
-    assert result.stderr == (
-        f"Error: dispatcher.toml:{place}: error: a token has no place in a shared file; set it in "
-        "the environment: GREENAPI_TOKEN or GREENAPI_TOKEN_FILE\n"
-    )
+    what = "a secret belongs into" if "plugins" in text else "set GREENAPI_TOKEN in"
+    assert result.stderr == f"dispatcher.toml:{place}: error: {what} the environment, never here\n"
 
 
 def test_a_secret_of_a_wrong_kind_is_not_shown(project: Project) -> None:
     text = f'[transports.greenapi.token]\nvalue = "{SECRET}"\n'
     result = project.validate({"m.toml": HEAD + TEXT, "dispatcher.toml": text})
     assert result.code == 2
-    assert result.stderr == (
-        "Error: dispatcher.toml:1:1: error: token: expected text, got a table\n"
-    )
+    assert result.stderr == ("dispatcher.toml:1:1: error: token: expected text, got a table\n")
 
 
 def test_without_a_token_only_send_complains(project: Project) -> None:
@@ -861,14 +867,14 @@ def test_without_a_token_only_send_complains(project: Project) -> None:
 @pytest.mark.parametrize(
     ("text", "problems"),
     [
-        ("x = \n", ["1:5: not valid TOML: Invalid value; text stands in quotes"]),
+        ("x = \n", ["1:5: a value is missing here"]),
         ("x = 'Привет'\n".encode("cp1251"), ["1:6: byte 0xcf is not UTF-8; save the file as UTF-"]),
         (
             "manifest = 'x'\n[delivry]\n[transport.greenapi]\n",
             [
                 '1:1: unknown key "manifest"; did you mean "manifests"?',
                 '2:2: unknown key "delivry"; did you mean "delivery"?',
-                "3:2: transport: expected text, got a table",
+                "3:2: the table is [transports.greenapi], with an s",
             ],
         ),
         (
@@ -877,7 +883,7 @@ def test_without_a_token_only_send_complains(project: Project) -> None:
                 "2:11: workers must be at least 1",
                 "3:12: attempts must be at most 100",
                 '4:12: deadline: expected a duration like "90s", "15m" or "1h30m", got "15 min',
-                "5:10: engine: expected text, got the number 1 (put it in quotes)",
+                "5:10: engine is text; put 1 in quotes",
             ],
         ),
         (
@@ -885,11 +891,11 @@ def test_without_a_token_only_send_complains(project: Project) -> None:
             [
                 '2:1: unknown key "worker"; did you mean "workers"?',
                 '4:1: unknown key "root"; did you mean "roots"?',
-                '5:9: roots: expected a list, got the text "x"',
+                '5:9: roots: expected a list, got "x"',
             ],
         ),
-        ("delivery.deadline = 0", ["1:21: deadline must be more than 0"]),
-        ("delivery.deadline = inf", ["1:21: deadline must not be inf or nan"]),
+        ("delivery.deadline = 0", ['1:21: deadline: 0 has no unit; write "0s" or "0m"']),
+        ("delivery.deadline = inf", ['1:21: deadline: expected a duration like "90s", "15m" or ']),
         ("delivery.deadline = true", ['1:21: deadline: expected a duration like "90s", "15m" or ']),
         (
             "[profiles.x]\nmanifest = 'x'\n[profiles.y.delivery]\nworkes = 1\n",
@@ -898,24 +904,23 @@ def test_without_a_token_only_send_complains(project: Project) -> None:
                 '4:1: unknown key "workes"; did you mean "workers"?',
             ],
         ),
-        ("profiles = 1", ["1:12: profiles: expected a table, got the number 1"]),
-        ("[profiles]\nx = 1", ["2:5: x: expected a table, got the number 1"]),
-        ("transports = 'x'", ['1:14: transports: expected a table, got the text "x"']),
+        ("profiles = 1", ["1:12: profiles: expected a table, got 1"]),
+        ("[profiles]\nx = 1", ["2:5: x: expected a table, got 1"]),
+        ("transports = 'x'", ['1:14: transports: expected a table, got "x"']),
         (
             "[transports.greenapi]\nbase_ulr = 'x'\nbase_url = 'ftp://x'\nconnect_timeout = 0\n"
             "read_timeout = 'x'\nrate = 'fast'\n",
             [
                 "3:12: base_url: must be an http or https URL with a host",
                 "4:19: connect_timeout must be more than 0",
-                '5:16: read_timeout: expected a number, got the text "x"',
-                "6:8: rate: must be a number from 0.001 to 1000000000 per s, min, h or d, like"
-                ' "50/s" or "10/min"',
+                '5:16: read_timeout: expected a number, got "x"',
+                '6:8: rate: must be like "50/s", "10/min" or "100/h"',
                 '2:1: unknown key "base_ulr"; did you mean "base_url"?',
             ],
         ),
         (
             "[transports.greenapi]\nbase_url = 'http://gateway.example'\n",
-            ["2:12: base_url: must be https: plain http would show the token to everybody on the"],
+            ["2:12: base_url: must be https; http would show the token"],
         ),
     ],
     ids=named,
@@ -935,7 +940,7 @@ def test_the_configuration_of_a_profile(project: Project) -> None:
     assert project.run("validate").code == 0
     result = project.run("validate", "--profile", "x")
     assert result.code == 2
-    assert result.stderr.startswith("Error: dispatcher.toml:2:12: error: base_url: must be https")
+    assert result.stderr.startswith("dispatcher.toml:2:12: error: base_url: must be https")
 
 
 def test_a_value_of_the_environment_is_to_blame_and_not_shown(
@@ -987,7 +992,7 @@ def test_a_configuration_that_leads_nowhere_is_not_passed_over(
     (project.folder / "dispatcher.toml").symlink_to(target)
     result = project.validate({"m.toml": HEAD + TEXT}, "m.toml")
     assert result.code == 2
-    assert result.stderr.startswith("Error: dispatcher.toml:1:1: error: cannot read the file: ")
+    assert result.stderr.startswith("dispatcher.toml:1:1: error: cannot read the file: ")
 
 
 def test_two_manifests_of_one_name(project: Project) -> None:
@@ -1068,7 +1073,7 @@ text.body = "x"
 
 # Read it: each fault of the files above once, at its place.
 EVERY_PROBLEM = """\
-broken.toml:2:11: error: not valid TOML: Expected ']]' at the end of an array declaration
+broken.toml:2:11: error: the closing ]] is missing
 cp1251.toml:1:3: error: byte 0xcf is not UTF-8; save the file as UTF-8
 empty.toml:1:1: error: the file is empty; a manifest begins with: manifest = 1
 sub/first.toml:1:12: error: this program reads manifests of version 1 only: manifest = 1
@@ -1086,7 +1091,7 @@ sub/first.toml:23:20: error: message "inline": the file "tune.mp3" is empty
 sub/first.toml:23:32: error: message "inline": caption is not allowed on audio
 sub/first.toml:23:47: error: message "inline": filename is not allowed on audio
 sub/first.toml:23:76: error: message "inline": unknown key "nam"; did you mean "name"?
-sub/first.toml:26:6: error: message "inline": this id is already used in line 22; ids are unique in a file
+sub/first.toml:26:6: error: message "inline": this id is used in line 22 already; give it another
 sub/first.toml:27:34: error: message "inline": text has both body and file; use one of them
 sub/first.toml:34:1: error: message "#6": "id" is missing
 sub/first.toml:36:1: error: message "#6": unknown key "body"; did you mean "text.body"?
@@ -1281,4 +1286,4 @@ def test_a_configuration_that_may_not_be_read_is_not_passed_over(open_project: P
     with unprivileged():
         result = open_project.run("validate", "m.toml")
     sentence = "dispatcher.toml:1:1: error: cannot read the file: permission denied"
-    assert (result.code, result.stderr) == (2, f"Error: {sentence}\n")
+    assert (result.code, result.stderr) == (2, f"{sentence}\n")

@@ -638,9 +638,7 @@ def test_an_unknown_name_cannot_be_disabled(install: Install, third_party: bool)
     builtins = [("files", plugin(commands=lambda: []))]
     with pytest.raises(PluginError) as raised:
         build_registry(builtins, without=["drive", "fiels"], third_party=third_party)
-    assert str(raised.value) == (
-        'no plugin named "fiels"; did you mean "files"? installed: drive, files'
-    )
+    assert str(raised.value) == 'no plugin named "fiels"; did you mean "files"?'
 
 
 # Calling
@@ -689,7 +687,7 @@ def test_problems_of_all_plugins_are_collected() -> None:
         third_party=False,
     )
     problems = found.validate_message(MESSAGE, None)
-    assert [problem.message for problem in problems] == ["welcome", "c"]
+    assert [problem.message for problem in problems] == ["welcome (a)", "c (c)"]
 
 
 def test_each_plugin_changes_the_payload_of_the_one_before() -> None:
@@ -764,7 +762,8 @@ def test_a_bad_source_is_nobodys_fault_and_only_while_resolving(hook: str) -> No
     error = SourceError("drive:x: no such file")
     with pytest.raises(SourceError if hook == "resolve_source" else PluginError) as raised:
         CALLS[hook](one(**{hook: failing(error)}))
-    assert (raised.value is error) == (hook == "resolve_source")
+    told = str(raised.value) == "drive:x: no such file (utm)"
+    assert told == (hook == "resolve_source")
 
 
 def test_a_generator_that_fails_on_the_way_is_blamed() -> None:
@@ -911,7 +910,7 @@ def test_transports_engines_and_commands_by_name() -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("pigoen", 'no transport named "pigoen"; did you mean "pigeon"? installed: pigeon'),
+        ("pigoen", 'no transport named "pigoen"; did you mean "pigeon"?'),
         ("greenapi", 'no transport named "greenapi"; installed: pigeon'),
     ],
 )
@@ -994,7 +993,7 @@ def test_an_old_style_plugin_keeps_working_with_a_warning_that_names_it(
         'plugin "old"': (advice,),
     }
     (problem,) = registry.validate_message(MESSAGE, None)
-    assert problem.message.endswith("has None")
+    assert problem.message.endswith("has None (old)")
 
 
 def test_a_module_whose_class_has_the_hooks_is_told_how_to_name_it(install: Install) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -11,10 +11,18 @@ import click
 
 from dispatcher.cli.app import app
 from dispatcher.cli.diagnosis import logged, print_traceback, secrets_of_the_environment
-from dispatcher.errors import DispatcherError, InputChanged, JournalLocked, PluginError
-from dispatcher.printing import guarded, open_stdout, print_line, print_text, unfailing_stderr
+from dispatcher.errors import (
+    DispatcherError,
+    InputChanged,
+    JournalLocked,
+    PluginError,
+    PluginMissing,
+)
+from dispatcher.printing import guarded, open_stdout, print_line, unfailing_stderr
 
 _CODES = {JournalLocked: 6, InputChanged: 1}
+# What begins with its place in a file says by itself that it is an error.
+_PLACED = re.compile(r"[^\n]+:\d+:\d+: error: ")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -32,7 +40,9 @@ def run(arguments: list[str]) -> int:
             code = app.main(arguments, prog_name="dispatcher", standalone_mode=False, obj=secrets)
             return code if isinstance(code, int) else 0
         except click.ClickException as error:
-            _show(error)
+            from dispatcher.cli.usage import show
+
+            show(error)
             return error.exit_code
         except (click.Abort, KeyboardInterrupt):
             print_line("interrupted", err=True)
@@ -41,28 +51,16 @@ def run(arguments: list[str]) -> int:
             return _report(error, debug=debug)
 
 
-def _show(error: click.ClickException) -> None:
-    """As click does it: how the command is used, where there is more, what is wrong."""
-    stream, said = io.StringIO(), f"Error: {error.format_message()}"
-    error.show(file=stream)
-    shown = stream.getvalue()
-    usage = shown.removesuffix(f"{said}\n")
-    if usage == shown or isinstance(error, click.MissingParameter):  # which may list choices
-        print_text(shown, err=True)
-        return
-    if usage:
-        print_text(usage, err=True)
-    print_line(said, err=True)
-
-
 def _report(error: Exception, *, debug: bool) -> int:
     if debug:
         print_traceback(error)
     if isinstance(error, DispatcherError):
         first, *more = error.sentences or ("",)
-        for line in (f"Error: {first}", *more):
+        prefix = "" if _PLACED.match(first) else "Error: "
+        for line in (f"{prefix}{first}", *more):
             print_line(line, err=True)
-        if isinstance(error, PluginError) and not debug:
+        at_fault = isinstance(error, PluginError) and not isinstance(error, PluginMissing)
+        if at_fault and not debug:
             hint = "--without NAME leaves a plugin out, --debug shows where it failed"
             print_line(hint, err=True)
         return next((code for kind, code in _CODES.items() if isinstance(error, kind)), 2)

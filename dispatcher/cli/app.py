@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import import_module
+from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from dispatcher.cli.arguments import only_text
-from dispatcher.cli.session import plugin_commands
-from dispatcher.toml.explain import did_you_mean
+from dispatcher.cli.session import early_session_options, plugin_commands
 
 _COMMANDS = {
     "validate": "Check manifests; offline.",
@@ -28,34 +30,66 @@ class App(click.Group):
     """Built-in commands by name; plugins are asked for the rest."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*_COMMANDS, *sorted(plugin_commands(_COMMANDS))]
+        return [*_COMMANDS, *sorted(_added(ctx))]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
-            return plugin_commands(_COMMANDS).get(cmd_name)
+            return _added(ctx).get(cmd_name)
         module = import_module(f"dispatcher.cli.{cmd_name}")
         return only_text(module.command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            hint = did_you_mean(args[0], self.list_commands(ctx))
-            raise click.UsageError(error.message.rstrip(".") + hint, ctx) from None
+        """The command, and its arguments: options of a session may stand before the command."""
+        name = args[0]
+        command = self.get_command(ctx, name)
+        if command is None:
+            if name.startswith("-"):
+                return super().resolve_command(ctx, args)
+            from dispatcher.cli.usage import unknown_command
+
+            raise click.UsageError(unknown_command(name, self.list_commands(ctx)), ctx)
+        return name, command, [*_before(ctx, command), *args[1:]]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = list(_COMMANDS.items())
-        added = plugin_commands(_COMMANDS)
+        added = _added(ctx)
         rows += [(name, each.get_short_help_str()) for name, each in added.items()]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
 
+def _added(ctx: click.Context) -> dict[str, click.Command]:
+    """The commands of plugins, of those that are wanted."""
+    given = ctx.params
+    return plugin_commands(
+        _COMMANDS,
+        profile=given.get("profile"),
+        without=given.get("without", ()),
+        third_party=not given.get("no_plugins"),
+    )
+
+
+def _before(ctx: click.Context, command: click.Command) -> Iterator[str]:
+    """The options that stand before the command, to be read as if they stood after it.
+
+    A plugin's command need not have them: for that they chose the plugins and their settings.
+    """
+    own = {parameter.name for parameter in command.params}
+    for option in ctx.command.params:
+        name = option.name or ""
+        given = ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if given and option.expose_value and (name in own or command.name in _COMMANDS):
+            value = ctx.params[name]
+            for each in value if isinstance(value, tuple) else (value,):
+                yield from (option.opts[0],) if each is True else (option.opts[0], str(each))
+
+
 @click.group(cls=App, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="message-dispatcher", prog_name="dispatcher")
-def app() -> None:
+@early_session_options
+def app(**_: Any) -> None:
     """Send the messages that TOML manifests define, once.
 
     PATH is a manifest or a folder of manifests; without one, the configuration's `manifests`.

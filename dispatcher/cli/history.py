@@ -52,13 +52,15 @@ def command(
     found = 0
     with read_journal(session.journal_url(journal)) as opened, _writer(export, as_json) as write:
         print_warnings(opened.warnings if opened else ())
+        there = opened is not None
         for row in opened.history(with_events=with_events, **filters) if opened else ():
             found += 1
             write(row)
     if export and found:
         print_line(f"{counted(found, 'message')} in {export}", err=True)
     if not found:
-        print_line("the journal knows no such message", err=True)
+        none = "the journal knows no such message"
+        print_line(none if there else "there is no journal yet", err=True)
     return 0 if found else 3
 
 
@@ -150,5 +152,4 @@ def _status(row: HistoryRow | Event) -> Part:
 
 
 def _detail(row: HistoryRow | Event) -> str:
-    error = f"{row.error.code}: {row.error.text}" if row.error else ""
-    return "  ".join(filter(None, [row.id, error]))
+    return row.id or (row.error.sentence if row.error else "")

@@ -66,7 +66,7 @@ def check(
         condition = backup.check(url)
     print_warnings(condition.notes)
     for fault in condition.faults:
-        print_line(f"{coloured('error')}: {fault}", err=True)
+        print_line(coloured("error"), f": {fault}", err=True)
     if condition.version:
         counts = ", ".join(f"{count} {status}" for status, count in condition.counts.items())
         verdict = "not whole" if condition.faults else "whole"

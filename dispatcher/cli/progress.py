@@ -21,12 +21,14 @@ _LABELS = {"sent": "sent", "skipped": "skipped", "failed": "failed", "unknown": 
 class Reporter:
     """Plain lines: one a message. Called from several threads.
 
-    Nothing that it is told ever fails: a mailing goes on even if nobody can read of it.
+    Nothing that it is told ever fails: a mailing goes on even if nobody can read of it. `codes`: of
+    the errors that were told.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._unwritten: str | None = None
+        self.codes: set[str | None] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -37,6 +39,8 @@ class Reporter:
     def result(self, message: Message, outcome: Outcome) -> None:
         """A message is finished."""
         with self._lock:
+            if outcome.error:
+                self.codes.add(outcome.error.code)
             if self._unwritten is None:
                 try:
                     self._result(message, outcome)
@@ -57,17 +61,16 @@ class Reporter:
         with self._lock, suppress(Exception):
             self._print(*parts, err=True)
 
-    def summary(self, summary: Summary) -> None:
-        """The run is over."""
+    def summary(self, summary: Summary, advice: str | None = None) -> None:
+        """The run is over. `advice`: what to do about what failed."""
         if self._unwritten is not None:
             self.warning(self._unwritten)
-        self._summary(summary)
-        for line in _early_end(summary):
-            print_line(line, err=True)
+        self._summary(summary, [*_early_end(summary), *([advice] if advice else [])])
 
-    def _summary(self, summary: Summary) -> None:
+    def _summary(self, summary: Summary, more: list[str]) -> None:
         counts = [f"{count} {_words(name)}" for name, count in summary.counts.items() if count]
-        print_line(", ".join(counts) or "nothing to send", err=True)
+        counted = ", ".join(counts) or "nothing to send"
+        print_line("; ".join([counted, *more]), err=True)
 
     def _result(self, message: Message, outcome: Outcome) -> None:
         self._print(*_line(message, outcome))
@@ -79,8 +82,10 @@ class Reporter:
 class JsonReporter(Reporter):
     """One JSON object a message, and one for the summary."""
 
-    def _summary(self, summary: Summary) -> None:
+    def _summary(self, summary: Summary, more: list[str]) -> None:
         print_json("summary", **summary.counts)
+        for line in more:
+            print_line(line, err=True)
 
     def _result(self, message: Message, outcome: Outcome) -> None:
         print_json(
@@ -150,7 +155,7 @@ def reporter(as_json: bool, total: int) -> Reporter:
 def _line(message: Message, outcome: Outcome) -> tuple[Part, ...]:
     status = coloured(outcome.status, f"{_LABELS[outcome.status]:8}")
     error = outcome.error
-    reason = f"{error.code}: {error.text}" if error and error.code else error.text if error else ""
+    reason = error.sentence if error else ""
     return status, f" {message.key}  {reason or outcome.id or ''}".rstrip()
 
 

@@ -122,7 +122,7 @@ def _deliver(
         )
         with interruptible(delivery, session.patience):
             summary = delivery.run(planner.plan(journal.lookup), engine, planner.checked)
-    report.summary(summary)
+    report.summary(summary, _advice(session, report))
     return exit_code(summary)
 
 
@@ -135,6 +135,14 @@ def exit_code(summary: Summary) -> int:
     if summary.failed or summary.stopped or summary.not_tried:
         return 4 if summary.sent else 1
     return 0 if sum(summary.counts.values()) else 3
+
+
+def _advice(session: Session, report: Reporter) -> str | None:
+    """What to do where the gateway of this machine is not there."""
+    gateways = session.transports.values()
+    if "connection_refused" in report.codes and all(getattr(g, "local", False) for g in gateways):
+        return "is the gateway running? to start it: dispatcher sandbox"
+    return None
 
 
 def _ask(planner: Planner, journal: Journal, resend: set[PlanStatus]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import reduce
@@ -17,7 +16,7 @@ from dispatcher.cli.arguments import is_text
 from dispatcher.cli.output import coloured, print_line, print_problems
 from dispatcher.cli.supervision import supervised
 from dispatcher.config import Config, absolute_journal, load
-from dispatcher.errors import ConfigError, PluginError, pass_on_interruption
+from dispatcher.errors import ConfigError, PluginError, PluginMissing, pass_on_interruption
 from dispatcher.hookspecs import Transport
 from dispatcher.manifest import Options
 from dispatcher.manifest import load as load_manifests
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
 
     from dispatcher.journal import Journal, JournalReader
+
+_USUAL_TRANSPORT = "greenapi"  # of which nobody need say anything
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -75,6 +76,11 @@ _SESSION_OPTIONS = (
 def filter_options(function: Function) -> Function:
     """The options that choose messages of the journal, by its columns."""
     return reduce(lambda to, option: option(to), reversed(_FILTERS), function)
+
+
+def early_session_options(function: Function) -> Function:
+    """The same options before the name of a command."""
+    return reduce(lambda to, option: option(to), reversed(_SESSION_OPTIONS), function)
 
 
 def session_options(function: Function) -> Function:
@@ -143,9 +149,20 @@ class Session:
     def transport(self, name: str) -> Transport:
         """The transport of this name. Raises PluginError or ConfigError."""
         if name not in self.transports:
-            kind = self.registry.transport(name)
+            kind = self._kind(name)
             self.transports[name] = self._made(kind, self._overrides.get(name, {}))
         return self.transports[name]
+
+    def _kind(self, name: str) -> type[Transport]:
+        try:
+            return self.registry.transport(name)
+        except PluginMissing as error:
+            if name != self._default_transport or name == _USUAL_TRANSPORT:
+                raise
+            # No manifest is at fault: the name is the flag's or the configuration's.
+            if name != self.config.settings.transport:
+                raise ConfigError(f"--transport: {error}") from None
+            raise self.config.error(("transport",), str(error)) from None
 
     def patience(self) -> float:
         """Seconds that sending one message takes at the most, with the slowest transport in use."""
@@ -200,7 +217,7 @@ class Session:
     def planner(self, paths: Iterable[Path], run: str = "default") -> Planner:
         """Load manifests for planning. Raises PluginError if any plugin is broken."""
         self.registry.require_healthy()
-        self.registry.engine(self.config.settings.delivery.engine)
+        self._require_engine()
         if fault := names.fault(run):
             raise ConfigError(f"--run {quoted(run)} {fault}")
         options = Options(
@@ -211,11 +228,17 @@ class Session:
         manifests = load_manifests(list(paths) or [self.config.manifests], options)
         return Planner(manifests, self.registry, self.transport)
 
+    def _require_engine(self) -> None:
+        try:
+            self.registry.engine(self.config.settings.delivery.engine)
+        except PluginMissing as error:
+            raise self.config.error(("delivery", "engine"), str(error)) from None
+
 
 def print_warnings(warnings: Iterable[str]) -> None:
     """What is doubtful, but stops nothing."""
     for warning in warnings:
-        print_line(f"{coloured('warning')}: {warning}", err=True)
+        print_line(coloured("warning"), f": {warning}", err=True)
 
 
 def check_or_exit(planner: Planner, *, again: bool = False) -> None:
@@ -232,12 +255,19 @@ def _tables(registry: Registry) -> dict[str, bool]:
     return {each.name: each.configurable or each.status != "active" for each in registry.plugins}
 
 
-def plugin_commands(builtin: Collection[str]) -> dict[str, click.Command]:
+def plugin_commands(
+    builtin: Collection[str],
+    *,
+    profile: str | None = None,
+    without: Iterable[str] = (),
+    third_party: bool = True,
+) -> dict[str, click.Command]:
     """The subcommands that plugins add; none may have the name of a `builtin` one."""
 
     def settings(name: str, kind: type[BaseSettings]) -> BaseSettings:
-        profile = os.environ.get("DISPATCHER_PROFILE") or None
         return load(Path.cwd(), profile=profile).plugin_settings(name, kind)
 
-    registry = build_registry(builtins(), settings=settings)
+    registry = build_registry(
+        builtins(), without=without, third_party=third_party, settings=settings
+    )
     return {str(each.name): each for each in registry.commands(builtin)}

@@ -15,7 +15,7 @@ from dispatcher.cli.session import (
     session_options,
     yes_option,
 )
-from dispatcher.journal import Journal, open_journal
+from dispatcher.journal import Journal, open_journal, read_journal
 
 
 @click.command("settle")
@@ -51,6 +51,10 @@ def command(
         raise click.UsageError("name the messages: KEY…, --from FILE, or filters like --run NAME")
     if named and by_filter:
         raise click.UsageError("name keys or filters, not both")
+    with read_journal(session.journal_url(journal)) as known:
+        if known is None:  # a word on nothing is no reason to make one
+            print_line("there is no journal yet, so that there is nothing to settle", err=True)
+            return 3
     with open_journal(session.journal_url(journal), run="settle") as opened:
         found = named or _unknown(opened, filters)
         if by_filter and found and not yes:
@@ -65,21 +69,24 @@ def _settle(journal: Journal, keys: Iterable[str], sent: bool) -> int:
     for key in keys:
         settled.append(journal.settle(key, sent=sent))
         try:
-            _tell(key, settled[-1], sent)
+            if settled[-1]:
+                print_line(coloured("sent") if sent else _word(sent), f"  {key}")
+            else:
+                print_line(coloured("error"), f": {_why_not(journal, key)}", err=True)
         except OutputError as error:
             unwritten = error
     if not settled:
-        print_line("the journal knows no such unknown message", err=True)
+        print_line("no unknown message is like this; see: dispatcher history", err=True)
     if unwritten:
         raise unwritten
     return 0 if settled and all(settled) else 3
 
 
-def _tell(key: str, settled: bool, sent: bool) -> None:
-    if settled:
-        print_line(coloured("sent") if sent else _word(sent), f"  {key}")
-    else:
-        print_line(coloured("error"), f": {key} is not unknown to the journal", err=True)
+def _why_not(journal: Journal, key: str) -> str:
+    record = journal.lookup([key]).get(key)
+    if record is None:
+        return f"no message {key}; see: dispatcher history"
+    return f"{key} is not unknown, but {record.status}"
 
 
 def _unknown(journal: Journal, filters: dict[str, str | None]) -> list[str]:

@@ -126,6 +126,10 @@ class Config:
             variable.upper().startswith(prefix) for variable in os.environ
         )
 
+    def error(self, where: explain.Path, sentence: str) -> ConfigError:
+        """What is wrong with a value: at its place, if there is a file from which it comes."""
+        return ConfigError(self._problem(where, sentence, False) if self._file else sentence)
+
     def _problem(self, where: explain.Path, sentence: str, key: bool) -> str:
         """What is wrong with a value (or its key) of the file, at its place."""
         assert self._file is not None, "without a file there are no values"

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from dispatcher.config.schema import File, Settings, known_keys
+from dispatcher.config.schema import Delivery, File, Files, Settings, known_keys
 from dispatcher.errors import ConfigError, ManifestError
 from dispatcher.toml import explain
 from dispatcher.toml.file import TOO_DEEP, TomlFile, read_toml, too_deep
@@ -57,11 +57,10 @@ def _read(path: Path) -> TomlFile:
 def _misplaced(where: explain.Path) -> str:
     """What to say of a token at a path; its transport, if it is in the table of one, names it."""
     tables = dict(pairwise(where))
+    if "plugins" in tables:
+        return "a secret belongs into the environment, never here"
     variable = f"{tables.get('transports', 'greenapi')}_TOKEN".upper().replace("-", "_")
-    return (
-        "a token has no place in a shared file; set it in the environment: "
-        f"{variable} or {variable}_FILE"
-    )
+    return f"set {variable} in the environment, never here"
 
 
 def _secrets(data: Any, path: explain.Path = ()) -> Iterator[explain.Path]:
@@ -88,8 +87,30 @@ def _check(file: TomlFile) -> None:
         problems = []
         for finding in error.errors(include_url=False):
             path = explain.place(finding)
-            sentence = explain.sentence(finding, known_keys(path[:-1]))
-            at_key = finding["type"] == "extra_forbidden"
+            hint = _table_meant(path, finding["input"])
+            sentence = hint or explain.sentence(finding, known_keys(path[:-1]))
+            at_key = finding["type"] == "extra_forbidden" or hint is not None
             problems.append(file.problem(path, sentence, key=at_key))
         problems.sort(key=lambda problem: (problem.line, problem.column))
         raise ConfigError(*map(str, problems)) from None
+
+
+def _table_meant(path: explain.Path, value: object) -> str | None:
+    """In which table a key should be, where it is a key of another one or no table's name."""
+    *outer, key = path[2:] if path[:1] == ("profiles",) and path[2:] else path
+    if isinstance(value, dict) and outer == [] and key == "transport":
+        return f"the table is [transports.{next(iter(value), 'greenapi')}], with an s"
+    if outer == [] and key in Delivery.model_fields:
+        return f"{key} belongs below [delivery]"
+    if outer == [] and key in Files.model_fields:
+        return f"{key} belongs below [files]"
+    if outer in (["delivery"], ["files"]) and key in Settings.model_fields:
+        return f"{key} belongs above [{outer[0]}]"
+    if isinstance(value, dict) and outer == [] and not _near(path):
+        return f"unknown table; did you mean [transports.{key}]?"
+    return None
+
+
+def _near(path: explain.Path) -> bool:
+    known = list(known_keys(path[:-1]))
+    return path[-1] in known or explain.nearest(str(path[-1]), known) is not None

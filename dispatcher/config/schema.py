@@ -15,10 +15,14 @@ from dispatcher.toml.explain import quoted
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-def seconds(text: str | float) -> float:
-    """A duration like "15m", "1h30m" or "0.5s" in seconds. Raises ValueError."""
-    if isinstance(text, (int, float)) and not isinstance(text, bool):
-        return float(text)
+def seconds(text: object) -> float:
+    """A duration like "15m", "1h30m" or "0.5s" in seconds. Raises ValueError.
+
+    A number alone has no unit: some mean seconds by it, and others minutes.
+    """
+    bare = str(text)
+    if not isinstance(text, bool) and re.fullmatch(r"[0-9]+(\.[0-9]+)?", bare):
+        raise ValueError(f'{bare} has no unit; write "{bare}s" or "{bare}m"')
     parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)", str(text))
     if not parts or "".join(number + unit for number, unit in parts) != str(text):
         got = f", got {quoted(text)}" if isinstance(text, str) else ""

@@ -30,7 +30,7 @@ STATUS_FIRST = (*SUCCESS, *range(500, 600), 429, 401, 403)
 HINTS: Mapping[int, str] = {
     **dict.fromkeys(range(200, 300), "the answer has no id"),
     **dict.fromkeys(range(300, 400), "redirects are not followed, check {setting}"),
-    **dict.fromkeys((401, 403), "check the token"),
+    **dict.fromkeys((401, 403), "check {token}"),
     **dict.fromkeys((404, 405), "check {setting}"),
 }
 
@@ -54,7 +54,8 @@ class Dialect:
     `by_status`; what is nowhere is `OutcomeUnknown`. With the statuses in `status_first`, neither
     number nor words count. `throttled`: numbers and phrases, besides status 429, with which the
     whole account is to wait; they are `NotSent`, too. `hints`: by status, unless the number
-    decided; `{setting}` becomes the name of the setting with the address.
+    decided; `{setting}` becomes the name of the setting with the address, `{token}` where the token
+    was read.
 
     A table that is given replaces the default: `by_status={**BY_STATUS, 503: NotSent}`.
     """
@@ -68,15 +69,18 @@ class Dialect:
     throttled: Sequence[int | str] = ()
     hints: Mapping[int, str] = field(default_factory=lambda: HINTS)
 
-    def verdict(self, answer: Answer, setting: str) -> Verdict:
+    def verdict(self, answer: Answer, setting: str, token: str = "the token") -> Verdict:
         """What an answer without the id of something accepted means."""
-        code, said = self.error_code(answer), self.said(answer)
+        code, words = self.error_code(answer), self._words(answer)
         told = code in self.by_code and answer.status not in self.status_first
-        hint = "" if told else self.hints.get(answer.status, "").format(setting=setting)
+        advice = "" if told else self.hints.get(answer.status, "")
+        hint = advice.format(setting=setting, token=token)
+        if "{token}" not in advice:  # what such a status means is in the advice
+            words = words or self.said(answer)
         return Verdict(
             self.outcome(answer),
             f"http {answer.status}" if code is None else str(code),
-            f"{hint}: {said}" if hint else said,
+            ": ".join(filter(None, (hint, words))),
             answer.retry_after,
             answer.status == 429 or code in self.throttled or self.phrase(answer) in self.throttled,
         )
@@ -109,9 +113,11 @@ class Dialect:
 
     def said(self, answer: Answer) -> str:
         """The error's sentences, else the status."""
+        return self._words(answer) or f"the gateway answered {_named(answer.status)}"
+
+    def _words(self, answer: Answer) -> str:
         words: list[Any] = [answer.at(path) for path in self.words]
-        said = " / ".join(word for word in words if isinstance(word, str) and word.strip())
-        return said or f"the gateway answered {_named(answer.status)}"
+        return " / ".join(word for word in words if isinstance(word, str) and word.strip())
 
 
 def _named(status: int) -> str:

@@ -95,7 +95,7 @@ CONNECTED = (
 
 def of_answer(route: Route, answer: Answer) -> Verdict:
     """What an answer without the id of something accepted means."""
-    verdict = route.dialect.verdict(answer, route.setting)
+    verdict = route.dialect.verdict(answer, route.setting, route.token)
     if answer.broken and verdict.outcome is OutcomeUnknown:
         return of_exception(route, answer.broken)
     return verdict._replace(outcome=_unless_repeatable(route, verdict.outcome))

@@ -13,7 +13,8 @@ class Route(NamedTuple):
 
     `setting`: the setting that holds the address. `identifier`: where a success has the new id.
     `repeatable`: doing it twice does no harm, so an unknown outcome may be tried again. Timeouts
-    are seconds, as in `HttpSettings`. A token may be in the path as it is, or as `masking.HIDDEN`.
+    are seconds, as in `HttpSettings`. `token`: where it was read, for people. A token may be in the
+    path as it is, or as `masking.HIDDEN`.
     """
 
     url: str
@@ -23,6 +24,7 @@ class Route(NamedTuple):
     connect_timeout: float = 5
     read_timeout: float = 30
     repeatable: bool = False
+    token: str = "the token"
 
     @property
     def host(self) -> str:

@@ -38,7 +38,7 @@ def _checked_url(url: str) -> str:
     if parts.port == 0:
         raise ValueError("port 0 is not an address")
     if parts.scheme == "http" and not is_loopback(url):
-        raise ValueError("must be https: plain http would show the token to everybody on the way")
+        raise ValueError("must be https; http would show the token")
     return url.rstrip("/")
 
 
@@ -79,6 +79,12 @@ class HttpSettings(BaseSettings):
     token: SecretStr | None = None
     token_file: Path | None = None
 
+    @property
+    def token_origin(self) -> str:
+        """Where the token is read: `GREENAPI_TOKEN`, or the file of `GREENAPI_TOKEN_FILE`."""
+        variable = f"{self.model_config['env_prefix']}TOKEN"
+        return variable if self.token_file is None else f"{variable}_FILE ({self.token_file})"
+
     def credentials(self) -> SecretStr:
         """The account's token, from `token` or from the file `token_file`.
 
@@ -89,9 +95,9 @@ class HttpSettings(BaseSettings):
         if self.token is not None and self.token_file is not None:
             raise ConfigError(f"set {variable} or {variable}_FILE, not both")
         if self.token is not None:
-            return _checked_token(self.token, variable)
+            return _checked_token(self.token, self.token_origin)
         if self.token_file is not None:
-            origin = f"{variable}_FILE ({self.token_file})"
+            origin = self.token_origin
             return _checked_token(_read_token(self.token_file, origin), origin)
         raise ConfigError(f"no token for {self.gateway}: set {variable} or {variable}_FILE")
 
@@ -110,8 +116,5 @@ def _checked_token(token: SecretStr, origin: str) -> SecretStr:
     if not token.get_secret_value():
         raise ConfigError(f"{origin} is empty")
     if not _TOKEN.fullmatch(token.get_secret_value()):
-        raise ConfigError(
-            f"{origin} is not a token: it contains a space, a line break, a control character"
-            " or a letter outside ASCII"
-        )
+        raise ConfigError(f"{origin} is no token: it holds a space or a sign outside ASCII")
     return token

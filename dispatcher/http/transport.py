@@ -140,6 +140,13 @@ class HttpTransport:
         return rate
 
     @property
+    def local(self) -> bool:
+        """Whether the gateway is on this machine."""
+        from dispatcher.http.settings import is_loopback
+
+        return is_loopback(str(getattr(self.settings, "base_url", "")))
+
+    @property
     def patience(self) -> float:
         """Seconds that `send` takes at the most: to connect, to send, and to be answered."""
         patience: float = self.settings.connect_timeout + 2 * self.settings.read_timeout

@@ -138,7 +138,7 @@ def _messages(source: Source, report: Report) -> Iterator[LoadedMessage]:
         twin = first.setdefault(origin.id, index)
         if twin != index:
             line, _ = source.file.position([("messages", twin, "id")])
-            sentence = f"this id is already used in line {line}; ids are unique in a file"
+            sentence = f"this id is used in line {line} already; give it another"
             report(origin.locate(Problem(message=sentence, where="id")))
         yield from _entry_messages(source, entry, origin, report)
 

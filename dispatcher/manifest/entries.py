@@ -68,12 +68,15 @@ def check(table: Table) -> Iterator[RuleProblem]:
 
 
 def _check_contents(table: Table, contents: list[str]) -> Iterator[RuleProblem]:
-    if not contents:
-        yield RuleProblem((), f"has no content; add one of {', '.join(CONTENT_TYPES)}")
+    variables = table.get("vars", {})
+    taken = [name for name in CONTENT_TYPES if isinstance(variables.get(name), dict)]
+    if taken and not contents:
+        yield _in_vars(taken[0])
+    elif not contents:
+        yield RuleProblem((), "has no content; add text.body, image.source, …")
     for extra in contents[1:]:
-        yield RuleProblem(
-            (extra,), f"has both {contents[0]} and {extra}; a message has exactly one content", True
-        )
+        sentence = f"has both {contents[0]} and {extra}; only one is possible"
+        yield RuleProblem((extra,), sentence, True)
     if len(contents) == 1 and table.get("type", contents[0]) != contents[0]:
         sentence = f'type is "{table["type"]}", but its content is {contents[0]}'
         yield RuleProblem(("type",), sentence, fatal=False)
@@ -81,10 +84,19 @@ def _check_contents(table: Table, contents: list[str]) -> Iterator[RuleProblem]:
         yield RuleProblem(("preview_url",), "preview_url is allowed on text only", True, False)
 
 
+def _in_vars(key: str) -> RuleProblem:
+    """A key became a variable: what follows [messages.vars] belongs to that table."""
+    sentence = f"{key} is in vars here; put it above that table"
+    return RuleProblem(("vars", key), sentence, at_key=True)
+
+
 def _check_recipients(table: Table) -> Iterator[RuleProblem]:
     given = [name for name in _RECIPIENTS if name in table]
-    if not given:
-        yield RuleProblem((), '"to" is missing (a phone number, or recipients = "file.csv")')
+    taken = [name for name in _RECIPIENTS if name in table.get("vars", {})]
+    if taken and not given:
+        yield _in_vars(taken[0])
+    elif not given:
+        yield RuleProblem((), '"to" is missing (or recipients = "people.csv")')
     if len(given) == 2:
         yield RuleProblem(("recipients",), "has both to and recipients; use one of them", True)
 

@@ -121,7 +121,8 @@ class NarrowEnvironment(ImmutableSandboxedEnvironment):
 def _check(node: nodes.Node) -> None:
     kind = type(node).__name__
     if kind not in _ALLOWED or getattr(node, "recursive", False):
-        text = f"{kind.lower()} cannot be used here; variables, filters, if and for can"
+        name = kind.lower().replace("assign", "set")
+        text = f"{name} cannot be used here; if and for can"
         raise TemplateSyntaxError(text, node.lineno)
     literal = isinstance(node, (nodes.List, nodes.Tuple, nodes.Dict))
     target = getattr(node, "ctx", None) == "store"  # for key, value in …
@@ -152,8 +153,8 @@ def _printable(value: Any) -> Any:
     if isinstance(value, (*_SCALARS, Undefined)):
         return value
     if value is None:
-        raise TemplateProblem("a value is empty (none); use |default('…', true)")
-    raise TemplateProblem("a list or table cannot be printed; use |join(', ') or one of its values")
+        raise TemplateProblem("an empty value (none); use |default('…', true)")
+    raise TemplateProblem("a list or table is no text; use |join(', ')")
 
 
 @pass_environment

@@ -30,19 +30,21 @@ class Origin(NamedTuple):
         """The folder to which the manifest's file names are relative."""
         return self.file.path.parent
 
-    def locate(self, problem: Problem, *, key: bool = False, line: int = 1) -> LocatedProblem:
+    def locate(
+        self, problem: Problem, *, key: bool = False, line: int | None = None
+    ) -> LocatedProblem:
         """The problem at its place: in the table, its defaults, the file's head, the text, the row.
 
-        `line`: of the file that holds the text.
+        `line`: of the value, in which it is, or of the file that holds the text.
         """
         if problem.where == "transport":
             return self._of_transport(problem)
         if problem.where == "to" and self.row_path is not None:
             return located(self.row_path, problem, self.row, message_id=self.id)
         if problem.where == "text.body" and self.text_path is not None:
-            found = located(self.text_path, problem, line, message_id=self.id)
+            found = located(self.text_path, problem, line or 1, message_id=self.id)
         else:
-            found = self._in_manifest(problem, key)
+            found = self._in_manifest(problem, key, line)
         row = self.row_path and explain.printable(f"{self.row_path}:{self.row}")
         return found.model_copy(update={"row": row}) if row else found
 
@@ -55,15 +57,17 @@ class Origin(NamedTuple):
         where = ("defaults", "transport") if in_defaults else ("transport",)
         return located(self.file.path, problem, *self.file.position([where]))
 
-    def _in_manifest(self, problem: Problem, key: bool) -> LocatedProblem:
+    def _in_manifest(self, problem: Problem, key: bool, line: int | None = None) -> LocatedProblem:
         where: explain.Path = tuple(problem.where.split(".")) if problem.where else ()
         if where == ("to",) and self.item is not None:
             where = ("to", self.item)
         paths: list[explain.Path] = [("messages", self.entry, *where)]
         if where:
             paths += [("defaults", *where), where]
-        line, column = self.file.position(paths, key=key)
-        return located(self.file.path, problem, line, column, self.id)
+        place = self.file.position(paths, key=key)
+        if line is not None:
+            place = self.file.line_within(place, line)
+        return located(self.file.path, problem, *place, self.id)
 
 
 class LoadedMessage(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -34,6 +35,12 @@ _OPTIONAL = frozenset(
     "manifest name transport revision recipient_type preview_url type caption filename provider"
     "".split()
 )
+# Of a table in whose place there is a text: the key that was probably meant to hold it.
+_MAIN_KEYS: dict[str, str] = {
+    **dict.fromkeys(CONTENT_TYPES, "source"),
+    "text": "body",
+    "provider": "name",
+}
 _SMALL = 100_000  # characters; with more of them, building pydantic's validator pays
 _DEPTH = 5  # the data, messages, a message, its content, provider
 
@@ -73,18 +80,36 @@ def _check(file: TomlFile) -> tuple[dict[str, Any], list[LocatedProblem]]:
 
 
 class _Fault(NamedTuple):
-    """A finding at a path. `meant`: the path's last key; of an unknown one, what it stands for."""
+    """A finding at a path. `meant`: the path's last key; of an unknown one, what it stands for.
+
+    `home`: the table, further out, to which an unknown key belongs.
+    """
 
     finding: ErrorDetails
     path: explain.Path
     unknown: bool
     meant: str | int | None
+    home: explain.Path | None = None
 
 
 def _fault(finding: ErrorDetails) -> _Fault:
     path = explain.place(finding)
-    unknown = finding["type"] == "extra_forbidden"
-    return _Fault(finding, path, unknown, _meant(path) if unknown else path[-1])
+    if finding["type"] != "extra_forbidden":
+        return _Fault(finding, path, False, path[-1])
+    home = _home(path)
+    return _Fault(finding, path, True, path[-1] if home is not None else _meant(path), home)
+
+
+def _home(path: explain.Path) -> explain.Path | None:
+    """The table whose key it is, if that is not the one in which it stands.
+
+    In TOML whatever follows the header of a table belongs to it, up to the next header.
+    """
+    key, parent = path[-1], path[-2:-1]
+    if parent and parent[0] in CONTENT_TYPES:
+        return path[:-2] if str(key) in _known_keys(path[:-2]) else None
+    head = ("manifest", "name", "stop_on_failure", "defaults", "messages")
+    return () if parent and key in head else None
 
 
 def _meant(path: explain.Path) -> str | None:
@@ -96,8 +121,12 @@ def _meant(path: explain.Path) -> str | None:
 
 
 def _causes(faults: list[_Fault]) -> list[_Fault]:
-    """The faults, but for keys that are missing because they are misspelt."""
-    misspelt = {(*fault.path[:-1], fault.meant) for fault in faults if fault.unknown}
+    """The faults, but for keys that are missing because they are misspelt or misplaced."""
+    misspelt = {
+        (*(fault.path[:-1] if fault.home is None else fault.home), fault.meant)
+        for fault in faults
+        if fault.unknown
+    }
     return [
         fault
         for fault in faults
@@ -106,8 +135,21 @@ def _causes(faults: list[_Fault]) -> list[_Fault]:
 
 
 def _problem(file: TomlFile, fault: _Fault) -> LocatedProblem:
+    if fault.path == ("manifest",) and "manifest" in file.data.get("vars", {}):
+        return file.problem(("vars", "manifest"), "manifest belongs above [vars]", key=True)
     id = message_id(file.data, fault.path)
-    return file.problem(fault.path, _sentence(fault), key=fault.unknown, message_id=id)
+    sentence = _sentence(fault) if fault.home is None else _misplaced(file, fault)
+    return file.problem(fault.path, sentence, key=fault.unknown, message_id=id)
+
+
+def _misplaced(file: TomlFile, fault: _Fault) -> str:
+    *table, key = fault.path
+    if not file.has_header(tuple(table)):
+        owner = "message" if fault.home else "manifest"
+        return f"{key} belongs to the {owner}, not into {table[-1]}"
+    names = ".".join(str(name) for name in table if isinstance(name, str))
+    header = f"[[{names}]]" if isinstance(table[-1], int) else f"[{names}]"
+    return f"{key} belongs above {header}"
 
 
 def message_id(data: dict[str, Any], path: explain.Path) -> str | None:
@@ -127,8 +169,7 @@ def _sentence(fault: _Fault) -> str:
         return f"{key} {fault.finding['msg']}"
     if fault.unknown:
         if explain.is_secret(key):
-            shown = explain.quoted(key)
-            return f"{shown}: secrets have no place in a manifest; tokens come from the environment"
+            return "a secret belongs into the environment, never here"
         if key in ("caption", "filename") and parent in CONTENT_TYPES:
             return f"{key} is not allowed on {parent}"
         if key in ("id", "type") and parent == "defaults":
@@ -138,8 +179,17 @@ def _sentence(fault: _Fault) -> str:
             return '"manifest" is missing; a manifest begins with: manifest = 1'
         return "this program reads manifests of version 1 only: manifest = 1"
     elif path == ("messages",):
-        return "there are no messages; begin each with [[messages]], in two brackets"
+        return "there are no messages; each begins with [[messages]]"
+    elif fault.finding["type"] == "model_type" and key in _MAIN_KEYS:
+        return _no_table(key, fault.finding["input"])
     return explain.sentence(fault.finding, () if fault.meant is None else [str(fault.meant)])
+
+
+def _no_table(key: str, found: object) -> str:
+    if isinstance(found, list):
+        return f"{key} is one table; its header has single brackets"
+    example = explain.quoted(found, 20) if isinstance(found, str) else "…"
+    return f"{key} is a table; write {key}.{_MAIN_KEYS[key]} = {example}"
 
 
 def _known_keys(table: Sequence[str | int]) -> Iterable[str]:
@@ -156,10 +206,14 @@ def _model(table: Sequence[str | int]) -> type[BaseModel] | None:
 def _usable(data: dict[str, Any], faults: Iterable[_Fault]) -> dict[str, Any]:
     rest: dict[str, Any] = _copied(data, _DEPTH)
     whole = True
-    for fault in faults:
+    for fault in sorted(faults, key=lambda each: each.meant != "id"):
         expendable = _expendable(fault)
         if expendable:
             _remove(rest, expendable)
+        elif fault.meant == "id" and fault.path[:1] == ("messages",) and len(fault.path) == 3:
+            # The rest of the message is checked under the name by which its problems go.
+            _remove(rest, fault.path)
+            rest["messages"][fault.path[1]]["id"] = message_id(data, fault.path)
         elif fault.path[0] == "messages" and len(fault.path) > 1:
             rest["messages"][fault.path[1]] = {}
         else:
@@ -169,6 +223,8 @@ def _usable(data: dict[str, Any], faults: Iterable[_Fault]) -> dict[str, Any]:
 
 def _expendable(fault: _Fault) -> explain.Path:
     """The path to take out, so that nothing else is wrong because of it; empty: there is none."""
+    if fault.home is not None:
+        return ()
     if fault.meant is None:
         return fault.path
     keys = (*fault.path[:-1], fault.meant)

@@ -25,14 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Renderer", "TemplateProblem", "is_template"]
 
 _VARIABLE = re.compile(r"\{\{ *([A-Za-z_][A-Za-z0-9_]*) *\}\}")
+_UNFIT = "a filter or operator does not fit this value"
 _RESERVED = frozenset("true false none True False None not and or in is if else self".split())
-# What Jinja2 says of mistakes that people make → what to do.
-_ADVICE = {
-    "expected token 'end of print statement'": (
-        "between {{ and }} stands one name without spaces, and filters: {{ name | upper }}"
-    ),
-    "Missing end of comment tag": 'after "{#" there is no "#}"; to write the sign: {{ "{#" }}',
-}
 
 
 def is_template(text: str) -> bool:
@@ -78,13 +72,15 @@ class Renderer:
     def _compile_uncached(self, text: str) -> Template | TemplateProblem:
         from jinja2 import TemplateSyntaxError
 
+        from dispatcher.manifest.jinja_errors import fault
+
         if len(text) > MAX_TEMPLATE:
             return TemplateProblem(f"the template is longer than {MAX_TEMPLATE} characters")
         self._budget.fill(MAX_WORK)
         try:
             return self.environment.from_string(text)
         except TemplateSyntaxError as error:
-            return TemplateProblem(_advice(str(error.message)), error.lineno)
+            return TemplateProblem(*fault(str(error.message), text, error.lineno))
         except RecursionError:
             return TemplateProblem("the template is nested too deep")
         except Exception as error:  # SyntaxError of the generated code, numbers out of range, …
@@ -149,11 +145,13 @@ def _explain(error: Exception, variables: Mapping[str, Any]) -> str:
         case UndefinedError():
             return _explain_undefined(str(error.message), variables)
         case SecurityError():
-            return "the template reaches for something that templates may not use"
-        case TemplateRuntimeError():
-            return _advice(str(error.message))
+            return "this is out of the reach of templates"
+        case TemplateRuntimeError():  # filters and tests are looked up when they are used
+            return _of_filter(str(error.message))
         case ZeroDivisionError():
             return "the template divides by zero"
+        case TypeError():
+            return _of_arguments(error)
     return f"the template fails: {error or type(error).__name__}"
 
 
@@ -168,13 +166,13 @@ def _explain_undefined(message: str, variables: Mapping[str, Any]) -> str:
     return f"there is no {quoted(lacking[1])} in this value" if lacking else message
 
 
-def _advice(message: str) -> str:
-    """What to do about a template that Jinja2 does not understand."""
-    unknown = re.match(r"No (filter|test) named '(.*?)'", message)
-    if unknown:
-        from dispatcher.manifest.jinja import FILTERS
+def _of_filter(message: str) -> str:
+    from dispatcher.manifest.jinja_errors import fault
 
-        known = FILTERS if unknown[1] == "filter" else ()
-        return f'there is no {unknown[1]} "{unknown[2]}"{did_you_mean(unknown[2], known)}'
-    advice = next((_ADVICE[start] for start in _ADVICE if message.startswith(start)), message)
-    return f"the template is not valid: {advice}"
+    return fault(message, "", 1).sentence
+
+
+def _of_arguments(error: TypeError) -> str:
+    """A filter or test that cannot be called like this; Python's words name its inside."""
+    lacking = re.search(r"missing .* argument: '(\w+)'", str(error))
+    return f"a filter lacks its {quoted(lacking[1])}" if lacking else _UNFIT

@@ -22,6 +22,12 @@ class Failure(Model):
     code: str | None
     text: str
 
+    @property
+    def sentence(self) -> str:
+        """For people: a gateway's number and the text; a name of ours would say the same again."""
+        numbered = self.code is not None and any(map(str.isdigit, self.code))
+        return f"{self.code}: {self.text}" if numbered else self.text
+
 
 class Outcome(Model):
     """How a message ended in this run. `attempts`: how often it was tried, in this run."""

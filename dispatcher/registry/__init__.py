@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pluggy
 
 from dispatcher import hookspecs
-from dispatcher.errors import ConfigError, PluginError
+from dispatcher.errors import ConfigError, PluginError, PluginMissing, SourceError
 from dispatcher.hookspecs import Engine, Transport
 from dispatcher.models import Attachment, Message, Outcome, Problem, decode
 from dispatcher.registry import answers
@@ -99,7 +99,11 @@ class Registry:
         """The first answer to what a source is; None: nobody knows. `SourceError` passes."""
         arguments = {"source": source, "base": base}
         for each in self._implementations("dispatcher_resolve_source"):
-            if (answer := each.answer(answers.attachment_answer, arguments)) is not None:
+            try:
+                answer = each.answer(answers.attachment_answer, arguments)
+            except SourceError as error:
+                raise SourceError(each.plugin.signed(str(error))) from error
+            if answer is not None:
                 if self.witness:
                     self.witness.resolved(source, each.plugin, answer)
                 return answer
@@ -111,7 +115,8 @@ class Registry:
         problems = []
         for each in self._implementations("dispatcher_validate_message"):
             for problem in each.answer(answers.problem_answer, arguments):
-                problems.append(problem)
+                told = each.plugin.signed(problem.message)
+                problems.append(problem.model_copy(update={"message": told}))
                 if self.witness:
                     self.witness.objected(message.key, each.plugin, problem)
         return problems
@@ -253,5 +258,5 @@ def _transformed(each: Implementation, sealed: bytes, message: Message) -> bytes
 
 def _choose(kind: str, name: str, offers: dict[str, Answer]) -> Answer:
     if name not in offers:
-        raise PluginError(missing(kind, name, offers))
+        raise PluginMissing(missing(kind, name, offers))
     return offers[name]

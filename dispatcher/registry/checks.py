@@ -43,8 +43,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def missing(kind: str, name: str, known: Collection[str]) -> str:
     """The sentence for a name that nobody has, with what there is instead."""
-    installed = f"installed: {', '.join(sorted(known)) or 'none'}"
-    return f'no {kind} named "{name}"{did_you_mean(name, known) or ";"} {installed}'
+    installed = f"; installed: {', '.join(sorted(known)) or 'none'}"
+    return f'no {kind} named "{name}"{did_you_mean(name, known) or installed}'
 
 
 def describe(error: BaseException) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import pluggy
 
-from dispatcher.errors import PluginError, pass_on_interruption
+from dispatcher.errors import PluginError, PluginMissing, pass_on_interruption
 from dispatcher.registry import installed
 from dispatcher.registry.checks import describe, hook_options, hooks_of, missing
 from dispatcher.registry.clock import Clock
@@ -58,6 +58,10 @@ class PluginInfo:
         known = " ".join(filter(None, (self.distribution, self.version)))
         return "built in" if self.builtin else known
 
+    def signed(self, text: str) -> str:
+        """A sentence about a message; a third party's ends in its name."""
+        return text if self.builtin else f"{text} ({self.name})"
+
     def __str__(self) -> str:
         return f'plugin "{self.name}"' + (f" ({self.origin})" if self.origin else "")
 
@@ -96,7 +100,7 @@ def disabled_names(without: Iterable[str], found: Iterable[Candidate]) -> Collec
     if names - known:  # with --no-plugins, naming a third party is no mistake
         known |= {candidate.info.name for candidate in _installed()}
     for name in sorted(names - known):
-        raise PluginError(missing("plugin", name, known))
+        raise PluginMissing(missing("plugin", name, known))
     return names | set(os.environ.get("DISPATCHER_DISABLED_PLUGINS", "").replace(",", " ").split())
 
 

@@ -43,7 +43,11 @@ class TransportCalls:
             attachment = detached(attachment)
         payload = decode(sealed)
         problems: list[Problem] = self._ask("check", answers.check_answer, payload, attachment)
-        return problems
+        plugin = self._clocks["check"].plugin
+        return [
+            problem.model_copy(update={"message": plugin.signed(problem.message)})
+            for problem in problems
+        ]
 
     def _ask(self, method: str, read: answers.Read, *arguments: object) -> Any:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +15,6 @@ __all__ = ["printable"]
 
 Path = tuple[str | int, ...]
 
-_KINDS = {
-    str: "the text",
-    bool: "the value",
-    int: "the number",
-    float: "the number",
-    list: "a list",
-    dict: "a table",
-}
 _EXPECTED = {
     "string_type": "text",
     "bool_type": "true or false",
@@ -44,10 +37,8 @@ _RULES = {
     "finite_number": "must not be inf or nan",
     "string_too_long": "must be at most {max_length} characters long",
     "string_too_short": "must not be empty",
+    "string_pattern_mismatch": "does not have the form {pattern}",
     "too_short": "must not be empty",
-    "string_pattern_mismatch": (
-        "may hold letters, digits and . _ - + @ only, no spaces, and begins with a letter or digit"
-    ),
 }
 _SECRET_WORDS = ("token", "secret", "password", "passwd", "apikey", "api_key", "authorization")
 # Words that pydantic puts into a path to name a branch of a union; they are no keys of the file.
@@ -55,9 +46,26 @@ BRANCHES = frozenset({"<text>", "<list>"})
 _LONGEST_SHOWN = 60
 
 
-def quoted(text: str) -> str:
+def is_invisible(character: str) -> bool:
+    """Whether nobody can see what it is: a mark, a control character, a blank but for a space."""
+    return character != " " and (character.isspace() or not character.isprintable())
+
+
+def code_point(character: str) -> str:
+    """A character by its code point, so that it can be found: `“ (U+201C)`,
+    `U+00A0 (no-break space)`."""
+    number = f"U+{ord(character):04X}"
+    if not is_invisible(character):
+        return f"{character} ({number})"
+    from unicodedata import name
+
+    known = name(character, "").lower()
+    return f"{number} ({known})" if known else number
+
+
+def quoted(text: str, longest: int = _LONGEST_SHOWN) -> str:
     """A text of the user's in a sentence: in quotes, shortened."""
-    shown = text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 1]}…"
+    shown = text if len(text) <= longest else f"{text[: longest - 1]}…"
     return f'"{shown}"'
 
 
@@ -99,8 +107,10 @@ def sentence(error: ErrorDetails, known: Iterable[str] = (), *, show: bool = Tru
     if kind == "missing":
         table = f"{path[-2]}: " if path[1:] and isinstance(path[-2], str) else ""
         return f"{table}{quoted(key)} is missing"
+    if kind == "string_type" and show and not isinstance(error["input"], (list, dict)):
+        return f"{_name(path)} is text; put {_shown(error['input'])} in quotes"
     if kind in _EXPECTED:
-        got = f", got {_shown(error['input'], kind)}" if show else ""
+        got = f", got {_shown(error['input'])}" if show else ""
         return f"{_name(path)}: expected {_EXPECTED[kind]}{got}"
     if kind == "literal_error" and show:
         return _literal(error, path)
@@ -119,23 +129,25 @@ def _name(path: Path) -> str:
     return names[-1] if names else "the file"
 
 
-def _shown(value: Any, kind: str) -> str:
-    if isinstance(value, (list, dict)):
-        return _KINDS[type(value)]
-    if isinstance(value, str):
-        return f"the text {quoted(value)}"
-    if isinstance(value, bool):
-        return f"the value {str(value).lower()}"
-    hint = " (put it in quotes)" if kind == "string_type" else ""
-    return f"{_KINDS.get(type(value), 'the value')} {value}{hint}"
+def _shown(value: Any) -> str:
+    match value:
+        case list():
+            return "a list"
+        case dict():
+            return "a table"
+        case str():
+            return quoted(value)
+        case bool():
+            return str(value).lower()
+    return str(value)
 
 
 def _literal(error: ErrorDetails, path: Path) -> str:
-    expected = error["ctx"]["expected"].replace("'", '"')
-    value = error["input"]
-    words = [word.strip('" ') for word in expected.replace(" or ", ",").split(",")]
-    hint = did_you_mean(value, words) if isinstance(value, str) else ""
-    return f"{_name(path)}: expected {expected}, got {_shown(value, 'literal')}{hint}"
+    expected, value = error["ctx"]["expected"].replace("'", ""), error["input"]
+    match = nearest(value, re.split(", | or ", expected)) if isinstance(value, str) else None
+    if match is not None:
+        return f"{_name(path)}: did you mean {quoted(match)}?"
+    return f"{_name(path)} must be {expected}"
 
 
 def _plain(error: ErrorDetails) -> str:

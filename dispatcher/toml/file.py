@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import stat
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,24 +23,9 @@ from dispatcher.toml import explain
 MAX_BYTES = 64_000_000
 MAX_DEPTH = 50
 MAX_BITS = 64  # of a whole number; TOML asks for no more
+TOO_LARGE = "the number is too large; put it in quotes if it is text"
 TOO_DEEP = "tables or lists are nested too deep"
 _HUGE = re.compile(r"[0-9][0-9A-Fa-f_xo]{16}")  # may be more than that
-
-
-# What tomli says → what to do.
-_ADVICE = {
-    "Invalid value": "text stands in quotes",
-    "Expected newline or end of document": "text stands in quotes, and each key on its own line",
-    "Expected '='": "a line is: key = value",
-    "Invalid statement": "a line is: key = value",
-    "Unterminated string": "a quote is missing",
-    "Illegal character '\\n'": 'a quote is missing, or text of several lines needs """',
-    "Invalid hex value": "a backslash is written twice",
-    "Unescaped '\\'": "a backslash is written twice",
-    "Unclosed": "a comma or a bracket is missing",
-    "Cannot overwrite a value": "this key or table was there before",
-    "Cannot declare": "it was there before; each message begins with [[messages]], in two brackets",
-}
 
 
 @dataclass(frozen=True)
@@ -75,6 +61,36 @@ class TomlFile:
         parents = (paths[0][:length] for length in range(len(paths[0]) - 1, 0, -1))
         return next((self._places[path].value for path in parents if path in self._places), (1, 1))
 
+    def line_within(self, value: tuple[int, int], line: int) -> tuple[int, int]:
+        """Where a line, counted from 1, of the string that stands at a position is written."""
+        if (value, line) not in self._found:
+            self._found[value, line] = self._line_within(value, line)
+        return self._found[value, line]
+
+    def _line_within(self, value: tuple[int, int], line: int) -> tuple[int, int]:
+        from dispatcher.toml.positions import line_within
+
+        text, starts = self._lines
+        at = line_within(text, starts[value[0] - 1] + value[1] - 1, line)
+        number = bisect_right(starts, at)
+        return value if number == value[0] else (number, 1)
+
+    @cached_property
+    def _lines(self) -> tuple[str, list[int]]:
+        """The text as tomli reads it, and where its lines begin."""
+        text = self.text.replace("\r\n", "\n")
+        return text, [0, *(newline.end() for newline in re.finditer("\n", text))]
+
+    @cached_property
+    def _found(self) -> dict[tuple[tuple[int, int], int], tuple[int, int]]:
+        """Lines of strings that were asked for: many rows have the same problem."""
+        return {}
+
+    def has_header(self, path: explain.Path) -> bool:
+        """Whether the table at a path begins with `[…]` on a line of its own."""
+        line, column = self.position([path])
+        return self.text.split("\n")[line - 1][column - 1 : column] == "["
+
     @cached_property
     def _places(self) -> dict[explain.Path, Any]:
         from dispatcher.toml.positions import locate
@@ -108,13 +124,13 @@ def read_toml(path: Path, inputs: Inputs | None = None) -> TomlFile:
     try:
         data = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
-        advice = next((_ADVICE[words] for words in _ADVICE if error.msg.startswith(words)), None)
-        sentence = f"not valid TOML: {error.msg}" + (f"; {advice}" if advice else "")
-        raise ManifestError([located(path, sentence, error.lineno, error.colno)]) from None
+        from dispatcher.toml.syntax import fault
+
+        raise ManifestError([located(path, *fault(error))]) from None
     except RecursionError:
         raise ManifestError([located(path, TOO_DEEP)]) from None
-    except ValueError as error:
-        raise ManifestError([located(path, f"not valid TOML: {error}")]) from None
+    except ValueError:  # Python reads no numbers of thousands of digits
+        raise ManifestError([located(path, TOO_LARGE)]) from None
     file = TomlFile(path, text, data)
     if _HUGE.search(text) and (problems := list(_huge_numbers(file, data, ()))):
         raise ManifestError(problems)
@@ -122,7 +138,7 @@ def read_toml(path: Path, inputs: Inputs | None = None) -> TomlFile:
 
 
 def read_text(path: Path, what: str = "the file", inputs: Inputs | None = None) -> str:
-    """A regular file of UTF-8 text without byte order mark. Raises ManifestError.
+    """A regular file of UTF-8 text; a byte order mark is left out. Raises ManifestError.
 
     `inputs`: remembers the file, or knows it again. Raises InputChanged then.
     """
@@ -152,10 +168,7 @@ def reason(error: Exception) -> str:
 def _decode(path: Path, content: bytes) -> str:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ManifestError([located(path, "the text is UTF-16; save it as UTF-8")])
-    if content.startswith(b"\xef\xbb\xbf"):
-        raise ManifestError(
-            [located(path, "the file begins with a byte order mark; save it as UTF-8 without BOM")]
-        )
+    content = content.removeprefix(b"\xef\xbb\xbf")  # which Windows' editors write
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
@@ -181,7 +194,7 @@ def _huge_numbers(file: TomlFile, data: Any, path: explain.Path) -> Iterator[Loc
         for key, value in data.items() if isinstance(data, dict) else enumerate(data):
             yield from _huge_numbers(file, value, (*path, key))
     elif type(data) is int and data.bit_length() > MAX_BITS:
-        yield file.problem(path, "the number is too large; put it in quotes if it is text")
+        yield file.problem(path, TOO_LARGE)
 
 
 def too_deep(data: Any) -> bool:

@@ -182,3 +182,30 @@ class _Scanner:
 
     def _error(self) -> ValueError:
         return ValueError("not TOML at line {}, column {}".format(*self._here()))
+
+
+# A line of a string: to its end, which an escape can be, too. A backslash at the end of a line of
+# the file takes away the line break and all blanks after it.
+_LINES = {
+    '"""': re.compile(r"(?:[^\\\n]|\\[ \t]*\n\s*(?!\s)|\\[^n\s])*(?:\n|\\n)?"),
+    "'''": re.compile(r"[^\n]*\n?"),
+}
+
+
+def line_within(text: str, start: int, line: int) -> int:
+    """Where a line of the string that is written at `start` begins; offsets into the text.
+
+    Of lines that backslashes join it is the first one with a template's braces.
+    """
+    pattern = _LINES.get(text[start : start + 3])
+    if pattern is None:
+        return start
+    at = start + 3 + text.startswith("\n", start + 3)
+    found = pattern.match(text, at)
+    for _ in range(line - 1):
+        if found:
+            at = found.end()
+            found = pattern.match(text, at)
+    written = found[0] if found else ""
+    braces = re.search(r"\{[{%#]", written) if "\n" in written.rstrip("\n") else None
+    return at + braces.start() if braces else at

@@ -29,7 +29,7 @@ def past(gateway: SandboxProcess, new_project: Callable[..., Project]) -> Projec
     """A message that was sent by its second attempt; one that was not, and says when it may be."""
     gateway.clear()
     project = new_project()
-    project.config("[delivery]\nattempts = 2\ndeadline = 60")
+    project.config('[delivery]\nattempts = 2\ndeadline = "60s"')
     project.manifest(
         f'[[messages]]\nid = "retried"\nto = "{TO}"\ntext.body = "Hi"\n'
         '[[messages]]\nid = "waits"\nto = "79001234568"\ntext.body = "Hi"\n'

@@ -32,7 +32,7 @@ BAD = {
     "caption": (f'to = "{TO}"\naudio = {{id = "1", caption = "!"}}', "b.toml:9:20", "caption"),
     "file": (f'to = "{TO}"\nimage.source = "no.png"', "b.toml:9:16", "no such file"),
     "link": (f'to = "{TO}"\nimage.link = "ftp://example.com"', "b.toml:9:14", "http"),
-    "TOML": (f'to = "{TO}"\ntext.body = "unfinished', "b.toml:9:24", "not valid TOML"),
+    "TOML": (f'to = "{TO}"\ntext.body = "unfinished', "b.toml:9:24", "no closing quote"),
     "row": (
         'recipients = "people.csv"\ntext.body = "{{ city }}"',
         "people.csv:3:1",

@@ -190,7 +190,7 @@ def test_people_read_that_the_run_stopped(project: Project, inbox: SandboxProces
     inbox.faults([{"fault": "status", "status": 401, "code": 1041}])
     result = project.call("send")
     assert result.code == 1
-    assert "stopped: check the token: Authorization key is not allowed" in result.stderr
+    assert "stopped: check GREENAPI_TOKEN: Authorization key is not allowed" in result.stderr
     assert "1 failed, 1 not tried" in result.stderr
 
 

@@ -196,14 +196,6 @@ def gateway() -> Iterator[Callable[..., Gateway]]:
 
 
 @pytest.fixture
-def closed_port() -> Iterator[int]:
-    """A port on which nobody listens, held so that nobody else can."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield held.getsockname()[1]
-
-
-@pytest.fixture
 def full_port() -> Iterator[int]:
     """A port whose queue is full, so that connecting to it never ends."""
     with socket.socket() as listener:

@@ -107,9 +107,10 @@ def test_good_rates(rate: str) -> None:
     ],
 )
 def test_bad_rates(rate: str) -> None:
-    with pytest.raises(ValidationError, match="50/s"):
+    why = "50/s|from 0.001 to"
+    with pytest.raises(ValidationError, match=why):
         GreenApiSettings(rate=rate)
-    with pytest.raises(ValidationError, match="50/s"):
+    with pytest.raises(ValidationError, match=why):
         GreenApiSettings(recipient_rate=rate)
 
 
@@ -155,8 +156,8 @@ def test_two_tokens_are_one_too_many(tmp_path: Path, token: str) -> None:
         (None, "No such file"),
         (b"", "is empty"),
         (b" \n", "is empty"),
-        (b"marker token", "contains a space"),
-        (b"marker\ntoken", "line break"),
+        (b"marker token", "holds a space"),
+        (b"marker\ntoken", "holds a space"),
         (b"\xef\xbb\xbfmarker", "outside ASCII"),
         (b"\xff\xfe\x00marker", "outside ASCII"),
     ],
@@ -198,5 +199,5 @@ def _everything(error: BaseException) -> str:
 
 def test_a_token_file_without_an_end_is_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GREENAPI_TOKEN_FILE", "/dev/zero")
-    with pytest.raises(ConfigError, match="is not a token"):
+    with pytest.raises(ConfigError, match="is no token"):
         GreenApiSettings().credentials()

@@ -47,4 +47,5 @@ def _route(settings: GreenApiSettings, setting: str, kind: str, *, repeatable: b
         connect_timeout=settings.connect_timeout,
         read_timeout=settings.read_timeout,
         repeatable=repeatable,
+        token=settings.token_origin,
     )

@@ -109,4 +109,5 @@ def _route(
         connect_timeout=settings.connect_timeout,
         read_timeout=settings.read_timeout,
         repeatable=repeatable,
+        token=settings.token_origin,
     )

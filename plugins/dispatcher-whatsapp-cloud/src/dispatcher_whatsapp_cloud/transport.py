@@ -78,4 +78,5 @@ class WhatsAppCloud(HttpTransport):
             connect_timeout=self.settings.connect_timeout,
             read_timeout=self.settings.read_timeout,
             repeatable=repeatable,
+            token=self.settings.token_origin,
         )

@@ -1,0 +1,61 @@
+"""Mistakes on the command line: what is wrong, in a line, and the way on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+import click
+
+from dispatcher.cli.output import print_line
+from dispatcher.toml.explain import did_you_mean, quoted
+
+# What people take for a command or an option → what there is.
+_COMMANDS = {
+    **dict.fromkeys(("check", "lint", "test"), "validate"),
+    **dict.fromkeys(("dry-run", "dryrun", "diff", "show", "preflight"), "plan"),
+    **dict.fromkeys(("run", "start", "resend", "retry", "deliver"), "send"),
+    **dict.fromkeys(("status", "log", "logs", "list", "journal", "report"), "history"),
+    **dict.fromkeys(("server", "serve", "mock", "gateway"), "sandbox"),
+    "help": "--help",
+    "version": "--version",
+}
+_PLAN = '"dispatcher plan" shows what send would do'
+_OPTIONS = {
+    **dict.fromkeys(("--dry-run", "--dryrun", "--dry", "--simulate", "--check", "-n"), _PLAN),
+    **dict.fromkeys(("--force", "--retry"), "--resend sends once more what it names"),
+    **dict.fromkeys(("--verbose", "-v", "--traceback"), "--debug shows more"),
+    **dict.fromkeys(("-y", "--no-input", "--assume-yes"), "--yes agrees"),
+    **dict.fromkeys(("--token", "--api-key"), "set GREENAPI_TOKEN in the environment"),
+}
+
+
+def show(error: click.ClickException) -> None:
+    """Say on stderr what is wrong; of a mistake in the command itself, where its help is."""
+    hint = _OPTIONS.get(error.option_name) if isinstance(error, click.NoSuchOption) else None
+    if isinstance(error, click.NoSuchOption):
+        near = did_you_mean(error.option_name, error.possibilities or ())
+        print_line(f"Error: no option {error.option_name}{f'; {hint}' if hint else near}", err=True)
+    else:
+        print_line(f"Error: {_sentence(error)}", err=True)
+    if isinstance(error, click.UsageError) and error.ctx is not None and not hint:
+        print_line(f"Try: {error.ctx.command_path} --help", err=True)
+
+
+def _sentence(error: click.ClickException) -> str:
+    if not isinstance(error, click.BadParameter) or isinstance(error, click.MissingParameter):
+        return error.format_message()
+    hint = error.param_hint or (error.param and error.param.opts[0]) or "the command"
+    text = error.message.replace("'", '"').rstrip(".")
+    text = text.replace("is not a valid integer range", "is no whole number")
+    return f"{hint if isinstance(hint, str) else hint[0]}: {text}"
+
+
+def unknown_command(name: str, known: Iterable[str]) -> str:
+    """What to say of a command that there is not."""
+    if name.endswith(".toml") or os.path.exists(name):
+        return f"{quoted(name)} is no command; try: dispatcher plan {name}"
+    meant = _COMMANDS.get(name)
+    if meant is not None:
+        return f'no command {quoted(name)}; did you mean "{meant}"?'
+    return f"no command {quoted(name)}{did_you_mean(name, known)}"
