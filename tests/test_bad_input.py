@@ -191,9 +191,9 @@ def test_deep_variables_are_merged_all_the_same(project: Project) -> None:
 
 def test_a_file_that_is_too_large(project: Project) -> None:
     with (project.folder / "m.toml").open("wb") as file:
-        file.truncate(64_000_001)
+        file.truncate(10_000_001)
     result = project.validate({})
-    assert result.problems == ["m.toml:1:1: error: the file is larger than 64 MB"]
+    assert result.problems == ["m.toml:1:1: error: the file is larger than 10 MB"]
     assert result.code == 2
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.sqlite import insert  # noqa: TID253
 
 from dispatcher.errors import JournalError
 from dispatcher.journal.locking import lies_at, locked
+from dispatcher.ownership import objection_at
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
@@ -49,6 +50,7 @@ class SqliteBackend:
     def prepared(self, run: str, patience: float) -> Iterator[None]:
         """The folder made, and the file held for one run. Raises JournalError, JournalLocked."""
         _make_folder(self.path.parent)
+        _refuse_strangers(self.path)
         _refuse_network(self.path.parent)
         with locked(self.path, run, patience):
             yield
@@ -141,6 +143,15 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _refuse_strangers(path: Path) -> None:
+    """Whoever may write a journal, or put another into its place, decides what counts as sent."""
+    beside = [path.with_name(path.name + ending) for ending in ("", "-wal", "-shm", ".lock")]
+    for each in (path.parent, *beside):
+        sentence = objection_at(each)
+        if sentence is not None:
+            raise JournalError(f"the journal is not used: {sentence}")
 
 
 def _refuse_network(folder: Path) -> None:

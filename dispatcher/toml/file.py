@@ -6,7 +6,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,10 @@ from dispatcher.errors import ManifestError
 from dispatcher.models import LocatedProblem, Problem
 from dispatcher.toml import explain
 
-MAX_BYTES = 64_000_000
+Check = Callable[[os.stat_result], None]
+
+MAX_BYTES = 10_000_000
+MAX_TEXT = 1_000_000  # bytes of a message's text; the gateway takes some thousand characters
 MAX_DEPTH = 50
 MAX_BITS = 64  # of a whole number; TOML asks for no more
 TOO_DEEP = "tables or lists are nested too deep"
@@ -101,9 +104,9 @@ def located(
     )
 
 
-def read_toml(path: Path) -> TomlFile:
+def read_toml(path: Path, check: Check | None = None) -> TomlFile:
     """Read a TOML 1.1 file. Raises ManifestError with the problem that keeps it from being read."""
-    text = read_text(path)
+    text = read_text(path, check=check)
     try:
         data = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
@@ -120,19 +123,29 @@ def read_toml(path: Path) -> TomlFile:
     return file
 
 
-def read_text(path: Path, what: str = "the file") -> str:
-    """A regular file of UTF-8 text without byte order mark. Raises ManifestError."""
+def read_text(
+    path: Path, what: str = "the file", *, most: int = MAX_BYTES, check: Check | None = None
+) -> str:
+    """A regular file of at most so many bytes of UTF-8 text without byte order mark.
+
+    `check` judges what was opened, before any of it is read. Raises ManifestError.
+    """
     try:
-        info = path.stat()
-        if not stat.S_ISREG(info.st_mode):
+        if not stat.S_ISREG(path.stat().st_mode):
             raise ManifestError([located(path, f"{what} is not a regular file")])
-        if info.st_size > MAX_BYTES:
-            size = MAX_BYTES // 1_000_000
-            raise ManifestError([located(path, f"{what} is larger than {size} MB")])
-        content = path.read_bytes()
+        with open(path, "rb", opener=_without_waiting) as stream:
+            if check is not None:
+                check(os.fstat(stream.fileno()))
+            content = stream.read(most + 1)
     except (OSError, ValueError) as error:
         raise ManifestError([located(path, f"cannot read {what}: {reason(error)}")]) from None
+    if len(content) > most:
+        raise ManifestError([located(path, f"{what} is larger than {most // 1_000_000} MB")])
     return _decode(path, content)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a pipe may have taken the file's place
 
 
 def reason(error: Exception) -> str:
