@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 from dispatcher.bubbles.bubble import SHOWN
 from dispatcher.bubbles.pages import HARMLESS, SAFE, STATIC, TEMPLATES, templates
 from dispatcher.planning import Planner
-from dispatcher.preview.look import found, wanted_of
+from dispatcher.preview.look import Wanted, found, wanted_of
 from dispatcher.preview.reading import Reading, read, shown
 from dispatcher.preview.watching import snapshot
 from dispatcher.sandbox.guard import LOCAL_HOSTS, Guard
@@ -52,22 +52,26 @@ class Preview:
 
     async def show(self, request: Request) -> Response:
         """The recipients, and the messages to one of them."""
-        await asyncio.to_thread(self._refresh)
         wanted = wanted_of(request.query_params)
-        chats = found(self.reading.chats, wanted)
+        written = await asyncio.to_thread(self._page, wanted)
+        return HTMLResponse(written.encode(errors="replace"), headers=dict(SAFE))
+
+    def _page(self, wanted: Wanted) -> str:
+        self._refresh()
+        reading, version = self.reading, self.version
+        chats = found(reading.chats, wanted)
         chat = wanted.chat if wanted.chat in chats else next(iter(chats), None)
         page = templates(HERE / "templates", TEMPLATES).get_template("preview.html")
-        written = page.render(
-            version=self.version,
-            reading=self.reading,
+        return page.render(
+            version=version,
+            reading=reading,
             wanted=wanted,
             chats=list(islice(chats.items(), wanted.chats)),
             more=len(chats) - wanted.chats,
             chat=chat,
-            messages=[shown(draft) for draft in chats[chat]] if chat else [],
-            counts=self.reading.counts,
+            messages=map(shown, chats[chat]) if chat else [],
+            counts=reading.counts,
         )
-        return HTMLResponse(written.encode(errors="replace"), headers=dict(SAFE))
 
     async def events(self, request: Request) -> Response:
         """Tells the version when it is asked, and at every change."""
