@@ -73,7 +73,7 @@ class Planner:
 
     def check(self) -> ProblemList:
         """Every problem of every file and message, warnings included; `checked` counts messages."""
-        problems = self._problems_of_files()
+        problems = self.problems_of_files()
         self.checked = sum(1 for _ in self._planned(problems))
         return problems
 
@@ -82,7 +82,7 @@ class Planner:
 
         Raises ManifestError if a file that was good then is bad now; no bad message is given.
         """
-        problems = self._problems_of_files()
+        problems = self.problems_of_files()
         planned = self._planned(problems)
         while batch := list(islice(planned, _BATCH)):
             if problems.errors:
@@ -94,9 +94,10 @@ class Planner:
             raise ManifestError(list(problems))
 
     def drafts(self, report: Report) -> Iterator[Draft]:
-        """Every message that can be shown, good or not; `report` is told all other problems."""
-        for problem in self._problems_of_files():
-            report(problem)
+        """Every message that can be shown, good or not.
+
+        `report` is told all other problems but those of files, and before a message its own.
+        """
         for loaded in self._manifests.messages(report):
             problems = ProblemList()
             planned = self._plan(loaded, problems)
@@ -106,7 +107,8 @@ class Planner:
             else:
                 yield Draft(planned, list(problems), loaded.origin)
 
-    def _problems_of_files(self) -> ProblemList:
+    def problems_of_files(self) -> ProblemList:
+        """What is wrong with the files, before any message is made."""
         problems = ProblemList()
         for problem in self._manifests.problems:
             problems(problem)

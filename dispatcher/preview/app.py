@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -20,12 +20,13 @@ from dispatcher.bubbles.bubble import SHOWN
 from dispatcher.bubbles.pages import HARMLESS, SAFE, STATIC, TEMPLATES, templates
 from dispatcher.planning import Planner
 from dispatcher.preview.look import Wanted, found, wanted_of
-from dispatcher.preview.reading import Reading, read, shown
+from dispatcher.preview.reading import Reading, read, shown, wrong
 from dispatcher.preview.watching import snapshot
 from dispatcher.sandbox.guard import LOCAL_HOSTS, Guard
 
 HERE: Final = Path(__file__).parent
 INTERVAL: Final = 0.4
+CHUNK: Final = 1 << 18
 
 
 def create_app(make_planner: Callable[[], Planner], places: list[Path]) -> ASGIApp:
@@ -71,6 +72,7 @@ class Preview:
             chat=chat,
             messages=map(shown, chats[chat]) if chat else [],
             counts=reading.counts,
+            wrong=wrong,
         )
 
     async def events(self, request: Request) -> Response:
@@ -85,8 +87,8 @@ class Preview:
         known = any(upload.mime_type in types for types in SHOWN.values())
         headers = {**HARMLESS, "Content-Disposition": "attachment"}
         kind = upload.mime_type if known else "application/octet-stream"
-        with upload.open() as stream:
-            return Response(stream.read(), headers=headers, media_type=kind)
+        stream = await asyncio.to_thread(upload.open)
+        return StreamingResponse(_chunks(stream), headers=headers, media_type=kind)
 
     def _refresh(self) -> None:
         version = snapshot(self.places)
@@ -100,3 +102,10 @@ class Preview:
             yield f"data: {now}\n\n" if now != told else ": still here\n\n"
             told = now
             await asyncio.sleep(INTERVAL)
+
+
+def _chunks(stream: BinaryIO) -> Iterator[bytes]:
+    """Read in a thread, as Starlette does with what does not wait by itself."""
+    with stream:
+        while chunk := stream.read(CHUNK):
+            yield chunk
