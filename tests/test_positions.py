@@ -13,7 +13,7 @@ import tomli
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatcher.toml.positions import Path, Place, Position, locate
+from dispatcher.toml.positions import Path, Place, Places, Position
 
 
 def position(text: str, offset: int) -> Position:
@@ -37,6 +37,13 @@ def paths(data: dict[str, Any]) -> Iterator[Path]:
             yield (*path, step)
             if isinstance(value, dict | list):
                 containers.append(((*path, step), value))
+
+
+def locate(text: str) -> dict[Path, Place]:
+    """The place of every path of a text's data."""
+    places = Places(text)
+    found = {path: places.find(path) for path in paths(tomli.loads(text))}
+    return {path: place for path, place in found.items() if place is not None}
 
 
 # ---------------------------------------------------------------------------------------------

@@ -10,13 +10,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tomli
 
 from dispatcher.errors import ManifestError
 from dispatcher.models import LocatedProblem, Problem
 from dispatcher.toml import explain
+
+if TYPE_CHECKING:
+    from dispatcher.toml.positions import Place, Places
 
 Check = Callable[[os.stat_result], None]
 
@@ -70,18 +73,20 @@ class TomlFile:
         """
         paths = list(paths)
         for path in paths:
-            if path in self._places:
-                place = self._places[path]
-                position: tuple[int, int] = place.key if key else place.value
-                return position
+            if (place := self._place(path)) is not None:
+                return place.key if key else place.value
         parents = (paths[0][:length] for length in range(len(paths[0]) - 1, 0, -1))
-        return next((self._places[path].value for path in parents if path in self._places), (1, 1))
+        places = filter(None, map(self._place, parents))
+        return next((place.value for place in places), (1, 1))
+
+    def _place(self, path: explain.Path) -> Place | None:
+        return None if self._places is None else self._places.find(path)
 
     @cached_property
-    def _places(self) -> dict[explain.Path, Any]:
-        from dispatcher.toml.positions import locate
+    def _places(self) -> Places | None:
+        from dispatcher.toml.positions import Places
 
-        return {} if too_deep(self.data) else dict(locate(self.text))
+        return None if too_deep(self.data) else Places(self.text)
 
 
 def located(
