@@ -23,11 +23,20 @@ if TYPE_CHECKING:
 
 Check = Callable[[os.stat_result], None]
 
-MAX_BYTES = 10_000_000
+MAX_BYTES = 5_000_000
+MAX_LINES = 200_000
+MAX_LINE = 2_000_000  # characters: a list of recipients may stand in one
 MAX_TEXT = 1_000_000  # bytes of a message's text; the gateway takes some thousand characters
 MAX_DEPTH = 50
 MAX_BITS = 64  # of a whole number; TOML asks for no more
 TOO_DEEP = "tables or lists are nested too deep"
+_LISTS = "; a long list of recipients belongs in a .csv file"
+_SMALL = 100_000  # characters, of which nothing can take long
+_LONG_LINE = re.compile(rf"^[^\n]{{{MAX_LINE}}}[^\n]", re.MULTILINE)
+# tomli takes the square of its length for a dotted key.
+_DEEP_KEY = re.compile(
+    rf"(?<![\w-])(?:(?:[\w-]+|\"[^\"\n\\]*\"|'[^'\n]*')[ \t]*\.[ \t]*){{{2 * MAX_DEPTH}}}"
+)
 _HUGE = re.compile(r"[0-9][0-9A-Fa-f_xo]{16}")  # may be more than that
 
 
@@ -112,6 +121,7 @@ def located(
 def read_toml(path: Path, check: Check | None = None) -> TomlFile:
     """Read a TOML 1.1 file. Raises ManifestError with the problem that keeps it from being read."""
     text = read_text(path, check=check)
+    _require_reasonable(path, text)
     try:
         data = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
@@ -145,8 +155,24 @@ def read_text(
     except (OSError, ValueError) as error:
         raise ManifestError([located(path, f"cannot read {what}: {reason(error)}")]) from None
     if len(content) > most:
-        raise ManifestError([located(path, f"{what} is larger than {most // 1_000_000} MB")])
+        advice = _LISTS if most == MAX_BYTES else ""
+        sentence = f"{what} is larger than {most // 1_000_000} MB{advice}"
+        raise ManifestError([located(path, sentence)])
     return _decode(path, content)
+
+
+def _require_reasonable(path: Path, text: str) -> None:
+    """Raise ManifestError for a text that nobody can have written, and that takes long to read."""
+    if len(text) < _SMALL:
+        return
+    if text.count("\n") > MAX_LINES:
+        raise ManifestError([located(path, f"the file has more than {MAX_LINES} lines{_LISTS}")])
+    if long := _LONG_LINE.search(text):
+        line, column = _line_column(text[: long.start()])
+        sentence = f"the line is longer than {MAX_LINE} characters{_LISTS}"
+        raise ManifestError([located(path, sentence, line, column)])
+    if deep := _DEEP_KEY.search(text):
+        raise ManifestError([located(path, TOO_DEEP, *_line_column(text[: deep.start()]))])
 
 
 def _without_waiting(path: str, flags: int) -> int:

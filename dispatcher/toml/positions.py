@@ -177,9 +177,7 @@ class Places:
             at = self._after_value(at)
         return elements
 
-    def _read_key(
-        self, at: int, spots: _Spots, lengths: dict[Path, int]
-    ) -> tuple[Path, int, int]:
+    def _read_key(self, at: int, spots: _Spots, lengths: dict[Path, int]) -> tuple[Path, int, int]:
         """Read a key, dotted or not: its path, where its last part stands, and where it ends.
 
         What is named on the way is noted in `spots`.
