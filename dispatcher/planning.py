@@ -104,7 +104,7 @@ class Planner:
 
         Raises InputChanged if a file changes meanwhile.
         """
-        problems = self._problems_of_files()
+        problems = self.problems_of_files()
         self._seen = array("Q", map(_mark, self._planned(problems)))
         self.inputs.require_unchanged()
         return problems
@@ -115,7 +115,7 @@ class Planner:
         They are made anew, as there may be more than fit in memory. Raises InputChanged before the
         first one that is not as it was checked, ManifestError if there was no check and one is bad.
         """
-        problems = self._problems_of_files()
+        problems = self.problems_of_files()
         planned = self._planned(problems)
         place = 0
         while batch := list(islice(planned, _BATCH)):
@@ -147,9 +147,10 @@ class Planner:
         return InputChanged(f"{what} is not as it was checked; {why}")
 
     def drafts(self, report: Report) -> Iterator[Draft]:
-        """Every message that can be shown, good or not; `report` is told all other problems."""
-        for problem in self._problems_of_files():
-            report(problem)
+        """Every message that can be shown, good or not.
+
+        `report` is told all other problems but those of files, and before a message its own.
+        """
         for loaded in self._manifests.messages(report):
             problems = ProblemList()
             planned = self._plan(loaded, problems)
@@ -159,7 +160,8 @@ class Planner:
             else:
                 yield Draft(planned, list(problems), loaded.origin)
 
-    def _problems_of_files(self) -> ProblemList:
+    def problems_of_files(self) -> ProblemList:
+        """What is wrong with the files, before any message is made."""
         problems = ProblemList()
         for problem in self._manifests.problems:
             problems(problem)

@@ -169,10 +169,12 @@ def test_a_file_that_is_no_toml(project: Project, text: str, problem: str) -> No
 
 
 def repeated(opening: str, middle: str, closing: str = "") -> str:
-    """Ten megabytes of nesting."""
-    times = 10_000_000 // len(opening + closing)
+    """Four megabytes of nesting."""
+    times = 4_000_000 // len(opening + closing)
     return opening * times + middle + closing * times
 
+
+_QUOTED = "'a' . " * 990
 
 DEEP = {
     "lists": "x = " + repeated("[", "", "]"),
@@ -181,12 +183,14 @@ DEEP = {
     "header": "[" + repeated("a.", "a]"),
     "headers": "".join("[" + "a." * depth + "a]\n" for depth in range(3000)),
     "arrays": "".join("[[" + "a." * depth + "a]]\n" for depth in range(3000)),
+    "keys": "".join(f"b{line}.{'a.' * 990}a = 1\n" for line in range(2000)),
+    "keys in quotes": "".join(f"b{line} . {_QUOTED}a = 1\n" for line in range(500)),
 }
 
 
 @pytest.mark.parametrize("name", ["m.toml", "dispatcher.toml"])
 @pytest.mark.parametrize("nesting", DEEP.values(), ids=DEEP)
-def test_ten_megabytes_of_nesting(project: Project, name: str, nesting: str) -> None:
+def test_megabytes_of_nesting(project: Project, name: str, nesting: str) -> None:
     started = time.monotonic()
     result = project.validate({"m.toml": HEAD + TEXT, name: nesting})
     assert time.monotonic() - started < 10
@@ -207,10 +211,33 @@ def test_deep_variables_are_merged_all_the_same(project: Project) -> None:
 
 def test_a_file_that_is_too_large(project: Project) -> None:
     with (project.folder / "m.toml").open("wb") as file:
-        file.truncate(64_000_001)
+        file.truncate(5_000_001)
     result = project.validate({})
-    assert result.problems == ["m.toml:1:1: error: the file is larger than 64 MB"]
+    assert result.problems == [
+        "m.toml:1:1: error: the file is larger than 5 MB; a long list of recipients "
+        "belongs in a .csv file"
+    ]
     assert result.code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("\n" * 200_001, "1:1: error: the file has more than 200000 lines"),
+        ('a = "' + "x" * 2_000_000 + '"', "3:1: error: the line is longer than 2000000 characters"),
+    ],
+)
+def test_a_file_that_nobody_can_have_written(project: Project, text: str, problem: str) -> None:
+    result = project.validate({"m.toml": f"manifest = 1\n\n{text}"})
+    advice = "; a long list of recipients belongs in a .csv file"
+    assert (result.code, result.problems) == (2, [f"m.toml:{problem}{advice}"])
+
+
+def test_a_text_that_is_too_large(project: Project) -> None:
+    with (project.folder / "a.txt").open("wb") as file:
+        file.truncate(1_000_001)
+    result = project.validate({"m.toml": f"{HEAD}text.file = 'a.txt'\n"})
+    assert result.problems == ["a.txt:1:1: error: the text is larger than 1 MB"]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from markupsafe import Markup
 
 from dispatcher.bubbles.formatting import formatted
-from dispatcher.bubbles.plain import plain, printable, size
+from dispatcher.bubbles.plain import plain, printable, short, size
 
 KINDS: Final[Mapping[str, str]] = {
     "image": "Photo",
@@ -20,6 +20,7 @@ KINDS: Final[Mapping[str, str]] = {
     "document": "Document",
 }
 WORDS: Final = ("body", "caption", "filename")
+LONGEST: Final = 10_000  # characters that a bubble shows; a text has 4096 at the most
 # What a page may load and a browser shows or plays without running any of it.
 SHOWN: Final[Mapping[str, tuple[str, ...]]] = {
     "image": ("image/png", "image/jpeg", "image/gif", "image/webp"),
@@ -69,10 +70,10 @@ def bubble_of(payload: object, find: Find) -> Bubble:
     kind = _string(table, "type") or "text"
     content = _table(table.get(kind))
     if kind == "text" and isinstance(content.get("body"), str):
-        return Bubble(kind, "Text", formatted(content["body"]))
+        return Bubble(kind, "Text", _formatted(content["body"]))
     if kind not in KINDS:
         return _unknown(payload)
-    text = formatted(_string(content, "caption"))
+    text = _formatted(_string(content, "caption"))
     return Bubble(kind, KINDS[kind], text, _attachment(kind, content, find))
 
 
@@ -82,7 +83,7 @@ def summary_of(payload: object) -> str:
     kind = _string(table, "type") or "text"
     content = _table(table.get(kind))
     words = next(filter(None, (_string(content, name) for name in WORDS)), "")
-    line = printable(" ".join(words[:400].replace("```", "").split())[:120])
+    line = short(" ".join(words[:400].replace("```", "").split()), 120)
     label = "" if kind == "text" else KINDS.get(kind, "Other")
     return " · ".join(filter(None, (label, line)))
 
@@ -94,11 +95,11 @@ def _attachment(kind: str, content: Mapping[str, Any], find: Find) -> Attachment
     id = _string(content, "id")
     file = find(id)
     if file is None:
-        return Attachment(printable(filename or id), "The file is not here: expired or removed")
+        return Attachment(short(filename or id), "The file is not here: expired or removed")
     details = f"{_extension(file)} · {size(file.size)}".removeprefix(" · ")
-    name = printable(filename or file.name or id)
+    name = short(filename or file.name or id)
     shown = file.content_type.partition(";")[0].strip().lower() in SHOWN.get(kind, ())
-    return Attachment(name, printable(details), file.url, is_shown=shown)
+    return Attachment(name, short(details), file.url, is_shown=shown)
 
 
 def _linked(filename: str, link: str, provider: Mapping[str, Any]) -> Attachment:
@@ -110,17 +111,36 @@ def _linked(filename: str, link: str, provider: Mapping[str, Any]) -> Attachment
         path = host = ""
     is_web = link.lower().startswith(("http://", "https://"))
     return Attachment(
-        name=printable(filename or path.rstrip("/").rpartition("/")[2] or host or link),
-        details=printable(f"Fetched by the gateway from {host or link}"),
-        link=printable(link) if is_web else None,
-        provider=printable(_string(provider, "name")) or None,
+        name=short(filename or path.rstrip("/").rpartition("/")[2] or host or link),
+        details=short(f"Fetched by the gateway from {host or link}"),
+        link=printable(link) if is_web and len(link) <= LONGEST else None,
+        provider=short(_string(provider, "name")) or None,
     )
 
 
 def _unknown(payload: object) -> Bubble:
-    written = json.dumps(payload, ensure_ascii=False, indent=2, default=str)
-    text = Markup("<pre>{}</pre>").format(plain(written))
-    return Bubble("other", "Other", text)
+    encoder = json.JSONEncoder(ensure_ascii=False, indent=2, default=str)
+    written = _beginning(encoder.iterencode(payload))
+    return Bubble("other", "Other", Markup("<pre>{}</pre>").format(plain(written)))
+
+
+def _beginning(pieces: Iterable[str]) -> str:
+    """As much of a text that comes in pieces as a bubble shows."""
+    written = ""
+    for piece in pieces:
+        written += piece[: LONGEST + 1]
+        if len(written) > LONGEST:
+            return f"{written[:LONGEST]}…"
+    return written
+
+
+def _formatted(text: str) -> Markup:
+    """The text with its marks; of a very long one the beginning, and how much is left out."""
+    left_out = len(text) - LONGEST
+    if left_out <= 0:
+        return formatted(text)
+    more = Markup("<p>… {} more characters</p>").format(left_out)
+    return formatted(text[:LONGEST]) + more
 
 
 def _extension(file: File) -> str:

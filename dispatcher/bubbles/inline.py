@@ -19,7 +19,7 @@ from dispatcher.bubbles.plain import plain
 TAGS: Final[Mapping[str, str]] = {"*": "b", "_": "i", "~": "s"}
 OPAQUE: Final = re.compile(
     r"```(?!\s*```)(?P<fence>.+?)```"
-    r"|`(?P<code>[^`\n]*[^`\s][^`\n]*)`"
+    r"|`(?=[^`\n]*[^`\s])(?P<code>[^`\n]+)`"
     r"|(?<![^\W_])(?P<link>https?://[^\s<>\"`]+)",
     re.IGNORECASE,
 )
@@ -110,8 +110,10 @@ def _anchor(link: str) -> Markup:
 
 def _without_punctuation(link: str) -> str:
     """The link without what follows it in a sentence."""
-    while link[-1] in AFTER_LINKS or link.count(link[-1]) > link.count(
-        BRACKETS.get(link[-1], link[-1])
-    ):
-        link = link[:-1]
-    return link
+    unclosed = {close: link.count(open) - link.count(close) for close, open in BRACKETS.items()}
+    end = len(link)
+    while link[end - 1] in AFTER_LINKS or unclosed.get(link[end - 1], 0) < 0:
+        end -= 1
+        if link[end] in unclosed:
+            unclosed[link[end]] += 1
+    return link[:end]

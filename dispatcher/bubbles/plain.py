@@ -16,6 +16,11 @@ def printable(text: str) -> str:
     return UNPRINTABLE.sub("\ufffd", text)
 
 
+def short(text: str, most: int = 200) -> str:
+    """The beginning of the text, printable."""
+    return printable(text if len(text) <= most else f"{text[: most - 1]}…")
+
+
 def plain(text: str) -> Markup:
     """The text as it is, escaped."""
     return escape(printable(text))

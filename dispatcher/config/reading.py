@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from itertools import pairwise
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 
 from dispatcher.config.schema import Delivery, File, Files, Settings, known_keys
 from dispatcher.errors import ConfigError, ManifestError
+from dispatcher.ownership import objection
 from dispatcher.toml import explain
 from dispatcher.toml.file import TOO_DEEP, TomlFile, read_toml, too_deep
 
@@ -43,7 +45,9 @@ def settings_of(file: TomlFile, profile: str | None) -> Settings:
 
 def _read(path: Path) -> TomlFile:
     try:
-        file = read_toml(path)
+        if path.is_symlink():
+            _require_trusted(path, path.lstat())
+        file = read_toml(path, check=lambda opened: _require_trusted(path, opened))
     except ManifestError as error:
         raise ConfigError(*error.sentences) from None
     if too_deep(file.data):
@@ -52,6 +56,13 @@ def _read(path: Path) -> TomlFile:
     if secrets:
         raise ConfigError(*secrets)
     return file
+
+
+def _require_trusted(path: Path, info: os.stat_result) -> None:
+    """Raise ConfigError for a file that somebody else may have written."""
+    sentence = objection(path, info)
+    if sentence is not None:
+        raise ConfigError(sentence)
 
 
 def _misplaced(where: explain.Path) -> str:

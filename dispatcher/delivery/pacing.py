@@ -24,6 +24,7 @@ from dispatcher.delivery.retries import LONGEST_PAUSE
 from dispatcher.delivery.uploads import account
 from dispatcher.errors import ConfigError
 from dispatcher.hookspecs import Transport
+from dispatcher.ownership import objection_at
 from dispatcher.rates import number_per_seconds
 
 # Seconds for which a thread may sleep until its turn, which then is taken.
@@ -170,7 +171,11 @@ class Pace:
 
 
 def default_path() -> Path:
-    """Where this user's runs share their pace: the XDG state folder, or a temporary one."""
+    """Where this user's runs share their pace: the XDG state folder, or a private temporary one.
+
+    Raises ConfigError where that is somebody else's: whoever may write there could hold back, or
+    have this user write, what they want.
+    """
     home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
     folder = Path(home, "message-dispatcher")
     try:
@@ -180,8 +185,22 @@ def default_path() -> Path:
         writable = False
     if not writable:
         folder = Path(tempfile.gettempdir(), f"message-dispatcher-{os.getuid()}")
-        folder.mkdir(mode=0o700, exist_ok=True)
-    return folder / "pace.db"
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(_nowhere(f"cannot make {folder}: {error.strerror}")) from None
+    path = folder / "pace.db"
+    for each in (folder, path):
+        sentence = objection_at(each)
+        if sentence is not None:
+            raise ConfigError(_nowhere(sentence))
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise ConfigError(_nowhere(f"{path} is no file"))
+    return path
+
+
+def _nowhere(reason: str) -> str:
+    return f"cannot keep the pace of sending: {reason}; XDG_STATE_HOME can name another folder"
 
 
 def _rate(transport: Transport) -> Rate:

@@ -20,6 +20,7 @@ from dispatcher.errors import JournalError
 from dispatcher.journal.files import JournalFiles, unescaped
 from dispatcher.journal.locking import locked
 from dispatcher.journal.schema import show_as_current, version_by_columns
+from dispatcher.ownership import objection_at
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
@@ -59,6 +60,7 @@ class SqliteBackend:
     def prepared(self, run: str, patience: float) -> Iterator[None]:
         """The folder made, and the file held for one run. Raises JournalError, JournalLocked."""
         _make_folder(self.path.parent)
+        _refuse_strangers(self.path)
         _refuse_network(self.path.parent)
         if alias := self.files.alias():
             raise JournalError(f"the journal cannot be used: {alias}")
@@ -284,6 +286,15 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _refuse_strangers(path: Path) -> None:
+    """Whoever may write a journal, or put another into its place, decides what counts as sent."""
+    beside = [path.with_name(path.name + ending) for ending in ("", "-wal", "-shm", ".lock")]
+    for each in (path.parent, *beside):
+        sentence = objection_at(each)
+        if sentence is not None:
+            raise JournalError(f"the journal is not used: {sentence}")
 
 
 def _refuse_network(folder: Path) -> None:

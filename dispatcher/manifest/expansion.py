@@ -14,7 +14,7 @@ from dispatcher.manifest import addresses, entries
 from dispatcher.manifest.origins import LoadedMessage, Origin
 from dispatcher.manifest.templates import Renderer, TemplateProblem
 from dispatcher.models import LocatedProblem, Message, Problem, RecipientType
-from dispatcher.toml.file import TomlFile, located, read_text
+from dispatcher.toml.file import MAX_TEXT, TomlFile, located, read_text
 
 Report = Callable[[LocatedProblem], None]
 Table = dict[str, Any]
@@ -171,7 +171,8 @@ class _Builder:
             path = source.find(content["file"])
             self.origin = self.origin._replace(text_path=path)
             # As in TOML, a line ends in the same way whoever wrote it.
-            return {"body": read_text(path, "the text", source.inputs).replace("\r\n", "\n")}
+            text = read_text(path, "the text", source.inputs, most=MAX_TEXT)
+            return {"body": text.replace("\r\n", "\n")}
         except SourceError as error:
             self._report(self.origin.locate(Problem(message=str(error), where="text.file")))
         except ManifestError as error:

@@ -20,9 +20,10 @@ from dispatcher.bubbles.bubble import SHOWN
 from dispatcher.bubbles.pages import HARMLESS, SAFE, STATIC, TEMPLATES, templates
 from dispatcher.errors import Refused
 from dispatcher.http.files import opened
+from dispatcher.models import Upload
 from dispatcher.planning import Planner
-from dispatcher.preview.look import found, wanted_of
-from dispatcher.preview.reading import Reading, read, shown
+from dispatcher.preview.look import Wanted, found, wanted_of
+from dispatcher.preview.reading import Reading, read, shown, wrong
 from dispatcher.preview.watching import snapshot
 from dispatcher.sandbox.guard import LOCAL_HOSTS, Guard
 
@@ -54,22 +55,27 @@ class Preview:
 
     async def show(self, request: Request) -> Response:
         """The recipients, and the messages to one of them."""
-        await asyncio.to_thread(self._refresh)
         wanted = wanted_of(request.query_params)
-        chats = found(self.reading.chats, wanted)
+        written = await asyncio.to_thread(self._page, wanted)
+        return HTMLResponse(written.encode(errors="replace"), headers=dict(SAFE))
+
+    def _page(self, wanted: Wanted) -> str:
+        self._refresh()
+        reading, version = self.reading, self.version
+        chats = found(reading.chats, wanted)
         chat = wanted.chat if wanted.chat in chats else next(iter(chats), None)
         page = templates(HERE / "templates", TEMPLATES).get_template("preview.html")
-        written = page.render(
-            version=self.version,
-            reading=self.reading,
+        return page.render(
+            version=version,
+            reading=reading,
             wanted=wanted,
             chats=list(islice(chats.items(), wanted.chats)),
             more=len(chats) - wanted.chats,
             chat=chat,
-            messages=[shown(draft) for draft in chats[chat]] if chat else [],
-            counts=self.reading.counts,
+            messages=map(shown, chats[chat]) if chat else [],
+            counts=reading.counts,
+            wrong=wrong,
         )
-        return HTMLResponse(written.encode(errors="replace"), headers=dict(SAFE))
 
     async def events(self, request: Request) -> Response:
         """Tells the version when it is asked, and at every change."""
@@ -84,10 +90,10 @@ class Preview:
         headers = {**HARMLESS, "Content-Disposition": "attachment"}
         kind = upload.mime_type if known else "application/octet-stream"
         try:
-            with opened(upload) as stream:
-                return Response(stream.read(), headers=headers, media_type=kind)
+            content = await asyncio.to_thread(_content, upload)
         except Refused:  # it is not the one that was planned: the page is about to be made anew
             return Response(status_code=404)
+        return Response(content, headers=headers, media_type=kind)
 
     def _refresh(self) -> None:
         version = snapshot(self.places)
@@ -101,3 +107,9 @@ class Preview:
             yield f"data: {now}\n\n" if now != told else ": still here\n\n"
             told = now
             await asyncio.sleep(INTERVAL)
+
+
+def _content(upload: Upload) -> bytes:
+    """The checked file's bytes. Raises Refused if it is another one by now."""
+    with opened(upload) as stream:
+        return stream.read()

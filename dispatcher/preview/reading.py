@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from dispatcher.bubbles.bubble import Bubble, File, bubble_of, summary_of
 from dispatcher.errors import DispatcherError
@@ -16,6 +16,9 @@ from dispatcher.toml.explain import printable
 
 # A message's id, a file, and the row that a problem of the file is about; no file: in the row.
 Place: TypeAlias = tuple[str | None, str | None, str | None]
+
+# Keys about which one recipient may differ from the next.
+OF_RECIPIENTS: Final = ("to", "recipient_type")
 
 
 @dataclass(frozen=True)
@@ -45,44 +48,62 @@ class Reading:
 
 def read(make_planner: Callable[[], Planner]) -> Reading:
     """What the manifests say now; what keeps all of them from being read is `error`."""
-    reading = Reading()
+    reading, drafts = Reading(), list[Draft]()
     told: list[LocatedProblem] = []
+    whose: dict[LocatedProblem, set[int]] = {}  # problems before a message, and its number
     try:
-        for draft in make_planner().drafts(told.append):
+        planner = make_planner()
+        told += planner.problems_of_files()
+        before = len(told)
+        for draft in planner.drafts(told.append):
+            for problem in told[before:]:
+                whose.setdefault(problem, set()).add(len(drafts))
+            before = len(told)
+            drafts.append(draft)
             reading.chats.setdefault(draft.planned.message.to, []).append(draft)
             if upload := draft.planned.upload:
                 reading.uploads[upload.sha256] = upload
     except DispatcherError as error:
         reading.error = str(error)
-    drafts = list(chain.from_iterable(reading.chats.values()))
-    reading.counts = len(drafts), _count(told, drafts) + (reading.error is not None)
-    reading.problems = list(_without_bubble(told, drafts))
+    problems = _listed(chain(told, *(draft.problems for draft in drafts)))
+    reading.counts = len(drafts), len(problems) + (reading.error is not None)
+    reading.problems = _listed(_without_bubble(told, drafts, whose))
     return reading
 
 
-def _count(told: Iterable[LocatedProblem], drafts: Iterable[Draft]) -> int:
-    """How many problems there are; what is wrong with many rows in the same way is one."""
-    problems = ProblemList()
-    for problem in chain(told, *(draft.problems for draft in drafts)):
-        problems(problem)
-    return sum(1 for _ in problems)
+def _listed(problems: Iterable[LocatedProblem]) -> list[LocatedProblem]:
+    """As `validate` lists them: what is wrong with many rows in the same way is one."""
+    listed = ProblemList()
+    for problem in problems:
+        listed(problem)
+    return list(listed)
 
 
 def _without_bubble(
-    told: Iterable[LocatedProblem], drafts: Iterable[Draft]
+    told: Iterable[LocatedProblem], drafts: list[Draft], whose: Mapping[LocatedProblem, set[int]]
 ) -> Iterator[LocatedProblem]:
-    """Puts each problem to the messages it is about; gives those that are about none shown."""
-    by_place: dict[Place, list[Draft]] = {}
-    for draft in drafts:
+    """Puts each problem once to each message it is about; gives those that are about none shown.
+
+    It was told of every one of a message's recipients, or once for all of them.
+    """
+    by_place: dict[Place, list[int]] = {}
+    for number, draft in enumerate(drafts):
         for place in _places(draft.origin):
-            by_place.setdefault(place, []).append(draft)
-    for problem in told:
+            by_place.setdefault(place, []).append(number)
+    for problem in dict.fromkeys(told):
         about = by_place.get((problem.message_id, problem.path, problem.row))
         about = about or by_place.get((problem.message_id, None, f"{problem.path}:{problem.line}"))
-        for draft in about or ():
-            draft.problems.append(problem)
+        for number in _own(problem, about or [], whose.get(problem, set())):
+            drafts[number].problems.append(problem)
         if not about:
             yield problem
+
+
+def _own(problem: LocatedProblem, about: list[int], before: set[int]) -> Iterable[int]:
+    """Of the messages of one table those that a problem is about: one item of `to` may have it."""
+    if problem.problem.where in OF_RECIPIENTS and before.intersection(about):
+        return sorted(before.intersection(about))
+    return about
 
 
 def _places(origin: Origin) -> Iterator[Place]:
@@ -93,6 +114,11 @@ def _places(origin: Origin) -> Iterator[Place]:
             yield origin.id, printable(str(path)), whose
     if row:
         yield origin.id, None, row  # what is wrong with the row itself
+
+
+def wrong(drafts: Iterable[Draft]) -> int:
+    """How many problems some messages have; one that several of them have counts once."""
+    return len({problem for draft in drafts for problem in draft.problems})
 
 
 def shown(draft: Draft) -> Shown:

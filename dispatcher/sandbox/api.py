@@ -16,7 +16,7 @@ from dispatcher.sandbox.answers import Json
 from dispatcher.sandbox.counts import Counts, view
 from dispatcher.sandbox.faults import BadRule, Faults, parse_rules
 from dispatcher.sandbox.media import MediaStore
-from dispatcher.sandbox.messages import Filter, Message, Messages
+from dispatcher.sandbox.messages import Filter, Message, Messages, selected
 from dispatcher.sandbox.openapi import describe
 from dispatcher.sandbox.refusals import Refusals
 
@@ -54,9 +54,14 @@ class Api:
     async def list_messages(self, request: Request) -> Response:
         """The messages that match, oldest first; `limit` keeps the newest, `total` counts all."""
         _allow_only(request, (*FILTERS, "limit"))
-        found = self.messages.select(_filter(request))
-        limit = _whole(request, "limit", len(found))
-        return _listing(len(found), found[max(len(found) - limit, 0) :])
+        messages, wanted = self.messages.all(), _filter(request)
+        limit = _whole(request, "limit", len(messages))
+
+        def listing() -> Response:
+            found = selected(messages, wanted)
+            return _listing(len(found), found[max(len(found) - limit, 0) :])
+
+        return await asyncio.to_thread(listing)
 
     async def clear_messages(self, request: Request) -> Response:
         """Forgets the messages and what was refused, and starts to count again."""
@@ -88,12 +93,11 @@ class Api:
         timeout = _number(request, "timeout", PATIENCE)
         try:
             async with asyncio.timeout(timeout):
-                await self.messages.wait(wanted, count)
+                found = await self.messages.wait(wanted, count)
         except TimeoutError:
-            there = len(self.messages.select(wanted))
+            there = len(await asyncio.to_thread(selected, self.messages.all(), wanted))
             raise HTTPException(408, f"{there} of {count} messages after {timeout:g} s") from None
-        found = self.messages.select(wanted)
-        return _listing(len(found), found)
+        return await asyncio.to_thread(_listing, len(found), found)
 
     async def list_media(self, request: Request) -> Response:
         """The uploaded files that have not expired, oldest first."""

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+LONGEST_DETAILS: Final = 500  # what a client wrote into a name or an id is told back to it
+
 META: Final[Mapping[str, str]] = {"api_status": "stable", "version": "2.0.1"}
 
 TEXTS: Final[Mapping[int, tuple[str, str]]] = {
@@ -39,7 +41,7 @@ class Refusal(Exception):
     def __init__(self, code: int, details: str | None = None) -> None:
         super().__init__(code, details)
         self.code = code
-        self.details = details
+        self.details = details and details[:LONGEST_DETAILS]
 
     def body(self) -> dict[str, Any]:
         """The JSON body of the answer; the title is Russian, as the gateway's is."""

@@ -1,7 +1,6 @@
 """The half that pretends to be Green API: what /v1/messages and /v1/media do (greenapi-v1.md)."""
 
 import json
-import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,12 +11,11 @@ from dispatcher.sandbox.call import Call
 from dispatcher.sandbox.contract import check, type_of
 from dispatcher.sandbox.endpoint import Door, Endpoint
 from dispatcher.sandbox.errors import META, Refusal
-from dispatcher.sandbox.media import LARGEST_FILE, MediaStore
+from dispatcher.sandbox.media import EXTENSION, LARGEST_FILE, MediaStore
 from dispatcher.sandbox.messages import Messages
 from dispatcher.sandbox.misbehaviour import Handler
 
 LARGEST_JSON: Final = 1024 * 1024
-EXTENSION: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]*")
 
 # A file is somebody's upload: a browser may save it, but neither guess its type nor run it.
 HARMLESS: Final = {

@@ -1,6 +1,7 @@
 """The files that were uploaded, each kept for 24 hours (greenapi-v1.md, "Media")."""
 
 import hashlib
+import re
 from collections import OrderedDict
 from collections.abc import AsyncIterable, Callable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 LARGEST_FILE: Final = 37_000_000
 LIFETIME: Final = 24 * 60 * 60
 MOST_FILES: Final = 10_000
+EXTENSION: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]*")
 
 # Sent by clients that know no type: the provider's JavaScript client, curl --data-binary, and none.
 SAYS_NOTHING: Final = ("text/plain", "application/x-www-form-urlencoded", "")

@@ -5,10 +5,11 @@ import itertools
 import json
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any, Final
 
 from dispatcher.bubbles.finding import mentions
 from dispatcher.sandbox.bell import Bell
@@ -63,8 +64,19 @@ class Filter:
         )
 
 
+MOST_CHARACTERS: Final = 200_000_000
+
+
+def selected(messages: Iterable[Message], wanted: Filter) -> list[Message]:
+    """Those that match, in their order. Where it reads many payloads, it is work for a thread."""
+    return list(messages if wanted == Filter() else filter(wanted, messages))
+
+
 class Messages:
-    """Keeps the newest `most` messages; adding one costs the same however many are held."""
+    """Keeps the newest `most` messages; adding one costs the same however many are held.
+
+    Of large ones it keeps fewer: all bodies together have at most `MOST_CHARACTERS`.
+    """
 
     def __init__(
         self,
@@ -81,6 +93,8 @@ class Messages:
         self._run = secrets.token_hex(6)
         self._numbers = itertools.count(1)
         self._storage = storage
+        self._characters = 0
+        self._forgotten = 0
         for message in storage.load() if storage else ():
             self._keep(message)
 
@@ -97,11 +111,17 @@ class Messages:
     def _keep(self, message: Message) -> None:
         self._by_id[message.id] = message
         self.chats.add(message)
-        if len(self._by_id) > self._most:
-            _, oldest = self._by_id.popitem(last=False)
-            self.chats.drop(oldest)
-            if self._storage:
-                self._storage.drop(oldest)
+        self._characters += len(message.body)
+        while len(self._by_id) > self._most or self._characters > MOST_CHARACTERS:
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        _, oldest = self._by_id.popitem(last=False)
+        self.chats.drop(oldest)
+        self._characters -= len(oldest.body)
+        self._forgotten += 1
+        if self._storage:
+            self._storage.drop(oldest)
 
     def get(self, id: str) -> Message | None:
         return self._by_id.get(id)
@@ -110,6 +130,8 @@ class Messages:
         return next(reversed(self._by_id.values()), None)
 
     def clear(self) -> None:
+        self._forgotten += len(self._by_id)
+        self._characters = 0
         self._by_id.clear()
         self.chats.clear()
         if self._storage:
@@ -127,20 +149,30 @@ class Messages:
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def select(self, wanted: Filter) -> list[Message]:
-        """The messages that match, oldest first."""
-        if wanted == Filter():
-            return list(self._by_id.values())
-        return [message for message in self._by_id.values() if wanted(message)]
+    def all(self) -> list[Message]:
+        """The messages, oldest first, as they are now."""
+        return list(self._by_id.values())
 
-    async def wait(self, wanted: Filter, count: int) -> None:
-        """Returns when at least `count` matching messages are there."""
-        while self._count(wanted) < count:
+    async def wait(self, wanted: Filter, count: int) -> list[Message]:
+        """The matching messages, oldest first, as soon as there are at least `count`."""
+        newest, forgotten = None, self._forgotten
+        found: list[Message] = []
+        while True:
+            arrived = self._since(newest)  # each is looked at once, however often others arrive
+            newest = arrived[-1] if arrived else newest
+            found += selected(arrived, wanted)
+            if forgotten != self._forgotten:
+                found = [each for each in found if each.id in self._by_id]
+                forgotten = self._forgotten
+            if len(found) >= count:
+                return found
             await self._bell.wait()
             await asyncio.sleep(0.01)  # a burst of arrivals is counted once, not once a message
 
-    def _count(self, wanted: Filter) -> int:
-        return len(self._by_id) if wanted == Filter() else len(self.select(wanted))
+    def _since(self, last: Message | None) -> list[Message]:
+        """The messages that came after this one, or all if it is not kept any longer."""
+        newest_first = reversed(self._by_id.values())
+        return list(takewhile(lambda each: each is not last, newest_first))[::-1]
 
 
 def moment(timestamp: float) -> str:

@@ -9,6 +9,7 @@ from dispatcher.sandbox.bell import Bell
 from dispatcher.sandbox.errors import Refusal
 
 MOST: Final = 50
+LONGEST_REQUEST: Final = 500
 LONGEST_BODY: Final = 10_000
 
 
@@ -37,7 +38,7 @@ class Refusals:
     def add(self, request: str, refusal: Refusal, body: bytes) -> None:
         [error] = refusal.body()["errors"]
         text = body[:LONGEST_BODY].decode(errors="replace")
-        self._newest.appendleft(Refused(self._clock(), request, error, text))
+        self._newest.appendleft(Refused(self._clock(), request[:LONGEST_REQUEST], error, text))
         self.total += 1
         self._bell.ring()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from dispatcher.visible import printable
@@ -44,6 +46,7 @@ _SECRET_WORDS = ("token", "secret", "password", "passwd", "apikey", "api_key", "
 # Words that pydantic puts into a path to name a branch of a union; they are no keys of the file.
 BRANCHES = frozenset({"<text>", "<list>"})
 _LONGEST_SHOWN = 60
+_MOST_KNOWN = 1000
 
 
 def is_invisible(character: str) -> bool:
@@ -70,11 +73,16 @@ def quoted(text: str, longest: int = _LONGEST_SHOWN) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that was probably meant."""
+    """The known word that was probably meant; of very many only the first are considered."""
+    return _nearest(word[:_LONGEST_SHOWN], tuple(islice(known, _MOST_KNOWN)))
+
+
+@lru_cache(maxsize=128)  # many rows have the same columns, and the same mistake
+def _nearest(word: str, known: tuple[str, ...]) -> str | None:
     from difflib import get_close_matches
 
-    folded = {each.lower(): each for each in known}
-    matches = get_close_matches(word[:_LONGEST_SHOWN].lower(), folded, n=1, cutoff=0.6)
+    folded = {each.lower(): each for each in known if len(each) <= 3 * _LONGEST_SHOWN}
+    matches = get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
     return folded[matches[0]] if matches else None
 
 

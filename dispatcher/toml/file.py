@@ -7,11 +7,11 @@ import os
 import re
 import stat
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tomli
 
@@ -20,11 +20,26 @@ from dispatcher.inputs import Inputs
 from dispatcher.models import LocatedProblem, Problem
 from dispatcher.toml import explain
 
-MAX_BYTES = 64_000_000
+if TYPE_CHECKING:
+    from dispatcher.toml.positions import Place, Places
+
+Check = Callable[[os.stat_result], None]
+
+MAX_BYTES = 5_000_000
+MAX_LINES = 200_000
+MAX_LINE = 2_000_000  # characters: a list of recipients may stand in one
+MAX_TEXT = 1_000_000  # bytes of a message's text; the gateway takes some thousand characters
 MAX_DEPTH = 50
 MAX_BITS = 64  # of a whole number; TOML asks for no more
 TOO_LARGE = "the number is too large; put it in quotes if it is text"
 TOO_DEEP = "tables or lists are nested too deep"
+_LISTS = "; a long list of recipients belongs in a .csv file"
+_SMALL = 100_000  # characters, of which nothing can take long
+_LONG_LINE = re.compile(rf"^[^\n]{{{MAX_LINE}}}[^\n]", re.MULTILINE)
+# tomli takes the square of its length for a dotted key.
+_DEEP_KEY = re.compile(
+    rf"(?<![\w-])(?:(?:[\w-]+|\"[^\"\n\\]*\"|'[^'\n]*')[ \t]*\.[ \t]*){{{2 * MAX_DEPTH}}}"
+)
 _HUGE = re.compile(r"[0-9][0-9A-Fa-f_xo]{16}")  # may be more than that
 
 
@@ -54,12 +69,14 @@ class TomlFile:
         """
         paths = list(paths)
         for path in paths:
-            if path in self._places:
-                place = self._places[path]
-                position: tuple[int, int] = place.key if key else place.value
-                return position
+            if (place := self._place(path)) is not None:
+                return place.key if key else place.value
         parents = (paths[0][:length] for length in range(len(paths[0]) - 1, 0, -1))
-        return next((self._places[path].value for path in parents if path in self._places), (1, 1))
+        places = filter(None, map(self._place, parents))
+        return next((place.value for place in places), (1, 1))
+
+    def _place(self, path: explain.Path) -> Place | None:
+        return None if self._places is None else self._places.find(path)
 
     def line_within(self, value: tuple[int, int], line: int) -> tuple[int, int]:
         """Where a line, counted from 1, of the string that stands at a position is written."""
@@ -92,10 +109,10 @@ class TomlFile:
         return self.text.split("\n")[line - 1][column - 1 : column] == "["
 
     @cached_property
-    def _places(self) -> dict[explain.Path, Any]:
-        from dispatcher.toml.positions import locate
+    def _places(self) -> Places | None:
+        from dispatcher.toml.positions import Places
 
-        return {} if too_deep(self.data) else dict(locate(self.text))
+        return None if too_deep(self.data) else Places(self.text)
 
 
 def located(
@@ -118,9 +135,10 @@ def located(
     )
 
 
-def read_toml(path: Path, inputs: Inputs | None = None) -> TomlFile:
+def read_toml(path: Path, inputs: Inputs | None = None, check: Check | None = None) -> TomlFile:
     """Read a TOML 1.1 file. Raises ManifestError with the problem that keeps it from being read."""
-    text = read_text(path, inputs=inputs)
+    text = read_text(path, inputs=inputs, check=check)
+    _require_reasonable(path, text)
     try:
         data = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
@@ -137,23 +155,53 @@ def read_toml(path: Path, inputs: Inputs | None = None) -> TomlFile:
     return file
 
 
-def read_text(path: Path, what: str = "the file", inputs: Inputs | None = None) -> str:
-    """A regular file of UTF-8 text; a byte order mark is left out. Raises ManifestError.
+def read_text(
+    path: Path,
+    what: str = "the file",
+    inputs: Inputs | None = None,
+    *,
+    most: int = MAX_BYTES,
+    check: Check | None = None,
+) -> str:
+    """A regular file of at most so many bytes of UTF-8 text; a byte order mark is left out.
 
-    `inputs`: remembers the file, or knows it again. Raises InputChanged then.
+    `inputs`: remembers the file, or knows it again. `check` judges what was opened, before any of
+    it is used. Raises ManifestError, and InputChanged.
     """
     try:
         info = path.stat()
         if not stat.S_ISREG(info.st_mode):
             raise ManifestError([located(path, f"{what} is not a regular file")])
-        if info.st_size > MAX_BYTES:
-            size = MAX_BYTES // 1_000_000
-            raise ManifestError([located(path, f"{what} is larger than {size} MB")])
+        if info.st_size > most:
+            raise _too_large(path, what, most)
         with (inputs or Inputs()).open(path) as stream:
-            content = stream.read()
+            if check is not None:
+                check(os.fstat(stream.fileno()))
+            content = stream.read(most + 1)
     except (OSError, ValueError) as error:
         raise ManifestError([located(path, f"cannot read {what}: {reason(error)}")]) from None
+    if len(content) > most:
+        raise _too_large(path, what, most)
     return _decode(path, content)
+
+
+def _too_large(path: Path, what: str, most: int) -> ManifestError:
+    advice = _LISTS if most == MAX_BYTES else ""
+    return ManifestError([located(path, f"{what} is larger than {most // 1_000_000} MB{advice}")])
+
+
+def _require_reasonable(path: Path, text: str) -> None:
+    """Raise ManifestError for a text that nobody can have written, and that takes long to read."""
+    if len(text) < _SMALL:
+        return
+    if text.count("\n") > MAX_LINES:
+        raise ManifestError([located(path, f"the file has more than {MAX_LINES} lines{_LISTS}")])
+    if long := _LONG_LINE.search(text):
+        line, column = _line_column(text[: long.start()])
+        sentence = f"the line is longer than {MAX_LINE} characters{_LISTS}"
+        raise ManifestError([located(path, sentence, line, column)])
+    if deep := _DEEP_KEY.search(text):
+        raise ManifestError([located(path, TOO_DEEP, *_line_column(text[: deep.start()]))])
 
 
 def reason(error: Exception) -> str:

@@ -1,13 +1,16 @@
 """Where the keys and values of a TOML document stand in its text.
 
-In goes a text that tomli has parsed without complaint; out comes, for every path of the parsed
-data, the line and column of its key and of its value. Manifests are read by tomli alone, which
-keeps no positions: this second reading happens only when there is a problem to point at.
+In goes a text that tomli has parsed without complaint; out comes, for a path of the parsed data,
+the line and column of its key and of its value. Manifests are read by tomli alone, which keeps no
+positions: this second reading happens only when there is a problem to point at. It looks into those
+tables and lists only that the path leads through, so that a large file costs little.
 """
 
 import re
+from array import array
 from bisect import bisect_right
-from dataclasses import dataclass
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 import tomli
@@ -34,17 +37,6 @@ class Place(NamedTuple):
     value: Position
 
 
-def locate(text: str) -> dict[Path, Place]:
-    """Map each path of the data in `text` to its place; the root, `()`, has none.
-
-    The text is taken to be valid: of an invalid one, either ValueError or a result of no use comes.
-    """
-    # As tomli does; the dropped character ends its line, so no column changes.
-    scanner = _Scanner(text.replace("\r\n", "\n"))
-    scanner.run()
-    return scanner.places
-
-
 def _token(pattern: str) -> re.Pattern[str]:
     """Match a token as group 1, and after it everything up to the next token.
 
@@ -66,122 +58,181 @@ _PLAIN = r"[\w:.+-]+(?: \d[\w:.+-]*)?"
 _START = _token("")
 _SYMBOL = _token(r"[\[\]{}.=]")
 _KEY_PART = _token(rf"[\w-]+|{_BASIC}|{_LITERAL}")
-_VALUE = _token(rf"[\[{{]|{_PLAIN}|{_LONG_BASIC}|{_LONG_LITERAL}|{_BASIC}|{_LITERAL}")
+_SCALAR = _token(rf"{_PLAIN}|{_LONG_BASIC}|{_LONG_LITERAL}|{_BASIC}|{_LITERAL}")
+# What stands in a list or an inline table between two brackets, piece by piece.
+_INERT = re.compile(
+    rf"[^\[\]{{}}\"'#]+|#[^\n]*|{_LONG_BASIC}|{_LONG_LITERAL}|{_BASIC}|{_LITERAL}", re.DOTALL
+)
 
-_CLOSERS = {"[": "]", "{": "}"}
-
-
-@dataclass(slots=True)
-class _Container:
-    """What is being filled: the current table, or an inline array or table with its `closer`."""
-
-    path: Path
-    closer: str = ""
-    length: int = 0
+# Tables and lists whose content is kept: a path may lead through so many, one within another.
+_KEPT = 64
 
 
-class _Scanner:
-    """Reads the text from token to token; a list of the open containers stands for recursion."""
+class _Spot(NamedTuple):
+    """A place as offsets in the text; `implied`: named on the way to something deeper only."""
+
+    key: int
+    value: int
+    implied: bool = False
+
+
+_Spots = dict[Path, _Spot]
+
+
+class Places:
+    """Finds where paths are written in a text.
+
+    The text is taken to be valid: of an invalid one, either ValueError or a result of no use comes.
+    """
 
     def __init__(self, text: str) -> None:
-        self.places: dict[Path, Place] = {}
-        self._text = text
-        self._lines = [0, *(newline.end() for newline in re.finditer("\n", text))]
-        self._at = 0
-        self._open = [_Container(())]
-        self._tables: dict[Path, int] = {}  # length of each array of tables
+        # As tomli does; the dropped character ends its line, so no column changes.
+        self._text = text.replace("\r\n", "\n")
+        self._lines = array("L", [0, *(end.end() for end in re.finditer("\n", self._text))])
+        self._headers: _Spots = {}
+        self._blocks: dict[Path, int] = {}  # where the pairs of a table with a header begin
+        self._lengths: dict[Path, int] = {}  # of each array of tables
+        # Of a block or an inline table: its pairs; of a list: where its elements begin.
+        self._pairs = lru_cache(maxsize=_KEPT)(self._read_pairs)
+        self._elements = lru_cache(maxsize=_KEPT)(self._read_elements)
+        self._read_headers()
 
-    def run(self) -> None:
-        self._read(_START)
-        while self._at < len(self._text):
-            self._step()
-        if len(self._open) > 1:
-            raise self._error()
+    def find(self, path: Path) -> Place | None:
+        """The place of a path, or None where the text has none; the root, `()`, has none."""
+        header = self._headers.get(path)
+        spots = [] if header is None else [header]
+        for length in range(len(path)):
+            block = self._blocks.get(path[:length])
+            if block is not None:
+                spots += self._spots(self._pairs(block), path[length:])
+        explicit = (spot for spot in spots if not spot.implied)
+        spot = next(explicit, None) or min(spots, default=None)
+        return None if spot is None else Place(self._position(spot.key), self._position(spot.value))
 
-    def _step(self) -> None:
-        inner = self._open[-1]
-        if inner.closer and self._take(inner.closer):
-            self._open.pop()
-        elif inner.closer == "]":
-            self._value((*inner.path, inner.length))
-            inner.length += 1
-        elif inner.closer or not self._text.startswith("[", self._at):
-            self._pair(inner.path)
-        else:
-            self._header()
+    def _spots(self, pairs: _Spots, path: Path) -> Iterator[_Spot]:
+        """Where a path is named in a table, or in a value of it."""
+        if path in pairs:
+            yield pairs[path]
+            return
+        for length in range(1, len(path)):
+            spot = pairs.get(path[:length])
+            if spot is not None and not spot.implied:
+                yield from self._within(spot.value, path[length:])
 
-    def _header(self) -> None:
-        bracket = self._here()
-        self._expect("[")
-        listed = self._take("[")
-        path, key = self._key(())
-        place = Place(key, bracket)
+    def _within(self, start: int, path: Path) -> Iterator[_Spot]:
+        """Where a path is named in the list or the inline table that begins there."""
+        opening, (first, *rest) = self._text[start], path
+        if opening == "{":
+            yield from self._spots(self._pairs(_after(_SYMBOL, self._text, start)), path)
+        elif opening == "[" and isinstance(first, int):
+            elements = self._elements(start)
+            if first < len(elements) and rest:
+                yield from self._within(elements[first], tuple(rest))
+            elif first < len(elements):
+                yield _Spot(elements[first], elements[first])
+
+    def _read_headers(self) -> None:
+        at = _after(_START, self._text, 0)
+        self._blocks[()] = at
+        while (at := self._end_of_pairs(at)) < len(self._text):
+            at = self._read_header(at)
+
+    def _read_header(self, bracket: int) -> int:
+        at = _after(_SYMBOL, self._text, bracket)
+        listed = self._text.startswith("[", at)
+        at = _after(_SYMBOL, self._text, at) if listed else at
+        path, key, at = self._read_key(at, self._headers, self._lengths)
+        spot = _Spot(key, bracket)
         if listed:
-            self._expect("]")
-            path = self._element(path, place)
-        self._expect("]")
-        self.places[path] = place
-        self._open = [_Container(path)]
+            self._headers.setdefault(path, spot)  # the array is where its first table is
+            index = self._lengths.get(path, 0)
+            self._lengths[path] = index + 1
+            path = (*path, index)
+            at = _after(_SYMBOL, self._text, at)
+        self._headers[path] = spot
+        self._blocks[path] = at = _after(_SYMBOL, self._text, at)
+        return at
 
-    def _element(self, path: Path, place: Place) -> Path:
-        """Add a table to the array of tables at `path`; the array is where its first table is."""
-        self.places.setdefault(path, place)
-        index = self._tables.get(path, 0)
-        self._tables[path] = index + 1
-        return (*path, index)
+    def _end_of_pairs(self, at: int) -> int:
+        while at < len(self._text) and self._text[at] != "[":
+            while self._text[at] != "=":
+                at = _after(_SYMBOL if self._text[at] == "." else _KEY_PART, self._text, at)
+            at = self._after_value(_after(_SYMBOL, self._text, at))
+        return at
 
-    def _pair(self, table: Path) -> None:
-        path, key = self._key(table)
-        self._expect("=")
-        self._value(path, key)
+    def _read_pairs(self, at: int) -> _Spots:
+        """What is named from there on, up to the next header or the closing bracket."""
+        pairs: _Spots = {}
+        while at < len(self._text) and self._text[at] not in "[}":
+            path, key, at = self._read_key(at, pairs, {})
+            value = _after(_SYMBOL, self._text, at)
+            pairs[path] = _Spot(key, value)
+            at = self._after_value(value)
+        return pairs
 
-    def _key(self, table: Path) -> tuple[Path, Position]:
-        """Read a key, dotted or not: the path it leads to, and where its last part stands."""
-        key, path = self._here(), (*table, self._key_part())
-        while self._take("."):
-            self.places.setdefault(path, Place(key, key))
-            if path in self._tables:
-                path = (*path, self._tables[path] - 1)
-            key, path = self._here(), (*path, self._key_part())
-        return path, key
+    def _read_elements(self, bracket: int) -> "array[int]":
+        elements, at = array("L"), _after(_SYMBOL, self._text, bracket)
+        while self._text[at] != "]":
+            elements.append(at)
+            at = self._after_value(at)
+        return elements
 
-    def _key_part(self) -> str:
-        part = self._read(_KEY_PART)
+    def _read_key(self, at: int, spots: _Spots, lengths: dict[Path, int]) -> tuple[Path, int, int]:
+        """Read a key, dotted or not: its path, where its last part stands, and where it ends.
+
+        What is named on the way is noted in `spots`.
+        """
+        path: Path = ()
+        while True:
+            key, (part, at) = at, self._read_part(at)
+            path = (*path, part)
+            if not self._text.startswith(".", at):
+                return path, key, at
+            spots.setdefault(path, _Spot(key, key, implied=True))
+            if path in lengths:
+                path = (*path, lengths[path] - 1)
+            at = _after(_SYMBOL, self._text, at)
+
+    def _read_part(self, at: int) -> tuple[str, int]:
+        found = _match(_KEY_PART, self._text, at)
+        part = found[1]
         if part[0] in "\"'":
             part = tomli.loads(f"key = {part}")["key"]
-        return part
+        return part, found.end()
 
-    def _value(self, path: Path, key: Position | None = None) -> None:
-        """Read a value, of an inline array or table only the opening bracket."""
-        start = self._here()
-        self.places[path] = Place(key or start, start)
-        closer = _CLOSERS.get(self._read(_VALUE))
-        if closer:
-            self._open.append(_Container(path, closer))
+    def _after_value(self, at: int) -> int:
+        """Where the next token begins after a value, whatever that holds."""
+        if self._text[at] not in "[{":
+            return _after(_SCALAR, self._text, at)
+        depth = 0
+        while True:
+            mark = self._text[at]
+            if mark in "[{":
+                depth += 1
+            elif mark in "]}":
+                depth -= 1
+                if not depth:
+                    return _after(_SYMBOL, self._text, at)
+            else:
+                at = _match(_INERT, self._text, at).end()
+                continue
+            at += 1
 
-    def _expect(self, symbol: str) -> None:
-        if not self._take(symbol):
-            raise self._error()
+    def _position(self, offset: int) -> Position:
+        line = bisect_right(self._lines, offset)
+        return Position(line, offset - self._lines[line - 1] + 1)
 
-    def _take(self, symbol: str) -> bool:
-        found = self._text.startswith(symbol, self._at)
-        if found:
-            self._read(_SYMBOL)
-        return found
 
-    def _read(self, token: re.Pattern[str]) -> str:
-        found = token.match(self._text, self._at)
-        if not found:
-            raise self._error()
-        self._at = found.end()
-        return found[1]
+def _match(token: re.Pattern[str], text: str, at: int) -> re.Match[str]:
+    found = token.match(text, at)
+    if not found:
+        raise ValueError(f"not TOML at character {at}")
+    return found
 
-    def _here(self) -> Position:
-        line = bisect_right(self._lines, self._at)
-        return Position(line, self._at - self._lines[line - 1] + 1)
 
-    def _error(self) -> ValueError:
-        return ValueError("not TOML at line {}, column {}".format(*self._here()))
+def _after(token: re.Pattern[str], text: str, at: int) -> int:
+    """Where the next token begins after the one that is there."""
+    return _match(token, text, at).end()
 
 
 # A line of a string: to its end, which an escape can be, too. A backslash at the end of a line of

@@ -84,6 +84,41 @@ def test_a_problem_is_shown_at_its_bubble(project: Project, new_page: NewPage) -
         expect(page.get_by_role("status").first).to_contain_text("2 problems")
 
 
+def test_a_problem_of_several_recipients_is_one_problem(
+    project: Project, new_page: NewPage
+) -> None:
+    project.write("manifests/hello.txt", "Hello\n{{ nobody }}")
+    project.manifest(
+        '[[messages]]\nid = "all"\nto = ["79001234567", "79001234568", "Carl"]\n'
+        'text.file = "hello.txt"\n'
+        '[[messages]]\nid = "kinds"\nto = ["79001234567", "79001234567-1581234048"]\n'
+        'recipient_type = "individual"\ntext.body = "Hi"\n'
+        '[[messages]]\nid = "lost"\nto = ["79001234567", "79001234568"]\n'
+        'transport = "none"\ntext.body = "Hi"\n'
+    )
+    terminal = project.call("validate")
+    assert terminal.stderr == "4 errors\n"
+
+    texts, kinds, lost = "unknown variable", "names a group", "no transport named"
+    told = {
+        "+79001234567": [lost, texts],
+        "+79001234568": [lost, texts],
+        "Carl": [lost, "neither a phone number", texts],
+        "79001234567-1581234048": [lost, kinds],
+    }
+    with previewed(project) as url:
+        page = new_page(url)
+        expect(page.get_by_role("status").first).to_contain_text("5 messages, 4 problems")
+        for to, problems in told.items():
+            chat = page.get_by_role("link", name=to, exact=False).filter(has_not_text=f"{to}-")
+            chat.click()
+            expect(page.get_by_role("heading", name=to)).to_be_visible()
+            expect(page.locator(".problem")).to_contain_text(problems)
+            expect(page.locator(".problem")).to_have_count(len(problems))
+            own = len(problems) - 1  # a message that cannot be built is in no chat
+            expect(chat.locator(".badge")).to_have_text(f"{own} problem{'s' * (own > 1)}")
+
+
 def many(project: Project, count: int, last: str) -> None:
     """A message to each of so many recipients; the last has one of its own."""
     rows = "".join(f"{number}\n" for number in range(79000000000, 79000000000 + count))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.bubbles.bubble import KINDS, File, bubble_of, summary_of
+from dispatcher.bubbles.bubble import KINDS, LONGEST, File, bubble_of, summary_of
 from dispatcher.bubbles.pages import render
 from dispatcher.bubbles.plain import size
 
@@ -113,3 +113,24 @@ def test_a_summary_has_few_words(payload: object, words: str) -> None:
 )
 def test_sizes_are_for_people(count: int, words: str) -> None:
     assert size(count) == words
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"type": "image", "image": {"id": "x", "caption": "http://a" + ")" * 900_000}},
+        {"type": "image", "image": {"id": "x" * 900_000, "caption": "\n" * 900_000}},
+        {"type": "document", "document": {"link": "https://e.com/" + "x" * 900_000}},
+        {"type": "document", "document": {"link": "https://e.com/", "filename": "x" * 900_000}},
+        {"type": "poll", "poll": ["x"] * 300_000},
+        {"type": "poll", "poll": "x" * 900_000},
+    ],
+)
+def test_a_bubble_of_a_long_message_is_short(payload: object) -> None:
+    assert len(shown(payload)) < 40 * LONGEST
+    assert len(summary_of(payload)) < 150
+
+
+def test_a_long_text_says_how_much_of_it_is_left_out() -> None:
+    assert "… 7 more characters" in shown({"text": {"body": "x" * (LONGEST + 7)}})
+    assert "more characters" not in shown({"text": {"body": "x" * LONGEST}})

@@ -155,12 +155,27 @@ def test_text_without_marks_stays_as_it_is(text: str) -> None:
     assert reader.text == text
 
 
+def cpu_seconds(text: str) -> float:
+    started = time.process_time()
+    formatted(text)
+    return time.process_time() - started
+
+
 @pytest.mark.parametrize(
-    "piece", ["*a ", "*_~a", "`", "```", "```\n", "(((", "https://e.com/)", "*"]
+    ("start", "piece"),
+    [
+        ("http://a", "."),
+        ("http://a", ")"),
+        ("http://a", ".)"),
+        ("http://a[", "]("),
+        ("`", "a"),
+        ("", "`a"),
+        ("", "```a"),
+        ("", "*a "),
+        ("", "*_~a"),
+    ],
 )
-def test_the_longest_text_takes_no_time(piece: str) -> None:
-    started = time.perf_counter()
-
-    formatted((piece * 4096)[:4096])
-
-    assert time.perf_counter() - started < 0.5
+def test_the_time_grows_with_the_length_and_no_faster(start: str, piece: str) -> None:
+    short, long = ((start + piece * length)[:length] for length in (10_000, 80_000))
+    # Eight times the text: a quadratic algorithm takes sixty-four times as long.
+    assert cpu_seconds(long) < 24 * max(cpu_seconds(short), 0.01)

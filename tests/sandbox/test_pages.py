@@ -1,5 +1,6 @@
 """The pages for people, as they come over HTTP; tests/browser/ looks at them."""
 
+import asyncio
 import json
 import re
 import shutil
@@ -12,7 +13,7 @@ import pytest
 from dispatcher.bubbles.plain import size
 from dispatcher.sandbox.inbox.checks import Check, checks
 from dispatcher.sandbox.inbox.curl import curl
-from dispatcher.sandbox.inbox.look import PAGE, Wanted, look, wanted_of
+from dispatcher.sandbox.inbox.look import PAGE, View, Wanted, look, wanted_of
 from dispatcher.sandbox.messages import Messages
 from dispatcher.sandbox.process import SandboxProcess
 
@@ -30,13 +31,17 @@ def kept(*chats: str, most: int = 10_000) -> Messages:
     return messages
 
 
+def seen(messages: Messages, wanted: Wanted) -> View:
+    return asyncio.run(look(messages, wanted))
+
+
 def numbers(messages: Messages, wanted: Wanted) -> list[int]:
-    texts = [json.loads(each.body)["text"]["body"] for each in look(messages, wanted).messages]
+    texts = [json.loads(each.body)["text"]["body"] for each in seen(messages, wanted).messages]
     return [int(text.removeprefix("text ")) for text in texts]
 
 
 def test_the_chat_with_the_newest_message_is_first_and_open() -> None:
-    view = look(kept(PERSON, OTHER, GROUP, OTHER, PERSON), Wanted())
+    view = seen(kept(PERSON, OTHER, GROUP, OTHER, PERSON), Wanted())
 
     assert [row.chat.to for row in view.rows] == [PERSON, OTHER, GROUP]
     assert (view.chat, len(view.messages), view.total, view.unread) == (PERSON, 2, 5, 5)
@@ -50,7 +55,7 @@ def test_a_long_chat_comes_in_pages() -> None:
     while True:
         wanted = Wanted(chat=PERSON, before=before)
         shown = numbers(messages, wanted) + shown
-        before = look(messages, wanted).earlier
+        before = seen(messages, wanted).earlier
         if before is None:
             break
 
@@ -60,20 +65,20 @@ def test_a_long_chat_comes_in_pages() -> None:
 def test_many_chats_come_in_pages() -> None:
     messages = kept(*(str(number) for number in range(PAGE + 1)))
 
-    assert look(messages, Wanted()).more_chats
-    assert len(look(messages, Wanted(chats=PAGE + 1)).rows) == PAGE + 1
+    assert seen(messages, Wanted()).more_chats
+    assert len(seen(messages, Wanted(chats=PAGE + 1)).rows) == PAGE + 1
 
 
 def test_a_chat_ends_with_its_last_message() -> None:
     messages = kept(OTHER, PERSON, PERSON, most=2)
 
-    assert [row.chat.to for row in look(messages, Wanted()).rows] == [PERSON]
+    assert [row.chat.to for row in seen(messages, Wanted()).rows] == [PERSON]
     assert messages.chats.get(OTHER) is None
 
 
 @pytest.mark.parametrize("q", ["TEXT 1", "1", "+7 (900) 765-43-21", "79007654321"])
 def test_search_finds_texts_and_numbers(q: str) -> None:
-    view = look(kept(PERSON, OTHER, GROUP), Wanted(q=q))
+    view = seen(kept(PERSON, OTHER, GROUP), Wanted(q=q))
 
     assert OTHER in [row.chat.to for row in view.rows]
     assert len(view.messages) == 1

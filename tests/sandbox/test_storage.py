@@ -1,8 +1,9 @@
 """`--storage FILE`: messages and uploads are there after a restart."""
 
 import asyncio
+import json
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from dispatcher.sandbox.media import LIFETIME, Media, MediaStore
 from dispatcher.sandbox.process import SandboxDidNotStart, SandboxProcess
-from dispatcher.sandbox.storage import Storage
+from dispatcher.sandbox.storage import CannotStore, Storage
 
 from .client import PERSON, Client
 
@@ -123,5 +124,134 @@ def test_two_sandboxes_do_not_share_a_file(tmp_path: Path) -> None:
         SandboxProcess("--storage", file),
         pytest.raises(SandboxDidNotStart, match="locked"),
         SandboxProcess("--storage", file),
+    ):
+        pass
+
+
+def prepared(file: Path, statement: str, *values: object) -> None:
+    """A storage that somebody has changed."""
+    with closing(Storage(file)):
+        pass
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute(statement, values)
+
+
+UPLOAD = "INSERT INTO media VALUES (1, ?, ?, ?, ?, ?, ?)"
+GOOD = ("0b2d4b5e-6b0a-4f5e-9a8b-1c2d3e4f5a6b", 8, "0" * 64, "txt", "text/plain", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        (0, "../precious.txt"),
+        (0, "/etc/hostname"),
+        (0, "{0b2d4b5e-6b0a-4f5e-9a8b-1c2d3e4f5a6b}"),
+        (0, b"precious"),
+        (0, None),
+        (1, "eight"),
+        (2, "no hash"),
+        (3, 'txt"; filename="x.exe'),
+        (4, "text/plain\r\nSet-Cookie: a=b"),
+        (5, "yesterday"),
+        (5, float("inf")),
+    ],
+)
+def test_an_upload_that_the_sandbox_has_not_written_is_not_used(
+    tmp_path: Path, column: int, value: object
+) -> None:
+    precious = tmp_path / "precious.txt"
+    precious.write_text("precious")
+    fields = [*GOOD[:column], value, *GOOD[column + 1 :]]
+    prepared(tmp_path / "messages.db", UPLOAD, *fields)
+
+    with (
+        closing(Storage(tmp_path / "messages.db")) as storage,
+        pytest.raises(CannotStore, match="upload 1 is none of the sandbox; delete it"),
+    ):
+        MediaStore(storage.folder, lambda: LIFETIME, storage)
+    assert precious.read_text() == "precious"
+
+
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+def test_a_link_among_the_uploads_is_neither_served_nor_followed(
+    tmp_path: Path, link: Callable[[Path, Path], None]
+) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("precious")
+    prepared(tmp_path / "messages.db", UPLOAD, *GOOD)
+    link(tmp_path / "messages.db-uploads" / GOOD[0], secret)
+
+    with closing(Storage(tmp_path / "messages.db")) as storage:
+        assert MediaStore(storage.folder, lambda: LIFETIME + 1, storage).all() == []
+    assert secret.read_text() == "precious"
+
+
+def test_a_folder_of_uploads_that_is_a_link_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "messages.db-uploads").symlink_to("elsewhere")
+    with pytest.raises(CannotStore, match="links are not followed"):
+        Storage(tmp_path / "messages.db")
+
+
+BODY = json.dumps({"to": PERSON, "text": {"body": "Hello"}})
+ID = "0123456789ab00000001"
+
+
+@pytest.mark.parametrize(
+    ("id", "to", "body", "headers"),
+    [
+        ("../1", PERSON, BODY, "{}"),
+        (ID, "79009999999", BODY, "{}"),
+        (ID, PERSON, "{", "{}"),
+        (ID, PERSON, '{"to": "79001234567"}', "{}"),
+        (ID, PERSON, BODY, "[]"),
+        (ID, PERSON, BODY, '{"x": 1}'),
+        (ID, PERSON, BODY, '{"x": "😃"}'),
+        (ID, PERSON, b"\xff", "{}"),
+    ],
+)
+def test_a_message_that_the_gateway_would_not_take_is_not_shown(
+    tmp_path: Path, id: str, to: str, body: str | bytes, headers: str
+) -> None:
+    insert = "INSERT INTO messages VALUES (1, ?, 0.0, ?, 'text', ?, ?)"
+    prepared(tmp_path / "messages.db", insert, id, to, body, headers)
+    with (
+        closing(Storage(tmp_path / "messages.db")) as storage,
+        pytest.raises(CannotStore, match="message 1 is none of the sandbox; delete it"),
+    ):
+        list(storage.load())
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TABLE accounts (id INTEGER)",
+        "CREATE TABLE media (id TEXT)",
+        "CREATE VIEW messages AS SELECT 1",
+        "PRAGMA user_version = 7",
+    ],
+)
+def test_a_database_of_another_program_is_left_as_it_is(tmp_path: Path, statement: str) -> None:
+    file = tmp_path / "other.db"
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("CREATE TABLE IF NOT EXISTS x (y)")
+        database.execute(statement)
+    before = file.read_bytes()
+    with pytest.raises(CannotStore, match=r"of another (program|version)"):
+        Storage(file)
+    assert [path.name for path in tmp_path.iterdir()] == ["other.db"]
+    assert file.read_bytes() == before
+
+
+def test_a_damaged_file_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "messages.db"
+    with SandboxProcess("--storage", str(file)) as sandbox:
+        post(sandbox, *("x" * 4000 for _ in range(20)))
+    content = bytearray(file.read_bytes())
+    content[8192:] = b"\xff" * len(content[8192:])
+    file.write_bytes(content)
+    with (
+        pytest.raises(SandboxDidNotStart, match=r"cannot use .*messages\.db: .*malformed"),
+        SandboxProcess("--storage", str(file)),
     ):
         pass

@@ -1,18 +1,21 @@
 """Which chats and messages a page shows: the newest few, whatever is kept."""
 
+import asyncio
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import dropwhile, islice
-from typing import Final
+from typing import Final, TypeAlias
 
 from dispatcher.bubbles.finding import as_number
 from dispatcher.sandbox.chats import Chat, Chats
 from dispatcher.sandbox.contract import CONTENT
-from dispatcher.sandbox.messages import Filter, Message, Messages
+from dispatcher.sandbox.messages import Filter, Message, Messages, selected
 
 PAGE: Final = 25
 LONGEST_QUERY: Final = 200
+
+Found: TypeAlias = dict[str, list[Message]]
 
 
 @dataclass(frozen=True)
@@ -64,12 +67,15 @@ def wanted_of(query: Mapping[str, str]) -> Wanted:
     )
 
 
-def look(kept: Messages, wanted: Wanted) -> View:
-    """What a page shows of the kept messages."""
-    rows = _rows(kept.chats) if wanted.filter == Filter() else _found(kept, wanted.filter)
+async def look(kept: Messages, wanted: Wanted) -> View:
+    """What a page shows of the kept messages; searching them is done beside the gateway's work."""
+    found = None
+    if wanted.filter != Filter():
+        found = await asyncio.to_thread(_by_chat, kept.all(), wanted.filter)
+    rows = _rows(kept.chats) if found is None else _found(kept.chats, found)
     shown = list(islice(rows, wanted.chats + 1))
     chat = wanted.chat if wanted.chat and len(kept) else shown[0].chat.to if shown else None
-    messages = _page(kept.chats.get(chat) if chat else None, wanted)
+    messages = _page(_newest_first(kept.chats, found, chat), wanted.before)
     return View(
         rows=shown[: wanted.chats],
         more_chats=len(shown) > wanted.chats,
@@ -81,25 +87,35 @@ def look(kept: Messages, wanted: Wanted) -> View:
     )
 
 
+def _by_chat(messages: list[Message], wanted: Filter) -> Found:
+    """The messages that match, newest first, by recipient."""
+    found: Found = {}
+    for message in reversed(selected(messages, wanted)):
+        found.setdefault(message.to, []).append(message)
+    return found
+
+
 def _rows(chats: Chats) -> Iterable[Row]:
     return (Row(chat, chat.messages[-1], len(chat.messages)) for chat in chats)
 
 
-def _found(kept: Messages, filter: Filter) -> Iterable[Row]:
-    found: dict[str, list[Message]] = {}
-    for message in reversed(kept.select(filter)):
-        found.setdefault(message.to, []).append(message)
+def _found(chats: Chats, found: Found) -> Iterable[Row]:
     for to, messages in found.items():
-        if chat := kept.chats.get(to):
+        if chat := chats.get(to):
             yield Row(chat, messages[0], len(messages))
 
 
-def _page(chat: Chat | None, wanted: Wanted) -> list[Message]:
-    """The newest messages of a chat, oldest first: one more than a page, if there are more."""
-    if chat is None:
-        return []
-    newest: Iterable[Message] = reversed(chat.messages)
-    if wanted.before is not None:
-        newest = islice(dropwhile(lambda each: each.id != wanted.before, newest), 1, None)
-    matching = newest if wanted.filter == Filter() else filter(wanted.filter, newest)
-    return list(islice(matching, PAGE + 1))[::-1]
+def _newest_first(chats: Chats, found: Found | None, to: str | None) -> Iterable[Message]:
+    if to is None:
+        return ()
+    if found is not None:
+        return found.get(to, ())
+    chat = chats.get(to)
+    return reversed(chat.messages) if chat else ()
+
+
+def _page(newest: Iterable[Message], before: str | None) -> list[Message]:
+    """The newest of these, oldest first: one more than a page, if there are more."""
+    if before is not None:
+        newest = islice(dropwhile(lambda each: each.id != before, newest), 1, None)
+    return list(islice(newest, PAGE + 1))[::-1]

@@ -1,7 +1,8 @@
 """The pages of the inbox."""
 
+import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -54,19 +55,22 @@ class Inbox:
 
     async def show_inbox(self, request: Request) -> Response:
         """The chats and the one that is open."""
-        wanted = wanted_of(request.query_params)
-        view = look(self.messages, wanted)
-        return _page(
+        wanted, version = wanted_of(request.query_params), self.events.version
+        view, find = await look(self.messages, wanted), self.uploads.finder()
+
+        def bubbles() -> Iterator[tuple[Message, Bubble, str]]:
+            for each in view.messages:
+                yield each, bubble_of(json.loads(each.body), find), moment(each.received_at)
+
+        return await _page(
             "inbox.html",
-            version=self.events.version,
+            version=version,
             view=view,
             wanted=wanted,
             link=lambda **changes: _link(wanted, changes),
             kinds=CONTENT,
             summary=lambda message: summary_of(json.loads(message.body)),
-            bubbles=[
-                (each, self._bubble(each), moment(each.received_at)) for each in view.messages
-            ],
+            bubbles=bubbles(),
             refused=self.refusals.total,
             moment=moment,
             url=_url(request),
@@ -80,7 +84,7 @@ class Inbox:
         if message is None:
             raise HTTPException(404, f"there is no message {id}")
         payload = json.loads(message.body)
-        return _page(
+        return await _page(
             "message.html",
             message=message,
             received_at=moment(message.received_at),
@@ -93,14 +97,11 @@ class Inbox:
     async def show_refused(self, request: Request) -> Response:
         """What the gateway did not take, and why."""
         refusals = self.refusals
-        return _page("refused.html", refusals=refusals, shown=list(refusals), moment=moment)
+        return await _page("refused.html", refusals=refusals, shown=list(refusals), moment=moment)
 
     async def show_help(self, request: Request) -> Response:
         """Keys, and what can be asked of this server: its own description."""
-        return _page("help.html", paths=describe()["paths"], url=_url(request))
-
-    def _bubble(self, message: Message) -> Bubble:
-        return bubble_of(json.loads(message.body), self.uploads.find)
+        return await _page("help.html", paths=describe()["paths"], url=_url(request))
 
     def _rules(self) -> dict[str, Any]:
         rules = self.faults.view()
@@ -108,9 +109,11 @@ class Inbox:
         return {"rules": rules, "switches": switches, "faults": FAULTS, "meanings": CHECKS}
 
 
-def _page(template: str, **values: object) -> Response:
-    page = templates(HERE / "templates", TEMPLATES).get_template(template).render(values)
-    return HTMLResponse(page.encode(errors="replace"), headers=dict(SAFE))
+async def _page(template: str, **values: object) -> Response:
+    """The page, written beside the gateway's work: it may be long."""
+    made = templates(HERE / "templates", TEMPLATES).get_template(template)
+    written = await asyncio.to_thread(lambda: made.render(values).encode(errors="replace"))
+    return HTMLResponse(written, headers=dict(SAFE))
 
 
 def _url(request: Request) -> str:

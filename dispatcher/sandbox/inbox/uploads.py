@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from dispatcher.bubbles.bubble import SHOWN, File
+from dispatcher.bubbles.bubble import SHOWN, File, Find
 from dispatcher.bubbles.pages import HARMLESS
 from dispatcher.sandbox.media import Media, MediaStore
 
@@ -18,12 +18,17 @@ class Uploads:
 
     media: MediaStore
 
-    def find(self, id: str) -> File | None:
-        """The file as a bubble shows it."""
-        media = self.media.get(id)
-        if media is None:
-            return None
-        return File(FOLDER + id, media.content_type, media.size, f"{id}.{media.extension}")
+    def finder(self) -> Find:
+        """Finds files as bubbles show them, among those that are there now; in any thread."""
+        there = {media.id: media for media in self.media.all()}
+
+        def find(id: str) -> File | None:
+            media = there.get(id)
+            if media is None:
+                return None
+            return File(FOLDER + id, media.content_type, media.size, f"{id}.{media.extension}")
+
+        return find
 
     async def serve(self, request: Request) -> Response:
         """The file: what bubbles show as what it is, all else as mere bytes."""

@@ -1,0 +1,103 @@
+"""Whether what a file says can be the word of somebody else.
+
+dispatcher.toml decides where a token goes and which files may be read, a journal what counts as
+sent. They are followed only if nobody but this user and root may have written them: git asks the
+same of a repository (git-config, `safe.directory`), sshd of its files (`StrictModes`).
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+VARIABLE = "DISPATCHER_SAFE_DIRECTORY"
+
+
+def objection(path: Path, info: os.stat_result) -> str | None:
+    """Why a file or folder is not to be trusted, and what to do; None: it is.
+
+    `info`: of the open file where there is one, so that nothing comes between check and use.
+    """
+    if info.st_uid not in _trusted_users():
+        who, remedy = f"belongs to another user ({_name(info.st_uid)})", "chown it"
+    elif _others_may_write(info):
+        mode = stat.S_IMODE(info.st_mode)
+        who, remedy = f"may be written by other users (mode {mode:04o})", "chmod go-w it"
+    else:
+        return None
+    if _declared_safe(path):
+        return None
+    folder = path if stat.S_ISDIR(info.st_mode) else path.parent
+    return f"{path} {who}; if you trust it: {remedy}, or set {VARIABLE}={folder.absolute()}"
+
+
+def objection_at(path: Path) -> str | None:
+    """The same of what lies at a path and, where that is a link, of the link; of nothing, None."""
+    for look in (os.lstat, os.stat):
+        try:
+            sentence = objection(path, look(path))
+        except OSError:
+            return None  # whoever opens it will tell
+        if sentence is not None:
+            return sentence
+    return None
+
+
+def _trusted_users() -> set[int]:
+    """This user and root; behind sudo the one who called it, too, as for git."""
+    users = {0, os.geteuid()}
+    sudo = os.environ.get("SUDO_UID", "")
+    if os.geteuid() == 0 and sudo.isascii() and sudo.isdigit():
+        users.add(int(sudo))
+    return users
+
+
+def _others_may_write(info: os.stat_result) -> bool:
+    if stat.S_ISLNK(info.st_mode):  # its mode means nothing
+        return False
+    if stat.S_ISDIR(info.st_mode) and info.st_mode & stat.S_ISVTX:
+        return False  # as /tmp: each may replace what is their own
+    if info.st_mode & stat.S_IWOTH:
+        return True
+    return bool(info.st_mode & stat.S_IWGRP) and _has_others(info.st_gid)
+
+
+def _has_others(group: int) -> bool:
+    """Whether a group has members beside the trusted users.
+
+    Where every user has a group of their own (umask 002), all that they make may be written by it.
+    """
+    import grp
+    import pwd
+
+    trusted = _trusted_users()
+    try:
+        names = grp.getgrgid(group).gr_mem
+        members = {pwd.getpwnam(name).pw_uid for name in names}
+    except KeyError:
+        return True
+    members.update(each.pw_uid for each in pwd.getpwall() if each.pw_gid == group)
+    return not members <= trusted
+
+
+def _declared_safe(path: Path) -> bool:
+    """Whether the user has said so: of its folder or one above, or with `*` of all.
+
+    Where it is a link, of that or of what it leads to.
+    """
+    folders = os.environ.get(VARIABLE, "").split(os.pathsep)
+    if "*" in folders:
+        return True
+    places = Path(os.path.realpath(path.parent), path.name), Path(os.path.realpath(path))
+    roots = [os.path.realpath(folder) for folder in folders if folder]
+    return any(place.is_relative_to(root) for place in places for root in roots)
+
+
+def _name(user: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return str(user)

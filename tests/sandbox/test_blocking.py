@@ -1,0 +1,129 @@
+"""However long a page takes, the gateway answers meanwhile; whoever waits is not asked twice."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.types import ASGIApp, Message, Scope
+
+from dispatcher.sandbox import api, messages
+from dispatcher.sandbox.app import create_app
+from dispatcher.sandbox.inbox import look, pages
+from dispatcher.sandbox.messages import Filter, Messages
+from dispatcher.sandbox.storage import Storage
+
+PATIENCE = 20.0
+BODY = json.dumps({"to": "79001234567", "text": {"body": "Hello"}})
+
+
+async def get(app: ASGIApp, path: str) -> int:
+    """The status of the answer, once all of that has come."""
+    path, _, query = path.partition("?")
+    answer: list[Message] = []
+    scope: Scope = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "query_string": query.encode(),
+        "headers": [(b"host", b"localhost")],
+        "server": ("localhost", 80),
+        "http_version": "1.1",
+        "scheme": "http",
+    }
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        answer.append(message)
+
+    await app(scope, receive, send)
+    status: int = answer[0]["status"]
+    return status
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "path"),
+    [
+        (pages, "bubble_of", "/"),
+        (pages, "summary_of", "/"),
+        (look, "selected", "/?q=hello"),
+        (api, "selected", "/api/messages?q=hello"),
+        (api, "selected", "/api/messages"),
+    ],
+)
+def test_a_page_that_takes_long_holds_up_nobody(
+    module: Any, name: str, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+    work: Callable[..., Any] = getattr(module, name)
+
+    def long_work(*arguments: Any) -> Any:
+        begun.set()
+        assert may_end.wait(PATIENCE), "nothing else was answered meanwhile"
+        return work(*arguments)
+
+    async def both() -> tuple[int, int]:
+        app = create_app(tmp_path, storage=storage)
+        page = asyncio.create_task(get(app, path))
+        while not begun.is_set():
+            await asyncio.sleep(0.001)
+        ready = await get(app, "/readyz")
+        may_end.set()
+        return ready, await page
+
+    storage = Storage(tmp_path / "messages.db")
+    Messages(10, lambda: 0.0, storage=storage).add("79001234567", "text", BODY, [])
+    monkeypatch.setattr(module, name, long_work)
+    assert asyncio.run(both()) == (200, 200)
+    storage.close()
+
+
+def test_who_waits_looks_at_each_message_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = 0
+
+    def counted(payload: object, sought: str) -> bool:
+        nonlocal looked
+        looked += 1
+        return True
+
+    async def arrive(kept: Messages, wanted: int) -> list[str]:
+        waiting = asyncio.create_task(kept.wait(Filter(q="hello"), wanted))
+        for _ in range(wanted):
+            kept.add("79001234567", "text", BODY, [])
+            await asyncio.sleep(0.012)
+        return [message.id for message in await waiting]
+
+    monkeypatch.setattr(messages, "mentions", counted)
+    kept = Messages(1000, lambda: 0.0)
+    found = asyncio.run(arrive(kept, 30))
+    assert found == [message.id for message in kept.all()]
+    assert looked == 30
+
+
+def test_who_waits_does_not_count_what_is_gone() -> None:
+    async def arrive() -> list[str]:
+        waiting = asyncio.create_task(kept.wait(Filter(), 2))
+        for clear in (True, False, False):
+            added.append(kept.add("79001234567", "text", BODY, []).id)
+            await asyncio.sleep(0.03)
+            if clear:
+                kept.clear()
+        return [message.id for message in await waiting]
+
+    kept, added = Messages(1000, lambda: 0.0), list[str]()
+    assert asyncio.run(arrive()) == added[1:]
+
+
+def test_of_long_messages_fewer_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(messages, "MOST_CHARACTERS", 3 * len(BODY))
+    kept = Messages(1000, lambda: 0.0)
+    added = [kept.add("79001234567", "text", BODY, []) for _ in range(5)]
+    assert kept.all() == added[2:]
+    assert [each.messages[0] for each in kept.chats] == [added[2]]
