@@ -3,8 +3,10 @@
 Everything a plugin needs is importable from here.
 """
 
+from dispatcher.addresses import phone_address
 from dispatcher.errors import (
     AccountRefused,
+    AddressError,
     ConfigError,
     DeliveryError,
     DispatcherError,
@@ -19,6 +21,7 @@ from dispatcher.errors import (
 from dispatcher.hookspecs import Engine, Transport, hookimpl
 from dispatcher.localfiles import find_file
 from dispatcher.models import (
+    Address,
     Attachment,
     Audio,
     Document,
@@ -41,6 +44,8 @@ from dispatcher.models import (
 
 __all__ = [
     "AccountRefused",
+    "Address",
+    "AddressError",
     "Attachment",
     "Audio",
     "ConfigError",
@@ -73,4 +78,5 @@ __all__ = [
     "encode",
     "find_file",
     "hookimpl",
+    "phone_address",
 ]

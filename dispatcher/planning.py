@@ -11,12 +11,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
+from dispatcher.addresses import lenient_address
 from dispatcher.errors import ManifestError, PluginError, SourceError
 from dispatcher.hookspecs import Transport
 from dispatcher.manifest import Manifests
 from dispatcher.manifest.expansion import Report
 from dispatcher.manifest.origins import LoadedMessage, Origin, ProblemList
 from dispatcher.models import (
+    Address,
     Attachment,
     Link,
     LocatedProblem,
@@ -97,7 +99,7 @@ class Planner:
         """Every message that can be shown, good or not; `report` is told all other problems."""
         for problem in self._problems_of_files():
             report(problem)
-        for loaded in self._manifests.messages(report):
+        for loaded in self._manifests.messages(report, self._address):
             problems = ProblemList()
             planned = self._plan(loaded, problems)
             if planned is None:
@@ -113,7 +115,7 @@ class Planner:
         return problems
 
     def _planned(self, report: Report) -> Iterator[PlannedMessage]:
-        messages = self._manifests.messages(report)
+        messages = self._manifests.messages(report, self._address)
         # A stage for many messages, then the next: its code stays in the processor's cache.
         while batch := list(islice(messages, _STAGE)):
             for loaded in batch:
@@ -128,6 +130,8 @@ class Planner:
         found = self._registry.validate_message(message, attachment)
         problems += _unknown(found, faults, problems)
         transport = self._transport(loaded, report)
+        if transport is not None and transport.has_addresses and "to" in faults:
+            transport = None  # which need not know what to make of a recipient that it refused
         if transport is not None:
             stand_in = _UNRESOLVED if attachment is None and message.media else attachment
             payload = transport.build(message, stand_in)
@@ -146,6 +150,13 @@ class Planner:
             transport.digest(payload, attachment),
             stop_on_failure=origin.file.data.get("stop_on_failure", False),
         )
+
+    def _address(self, transport: str, written: str, country: str | None) -> Address:
+        try:
+            calls = self._transports(transport)
+        except PluginError:  # told where the transport is named: `_transport`
+            return lenient_address(written, country)
+        return calls.address(written, country)
 
     def _transport(self, loaded: LoadedMessage, report: Report) -> TransportCalls | None:
         try:

@@ -166,7 +166,9 @@ class Session:
         self.registry.engine(self.config.settings.delivery.engine)
         if not re.fullmatch(NAME_PATTERN, run):
             raise ConfigError(f'--run "{run}" may hold letters, digits and . _ - + @ only')
-        options = Options(run=run, transport=self._default_transport, roots=self.config.roots)
+        options = Options(
+            run, self._default_transport, self.config.roots, self.config.settings.country
+        )
         manifests = load_manifests(list(paths) or [self.config.manifests], options)
         return Planner(manifests, self.registry, self.transport)
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from dispatcher.errors import ManifestError
 from dispatcher.localfiles import neighbour
 from dispatcher.manifest import entries, structure, tables
-from dispatcher.manifest.expansion import Report, Source, expand
+from dispatcher.manifest.expansion import ReadAddress, Report, Source, expand
 from dispatcher.manifest.origins import LoadedMessage, Origin
 from dispatcher.models import LocatedProblem, Problem
 from dispatcher.toml.file import located, read_toml, reason
@@ -25,12 +25,14 @@ class Options(NamedTuple):
     """What the messages depend on besides their files.
 
     `run`: the first part of every key. `transport`: for manifests that name none. `roots`: folders
-    outside a manifest's own from which it may read files.
+    outside a manifest's own from which it may read files. `country`: where numbers are dialled that
+    have no country code.
     """
 
     run: str = "default"
     transport: str = "greenapi"
     roots: tuple[Path, ...] = ()
+    country: str | None = None
 
 
 class Manifests:
@@ -53,7 +55,8 @@ class Manifests:
         self.problems.extend(problems)
         name = data.get("name", path.stem)
         transport = data.get("transport", self._options.transport)
-        source = Source(file, data, name, self._options.run, transport, self._options.roots)
+        options = self._options
+        source = Source(file, data, name, options.run, transport, options.roots, options.country)
         self._sources.append(source)
         self._check_name(source)
 
@@ -67,13 +70,13 @@ class Manifests:
         if sentence is not None:
             self.problems.append(source.file.problem(("name",), f'{sentence} name: name = "…"'))
 
-    def messages(self, report: Report) -> Iterator[LoadedMessage]:
+    def messages(self, report: Report, read_address: ReadAddress) -> Iterator[LoadedMessage]:
         """Every message of every file, in order; one that has a problem may be missing.
 
-        May be called again. Problems go to `report`.
+        May be called again. Problems go to `report`; `read_address` is the transports'.
         """
         for source in self._sources:
-            yield from _messages(source, report)
+            yield from _messages(source, report, read_address)
 
 
 def load(paths: Iterable[Path], options: Options) -> Manifests:
@@ -119,7 +122,7 @@ def _found(path: Path, problems: list[LocatedProblem]) -> Iterator[Path]:
                 yield Path(folder, name)
 
 
-def _messages(source: Source, report: Report) -> Iterator[LoadedMessage]:
+def _messages(source: Source, report: Report, read_address: ReadAddress) -> Iterator[LoadedMessage]:
     first: dict[str, int] = {}
     for index, entry in enumerate(source.data.get("messages", ())):
         if "id" not in entry:
@@ -130,11 +133,15 @@ def _messages(source: Source, report: Report) -> Iterator[LoadedMessage]:
             line, _ = source.file.position([("messages", twin, "id")])
             sentence = f"this id is already used in line {line}; ids are unique in a file"
             report(origin.locate(Problem(message=sentence, where="id")))
-        yield from _entry_messages(source, entry, origin, report)
+        yield from _entry_messages(source, entry, origin, report, read_address)
 
 
 def _entry_messages(
-    source: Source, entry: entries.Table, origin: Origin, report: Report
+    source: Source,
+    entry: entries.Table,
+    origin: Origin,
+    report: Report,
+    read_address: ReadAddress,
 ) -> Iterator[LoadedMessage]:
     table = entries.merge(source.data.get("defaults", {}), entry)
     faults, fatal = set(), False
@@ -145,4 +152,4 @@ def _entry_messages(
         faults.add(where)
         fatal = fatal or problem.fatal
     if not fatal:
-        yield from expand(source, table, origin, report, frozenset(faults))
+        yield from expand(source, table, origin, report, frozenset(faults), read_address)

@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from dispatcher.errors import PluginError, pass_on_interruption
+from dispatcher.addresses import phone_address
+from dispatcher.errors import AddressError, PluginError, pass_on_interruption
 from dispatcher.hookspecs import Transport
-from dispatcher.models import Attachment, Link, Message, Payload, Problem, encode
+from dispatcher.models import Address, Attachment, Link, Message, Payload, Problem, encode
 from dispatcher.registry import answers
 from dispatcher.registry.checks import describe
 from dispatcher.registry.clock import Clock
@@ -18,12 +19,24 @@ GetClock: TypeAlias = Callable[[str, str], Clock]
 
 
 class TransportCalls:
-    """`build` and `check` of one transport. Whatever it raises, or wrongly answers, is a
-    `PluginError` with its name."""
+    """`address`, `build` and `check` of one transport. Whatever it raises, or wrongly answers, is a
+    `PluginError` with its name. `has_addresses`: of its own, not phone numbers and groups."""
 
     def __init__(self, transport: Transport, clock: GetClock) -> None:
         self._transport, self._name = transport, transport.name
-        self._clocks = {method: clock(self._name, method) for method in ("build", "check")}
+        own = ("address",) if getattr(transport, "address", None) is not None else ()
+        self._clocks = {method: clock(self._name, method) for method in ("build", "check", *own)}
+        self.has_addresses = bool(own)
+
+    def address(self, written: str, country: str | None) -> Address:
+        """Where a message goes that has this written as its recipient. Raises AddressError.
+
+        A transport without a method of its own has phone numbers and groups.
+        """
+        if not self.has_addresses:
+            return phone_address(written, country)
+        address: Address = self._ask("address", answers.address_answer, written, country)
+        return address
 
     def build(self, message: Message, attachment: Attachment | None) -> Payload:
         """The JSON body for a message."""
@@ -52,5 +65,7 @@ class TransportCalls:
                 return read(getattr(self._transport, method)(*arguments))
         except BaseException as error:
             pass_on_interruption(error)
+            if isinstance(error, AddressError) and method == "address":
+                raise
             where = f'transport "{self._name}" failed in {method}'
             raise PluginError(f"{where}: {describe(error)}") from error
