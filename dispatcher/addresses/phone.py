@@ -161,7 +161,7 @@ def _is_invisible(character: str) -> bool:
 
 def _decimal(text: str, whole: str) -> AddressError:
     right = f": {whole}" if _possible(whole.lstrip("+")) else ""
-    sentence = f"{quoted(text)} ends like a decimal number, as spreadsheets write them; remove that"
+    sentence = f"{quoted(text)} ends like a decimal number, as spreadsheets do it; write it without"
     return AddressError(sentence + right)
 
 

@@ -5,24 +5,26 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dispatcher.addresses import phone_address
 from dispatcher.builtin import builtins
 from dispatcher.cli.output import coloured, print_line, print_problems
 from dispatcher.cli.supervision import supervised
 from dispatcher.config import Config, load
-from dispatcher.errors import ConfigError, PluginError, pass_on_interruption
+from dispatcher.errors import AddressError, ConfigError, PluginError, pass_on_interruption
 from dispatcher.hookspecs import Transport
 from dispatcher.manifest import Options
 from dispatcher.manifest import load as load_manifests
 from dispatcher.manifest.tables import NAME_PATTERN
 from dispatcher.planning import Lookup, Planner
 from dispatcher.registry import Clock, Registry, build_registry
+from dispatcher.registry.transports import TransportCalls
 
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
@@ -48,7 +50,7 @@ _FILTERS = (
     click.option("--run", metavar="NAME", help="Only this run."),
     click.option("--manifest", metavar="NAME", help="Only this manifest."),
     click.option("--message", metavar="ID", help="Only messages of this id."),
-    click.option("--to", "recipient", metavar="RECIPIENT", help="Only this recipient."),
+    click.option("--to", "recipient", metavar="RECIPIENT", help="Only this one, as in a manifest."),
 )
 _SESSION_OPTIONS = (
     click.option("--profile", envvar="DISPATCHER_PROFILE", help="A profile of dispatcher.toml."),
@@ -147,6 +149,26 @@ class Session:
             cause = f"{type(error).__name__}: {error}"
             raise PluginError(f'transport "{kind.name}" cannot be made: {cause}') from error
         return made
+
+    def recipient(self, written: str | None) -> str | None:
+        """How the journal calls a recipient who is written as in a manifest.
+
+        What neither the transport for manifests without one takes, nor those with phone numbers,
+        is looked for as it stands: it may be another transport's.
+        """
+        if written is None:
+            return None
+        country = self.config.settings.country
+        transports = self.registry.transports()
+        if self._default_transport in transports:
+            calls = TransportCalls(self.transport(self._default_transport), self.registry.clock)
+            with suppress(AddressError):
+                return calls.address(written, country).to
+        try:
+            return phone_address(written, country).to
+        except AddressError as error:
+            print_line(f"{coloured('warning')}: {error}", err=True)
+            return written
 
     def journal_url(self, flag: str | None) -> str:
         """The journal that a flag (relative to the working directory) or the file names."""

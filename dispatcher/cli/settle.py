@@ -51,6 +51,7 @@ def command(
         raise click.UsageError("name the messages: KEY…, --from FILE, or filters like --run NAME")
     if named and by_filter:
         raise click.UsageError("name keys or filters, not both")
+    filters["recipient"] = session.recipient(filters["recipient"])
     with open_journal(session.journal_url(journal), run="settle") as opened:
         found = named or _unknown(opened, filters)
         if by_filter and found and not yes:

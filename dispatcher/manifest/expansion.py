@@ -13,6 +13,7 @@ from dispatcher.manifest import entries
 from dispatcher.manifest.origins import LoadedMessage, Origin
 from dispatcher.manifest.templates import Renderer, TemplateProblem
 from dispatcher.models import Address, LocatedProblem, Message, Problem
+from dispatcher.toml.explain import quoted
 from dispatcher.toml.file import TomlFile, located, read_text
 
 Report = Callable[[LocatedProblem], None]
@@ -155,7 +156,8 @@ class _Builder:
         self._table, self._report = table, report
         self._read_address, self._country = read_address, _country(source, table)
         self._vars = {**source.data.get("vars", {}), **table.get("vars", {})}
-        self._render = source.renderer.render
+        self._renderer = source.renderer
+        self._row: Table = {}
         self._type = entries.content_types(table)[0]
         self._faults: set[str] = set()
         self._content_table = self._with_body(source, table[self._type])
@@ -171,12 +173,15 @@ class _Builder:
     def build(self, recipient: Recipient) -> tuple[Message, set[str]]:
         """The message to one recipient, and the keys whose problems went to the report."""
         self._faults = set()
-        variables = {**self._vars, **recipient.vars}
+        variables = shown = {**self._vars, **recipient.vars}
         to = recipient.to
-        if recipient.origin.row_path is None:  # rows are data, not templates
+        if recipient.origin.row_path is not None:  # columns may have names that are no variables'
+            self._row = recipient.vars
+            shown = {"row": recipient.vars, **variables}
+        else:  # rows are data, not templates
             to = self._text(to, variables, recipient.origin, "to")
         address, kind = self._address(to, recipient.origin)
-        content = self._filled(self._content_table, variables, recipient.origin, self._type)
+        content = self._filled(self._content_table, shown, recipient.origin, self._type)
         values = {
             **self._same,
             "key": self._key + address,
@@ -215,12 +220,22 @@ class _Builder:
 
     def _text(self, text: str, variables: Table, origin: Origin, where: str) -> str:
         try:
-            return self._render(text, variables)
+            rendered = self._renderer.render(text, variables)
         except TemplateProblem as error:
             problem = Problem(message=str(error), where=where)
             self._report(origin.locate(problem, line=error.line))
             self._faults.add(where)
             return text
+        if self._renderer.blanks and rendered.strip():  # else it is an error, told elsewhere
+            for name in dict.fromkeys(self._renderer.blanks):
+                self._warn_of_blank(name, origin, where)
+        return rendered
+
+    def _warn_of_blank(self, name: str, origin: Origin, where: str) -> None:
+        """A cell that a template shows, but is empty, leaves a hole in the text."""
+        if name in self._row:
+            empty = f"{quoted(name)} is empty"
+            self._report(origin.locate(Problem(message=empty, where=where, severity="warning")))
 
     def _address(self, to: str, origin: Origin) -> Address:
         """What the transport makes of a recipient; of one that is none, what is written."""
