@@ -37,11 +37,11 @@ _SEVERAL = re.compile(r"[0-9]{5}\s*[,;/]\s*\+?[0-9]")
 
 
 class _Written(NamedTuple):
-    """The digits of a number, and whether a plus stands before them, or anything between them."""
+    """The digits of a number; `plus` stands before them, or an `area` in brackets."""
 
     digits: str
     plus: bool
-    grouped: bool
+    area: bool
 
 
 def phone_address(written: str, country: str | None = None) -> Address:
@@ -114,8 +114,7 @@ def _read(text: str) -> _Written:
         raise AddressError(f"{quoted(text)}: {extra} is no part of a number; remove it")
     if not text[-1].isdigit():
         raise _neither(text)
-    digits = before + inside + after
-    return _Written(digits, bool(shape["plus"]), grouped=digits != text)
+    return _Written(before + inside + after, bool(shape["plus"]), area=not before)
 
 
 def _balanced(shape: re.Match[str]) -> bool:
@@ -227,9 +226,11 @@ def _dialled(text: str, number: _Written, country: str) -> str:
     if national is None or abroad is None or national == abroad:
         return national or abroad or ""
     valid = [each for each in (national, abroad) if _is_valid(each)]
-    if number.grouped or valid == [national]:
+    if number.area or valid == [national]:
         return national
-    if valid == [abroad]:
+    code = REGIONS[country]
+    # Where people dial a 0 first, digits without it are the usual form, with a country code.
+    if valid == [abroad] or abroad.startswith(code) or code in TRUNK_ZERO:
         return abroad
     raise AddressError(
         f"{quoted(text)} is +{national} in {country}, but +{abroad} may be meant; write the +"
