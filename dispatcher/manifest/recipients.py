@@ -34,6 +34,19 @@ _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+_USUAL = (  # besides UTF-8 and UTF-16, which a file shows
+    *("cp1250", "cp1251", "cp1252", "cp866", "koi8-r", "koi8-u", "mac-cyrillic", "latin-1"),
+    *(
+        "iso8859-1",
+        "iso8859-2",
+        "iso8859-5",
+        "iso8859-15",
+        "gb18030",
+        "big5",
+        "shift-jis",
+        "euc-kr",
+    ),
+)
 # Encodings of Python's that write something else than the characters of a file.
 _NO_FILES = ("idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined")
 
@@ -71,14 +84,12 @@ def encoding_fault(name: str) -> str | None:
     """What is wrong with the name of an encoding; None: text can be read with it."""
     try:
         known = codecs.lookup(name).name
-        b"".decode(known)
+        io.TextIOWrapper(io.BytesIO(), encoding=known)  # which takes encodings of text only
     except (LookupError, ValueError, UnicodeError):
         known = None
     if known is not None and known not in _NO_FILES:
         return None
-    from encodings.aliases import aliases
-
-    hint = did_you_mean(name, aliases) or '; try "cp1251", "cp1252", "utf-16-le"'
+    hint = did_you_mean(name, _USUAL) or '; usual ones are "cp1251" and "cp1252"'
     return f"no text has the encoding {quoted(name)}{hint}"
 
 
