@@ -3,8 +3,10 @@
 Everything a plugin needs is importable from here.
 """
 
+from dispatcher.addresses import phone_address
 from dispatcher.errors import (
     AccountRefused,
+    AddressError,
     ConfigError,
     DeliveryError,
     DispatcherError,
@@ -20,6 +22,7 @@ from dispatcher.hookspecs import Engine, Transport, hookimpl
 from dispatcher.localfiles import find_file
 from dispatcher.media import content_mismatch, mime_type
 from dispatcher.models import (
+    Address,
     Attachment,
     Audio,
     Document,
@@ -43,6 +46,8 @@ from dispatcher.names import canonical_name, hidden_character
 
 __all__ = [
     "AccountRefused",
+    "Address",
+    "AddressError",
     "Attachment",
     "Audio",
     "ConfigError",
@@ -79,4 +84,5 @@ __all__ = [
     "hidden_character",
     "hookimpl",
     "mime_type",
+    "phone_address",
 ]

@@ -7,6 +7,7 @@ DispatcherError                 one sentence for a person; a traceback shows wit
 ├── PluginError                 a plugin is broken, misused or missing                       exit 2
 │   └── PluginMissing           nobody has the name that is asked for                        exit 2
 ├── SourceError                 raised by a source resolver: this source is mine, but bad
+├── AddressError                raised by a transport's address: nobody is reached by this
 ├── JournalError                the journal cannot be read or written                        exit 2
 │   └── JournalLocked           another run holds it                                         exit 6
 └── DeliveryError               raised by a transport: how one attempt ended
@@ -72,6 +73,13 @@ class SourceError(DispatcherError):
     """Raise it in `dispatcher_resolve_source`: the source is this plugin's, but cannot be used.
 
     The text becomes a problem of the message, shown at its `source`.
+    """
+
+
+class AddressError(DispatcherError):
+    """Raise it in a transport's `address`: what was written is no recipient there.
+
+    The text becomes a problem of the message, shown at its `to`.
     """
 
 

@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
+from dispatcher.addresses import lenient_address
 from dispatcher.errors import InputChanged, ManifestError, PluginError, SourceError
 from dispatcher.hookspecs import Transport
 from dispatcher.inputs import InputFile, Inputs
@@ -20,6 +21,7 @@ from dispatcher.manifest import Manifests
 from dispatcher.manifest.expansion import Report
 from dispatcher.manifest.origins import LoadedMessage, Origin, ProblemList
 from dispatcher.models import (
+    Address,
     Attachment,
     Link,
     LocatedProblem,
@@ -151,7 +153,7 @@ class Planner:
 
         `report` is told all other problems but those of files, and before a message its own.
         """
-        for loaded in self._manifests.messages(report):
+        for loaded in self._manifests.messages(report, self._address):
             problems = ProblemList()
             planned = self._plan(loaded, problems)
             if planned is None:
@@ -168,7 +170,7 @@ class Planner:
         return problems
 
     def _planned(self, report: Report) -> Iterator[PlannedMessage]:
-        messages = self._manifests.messages(report)
+        messages = self._manifests.messages(report, self._address)
         # A stage for many messages, then the next: its code stays in the processor's cache.
         while batch := list(islice(messages, _STAGE)):
             for loaded in batch:
@@ -184,6 +186,8 @@ class Planner:
         problems += _unknown(found, faults, problems)
         problems += _ambiguous(message, attachment)
         transport = self._transport(loaded, report)
+        if transport is not None and transport.has_addresses and "to" in faults:
+            transport = None  # which need not know what to make of a recipient that it refused
         if transport is not None:
             stand_in = _UNRESOLVED if attachment is None and message.media else attachment
             sealed = transport.build(message, stand_in)
@@ -207,6 +211,13 @@ class Planner:
             _digest(sealed, attachment),
             stop_on_failure=origin.file.data.get("stop_on_failure", False),
         )
+
+    def _address(self, transport: str, written: str, country: str | None) -> Address:
+        try:
+            calls = self._transports(transport)
+        except PluginError:  # told where the transport is named: `_transport`
+            return lenient_address(written, country)
+        return calls.address(written, country)
 
     def _transport(self, loaded: LoadedMessage, report: Report) -> TransportCalls | None:
         try:

@@ -346,7 +346,7 @@ def test_a_fault_of_the_defaults_is_told_once(project: Project, line: str, probl
         ('id = "x"', "7:1: id cannot be a default; every message has its own"),
         ('type = "text"', "7:1: type cannot be a default; every message has its own"),
         ("prevew_url = true", '7:1: unknown key "prevew_url"; did you mean "preview_url"?'),
-        ("colour = 1", '7:1: unknown key "colour"'),
+        ("tint = 1", '7:1: unknown key "tint"'),
         ("revision = 0", "7:12: revision must be at least 1"),
         ("image.caption = []", "7:17: caption: expected text, got a list"),
     ],
@@ -432,10 +432,13 @@ OTHER_KEYS = [
     Case("revison = 2", '5:1: unknown key "revison"; did you mean "revision"?'),
     Case('"a\\u001b\\u2028" = 2', r'5:1: unknown key "a\x1b\u2028"'),
     Case(f"'{'x' * 1000}' = 2", f'5:1: unknown key "{"x" * 59}…"'),
-    Case("recipient_type = 'group'", '5:18: recipient_type is "group", but "to" names a person'),
+    Case(
+        "recipient_type = 'group'",
+        '5:18: recipient_type is "group", but "to" is of the type "individual"',
+    ),
     Case(
         "recipient_type = 'groop'",
-        '5:18: recipient_type: did you mean "group"?',
+        '5:18: recipient_type is "groop", but "to" is of the type "individual"',
     ),
     Case("type = 'image'", '5:8: type is "image", but its content is text'),
     Case("type = 'txt'", '5:8: type: did you mean "text"?'),
@@ -484,12 +487,24 @@ def test_4096_characters_are_few_enough_and_an_emoji_is_one(project: Project) ->
         ("to = []", "4:6: to must not be empty"),
         ("to = ''", f'4:6: ""{NEITHER}'),
         ("to = '+7 900 12E-45-67'", f'4:6: "+7 900 12E-45-67"{NEITHER}'),
-        ("to = '79001234567, 79001234568'", f'4:6: "79001234567, 79001234568"{NEITHER}'),
-        ("to = '09001234567'", f'4:6: "09001234567"{NEITHER}'),
-        ("to = '900'", f'4:6: "900"{NEITHER}'),
-        ("to = '7900123456789012'", f'4:6: "7900123456789012"{NEITHER}'),
-        ("to = '79001234567-1'", f'4:6: "79001234567-1"{NEITHER}'),
-        ("to = '７９００１２３４５６７'", f'4:6: "７９００１２３４５６７"{NEITHER}'),
+        (
+            "to = '79001234567, 79001234568'",
+            '4:6: "79001234567, 79001234568" is more than one',
+        ),
+        ("to = '09001234567'", '4:6: "09001234567": no country code begins with 0'),
+        ("to = '900'", '4:6: "900": a phone number has 7 to 15 digits, this one 3'),
+        (
+            "to = '7900123456789012'",
+            '4:6: "7900123456789012": a phone number has 7 to 15 digits',
+        ),
+        (
+            "to = '79001234567-1'",
+            '4:6: "79001234567-1": a number that begins with +7 has 11',
+        ),
+        (
+            "to = '７９００１２３４５６７'",
+            '4:6: "７９００１２３４５６７" holds U+FF17 (fullw',
+        ),
         ("to = ['79001234567', 'x']", f'4:22: "x"{NEITHER}'),
         ("to = ['79001234567', 5]", "4:22: to is text; put 5 in quotes"),
         (
@@ -614,7 +629,7 @@ def test_the_text_in_a_file(project: Project, content: bytes, problem: str) -> N
 def test_a_bad_file_that_several_messages_use_is_told_once(project: Project) -> None:
     entry = "[[messages]]\nid = '{}'\nrecipients = 'r.csv'\ntext.file = 't.txt'\n"
     text = "manifest = 1\n" + "".join(map(entry.format, "abc"))
-    result = project.validate({"m.toml": text, "r.csv": "to\n79001234567\n,\n", "t.txt": "\0"})
+    result = project.validate({"m.toml": text, "r.csv": "to\n79001234567\n,x\n", "t.txt": "\0"})
     assert result.code == 2
     assert result.problems == [
         "r.csv:3:1: error: this row has 2 values, but the first line names 1",
@@ -631,22 +646,11 @@ CSV = "manifest = 1\n[[messages]]\nid = 'a'\nrecipients = 'r.csv'\n" + TEXT
     ("content", "problems"),
     [
         (b"", ['1:1: the first line must name the columns, one of them "to"']),
-        (b"phone,name\n1,2\n", ['1:1: the first line names no column "to"']),
-        (b"To,name\n1,2\n", ['1:1: the first line names no column "to"; rename the column "To"']),
-        (
-            b"to;name\n79001234567;Ann\n",
-            [
-                '1:1: the first line names no column "to"; its columns are set apart by ";", but '
-                "must be by commas"
-            ],
-        ),
-        (
-            b"to\tname\n1\t2\n",
-            ['1:1: the first line names no column "to"; its columns are set apa'],
-        ),
+        (b"phone,name\n1,2\n", ['1:1: there is no column "to", but phone, name; name it: recip']),
+        (b"To,name\n1,2\n", ['1:1: there is no column "to", but To, name; name it: recipients ']),
         (b"to,a,a\n1,2,3\n", ['1:1: the first line names the column "a" twice']),
         (b"to,to\n1,2\n", ['1:1: the first line names the column "to" twice']),
-        (b"to,\n1,2\n", ["1:1: the first line has a nameless column"]),
+        (b"to,,a\n1,2,3\n", ["1:1: the first line has a nameless column"]),
         (
             b"to,name\n79001234567\n79001234568,Ann\n79001234569,Ann,Bob\n\n,Eve\n",
             [
@@ -659,9 +663,8 @@ CSV = "manifest = 1\n[[messages]]\nid = 'a'\nrecipients = 'r.csv'\n" + TEXT
             "to,name\n79001234567,Анна\n".encode("cp1251"),
             ["2:13: byte 0xc0 is not UTF-8; save the file as UTF-8"],
         ),
-        ("to\n1\n".encode("utf-16"), ["1:1: the text is UTF-16; save the file as UTF-8"]),
         (b'to\n79001234567\n"790\n\n', ["3:1: not valid CSV: a quote is opened here and never cl"]),
-        (b'to,a\n79001234567,"a"b\n', ["2:1: not valid CSV: after a closing quote a comma must c"]),
+        (b'to,a\n79001234567,"a"b\n', ["2:1: not valid CSV: after a closing quote the next colum"]),
         (b"to,a\n79001234567," + b"x" * 131_073, ["2:1: not valid CSV: a value is longer than 13"]),
         (b'to,a\n79001234567,"x\ny"\nabc,z\n', [f'4:1: message "a": "abc"{NEITHER}']),
         (
@@ -680,7 +683,7 @@ def test_csv(project: Project, content: bytes, problems: list[str]) -> None:
     [
         (b"{\n", ["1:2: not valid JSON: expecting property name enclosed in double quotes"]),
         (b'{"to": "79001234567"}\n\n{"to" "x"}', ["3:7: not valid JSON: expecting ':' delimiter"]),
-        (b'[]\n"x"\n5\n', [f"{line}:1: each line must be an object like" for line in (1, 2, 3)]),
+        (b'"x"\n5\n[]\n', [f"{line}:1: each line must be an object like" for line in (1, 2, 3)]),
         (
             b'{}\n{"to": 79001234567}\n{"to": null}\n{"to": ["79001234567"]}\n{"to": " "}\n',
             [
@@ -701,7 +704,6 @@ def test_csv(project: Project, content: bytes, problems: list[str]) -> None:
         (b'{"a": ' + b"[" * 100_000, ["1:1: tables or lists are nested too deep"]),
         (b'{"a": ' + b'{"a": ' * 100_000, ["1:1: tables or lists are nested too deep"]),
         ('{"to": "Анна"}'.encode("cp1251"), ["1:9: byte 0xc0 is not UTF-8; save the file as UTF"]),
-        ('{"to": "1"}'.encode("utf-16"), ["1:1: the text is UTF-16; save the file as UTF-8"]),
         (b'{"to": "Ann"}', [f'1:1: message "a": "Ann"{NEITHER}']),
     ],
 )
@@ -718,7 +720,7 @@ def assert_rows(result: Result, path: str, problems: list[str]) -> None:
 
 def test_recipients_come_from_csv_or_jsonl_only(project: Project) -> None:
     result = project.validate({"m.toml": CSV.replace("r.csv", "r.xlsx"), "r.xlsx": "x"})
-    assert_rows(result, "r.xlsx", ["1:1: recipients come from a .csv or a .jsonl file"])
+    assert_rows(result, "r.xlsx", ["1:1: this is a workbook; save its sheet as CSV"])
 
 
 @pytest.mark.parametrize("name", ["r.csv", "r.jsonl"])
@@ -1127,8 +1129,8 @@ sub/people.csv:4:1: error: this row has 1 value, but the first line names 2
 sub/people.csv:5:1: error: message "rows": 79001234567 is a recipient twice; remove one
 sub/second.toml:2:8: error: the name "first" is also that of sub/first.toml; give it another name: name = "…"
 sub/second.toml:3:13: error: no transport named "pigeon"; installed: greenapi
-sub/second.toml:11:18: error: message "b": recipient_type is "individual", but "to" names a group
-sub/text.txt:3:1: error: message "rows": unknown variable "thing"; known here: name (sub/people.csv:2 and 2 more rows)
+sub/second.toml:11:18: error: message "b": recipient_type is "individual", but "to" is of the type "group"
+sub/text.txt:3:1: error: message "rows": unknown variable "thing"; known here: name, to (sub/people.csv:2 and 2 more rows)
 """  # noqa: E501
 
 

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from dispatcher import cli
-from dispatcher.manifest import addresses
 
 Files = Mapping[str, str | bytes]
 Plan = Callable[..., list[dict[str, Any]]]
@@ -168,40 +167,6 @@ def test_the_nearest_word_on_the_transport_counts(
 
 
 # --------------------------------------------------------------------------------------- recipients
-
-
-@pytest.mark.parametrize(
-    ("written", "address", "kind"),
-    [
-        ("79001234567", TO, "individual"),
-        (" 79001234567\n", TO, "individual"),
-        ("+79001234567", TO, "individual"),
-        ("+7 900 123-45-67", TO, "individual"),
-        ("+7 (900) 123-45-67", TO, "individual"),
-        ("+7.900.123.45.67", TO, "individual"),
-        ("7-900-123-45-67", TO, "individual"),
-        ("+7\u00a0900\u202f123\u201145\u201367", TO, "individual"),
-        ("+7900123-4567", TO, "individual"),
-        ("1234567", "1234567", "individual"),
-        ("123456789012345", "123456789012345", "individual"),
-        (GROUP, GROUP, "group"),
-        (f" {GROUP} ", GROUP, "group"),
-        ("1234567-158123", "1234567-158123", "group"),
-        # No numbers and no groups; `validate` says so, and shows what was written.
-        ("7900123-4567", "7900123-4567", "group"),
-        ("79001234567-", "79001234567", "individual"),
-        ("+79001234567-1581234048", "+79001234567-1581234048", "individual"),
-        ("7900 1234567-1581234048", "7900 1234567-1581234048", "individual"),
-        ("79001234567--1581234048", "79001234567--1581234048", "individual"),
-        ("+7 900", "+7 900", "individual"),
-        ("7900123456a", "7900123456a", "individual"),
-        ("++79001234567", "++79001234567", "individual"),
-        ("٧٩٠٠١٢٣٤٥٦٧", "٧٩٠٠١٢٣٤٥٦٧", "individual"),
-        ("", "", "individual"),
-    ],
-)
-def test_what_people_write_for_a_recipient(written: str, address: str, kind: str) -> None:
-    assert addresses.normalise(written) == (address, kind)
 
 
 def test_a_list_of_recipients_keeps_its_order(plan: Plan) -> None:

@@ -49,6 +49,7 @@ def command(
     **filters: str | None,
 ) -> int:
     """Show the messages that were tried, the oldest change first."""
+    filters["recipient"] = session.recipient(filters["recipient"])
     found = 0
     with read_journal(session.journal_url(journal)) as opened, _writer(export, as_json) as write:
         print_warnings(opened.warnings if opened else ())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,18 +11,26 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from dispatcher import names, namesakes
+from dispatcher.addresses import phone_address
 from dispatcher.builtin import builtins
 from dispatcher.cli.arguments import is_text
 from dispatcher.cli.output import coloured, print_line, print_problems
 from dispatcher.cli.supervision import supervised
 from dispatcher.config import Config, absolute_journal, load
-from dispatcher.errors import ConfigError, PluginError, PluginMissing, pass_on_interruption
+from dispatcher.errors import (
+    AddressError,
+    ConfigError,
+    PluginError,
+    PluginMissing,
+    pass_on_interruption,
+)
 from dispatcher.hookspecs import Transport
 from dispatcher.manifest import Options
 from dispatcher.manifest import load as load_manifests
 from dispatcher.planning import Lookup, Planner
 from dispatcher.redaction import Secrets
 from dispatcher.registry import Clock, Registry, build_registry
+from dispatcher.registry.transports import TransportCalls
 from dispatcher.toml.explain import quoted
 
 if TYPE_CHECKING:
@@ -62,7 +70,7 @@ _FILTERS = (
     click.option("--run", metavar="NAME", help="Only this run."),
     click.option("--manifest", metavar="NAME", help="Only this manifest."),
     click.option("--message", metavar="ID", help="Only messages of this id."),
-    click.option("--to", "recipient", metavar="RECIPIENT", help="Only this recipient."),
+    click.option("--to", "recipient", metavar="RECIPIENT", help="Only this one, as in a manifest."),
 )
 _SESSION_OPTIONS = (
     click.option("--profile", envvar="DISPATCHER_PROFILE", help="A profile of dispatcher.toml."),
@@ -185,6 +193,26 @@ class Session:
         self._secrets.watch(made)
         return made
 
+    def recipient(self, written: str | None) -> str | None:
+        """How the journal calls a recipient who is written as in a manifest.
+
+        What neither the transport for manifests without one takes, nor those with phone numbers,
+        is looked for as it stands: it may be another transport's.
+        """
+        if written is None:
+            return None
+        country = self.config.settings.country
+        transports = self.registry.transports()
+        if self._default_transport in transports:
+            calls = TransportCalls(self.transport(self._default_transport), self.registry.clock)
+            with suppress(AddressError):
+                return calls.address(written, country).to
+        try:
+            return phone_address(written, country).to
+        except AddressError as error:
+            print_line(coloured("warning"), f": {error}", err=True)
+            return written
+
     def journal_url(self, flag: str | None) -> str:
         """The journal that a flag or the file names."""
         url = flag or self.config.journal
@@ -224,6 +252,7 @@ class Session:
             run=names.canonical_name(run),
             transport=self._default_transport,
             roots=self.config.roots,
+            country=self.config.settings.country,
         )
         manifests = load_manifests(list(paths) or [self.config.manifests], options)
         return Planner(manifests, self.registry, self.transport)

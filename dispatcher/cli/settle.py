@@ -51,6 +51,7 @@ def command(
         raise click.UsageError("name the messages: KEY…, --from FILE, or filters like --run NAME")
     if named and by_filter:
         raise click.UsageError("name keys or filters, not both")
+    filters["recipient"] = session.recipient(filters["recipient"])
     with read_journal(session.journal_url(journal)) as known:
         if known is None:  # a word on nothing is no reason to make one
             print_line("there is no journal yet, so that there is nothing to settle", err=True)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from dispatcher.models import Model
 from dispatcher.toml import explain
@@ -33,6 +33,17 @@ def seconds(text: object) -> float:
 Seconds = Annotated[float, BeforeValidator(seconds), Field(gt=0, allow_inf_nan=False)]
 
 
+def _country(name: str) -> str:
+    from dispatcher.addresses import country_fault
+
+    if sentence := country_fault(name):
+        raise ValueError(sentence)
+    return name
+
+
+Country = Annotated[str, AfterValidator(_country)]
+
+
 class Delivery(Model):
     """`[delivery]`: how a plan is carried out.
 
@@ -52,11 +63,15 @@ class Files(Model):
 
 
 class Settings(Model):
-    """What dispatcher.toml may hold; the tables of transports and plugins are checked by them."""
+    """What dispatcher.toml may hold; the tables of transports and plugins are checked by them.
+
+    `country`: where phone numbers are dialled that are written without a country code ("RU").
+    """
 
     manifests: str = "manifests"
     journal: str | None = None
     transport: str = "greenapi"
+    country: Country | None = None
     delivery: Delivery = Field(default_factory=Delivery.model_construct)
     files: Files = Field(default_factory=Files.model_construct)
     transports: dict[str, dict[str, Any]] = Field(default_factory=dict)

@@ -16,7 +16,7 @@ from dispatcher.errors import ManifestError
 from dispatcher.inputs import Inputs
 from dispatcher.localfiles import as_spelt, neighbour
 from dispatcher.manifest import entries, structure, walking
-from dispatcher.manifest.expansion import Report, Source, expand
+from dispatcher.manifest.expansion import ReadAddress, Report, Source, expand
 from dispatcher.manifest.origins import LoadedMessage, Origin
 from dispatcher.models import LocatedProblem, Problem, Severity
 from dispatcher.names import canonical_name
@@ -27,12 +27,14 @@ class Options(NamedTuple):
     """What the messages depend on besides their files.
 
     `run`: the first part of every key. `transport`: for manifests that name none. `roots`: folders
-    outside a manifest's own from which it may read files.
+    outside a manifest's own from which it may read files. `country`: where numbers are dialled that
+    have no country code.
     """
 
     run: str = "default"
     transport: str = "greenapi"
     roots: tuple[Path, ...] = ()
+    country: str | None = None
 
 
 class Manifests:
@@ -59,8 +61,17 @@ class Manifests:
         self.problems.extend(problems)
         name = data.get("name", canonical_name(path.stem))
         transport = data.get("transport", self._options.transport)
-        run, roots = self._options.run, self._options.roots
-        source = Source(file, data, name, run, transport, roots, self.inputs)
+        options = self._options
+        source = Source(
+            file,
+            data,
+            name,
+            options.run,
+            transport,
+            options.roots,
+            self.inputs,
+            options.country,
+        )
         self._sources.append(source)
         self._check_name(source)
 
@@ -81,13 +92,13 @@ class Manifests:
         """The manifests' names, and the file of each."""
         return {name: source.file.path for name, source in self._names.items()}
 
-    def messages(self, report: Report) -> Iterator[LoadedMessage]:
+    def messages(self, report: Report, read_address: ReadAddress) -> Iterator[LoadedMessage]:
         """Every message of every file, in order; one that has a problem may be missing.
 
-        May be called again. Problems go to `report`.
+        May be called again. Problems go to `report`; `read_address` is the transports'.
         """
         for source in self._sources:
-            yield from _messages(source, report)
+            yield from _messages(source, report, read_address)
 
 
 def load(paths: Iterable[Path], options: Options) -> Manifests:
@@ -129,7 +140,7 @@ def _files(path: Path, problems: list[LocatedProblem]) -> Iterator[Path]:
     yield from found
 
 
-def _messages(source: Source, report: Report) -> Iterator[LoadedMessage]:
+def _messages(source: Source, report: Report, read_address: ReadAddress) -> Iterator[LoadedMessage]:
     first: dict[str, int] = {}
     for index, entry in enumerate(source.data.get("messages", ())):
         if "id" not in entry:
@@ -140,11 +151,15 @@ def _messages(source: Source, report: Report) -> Iterator[LoadedMessage]:
             line, _ = source.file.position([("messages", twin, "id")])
             sentence = f"this id is used in line {line} already; give it another"
             report(origin.locate(Problem(message=sentence, where="id")))
-        yield from _entry_messages(source, entry, origin, report)
+        yield from _entry_messages(source, entry, origin, report, read_address)
 
 
 def _entry_messages(
-    source: Source, entry: entries.Table, origin: Origin, report: Report
+    source: Source,
+    entry: entries.Table,
+    origin: Origin,
+    report: Report,
+    read_address: ReadAddress,
 ) -> Iterator[LoadedMessage]:
     table = entries.merge(source.data.get("defaults", {}), entry)
     faults, fatal = set(), False
@@ -155,4 +170,4 @@ def _entry_messages(
         faults.add(where)
         fatal = fatal or problem.fatal
     if not fatal:
-        yield from expand(source, table, origin, report, frozenset(faults))
+        yield from expand(source, table, origin, report, frozenset(faults), read_address)

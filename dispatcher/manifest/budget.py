@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, ValuesView
 from functools import wraps
+from math import isfinite
 from typing import Any
 
 from dispatcher.errors import DispatcherError
@@ -13,6 +14,8 @@ MAX_TEMPLATE = 30_000  # characters of a template that is more than `{{ name }}`
 MAX_NODES = 5_000  # names, values, operators of such a template
 MAX_WORK = 300_000  # characters and items that are worked on, and steps, of one rendering
 MAX_NUMBER = 2**64
+
+NOT_FINITE = "a number is infinite, or not a number at all"
 
 _CONTAINERS = (list, tuple, dict, KeysView, ValuesView, ItemsView)
 
@@ -60,6 +63,8 @@ class Budget:
                     rest.extend(value_or_part.values())
             elif isinstance(value_or_part, int) and abs(value_or_part) > MAX_NUMBER:
                 raise TemplateProblem("a number is too large")
+            elif isinstance(value_or_part, float) and not isfinite(value_or_part):
+                raise TemplateProblem(NOT_FINITE)
         return value
 
     def paid(self, function: Callable[..., Any]) -> Callable[..., Any]:

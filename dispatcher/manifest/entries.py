@@ -63,6 +63,7 @@ def check(table: Table) -> Iterator[RuleProblem]:
     contents = content_types(table)
     yield from _check_contents(table, contents)
     yield from _check_recipients(table)
+    yield from _check_reading(table)
     for content in contents:
         yield from _check_content(content, table[content])
 
@@ -99,6 +100,26 @@ def _check_recipients(table: Table) -> Iterator[RuleProblem]:
         yield RuleProblem((), '"to" is missing (or recipients = "people.csv")')
     if len(given) == 2:
         yield RuleProblem(("recipients",), "has both to and recipients; use one of them", True)
+
+
+def _check_reading(table: Table) -> Iterator[RuleProblem]:
+    """What says how recipients are read; the models say what kind of value each is."""
+    form = table.get("recipients")
+    form = form if isinstance(form, dict) else {}
+    named = {("country",): table.get("country"), ("recipients", "country"): form.get("country")}
+    for where, country in named.items():
+        if country is not None:
+            from dispatcher.addresses import country_fault  # most manifests name none
+
+            if sentence := country_fault(country):
+                yield RuleProblem(where, sentence)
+    if "encoding" in form or "delimiter" in form:
+        from dispatcher.manifest.recipients import delimiter_fault, encoding_fault
+
+        if sentence := encoding_fault(form.get("encoding", "utf-8")):
+            yield RuleProblem(("recipients", "encoding"), sentence)
+        if sentence := delimiter_fault(form.get("delimiter", ",")):
+            yield RuleProblem(("recipients", "delimiter"), sentence)
 
 
 def _check_content(content: str, table: Table) -> Iterator[RuleProblem]:

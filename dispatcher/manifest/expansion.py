@@ -8,18 +8,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dispatcher import localfiles, models
-from dispatcher.errors import ManifestError, SourceError
+from dispatcher.errors import AddressError, ManifestError, SourceError
 from dispatcher.inputs import Inputs
-from dispatcher.manifest import addresses, entries
+from dispatcher.manifest import entries
 from dispatcher.manifest.origins import LoadedMessage, Origin
 from dispatcher.manifest.templates import Renderer, TemplateProblem
-from dispatcher.models import LocatedProblem, Message, Problem, RecipientType
+from dispatcher.models import Address, LocatedProblem, Message, Problem
+from dispatcher.toml.explain import quoted
 from dispatcher.toml.file import MAX_TEXT, TomlFile, located, read_text
 
 Report = Callable[[LocatedProblem], None]
+# A transport's name, what was written for a recipient, and the country, to what the transport makes
+# of it. Raises AddressError.
+ReadAddress = Callable[[str, str, str | None], Address]
 Table = dict[str, Any]
 
-_KINDS = {"individual": "a person", "group": "a group"}
 _MODELS: dict[str, type[models.Text | models.Media]] = {
     "text": models.Text,
     "image": models.Image,
@@ -42,7 +45,7 @@ class Source:
     """A manifest while its messages are made.
 
     `name` and `run` are parts of every key; `roots`: folders outside its own that it may read from;
-    `inputs` remembers what is read.
+    `inputs` remembers what is read. `country`: for messages that name none.
     """
 
     file: TomlFile
@@ -52,6 +55,7 @@ class Source:
     transport: str
     roots: tuple[Path, ...]
     inputs: Inputs
+    country: str | None = None
     renderer: Renderer = field(default_factory=Renderer)
 
     def find(self, name: str) -> Path:
@@ -63,17 +67,26 @@ class Source:
 
 
 def expand(
-    source: Source, table: Table, origin: Origin, report: Report, faults: frozenset[str]
+    source: Source,
+    table: Table,
+    origin: Origin,
+    report: Report,
+    faults: frozenset[str],
+    read_address: ReadAddress,
 ) -> Iterator[LoadedMessage]:
     """The messages of one table (defaults merged); problems go to `report`.
 
     `faults`: keys of the table with a problem already told.
     """
-    builder = _Builder(source, table, origin, report)
+    builder = _Builder(source, table, origin, report, read_address)
+    form = table.get("recipients")
+    first_only = isinstance(form, dict) and form.get("duplicates") == "first"
     seen: set[str] = set()
     for recipient in _recipients(source, table, builder.origin, report):
         message, found = builder.build(recipient)
         if message.to in seen and "to" not in found:
+            if first_only:
+                continue
             twice = Problem(message=f"{message.to} is a recipient twice; remove one", where="to")
             report(recipient.origin.locate(twice))
         seen.add(message.to)
@@ -86,10 +99,14 @@ def _recipients(
     if "to" in table:
         yield from _listed(table["to"], origin)
         return
+    form = table["recipients"]
+    where, name = (
+        ("recipients", form) if isinstance(form, str) else ("recipients.file", form["file"])
+    )
     try:
-        yield from _rows(source, source.find(table["recipients"]), origin, report)
+        yield from _rows(source, source.find(name), form, origin, report)
     except SourceError as error:
-        report(origin.locate(Problem(message=str(error), where="recipients")))
+        report(origin.locate(Problem(message=str(error), where=where)))
     except ManifestError as error:
         for problem in error.problems:
             report(problem)
@@ -103,11 +120,17 @@ def _listed(to: str | list[str], origin: Origin) -> Iterator[Recipient]:
         yield Recipient(each, {}, origin._replace(item=item))
 
 
-def _rows(source: Source, path: Path, origin: Origin, report: Report) -> Iterator[Recipient]:
-    from dispatcher.manifest.recipients import Row, read_rows  # most manifests have none
+def _rows(
+    source: Source, path: Path, form: str | Table, origin: Origin, report: Report
+) -> Iterator[Recipient]:
+    from dispatcher.manifest.listtext import Row  # most manifests have none
+    from dispatcher.manifest.recipients import Format, read_rows
 
+    said = (
+        {} if isinstance(form, str) else {name: form[name] for name in Format._fields & form.keys()}
+    )
     empty = True
-    for row in read_rows(path, source.inputs):
+    for row in read_rows(path, Format(**said), source.inputs):
         empty = False
         if isinstance(row, Row):
             place = origin._replace(row_path=path, row=row.line)
@@ -125,11 +148,20 @@ class _Builder:
     `origin`: of the table, with the file of its text.
     """
 
-    def __init__(self, source: Source, table: Table, origin: Origin, report: Report) -> None:
+    def __init__(
+        self,
+        source: Source,
+        table: Table,
+        origin: Origin,
+        report: Report,
+        read_address: ReadAddress,
+    ) -> None:
         self.origin = origin
         self._table, self._report = table, report
+        self._read_address, self._country = read_address, _country(source, table)
         self._vars = {**source.data.get("vars", {}), **table.get("vars", {})}
-        self._render = source.renderer.render
+        self._renderer = source.renderer
+        self._row: Table = {}
         self._type = entries.content_types(table)[0]
         self._faults: set[str] = set()
         self._content_table = self._with_body(source, table[self._type])
@@ -145,14 +177,15 @@ class _Builder:
     def build(self, recipient: Recipient) -> tuple[Message, set[str]]:
         """The message to one recipient, and the keys whose problems went to the report."""
         self._faults = set()
-        variables = {**self._vars, **recipient.vars}
+        variables = shown = {**self._vars, **recipient.vars}
         to = recipient.to
-        if recipient.origin.row_path is None:  # rows are data, not templates
+        if recipient.origin.row_path is not None:  # columns may have names that are no variables'
+            self._row = recipient.vars
+            shown = {"row": recipient.vars, **variables}
+        else:  # rows are data, not templates
             to = self._text(to, variables, recipient.origin, "to")
-        address, kind = addresses.normalise(to)
-        if "to" not in self._faults:
-            self._check_kind(kind, recipient.origin)
-        content = self._filled(self._content_table, variables, recipient.origin, self._type)
+        address, kind = self._address(to, recipient.origin)
+        content = self._filled(self._content_table, shown, recipient.origin, self._type)
         values = {
             **self._same,
             "key": self._key + address,
@@ -192,18 +225,46 @@ class _Builder:
 
     def _text(self, text: str, variables: Table, origin: Origin, where: str) -> str:
         try:
-            return self._render(text, variables)
+            rendered = self._renderer.render(text, variables)
         except TemplateProblem as error:
             problem = Problem(message=str(error), where=where)
             self._report(origin.locate(problem, line=error.line))
             self._faults.add(where)
             return text
+        if self._renderer.blanks and rendered.strip():  # else it is an error, told elsewhere
+            for name in dict.fromkeys(self._renderer.blanks):
+                self._warn_of_blank(name, origin, where)
+        return rendered
 
-    def _check_kind(self, kind: RecipientType, origin: Origin) -> None:
+    def _warn_of_blank(self, name: str, origin: Origin, where: str) -> None:
+        """A cell that a template shows, but is empty, leaves a hole in the text."""
+        if name in self._row:
+            empty = f"{quoted(name)} is empty"
+            self._report(origin.locate(Problem(message=empty, where=where, severity="warning")))
+
+    def _address(self, to: str, origin: Origin) -> Address:
+        """What the transport makes of a recipient; of one that is none, what is written."""
+        if "to" in self._faults:
+            return Address(to, "individual")
+        try:
+            address = self._read_address(self._same["transport"], to, self._country)
+        except AddressError as error:
+            self._report(origin.locate(Problem(message=str(error), where="to")))
+            self._faults.add("to")
+            return Address(to, "individual")
+        kind = address.recipient_type
         given = self._table.get("recipient_type", kind)
         if given != kind:
-            sentence = f'recipient_type is "{given}", but "to" names {_KINDS[kind]}'
+            sentence = f'recipient_type is "{given}", but "to" is of the type "{kind}"'
             self._report(origin.locate(Problem(message=sentence, where="recipient_type")))
+        return address
+
+
+def _country(source: Source, table: Table) -> str | None:
+    """Where a message's numbers without a country code are dialled: what says it nearest."""
+    form = table.get("recipients")
+    own = form.get("country") if isinstance(form, dict) else None
+    return own or table.get("country") or source.country
 
 
 def _content(type: str, table: Table) -> models.Text | models.Media:

@@ -8,8 +8,9 @@ of what it works on, out of a budget that is set anew for each rendering.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, time
+from math import isfinite
 from typing import Any
 
 from jinja2 import (  # noqa: TID253 - this module is imported only for templates that need it
@@ -23,7 +24,15 @@ from jinja2.filters import do_round, do_sum, make_attrgetter  # noqa: TID253 - s
 from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: TID253 - see above
 from jinja2.utils import pass_environment  # noqa: TID253 - see above
 
-from dispatcher.manifest.budget import MAX_NODES, MAX_NUMBER, Budget, TemplateProblem, check_length
+from dispatcher.manifest.budget import (
+    MAX_NODES,
+    MAX_NUMBER,
+    NOT_FINITE,
+    Budget,
+    TemplateProblem,
+    check_length,
+)
+from dispatcher.manifest.writing import WRITING
 
 _STATEMENTS = ("Template", "Output", "TemplateData", "If", "For")
 _EXPRESSIONS = (
@@ -33,9 +42,9 @@ _EXPRESSIONS = (
 )
 _ALLOWED = frozenset(_STATEMENTS + _EXPRESSIONS)
 FILTERS = frozenset(
-    "abs capitalize count d default dictsort e escape first float groupby int items join last "
-    "length list lower map max min reject rejectattr replace reverse round select selectattr sort "
-    "string sum title trim truncate unique upper urlencode wordcount".split()
+    "abs capitalize count d date default dictsort e escape first float groupby int items join last "
+    "length list lower map max min number reject rejectattr replace reverse round select "
+    "selectattr sort string sum title trim truncate unique upper urlencode wordcount".split()
 )
 _METHODS = frozenset(
     "capitalize endswith get items keys lower lstrip removeprefix removesuffix rstrip split "
@@ -45,11 +54,11 @@ _SCALARS = (str, int, float, date, time)
 
 
 class NarrowEnvironment(ImmutableSandboxedEnvironment):
-    """Everything in it pays from the budget."""
+    """Everything in it pays from the budget. `blank` is told each variable that shows nothing."""
 
     intercepted_binops = frozenset("+ - * / // %".split())
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: Budget, blank: Callable[[str], None]) -> None:
         super().__init__(
             undefined=StrictUndefined,
             keep_trailing_newline=True,
@@ -57,20 +66,28 @@ class NarrowEnvironment(ImmutableSandboxedEnvironment):
             optimized=False,
         )
         self._budget = budget
+        self._blank = blank
         self.globals.clear()
         self.filters = self._paid_filters()
         tests: dict[str, Any] = self.tests
         self.tests = {name: budget.paid(test) for name, test in tests.items()}
 
     def _paid_filters(self) -> dict[str, Any]:
-        budget, theirs = self._budget, {name: self.filters[name] for name in FILTERS}
-        ours = {"join": _join, "replace": _replace, "round": _round, "sum": _sum}
+        budget = self._budget
+        ours = {"join": _join, "replace": _replace, "round": _round, "sum": _sum, **WRITING}
+        theirs = {name: self.filters[name] for name in FILTERS - ours.keys()}
         return {
             **{name: budget.paid(each) for name, each in {**theirs, **ours}.items()},
             "counted": budget.counted,
             "paid": budget.pay,
             "printed": lambda value: _printable(budget.pay(value)),
+            "seen": self._seen,
         }
+
+    def _seen(self, value: Any, name: str) -> Any:
+        if isinstance(value, str) and not value.strip():
+            self._blank(name)
+        return value
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
@@ -140,8 +157,26 @@ def _make_pay(node: nodes.Node) -> None:
             node.expr = _filtered(node.expr, "paid")
         case nodes.Getitem(arg=nodes.Slice()):
             node.node = _filtered(node.node, "paid")
+        case nodes.Output():
+            node.nodes = [_watched(each) for each in node.nodes]
         case nodes.Concat():
             node.nodes = [_filtered(each, "printed") for each in node.nodes]
+
+
+def _watched(node: Any) -> Any:
+    """What is printed of one variable, so that it is known where it is nothing.
+
+    Whoever writes `default` has thought of that.
+    """
+    inner = node
+    while isinstance(inner, nodes.Filter) and inner.name not in ("default", "d"):
+        inner = inner.node
+    match inner:
+        case nodes.Name(name=name):
+            return _filtered(node, "seen", nodes.Const(name))
+        case nodes.Getitem(node=nodes.Name(name="row"), arg=nodes.Const(value=str(name))):
+            return _filtered(node, "seen", nodes.Const(name))
+    return node
 
 
 def _filtered(node: Any, name: str, *arguments: nodes.Expr) -> nodes.Filter:
@@ -150,6 +185,8 @@ def _filtered(node: Any, name: str, *arguments: nodes.Expr) -> nodes.Filter:
 
 def _printable(value: Any) -> Any:
     """What `{{ … }}` may print; a list or nothing in the middle of a text is a mistake."""
+    if isinstance(value, float) and not isfinite(value):
+        raise TemplateProblem(NOT_FINITE)
     if isinstance(value, (*_SCALARS, Undefined)):
         return value
     if value is None:

@@ -1,196 +1,204 @@
-"""Files of recipients → rows: `to`, and variables for the templates. Read row by row."""
+"""Files of recipients → rows: `to`, and variables for the templates. Read row by row.
+
+Which encoding, what stands between columns, whether it is compressed: a file mostly shows it.
+"""
 
 from __future__ import annotations
 
-import csv
+import codecs
+import gzip
 import io
-import json
-from collections.abc import Callable, Iterator
+import re
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, BinaryIO, NamedTuple, TextIO
 
 from dispatcher.errors import ManifestError
-from dispatcher.inputs import Inputs, open_regular
+from dispatcher.inputs import Inputs
+from dispatcher.manifest.csvrows import csv_rows
+from dispatcher.manifest.jsonrows import json_rows
+from dispatcher.manifest.listtext import MAX_ROW, ListText, Row, fault
 from dispatcher.models import LocatedProblem
-from dispatcher.toml.explain import nearest, quoted
-from dispatcher.toml.file import located, reason
+from dispatcher.toml.explain import did_you_mean, quoted
+from dispatcher.toml.file import reason
 
-# What Python's csv says → what it means.
-_CSV_FAULTS = {
-    "unexpected end of data": "a quote is opened here and never closed",
-    "expected after": 'after a closing quote a comma must come; a quote in a text is written ""',
-    "field limit": f"a value is longer than {csv.field_size_limit()} characters",
+# A list that is compressed better than this was made to fill a machine.
+_UNPACKED_FREELY = 10_000_000  # bytes
+_UNPACKED_AT_MOST = 50  # times the size of the file, beyond that
+_WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods", ".numbers")
+_BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",  # begins like UTF-16's
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
 }
+_USUAL = (  # besides UTF-8 and UTF-16, which a file shows
+    *("cp1250", "cp1251", "cp1252", "cp866", "koi8-r", "koi8-u", "mac-cyrillic", "latin-1"),
+    *(
+        "iso8859-1",
+        "iso8859-2",
+        "iso8859-5",
+        "iso8859-15",
+        "gb18030",
+        "big5",
+        "shift-jis",
+        "euc-kr",
+    ),
+)
+# Encodings of Python's that write something else than the characters of a file.
+_NO_FILES = ("idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined")
 
 
-class Row(NamedTuple):
-    """One recipient; `line` is where it begins in its file, from 1."""
+class Format(NamedTuple):
+    """What a manifest says of a list. `to`: the column with the recipients; None: it shows."""
 
-    to: str
-    vars: dict[str, Any]
-    line: int
+    to: str = "to"
+    encoding: str | None = None
+    delimiter: str | None = None
 
 
-def read_rows(path: Path, inputs: Inputs | None = None) -> Iterator[Row | LocatedProblem]:
-    """The rows of a .csv or .jsonl file (UTF-8), a problem in place of each row that is wrong.
+def read_rows(path: Path, form: Format, inputs: Inputs) -> Iterator[Row | LocatedProblem]:
+    """The rows of a .csv or .jsonl file, a problem in place of each row that is wrong.
 
-    `inputs`: remembers the file, or knows it again. Raises ManifestError where the rest of the file
-    could mean anything, and InputChanged.
+    `inputs` remembers the file. Raises ManifestError where the rest of the file could mean
+    anything.
     """
-    readers = {".csv": _csv_rows, ".jsonl": _json_rows}
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise _problem(path, "recipients come from a .csv or a .jsonl file", 1)
+    kind = _kind(path)
     try:
-        with _opened(path, inputs or Inputs()) as stream:
-            yield from reader(path, stream)
-    except UnicodeDecodeError:
-        raise _not_utf8(path) from None
+        with _opened(path, form.encoding, inputs) as stream:
+            text = ListText(path, stream)
+            if kind == ".csv":
+                yield from csv_rows(text, form.to, form.delimiter)
+            else:
+                yield from json_rows(text, form.to)
+    except UnicodeDecodeError as error:
+        raise _undecodable(path, form.encoding, error.encoding, inputs) from None
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise fault(path, "the file is damaged: it cannot be unpacked") from None
     except OSError as error:
-        raise _problem(path, f"cannot read the recipients: {reason(error)}", 1) from None
+        raise fault(path, f"cannot read the recipients: {reason(error)}") from None
 
 
-def _opened(path: Path, inputs: Inputs) -> TextIO:
-    # Spreadsheets write a byte order mark, so one is welcome here. CSV has line breaks of its own.
-    newline = "" if path.suffix.lower() == ".csv" else None
-    return io.TextIOWrapper(inputs.open(path), encoding="utf-8-sig", newline=newline)
-
-
-def _csv_rows(path: Path, stream: TextIO) -> Iterator[Row | LocatedProblem]:
-    reader = csv.reader(stream, strict=True)
-    line = 1
+def encoding_fault(name: str) -> str | None:
+    """What is wrong with the name of an encoding; None: text can be read with it."""
     try:
-        header = _header(path, next(reader, []))
-        line = reader.line_num + 1
-        for values in reader:
-            if values:
-                yield from _row_or_problems(_csv_row, path, header, values, line)
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise _problem(path, f"not valid CSV: {_csv_sentence(error)}", line) from None
+        known = codecs.lookup(name).name
+        io.TextIOWrapper(io.BytesIO(), encoding=known)  # which takes encodings of text only
+    except (LookupError, ValueError, UnicodeError):
+        known = None
+    if known is not None and known not in _NO_FILES:
+        return None
+    hint = did_you_mean(name, _USUAL) or '; usual ones are "cp1251" and "cp1252"'
+    return f"no text has the encoding {quoted(name)}{hint}"
 
 
-def _csv_sentence(error: csv.Error) -> str:
-    words = str(error)
-    return next((_CSV_FAULTS[known] for known in _CSV_FAULTS if known in words), words)
+def delimiter_fault(mark: str) -> str | None:
+    """What is wrong with a text that is to stand between columns; None: it can."""
+    if len(mark) == 1 and not mark.isalnum() and mark not in '"\r\n ':
+        return None
+    return f'delimiter is one character, like ";" or "|", not {quoted(mark)}'
 
 
-def _header(path: Path, names: list[str]) -> list[str]:
-    if not names:
-        raise _problem(path, 'the first line must name the columns, one of them "to"', 1)
-    header = [name.strip() for name in names]
-    if "to" not in header:
-        raise _problem(path, f'the first line names no column "to"{_header_hint(header)}', 1)
-    double = next((name for name in header if header.count(name) > 1), None)
-    if double is not None or "" in header:
-        what = f"names the column {quoted(double)} twice" if double else "has a nameless column"
-        raise _problem(path, f"the first line {what}", 1)
-    return header
+def _kind(path: Path) -> str:
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes[-1:] == [".gz"]:
+        suffixes.pop()
+    kind = suffixes[-1] if suffixes else ""
+    if kind in (".csv", ".jsonl"):
+        return kind
+    raise fault(path, _workbook() if kind in _WORKBOOKS else _OTHERS)
 
 
-def _header_hint(header: list[str]) -> str:
-    separator = next((mark for mark in ";\t|" if mark in ",".join(header)), None)
-    if separator is not None:
-        shown = "tabs" if separator == "\t" else f'"{separator}"'
-        return f"; its columns are set apart by {shown}, but must be by commas"
-    misspelt = next((name for name in header if nearest(name, ["to"])), None)
-    return f"; rename the column {quoted(misspelt)}" if misspelt is not None else ""
+_OTHERS = "recipients come from a .csv or a .jsonl file, or one of these with .gz"
 
 
-def _csv_row(path: Path, header: list[str], values: list[str], line: int) -> Row:
-    if len(values) != len(header):
-        count = "1 value" if len(values) == 1 else f"{len(values)} values"
-        sentence = f"this row has {count}, but the first line names {len(header)}"
-        raise _problem(path, sentence, line)
-    return _row(path, dict(zip(header, values, strict=True)), line)
+def _workbook() -> str:
+    return "this is a workbook; save its sheet as CSV (UTF-8), and name that file"
 
 
-def _json_rows(path: Path, stream: TextIO) -> Iterator[Row | LocatedProblem]:
-    for line, text in enumerate(stream, 1):
-        if text.strip():
-            yield from _row_or_problems(_json_row, path, text.rstrip(), line)
+# ---------------------------------------------------------------------------------- opening, text
 
 
-def _row_or_problems(
-    read: Callable[..., Row], *arguments: object
-) -> Iterator[Row | LocatedProblem]:
+def open_list(path: Path, inputs: Inputs) -> io.BufferedReader:
+    """The bytes of a list, unpacked: the one place where a file of recipients is opened."""
+    stream = inputs.open(path)
+    if path.suffix.lower() != ".gz":
+        return stream
+    return io.BufferedReader(_Unpacked(stream, path))
+
+
+class _Unpacked(io.RawIOBase):
+    """What a compressed file holds, unless that is beyond all measure."""
+
+    def __init__(self, stream: BinaryIO, path: Path) -> None:
+        self._stream, self._path = stream, path
+        self._unpacked = gzip.GzipFile(fileobj=stream)
+        size = stream.seek(0, io.SEEK_END)
+        stream.seek(0)
+        self._left = _UNPACKED_FREELY + _UNPACKED_AT_MOST * size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = self._unpacked.readinto(buffer)
+        self._left -= count
+        if self._left < 0:
+            raise fault(self._path, "the file unpacks to more than any list; is it one?")
+        return count
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+@contextmanager
+def _opened(
+    path: Path, encoding: str | None, inputs: Inputs, errors: str = "strict"
+) -> Iterator[TextIO]:
+    with open_list(path, inputs) as stream:
+        head = stream.peek(1)
+        if head.startswith(b"PK\3\4"):
+            raise fault(path, _workbook())
+        if head.startswith(b"\x1f\x8b"):
+            raise fault(path, "this file is compressed; its name must end in .gz")
+        name = _encoding(head, encoding)
+        with io.TextIOWrapper(stream, encoding=name, errors=errors, newline="") as text:
+            yield text
+
+
+def _encoding(head: bytes, named: str | None) -> str:
+    """What a file is written in, as its first bytes show; else what is named, or UTF-8."""
+    for mark, encoding in _BYTE_ORDER_MARKS.items():
+        if head.startswith(mark):
+            return encoding
+    if named is None and b"\0" in head:  # as every line's end has it in UTF-16, and no other text
+        even, odd = any(not byte for byte in head[::2]), any(not byte for byte in head[1::2])
+        if even != odd:
+            return "utf-16-be" if even else "utf-16-le"
+    return named or "utf-8"
+
+
+def _undecodable(path: Path, named: str | None, encoding: str, inputs: Inputs) -> ManifestError:
+    """Where the text is of another encoding, and what to do."""
+    line, column, what = 1, 1, "the text"
     try:
-        yield read(*arguments)
-    except ManifestError as error:
-        yield from error.problems
-
-
-def _json_row(path: Path, text: str, line: int) -> Row:
-    return _row(path, _json_object(path, text, line), line)
-
-
-def _json_object(path: Path, text: str, line: int) -> dict[str, Any]:
-    try:
-        value = _DECODER.decode(text)
-        if "\\u" in text:
-            json.dumps(value, ensure_ascii=False).encode()
-    except json.JSONDecodeError as error:
-        sentence = f"not valid JSON: {error.msg[:1].lower()}{error.msg[1:]}"
-        raise _problem(path, sentence, line, error.colno) from None
-    except UnicodeEncodeError:
-        raise _problem(
-            path, "the text holds half of a character (a lone surrogate)", line
-        ) from None
-    except RecursionError:
-        raise _problem(path, "tables or lists are nested too deep", line) from None
-    except _Unusable as error:
-        raise _problem(path, str(error), line) from None
-    except ValueError:
-        raise _problem(path, "a number is too large", line) from None
-    if not isinstance(value, dict):
-        raise _problem(path, 'each line must be an object like {"to": "79001234567"}', line)
-    return value
-
-
-class _Unusable(ValueError):
-    """JSON for Python, but not for everybody."""
-
-
-def _constant(name: str) -> None:
-    raise _Unusable(f"{name} is not a number; leave the key out, or write null")
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        double = next(name for name in names if names.count(name) > 1)
-        raise _Unusable(f"the key {quoted(double)} is there twice")
-    return found
-
-
-_DECODER = json.JSONDecoder(parse_constant=_constant, object_pairs_hook=_object)
-
-
-def _row(path: Path, values: dict[str, Any], line: int) -> Row:
-    to = values.pop("to", None)
-    if not isinstance(to, str):
-        hint = " (put it in quotes)" if isinstance(to, int) else ""
-        what = '"to" is missing' if to is None else f'"to" must be text{hint}'
-        raise _problem(path, what, line)
-    if not to.strip():
-        raise _problem(path, '"to" is empty', line)
-    return Row(to, values, line)
-
-
-def _problem(path: Path, sentence: str, line: int, column: int = 1) -> ManifestError:
-    return ManifestError([located(path, sentence, line, column)])
-
-
-def _not_utf8(path: Path) -> ManifestError:
-    with open_regular(path) as stream:
-        for line, content in enumerate(stream, 1):
-            try:
-                content.decode()
-            except UnicodeDecodeError as error:
-                byte = content[error.start]
-                utf16 = line == 1 and content.startswith((b"\xff\xfe", b"\xfe\xff"))
-                text = "the text is UTF-16" if utf16 else f"byte 0x{byte:02x} is not UTF-8"
-                text = f"{text}; save the file as UTF-8"
-                return _problem(path, text, line, len(content[: error.start].decode()) + 1)
-    return _problem(path, "the file is not UTF-8", 1)
+        with _opened(path, named, inputs, "surrogateescape") as stream:
+            number = 0
+            while text := stream.readline(MAX_ROW + 1):
+                number += 1
+                if bad := re.search("[\udc80-\udcff]", text):
+                    line, column = number, bad.start() + 1
+                    what = f"byte 0x{ord(bad[0]) - 0xDC00:02x}"
+                    break
+    except UnicodeDecodeError:
+        pass  # of an encoding with more than one byte a character, the place is not known
+    if named is not None:
+        return fault(path, f"{what} is not {named}, as the manifest says", line, column)
+    shown = "UTF-8" if encoding.startswith("utf-8") else encoding.upper()
+    way = f'recipients = {{ file = "{path.name}", encoding = "cp1251" }}'
+    advice = f"save the file as UTF-8, or name its encoding: {way}"
+    return fault(path, f"{what} is not {shown}; {advice}", line, column)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _TABLES: dict[str | int, type[BaseModel]] = {
     "defaults": tables.DefaultsTable,
+    "recipients": tables.RecipientsTable,
     "text": tables.TextTable,
     "image": models.Image,
     "video": models.Video,

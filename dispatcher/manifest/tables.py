@@ -6,7 +6,7 @@ content, `to` or `recipients`) are in `entries.py`, because defaults take part i
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
@@ -28,18 +28,46 @@ _NAME_SCHEMA = {"minLength": 1, "maxLength": names.LONGEST, "pattern": names.SCH
 Name = Annotated[str, AfterValidator(_checked), Field(json_schema_extra={**_NAME_SCHEMA})]
 
 
-def _branch(value: object) -> str:
+_COUNTRY = 'Where numbers without a country code are dialled like this: "RU".'
+
+
+def _list_or_text(value: object) -> str:
     return "<list>" if isinstance(value, list) else "<text>"
 
 
-Recipients = Annotated[
-    Annotated[str, Tag("<text>")] | Annotated[list[str], Field(min_length=1), Tag("<list>")],
-    Discriminator(_branch),
-]
+def _table_or_text(value: object) -> str:
+    return "<table>" if isinstance(value, dict) else "<text>"
 
 
 class Table(models.Model):
     """A table of a manifest."""
+
+
+class RecipientsTable(Table):
+    """A file of recipients, and how it is to be read."""
+
+    file: str = Field(description="A .csv or .jsonl file, or one of these with .gz.")
+    to: str = Field(default="to", description="The column with the recipients.")
+    country: str | None = Field(default=None, description=_COUNTRY)
+    encoding: str | None = Field(
+        default=None, description='Of the text, like "cp1251"; UTF-8 and UTF-16 need no word.'
+    )
+    delimiter: str | None = Field(
+        default=None, description="What stands between columns; , ; and tabs need no word."
+    )
+    duplicates: Literal["error", "first"] = Field(
+        default="error", description="Who is there twice is an error, or gets the first row only."
+    )
+
+
+Recipients = Annotated[
+    Annotated[str, Tag("<text>")] | Annotated[list[str], Field(min_length=1), Tag("<list>")],
+    Discriminator(_list_or_text),
+]
+RecipientsFile = Annotated[
+    Annotated[str, Tag("<text>")] | Annotated[RecipientsTable, Tag("<table>")],
+    Discriminator(_table_or_text),
+]
 
 
 class TextTable(Table):
@@ -53,11 +81,12 @@ class DefaultsTable(Table):
     to: Recipients | None = Field(
         default=None, description="A number with country code, a group id, or a list of these."
     )
-    recipients: str | None = Field(
+    recipients: RecipientsFile | None = Field(
         default=None, description="A .csv or .jsonl file: `to`, and variables for the templates."
     )
+    country: str | None = Field(default=None, description=_COUNTRY)
     revision: int = Field(default=1, ge=1, description="Raise it to send to everybody once more.")
-    recipient_type: models.RecipientType | None = None
+    recipient_type: str | None = None
     preview_url: bool | None = Field(default=None, description="Preview the first URL of a text.")
     transport: str | None = None
     vars: dict[str, Any] = Field(default_factory=dict, description="Variables for the templates.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -17,7 +18,7 @@ from dispatcher.manifest.budget import (
     TemplateProblem,
     check_length,
 )
-from dispatcher.toml.explain import did_you_mean, quoted
+from dispatcher.toml.explain import did_you_mean, nearest, quoted
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -26,6 +27,7 @@ __all__ = ["Renderer", "TemplateProblem", "is_template"]
 
 _VARIABLE = re.compile(r"\{\{ *([A-Za-z_][A-Za-z0-9_]*) *\}\}")
 _UNFIT = "a filter or operator does not fit this value"
+_UNKNOWN = "unknown variable"
 _RESERVED = frozenset("true false none True False None not and or in is if else self".split())
 
 
@@ -39,6 +41,8 @@ class Renderer:
 
     Most strings hold nothing but `{{ name }}`: these are filled in without loading Jinja2, which
     would take longer than everything else that `validate` does.
+
+    `blanks`: variables of which the last text shows nothing, though it names them.
     """
 
     def __init__(self) -> None:
@@ -46,17 +50,21 @@ class Renderer:
         self._environment: Environment | None = None
         self._budget = Budget()
         self._exhausting: set[str] = set()
+        self.blanks: list[str] = []
 
     def render(self, text: str, variables: Mapping[str, Any]) -> str:
         """The text with its variables filled in. Raises TemplateProblem."""
+        self.blanks.clear()
         if not is_template(text):
             return text
-        simple = _fill_in(text, variables)
+        simple = _fill_in(text, variables, self.blanks)
         return simple if simple is not None else self._render(text, variables)
 
     def _render(self, text: str, variables: Mapping[str, Any]) -> str:
         template = self._compile(text)
         if isinstance(template, TemplateProblem):
+            if advice := _misnamed(text, variables):
+                raise TemplateProblem(advice, template.line)
             raise template.with_traceback(None)
         self._budget.fill(0 if text in self._exhausting else MAX_WORK)
         try:
@@ -67,7 +75,10 @@ class Renderer:
             if isinstance(error, Exhausted):
                 self._exhausting.add(text)  # not to be tried again with each of a million rows
             line = _line(template, error)
-            raise TemplateProblem(_explain(error, variables), line) from error
+            sentence = _explain(error, variables)
+            if sentence.startswith(_UNKNOWN):
+                sentence = _misnamed(text, variables) or sentence
+            raise TemplateProblem(sentence, line) from error
 
     def _compile_uncached(self, text: str) -> Template | TemplateProblem:
         from jinja2 import TemplateSyntaxError
@@ -91,11 +102,11 @@ class Renderer:
         if self._environment is None:
             from dispatcher.manifest.jinja import NarrowEnvironment
 
-            self._environment = NarrowEnvironment(self._budget)
+            self._environment = NarrowEnvironment(self._budget, self.blanks.append)
         return self._environment
 
 
-def _fill_in(text: str, variables: Mapping[str, Any]) -> str | None:
+def _fill_in(text: str, variables: Mapping[str, Any], blanks: list[str]) -> str | None:
     """The text with each `{{ name }}` replaced, or None where that is not all there is to do."""
     parts = _VARIABLE.split(text)
     names, literals = parts[1::2], "".join(parts[0::2])
@@ -104,7 +115,8 @@ def _fill_in(text: str, variables: Mapping[str, Any]) -> str | None:
     values = [variables.get(name) for name in names]
     if not all(map(_simple, values)):
         return None
-    parts[1::2] = map(str, values)
+    parts[1::2] = shown = [*map(str, values)]
+    blanks += [name for name, value in zip(names, shown, strict=True) if not value.strip()]
     return _checked("".join(parts))
 
 
@@ -155,13 +167,35 @@ def _explain(error: Exception, variables: Mapping[str, Any]) -> str:
     return f"the template fails: {error or type(error).__name__}"
 
 
+def _misnamed(text: str, variables: Mapping[str, Any]) -> str | None:
+    """How to write a column that this template calls by a name that no variable can have."""
+    row = variables.get("row")
+    for name in row if isinstance(row, dict) else ():
+        inside = rf"\{{[{{%][^{{}}]*?(?<![\w\"']){re.escape(name)}(?!\w)"
+        if not _is_variable(name) and re.search(inside, text, re.IGNORECASE):
+            return _as_column(name)
+    return None
+
+
+def _is_variable(name: str) -> bool:
+    return name.isidentifier() and name not in _RESERVED
+
+
+def _as_column(name: str) -> str:
+    written = f"row[{json.dumps(name, ensure_ascii=False)}]"
+    return f"the column {quoted(name)} is written {{{{ {written} }}}}"
+
+
 def _explain_undefined(message: str, variables: Mapping[str, Any]) -> str:
     """Jinja2's words for a lacking variable, or a lacking key of a table, in ours."""
     variable = re.fullmatch(r"'(.*)' is undefined", message, re.DOTALL)
     if variable:
         name, known = variable[1], ", ".join(sorted(map(str, variables)))
         here = f"; known here: {known[:200]}" if known else "; [vars] can define it"
-        return f"unknown variable {quoted(name)}{did_you_mean(name, variables) or here}"
+        near = nearest(name, variables)
+        if near and near in variables.get("row", ()) and not _is_variable(near):
+            return f"{_UNKNOWN} {quoted(name)}; {_as_column(near)}"
+        return f"{_UNKNOWN} {quoted(name)}{did_you_mean(name, variables) or here}"
     lacking = re.search(r"has no (?:attribute|element) '?(.*?)'?$", message, re.DOTALL)
     return f"there is no {quoted(lacking[1])} in this value" if lacking else message
 

@@ -1,5 +1,6 @@
 """What travels through the pipeline: frozen pydantic models, all importable from `dispatcher`."""
 
+from dispatcher.models.address import Address
 from dispatcher.models.attachments import Attachment, Link, MediaId, Upload
 from dispatcher.models.base import Model
 from dispatcher.models.message import (
@@ -11,7 +12,6 @@ from dispatcher.models.message import (
     Media,
     Message,
     Provider,
-    RecipientType,
     Text,
     Video,
 )
@@ -21,6 +21,7 @@ from dispatcher.models.problems import LocatedProblem, Problem, Severity
 
 __all__ = [
     "CONTENT_TYPES",
+    "Address",
     "Attachment",
     "Audio",
     "ContentType",
@@ -38,7 +39,6 @@ __all__ = [
     "Problem",
     "Provider",
     "Receipt",
-    "RecipientType",
     "Record",
     "Severity",
     "Status",

@@ -14,7 +14,6 @@ from dispatcher.models.attachments import Attachment
 from dispatcher.models.base import Model
 
 ContentType: TypeAlias = Literal["text", "image", "video", "audio", "document"]
-RecipientType: TypeAlias = Literal["individual", "group"]
 
 CONTENT_TYPES: tuple[ContentType, ...] = ("text", "image", "video", "audio", "document")
 
@@ -70,13 +69,14 @@ class Message(Model):
     """One message to one recipient, rendered; exactly one of the five contents is set.
 
     `key`: run/manifest/id/revision/recipient, the identity under which it is sent once.
+    `to`, `recipient_type`: the `Address` that its transport made of what was written.
     """
 
     key: str
     manifest: str
     id: str
     to: str
-    recipient_type: RecipientType
+    recipient_type: str
     type: ContentType
     text: Text | None = None
     image: Image | None = None

@@ -7,10 +7,20 @@ import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from types import GeneratorType
 from typing import Any, TypeAlias
+from unicodedata import is_normalized
 
 from dispatcher.errors import PluginError
 from dispatcher.hookspecs import Engine, Transport
-from dispatcher.models import Attachment, Link, MediaId, Payload, Problem, Upload, seal
+from dispatcher.models import (
+    Address,
+    Attachment,
+    Link,
+    MediaId,
+    Payload,
+    Problem,
+    Upload,
+    seal,
+)
 
 Read: TypeAlias = Callable[[object], Any]
 
@@ -64,6 +74,25 @@ def sealed(payload: Payload) -> bytes:
         return seal(payload)
     except ValueError as error:
         raise PluginError(f"the payload is not JSON: {error}") from error
+
+
+def address_answer(answer: object) -> Address:
+    """What a transport's `address` may answer: a recipient that can be the last part of a key."""
+    if not isinstance(answer, Address):
+        raise _unexpected(answer, "an Address, or AddressError raised")
+    if not isinstance(answer.to, str) or not _stands_in_a_key(answer.to):
+        raise _unexpected(answer, _IN_A_KEY)
+    if not isinstance(answer.recipient_type, str) or not answer.recipient_type:
+        raise _unexpected(answer, "a recipient_type that is a word")
+    return answer
+
+
+_IN_A_KEY = "a `to` of 1 to 200 characters, none of them a blank or invisible, in NFC"
+
+
+def _stands_in_a_key(to: str) -> bool:
+    """Keys are copied from a terminal, read from lines of a file, and compared letter by letter."""
+    return 0 < len(to) <= 200 and to.isprintable() and " " not in to and is_normalized("NFC", to)
 
 
 def transport_answer(answer: object) -> list[type[Transport]]:

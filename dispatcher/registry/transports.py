@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from dispatcher.errors import PluginError, pass_on_interruption
+from dispatcher.addresses import phone_address
+from dispatcher.errors import AddressError, PluginError, pass_on_interruption
 from dispatcher.hookspecs import Transport
-from dispatcher.models import Attachment, Message, Problem, decode
+from dispatcher.models import Address, Attachment, Message, Problem, decode
 from dispatcher.models.base import detached
 from dispatcher.registry import answers
 from dispatcher.registry.checks import describe
@@ -16,19 +17,32 @@ from dispatcher.registry.recipient import RECIPIENT_FIELDS
 
 
 class TransportCalls:
-    """`build` and `check` of one transport. Whatever it raises, or wrongly answers, is a
+    """`address`, `build` and `check` of one transport. Whatever it raises, or wrongly answers, is a
     `PluginError` with its name.
 
-    `recipient_fields`: the names of what says to whom its payloads go.
+    `has_addresses`: of its own, not phone numbers and groups. `recipient_fields`: the names of what
+    says to whom its payloads go.
     """
 
     def __init__(self, transport: Transport, clock: GetClock) -> None:
         self._transport, self._name = transport, transport.name
-        self._clocks = {method: clock(self._name, method) for method in ("build", "check")}
+        own = ("address",) if getattr(transport, "address", None) is not None else ()
+        self._clocks = {method: clock(self._name, method) for method in ("build", "check", *own)}
+        self.has_addresses = bool(own)
         self._builtin = self._clocks["build"].plugin.builtin
         self.recipient_fields: Collection[str] = frozenset(
             getattr(transport, "recipient_fields", RECIPIENT_FIELDS)
         )
+
+    def address(self, written: str, country: str | None) -> Address:
+        """Where a message goes that has this written as its recipient. Raises AddressError.
+
+        A transport without a method of its own has phone numbers and groups.
+        """
+        if not self.has_addresses:
+            return phone_address(written, country)
+        address: Address = self._ask("address", answers.address_answer, written, country)
+        return address
 
     def build(self, message: Message, attachment: Attachment | None) -> bytes:
         """The JSON body for a message, sealed."""
@@ -55,5 +69,7 @@ class TransportCalls:
                 return read(getattr(self._transport, method)(*arguments))
         except BaseException as error:
             pass_on_interruption(error)
+            if isinstance(error, AddressError) and method == "address":
+                raise
             where = f'transport "{self._name}" failed in {method}'
             raise PluginError(f"{where}: {describe(error)}") from error

@@ -10,10 +10,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dispatcher.addresses import lenient_address
 from dispatcher.builtin import builtins
 from dispatcher.hookspecs import Transport
 from dispatcher.manifest import Options, load
-from dispatcher.manifest.addresses import normalise
 from dispatcher.media import mime_type
 from dispatcher.models import CONTENT_TYPES, LocatedProblem, Message, Upload
 from dispatcher.planning import PlannedMessage, Planner
@@ -30,7 +30,7 @@ def message(**changes: Any) -> Message:
     """
     content = changes.keys() & set(CONTENT_TYPES)
     kind = changes.get("type") or next(iter(content), "text")
-    to, recipient_type = normalise(changes.get("to", TO))
+    to, recipient_type = lenient_address(changes.get("to", TO))
     fields = {
         "key": f"default/manifest/message/1/{to}",
         "manifest": "manifest",

@@ -44,7 +44,7 @@ _RULES = {
 }
 _SECRET_WORDS = ("token", "secret", "password", "passwd", "apikey", "api_key", "authorization")
 # Words that pydantic puts into a path to name a branch of a union; they are no keys of the file.
-BRANCHES = frozenset({"<text>", "<list>"})
+BRANCHES = frozenset({"<text>", "<list>", "<table>"})
 _LONGEST_SHOWN = 60
 _MOST_KNOWN = 1000
 

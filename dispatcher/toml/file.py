@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,9 @@ _LONG_LINE = re.compile(rf"^[^\n]{{{MAX_LINE}}}[^\n]", re.MULTILINE)
 _DEEP_KEY = re.compile(
     rf"(?<![\w-])(?:(?:[\w-]+|\"[^\"\n\\]*\"|'[^'\n]*')[ \t]*\.[ \t]*){{{2 * MAX_DEPTH}}}"
 )
-_HUGE = re.compile(r"[0-9][0-9A-Fa-f_xo]{16}")  # may be more than that
+_ODD = re.compile(  # may be a number of more than that, or one that is none
+    r"[0-9][0-9A-Fa-f_xo]{16}|\b(?:inf|nan)\b|[0-9.][eE]\+?[0-9_]{3}"
+)
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,7 @@ def read_toml(path: Path, inputs: Inputs | None = None, check: Check | None = No
     except ValueError:  # Python reads no numbers of thousands of digits
         raise ManifestError([located(path, TOO_LARGE)]) from None
     file = TomlFile(path, text, data)
-    if _HUGE.search(text) and (problems := list(_huge_numbers(file, data, ()))):
+    if _ODD.search(text) and (problems := list(_odd_numbers(file, data, ()))):
         raise ManifestError(problems)
     return file
 
@@ -235,14 +238,17 @@ def _line_column(before: str) -> tuple[int, int]:
     return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
 
 
-def _huge_numbers(file: TomlFile, data: Any, path: explain.Path) -> Iterator[LocatedProblem]:
+def _odd_numbers(file: TomlFile, data: Any, path: explain.Path) -> Iterator[LocatedProblem]:
     if len(path) > MAX_DEPTH:
         raise ManifestError([located(file.path, TOO_DEEP)])
     if isinstance(data, (dict, list)):
         for key, value in data.items() if isinstance(data, dict) else enumerate(data):
-            yield from _huge_numbers(file, value, (*path, key))
+            yield from _odd_numbers(file, value, (*path, key))
     elif type(data) is int and data.bit_length() > MAX_BITS:
         yield file.problem(path, TOO_LARGE)
+    elif type(data) is float and not isfinite(data):
+        sentence = f"{data} is not a number; leave the key out, or put it in quotes"
+        yield file.problem(path, sentence)
 
 
 def too_deep(data: Any) -> bool:

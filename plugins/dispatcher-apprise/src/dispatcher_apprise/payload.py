@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dispatcher import Attachment, Link, MediaId, Message, Payload, Problem, Upload
 from dispatcher_apprise.targets import NAME
 
+NO_TARGET = '"to" is the name of a target of Apprise, like ops'
+
 
 def build(message: Message, attachment: Attachment | None) -> Payload:
     """`{"to": target, "body": text}`, and with an upload `"attach": [{"file", "name", "type"}]`.
@@ -28,7 +30,7 @@ def check(payload: Payload, attachment: Attachment | None) -> Iterator[Problem]:
     """What holds for every target; never raises."""
     to, body, files = payload.get("to"), payload.get("body"), payload.get("attach", [])
     if not isinstance(to, str) or not NAME.fullmatch(to):
-        yield Problem(message='"to" is the name of a target of Apprise, like ops', where="to")
+        yield Problem(message=NO_TARGET, where="to")
     if not isinstance(body, str) or not (body.strip() or files):
         yield Problem(message="there is neither a text nor a file to send")
     if not well_formed(files):

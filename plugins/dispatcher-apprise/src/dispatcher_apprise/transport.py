@@ -12,6 +12,8 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
 from dispatcher import (
+    Address,
+    AddressError,
     Attachment,
     ConfigError,
     MediaId,
@@ -27,7 +29,7 @@ from dispatcher_apprise.files import Files
 from dispatcher_apprise.outcomes import verdict
 from dispatcher_apprise.service import Attached, Service
 from dispatcher_apprise.settings import AppriseSettings
-from dispatcher_apprise.targets import read_targets
+from dispatcher_apprise.targets import NAME, read_targets
 
 _PATIENCE = 30.0  # seconds
 
@@ -54,6 +56,12 @@ class AppriseTransport:
         if self._fault is not None:
             raise self._fault
         _ = self._services
+
+    def address(self, written: str, country: str | None) -> Address:
+        """The name of a target. Raises AddressError."""
+        if not NAME.fullmatch(written.strip()):
+            raise AddressError(payloads.NO_TARGET)
+        return Address(written.strip(), "target")
 
     def build(self, message: Message, attachment: Attachment | None) -> Payload:
         """The target, the text and the files."""

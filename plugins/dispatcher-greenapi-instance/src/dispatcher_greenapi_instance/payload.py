@@ -14,8 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 from dispatcher import Attachment, Link, Media, MediaId, Message, Payload, Upload
 
-# Green API, "Chat id": of a person, and of a group that v1 calls "79001234567-1581234048".
-_CHAT = {"individual": "@c.us", "group": "@g.us"}
+# Green API, "Chat id"; `addresses` leaves the ids of hidden numbers whole.
+_CHAT = {"individual": "@c.us", "group": "@g.us", "lid": ""}
 # The extension of `fileName` decides what is shown; these are for files that have none of their
 # kind, a picture that a script makes, say.
 _EXTENSIONS = {"image": ".jpg", "video": ".mp4", "audio": ".mp3", "document": ".bin"}

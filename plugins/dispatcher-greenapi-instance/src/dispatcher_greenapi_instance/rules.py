@@ -56,7 +56,7 @@ def _chat(chat: object) -> Iterator[Problem]:
     if not isinstance(chat, str) or not _CHAT.fullmatch(chat):
         yield Problem(
             message="the recipient is neither a phone number (7 to 15 digits with the country code,"
-            " 79001234567) nor a group id (79001234567-1581234048)",
+            " 79001234567) nor a group id (120363043968066561, 79001234567-1581234048)",
             where="to",
         )
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
 from typing import TYPE_CHECKING, ClassVar
 
-from dispatcher import Attachment, MediaId, Message, Payload, Problem, Receipt, Upload
+from dispatcher import Address, Attachment, MediaId, Message, Payload, Problem, Receipt, Upload
 from dispatcher.http.transport import HttpTransport, late_settings
+from dispatcher_greenapi_instance import addresses, routes, rules
 from dispatcher_greenapi_instance import payload as payloads
-from dispatcher_greenapi_instance import routes, rules
 
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
@@ -29,6 +29,10 @@ class GreenApiInstance(HttpTransport):
         "dispatcher_greenapi_instance.settings", "InstanceSettings"
     )
     ends_in_time: ClassVar[bool] = True
+
+    def address(self, written: str, country: str | None) -> Address:
+        """A person, or a group as an instance knows it. Raises AddressError."""
+        return addresses.read(written, country)
 
     def build(self, message: Message, attachment: Attachment | None) -> Payload:
         """The body of sendMessage or sendFileByUrl."""

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
-from dispatcher import Attachment, MediaId, Message, Payload, Problem, Receipt, Upload
+from dispatcher import (
+    Address,
+    Attachment,
+    MediaId,
+    Message,
+    Payload,
+    Problem,
+    Receipt,
+    Upload,
+    phone_address,
+)
 from dispatcher.http.files import content_type
 from dispatcher.http.routes import Route
 from dispatcher.http.transport import HttpTransport, late_settings
@@ -19,6 +30,10 @@ if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
 
 
+# Meta, "Groups API": an opaque id, base64 of "capi_group:" and more.
+_GROUP = re.compile(r"Y2FwaV9ncm91cDo[A-Za-z0-9+/_-]{1,150}={0,2}")
+
+
 class WhatsAppCloud(HttpTransport):
     """WhatsApp messages through Meta's Cloud API, or a service of its shape."""
 
@@ -27,6 +42,11 @@ class WhatsAppCloud(HttpTransport):
         "dispatcher_whatsapp_cloud.settings", "CloudSettings"
     )
     ends_in_time: ClassVar[bool] = True
+
+    def address(self, written: str, country: str | None) -> Address:
+        """A person, or a group by the id that the gateway gave it. Raises AddressError."""
+        group = _GROUP.fullmatch(written.strip())
+        return Address(group[0], "group") if group else phone_address(written, country)
 
     def build(self, message: Message, attachment: Attachment | None) -> Payload:
         """The body of `POST …/messages`."""

@@ -1,0 +1,134 @@
+"""The filters `number` and `date`: as people write them, in English and in Russian.
+
+Money, counts and days stand in lists as machines have them: 1234.5, 2026-12-01. How they are to
+look is shown by an example (`number("1 234,50")`) or by strftime's codes (`date("%d.%m.%Y")`). The
+locale of the machine never counts: a plan is the same everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date, datetime, time
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any, Final
+
+from dispatcher.manifest.budget import NOT_FINITE, TemplateProblem
+from dispatcher.toml.explain import quoted
+
+_NO_BREAK_SPACE = "\u00a0"
+_DIGITS = 30  # of a number; more would be none that people write
+
+_NUMBER = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?")
+_GROUPED_OR_NOT = re.compile(r"[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}")
+_EXAMPLE = re.compile(r"1(?P<group>[ \u00a0\u202f.,'’]?)234(?:(?P<mark>[.,])(?P<decimals>[0-9]+))?")
+_CODE = re.compile(r"%(-?.)", re.DOTALL)
+_MONTHS = {
+    "en": "January February March April May June July August September October November December",
+    "ru": "января февраля марта апреля мая июня июля августа сентября октября ноября декабря",
+}
+_DAYS = {
+    "en": "Monday Tuesday Wednesday Thursday Friday Saturday Sunday",
+    "ru": "понедельник вторник среда четверг пятница суббота воскресенье",
+}
+
+
+def number(value: Any, example: str | None = None) -> str:
+    """A number as 1234 and 1234.5 are written in the example: "1 234,50", "1,234.5", "1234".
+
+    Without one, thousands are set apart by a space, and it has the decimals that it has. A space
+    becomes one at which no line breaks. Halves are rounded up. A text that is a number is one.
+    """
+    exact = _decimal(value)
+    if example is None:
+        group, mark, decimals = " ", ".", None
+    else:
+        shape = _EXAMPLE.fullmatch(str(example))
+        if shape is None or shape["group"] == shape["mark"]:
+            raise TemplateProblem('number takes an example like "1 234,50" or "1,234.5"')
+        group, mark = shape["group"], shape["mark"] or ""
+        decimals = len(shape["decimals"] or "")
+    if decimals is not None:
+        exact = exact.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+    whole, _, rest = f"{abs(exact):,f}".partition(".")
+    sign = "-" if exact < 0 else ""
+    separator = _NO_BREAK_SPACE if group == " " else group
+    return sign + whole.replace(",", separator) + (mark + rest if rest else "")
+
+
+def written_date(value: Any, pattern: str = "%d.%m.%Y", language: str = "en") -> str:
+    """A day, or a point in time, by strftime's codes %d %m %Y %y %H %M %S %B %A, and %-d %-m.
+
+    A text like 2026-12-01 or 2026-12-01T09:00 is one. `language`, "en" or "ru", is for the names of
+    months (%B) and days (%A).
+    """
+    moment = _moment(value)
+    if language not in _MONTHS:
+        raise TemplateProblem(
+            f'date knows the languages "en" and "ru", not {quoted(str(language))}'
+        )
+
+    def written(code: re.Match[str]) -> str:
+        make = _CODES.get(code[1])
+        if make is None:
+            known = " ".join(f"%{each}" for each in _CODES)
+            raise TemplateProblem(f"date has no {quoted(code[0])}; it has {known}")
+        if code[1] in "HMS" and not isinstance(moment, datetime):
+            raise TemplateProblem(f"{moment} has no time of day for {code[0]}")
+        return make(moment, language)
+
+    return _CODE.sub(written, str(pattern))
+
+
+_CODES: Final[dict[str, Callable[[Any, str], str]]] = {
+    "d": lambda day, _: f"{day.day:02}",
+    "-d": lambda day, _: f"{day.day}",
+    "m": lambda day, _: f"{day.month:02}",
+    "-m": lambda day, _: f"{day.month}",
+    "Y": lambda day, _: f"{day.year:04}",
+    "y": lambda day, _: f"{day.year % 100:02}",
+    "H": lambda day, _: f"{day.hour:02}",
+    "M": lambda day, _: f"{day.minute:02}",
+    "S": lambda day, _: f"{day.second:02}",
+    "B": lambda day, language: _MONTHS[language].split()[day.month - 1],
+    "A": lambda day, language: _DAYS[language].split()[day.weekday()],
+    "%": lambda *_: "%",
+}
+
+
+def _decimal(value: Any) -> Decimal:
+    if isinstance(value, str):
+        bare = re.sub(r"(?<=[0-9])[ \u00a0\u202f](?=[0-9]{3}(?![0-9]))", "", value.strip())
+        if _GROUPED_OR_NOT.fullmatch(bare):
+            raise TemplateProblem(f"{quoted(value)} may have thousands or decimals; write 1234.5")
+        if not _NUMBER.fullmatch(bare):
+            raise TemplateProblem(f"{quoted(value)} is no number like 1234.5")
+        exact = Decimal(bare.replace(",", "."))
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        exact = Decimal(repr(value))
+    else:
+        str(value)  # raises, if it is not defined at all
+        raise TemplateProblem("number is for numbers, and for texts that are one")
+    if not exact.is_finite():
+        raise TemplateProblem(NOT_FINITE)
+    if len(exact.as_tuple().digits) > _DIGITS or abs(exact.adjusted()) > _DIGITS:
+        raise TemplateProblem("a number is too large")
+    return exact
+
+
+def _moment(value: Any) -> date:
+    if isinstance(value, date):  # a point in time, too
+        return value
+    if isinstance(value, str):
+        for kind in (date, datetime):
+            try:
+                return kind.fromisoformat(value.strip())
+            except ValueError:
+                continue
+        raise TemplateProblem(f"{quoted(value)} is no date like 2026-12-01")
+    str(value)  # raises, if it is not defined at all
+    what = "a time of day is no date" if isinstance(value, time) else "date is for dates"
+    raise TemplateProblem(f"{what}, like 2026-12-01")
+
+
+WRITING: Final[dict[str, Callable[..., str]]] = {"number": number, "date": written_date}

@@ -1,0 +1,388 @@
+"""Files of recipients as people have them: other columns, marks, encodings, leftovers, archives."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatcher.errors import ManifestError
+from dispatcher.manifest import recipients
+from dispatcher.manifest.listtext import MAX_ROW, Row
+from dispatcher.manifest.recipients import Format, read_rows
+from dispatcher.testing import manifest, plan
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
+
+TO, OTHER = "79001234567", "79001234568"
+
+
+class Planned(NamedTuple):
+    """The texts by recipient, and the problems without their path."""
+
+    texts: dict[str, str]
+    problems: list[str]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def planned(
+    folder: Path,
+    name: str,
+    content: bytes | str,
+    body: str = "{{ name }}",
+    **more: Any,
+) -> Planned:
+    """What becomes of a message to a list. `more`: keys of `recipients` beside `file`."""
+    (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    table = {"file": name, **more} if more else name
+    made = plan(manifest(folder, {"recipients": table, "text": {"body": body}}))
+    texts = {each.message.to: each.payload["text"]["body"] for each in made.messages}
+    return Planned(
+        texts, [re.sub(f"^{re.escape(str(folder))}/", "", str(p)) for p in made.problems]
+    )
+
+
+# -------------------------------------------------------------------------- as people have them
+
+RUSSIAN = (
+    "Имя;Телефон;Город\r\nАнна;8 (900) 123-45-67;Пермь\r\nБорис;+7 900 123-45-68;Омск\r\n;;\r\n"
+)
+
+
+def test_a_russian_spreadsheets_export_is_one_line_in_the_manifest(project: Project) -> None:
+    project.write("manifests/клиенты.csv", RUSSIAN.encode("cp1251"))
+    project.manifest("""
+[[messages]]
+id = "hello"
+recipients = { file = "клиенты.csv", to = "Телефон", country = "RU", encoding = "cp1251" }
+text.body = "{{ Имя }}, {{ Город }}"
+""")
+    result = project.call("plan", "--json")
+    assert (result.code, result.stderr) == (0, "")
+    bodies = {each["payload"]["to"]: each["payload"]["text"]["body"] for each in result.lines}
+    assert bodies == {TO: "Анна, Пермь", OTHER: "Борис, Омск"}
+
+
+ROWS = [["to", "name"], [TO, "Анна, мама"], [OTHER, 'Боря "Б"']]
+ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_what_a_file_shows_need_not_be_said(
+    folder: Path, delimiter: str, encoding: str, end: str
+) -> None:
+    lines = [delimiter.join('"' + each.replace('"', '""') + '"' for each in row) for row in ROWS]
+    found = planned(folder, "r.csv", (end.join(lines) + end).encode(encoding))
+    assert found == ({TO: "Анна, мама", OTHER: 'Боря "Б"'}, [])
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("name", ["r.jsonl", "R.JSONL", "r.jsonl.gz"])
+def test_json_lines_of_any_unicode(folder: Path, encoding: str, name: str) -> None:
+    lines = [json.dumps({"to": to, "name": name}, ensure_ascii=False) for to, name in ROWS[1:]]
+    content = "\n".join(lines).encode(encoding)
+    found = planned(folder, name, gzip.compress(content) if name.endswith("gz") else content)
+    assert found == ({TO: "Анна, мама", OTHER: 'Боря "Б"'}, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "more"),
+    [
+        ("r.csv", f"to|name\n{TO}|Ann\n", {"delimiter": "|"}),
+        ("r.csv", f"sep=|\nto|name\n{TO}|Ann\n", {}),
+        ("r.csv", f'"sep=;"\r\nto;name\r\n{TO};Ann\r\n', {}),
+        ("r.csv", f"sep=,\r\nto,name\r\n{TO},Ann\r\n".encode("utf-8-sig"), {}),
+        ("r.csv", f'"a;b;c",name,to\n1,Ann,{TO}\n', {}),
+        ("r.csv", f"a,b,c;to;name\n1;{TO};Ann\n", {}),
+        ("r.csv", f"to,name,,\n{TO},Ann,,\n,,,\n ,\t,,\n", {}),
+        ("r.csv", f"to,name\n{TO},Ann,,,\n,\n", {}),
+        ("R.CSV.GZ", gzip.compress(f"to,name\n{TO},Ann\n".encode()), {}),
+        ("r.csv", f"to,name\n{TO},Ann\n".encode("utf-8-sig"), {"encoding": "cp1251"}),
+        ("r.csv", f"Phone number,name\n{TO},Ann\n", {"to": "Phone number"}),
+        ("r.jsonl", json.dumps({"msisdn": TO, "name": "Ann"}), {"to": "msisdn"}),
+        ("r.csv", f"to,name\n{TO},Ann\n+7 900 123-45-67,Bob\n", {"duplicates": "first"}),
+    ],
+)
+def test_leftovers_of_spreadsheets(
+    folder: Path, name: str, content: bytes | str, more: Mapping[str, str]
+) -> None:
+    assert planned(folder, name, content, **more) == ({TO: "Ann"}, [])
+
+
+def test_lines_are_counted_with_what_stands_before_the_header(folder: Path) -> None:
+    found = planned(folder, "r.csv", f'sep=;\nto;name\n{TO};"A\nnn"\nx;Bob\n')
+    assert [each.partition(" ")[0] for each in found.problems] == ["r.csv:5:1:"]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 99_999_999), st.text(st.characters(codec="utf-8"), max_size=20)),
+        min_size=1,
+        max_size=5,
+    ),
+    st.sampled_from([",", ";", "\t"]),
+    st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+)
+def test_what_was_written_is_read(
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[tuple[int, str]],
+    delimiter: str,
+    encoding: str,
+) -> None:
+    import csv
+
+    path = tmp_path_factory.mktemp("lists") / "r.csv"
+    with path.open("w", encoding=encoding, newline="") as stream:
+        sheet = csv.writer(stream, delimiter=delimiter, quoting=csv.QUOTE_ALL)
+        sheet.writerow(["any", "to"])
+        sheet.writerows([text, f"7900{number:08}"] for number, text in rows)
+    found = list(read_rows(path, Format()))
+    assert [(each.to, each.vars["any"]) for each in found if isinstance(each, Row)] == [
+        (f"7900{number:08}", text) for number, text in rows
+    ]
+
+
+# -------------------------------------------------------------------------- columns in templates
+
+
+@pytest.mark.parametrize(
+    ("column", "body"),
+    [
+        ("first-name", '{{ row["first-name"] }}'),
+        ("First Name", "{{ row['First Name'] | upper }}"),
+        ("if", '{{ row["if"] }}'),
+        ("row", "{{ row }}"),
+        ("plain", "{{ plain }}{{ row.plain }}"),
+        ("to", "{{ to }}"),
+    ],
+)
+def test_a_column_may_have_any_name(folder: Path, column: str, body: str) -> None:
+    name = "" if column == "to" else f",{column}"
+    cell = "" if column == "to" else ",ann"
+    found = planned(folder, "r.csv", f"to{name}\n{TO}{cell}\n", body)
+    assert found.problems == []
+    assert set(found.texts[TO].lower().replace("ann", "a")) <= set(f"a{TO}")
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("{{ first-name }}", 'the column "first-name" is written {{ row["first-name"] }}'),
+        ("{{ first_name }}", 'unknown variable "first_name"; the column "first-name" is written'),
+        ("{{ Last Name }}", 'the column "Last Name" is written {{ row["Last Name"] }}'),
+        ("{{ last name|upper }}", 'the column "Last Name" is written {{ row["Last Name"] }}'),
+        ("{% if first-name %}x{% endif %}", 'the column "first-name" is written {{ row["first-'),
+        ('{{ row["first-name"] }} {{ nam }}', 'unknown variable "nam"; known here'),
+        ('{{ row["first"] }}', 'there is no "first" in this value'),
+    ],
+)
+def test_a_column_that_is_called_by_a_wrong_name(folder: Path, body: str, said: str) -> None:
+    found = planned(folder, "r.csv", f"to,first-name,Last Name\n{TO},Ann,Bee\n", body)
+    assert len(found.problems) == 1
+    assert said in found.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("body", "blanks"),
+    [
+        ("Dear {{ name }}!", ["name"]),
+        ("Dear {{ name | upper }}!", ["name"]),
+        ('Dear {{ row["e-mail"] }}!', ["e-mail"]),
+        ("Dear {{ name }}, {{ name }}, {{ city }}!", ["name", "city"]),
+        ("{% for each in [1, 2] %}{{ name }}{% endfor %}.", ["name"]),
+        ("Dear {{ name | default('friend', true) }}!", []),
+        ("Dear {{ name | upper | default('', true) }}!", []),
+        ("Dear{% if name %} {{ name }}{% endif %}!", []),
+        ("Dear {{ name or 'friend' }}!", []),
+        ("Dear {{ full }}{{ shop }}!", []),
+        ("Dear all!", []),
+    ],
+)
+def test_an_empty_cell_that_a_template_shows(folder: Path, body: str, blanks: list[str]) -> None:
+    (folder / "r.csv").write_text(f"to,name,city,e-mail,full\n{TO},,,\t,Ann\n{OTHER},a,b,c,d\n")
+    made = plan(
+        manifest(folder, {"recipients": "r.csv", "text": {"body": body}}, vars={"shop": ""})
+    )
+    assert [each.sentence for each in made.problems] == [
+        f'"{name}" is empty ({folder}/r.csv:2)' for name in blanks
+    ]
+    assert {each.problem.severity for each in made.problems} <= {"warning"}
+    assert len(made.messages) == 2
+
+
+def test_many_empty_cells_are_one_line(folder: Path) -> None:
+    rows = "".join(f"7900{number:07},\n" for number in range(5))
+    found = planned(folder, "r.csv", f"to,name\n{rows}", "Dear {{ name }}!")
+    assert len(found.texts) == 5
+    assert [each.partition('"name"')[2] for each in found.problems] == [
+        f" is empty ({folder}/r.csv:2 and 4 more rows)"
+    ]
+
+
+# ------------------------------------------------------------------------------------ what is wrong
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "more", "said"),
+    [
+        (
+            "r.csv",
+            "Имя,Phone,c\n",
+            {},
+            '1:1: error: there is no column "to", but Имя, Phone, c; na',
+        ),
+        ("r.csv", "a,b\n", {"to": "c"}, '1:1: error: there is no column "c", but a, b; name it'),
+        ("r.csv", "sep=;\na;b\n", {}, '2:1: error: there is no column "to", but a, b; name it'),
+        (
+            "r.csv",
+            "sep=;",
+            {},
+            '1:1: error: the first line must name the columns, one of them "to"',
+        ),
+        ("r.csv", ",,\n", {}, '1:1: error: the first line must name the columns, one of them "to"'),
+        ("r.jsonl", f'[{{"to": "{TO}"}}]', {}, "1:1: error: this is one JSON array; a .jsonl file"),
+        ("r.jsonl", f'\n[\n{{"to": "{TO}"}},\n', {}, "2:1: error: this is one JSON array"),
+        ("r.jsonl", '{"phone": "1"}', {}, '1:1: error: "to" is missing; there are "phone"'),
+        ("r.xlsx", b"PK\3\4", {}, "1:1: error: this is a workbook; save its sheet as CSV (UTF-8)"),
+        ("r.csv", b"PK\3\4", {}, "1:1: error: this is a workbook; save its sheet as CSV (UTF-8)"),
+        ("r.csv", gzip.compress(b"to\n"), {}, "1:1: error: this file is compressed; its name must"),
+        ("r.csv.gz", b"to\n", {}, "1:1: error: the file is damaged: it cannot be unpacked"),
+        ("r.csv.gz", gzip.compress(b"to\n" * 99)[:-9], {}, "1:1: error: the file is damaged"),
+        ("r.tsv", "to\n", {}, "1:1: error: recipients come from a .csv or a .jsonl file, or one"),
+        ("r.csv", "to,n\n1,Ж\n".encode("cp1251"), {}, "2:3: error: byte 0xc6 is not UTF-8; save"),
+        ("r.csv", b"to,n\n1,\x98\n", {"encoding": "cp1251"}, "2:3: error: byte 0x98 is not cp1251"),
+        ("r.csv", "to\n".encode("utf-16") + b"\0", {}, "1:1: error: the text is not UTF-16"),
+        (
+            "r.csv",
+            f"to,a\n{TO},{'x' * MAX_ROW}\n",
+            {},
+            f"2:1: error: a row is longer than {MAX_ROW}",
+        ),
+        ("r.csv", f"to,a\n{TO},{chr(34)}x{chr(34)}" + ',"\n"' * MAX_ROW, {}, "error: a row is lo"),
+        ("r.csv", "to" + ",a" * 1000, {}, "1:1: error: there are 1001 columns; at most 1000 can"),
+        ("r.jsonl", '{"a": "' + "x" * MAX_ROW, {}, f"1:1: error: a row is longer than {MAX_ROW}"),
+        (
+            "r.jsonl",
+            f'{{"to": "{TO}", "p": 1e400}}',
+            {},
+            "1:1: error: 1e400 is too large for a num",
+        ),
+        (
+            "r.jsonl",
+            f'{{"to": "{TO}", "p": [-1E999]}}',
+            {},
+            "1:1: error: -1E999 is too large for a",
+        ),
+    ],
+)
+def test_a_list_that_cannot_be_read(
+    folder: Path, name: str, content: bytes | str, more: Mapping[str, str], said: str
+) -> None:
+    found = planned(folder, name, content, "x", **more)
+    assert len(found.problems) == 1
+    assert said in found.problems[0]
+    assert found.problems[0].startswith(f"{name}:")
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (
+            '{ file = "r.csv", encoding = "cp1521" }',
+            '4:43: error: message "a": no text has the enc',
+        ),
+        (
+            '{ file = "r.csv", encoding = "rot13" }',
+            '4:43: error: message "a": no text has the enco',
+        ),
+        (
+            '{ file = "r.csv", encoding = "idna" }',
+            '4:43: error: message "a": no text has the encod',
+        ),
+        (
+            '{ file = "r.csv", encoding = "zlib" }',
+            '4:43: error: message "a": no text has the encod',
+        ),
+        (
+            '{ file = "r.csv", encoding = "a\\u0000" }',
+            '4:43: error: message "a": no text has the en',
+        ),
+        (
+            '{ file = "r.csv", delimiter = ";;" }',
+            '4:44: error: message "a": delimiter is one chara',
+        ),
+        (
+            '{ file = "r.csv", delimiter = "\\"" }',
+            '4:44: error: message "a": delimiter is one char',
+        ),
+        ('{ file = "r.csv", country = "rus" }', '4:42: error: message "a": "rus" is no country'),
+        (
+            '{ file = "r.csv", duplicates = "last" }',
+            '4:45: error: message "a": duplicates: expected',
+        ),
+        (
+            '{ file = "r.csv", enconding = "x" }',
+            '4:32: error: message "a": unknown key "enconding"; d',
+        ),
+        (
+            '{ file = "x.csv" }',
+            '4:23: error: message "a": no such file: "x.csv"; did you mean "r.c',
+        ),
+        ("{ file = 5 }", '4:23: error: message "a": file: expected text, got the number 5'),
+        ('{ to = "phone" }', '4:14: error: message "a": recipients: "file" is missing'),
+        ('["r.csv"]', '4:14: error: message "a": recipients: expected text, got a list'),
+    ],
+)
+def test_what_is_wrong_is_shown_inside_the_table(project: Project, table: str, said: str) -> None:
+    project.write("manifests/r.csv", f"to\n{TO}\n")
+    project.manifest(f'[[messages]]\nid = "a"\nrecipients = {table}\ntext.body = "x"\n')
+    result = project.call("validate")
+    assert result.code == 2
+    assert [line.startswith(f"manifests/m.toml:{said}") for line in result.stdout.splitlines()] == [
+        True
+    ]
+
+
+def test_the_table_may_be_a_default(project: Project) -> None:
+    project.write("manifests/r.csv", f"phone\n{TO}\n")
+    project.manifest(
+        '[defaults]\nrecipients = { file = "r.csv", to = "phone" }\n'
+        '[[messages]]\nid = "a"\ntext.body = "x"\n'
+        f'[[messages]]\nid = "b"\nto = "{OTHER}"\ntext.body = "x"\n'
+    )
+    lines = project.call("plan", "--json").events("plan")
+    assert [each["payload"]["to"] for each in lines] == [TO, OTHER]
+
+
+def test_an_archive_that_fills_a_machine_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recipients, "_UNPACKED_FREELY", 100_000)
+    path = tmp_path / "r.csv.gz"
+    path.write_bytes(gzip.compress(b"to\n" + b"\n" * 5_000_000))
+    with pytest.raises(ManifestError, match="unpacks to more than any list"):
+        list(read_rows(path, Format()))
+    path.write_bytes(gzip.compress(b"to\n" + b"79001234567\n" * 2000))
+    assert len(list(read_rows(path, Format()))) == 2000
+
+
+def test_editors_know_the_table(project: Project) -> None:
+    schema = json.loads(project.call("schema").stdout)
+    assert set(schema["$defs"]["RecipientsTable"]["properties"]) == {
+        *("file", "to", "country", "encoding", "delimiter", "duplicates"),
+    }
