@@ -31,4 +31,6 @@ class Mask:
         """The URL with the token out of what follows the host; see `wire`, which puts it back."""
         scheme, _, rest = url.partition("://")
         host, slash, path = rest.partition("/")
-        return f"{scheme}://{host}{slash}{path.replace(self.in_urls.get_secret_value(), HIDDEN)}"
+        for form in (self._token, self.in_urls):
+            path = path.replace(form.get_secret_value(), HIDDEN)
+        return f"{scheme}://{host}{slash}{path}"

@@ -315,11 +315,11 @@ def test_the_gateway_s_words_follow_the_hint(transport: Callable[..., GreenApi])
     ("details", "shown"),
     [
         ("a\n\tb  c", "a b c / Превышено колличество"),
-        ("\x1b[31mred\x00\u200b", "[31mred / Превышено колличество"),
+        ("\x1b[31mred\x00\u200b", r"\x1b[31mred\x00\u200b / Превышено колличество"),
         ("  ", "Превышено колличество"),
         (["x"], "Превышено колличество"),
         ("x" * 1000, "x" * 299 + "…"),
-        ("\ud800y", "y / Превышено колличество"),
+        ("\ud800y", r"\ud800y / Превышено колличество"),
     ],
 )
 def test_words_are_cleaned(transport: Callable[..., GreenApi], details: object, shown: str) -> None:
