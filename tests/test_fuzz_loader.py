@@ -55,7 +55,7 @@ recipient_type = "individual"
 [messages.document]
 source = "a.pdf"
 caption = "{{ name }}"
-filename = "{{ name }}.pdf"
+filename = "{{ city }}.pdf"
 [messages.vars]
 shop = "own"
 
