@@ -233,6 +233,36 @@ def test_a_file_that_nobody_can_have_written(project: Project, text: str, proble
     assert (result.code, result.problems) == (2, [f"m.toml:{problem}{advice}"])
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            "messages = [" + '{id="a"},' * 50_001 + "]",
+            "m.toml:2:450013: error: the file has more than 50000 messages",
+        ),
+        (
+            "[[messages]]\nid = 'a'\nto = [" + '"",' * 100_001 + "]\ntext.body = 'a'",
+            'm.toml:4:6: error: message "a": to names more than 100000 recipients',
+        ),
+    ],
+)
+def test_more_than_a_manifest_can_hold(project: Project, text: str, problem: str) -> None:
+    result = project.validate({"m.toml": f"manifest = 1\n{text}"})
+    advice = '; put the recipients into a .csv file: recipients = "…"'
+    assert result.code == 2
+    assert result.problems == [problem + advice]
+
+
+def test_of_very_many_problems_the_first_are_told(project: Project) -> None:
+    entry = "[[messages]]\nid = 'a{}'\nto = '79001234567'\ntext.bodi = 'Hi'\n"
+    result = project.validate(
+        {"m.toml": "manifest = 1\n" + "".join(map(entry.format, range(2000)))}
+    )
+    assert len(result.problems) == 1001
+    assert result.problems[0].endswith("1000 more problems of this file are not shown")
+    assert 'message "a999": unknown key "bodi"; did you mean "body"?' in result.problems[-1]
+
+
 def test_a_text_that_is_too_large(project: Project) -> None:
     with (project.folder / "a.txt").open("wb") as file:
         file.truncate(1_000_001)

@@ -17,6 +17,7 @@ from dispatcher.ownership import objection
 from dispatcher.toml import explain
 from dispatcher.toml.file import TOO_DEEP, TomlFile, read_toml, too_deep
 
+_MOST_PROBLEMS = 1000  # that are told; nobody reads more
 # A profile's name is a part of its journal's.
 _PROFILE = r"\w[\w.-]*"
 
@@ -96,7 +97,7 @@ def _check(file: TomlFile) -> None:
         File.model_validate(file.data)
     except ValidationError as error:
         problems = []
-        for finding in error.errors(include_url=False):
+        for finding in error.errors(include_url=False)[:_MOST_PROBLEMS]:
             path = explain.place(finding)
             hint = _table_meant(path, finding["input"])
             sentence = hint or explain.sentence(finding, known_keys(path[:-1]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
@@ -41,6 +41,9 @@ _MAIN_KEYS: dict[str, str] = {
     "text": "body",
     "provider": "name",
 }
+MAX_MESSAGES = 50_000
+MAX_RECIPIENTS = 100_000  # of one message in the manifest itself
+MOST_PROBLEMS = 1000  # of the structure of one file; nobody reads more
 _SMALL = 100_000  # characters; with more of them, building pydantic's validator pays
 _DEPTH = 5  # the data, messages, a message, its content, provider
 
@@ -71,12 +74,37 @@ def _check(file: TomlFile) -> tuple[dict[str, Any], list[LocatedProblem]]:
         return {}, [file.problem((), "the file is empty; a manifest begins with: manifest = 1")]
     if len(file.text) < _SMALL and surely_fits(file.data, tables.ManifestTable):
         return file.data, []
+    if too_many := list(_too_many(file)):
+        return {}, too_many
     try:
         tables.ManifestTable.model_validate(file.data)
     except ValidationError as error:
         faults = _causes([_fault(finding) for finding in error.errors(include_url=False)])
-        return _usable(file.data, faults), [_problem(file, fault) for fault in faults]
+        problems = [_problem(file, fault) for fault in faults[:MOST_PROBLEMS]]
+        if more := len(faults) - len(problems):
+            problems.append(file.problem((), f"{more} more problems of this file are not shown"))
+        return _usable(file.data, faults), problems
     return file.data, []
+
+
+def _too_many(file: TomlFile) -> Iterator[LocatedProblem]:
+    """Messages or recipients of which each might have a problem of its own."""
+    advice = "put the recipients into a .csv file: recipients = "
+    messages = file.data.get("messages")
+    entries = messages if isinstance(messages, list) else []
+    if len(entries) > MAX_MESSAGES:
+        sentence = f"the file has more than {MAX_MESSAGES} messages; {advice}"
+        yield file.problem(("messages", MAX_MESSAGES), f'{sentence}"…"')
+        return
+    places: list[explain.Path] = [("messages", number) for number in range(len(entries))]
+    for path, table in zip(
+        [("defaults",), *places], [file.data.get("defaults"), *entries], strict=True
+    ):
+        to = table.get("to") if isinstance(table, dict) else None
+        if isinstance(to, list) and len(to) > MAX_RECIPIENTS:
+            sentence = f"to names more than {MAX_RECIPIENTS} recipients; {advice}"
+            id = message_id(file.data, path)
+            yield file.problem((*path, "to"), f'{sentence}"…"', message_id=id)
 
 
 class _Fault(NamedTuple):
