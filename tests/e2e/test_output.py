@@ -55,7 +55,7 @@ def test_exit_code_3_if_there_is_nothing_to_send(project: Project, inbox: Sandbo
 
 
 WRONG: dict[str, tuple[list[str], str, dict[str, str | None], str]] = {
-    "option": (["send", "--wat"], "", {}, "No such option '--wat'"),
+    "option": (["send", "--wat"], "", {}, "no option --wat"),
     "duration": (["send", "--wait", "soon"], "", {}, "90s"),
     "run": (["send", "--run", "a/b"], "", {}, '--run "a/b"'),
     "path": (["send", "no.toml"], "", {}, "no.toml"),

@@ -240,5 +240,7 @@ def _shown(value: object) -> str:
 
 
 def _printable(text: str) -> str:
-    shown = "".join(letter if letter.isprintable() else "?" for letter in text[:101])
+    shown = "".join(
+        letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text[:101]
+    )
     return shown if len(shown) <= 100 else shown[:99] + "…"
