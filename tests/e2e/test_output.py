@@ -214,7 +214,7 @@ def test_terminal_says_what_is_skipped_because_it_changed(project: Project, scre
     project.call("send")
     project.manifest(message("a").replace("Hello", "Hello again"))
     _, shown = screen.run("send")
-    assert f"default/m/a/1/{TO}  changed: " in COLOUR.sub("", shown)
+    assert f"default/m/a/1/{TO}  it was sent with other content" in COLOUR.sub("", shown)
 
 
 def test_redirected_results_are_complete_and_plain_though_the_bar_is_on_a_terminal(
