@@ -241,7 +241,7 @@ def test_version(project: Project) -> None:
 def test_unknown_command(project: Project, word: str, hint: str) -> None:
     result = project.call(word)
     assert result.code == 2
-    assert f"No such command '{word}'" in result.stderr
+    assert f'no command "{word}"' in result.stderr
     assert hint in result.stderr
     assert bool(hint) == ("did you mean" in result.stderr)
 

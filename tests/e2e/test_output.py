@@ -55,7 +55,7 @@ def test_exit_code_3_if_there_is_nothing_to_send(project: Project, inbox: Sandbo
 
 
 WRONG: dict[str, tuple[list[str], str, dict[str, str | None], str]] = {
-    "option": (["send", "--wat"], "", {}, "No such option '--wat'"),
+    "option": (["send", "--wat"], "", {}, "no option --wat"),
     "duration": (["send", "--wait", "soon"], "", {}, "90s"),
     "run": (["send", "--run", "a/b"], "", {}, '--run "a/b"'),
     "path": (["send", "no.toml"], "", {}, "no.toml"),
@@ -262,7 +262,7 @@ def test_terminal_says_what_is_skipped_because_it_changed(project: Project, scre
     project.call("send")
     project.manifest(message("a").replace("Hello", "Hello again"))
     _, shown = screen.run("send")
-    assert f"default/m/a/1/{TO}  changed: " in COLOUR.sub("", shown)
+    assert f"default/m/a/1/{TO}  it was sent with other content" in COLOUR.sub("", shown)
 
 
 def test_redirected_results_are_complete_and_plain_though_the_bar_is_on_a_terminal(
