@@ -188,6 +188,83 @@ def test_late_answer_still_counts(url: str) -> None:
         assert status(opened, message().key) == "sent"
 
 
+@pytest.mark.parametrize("sent", [False, True])
+def test_receipt_proves_more_than_a_persons_word(url: str, sent: bool) -> None:
+    with open_journal(url) as opened:
+        mine = claim(opened, message())
+        opened.conclude(mine, Ending("unknown", error=REFUSED))
+        opened.settle(message().key, sent=sent)
+        assert opened.conclude(mine, Ending("sent", id="1")).result()
+        assert not opened.conclude(mine, Ending("failed", error=REFUSED)).result()
+    with read_journal(url) as reader:
+        assert reader is not None
+        (row,) = reader.history(with_events=True)
+    assert (row.status, row.id, row.error) == ("sent", "1", None)
+    assert [(event.status, event.id) for event in row.events][-2:] == [
+        ("sent" if sent else "failed", None),
+        ("sent", "1"),
+    ]
+
+
+@pytest.mark.parametrize("later", ["sending", "sent", "failed", "unknown"])
+def test_receipt_beside_a_later_attempt_is_kept_and_nothing_goes_out_again(
+    url: str, later: Literal["sending", "sent", "failed", "unknown"]
+) -> None:
+    with open_journal(url) as opened:
+        first = claim(opened, message())
+        opened.conclude(first, Ending("unknown", error=REFUSED))
+        opened.settle(message().key, sent=False)
+        second = claim(opened, message())
+        ends = Ending("sent", id="2") if later == "sent" else Ending("failed", error=REFUSED)
+        if later == "unknown":
+            ends = ends._replace(status="unknown")
+        if later != "sending":
+            opened.conclude(second, ends)
+        assert not opened.conclude(first, Ending("sent", id="1")).result()
+        if later == "sending":
+            opened.conclude(second, ends)
+        record = opened.lookup([message().key])[message().key]
+        if record.status == "failed":
+            assert opened.claim(message(), first.digest, record) is None, "it was sent"
+            assert opened.claim(message(), "other", record) is not None
+    with read_journal(url) as reader:
+        assert reader is not None
+        (row,) = reader.history(with_events=True)
+    (late,) = [event for event in row.events if event.error and event.error.code == "late"]
+    assert (late.attempt, late.status, late.id) == (1, "sent", "1")
+    assert record.sent_digest == first.digest
+
+
+def test_receipt_that_could_not_be_written_is_written_when_the_database_is_back(
+    database: Database,
+) -> None:
+    with open_journal(database.url) as opened:
+        mine = claim(opened, message())
+        database.ask(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        with pytest.raises(JournalError):
+            opened.conclude(mine, Ending("sent", id="1")).result()
+    with read_journal(database.url) as reader:
+        assert reader is not None
+        assert status(reader, message().key) == "sent"
+
+
+@pytest.mark.parametrize("odd", ["\ud800", "a\0b", "\udcff😃"])
+def test_message_of_any_name_can_be_kept(url: str, odd: str) -> None:
+    """A transport of a third party may have addresses of any kind."""
+    with open_journal(url) as opened:
+        mine = claim(opened, message(to=odd, run=odd))
+        assert opened.conclude(mine, Ending("unknown", error=REFUSED)).result()
+        assert status(opened, message(to=odd, run=odd).key) == "unknown"
+        assert opened.settle(message(to=odd, run=odd).key, sent=True)
+        assert len(opened.history(recipient=odd)) == 1
+        soon = datetime.now(UTC) + timedelta(hours=1)
+        opened.remember_upload(odd, "sha", MediaId(id=odd, expires_at=soon))
+        assert opened.media_id(odd, "sha") is None, "an id that is not the gateway's"
+
+
 def test_settling_one_message_settles_no_other(url: str) -> None:
     with open_journal(url) as opened:
         for id in "abc":

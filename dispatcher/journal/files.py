@@ -67,7 +67,7 @@ class JournalFiles:
         run, host, pid, started = writer
         return (
             f"its {self.log.name} is missing, and with it what the last run wrote last "
-            f'("{run}", process {pid} on {host}, since {started})'
+            f'("{run}", process {pid} on {host}, since {started[:19]} UTC)'
         )
 
     def require_database(self) -> None:
