@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -374,6 +377,45 @@ def test_of_many_workers_only_the_silent_ones_lose_their_attempts(
         assert statuses() == ["sent", "sending"]
 
 
+# A process for each step, which dies before or after it as if it were killed.
+DYING = """
+import os, sys
+from dispatcher.journal import Ending, open_journal
+from dispatcher.journal.changes import Changes
+from dispatcher.journal.sqlite import SqliteBackend
+from tests.test_journal import claim, message
+
+STEPS = {"set_version": SqliteBackend, "enter": Changes, "secure": SqliteBackend,
+         "leave": Changes, "complete": SqliteBackend}
+for name, owner in STEPS.items():
+    for when in ("before", "after"):
+        if os.fork() == 0:
+            def dies(*given, step=getattr(owner, name), **more):
+                if when == "after":
+                    step(*given, **more)
+                os._exit(0)
+            setattr(owner, name, dies)
+            with open_journal(f"sqlite:///{sys.argv[1]}/{name}-{when}.db") as opened:
+                opened.conclude(claim(opened, message()), Ending("sent", id="1")).result()
+            os._exit(1)
+        assert os.wait()[1] == 0
+"""
+
+
+def test_run_that_dies_at_any_step_leaves_a_journal_that_can_be_used(tmp_path: Path) -> None:
+    root = Path(__file__).parents[1]
+    subprocess.run([sys.executable, "-c", DYING, str(tmp_path)], check=True, cwd=root)
+    left = sorted(tmp_path.glob("*.db"))
+    assert len(left) == 10
+    for file in left:
+        sent = file.stem.startswith(("leave", "complete"))
+        with read_journal(f"sqlite:///{file}") as reader:
+            assert not (reader and reader.warnings)
+            assert not sent or (reader and status(reader, message().key) == "sent")
+        with open_journal(f"sqlite:///{file}") as opened:
+            assert status(opened, message().key) == ("sent" if sent else None)
+
+
 def test_start_does_not_read_the_whole_journal(sqlite_url: str) -> None:
     with open_journal(sqlite_url) as opened:
         done = claim(opened, message())
@@ -472,6 +514,25 @@ def test_reading_before_the_first_run_finds_nothing_and_makes_nothing(
     with read_journal(sqlite_url) as reader:
         assert reader is None
     assert file.exists() == empty
+
+
+def test_reader_who_cannot_take_part_notices_that_a_run_has_begun(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_journal(sqlite_url) as opened:
+        claim(opened, message())
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+        reading = read_journal(sqlite_url)
+        reader = reading.__enter__()
+    assert reader is not None
+    assert len(list(reader.history())) == 1
+    with (
+        open_journal(sqlite_url),
+        pytest.raises(JournalError, match="a run has begun to write"),
+    ):
+        reader.lookup([message().key])
+    reading.__exit__(None, None, None)
 
 
 @pytest.mark.parametrize("url", ["mysql://host/x", "journal.db", "sqlite:///", ""])

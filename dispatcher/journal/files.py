@@ -14,7 +14,6 @@ from contextlib import closing
 from pathlib import Path
 
 from dispatcher.errors import JournalError
-from dispatcher.journal.locking import lies_at
 
 _MOUNTS = Path("/proc/self/mountinfo")
 _LOG_HEADER = 32  # bytes; a shorter log has nothing in it
@@ -89,9 +88,13 @@ class JournalFiles:
     def replaced(self) -> str | None:
         """Why others would no longer find the files that are open here."""
         for path, opened in self._opened.items():
-            if not lies_at(path, opened):
+            try:
+                found = os.stat(path)
+            except OSError:
                 return f"{path} was moved or deleted while it was in use"
-            if _links(path) > 1:
+            if not os.path.samestat(found, opened):
+                return f"{path} was moved or deleted while it was in use"
+            if found.st_nlink > 1:
                 return f"{path} was given a second name (a hard link) while it was in use"
         return None
 
