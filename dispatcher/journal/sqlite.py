@@ -165,6 +165,11 @@ class SqliteBackend:
 
     def _require_whole(self) -> None:
         self.files.require_database()
+        if foreign := self.files.foreign_log():
+            raise JournalError(
+                f"{foreign} does not belong to the journal {self.name}, which is a copy put in its "
+                "place; move it away"
+            )
         if loss := self.files.lost_log():
             raise JournalError(
                 f"the journal {self.name} is not whole: {loss}. Put that file back beside it, or a "

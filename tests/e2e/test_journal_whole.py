@@ -165,6 +165,17 @@ def test_log_without_its_journal_is_no_new_journal(killed: Project, stand_in: St
     assert killed.call("plan").code == 2
 
 
+def test_log_is_not_mixed_with_a_backup_that_was_put_in_its_journals_place(
+    killed: Project, stand_in: StandIn
+) -> None:
+    assert killed.call("journal", "backup", "copy.db").code == 0
+    shutil.copy(killed.folder / "copy.db", killed.journal_file)
+    refused(killed, stand_in, "journal.db-wal does not belong to the journal", "move it away")
+    for suffix in ("-wal", "-shm"):
+        beside(killed, suffix).unlink()
+    assert killed.call("send", "--json").statuses["c"] == "unknown"
+
+
 def test_journal_of_a_run_that_ended_is_whole_in_one_file(
     project: Project, new_project: Callable[..., Project], inbox: SandboxProcess
 ) -> None:
