@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -188,6 +191,83 @@ def test_late_answer_still_counts(url: str) -> None:
         assert status(opened, message().key) == "sent"
 
 
+@pytest.mark.parametrize("sent", [False, True])
+def test_receipt_proves_more_than_a_persons_word(url: str, sent: bool) -> None:
+    with open_journal(url) as opened:
+        mine = claim(opened, message())
+        opened.conclude(mine, Ending("unknown", error=REFUSED))
+        opened.settle(message().key, sent=sent)
+        assert opened.conclude(mine, Ending("sent", id="1")).result()
+        assert not opened.conclude(mine, Ending("failed", error=REFUSED)).result()
+    with read_journal(url) as reader:
+        assert reader is not None
+        (row,) = reader.history(with_events=True)
+    assert (row.status, row.id, row.error) == ("sent", "1", None)
+    assert [(event.status, event.id) for event in row.events][-2:] == [
+        ("sent" if sent else "failed", None),
+        ("sent", "1"),
+    ]
+
+
+@pytest.mark.parametrize("later", ["sending", "sent", "failed", "unknown"])
+def test_receipt_beside_a_later_attempt_is_kept_and_nothing_goes_out_again(
+    url: str, later: Literal["sending", "sent", "failed", "unknown"]
+) -> None:
+    with open_journal(url) as opened:
+        first = claim(opened, message())
+        opened.conclude(first, Ending("unknown", error=REFUSED))
+        opened.settle(message().key, sent=False)
+        second = claim(opened, message())
+        ends = Ending("sent", id="2") if later == "sent" else Ending("failed", error=REFUSED)
+        if later == "unknown":
+            ends = ends._replace(status="unknown")
+        if later != "sending":
+            opened.conclude(second, ends)
+        assert not opened.conclude(first, Ending("sent", id="1")).result()
+        if later == "sending":
+            opened.conclude(second, ends)
+        record = opened.lookup([message().key])[message().key]
+        if record.status == "failed":
+            assert opened.claim(message(), first.digest, record) is None, "it was sent"
+            assert opened.claim(message(), "other", record) is not None
+    with read_journal(url) as reader:
+        assert reader is not None
+        (row,) = reader.history(with_events=True)
+    (late,) = [event for event in row.events if event.error and event.error.code == "late"]
+    assert (late.attempt, late.status, late.id) == (1, "sent", "1")
+    assert record.sent_digest == first.digest
+
+
+def test_receipt_that_could_not_be_written_is_written_when_the_database_is_back(
+    database: Database,
+) -> None:
+    with open_journal(database.url) as opened:
+        mine = claim(opened, message())
+        database.ask(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        with pytest.raises(JournalError):
+            opened.conclude(mine, Ending("sent", id="1")).result()
+    with read_journal(database.url) as reader:
+        assert reader is not None
+        assert status(reader, message().key) == "sent"
+
+
+@pytest.mark.parametrize("odd", ["\ud800", "a\0b", "\udcff😃"])
+def test_message_of_any_name_can_be_kept(url: str, odd: str) -> None:
+    """A transport of a third party may have addresses of any kind."""
+    with open_journal(url) as opened:
+        mine = claim(opened, message(to=odd, run=odd))
+        assert opened.conclude(mine, Ending("unknown", error=REFUSED)).result()
+        assert status(opened, message(to=odd, run=odd).key) == "unknown"
+        assert opened.settle(message(to=odd, run=odd).key, sent=True)
+        assert len(opened.history(recipient=odd)) == 1
+        soon = datetime.now(UTC) + timedelta(hours=1)
+        opened.remember_upload(odd, "sha", MediaId(id=odd, expires_at=soon))
+        assert opened.media_id(odd, "sha") is None, "an id that is not the gateway's"
+
+
 def test_settling_one_message_settles_no_other(url: str) -> None:
     with open_journal(url) as opened:
         for id in "abc":
@@ -297,6 +377,45 @@ def test_of_many_workers_only_the_silent_ones_lose_their_attempts(
         assert statuses() == ["sent", "sending"]
 
 
+# A process for each step, which dies before or after it as if it were killed.
+DYING = """
+import os, sys
+from dispatcher.journal import Ending, open_journal
+from dispatcher.journal.changes import Changes
+from dispatcher.journal.sqlite import SqliteBackend
+from tests.test_journal import claim, message
+
+STEPS = {"set_version": SqliteBackend, "enter": Changes, "secure": SqliteBackend,
+         "leave": Changes, "complete": SqliteBackend}
+for name, owner in STEPS.items():
+    for when in ("before", "after"):
+        if os.fork() == 0:
+            def dies(*given, step=getattr(owner, name), **more):
+                if when == "after":
+                    step(*given, **more)
+                os._exit(0)
+            setattr(owner, name, dies)
+            with open_journal(f"sqlite:///{sys.argv[1]}/{name}-{when}.db") as opened:
+                opened.conclude(claim(opened, message()), Ending("sent", id="1")).result()
+            os._exit(1)
+        assert os.wait()[1] == 0
+"""
+
+
+def test_run_that_dies_at_any_step_leaves_a_journal_that_can_be_used(tmp_path: Path) -> None:
+    root = Path(__file__).parents[1]
+    subprocess.run([sys.executable, "-c", DYING, str(tmp_path)], check=True, cwd=root)
+    left = sorted(tmp_path.glob("*.db"))
+    assert len(left) == 10
+    for file in left:
+        sent = file.stem.startswith(("leave", "complete"))
+        with read_journal(f"sqlite:///{file}") as reader:
+            assert not (reader and reader.warnings)
+            assert not sent or (reader and status(reader, message().key) == "sent")
+        with open_journal(f"sqlite:///{file}") as opened:
+            assert status(opened, message().key) == ("sent" if sent else None)
+
+
 def test_start_does_not_read_the_whole_journal(sqlite_url: str) -> None:
     with open_journal(sqlite_url) as opened:
         done = claim(opened, message())
@@ -395,6 +514,25 @@ def test_reading_before_the_first_run_finds_nothing_and_makes_nothing(
     with read_journal(sqlite_url) as reader:
         assert reader is None
     assert file.exists() == empty
+
+
+def test_reader_who_cannot_take_part_notices_that_a_run_has_begun(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_journal(sqlite_url) as opened:
+        claim(opened, message())
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+        reading = read_journal(sqlite_url)
+        reader = reading.__enter__()
+    assert reader is not None
+    assert len(list(reader.history())) == 1
+    with (
+        open_journal(sqlite_url),
+        pytest.raises(JournalError, match="a run has begun to write"),
+    ):
+        reader.lookup([message().key])
+    reading.__exit__(None, None, None)
 
 
 @pytest.mark.parametrize("url", ["mysql://host/x", "journal.db", "sqlite:///", ""])

@@ -14,7 +14,6 @@ from contextlib import closing
 from pathlib import Path
 
 from dispatcher.errors import JournalError
-from dispatcher.journal.locking import lies_at
 
 _MOUNTS = Path("/proc/self/mountinfo")
 _LOG_HEADER = 32  # bytes; a shorter log has nothing in it
@@ -67,7 +66,7 @@ class JournalFiles:
         run, host, pid, started = writer
         return (
             f"its {self.log.name} is missing, and with it what the last run wrote last "
-            f'("{run}", process {pid} on {host}, since {started})'
+            f'("{run}", process {pid} on {host}, since {started[:19]} UTC)'
         )
 
     def require_database(self) -> None:
@@ -82,6 +81,18 @@ class JournalFiles:
                 "the journal back beside it, or move that away to begin with nothing known"
             )
 
+    def foreign_log(self) -> str | None:
+        """The name of a log that is not this database's: a copy was put in place of that, say.
+
+        SQLite would mix them. Not to be asked while this process has the journal open: to close the
+        file here would release SQLite's own locks.
+        """
+        try:
+            foreign = self.has_log() and not _has_log_of_its_own(self.database)
+        except OSError:
+            return None
+        return self.log.name if foreign else None
+
     def remember(self) -> None:
         """Remember which files are open, for `replaced`."""
         self._opened = {path: path.stat() for path in self._all if path.exists()}
@@ -89,9 +100,13 @@ class JournalFiles:
     def replaced(self) -> str | None:
         """Why others would no longer find the files that are open here."""
         for path, opened in self._opened.items():
-            if not lies_at(path, opened):
+            try:
+                found = os.stat(path)
+            except OSError:
                 return f"{path} was moved or deleted while it was in use"
-            if _links(path) > 1:
+            if not os.path.samestat(found, opened):
+                return f"{path} was moved or deleted while it was in use"
+            if found.st_nlink > 1:
                 return f"{path} was given a second name (a hard link) while it was in use"
         return None
 
@@ -118,12 +133,16 @@ def unescaped(point: str) -> str:
     return re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), point)
 
 
+def _has_log_of_its_own(database: Path) -> bool:
+    with database.open("rb") as file:
+        return file.read(20)[18:] == _WRITE_AHEAD
+
+
 def _unfinished(database: Path) -> tuple[str, str, int, str] | None:
     """The run that is on or was not ended, as the database tells without its log."""
     try:
-        with database.open("rb") as file:
-            if file.read(20)[18:] != _WRITE_AHEAD:
-                return None  # made by a copy or a dump, which read the log, too
+        if not _has_log_of_its_own(database):
+            return None  # made by a copy or a dump, which read the log, too
         uri = f"{database.as_uri()}?mode=ro&immutable=1"
         with closing(sqlite3.connect(uri, uri=True)) as connection:
             query = "SELECT run, host, pid, started_at FROM workers"

@@ -8,7 +8,7 @@ import sqlite3
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -120,10 +120,12 @@ class SqliteBackend:
         """Take the database for the whole journal from now on, though its log is lost."""
         with locked(self.path, "journal check", 0, _mode(self.path)):
             self.files.require_database()
-            with sqlite3.connect(self.path, isolation_level=None) as connection:
-                connection.execute("DELETE FROM workers")
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            connection.close()
+            try:
+                with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
+                    connection.execute("DELETE FROM workers")
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except sqlite3.Error as error:
+                raise JournalError(f"the journal {self.name} failed: {error}") from error
 
     def make_room(self, connection: Connection) -> None:
         """The file is there already, and nobody else writes it."""
@@ -165,6 +167,11 @@ class SqliteBackend:
 
     def _require_whole(self) -> None:
         self.files.require_database()
+        if foreign := self.files.foreign_log():
+            raise JournalError(
+                f"{foreign} does not belong to the journal {self.name}, which is a copy put in its "
+                "place; move it away"
+            )
         if loss := self.files.lost_log():
             raise JournalError(
                 f"the journal {self.name} is not whole: {loss}. Put that file back beside it, or a "

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -63,10 +64,15 @@ class StandIn:
 
     def hold(self) -> threading.Event:
         """Let requests wait for their answers until the event is set."""
+        return self.hold_from(1)
+
+    def hold_from(self, count: int) -> threading.Event:
+        """Let requests from the `count`th on wait for their answers until the event is set."""
         released = threading.Event()
 
         def answer(asked: Asked) -> Reply:
-            released.wait(PATIENCE)
+            if len(self.asked) >= count:
+                released.wait(PATIENCE)
             return Reply()
 
         self.answer = answer
@@ -105,7 +111,19 @@ def reply() -> type[Reply]:
 
 
 @pytest.fixture
-def stand_in() -> Iterator[StandIn]:
+def stand_in(new_stand_in: Callable[[], AbstractContextManager[StandIn]]) -> Iterator[StandIn]:
+    with new_stand_in() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def new_stand_in() -> Callable[[], AbstractContextManager[StandIn]]:
+    """Have a gateway of one's own for as long as a `with` lasts."""
+    return _stand_in
+
+
+@contextmanager
+def _stand_in() -> Iterator[StandIn]:
     found = StandIn()
 
     class Handler(BaseHTTPRequestHandler):
@@ -127,6 +145,7 @@ def stand_in() -> Iterator[StandIn]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # who asked may be killed
     found.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

@@ -74,7 +74,9 @@ def test_older_journal_becomes_one_of_this_version_and_keeps_what_it_knows(
     of_version_1: Project, inbox: SandboxProcess, first: str
 ) -> None:
     project = of_version_1
+    whole = project.journal_file.read_bytes()
     assert project.call(first).code in (0, 5)
+    assert (project.journal_file.read_bytes() == whole) == (first != "send"), "readers only read"
     project.call("send")
     bodies = [message["payload"]["text"]["body"] for message in inbox.messages()]
     assert bodies == ["I am b", "I am d"]

@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from dispatcher.sandbox.process import SandboxProcess
 
 if TYPE_CHECKING:
     from tests.conftest import Database, Project, Result
-    from tests.e2e.conftest import StandIn
+    from tests.e2e.conftest import Reply, StandIn
 
 TO = "79001234567"
 WORKERS = 8  # the default of a run
@@ -254,6 +255,32 @@ def test_without_psycopg_the_sentence_says_what_to_install(
     refuses(project, inbox, refused(), f"a PostgreSQL journal needs psycopg: {install}")
 
 
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_database_that_cannot_hold_every_text(
+    project: Project, inbox: SandboxProcess, server: Database, encoding: str
+) -> None:
+    name = f"dispatcher_test_{encoding.lower()}_{uuid.uuid4().hex[:8]}"
+    server.ask(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'")
+    try:
+        url = make_url(server.url).set(database=name).render_as_string(hide_password=False)
+        refuses(project, inbox, url, f"keeps texts as {encoding}", "-E UTF8")
+    finally:
+        server.ask(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_texts_are_sent_to_the_server_as_utf8_whatever_is_set(
+    project: Project, stand_in: StandIn, reply: type[Reply], database: Database
+) -> None:
+    stand_in.answer = lambda asked: reply(
+        400, '{"errors":[{"code":1,"title":"Неверно","details":"😃"}]}'.encode()
+    )
+    project.environment["GREENAPI_BASE_URL"] = stand_in.url
+    project.texts("a")
+    result = project.call("send", *on(database), env={"PGCLIENTENCODING": "LATIN1"})
+    assert result.code == 1
+    assert "😃" in database.journal()["a"]["error_text"]
+
+
 @pytest.fixture
 def guest(database: Database) -> Iterator[str]:
     """The address of a user who may do nothing but connect."""
@@ -285,6 +312,41 @@ def test_user_without_rights(
     assert allowed.statuses == {"a": "skipped"}, "no right to make what is there is needed"
 
 
+# a receipt that comes late
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "code", "told"),
+    [
+        ("status = 'failed', error_code = 'settled'", 0, "sent"),
+        ("status = 'sent', attempts = 2, owner = 'another', receipt = 'other'", 5, "unknown"),
+        ("status = 'failed', attempts = 2, owner = 'another'", 5, "unknown"),
+    ],
+    ids=["settled", "sent again", "tried again"],
+)
+def test_receipt_that_comes_late_is_never_dropped(
+    held: Project, stand_in: StandIn, database: Database, meanwhile: str, code: int, told: str
+) -> None:
+    """While a run was out of reach, a person settled its message, and another one tried again."""
+    release = stand_in.hold()
+    run = held.start("send", "--json", *on(database))
+    stand_in.wait_for(1)
+    inside = type(database)(f"{database.url}?options=-csearch_path%3Ddispatcher")
+    inside.ask(f"UPDATE messages SET {meanwhile}")
+    release.set()
+    result = held.finish(run)
+
+    assert (result.code, result.statuses["a"]) == (code, told)
+    events = held.call("history", "--message", "a", "--attempts", *on(database)).stdout
+    assert "attempt 1 sent    stand-in-1" in events
+    if code == 5:
+        assert "may have arrived twice" in result.results["a"]["error"]["text"]
+        assert "may have arrived twice" in events
+    again = held.call("send", "--json", *on(database))
+    assert again.statuses == {"a": "skipped", "b": "skipped", "c": "skipped"}
+    assert [asked.text for asked in stand_in.asked] == ["I am a", "I am b", "I am c"]
+
+
 # what can go wrong in the middle of a run
 
 
@@ -311,8 +373,9 @@ def test_connection_that_is_lost_while_a_message_is_under_way(
     assert result.results["a"]["error"]["code"] == "journal"
     assert result.summary["not_tried"] == 2
     assert [asked.text for asked in stand_in.asked] == ["I am a"]
+    assert database.journal()["a"]["receipt"] == "stand-in-1", "kept when the database was back"
     again = held.call("send", "--json", *on(database))
-    assert again.statuses == {"a": "unknown", "b": "sent", "c": "sent"}
+    assert again.statuses == {"a": "skipped", "b": "sent", "c": "sent"}
     assert [asked.text for asked in stand_in.asked] == ["I am a", "I am b", "I am c"]
 
 

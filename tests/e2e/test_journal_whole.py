@@ -1,0 +1,489 @@
+"""A journal is several files at one name: what must be noticed before a message leaves."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dispatcher.journal import files
+from dispatcher.sandbox.process import SandboxProcess
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
+    from tests.e2e.conftest import StandIn
+
+
+def beside(project: Project, suffix: str) -> Path:
+    return project.journal_file.with_name(f"journal.db{suffix}")
+
+
+@pytest.fixture(scope="module")
+def cut_short(
+    new_project: Callable[..., Project],
+    new_stand_in: Callable[[], AbstractContextManager[StandIn]],
+) -> Project:
+    """A project whose run was killed when a and b were sent and c was under way; d is new."""
+    with new_stand_in() as stand_in:
+        project = new_project(stand_in.url)
+        project.texts("a", "b", "c", "d")
+        held = stand_in.hold_from(3)
+        run = project.start("send")
+        stand_in.wait_for(3)
+        run.kill()
+        project.finish(run)
+        held.set()
+    return project
+
+
+@pytest.fixture
+def killed(cut_short: Project, new_project: Callable[..., Project], stand_in: StandIn) -> Project:
+    """A copy of that for one test."""
+    project = new_project(stand_in.url)
+    shutil.copytree(cut_short.folder, project.folder, dirs_exist_ok=True)
+    return project
+
+
+def refused(project: Project, stand_in: StandIn, *why: str) -> None:
+    """Send says why, and nothing leaves."""
+    result = project.call("send")
+    assert result.code == 2
+    assert result.stdout == ""
+    assert all(part in result.stderr for part in why), result.stderr
+    assert not stand_in.asked
+
+
+# other names
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal"])
+def test_hard_link_is_refused(killed: Project, stand_in: StandIn, suffix: str) -> None:
+    other = killed.folder / "other"
+    os.link(beside(killed, suffix), other)
+    refused(killed, stand_in, f"journal.db{suffix} has a second name (a hard link)", "symbolic")
+    for reader in ("plan", "history"):
+        assert "second name" in killed.call(reader).stderr
+    other.unlink()
+    assert killed.call("send", "--json").statuses == {
+        "a": "skipped",
+        "b": "skipped",
+        "c": "unknown",
+        "d": "sent",
+    }
+
+
+def test_symbolic_link_is_the_same_journal(project: Project, inbox: SandboxProcess) -> None:
+    project.texts("a")
+    link = project.folder / "link.db"
+    link.symlink_to(project.journal_file)
+    assert project.call("send").code == 0
+    assert project.call("send", "--json", "--journal", f"sqlite:///{link}").statuses == {
+        "a": "skipped"
+    }
+    assert inbox.stats()["accepted"] == 1
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal", ".lock"])
+def test_file_that_is_mounted_alone_is_refused(
+    killed: Project, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    """As `docker run -v ./journal.db:/app/.dispatcher/journal.db` does."""
+    folder = killed.journal_file.parent.resolve()
+    entry = "36 35 98:0 /journal.db {} rw,noatime master:1 - ext4 /dev/root rw\n"
+    mounts = killed.write("mounts", entry.format(folder))
+    monkeypatch.setattr(files, "_MOUNTS", mounts)
+    assert killed.call("plan").stderr == "Plan: 1 new, 2 sent, 1 unknown.\n", "all of it is there"
+    mounts.write_text(entry.format(f"{folder}/journal.db{suffix}".replace(" ", r"\040")))
+    refused(killed, stand_in, "is mounted alone", f"mount its folder, {folder}, instead")
+    assert "mounted alone" in killed.call("history").stderr
+
+
+# a log that is gone
+
+
+def gone(project: Project) -> None:
+    beside(project, "-wal").unlink()
+
+
+def emptied(project: Project) -> None:
+    beside(project, "-wal").write_bytes(b"")
+
+
+def only_the_database_copied(project: Project) -> None:
+    folder = project.journal_file.parent
+    kept = folder.rename(folder.with_name("kept"))
+    folder.mkdir()
+    shutil.copy(kept / "journal.db", folder)
+
+
+@pytest.mark.parametrize("lose", [gone, emptied, only_the_database_copied])
+def test_journal_without_the_log_of_a_run_that_died_is_refused(
+    killed: Project, stand_in: StandIn, lose: Callable[[Project], None]
+) -> None:
+    log = beside(killed, "-wal").read_bytes()
+    lose(killed)
+    for _ in range(2):
+        refused(killed, stand_in, "is not whole: its journal.db-wal is missing", '"default"')
+    for reader in ("plan", "history"):
+        result = killed.call(reader)
+        assert result.code in (0, 3)
+        assert "warning: the journal" in result.stderr
+        assert "its journal.db-wal is missing" in result.stderr
+    assert killed.call("journal", "check").code == 1
+
+    beside(killed, "-wal").write_bytes(log)
+    assert killed.call("journal", "check").code == 0
+    assert killed.call("send", "--json").statuses == {
+        "a": "skipped",
+        "b": "skipped",
+        "c": "unknown",
+        "d": "sent",
+    }
+
+
+def test_loss_is_accepted_by_a_persons_word_only(killed: Project, stand_in: StandIn) -> None:
+    gone(killed)
+    asked = killed.call("journal", "check", "--accept-loss")
+    assert (asked.code, "agree with --yes" in asked.stderr) == (2, True)
+    refused(killed, stand_in, "is not whole")
+    accepted = killed.call("journal", "check", "--accept-loss", "--yes")
+    assert accepted.code == 0
+    assert accepted.stdout.startswith("whole, schema ")
+    assert set(killed.call("send", "--json").statuses.values()) == {"sent"}
+
+
+def test_log_without_its_journal_is_no_new_journal(killed: Project, stand_in: StandIn) -> None:
+    killed.journal_file.unlink()
+    refused(killed, stand_in, "is missing, but its journal.db-wal is there")
+    assert killed.call("plan").code == 2
+
+
+def test_log_is_not_mixed_with_a_backup_that_was_put_in_its_journals_place(
+    killed: Project, stand_in: StandIn
+) -> None:
+    assert killed.call("journal", "backup", "copy.db").code == 0
+    shutil.copy(killed.folder / "copy.db", killed.journal_file)
+    refused(killed, stand_in, "journal.db-wal does not belong to the journal", "move it away")
+    for suffix in ("-wal", "-shm"):
+        beside(killed, suffix).unlink()
+    assert killed.call("send", "--json").statuses["c"] == "unknown"
+
+
+def test_journal_of_a_run_that_ended_is_whole_in_one_file(
+    project: Project, new_project: Callable[..., Project], inbox: SandboxProcess
+) -> None:
+    project.texts("a", "b")
+    assert project.call("send").code == 0
+    copy = new_project()
+    copy.texts("a", "b")
+    copy.journal_file.parent.mkdir()
+    shutil.copy(project.journal_file, copy.journal_file)
+    assert copy.call("send", "--json").statuses == {"a": "skipped", "b": "skipped"}
+    assert inbox.stats()["accepted"] == 2
+
+
+def moved(path: Path) -> None:
+    path.rename(path.with_name("moved"))
+
+
+def replaced(path: Path) -> None:
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes(content)
+
+
+def linked(path: Path) -> None:
+    os.link(path, path.with_name("other"))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "change"),
+    [("-wal", moved), ("-wal", replaced), (".lock", moved), ("", linked)],
+)
+def test_change_of_the_files_in_use_stops_the_run_and_loses_nothing(
+    new_project: Callable[..., Project],
+    stand_in: StandIn,
+    suffix: str,
+    change: Callable[[Path], None],
+) -> None:
+    project = new_project(stand_in.url)
+    project.texts("a", "b", "c")
+    held = stand_in.hold_from(2)
+    run = project.start("send", "--json")
+    stand_in.wait_for(2)
+    change(beside(project, suffix))
+    held.set()
+    result = project.finish(run)
+
+    assert (result.code, result.statuses) == (5, {"a": "sent", "b": "unknown"})
+    assert f"journal.db{suffix} was " in result.stderr
+    assert "while it was in use" in result.stderr
+    for left in (project.journal_file.with_name(name) for name in ("moved", "other")):
+        left.unlink(missing_ok=True)
+    again = project.call("send", "--json")
+    assert again.statuses == {"a": "skipped", "b": "skipped", "c": "sent"}, "its receipt was kept"
+    assert [asked.text for asked in stand_in.asked] == ["I am a", "I am b", "I am c"]
+
+
+# readers
+
+
+@pytest.fixture
+def read_only() -> Iterator[Callable[[Project], None]]:
+    """Take the right to write to the journal's files and folder away."""
+    changed: list[Path] = []
+
+    def protect(project: Project) -> None:
+        folder = project.journal_file.parent
+        for path in [*folder.iterdir(), folder]:
+            changed.append(path)
+            path.chmod(stat.S_IMODE(path.stat().st_mode) & ~0o222)
+
+    yield protect
+    for path in reversed(changed):
+        path.chmod(stat.S_IMODE(path.stat().st_mode) | 0o200)
+
+
+@pytest.fixture
+def unprivileged() -> tuple[str, ...]:
+    """The prefix of a command that even for root heeds what may be written."""
+    privileges = "-dac_override,-dac_read_search"
+    limits = (f"--bounding-set={privileges}", f"--inh-caps={privileges}")
+    return ("setpriv", *limits) if os.geteuid() == 0 else ()
+
+
+def test_reading_takes_no_right_to_write(
+    project: Project, read_only: Callable[[Project], None], unprivileged: tuple[str, ...]
+) -> None:
+    project.texts("a")
+    project.call("send")
+    before = sorted(os.listdir(project.journal_file.parent))
+    read_only(project)
+    plan = project.run("plan", prefix=unprivileged)
+    history = project.run("history", "--attempts", prefix=unprivileged)
+    assert (plan.code, plan.stderr) == (0, "Plan: 1 sent.\n")
+    assert (history.code, history.stderr) == (0, "")
+    assert sorted(os.listdir(project.journal_file.parent)) == before
+
+
+def test_log_of_a_run_that_died_is_read_without_a_right_to_write(
+    killed: Project, read_only: Callable[[Project], None], unprivileged: tuple[str, ...]
+) -> None:
+    read_only(killed)
+    plan = killed.run("plan", prefix=unprivileged)
+    assert plan.stderr == "Plan: 1 new, 2 sent, 1 unknown.\n"
+
+
+def test_what_is_missing_for_reading_is_named(
+    killed: Project, read_only: Callable[[Project], None], unprivileged: tuple[str, ...]
+) -> None:
+    beside(killed, "-shm").unlink()
+    read_only(killed)
+    plan = killed.run("plan", prefix=unprivileged)
+    assert plan.code == 2
+    assert "to read that takes journal.db-shm, which is missing" in plan.stderr
+
+
+def test_journal_that_may_not_be_read_is_not_an_empty_one(
+    project: Project, unprivileged: tuple[str, ...]
+) -> None:
+    project.texts("a")
+    project.call("send")
+    for path, mode in ((project.journal_file, 0o600), (project.journal_file.parent, 0o700)):
+        path.chmod(0)
+        plan = project.run("plan", prefix=unprivileged)
+        path.chmod(mode)
+        assert (plan.code, plan.stdout) == (2, "")
+        assert "Permission denied" in plan.stderr
+
+
+@pytest.mark.parametrize("loses", [False, True], ids=["as it is", "version inferred"])
+def test_journal_restored_from_a_dump_is_no_empty_one(
+    project: Project, inbox: SandboxProcess, loses: bool
+) -> None:
+    project.texts("a")
+    project.call("send")
+    with closing(sqlite3.connect(project.journal_file)) as connection:
+        dump = "\n".join(connection.iterdump())
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+    project.journal_file.unlink()
+    with closing(sqlite3.connect(project.journal_file)) as connection:
+        connection.executescript(dump)
+        connection.execute(f"PRAGMA user_version = {0 if loses else version}")
+    assert project.call("plan").stderr == "Plan: 1 sent.\n"
+    assert project.call("history").stdout.count("sent") == 1
+    assert project.call("send", "--json").statuses == {"a": "skipped"}
+    assert inbox.stats()["accepted"] == 1
+
+
+# whose it is
+
+
+def test_files_of_a_journal_are_their_owners_alone(project: Project) -> None:
+    project.texts("a")
+    old = os.umask(0o022)
+    try:
+        project.call("send")
+        project.call("journal", "backup", "copy.db")
+    finally:
+        os.umask(old)
+    folder = project.journal_file.parent
+    modes = {
+        path: stat.S_IMODE(path.stat().st_mode)
+        for path in (folder, *folder.glob("journal*"), project.folder / "copy.db")
+    }
+    assert modes.pop(folder) == 0o700
+    assert set(modes.values()) == {0o600}
+
+
+def test_those_who_share_a_journal_keep_sharing_it(project: Project) -> None:
+    project.texts("a")
+    project.call("send")
+    project.journal_file.chmod(0o660)
+    beside(project, ".lock").unlink()
+    project.call("send")
+    assert stat.S_IMODE(project.journal_file.stat().st_mode) == 0o660
+    assert stat.S_IMODE(beside(project, ".lock").stat().st_mode) == 0o660
+    assert "others may use the file" in project.call("journal", "check").stderr
+
+
+# where it is
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("sqlite:///:memory:", "a file that lasts"),
+        ("sqlite:///file:journal.db", "a file that lasts"),
+        ("sqlite:///j.db?timeout=5", "no parameters, like"),
+        ("sqlite:///j.db?", "no parameters"),
+        ("sqlite:///", "names no file"),
+        ("sqlite:///new/", "names no file"),
+        ("sqlite:///manifests", "is not a file"),
+        ("sqlite:///..", "is not a file"),
+        ("sqlite:///~nobody-of-this-name/j.db", "a home folder that is not there"),
+        ("sqlite:///my%20folder/j.db", 'written as it is, without %: "sqlite:///'),
+        ("sqlite://j.db", 'lacks a slash: "sqlite:///j.db"'),
+        ("sqlite:j.db", "a journal is an SQLite file"),
+        ("mysql://host/x", "a journal is an SQLite file"),
+    ],
+)
+def test_url_that_means_no_file_is_refused_in_plain_words(
+    project: Project, inbox: SandboxProcess, url: str, why: str
+) -> None:
+    project.texts("a")
+    project.write("my folder/j.db", "")
+    before = sorted(os.listdir(project.folder))
+    project.config(f'journal = "{url}"')
+    for result in (project.call("send", "--journal", url), project.call("send")):
+        assert result.code == 2
+        assert why in result.stderr
+    (project.folder / "dispatcher.toml").unlink()
+    assert sorted(os.listdir(project.folder)) == before
+    assert inbox.stats()["requests"] == 0
+
+
+def test_tilde_is_the_home_folder(project: Project, tmp_path: Path) -> None:
+    project.texts("a")
+    env = {"HOME": str(tmp_path)}
+    assert project.call("send", "--journal", "sqlite:///~/one.db", env=env).code == 0
+    project.config('journal = "sqlite:///~/two.db"')
+    assert project.call("send", env=env).code == 0
+    assert {path.name for path in tmp_path.glob("*.db")} == {"one.db", "two.db"}
+
+
+CHDIR = """
+import os
+from dispatcher import hookimpl
+
+@hookimpl
+def dispatcher_validate_message(message, attachment):
+    os.chdir("/")
+"""
+
+
+def test_plugin_that_changes_the_working_directory_moves_no_journal(
+    project: Project, install: Callable[..., dict[str, str]]
+) -> None:
+    project.texts("a")
+    env = install(project, "roams", CHDIR)
+    result = project.run("send", "--journal", "sqlite:///here.db", env=env)
+    assert result.code == 0, result.stderr
+    assert (project.folder / "here.db").exists()
+
+
+# copies
+
+
+def test_backup_is_whole_also_while_a_run_is_on(
+    new_project: Callable[..., Project], stand_in: StandIn
+) -> None:
+    project = new_project(stand_in.url)
+    project.texts("a", "b", "c")
+    held = stand_in.hold_from(2)
+    run = project.start("send")
+    stand_in.wait_for(2)
+    made = project.call("journal", "backup", "copy.db")
+    checked = project.call("journal", "check", "copy.db")
+    during = project.call("journal", "check")
+    held.set()
+    project.finish(run)
+
+    assert made.code == checked.code == during.code == 0
+    assert checked.stdout == during.stdout
+    assert checked.stdout.endswith(": 1 sending, 1 sent\n")
+    assert checked.stderr == ""
+    assert "journal.db-wal belongs to it" in during.stderr
+    asked = len(stand_in.asked)
+    restored = project.call("send", "--json", "--journal", "sqlite:///copy.db")
+    assert restored.statuses == {"a": "skipped", "b": "unknown", "c": "sent"}
+    assert len(stand_in.asked) == asked + 1
+
+
+def test_backup_overwrites_nothing_and_leaves_nothing_half_done(project: Project) -> None:
+    project.texts("a")
+    none = project.call("journal", "backup", "copy.db")
+    assert (none.code, "there is no journal" in none.stderr) == (2, True)
+    project.call("send")
+    there = project.write("copy.db", "something else")
+    for target, why in (("copy.db", "is there already"), ("no/copy.db", "cannot write to no")):
+        result = project.call("journal", "backup", target)
+        assert (result.code, why in result.stderr) == (2, True), result.stderr
+    assert there.read_text() == "something else"
+    assert sorted(path.name for path in project.folder.glob("*copy.db*")) == ["copy.db"]
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "why"),
+    [
+        (None, 2, "there is no journal"),
+        (b"", 1, "is no journal"),
+        (b"no database" * 1000, 1, "not a database"),
+    ],
+)
+def test_check_of_what_is_no_journal(
+    project: Project, content: bytes | None, code: int, why: str
+) -> None:
+    if content is not None:
+        project.write("copy.db", content)
+    result = project.call("journal", "check", "copy.db")
+    assert (result.code, result.stdout) == (code, "")
+    assert why in result.stderr
+
+
+def test_check_of_a_damaged_copy(project: Project) -> None:
+    project.texts(*(f"m{number}" for number in range(60)))
+    project.config('[transports.greenapi]\nrate = "100000/s"')
+    project.call("send")
+    whole = project.journal_file.read_bytes()
+    project.write("copy.db", whole[: len(whole) // 2 // 4096 * 4096])
+    result = project.call("journal", "check", "copy.db")
+    assert result.code == 1
+    assert "malformed" in result.stderr or "damaged" in result.stderr
