@@ -125,7 +125,7 @@ class Calls:
         self._lock = threading.Lock()
         self._idle: list[Caller] = []
         self._clocks: dict[tuple[str, str], list[Clock]] = {}
-        self._hanging = 0
+        self._hanging, self._closed = 0, False
 
     def through(self, transports: GetTransport) -> GetTransport:
         """The same transports, each called through this."""
@@ -158,7 +158,8 @@ class Calls:
                 self._clocks[transport.name, method].append(clock)
 
     def close(self) -> None:
-        """Let the threads end that wait for calls."""
+        """Let the threads end that wait for calls, and those that make some once they are done."""
+        self._closed = True
         while self._idle:
             self._idle.pop().dismiss()
 
@@ -166,10 +167,12 @@ class Calls:
         call, caller = Call(function, clock), _taken(self._idle) or Caller()
         caller.make(call)
         answer = call.answer_within(seconds)
-        if answer is not None:
+        if answer is None or self._closed:
+            caller.dismiss()
+        else:
             self._idle.append(caller)
+        if answer is not None:
             return answer()
-        caller.dismiss()
         text = f"{clock.plugin}: {clock.task} did not return within {seconds:.3g} s"
         with self._lock:
             self._hanging += 1

@@ -19,7 +19,7 @@ class TestContract(TransportContract):
     accepted_id = "3EB0"
     uploaded = Reply(200, {"urlFile": "https://files.example.com/1.bin"})
     uploaded_id = "https://files.example.com/1.bin"
-    refused = (_error(400, "Validation failed"), Reply(404, "no such method"), Reply(413))
+    refused = (_error(400, "Validation failed"), Reply(413))
     account_refused = (Reply(401), Reply(403), _error(400, "instance account not authorized"))
     not_sent = (_error(400, "instance in starting process try later"),)
     throttled = (Reply(429, {}, {"Retry-After": "7"}), Reply(466, _QUOTA))
