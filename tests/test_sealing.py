@@ -69,8 +69,7 @@ odd = st.recursive(
 def test_what_is_sealed_reads_and_writes_as_the_same_bytes(payload: Any) -> None:
     try:
         sealed = seal(payload)
-    except ValueError as error:
-        assert str(error)
+    except ValueError:
         return
     assert encode(decode(sealed)) == sealed
     json.loads(sealed, parse_constant=pytest.fail)
