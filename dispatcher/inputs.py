@@ -130,15 +130,20 @@ class Inputs:
                 self._media.setdefault(file.path, file)
 
     def require_unchanged(self, *, thorough: bool = False) -> None:
-        """Raise InputChanged, which names the file, if one of them is not what was checked."""
+        """Raise InputChanged, which names the file, if one of them is not what was checked.
+
+        `thorough`: read again what is no file to upload, though it looks as before.
+        """
         with self._lock:
             began = monotonic()
             if began < self._not_before and not thorough:
                 return
-            for files in (self._files, self._media):
-                for file in files.values():
-                    if not file.is_unchanged(thorough=thorough):
-                        raise changed(file.path)
+            for file in self._files.values():
+                if not file.is_unchanged(thorough=thorough):
+                    raise changed(file.path)
+            for file in self._media.values():
+                if not file.is_unchanged():
+                    raise changed(file.path)
             if len(self._files) + len(self._media) > _FEW:
                 self._not_before = began + (monotonic() - began) / _SHARE
 

@@ -30,7 +30,7 @@ class TransportCalls:
         self._clocks = {method: clock(self._name, method) for method in ("build", "check")}
         self._builtin = self._clocks["build"].plugin.builtin
         self.recipient_fields: Collection[str] = frozenset(
-            getattr(transport, "recipient_fields", RECIPIENT_FIELDS)
+            getattr(type(transport), "recipient_fields", RECIPIENT_FIELDS)
         )
 
     def build(self, message: Message, attachment: Attachment | None) -> bytes:
