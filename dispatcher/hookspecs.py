@@ -85,7 +85,8 @@ def dispatcher_validate_message(
 def dispatcher_transform_payload(payload: Payload, message: Message) -> None:
     """Change, in place, the JSON body that will be posted; in plugin order; return nothing.
 
-    A file that is still to be uploaded stands in it as "upload:sha256:<hex>".
+    A file that is still to be uploaded stands in it as "upload:sha256:<hex>". To whom the message
+    goes is not to be changed: see `Transport.recipient_fields`. What it holds afterwards is JSON.
 
         @hookimpl
         def dispatcher_transform_payload(payload):
@@ -151,6 +152,9 @@ class Transport(Protocol):
     show the token.
     `rate`, `recipient_rate`: at most so many messages of the whole account, and to one recipient,
     like "50/s" or "10/min"; None: no limit.
+    `recipient_fields`: the names of the payload's fields that say who gets it, at any depth, which
+    no plugin may change once it is built, or add at the top; without it, "to", "recipient_type",
+    "recipient", "chatId", "chat_id" and "phone".
     `patience`: seconds that `send` takes at the most (default: 30); who has not returned a second
     later is left behind: the message is unknown, and an interrupted run waits no longer. An upload
     may take a second more for each 64 KB.

@@ -22,8 +22,8 @@ from dispatcher.errors import InputChanged
 _ANOTHER = "it is another file than the one that was checked"
 # Files to upload of which a sweep takes care; each of them is looked at once more when it is sent.
 _MOST_MEDIA = 4096
-# A sweep that takes longer (seconds) is not made for every message: it may take 5 % of the time.
-_QUICK, _SHARE = 0.001, 0.05
+# So many files are looked at before every message; for more, that may take 5 % of the time.
+_FEW, _SHARE = 200, 0.05
 
 
 class FileState(NamedTuple):
@@ -130,17 +130,22 @@ class Inputs:
                 self._media.setdefault(file.path, file)
 
     def require_unchanged(self, *, thorough: bool = False) -> None:
-        """Raise InputChanged, which names the file, if one of them is not what was checked."""
+        """Raise InputChanged, which names the file, if one of them is not what was checked.
+
+        `thorough`: read again what is no file to upload, though it looks as before.
+        """
         with self._lock:
             began = monotonic()
             if began < self._not_before and not thorough:
                 return
-            for files in (self._files, self._media):
-                for file in files.values():
-                    if not file.is_unchanged(thorough=thorough):
-                        raise changed(file.path)
-            took = monotonic() - began
-            self._not_before = began + took / _SHARE if took > _QUICK else 0.0
+            for file in self._files.values():
+                if not file.is_unchanged(thorough=thorough):
+                    raise changed(file.path)
+            for file in self._media.values():
+                if not file.is_unchanged():
+                    raise changed(file.path)
+            if len(self._files) + len(self._media) > _FEW:
+                self._not_before = began + (monotonic() - began) / _SHARE
 
     def _remember(self, file: InputFile) -> None:
         with self._lock:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatcher import Attachment, Link, Message, Outcome, Payload, Problem, Upload, hookimpl
@@ -55,22 +55,21 @@ class Hooks:
 # The bytes
 
 
+keys = st.sampled_from(["", "a", "1", 1, None, True, "True", Word("a")])
+leaves = st.sampled_from([None, True, 1, 1.0, 2.5, -0.0, 1e300, float("inf"), "a", Word("w")])
 odd = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just(Word("w")),
-    lambda inner: (
-        st.lists(inner)
-        | st.tuples(inner)
-        | st.dictionaries(st.text(max_size=2) | st.integers(0, 9) | st.booleans(), inner)
-    ),
+    leaves | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2).map(tuple) | st.dictionaries(keys, inner, max_size=3),
+    max_leaves=6,
 )
 
 
-@given(st.dictionaries(st.text(max_size=2) | st.integers(0, 9) | st.none(), odd))
+@given(st.dictionaries(keys, odd, max_size=3))
+@settings(max_examples=50)
 def test_what_is_sealed_reads_and_writes_as_the_same_bytes(payload: Any) -> None:
     try:
         sealed = seal(payload)
-    except ValueError as error:
-        assert str(error)
+    except ValueError:
         return
     assert encode(decode(sealed)) == sealed
     json.loads(sealed, parse_constant=pytest.fail)
@@ -208,7 +207,7 @@ def test_no_plugin_says_to_whom_a_message_goes(
     path = manifest(tmp_path, transport=transport)
     found = plan(path, Hooks(transform_payload=transform), offers)
     [problem] = found.problems
-    assert f'"{place}" of the payload was changed' in str(problem)
+    assert f'"{place}" of the payload says who gets the message' in str(problem)
     assert str(problem).startswith(f"{path}:3:1: error: ")
     assert str(problem).endswith("(plugin-1)")
 

@@ -44,7 +44,7 @@ class RecipientChanged(PluginError):
     """A plugin has a payload go to somebody else. The text is a problem of the message."""
 
     def __init__(self, plugin: PluginInfo, place: str) -> None:
-        sentence = f'"{place}" of the payload was changed, but "to" alone says who gets it'
+        sentence = f'"{place}" of the payload says who gets the message, and is not to be changed'
         super().__init__(f"{sentence} ({plugin.name})")
 
 

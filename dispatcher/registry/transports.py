@@ -31,7 +31,7 @@ class TransportCalls:
         self.has_addresses = bool(own)
         self._builtin = self._clocks["build"].plugin.builtin
         self.recipient_fields: Collection[str] = frozenset(
-            getattr(transport, "recipient_fields", RECIPIENT_FIELDS)
+            getattr(type(transport), "recipient_fields", RECIPIENT_FIELDS)
         )
 
     def address(self, written: str, country: str | None) -> Address:

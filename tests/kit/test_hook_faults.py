@@ -19,7 +19,8 @@ FAULTS = {
     " it_is_pure_for_others it_survives_any_source",
     "Footer": "",
     "Twice": "it_is_idempotent",
-    "Scribbles": "it_is_pure",
+    "Scribbles": "it_changes_what_it_should it_is_idempotent it_is_pure"
+    " it_survives_any_message it_survives_any_payload",
     "Trusts": "it_survives_any_payload it_is_idempotent",
     "Returns": "it_changes_what_it_should it_leaves_others_alone it_is_pure it_is_idempotent"
     " it_survives_any_payload it_survives_any_message",
