@@ -146,6 +146,10 @@ class Transport(Protocol):
     `Refused`, `AccountRefused` or `OutcomeUnknown`. They are called from several threads at once.
 
     More that it may have:
+    `address(written, country)` reads what a manifest or a list has for a recipient; `country` is a
+    region like "RU" or None. Returns an `Address`: what the gateway wants, the same for all ways to
+    write one recipient, and the transport's own word for its kind. Raises `AddressError`. It is
+    pure; `build` sees only what it returned. Without it: `dispatcher.phone_address`.
     `require_credentials()` is called before anything is sent; raises `ConfigError` where a token is
     missing.
     `account`: a text that tells one account's uploaded files and pace from another's and does not

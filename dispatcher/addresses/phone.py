@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple, NoReturn
 
 from dispatcher.addresses.countries import country_fault
@@ -78,10 +79,16 @@ def _person(digits: str) -> Address:
 
 def _possible(digits: str) -> bool:
     """Whether a number with its country code can have these digits."""
-    for length in (1, 2, 3):
-        code = digits[:length]
-        if code in LENGTHS and len(digits) in LENGTHS[code]:
-            return not (digits[length] == "0" and code in TRUNK_ZERO)
+    return _fits(digits[:4], len(digits))
+
+
+@lru_cache(maxsize=4096)
+def _fits(begin: str, length: int) -> bool:
+    """The same by the first four digits, of which a list has few, and how many there are."""
+    for end in (1, 2, 3):
+        code = begin[:end]
+        if length in LENGTHS.get(code, ()):
+            return not (begin[end] == "0" and code in TRUNK_ZERO)
     return False
 
 

@@ -141,6 +141,8 @@ def _check(node: nodes.Node) -> None:
         name = kind.lower().replace("assign", "set")
         text = f"{name} cannot be used here; if and for can"
         raise TemplateSyntaxError(text, node.lineno)
+    if isinstance(node, nodes.Const) and isinstance(node.value, float) and not isfinite(node.value):
+        raise TemplateSyntaxError(NOT_FINITE, node.lineno)
     literal = isinstance(node, (nodes.List, nodes.Tuple, nodes.Dict))
     target = getattr(node, "ctx", None) == "store"  # for key, value in …
     if literal and not target and any(node.find_all(nodes.Name)):
