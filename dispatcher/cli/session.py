@@ -17,7 +17,13 @@ from dispatcher.builtin import builtins
 from dispatcher.cli.output import coloured, print_line, print_problems
 from dispatcher.cli.supervision import supervised
 from dispatcher.config import Config, load
-from dispatcher.errors import AddressError, ConfigError, PluginError, pass_on_interruption
+from dispatcher.errors import (
+    AddressError,
+    ConfigError,
+    DispatcherError,
+    PluginError,
+    pass_on_interruption,
+)
 from dispatcher.hookspecs import Transport
 from dispatcher.manifest import Options
 from dispatcher.manifest import load as load_manifests
@@ -159,11 +165,9 @@ class Session:
         if written is None:
             return None
         country = self.config.settings.country
-        transports = self.registry.transports()
-        if self._default_transport in transports:
+        with suppress(DispatcherError):
             calls = TransportCalls(self.transport(self._default_transport), self.registry.clock)
-            with suppress(AddressError):
-                return calls.address(written, country).to
+            return calls.address(written, country).to
         try:
             return phone_address(written, country).to
         except AddressError as error:
