@@ -1096,7 +1096,7 @@ sub/people.csv:5:1: error: message "rows": 79001234567 is a recipient twice; rem
 sub/second.toml:2:8: error: the name "first" is also that of sub/first.toml; give it another name: name = "…"
 sub/second.toml:3:13: error: no transport named "pigeon"; installed: greenapi
 sub/second.toml:11:18: error: message "b": recipient_type is "individual", but "to" is of the type "group"
-sub/text.txt:3:1: error: message "rows": unknown variable "thing"; known here: name, to (sub/people.csv:2 and 2 more rows)
+sub/text.txt:3:1: error: message "rows": unknown variable "thing"; known here: name, row, to (sub/people.csv:2 and 2 more rows)
 """  # noqa: E501
 
 
