@@ -166,9 +166,10 @@ def _is_invisible(character: str) -> bool:
 
 
 def _decimal(text: str, whole: str) -> AddressError:
-    right = f": {whole}" if _possible(whole.lstrip("+")) else ""
-    sentence = f"{quoted(text)} ends like a decimal number, as spreadsheets do it; write it without"
-    return AddressError(sentence + right)
+    right = f"write {whole}" if _possible(whole.lstrip("+")) else "leave them out"
+    return AddressError(
+        f"{quoted(text)} ends in decimals, as a spreadsheet writes a number; {right}"
+    )
 
 
 def _neither(text: str) -> AddressError:
