@@ -130,14 +130,18 @@ class Delivery:
         """Carry a message further: see `Engine.run`."""
         task = self._tasks.get(message.key)
         if task is None:
-            raise PluginError(f"the engine delivers {message.key} twice, or it is not in the plan")
+            raise self._halted(f"the engine delivers {message.key} twice, or it is not in the plan")
         if self._stop.is_set():
             return None
+        if not task.alone.acquire(blocking=False):
+            raise self._halted(f"the engine delivers {message.key} twice at a time")
         try:
             result = self._carry(task)
         except BaseException as error:
             self._halt(str(error))
             raise
+        finally:
+            task.alone.release()
         if not isinstance(result, Result):
             return result
         self._end(task, result)
@@ -174,6 +178,11 @@ class Delivery:
         if not self._stop.is_set() and (self._tasks or not self._read_all):
             left = len(self._tasks) or "some"
             raise PluginError(f'the engine "{engine.name}" left {left} messages undelivered')
+
+    def _halted(self, why: str) -> PluginError:
+        """An engine's fault, which ends the run, whatever the engine makes of the error."""
+        self._halt(why)
+        return PluginError(why)
 
     def _halt(self, why: str) -> None:
         self.summary.stopped = self.summary.stopped or why
