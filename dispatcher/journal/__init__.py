@@ -281,7 +281,7 @@ def read_journal(url: str) -> Iterator[JournalReader | None]:
         return
     with closing(JournalReader(database)) as reader:
         version = _known(reader.version(), database.name)
-        if version and (loss := reader.loss()):
+        if version and not reader.warnings and (loss := reader.loss()):
             reader.warnings.append(f"the journal {database.name} may not be whole: {loss}")
         if 0 < version < SCHEMA_VERSION:
             reader.show_as_current(version)
