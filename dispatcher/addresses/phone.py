@@ -8,7 +8,6 @@ knows how people dial there.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple, NoReturn
@@ -18,6 +17,7 @@ from dispatcher.addresses.lengths import LENGTHS, REGIONS, TRUNK_ZERO
 from dispatcher.errors import AddressError
 from dispatcher.models import Address
 from dispatcher.toml.explain import quoted
+from dispatcher.visible import code_point, is_hidden
 
 _LONGEST_WRITTEN = 60  # characters; nobody needs more
 _SHORTEST, _LONGEST = 7, 15  # digits of a number with its country code
@@ -139,14 +139,13 @@ def _digits(text: str | None) -> str:
 
 def _refuse_character(text: str, character: str) -> NoReturn:
     """Say why a text with this character in it is no number."""
-    point, name = f"U+{ord(character):04X}", unicodedata.name(character, "no name").lower()
-    shown = quoted(text)
-    if _is_invisible(character):
-        raise AddressError(f"{shown} holds {point} ({name}), which cannot be seen; remove it")
+    point, shown = code_point(character), quoted(text)
+    if is_hidden(character):
+        raise AddressError(f"{shown} holds {point}, which cannot be seen; remove it")
     if character.isdecimal():
-        raise AddressError(f"{shown} holds {point} ({name}); write the digits 0 to 9")
+        raise AddressError(f"{shown} holds {point}; write the digits 0 to 9")
     if character in "'’‘`\"" and text[0] == character and text[1:2].isdigit():
-        raise AddressError(f"{shown} begins with {point} ({name}); remove it")
+        raise AddressError(f"{shown} begins with {point}; remove it")
     if decimal := _DECIMAL.fullmatch(text):
         raise _decimal(text, decimal[1])
     if _SHORTENED.fullmatch(text):
@@ -159,12 +158,6 @@ def _refuse_character(text: str, character: str) -> NoReturn:
     if _SEVERAL.search(text):
         raise AddressError(f"{shown} is more than one number; each is a recipient of its own")
     raise _neither(text)
-
-
-def _is_invisible(character: str) -> bool:
-    category = unicodedata.category(character)
-    # The fillers are letters to Unicode, and blanks to everybody.
-    return category[0] in "CMZ" or character in "\u115f\u1160\u3164\uffa0"
 
 
 def _decimal(text: str, whole: str) -> AddressError:
