@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple, NoReturn
 
-from dispatcher.addresses.countries import country_fault
 from dispatcher.addresses.lengths import LENGTHS, REGIONS, TRUNK_ZERO
 from dispatcher.errors import AddressError
 from dispatcher.models import Address
@@ -35,6 +34,9 @@ _DECIMAL = re.compile(r"(\+?[0-9]{5,})[.,][0-9]{1,2}")
 _SHORTENED = re.compile(r"[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+")
 _EXTENSION = re.compile(r"(?<=[0-9)])\s*([^\W\d_]+\.?|#)\s*[0-9]{1,6}$")
 _SEVERAL = re.compile(r"[0-9]{5}\s*[,;/]\s*\+?[0-9]")
+
+
+_COUNTRIES = {"UK": "GB", "EL": "GR"}  # what the European Union calls them, not ISO 3166
 
 
 class _Written(NamedTuple):
@@ -73,6 +75,22 @@ def lenient_address(written: str, country: str | None = None) -> Address:
         return phone_address(written, country)
     except AddressError:
         return Address(written.strip(), "individual")
+
+
+def country_fault(country: str) -> str | None:
+    """What is wrong with the name of a country (ISO 3166, two capital letters); None: nothing."""
+    if country in REGIONS:
+        return None
+    capital = country.strip().upper()
+    code = capital.lstrip("+")
+    of_code = [region for region, each in REGIONS.items() if each == code]
+    meant = capital if capital in REGIONS else _COUNTRIES.get(capital)
+    if meant is None and len(of_code) == 1:
+        meant = of_code[0]
+    if meant is not None:
+        return f'"{country}" is no country code of two capital letters; did you mean "{meant}"?'
+    shown = country[:20]
+    return f'"{shown}" is no country; write the two letters of ISO 3166: "RU", "DE", "US"'
 
 
 def _person(digits: str) -> Address:
