@@ -11,7 +11,7 @@ from functools import partial
 from time import monotonic
 from typing import Any, Literal
 
-from dispatcher.delivery.calls import Answer, Hanging
+from dispatcher.delivery.calls import Call, Hanging
 from dispatcher.delivery.pacing import SHORT, Pace
 from dispatcher.delivery.retries import Budget, Retries, asked_for
 from dispatcher.delivery.task import CLAIMED, TAKEN, Result, Task, failure
@@ -144,7 +144,7 @@ class Courier:
         except Hanging as error:
             late = partial(self._returned, task.claim, transport.name)
             result = self._failed(task, transport, error)
-            error.call.when_it_returns(late)
+            error.call.add_done_callback(late)
             return result
         except DeliveryError as error:
             return self._failed(task, transport, error)
@@ -153,10 +153,10 @@ class Courier:
         ending = Ending("sent", id=receipt.id)
         return task.ended(ending, self._write(task, ending))
 
-    def _returned(self, claim: Claim, name: str, answer: Answer) -> None:
+    def _returned(self, claim: Claim, name: str, call: Call) -> None:
         """A call that nobody waited for any longer has returned: what it says still counts."""
         try:
-            ending = Ending("sent", id=_sent(name, answer).id)
+            ending = Ending("sent", id=_sent(name, call.result).id)
         except DeliveryError as error:
             ending = Ending(_status(error), None, failure(error))
         try:
@@ -221,7 +221,7 @@ class Courier:
         return self._journal.fail(task.message, task.planned.digest, task.known, ending)
 
 
-def _sent(transport: str, answer: Answer) -> Receipt:
+def _sent(transport: str, answer: Callable[[], Any]) -> Receipt:
     """What a transport answers; whatever it raises besides its own words may have left: unknown."""
     try:
         receipt = answer()

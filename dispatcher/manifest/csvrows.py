@@ -9,7 +9,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from dispatcher.errors import ManifestError
-from dispatcher.manifest.listtext import ListText, Row
+from dispatcher.manifest.listtext import ListText, Row, repeated
 from dispatcher.models import LocatedProblem
 from dispatcher.toml.explain import nearest, quoted
 
@@ -95,7 +95,7 @@ def _header(text: ListText, names: list[str], to: str, line: int) -> _Header:
         raise text.fault(f"there are {len(header)} columns; at most {_MAX_COLUMNS} can be", line)
     if to not in header:
         raise text.fault(f"there is no column {quoted(to)}{_instead(text, header, to)}", line)
-    double = next((name for name in header if name and header.count(name) > 1), None)
+    double = repeated(filter(None, header))
     if double or "" in header:
         what = f"names the column {quoted(double)} twice" if double else "has a nameless column"
         raise text.fault(f"the first line {what}", line)

@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Any
 
 from dispatcher.errors import ManifestError
-from dispatcher.manifest.listtext import ListText, Row
+from dispatcher.manifest.listtext import ListText, Row, repeated
 from dispatcher.models import LocatedProblem
 from dispatcher.toml.explain import quoted
 
@@ -91,9 +91,7 @@ def _float(written: str) -> float:
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        double = next(name for name in names if names.count(name) > 1)
+    if len(found) < len(pairs) and (double := repeated(name for name, _ in pairs)) is not None:
         raise _Unusable(f"the key {quoted(double)} is there twice")
     return found
 
