@@ -178,10 +178,12 @@ def _encoding(head: bytes, named: str | None) -> str:
     for mark, encoding in _BYTE_ORDER_MARKS.items():
         if head.startswith(mark):
             return encoding
-    if named is None and b"\0" in head:  # as every line's end has it in UTF-16, and no other text
-        even, odd = any(not byte for byte in head[::2]), any(not byte for byte in head[1::2])
-        if even != odd:
-            return "utf-16-be" if even else "utf-16-le"
+    if named is None and b"\0" in head:
+        # Of most alphabets UTF-16 has low numbers; any other text, read like this, has high ones.
+        for encoding in ("utf-16-le", "utf-16-be"):
+            text = head[: len(head) // 2 * 2].decode(encoding, "replace")
+            if "\0" not in text and 2 * sum(each < "\u0800" for each in text) > len(text):
+                return encoding
     return named or "utf-8"
 
 
