@@ -107,8 +107,11 @@ def _instead(text: ListText, header: list[str], to: str) -> str:
     shown = ", ".join(name[:30] for name in header[:8]) + (", …" if header[8:] else "")
     phones = (name for name in header if any(part in name.lower() for part in _PHONES))
     meant = next((name for name in header if nearest(name, [to])), None) or next(phones, None)
-    way = f'recipients = {{ file = "{text.path.name}", to = {quoted(meant or "COLUMN")} }}'
-    return f", but {shown}; name it: {way}"
+    said = f"to = {quoted(meant or 'COLUMN')}"
+    if len(header) == 1 and (mark := re.search(r"[|:~^]", header[0])):
+        said = f"delimiter = {quoted(mark[0])}"
+    way = f'recipients = {{ file = "{text.path.name}", {said} }}'
+    return f" among {shown}; write {way}"
 
 
 def _row(

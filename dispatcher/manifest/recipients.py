@@ -166,6 +166,9 @@ def _opened(
         if head.startswith(b"\x1f\x8b"):
             raise fault(path, "this file is compressed; its name must end in .gz")
         name = _encoding(head, encoding)
+        if name == encoding and _is_utf8(head, name):
+            way = "leave encoding out of the manifest"
+            raise fault(path, f"the text is UTF-8, not {name}; {way}")
         with io.TextIOWrapper(stream, encoding=name, errors=errors, newline="") as text:
             yield text
 
@@ -182,6 +185,15 @@ def _encoding(head: bytes, named: str | None) -> str:
             if "\0" not in text and 2 * sum(each < "\u0800" for each in text) > len(text):
                 return encoding
     return named or "utf-8"
+
+
+def _is_utf8(head: bytes, named: str) -> bool:
+    """Whether a text is UTF-8, which an encoding of one byte a character would garble."""
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return not text.isascii() and len(head.decode(named, "replace")) == len(head)
 
 
 def _undecodable(path: Path, named: str | None, encoding: str, inputs: Inputs) -> ManifestError:
