@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from io import BufferedReader
 
 UNKNOWN = "application/octet-stream"
 
@@ -154,6 +155,12 @@ _FORMATS = (
 _JUDGED = frozenset().union(*(each.types for each in _FORMATS))
 _HEAD = 4096
 _LFS = b"version https://git-lfs.github.com/spec/"
+_IS_POINTER = "is a pointer of Git LFS, not the file itself; fetch that: git lfs pull"
+
+
+def pointer_fault(stream: BufferedReader) -> str | None:
+    """What is wrong with a file that only stands for another one; nothing of it is read."""
+    return _IS_POINTER if stream.peek(len(_LFS)).startswith(_LFS) else None
 
 
 def content_mismatch(stream: BinaryIO, mime_type: str) -> str | None:
@@ -164,7 +171,7 @@ def content_mismatch(stream: BinaryIO, mime_type: str) -> str | None:
     """
     head = stream.read(_HEAD)
     if head.startswith(_LFS):
-        return "is a pointer of Git LFS, not the file itself; fetch that: git lfs pull"
+        return _IS_POINTER
     if mime_type not in _JUDGED:
         return None
     marks = _marks(head)
