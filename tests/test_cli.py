@@ -62,7 +62,9 @@ def test_validate_shows_the_same_problems_in_every_format(project: Project) -> N
         project.call("validate", "--format", format) for format in ("text", "json", "github")
     )
     assert {text.code, lines.code, github.code} == {2}
-    assert text.stdout.startswith('manifests/m.toml:4:6: error: message "a": "7900" is neither')
+    assert text.stdout.startswith(
+        'manifests/m.toml:4:6: error: message "a": "7900": a phone number has'
+    )
     assert text.stderr == "2 errors\n"
     assert [(line["line"], line["column"], line["where"]) for line in lines.lines] == [
         (4, 6, "to"),
@@ -73,7 +75,7 @@ def test_validate_shows_the_same_problems_in_every_format(project: Project) -> N
     )
     assert lines.stderr == github.stderr == ""
     assert github.stdout.startswith(
-        '::error file=manifests/m.toml,line=4,col=6::message "a": "7900" is neither'
+        '::error file=manifests/m.toml,line=4,col=6::message "a": "7900": a phone number has'
     )
     assert project.call("validate", "--json").stdout == lines.stdout
 

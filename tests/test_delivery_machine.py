@@ -122,6 +122,7 @@ class Gateway:
     name: ClassVar[str] = "gateway"
     Settings: ClassVar[type[BaseSettings]] = BaseSettings
     account = "one"
+    ends_in_time = True  # it is called by the engine's thread, where the tests' clock is
 
     def __init__(self, machine: AnyDelivery) -> None:
         self._machine = machine

@@ -81,8 +81,8 @@ MISTAKES = {
         f"to\n{TO}.0\n",
         "Hello!",
         2,
-        f'people.csv:2:1: error: message "a": "{TO}.0" ends like a decimal number, as '
-        f"spreadsheets do it; write it without: {TO}\n1 error\n",
+        f'people.csv:2:1: error: message "a": "{TO}.0" ends in decimals, as '
+        f"a spreadsheet writes a number; write {TO}\n1 error\n",
     ),
     "a number without its country": Mistake(
         "people.csv",

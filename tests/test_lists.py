@@ -124,6 +124,13 @@ def test_leftovers_of_spreadsheets(
     assert planned(folder, name, content, **more) == ({TO: "Ann"}, [])
 
 
+def test_a_nul_makes_no_text_utf_16(folder: Path) -> None:
+    (folder / "r.csv").write_bytes(f"to,name\n{TO},a\0\n".encode())
+    [row] = read_rows(folder / "r.csv", Format())
+    assert isinstance(row, Row)
+    assert row.vars["name"] == "a\0"
+
+
 def test_lines_are_counted_with_what_stands_before_the_header(folder: Path) -> None:
     found = planned(folder, "r.csv", f'sep=;\nto;name\n{TO};"A\nnn"\nx;Bob\n')
     assert [each.partition(" ")[0] for each in found.problems] == ["r.csv:5:1:"]

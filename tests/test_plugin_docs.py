@@ -72,6 +72,16 @@ def test_resolver(load: Callable[[str], Registry]) -> None:
         registry.resolve_source("drive:", Path())
 
 
+def test_addresses_of_a_transport(tmp_path: Path) -> None:
+    text = PAGE[PAGE.index("Who can be written to") :]
+    [code, *_] = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    courier = module(code, tmp_path, "example_courier").Courier()
+    assert courier.address("@News", None) == dispatcher.Address("@news", "channel")
+    assert courier.address("8 (900) 123-45-67", "RU").to == "79001234567"
+    with pytest.raises(dispatcher.AddressError, match="neither a @channel nor"):
+        courier.address("a@b", None)
+
+
 def test_validator(load: Callable[[str], Registry]) -> None:
     registry = load("dispatcher_validate_message")
     [problem] = registry.validate_message(message(text={"body": "It is free of charge"}), None)

@@ -20,6 +20,7 @@ from dispatcher.config import Config, absolute_journal, load
 from dispatcher.errors import (
     AddressError,
     ConfigError,
+    DispatcherError,
     PluginError,
     PluginMissing,
     pass_on_interruption,
@@ -202,11 +203,9 @@ class Session:
         if written is None:
             return None
         country = self.config.settings.country
-        transports = self.registry.transports()
-        if self._default_transport in transports:
+        with suppress(DispatcherError):
             calls = TransportCalls(self.transport(self._default_transport), self.registry.clock)
-            with suppress(AddressError):
-                return calls.address(written, country).to
+            return calls.address(written, country).to
         try:
             return phone_address(written, country).to
         except AddressError as error:

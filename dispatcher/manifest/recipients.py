@@ -28,7 +28,6 @@ _MOST_BYTES = 1_000_000_000  # of millions of people; the whole file is read to 
 # A list that is compressed better than this was made to fill a machine.
 _UNPACKED_FREELY = 10_000_000  # bytes
 _UNPACKED_AT_MOST = 50  # times the size of the file, beyond that
-_WIDE_LINE_END = re.compile(rb"[\r\n]\0|\0[\r\n]")
 _WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods", ".numbers")
 _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -182,10 +181,12 @@ def _encoding(head: bytes, named: str | None) -> str:
     for mark, encoding in _BYTE_ORDER_MARKS.items():
         if head.startswith(mark):
             return encoding
-    if named is None and _WIDE_LINE_END.search(head):  # as UTF-16 has it, and no other text
-        even, odd = any(not byte for byte in head[::2]), any(not byte for byte in head[1::2])
-        if even != odd:
-            return "utf-16-be" if even else "utf-16-le"
+    if named is None and b"\0" in head:
+        # Of most alphabets UTF-16 has low numbers; any other text, read like this, has high ones.
+        for encoding in ("utf-16-le", "utf-16-be"):
+            text = head[: len(head) // 2 * 2].decode(encoding, "replace")
+            if "\0" not in text and 2 * sum(each < "\u0800" for each in text) > len(text):
+                return encoding
     return named or "utf-8"
 
 

@@ -11,6 +11,7 @@ import pytest
 FAULTS = {
     "Retries": "a_broken_connection_is_not_retried a_broken_gateway_is_not_retried",
     "Hopes": "a_broken_gateway_is_unknown",
+    "GivesUp": "a_redirect_that_may_mean_done_is_unknown",
     "Follows": "a_redirect_is_not_followed",
     "TellsInErrors": "no_answer_shows_the_token no_reflected_token_shows",
     "TellsInCauses": "no_refused_connection_shows_the_token no_broken_connection_shows_the_token",

@@ -68,6 +68,13 @@ class Answers(Situation):
         gateway.script(Reply(status, body))
         assert outcome(lambda: transport.send(self.payload())) is OutcomeUnknown
 
+    @pytest.mark.parametrize("status", [300, 303, 304])
+    def test_a_redirect_that_may_mean_done_is_unknown(
+        self, gateway: ScriptedGateway, transport: Transport, status: int
+    ) -> None:
+        gateway.script(Reply(status, b"", {"Location": "/done"}))
+        assert outcome(lambda: transport.send(self.payload())) is OutcomeUnknown
+
     @pytest.mark.parametrize("status", [200, 201])
     @pytest.mark.parametrize("body", replies.USELESS.values(), ids=replies.USELESS.keys())
     def test_success_without_an_id_is_unknown(

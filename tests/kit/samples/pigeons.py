@@ -158,6 +158,12 @@ class TestHopes(Contract):
             return NotSent if status >= 500 else super().outcome(status)
 
 
+class TestGivesUp(Contract):
+    class kind(Pigeon):
+        def outcome(self, status: int) -> type[DeliveryError]:
+            return Refused if 300 <= status < 400 else super().outcome(status)
+
+
 class TestFollows(Contract):
     class kind(Pigeon):
         def read(self, status: int, headers: Any, body: bytes) -> str:
