@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Renderer", "TemplateProblem", "is_template"]
 
 _VARIABLE = re.compile(r"\{\{ *([A-Za-z_][A-Za-z0-9_]*) *\}\}")
+_MOST_COLUMNS = 1000  # as a .csv file can have
 _UNFIT = "a filter or operator does not fit this value"
 _UNKNOWN = "unknown variable"
 _LACKING = "there is no {} in this value"
@@ -172,7 +173,12 @@ def _explain(error: Exception, variables: Mapping[str, Any]) -> str:
 def _misnamed(text: str, variables: Mapping[str, Any]) -> str | None:
     """How to write a column that this template calls by a name that no variable can have."""
     row = variables.get("row")
-    for name in row if isinstance(row, dict) else ():
+    return _misnamed_column(text, tuple(row)) if isinstance(row, dict) else None
+
+
+@lru_cache(maxsize=128)  # many rows have the same columns, and the same mistake
+def _misnamed_column(text: str, columns: tuple[str, ...]) -> str | None:
+    for name in columns[:_MOST_COLUMNS]:
         inside = rf"\{{[{{%][^{{}}]*?(?<![\w\"']){re.escape(name)}(?!\w)"
         if not _is_variable(name) and re.search(inside, text, re.IGNORECASE):
             return _as_column(name)

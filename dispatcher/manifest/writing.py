@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import date, datetime, time
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any, Final
 
 from dispatcher.manifest.budget import NOT_FINITE, TemplateProblem
@@ -28,7 +28,9 @@ _GROUPED = re.compile(
 )
 _DAY_FIRST = re.compile(r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})(?:$| ([0-9]{1,2})(?=:))")
 _GROUPED_OR_NOT = re.compile(r"[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}")
-_EXAMPLE = re.compile(r"1(?P<group>[ \u00a0\u202f.,'’]?)234(?:(?P<mark>[.,])(?P<decimals>[0-9]+))?")
+_EXAMPLE = re.compile(
+    r"1(?P<group>[ \u00a0\u202f.,'’]?)234(?:(?P<mark>[.,])(?P<decimals>[0-9]{1,20}))?"
+)
 _CODE = re.compile(r"%(-?.)", re.DOTALL)
 _MONTHS = {
     "en": "January February March April May June July August September October November December",
@@ -56,7 +58,8 @@ def number(value: Any, example: str | None = None) -> str:
         group, mark = shape["group"], shape["mark"] or ""
         decimals = len(shape["decimals"] or "")
     if decimals is not None:
-        exact = exact.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+        with localcontext(prec=3 * _DIGITS):  # all that it has, and the decimals
+            exact = exact.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
     whole, _, rest = f"{abs(exact):,f}".partition(".")
     sign = "-" if exact < 0 else ""
     separator = _NO_BREAK_SPACE if group == " " else group
