@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.errors import ManifestError
+from dispatcher.inputs import Inputs
 from dispatcher.manifest import recipients
 from dispatcher.manifest.listtext import MAX_ROW, Row
 from dispatcher.manifest.recipients import Format, read_rows
@@ -126,7 +127,7 @@ def test_leftovers_of_spreadsheets(
 
 def test_a_nul_makes_no_text_utf_16(folder: Path) -> None:
     (folder / "r.csv").write_bytes(f"to,name\n{TO},a\0\n".encode())
-    [row] = read_rows(folder / "r.csv", Format())
+    [row] = read_rows(folder / "r.csv", Format(), Inputs())
     assert isinstance(row, Row)
     assert row.vars["name"] == "a\0"
 
@@ -354,7 +355,7 @@ def test_a_list_that_cannot_be_read(
         ('{ file = "r.csv", country = "rus" }', '4:42: error: message "a": "rus" is no country'),
         (
             '{ file = "r.csv", duplicates = "last" }',
-            '4:45: error: message "a": duplicates: expected',
+            '4:45: error: message "a": duplicates must be error or first',
         ),
         (
             '{ file = "r.csv", enconding = "x" }',
@@ -364,7 +365,7 @@ def test_a_list_that_cannot_be_read(
             '{ file = "x.csv" }',
             '4:23: error: message "a": no such file: "x.csv"; did you mean "r.c',
         ),
-        ("{ file = 5 }", '4:23: error: message "a": file: expected text, got the number 5'),
+        ("{ file = 5 }", '4:23: error: message "a": file is text; put 5 in quotes'),
         ('{ to = "phone" }', '4:14: error: message "a": recipients: "file" is missing'),
         ('["r.csv"]', '4:14: error: message "a": recipients: expected text, got a list'),
     ],
