@@ -159,7 +159,7 @@ def test_what_was_written_is_read(
         sheet = csv.writer(stream, delimiter=delimiter, quoting=csv.QUOTE_ALL)
         sheet.writerow(["any", "to"])
         sheet.writerows([text, f"7900{number:08}"] for number, text in rows)
-    found = list(read_rows(path, Format()))
+    found = list(read_rows(path, Format(), Inputs()))
     assert [(each.to, each.vars["any"]) for each in found if isinstance(each, Row)] == [
         (f"7900{number:08}", text) for number, text in rows
     ]
@@ -398,9 +398,9 @@ def test_an_archive_that_fills_a_machine_is_left_alone(
     path = tmp_path / "r.csv.gz"
     path.write_bytes(gzip.compress(b"to\n" + b"\n" * 5_000_000))
     with pytest.raises(ManifestError, match="unpacks to more than any list"):
-        list(read_rows(path, Format()))
+        list(read_rows(path, Format(), Inputs()))
     path.write_bytes(gzip.compress(b"to\n" + b"79001234567\n" * 2000))
-    assert len(list(read_rows(path, Format()))) == 2000
+    assert len(list(read_rows(path, Format(), Inputs()))) == 2000
 
 
 def test_editors_know_the_table(project: Project) -> None:
