@@ -128,9 +128,11 @@ class Planner:
                 self._require_seen(each, place)
                 yield compared(each, records.get(each.message.key))
                 place += 1
-        if problems.errors:
-            self.inputs.require_unchanged(thorough=True)
+        if problems.errors and self._seen is None:
             raise ManifestError(list(problems))
+        if problems.errors:
+            bad = next(each for each in problems if each.problem.severity == "error")
+            raise self._not_as_checked(f"{bad}: this")
         if self._seen is not None and place < len(self._seen):
             raise self._not_as_checked("the list of messages")
 

@@ -116,6 +116,18 @@ class SqliteBackend:
         with suppress(sa.exc.SQLAlchemyError, sqlite3.Error):
             _checkpoint(engine, "TRUNCATE", wait=1000)
 
+    def leave(self, engine: Engine) -> None:
+        """Close the journal and keep its log: the database says that a run is on.
+
+        SQLite deletes a log that it could write back when the last connection is closed, unless
+        that one may only read.
+        """
+        with suppress(sqlite3.Error):
+            uri = f"{self.path.as_uri()}?mode=ro"
+            with closing(sqlite3.connect(uri, uri=True)) as last:
+                last.execute("SELECT run FROM workers").fetchone()
+                engine.dispose()
+
     def accept_loss(self) -> None:
         """Take the database for the whole journal from now on, though its log is lost."""
         with locked(self.path, "journal check", 0, _mode(self.path)):

@@ -60,10 +60,10 @@ class Source:
 
     def find(self, name: str) -> Path:
         """A file beside the manifest, named as the user would. Raises SourceError."""
-        base = self.file.path.parent
-        path = localfiles.find_file(name, base, self.roots)
-        real = base.resolve()
-        return base / path.relative_to(real) if path.is_relative_to(real) else path
+        path = localfiles.find_file(name, self.file.folder, self.roots)
+        real = self.file.folder.resolve()
+        named = self.file.path.parent
+        return named / path.relative_to(real) if path.is_relative_to(real) else path
 
 
 def expand(

@@ -49,11 +49,15 @@ _ODD = re.compile(  # may be a number of more than that, or one that is none
 
 @dataclass(frozen=True)
 class TomlFile:
-    """`path` as the user named it, the whole `text`, and the `data` that tomli read from it."""
+    """`path` as the user named it, the whole `text`, and the `data` that tomli read from it.
+
+    `folder`: the file's, from the root.
+    """
 
     path: Path
     text: str
     data: dict[str, Any]
+    folder: Path
 
     def problem(
         self,
@@ -131,7 +135,7 @@ def read_toml(path: Path, inputs: Inputs | None = None, check: Check | None = No
         raise ManifestError([located(path, TOO_DEEP)]) from None
     except ValueError:  # Python reads no numbers of thousands of digits
         raise ManifestError([located(path, TOO_LARGE)]) from None
-    file = TomlFile(path, text, data)
+    file = TomlFile(path, text, data, path.parent.absolute())
     if _ODD.search(text) and (problems := list(islice(_odd_numbers(file, data, ()), 1000))):
         raise ManifestError(problems)
     return file
@@ -150,13 +154,14 @@ def read_text(
     `inputs`: remembers the file, or knows it again. `check` judges what was opened, before any of
     it is used. Raises ManifestError, and InputChanged.
     """
+    inputs = inputs or Inputs()
     try:
-        info = path.stat()
+        info = inputs.place(path).stat()
         if not stat.S_ISREG(info.st_mode):
             raise ManifestError([located(path, f"{what} is not a regular file")])
         if info.st_size > most:
             raise _too_large(path, what, most)
-        with (inputs or Inputs()).open(path) as stream:
+        with inputs.open(path) as stream:
             if check is not None:
                 check(os.fstat(stream.fileno()))
             content = stream.read(most + 1)
