@@ -18,6 +18,7 @@ from types import MethodType
 from typing import NamedTuple, Self
 
 from dispatcher.errors import InputChanged
+from dispatcher.media import pointer_fault
 
 _ANOTHER = "it is another file than the one that was checked"
 # Files to upload of which a sweep takes care; each of them is looked at once more when it is sent.
@@ -98,24 +99,35 @@ class InputFile(NamedTuple):
 
 
 class Inputs:
-    """The files that one plan is made of. May be used by several threads."""
+    """The files that one plan is made of. May be used by several threads.
+
+    A path is relative to the working directory of when this was made: a plugin may go elsewhere.
+    """
 
     def __init__(self) -> None:
+        self._folder = Path.cwd()
         self._files: dict[str, InputFile] = {}
         self._media: dict[str, InputFile] = {}
         self._lock = threading.Lock()
         self._not_before = 0.0
+
+    def place(self, path: Path) -> Path:
+        """Where a path leads, wherever the working directory is by now."""
+        return self._folder / path
 
     def open(self, path: Path) -> BufferedReader:
         """Open a file to read it: the first time it is remembered, later it must be the same.
 
         Raises OSError, and InputChanged.
         """
-        stream = open_regular(path)
+        place = self.place(path)
+        stream = open_regular(place)
         try:
+            if fault := pointer_fault(stream):
+                raise OSError(errno.EINVAL, f"it {fault}")
             known = self._files.get(str(path))
             if known is None:
-                self._remember(InputFile.read(str(path), stream))
+                self._remember(str(path), InputFile.read(str(place), stream))
             elif not known.is_same(stream):
                 raise changed(str(path))
         except BaseException:
@@ -138,18 +150,18 @@ class Inputs:
             began = monotonic()
             if began < self._not_before and not thorough:
                 return
-            for file in self._files.values():
+            for name, file in self._files.items():
                 if not file.is_unchanged(thorough=thorough):
-                    raise changed(file.path)
+                    raise changed(name)
             for file in self._media.values():
                 if not file.is_unchanged():
                     raise changed(file.path)
             if len(self._files) + len(self._media) > _FEW:
                 self._not_before = began + (monotonic() - began) / _SHARE
 
-    def _remember(self, file: InputFile) -> None:
+    def _remember(self, name: str, file: InputFile) -> None:
         with self._lock:
-            self._files[file.path] = file
+            self._files[name] = file
 
 
 def changed(path: str) -> InputChanged:

@@ -128,9 +128,11 @@ class Planner:
                 self._require_seen(each, place)
                 yield compared(each, records.get(each.message.key))
                 place += 1
-        if problems.errors:
-            self.inputs.require_unchanged(thorough=True)
+        if problems.errors and self._seen is None:
             raise ManifestError(list(problems))
+        if problems.errors:
+            bad = next(each for each in problems if each.problem.severity == "error")
+            raise self._not_as_checked(f"{bad}: this")
         if self._seen is not None and place < len(self._seen):
             raise self._not_as_checked("the list of messages")
 
@@ -186,7 +188,7 @@ class Planner:
         problems += _unknown(found, faults, problems)
         problems += _ambiguous(message, attachment)
         transport = self._transport(loaded, report)
-        if transport is not None and transport.has_addresses and "to" in faults:
+        if transport is not None and transport.has_own_addresses and "to" in faults:
             transport = None  # which need not know what to make of a recipient that it refused
         if transport is not None:
             stand_in = _UNRESOLVED if attachment is None and message.media else attachment

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.errors import ManifestError
+from dispatcher.inputs import Inputs
 from dispatcher.manifest import recipients
 from dispatcher.manifest.listtext import MAX_ROW, Row
 from dispatcher.manifest.recipients import Format, read_rows
@@ -126,7 +127,7 @@ def test_leftovers_of_spreadsheets(
 
 def test_a_nul_makes_no_text_utf_16(folder: Path) -> None:
     (folder / "r.csv").write_bytes(f"to,name\n{TO},a\0\n".encode())
-    [row] = read_rows(folder / "r.csv", Format())
+    [row] = read_rows(folder / "r.csv", Format(), Inputs())
     assert isinstance(row, Row)
     assert row.vars["name"] == "a\0"
 
@@ -158,7 +159,7 @@ def test_what_was_written_is_read(
         sheet = csv.writer(stream, delimiter=delimiter, quoting=csv.QUOTE_ALL)
         sheet.writerow(["any", "to"])
         sheet.writerows([text, f"7900{number:08}"] for number, text in rows)
-    found = list(read_rows(path, Format()))
+    found = list(read_rows(path, Format(), Inputs()))
     assert [(each.to, each.vars["any"]) for each in found if isinstance(each, Row)] == [
         (f"7900{number:08}", text) for number, text in rows
     ]
@@ -195,7 +196,9 @@ def test_a_column_may_have_any_name(folder: Path, column: str, body: str) -> Non
         ("{{ last name|upper }}", 'the column "Last Name" is written {{ row["Last Name"] }}'),
         ("{% if first-name %}x{% endif %}", 'the column "first-name" is written {{ row["first-'),
         ('{{ row["first-name"] }} {{ nam }}', 'unknown variable "nam"; known here'),
-        ('{{ row["first"] }}', 'there is no "first" in this value'),
+        ('{{ row["first"] }}', 'the list has no column "first"; did you mean "first-name"?'),
+        ("{{ row.zip }}", 'the list has no column "zip"; there are to, first-name, Last '),
+        ("{{ to.first }}", 'there is no "first" in this value'),
     ],
 )
 def test_a_column_that_is_called_by_a_wrong_name(folder: Path, body: str, said: str) -> None:
@@ -251,10 +254,22 @@ def test_many_empty_cells_are_one_line(folder: Path) -> None:
             "r.csv",
             "Имя,Phone,c\n",
             {},
-            '1:1: error: there is no column "to", but Имя, Phone, c; na',
+            '1:1: error: there is no column "to" among Имя, Phone, c; wr',
         ),
-        ("r.csv", "a,b\n", {"to": "c"}, '1:1: error: there is no column "c", but a, b; name it'),
-        ("r.csv", "sep=;\na;b\n", {}, '2:1: error: there is no column "to", but a, b; name it'),
+        ("r.csv", "a,b\n", {"to": "c"}, '1:1: error: there is no column "c" among a, b; write '),
+        (
+            "r.csv",
+            "to|name\n",
+            {},
+            'no column "to" among to|name; write recipients = { file = "r.csv", delimiter = "|" }',
+        ),
+        (
+            "r.csv",
+            f"to,name\n{TO},Жанна\n",
+            {"encoding": "cp1251"},
+            "1:1: error: the text is UTF-8, not cp1251; leave encoding out of the manifest",
+        ),
+        ("r.csv", "sep=;\na;b\n", {}, '2:1: error: there is no column "to" among a, b; write '),
         (
             "r.csv",
             "sep=;",
@@ -340,7 +355,7 @@ def test_a_list_that_cannot_be_read(
         ('{ file = "r.csv", country = "rus" }', '4:42: error: message "a": "rus" is no country'),
         (
             '{ file = "r.csv", duplicates = "last" }',
-            '4:45: error: message "a": duplicates: expected',
+            '4:45: error: message "a": duplicates must be error or first',
         ),
         (
             '{ file = "r.csv", enconding = "x" }',
@@ -350,7 +365,7 @@ def test_a_list_that_cannot_be_read(
             '{ file = "x.csv" }',
             '4:23: error: message "a": no such file: "x.csv"; did you mean "r.c',
         ),
-        ("{ file = 5 }", '4:23: error: message "a": file: expected text, got the number 5'),
+        ("{ file = 5 }", '4:23: error: message "a": file is text; put 5 in quotes'),
         ('{ to = "phone" }', '4:14: error: message "a": recipients: "file" is missing'),
         ('["r.csv"]', '4:14: error: message "a": recipients: expected text, got a list'),
     ],
@@ -383,9 +398,9 @@ def test_an_archive_that_fills_a_machine_is_left_alone(
     path = tmp_path / "r.csv.gz"
     path.write_bytes(gzip.compress(b"to\n" + b"\n" * 5_000_000))
     with pytest.raises(ManifestError, match="unpacks to more than any list"):
-        list(read_rows(path, Format()))
+        list(read_rows(path, Format(), Inputs()))
     path.write_bytes(gzip.compress(b"to\n" + b"79001234567\n" * 2000))
-    assert len(list(read_rows(path, Format()))) == 2000
+    assert len(list(read_rows(path, Format(), Inputs()))) == 2000
 
 
 def test_editors_know_the_table(project: Project) -> None:

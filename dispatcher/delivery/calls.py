@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from math import isfinite
 from queue import SimpleQueue
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
-from dispatcher.delivery.answers import Answer
 from dispatcher.errors import (
     DispatcherError,
     NotSent,
@@ -31,6 +32,9 @@ from dispatcher.rates import SLOWEST
 from dispatcher.registry import Clock, GetClock
 from dispatcher.registry.checks import describe
 
+# What a call gave or raised, as soon as it has returned.
+Call: TypeAlias = "Future[Any]"
+
 # Seconds that a call takes at the most, where a transport does not say.
 PATIENCE = 30.0
 # Seconds that a call may take beyond what a transport says.
@@ -39,69 +43,33 @@ MARGIN = 1.0
 MOST_HANGING = 3
 
 
-class Call:
-    """A call that is made by one thread and waited for by another."""
-
-    def __init__(self, function: Callable[[], Any], clock: Clock) -> None:
-        self._function, self._clock = function, clock
-        self._under_way, self._lock = threading.Lock(), threading.Lock()
-        self._under_way.acquire()
-        self._answer: Answer | None = None
-        self._tell: Callable[[Answer], None] | None = None
-
-    def make(self) -> None:
-        """Make it, by the thread that may be left behind."""
-        try:
-            with self._clock:
-                value = self._function()
-            answer: Answer = lambda: value  # noqa: E731
-        except BaseException as error:
-            answer = _raising(error)
-        with self._lock:
-            self._answer = answer
-        self._under_way.release()
-        if self._tell is not None:
-            self._tell(answer)
-
-    def answer_within(self, seconds: float) -> Answer | None:
-        """What came of it; None: it is not over."""
-        self._under_way.acquire(timeout=seconds)
-        return self._answer
-
-    def when_it_returns(self, tell: Callable[[Answer], None]) -> None:
-        """Have somebody told what came of it after all, by whichever thread."""
-        with self._lock:
-            if self._answer is None:
-                self._tell = tell
-                return
-        tell(self._answer)
-
-
-def _raising(error: BaseException) -> Answer:
-    def answer() -> Any:
-        raise error
-
-    return answer
-
-
 class Caller:
     """A thread that makes calls, one after the other."""
 
     def __init__(self) -> None:
-        self._calls: SimpleQueue[Call | None] = SimpleQueue()
+        self._calls: SimpleQueue[tuple[Call, Clock, Callable[[], Any]] | None] = SimpleQueue()
         threading.Thread(target=self._work, name="caller", daemon=True).start()
 
-    def make(self, call: Call) -> None:
-        """Make a call."""
-        self._calls.put(call)
+    def make(self, clock: Clock, function: Callable[[], Any]) -> Call:
+        """Call a function, which is timed."""
+        call: Call = Future()
+        self._calls.put((call, clock, function))
+        return call
 
     def dismiss(self) -> None:
         """Let the thread end, once it can."""
         self._calls.put(None)
 
     def _work(self) -> None:
-        while (call := self._calls.get()) is not None:
-            call.make()
+        while (given := self._calls.get()) is not None:
+            call, clock, function = given
+            try:
+                with clock:
+                    value = function()
+            except BaseException as error:
+                call.set_exception(error)
+            else:
+                call.set_result(value)
 
 
 class Overdue(Exception):
@@ -176,15 +144,17 @@ class Calls:
             self._idle.pop().dismiss()
 
     def _handed_over(self, seconds: float, clock: Clock, function: Callable[[], Any]) -> Any:
-        call, caller = Call(function, clock), _taken(self._idle) or Caller()
-        caller.make(call)
-        answer = call.answer_within(seconds)
-        if answer is None or self._closed:
-            caller.dismiss()
-        else:
+        caller = _taken(self._idle) or Caller()
+        call = caller.make(clock, function)
+        with suppress(TimeoutError):
+            call.exception(seconds)  # given, not raised, so that only the wait times out
+        returned = call.done()
+        if returned and not self._closed:
             self._idle.append(caller)
-        if answer is not None:
-            return answer()
+        else:
+            caller.dismiss()
+        if returned:
+            return call.result()
         text = f"{clock.plugin}: {clock.task} did not return within {seconds:.3g} s"
         with self._lock:
             self._hanging += 1

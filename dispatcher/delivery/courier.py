@@ -11,8 +11,7 @@ from time import monotonic
 from typing import Any, Literal
 
 from dispatcher.delivery import answers
-from dispatcher.delivery.answers import Answer
-from dispatcher.delivery.calls import Hanging
+from dispatcher.delivery.calls import Call, Hanging
 from dispatcher.delivery.pacing import SHORT, Pace
 from dispatcher.delivery.retries import Budget, Retries, asked_for
 from dispatcher.delivery.task import CLAIMED, TAKEN, Result, Task, failure
@@ -142,7 +141,7 @@ class Courier:
         except Hanging as error:
             late = partial(self._returned, task.claim, transport.name)
             result = self._failed(task, transport, error)
-            error.call.when_it_returns(late)
+            error.call.add_done_callback(late)
             return result
         except DeliveryError as error:
             return self._failed(task, transport, error)
@@ -151,10 +150,10 @@ class Courier:
         ending = Ending("sent", id=receipt.id)
         return task.ended(ending, self._write(task, ending))
 
-    def _returned(self, claim: Claim, name: str, answer: Answer) -> None:
+    def _returned(self, claim: Claim, name: str, call: Call) -> None:
         """A call that nobody waited for any longer has returned: what it says still counts."""
         try:
-            ending = Ending("sent", id=answers.receipt(name, answer).id)
+            ending = Ending("sent", id=answers.receipt(name, call.result).id)
         except DeliveryError as error:
             ending = Ending(_status(error), None, failure(error))
         try:

@@ -14,7 +14,7 @@ import socket
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -235,12 +235,17 @@ class Journal:
         # One that failed may be broken for good; but that to a file is the last to know its log.
         renew = self._lost and not self._backend.exclusive
         engine = self._backend.connect() if renew else self._engine
-        if self._backend.usable():
-            with suppress(JournalError), blamed(self._backend.name), engine.begin() as connection:
+        try:
+            if not self._backend.usable():
+                raise JournalError("what is written now cannot be read again")
+            with blamed(self._backend.name), engine.begin() as connection:
                 for claim, ending in self._lost:
                     self._changes.conclude(connection, claim, ending)
                 self._changes.leave(connection)
-        self._backend.complete(engine)
+        except JournalError:
+            self._backend.leave(engine)
+        else:
+            self._backend.complete(engine)
         engine.dispose()
         self._engine.dispose()
 

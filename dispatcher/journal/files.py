@@ -33,7 +33,7 @@ class JournalFiles:
         self.log, self.index, self.lock = (
             database.with_name(database.name + suffix) for suffix in ("-wal", "-shm", ".lock")
         )
-        self._all = (self.database, self.log, self.index, self.lock)
+        self.all = (self.database, self.log, self.index, self.lock)
         self._opened: dict[Path, os.stat_result] = {}
         self._index_file: int | None = None
         self.cut_off = False
@@ -47,7 +47,7 @@ class JournalFiles:
 
     def alias(self) -> str | None:
         """Why one of the files may be in use under another name, where the others are not."""
-        for path in self._all:
+        for path in self.all:
             if _links(path) > 1:
                 return (
                     f"{path} has a second name (a hard link), with which it would be two journals; "
@@ -102,7 +102,7 @@ class JournalFiles:
 
     def remember(self) -> None:
         """Remember which files are open, for `replaced`."""
-        self._opened = {path: path.stat() for path in self._all if path.exists()}
+        self._opened = {path: path.stat() for path in self.all if path.exists()}
         # Open for as long as the journal is: to close it would release SQLite's own locks.
         with suppress(OSError):
             self._index_file = os.open(self.index, os.O_RDONLY)

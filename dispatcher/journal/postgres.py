@@ -105,6 +105,9 @@ class PostgresBackend:
     def complete(self, engine: Engine) -> None:
         """It is."""
 
+    def leave(self, engine: Engine) -> None:
+        """The run's lease ends by itself."""
+
     def make_room(self, connection: Connection) -> None:
         """Have a place for tables; until the transaction ends, nobody else makes any."""
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MAKING_TABLES})")

@@ -48,7 +48,6 @@ class SqliteBackend:
         self._read: os.stat_result | None = None
         self._lock: Lock | None = None
         self._secured = False
-        self._kept: sqlite3.Connection | None = None
 
     def exists(self) -> bool:
         """Whether there is anything to read."""
@@ -64,7 +63,7 @@ class SqliteBackend:
     def prepared(self, run: str, patience: float) -> Iterator[None]:
         """The folder made, and the file held for one run. Raises JournalError, JournalLocked."""
         _make_folder(self.path.parent)
-        _refuse_strangers(self.path)
+        self._refuse_others()
         _refuse_network(self.path.parent)
         if alias := self.files.alias():
             raise JournalError(f"the journal cannot be used: {alias}")
@@ -147,15 +146,21 @@ class SqliteBackend:
 
     def complete(self, engine: Engine) -> None:
         """Leave the journal whole in one file, unless somebody reads it for longer."""
-        if not self.usable():
-            # Whoever closes it last writes the log back, of which a part is missing: nobody does,
-            # where this one, which may only read, stays open.
-            self._kept = sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True)
-            with suppress(sqlite3.Error):
-                self._kept.execute("PRAGMA user_version").fetchall()
-            return
         with suppress(sa.exc.SQLAlchemyError, sqlite3.Error):
             _checkpoint(engine, "TRUNCATE", wait=1000)
+
+    def leave(self, engine: Engine) -> None:
+        """Close the journal and keep its log: the database says that a run is on.
+
+        SQLite deletes a log that it could write back when the last connection is closed, unless
+        that one may only read.
+        """
+        with suppress(sqlite3.Error):
+            uri = f"{self.path.as_uri()}?mode=ro"
+            with closing(sqlite3.connect(uri, uri=True)) as last:
+                with suppress(sqlite3.Error):  # of a log that was cut off, it cannot be read
+                    last.execute("SELECT run FROM workers").fetchone()
+                engine.dispose()
 
     def accept_loss(self) -> None:
         """Take the database for the whole journal from now on, though its log is lost."""
@@ -206,6 +211,13 @@ class SqliteBackend:
     def now(self) -> ColumnElement[float]:
         """Seconds since 1970."""
         return sa.literal(time.time())
+
+    def _refuse_others(self) -> None:
+        """Raise JournalError where others may write it: they would decide what counts as sent."""
+        for each in (self.path.parent, *self.files.all):
+            sentence = objection_at(each)
+            if sentence is not None:
+                raise JournalError(f"the journal is not used: {sentence}")
 
     def _require_whole(self) -> None:
         self.files.require_database()
@@ -329,7 +341,7 @@ def _make_folder(folder: Path) -> None:
         missing = [each for each in (folder, *folder.parents) if not each.exists()]
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for each in missing:
-            _sync(each.parent)
+            sync_folder(each.parent)
         ignore = folder / ".gitignore"
         if folder.name == ".dispatcher" and not ignore.exists():
             ignore.write_text("*\n")
@@ -339,22 +351,13 @@ def _make_folder(folder: Path) -> None:
         ) from None
 
 
-def _sync(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Have the names in a folder on disk: SQLite does so for its files', not for its folder's."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _refuse_strangers(path: Path) -> None:
-    """Whoever may write a journal, or put another into its place, decides what counts as sent."""
-    beside = [path.with_name(path.name + ending) for ending in ("", "-wal", "-shm", ".lock")]
-    for each in (path.parent, *beside):
-        sentence = objection_at(each)
-        if sentence is not None:
-            raise JournalError(f"the journal is not used: {sentence}")
 
 
 def _refuse_network(folder: Path) -> None:

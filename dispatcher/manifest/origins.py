@@ -9,6 +9,7 @@ from typing import NamedTuple
 from dispatcher.models import LocatedProblem, Message, Problem
 from dispatcher.toml import explain
 from dispatcher.toml.file import TomlFile, located
+from dispatcher.visible import printable
 
 
 class Origin(NamedTuple):
@@ -28,7 +29,7 @@ class Origin(NamedTuple):
     @property
     def base(self) -> Path:
         """The folder to which the manifest's file names are relative."""
-        return self.file.path.parent
+        return self.file.folder
 
     def locate(
         self, problem: Problem, *, key: bool = False, line: int | None = None
@@ -45,7 +46,7 @@ class Origin(NamedTuple):
             found = located(self.text_path, problem, line or 1, message_id=self.id)
         else:
             found = self._in_manifest(problem, key, line)
-        row = self.row_path and explain.printable(f"{self.row_path}:{self.row}")
+        row = self.row_path and printable(f"{self.row_path}:{self.row}")
         return found.model_copy(update={"row": row}) if row else found
 
     def _of_transport(self, problem: Problem) -> LocatedProblem:

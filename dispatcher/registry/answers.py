@@ -21,6 +21,7 @@ from dispatcher.models import (
     Upload,
     seal,
 )
+from dispatcher.visible import printable
 
 Read: TypeAlias = Callable[[object], Any]
 
@@ -93,7 +94,7 @@ _IN_A_KEY = "a `to` of 1 to 200 characters, none of them a blank or invisible, i
 
 def _stands_in_a_key(to: str) -> bool:
     """Keys are copied from a terminal, read from lines of a file, and compared letter by letter."""
-    return 0 < len(to) <= 200 and to.isprintable() and " " not in to and is_normalized("NFC", to)
+    return 0 < len(to) <= 200 and " " not in to and to == printable(to) and is_normalized("NFC", to)
 
 
 def transport_answer(answer: object) -> list[type[Transport]]:

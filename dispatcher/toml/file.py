@@ -6,7 +6,6 @@ import errno
 import os
 import re
 import stat
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +20,7 @@ from dispatcher.errors import ManifestError
 from dispatcher.inputs import Inputs
 from dispatcher.models import LocatedProblem, Problem
 from dispatcher.toml import explain
+from dispatcher.visible import printable
 
 if TYPE_CHECKING:
     from dispatcher.toml.positions import Place, Places
@@ -49,11 +49,15 @@ _ODD = re.compile(  # may be a number of more than that, or one that is none
 
 @dataclass(frozen=True)
 class TomlFile:
-    """`path` as the user named it, the whole `text`, and the `data` that tomli read from it."""
+    """`path` as the user named it, the whole `text`, and the `data` that tomli read from it.
+
+    `folder`: the file's, from the root.
+    """
 
     path: Path
     text: str
     data: dict[str, Any]
+    folder: Path
 
     def problem(
         self,
@@ -84,33 +88,11 @@ class TomlFile:
 
     def line_within(self, value: tuple[int, int], line: int) -> tuple[int, int]:
         """Where a line, counted from 1, of the string that stands at a position is written."""
-        if (value, line) not in self._found:
-            self._found[value, line] = self._line_within(value, line)
-        return self._found[value, line]
-
-    def _line_within(self, value: tuple[int, int], line: int) -> tuple[int, int]:
-        from dispatcher.toml.positions import line_within
-
-        text, starts = self._lines
-        at = line_within(text, starts[value[0] - 1] + value[1] - 1, line)
-        number = bisect_right(starts, at)
-        return value if number == value[0] else (number, 1)
-
-    @cached_property
-    def _lines(self) -> tuple[str, list[int]]:
-        """The text as tomli reads it, and where its lines begin."""
-        text = self.text.replace("\r\n", "\n")
-        return text, [0, *(newline.end() for newline in re.finditer("\n", text))]
-
-    @cached_property
-    def _found(self) -> dict[tuple[tuple[int, int], int], tuple[int, int]]:
-        """Lines of strings that were asked for: many rows have the same problem."""
-        return {}
+        return value if self._places is None else self._places.line_within(value, line)
 
     def has_header(self, path: explain.Path) -> bool:
         """Whether the table at a path begins with `[…]` on a line of its own."""
-        line, column = self.position([path])
-        return self.text.split("\n")[line - 1][column - 1 : column] == "["
+        return self._places is not None and self._places.has_header(path)
 
     @cached_property
     def _places(self) -> Places | None:
@@ -129,13 +111,13 @@ def located(
     """A problem, or an error of that sentence, at a place of a file; it fits on one line."""
     problem = Problem(message=problem) if isinstance(problem, str) else problem
     if not problem.message.isprintable():
-        problem = problem.model_copy(update={"message": explain.printable(problem.message)})
+        problem = problem.model_copy(update={"message": printable(problem.message)})
     return LocatedProblem(
-        path=explain.printable(str(path)),
+        path=printable(str(path)),
         line=line,
         column=column,
         problem=problem,
-        message_id=None if message_id is None else explain.printable(message_id[:100]),
+        message_id=None if message_id is None else printable(message_id[:100]),
     )
 
 
@@ -153,7 +135,7 @@ def read_toml(path: Path, inputs: Inputs | None = None, check: Check | None = No
         raise ManifestError([located(path, TOO_DEEP)]) from None
     except ValueError:  # Python reads no numbers of thousands of digits
         raise ManifestError([located(path, TOO_LARGE)]) from None
-    file = TomlFile(path, text, data)
+    file = TomlFile(path, text, data, path.parent.absolute())
     if _ODD.search(text) and (problems := list(islice(_odd_numbers(file, data, ()), 1000))):
         raise ManifestError(problems)
     return file
@@ -172,13 +154,14 @@ def read_text(
     `inputs`: remembers the file, or knows it again. `check` judges what was opened, before any of
     it is used. Raises ManifestError, and InputChanged.
     """
+    inputs = inputs or Inputs()
     try:
-        info = path.stat()
+        info = inputs.place(path).stat()
         if not stat.S_ISREG(info.st_mode):
             raise ManifestError([located(path, f"{what} is not a regular file")])
         if info.st_size > most:
             raise _too_large(path, what, most)
-        with (inputs or Inputs()).open(path) as stream:
+        with inputs.open(path) as stream:
             if check is not None:
                 check(os.fstat(stream.fileno()))
             content = stream.read(most + 1)

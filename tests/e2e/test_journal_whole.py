@@ -516,13 +516,27 @@ def dispatcher_validate_message(message, attachment):
 """
 
 
-def test_plugin_that_changes_the_working_directory_moves_no_journal(
-    project: Project, install: Callable[..., dict[str, str]]
+def test_plugin_that_changes_the_working_directory_moves_no_journal_and_no_input(
+    project: Project, inbox: SandboxProcess, install: Callable[..., dict[str, str]]
 ) -> None:
-    project.texts("a")
+    project.write("manifests/to.csv", "to\n79001234567\n79001234568\n")
+    project.write("manifests/hello.txt", "Hello")
+    project.manifest(
+        """
+        [[messages]]
+        id = "hello"
+        recipients = "to.csv"
+        text.file = "hello.txt"
+        [[messages]]
+        id = "file"
+        to = "79001234567"
+        document.source = "hello.txt"
+        """
+    )
     env = install(project, "roams", CHDIR)
     result = project.run("send", "--journal", "sqlite:///here.db", env=env)
     assert result.code == 0, result.stderr
+    assert inbox.stats()["accepted"] == 3
     assert (project.folder / "here.db").exists()
 
 
