@@ -18,6 +18,7 @@ from types import MethodType
 from typing import NamedTuple, Self
 
 from dispatcher.errors import InputChanged
+from dispatcher.media import pointer_fault
 
 _ANOTHER = "it is another file than the one that was checked"
 # Files to upload of which a sweep takes care; each of them is looked at once more when it is sent.
@@ -113,6 +114,8 @@ class Inputs:
         """
         stream = open_regular(path)
         try:
+            if fault := pointer_fault(stream):
+                raise OSError(errno.EINVAL, f"it {fault}")
             known = self._files.get(str(path))
             if known is None:
                 self._remember(InputFile.read(str(path), stream))

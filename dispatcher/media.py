@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from io import BufferedReader
 
 UNKNOWN = "application/octet-stream"
 
@@ -152,8 +153,16 @@ _FORMATS = (
     _Format("an XML file", f"{_TEXTS} {_OFFICE}", ".xml"),
 )
 _JUDGED = frozenset().union(*(each.types for each in _FORMATS))
+_NEVER_TEXT = _JUDGED.difference(_TEXTS.split(), _OFFICE.split())
+_SHORTEST_TEXT = 9  # characters of "Not Found"
 _HEAD = 4096
 _LFS = b"version https://git-lfs.github.com/spec/"
+_IS_POINTER = "is a pointer of Git LFS, not the file itself; fetch that: git lfs pull"
+
+
+def pointer_fault(stream: BufferedReader) -> str | None:
+    """What is wrong with a file that only stands for another one; nothing of it is read."""
+    return _IS_POINTER if stream.peek(len(_LFS)).startswith(_LFS) else None
 
 
 def content_mismatch(stream: BinaryIO, mime_type: str) -> str | None:
@@ -164,14 +173,29 @@ def content_mismatch(stream: BinaryIO, mime_type: str) -> str | None:
     """
     head = stream.read(_HEAD)
     if head.startswith(_LFS):
-        return "is a pointer of Git LFS, not the file itself; fetch that: git lfs pull"
+        return _IS_POINTER
     if mime_type not in _JUDGED:
         return None
     marks = _marks(head)
     found = [each for each in _FORMATS if each.suffixes & marks]
+    if not found and mime_type in _NEVER_TEXT and b"%PDF-" not in head and _is_text(head):
+        return f"is a text, but would be sent as {mime_type}"
     if not found or any(mime_type in each.types for each in found):
         return None
     return f"is {found[0].called}, but would be sent as {mime_type}"
+
+
+def _is_text(head: bytes) -> bool:
+    """Whether it reads as a text: "Not Found", say, which a server answered for a picture."""
+    text = head.decode(errors="ignore").rstrip()
+    whole = (
+        len(text.encode()) > len(head.rstrip()) - 4
+    )  # but for a character that is cut at the end
+    return whole and len(text) >= _SHORTEST_TEXT and all(map(_is_written, text))
+
+
+def _is_written(character: str) -> bool:
+    return character.isprintable() or character.isspace()
 
 
 def _marks(head: bytes) -> set[str]:

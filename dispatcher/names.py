@@ -53,7 +53,7 @@ def unseen(name: str) -> str | None:
 
 
 def spellings(key: str) -> Iterator[str]:
-    """The key itself, then its other spellings: each of its parts composed or decomposed.
+    """The key itself, then its other spellings: each of its names composed or decomposed.
 
     A dispatcher that did not compare names in one normal form may have noted any of them.
     """
@@ -62,7 +62,7 @@ def spellings(key: str) -> Iterator[str]:
         return
     forms = (
         dict.fromkeys(unicodedata.normalize(form, part) for form in ("NFC", "NFD"))
-        for part in key.split("/")
+        for part in key.split("/", 4)  # what comes last is a recipient, in which a / may be
     )
     yield from (other for parts in product(*forms) if (other := "/".join(parts)) != key)
 

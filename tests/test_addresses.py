@@ -97,7 +97,7 @@ def test_a_group(written: str) -> None:
         ("+7 900 123-45-68 (123)", None, '"(123)" is no part of a number; remove it'),
         ("+7 900 123-45-68 ext. 5", None, 'no message reaches an extension; remove "ext. 5"'),
         ("+7 900 123-45-68 доб. 5", None, 'no message reaches an extension; remove "доб. 5"'),
-        ("8 (900) 123-45-68", None, "no country code begins with 89; if it is dialled so in a c"),
+        ("8 (900) 123-45-68", None, "no country code begins with 89; for numbers as dialled ins"),
         ("0041446681800", None, "write + for the 00 before a country code: +41446681800"),
         ("7900123456", None, "a number that begins with +7 has 11 or 15 digits, not 10"),
         ("+7 900 123-45-6", "RU", "a number that begins with +7 has 11 or 15 digits, not 10"),

@@ -34,17 +34,20 @@ _DECIMAL = re.compile(r"(\+?[0-9]{5,})[.,][0-9]{1,2}")
 _SHORTENED = re.compile(r"[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+")
 _EXTENSION = re.compile(r"(?<=[0-9)])\s*([^\W\d_]+\.?|#)\s*[0-9]{1,6}$")
 _SEVERAL = re.compile(r"[0-9]{5}\s*[,;/]\s*\+?[0-9]")
+# What makes a text of a number, in a spreadsheet: '79001234567, ="79001234567".
+_QUOTED = re.compile('[\'’‘`"]\\+?[0-9(]|=["+]?\\+?[0-9(]')
 
 
 _COUNTRIES = {"UK": "GB", "EL": "GR"}  # what the European Union calls them, not ISO 3166
 
 
 class _Written(NamedTuple):
-    """The digits of a number; `plus` stands before them, or an `area` in brackets."""
+    """The digits of a number, in brackets those of an `area`; `first`: those up to a gap."""
 
     digits: str
     plus: bool
     area: bool
+    first: str
 
 
 def phone_address(written: str, country: str | None = None) -> Address:
@@ -141,7 +144,10 @@ def _read(text: str) -> _Written:
         raise AddressError(f"{quoted(text)}: {extra} is no part of a number; remove it")
     if not text[-1].isdigit():
         raise _neither(text)
-    return _Written(before + inside + after, bool(shape["plus"]), area=not before)
+    # What stands before the brackets is a country code, or it is dialled before an area's: 8 (495).
+    area = bool(inside) and before not in LENGTHS
+    first = re.findall("[0-9]+", text)[0]
+    return _Written(before + inside + after, bool(shape["plus"]), area, first)
 
 
 def _balanced(shape: re.Match[str]) -> bool:
@@ -158,11 +164,13 @@ def _digits(text: str | None) -> str:
 def _refuse_character(text: str, character: str) -> NoReturn:
     """Say why a text with this character in it is no number."""
     point, shown = code_point(character), quoted(text)
+    if character in "\r\n":
+        raise _several(text)
     if is_hidden(character):
         raise AddressError(f"{shown} holds {point}, which cannot be seen; remove it")
     if character.isdecimal():
         raise AddressError(f"{shown} holds {point}; write the digits 0 to 9")
-    if character in "'’‘`\"" and text[0] == character and text[1:2].isdigit():
+    if text[0] == character and _QUOTED.match(text):
         raise AddressError(f"{shown} begins with {point}; remove it")
     if decimal := _DECIMAL.fullmatch(text):
         raise _decimal(text, decimal[1])
@@ -174,7 +182,7 @@ def _refuse_character(text: str, character: str) -> NoReturn:
             f"{shown}: no message reaches an extension; remove {quoted(extension[0].strip())}"
         )
     if _SEVERAL.search(text):
-        raise AddressError(f"{shown} is more than one number; each is a recipient of its own")
+        raise _several(text)
     raise _neither(text)
 
 
@@ -183,6 +191,10 @@ def _decimal(text: str, whole: str) -> AddressError:
     return AddressError(
         f"{quoted(text)} ends in decimals, as a spreadsheet writes a number; {right}"
     )
+
+
+def _several(text: str) -> AddressError:
+    return AddressError(f"{quoted(text)} is more than one number; each is a recipient of its own")
 
 
 def _neither(text: str) -> AddressError:
@@ -197,8 +209,26 @@ def _neither(text: str) -> AddressError:
 
 def _checked(text: str, number: _Written) -> str:
     if _possible(number.digits):
+        _require_code(text, number)
         return number.digits
     raise AddressError(f"{quoted(text)}: {_fault(number)}")
+
+
+def _require_code(text: str, number: _Written) -> None:
+    """Raise AddressError where groups of digits do not begin with a country code.
+
+    "495 123-45-67" is possible in Germany, too, but nobody there writes it like this.
+    """
+    if number.plus and number.area and not _begins_with_code(number.first):
+        raise AddressError(f"{quoted(text)}: +{number.first} is no country code")
+    alone = number.first == text
+    if not number.plus and not alone and (number.area or number.first not in LENGTHS):
+        way = 'write + before that, or name the country: country = "RU"'
+        raise AddressError(f"{quoted(text)} may lack its country code; {way}")
+
+
+def _begins_with_code(digits: str) -> bool:
+    return any(digits[:end] in LENGTHS for end in (1, 2, 3))
 
 
 def _fault(number: _Written) -> str:
@@ -210,7 +240,11 @@ def _fault(number: _Written) -> str:
     if digits.startswith("00"):
         return f"write + for the 00 before a country code: +{digits[2:]}"
     fault = _fault_of_code(digits, right=number.plus)
-    return fault if number.plus else f'{fault}; if it is dialled so in a country: country = "RU"'
+    return (
+        fault
+        if number.plus
+        else f'{fault}; for numbers as dialled inside a country: country = "RU"'
+    )
 
 
 def _fault_of_code(digits: str, right: bool) -> str:

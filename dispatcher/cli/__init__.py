@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import sys
@@ -27,9 +28,22 @@ _PLACED = re.compile(r"[^\n]+:\d+:\d+: error: ")
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and end the process with its exit code."""
+    if sys.getfilesystemencoding() != "utf-8":
+        _start_in_utf8()
     sys.stdout, sys.stderr = open_stdout(), unfailing_stderr()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # it tidies up, as Ctrl-C does
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def _start_in_utf8() -> None:
+    """Be started anew, with the names of files in UTF-8 whatever the locale says.
+
+    A manifest's name is a part of its messages' keys: it is the same everywhere. What is printed
+    stays in the locale's encoding.
+    """
+    if sys.stdout is not None:
+        os.environ.setdefault("PYTHONIOENCODING", sys.stdout.encoding)
+    os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 
 
 def run(arguments: list[str]) -> int:

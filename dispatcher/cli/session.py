@@ -173,11 +173,6 @@ class Session:
                 raise ConfigError(f"--transport: {error}") from None
             raise self.config.error(("transport",), str(error)) from None
 
-    def patience(self) -> float:
-        """Seconds that sending one message takes at the most, with the slowest transport in use."""
-        each = (getattr(transport, "patience", 30.0) for transport in self.transports.values())
-        return max(each, default=30.0)
-
     def _made(self, kind: Any, overrides: dict[str, Any]) -> Transport:
         optional = getattr(kind, "plans_without_settings", False)
         # Where there is nothing to read, pydantic-settings need not be loaded.

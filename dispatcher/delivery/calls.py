@@ -17,12 +17,20 @@ from math import isfinite
 from queue import SimpleQueue
 from typing import Any, TypeAlias, cast
 
-from dispatcher.errors import NotSent, OutcomeUnknown, PluginError
+from dispatcher.errors import (
+    DispatcherError,
+    NotSent,
+    OutcomeUnknown,
+    PluginError,
+    pass_on_interruption,
+)
 from dispatcher.hookspecs import Transport
+from dispatcher.journal.attempts import storable
 from dispatcher.models import MediaId, Payload, Receipt, Upload
 from dispatcher.planning import GetTransport
 from dispatcher.rates import SLOWEST
 from dispatcher.registry import Clock, GetClock
+from dispatcher.registry.checks import describe
 
 # What a call gave or raised, as soon as it has returned.
 Call: TypeAlias = "Future[Any]"
@@ -91,20 +99,26 @@ class Calls:
         self._lock = threading.Lock()
         self._idle: list[Caller] = []
         self._clocks: dict[tuple[str, str], list[Clock]] = {}
+        self._guarded: dict[str, GuardedTransport] = {}
         self._hanging, self._closed = 0, False
 
     def through(self, transports: GetTransport) -> GetTransport:
         """The same transports, each called through this."""
-        made: dict[str, GuardedTransport] = {}
 
         def transport(name: str) -> Transport:
-            found = made.get(name)
+            found = self._guarded.get(name)
             if found is None:
-                with self._lock:
-                    found = made.setdefault(name, GuardedTransport(transports(name), self))
+                found = GuardedTransport(transports(name), self)
+                _ = found.patience  # asked for while nothing has left
+                found = self._guarded.setdefault(name, found)
             return cast("Transport", found)  # it has all that is used when something is sent
 
         return transport
+
+    @property
+    def patience(self) -> float:
+        """Seconds that sending one message takes at the most, with the slowest one in use."""
+        return max((each.patience for each in self._guarded.values()), default=PATIENCE)
 
     def make(
         self, transport: Transport, method: str, seconds: float, function: Callable[[], Any]
@@ -216,21 +230,18 @@ class GuardedTransport:
 
     @property
     def account(self) -> str:
-        """As the transport's. Raises PluginError, if it does not return; and so do the others."""
-        account: str = self._asked("account", "")
-        return account
+        """As the transport's. Raises PluginError, if it gives none; and so do the others."""
+        return storable(str(self._asked("account", "")))
 
     @property
     def rate(self) -> str | None:
         """As the transport's."""
-        rate: str | None = self._asked("rate", None)
-        return rate
+        return self._rate("rate")
 
     @property
     def recipient_rate(self) -> str | None:
         """As the transport's."""
-        rate: str | None = self._asked("recipient_rate", None)
-        return rate
+        return self._rate("recipient_rate")
 
     @property
     def patience(self) -> float:
@@ -238,6 +249,12 @@ class GuardedTransport:
         said = self._asked("patience", PATIENCE)
         is_one = isinstance(said, (int, float)) and isfinite(said) and said > 0
         return float(said) if is_one else PATIENCE
+
+    def _rate(self, name: str) -> str | None:
+        rate = self._asked(name, None)
+        if rate is not None and not isinstance(rate, str):
+            raise PluginError(f'transport "{self.name}": {name} is {rate!r}, not a text like "5/s"')
+        return rate
 
     def _asked(self, name: str, default: Any) -> Any:
         if name not in self._known:
@@ -252,3 +269,9 @@ class GuardedTransport:
             return self._calls.make(self._transport, name, PATIENCE, function)
         except Overdue as error:
             raise PluginError(str(error)) from None
+        except DispatcherError:
+            raise
+        except BaseException as error:
+            pass_on_interruption(error)
+            where = f'transport "{self.name}" failed in {name}'
+            raise PluginError(f"{where}: {describe(error)}") from error

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from dispatcher.errors import ManifestError
 from dispatcher.manifest.listtext import ListText, Row, repeated
 from dispatcher.models import LocatedProblem
+from dispatcher.names import canonical_name
 from dispatcher.toml.explain import nearest, quoted
 
 _DELIMITERS = ",;\t"
@@ -41,6 +42,7 @@ def csv_rows(text: ListText, to: str, delimiter: str | None) -> Iterator[Row | L
     `delimiter`: None: the one that the header shows. Raises ManifestError where the rest of the
     file could mean anything.
     """
+    to = canonical_name(to)
     lines = text.lines()
     first = next(lines, "")
     if sep := _SEP.fullmatch(first.rstrip("\r\n")):
@@ -79,14 +81,14 @@ def _shown_delimiter(header: str, to: str) -> str:
     bare = re.sub(r'"[^"]*"?', "", header)
 
     def merits(mark: str) -> tuple[bool, int]:
-        columns = [name.strip().strip('"').strip() for name in header.split(mark)]
+        columns = [canonical_name(name.strip().strip('"').strip()) for name in header.split(mark)]
         return to in columns and mark in bare, bare.count(mark)
 
     return max(_DELIMITERS, key=merits)
 
 
 def _header(text: ListText, names: list[str], to: str, line: int) -> _Header:
-    header = [name.strip() for name in names]
+    header = [canonical_name(name.strip()) for name in names]
     while header and not header[-1]:  # spreadsheets keep columns that were emptied
         header.pop()
     if not header:
@@ -107,8 +109,11 @@ def _instead(text: ListText, header: list[str], to: str) -> str:
     shown = ", ".join(name[:30] for name in header[:8]) + (", …" if header[8:] else "")
     phones = (name for name in header if any(part in name.lower() for part in _PHONES))
     meant = next((name for name in header if nearest(name, [to])), None) or next(phones, None)
-    way = f'recipients = {{ file = "{text.path.name}", to = {quoted(meant or "COLUMN")} }}'
-    return f", but {shown}; name it: {way}"
+    said = f"to = {quoted(meant or 'COLUMN')}"
+    if len(header) == 1 and (mark := re.search(r"[|:~^]", header[0])):
+        said = f"delimiter = {quoted(mark[0])}"
+    way = f'recipients = {{ file = "{text.path.name}", {said} }}'
+    return f" among {shown}; write {way}"
 
 
 def _row(

@@ -33,6 +33,7 @@ from dispatcher.manifest.budget import (
     check_length,
 )
 from dispatcher.manifest.writing import WRITING
+from dispatcher.names import canonical_name
 
 _STATEMENTS = ("Template", "Output", "TemplateData", "If", "For")
 _EXPRESSIONS = (
@@ -96,6 +97,7 @@ class NarrowEnvironment(ImmutableSandboxedEnvironment):
             raise TemplateSyntaxError("it is too long", 1)
         for node in every:
             _check(node)
+            _spell(node)
         for node in every:
             _make_pay(node)
         return tree
@@ -147,6 +149,17 @@ def _check(node: nodes.Node) -> None:
     target = getattr(node, "ctx", None) == "store"  # for key, value in …
     if literal and not target and any(node.find_all(nodes.Name)):
         raise TemplateSyntaxError("a list can hold plain values only", node.lineno)
+
+
+def _spell(node: nodes.Node) -> None:
+    """Columns are known by names in normal form C, however the template spells them."""
+    match node:
+        case nodes.Name(name=str(name)):
+            node.name = canonical_name(name)
+        case nodes.Getattr(attr=str(name)):
+            node.attr = canonical_name(name)
+        case nodes.Getitem(arg=nodes.Const(value=str(name)) as key):
+            key.value = canonical_name(name)
 
 
 def _make_pay(node: nodes.Node) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ast import literal_eval
 from typing import NamedTuple
 
 from dispatcher.toml.explain import did_you_mean, quoted
@@ -71,8 +72,8 @@ def _sentence(said: str, text: str) -> str:
     for pattern, sentence in _SENTENCES.items():
         if known_words := re.match(pattern, said, re.DOTALL):
             return sentence.format(*known_words.groups())
-    if character := re.match(r"unexpected char '(.)'", said):
-        return f"{code_point(character[1])} has no place in the braces"
+    if character := re.match(r"unexpected char ('.+?') at", said):
+        return f"{code_point(literal_eval(character[1]))} has no place in the braces"
     return f"the template is not valid: {said[:1].lower()}{said[1:].rstrip('.')}"
 
 

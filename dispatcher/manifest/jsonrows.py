@@ -10,6 +10,7 @@ from typing import Any
 from dispatcher.errors import ManifestError
 from dispatcher.manifest.listtext import ListText, Row, repeated
 from dispatcher.models import LocatedProblem
+from dispatcher.names import canonical_name
 from dispatcher.toml.explain import quoted
 
 
@@ -18,7 +19,7 @@ def json_rows(text: ListText, to: str) -> Iterator[Row | LocatedProblem]:
 
     Raises ManifestError where the rest of the file could mean anything.
     """
-    first = True
+    to, first = canonical_name(to), True
     for written in text.lines():
         text.begin_row()
         if not written.strip():
@@ -71,7 +72,20 @@ def _object_of(text: ListText, written: str) -> dict[str, Any]:
         raise text.fault("a number is too large", line) from None
     if not isinstance(value, dict):
         raise text.fault('each line must be an object like {"to": "79001234567"}', line)
-    return value
+    if written.isascii() and "\\u" not in written:
+        return value
+    return _with_canonical_keys(text, value)
+
+
+def _with_canonical_keys(text: ListText, row: dict[str, Any]) -> dict[str, Any]:
+    """The row with the names by which templates know its values."""
+    found: dict[str, Any] = {}
+    for key, value in row.items():
+        name = canonical_name(key)
+        if name in found:
+            raise text.fault(f"the key {quoted(name)} is there twice", text.line)
+        found[name] = value
+    return found
 
 
 class _Unusable(ValueError):

@@ -24,6 +24,7 @@ from dispatcher.models import LocatedProblem
 from dispatcher.toml.explain import did_you_mean, quoted
 from dispatcher.toml.file import reason
 
+_MOST_BYTES = 1_000_000_000  # of millions of people; the whole file is read to know it again
 # A list that is compressed better than this was made to fill a machine.
 _UNPACKED_FREELY = 10_000_000  # bytes
 _UNPACKED_AT_MOST = 50  # times the size of the file, beyond that
@@ -68,14 +69,17 @@ def read_rows(path: Path, form: Format, inputs: Inputs) -> Iterator[Row | Locate
     """
     kind = _kind(path)
     try:
+        if form.encoding is not None:
+            _refuse_utf8(path, form.encoding, inputs)
         with _opened(path, form.encoding, inputs) as stream:
             text = ListText(path, stream)
             if kind == ".csv":
                 yield from csv_rows(text, form.to, form.delimiter)
             else:
                 yield from json_rows(text, form.to)
-    except UnicodeDecodeError as error:
-        raise _undecodable(path, form.encoding, error.encoding, inputs) from None
+    except UnicodeError as error:  # of UTF-16 without its mark it is not one of decoding
+        encoding = getattr(error, "encoding", form.encoding or "utf-8")
+        raise _undecodable(path, form.encoding, encoding, inputs) from None
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise fault(path, "the file is damaged: it cannot be unpacked") from None
     except OSError as error:
@@ -124,6 +128,8 @@ def _workbook() -> str:
 
 def open_list(path: Path, inputs: Inputs) -> io.BufferedReader:
     """The bytes of a list, unpacked: the one place where a file of recipients is opened."""
+    if path.stat().st_size > _MOST_BYTES:
+        raise fault(path, f"the file is larger than {_MOST_BYTES // 10**9} GB; is it a list?")
     stream = inputs.open(path)
     if path.suffix.lower() != ".gz":
         return stream
@@ -184,6 +190,28 @@ def _encoding(head: bytes, named: str | None) -> str:
     return named or "utf-8"
 
 
+def _refuse_utf8(path: Path, named: str, inputs: Inputs) -> None:
+    """Raise ManifestError if the file is UTF-8 and another encoding would make nonsense of it.
+
+    An encoding of one byte a character can read everything; its own texts never look like UTF-8.
+    """
+    if len(bytes(range(256)).decode(named, "replace")) != 256:
+        return
+    decoder, plain = codecs.getincrementaldecoder("utf-8")(), True
+    with open_list(path, inputs) as stream:
+        if stream.peek(1).startswith(tuple(_BYTE_ORDER_MARKS)):
+            return
+        try:
+            while piece := stream.read(65536):
+                decoder.decode(piece)
+                plain = plain and piece.isascii()
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return
+    if not plain:
+        raise fault(path, f"the text is UTF-8, not {named}; leave encoding out of the manifest")
+
+
 def _undecodable(path: Path, named: str | None, encoding: str, inputs: Inputs) -> ManifestError:
     """Where the text is of another encoding, and what to do."""
     line, column, what = 1, 1, "the text"
@@ -196,7 +224,7 @@ def _undecodable(path: Path, named: str | None, encoding: str, inputs: Inputs) -
                     line, column = number, bad.start() + 1
                     what = f"byte 0x{ord(bad[0]) - 0xDC00:02x}"
                     break
-    except UnicodeDecodeError:
+    except UnicodeError:
         pass  # of an encoding with more than one byte a character, the place is not known
     if named is not None:
         return fault(path, f"{what} is not {named}, as the manifest says", line, column)

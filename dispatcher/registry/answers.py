@@ -85,7 +85,8 @@ def address_answer(answer: object) -> Address:
         raise _unexpected(answer, _IN_A_KEY)
     if not isinstance(answer.recipient_type, str) or not answer.recipient_type:
         raise _unexpected(answer, "a recipient_type that is a word")
-    return answer
+    # Texts themselves: what is derived from them may be written otherwise in a key.
+    return Address(str.__str__(answer.to), str.__str__(answer.recipient_type))
 
 
 _IN_A_KEY = "a `to` of 1 to 200 characters, none of them a blank or invisible, in NFC"
