@@ -32,6 +32,7 @@ MAX_LINES = 200_000
 MAX_LINE = 2_000_000  # characters: a list of recipients may stand in one
 MAX_TEXT = 1_000_000  # bytes of a message's text; the gateway takes some thousand characters
 MAX_DEPTH = 50
+MOST_PROBLEMS = 1000  # of one kind in a file; nobody reads more
 MAX_BITS = 64  # of a whole number; TOML asks for no more
 TOO_LARGE = "the number is too large; put it in quotes if it is text"
 TOO_DEEP = "tables or lists are nested too deep"
@@ -132,7 +133,7 @@ def read_toml(path: Path, inputs: Inputs | None = None, check: Check | None = No
         raise ManifestError([located(path, TOO_LARGE)]) from None
     file = TomlFile(path, text, data)
     if _may_hold_odd_numbers(text):
-        problems = list(islice(_odd_numbers(file, data, ()), 1000))
+        problems = list(islice(_odd_numbers(file, data, ()), MOST_PROBLEMS))
         if problems:
             raise ManifestError(problems)
     return file
