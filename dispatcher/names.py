@@ -48,8 +48,12 @@ def fault(name: str) -> str | None:
 
 
 def unseen(name: str) -> str | None:
-    """The first character of a name that nobody can see, by its code point; None: there is none."""
-    return next((code_point(each) for each in name if is_hidden(each)), None)
+    """The first character of a name that nobody can see, by its code point; None: there is none.
+
+    Lone surrogates are none: they stand for bytes that are no text at all.
+    """
+    found = (each for each in name if is_hidden(each) and unicodedata.category(each) != "Cs")
+    return next(map(code_point, found), None)
 
 
 def spellings(key: str) -> Iterator[str]:

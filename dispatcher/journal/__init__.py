@@ -108,7 +108,7 @@ class Journal:
         self._lease = lease
         try:
             self._begin(backend, run)
-            backend.secure(self._engine)
+            backend.run_began(self._engine)
         except BaseException:
             if backend.exclusive:
                 self._end()
@@ -231,9 +231,9 @@ class Journal:
                     self._changes.conclude(connection, claim, ending)
                 self._changes.leave(connection)
         except JournalError:
-            self._backend.leave(engine)
+            self._backend.run_broken_off(engine)
         else:
-            self._backend.complete(engine)
+            self._backend.run_ended(engine)
         engine.dispose()
         self._engine.dispose()
 

@@ -1,8 +1,8 @@
 """A journal in SQLite is several files at one name, and only together are they whole.
 
 What a run writes is in the write-ahead log first. While it is on, the database itself says so (a
-row in `workers`, see `SqliteBackend.secure`): a database that says that, with no log beside it, is
-not all that is known.
+row in `workers`, see `SqliteBackend.run_began`): a database that says that, with no log beside it,
+is not all that is known.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ class SqliteBackend:
 
         return engine
 
-    def secure(self, engine: Engine) -> None:
+    def run_began(self, engine: Engine) -> None:
         """Have the database itself say that a run is on, whatever becomes of the log."""
         try:
             _checkpoint(engine, "PASSIVE")
@@ -111,12 +111,12 @@ class SqliteBackend:
             raise JournalError(f"the journal {self.name} failed: {error}") from error
         self.files.remember()
 
-    def complete(self, engine: Engine) -> None:
+    def run_ended(self, engine: Engine) -> None:
         """Leave the journal whole in one file, unless somebody reads it for longer."""
         with suppress(sa.exc.SQLAlchemyError, sqlite3.Error):
             _checkpoint(engine, "TRUNCATE", wait=1000)
 
-    def leave(self, engine: Engine) -> None:
+    def run_broken_off(self, engine: Engine) -> None:
         """Close the journal and keep its log: the database says that a run is on.
 
         SQLite deletes a log that it could write back when the last connection is closed, unless
