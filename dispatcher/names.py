@@ -1,4 +1,4 @@
-"""What may be a name, whoever asks: manifests, ids and runs, which make up keys, and files.
+"""Which names are allowed: of manifests, ids and runs, which make up keys, and of files.
 
 Names are compared in Unicode's normal form C: a letter that one program writes as one code point
 and another as a letter and a mark is the same letter. Whether a character may stand in a name is
@@ -54,12 +54,12 @@ def fault(name: str) -> str | None:
 
 
 def unseen(name: str) -> str | None:
-    """What of a part of a key steers or shows nothing, as `hidden_character` says it, or None."""
+    """The first invisible character in a part of a key, as `hidden_character` describes it."""
     return next((_described(each) for each in name if _is_unseen(each)), None)
 
 
 def hidden_character(text: str) -> str | None:
-    """What of a file's or a provider's name steers or shows nothing, or None.
+    """The first control or invisible character in a name of a file or provider, or None.
 
     "a line break (U+000A)", "U+202E (RIGHT-TO-LEFT OVERRIDE)".
     """

@@ -199,7 +199,11 @@ def _fault(number: _Written) -> str:
     if digits.startswith("00"):
         return f"write + for the 00 before a country code: +{digits[2:]}"
     fault = _fault_of_code(digits, right=number.plus)
-    return fault if number.plus else f'{fault}; for numbers as dialled inside a country: country = "RU"'
+    return (
+        fault
+        if number.plus
+        else f'{fault}; for numbers as dialled inside a country: country = "RU"'
+    )
 
 
 def _fault_of_code(digits: str, right: bool) -> str:

@@ -66,8 +66,8 @@ def number(value: Any, example: str | None = None) -> str:
 def written_date(value: Any, pattern: str = "%d.%m.%Y", language: str = "en") -> str:
     """A day, or a point in time, by strftime's codes %d %m %Y %y %H %M %S %B %A, and %-d %-m.
 
-    A text like 2026-12-01, 2026-12-01T09:00 or 01.12.2026 is one. `language`, "en" or "ru", is for the names of
-    months (%B) and days (%A).
+    A text like 2026-12-01, 2026-12-01T09:00 or 01.12.2026 is one. `language`, "en" or "ru", is for
+    the names of months (%B) and days (%A).
     """
     moment = _moment(value)
     if language not in _MONTHS:
