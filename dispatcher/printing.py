@@ -127,7 +127,7 @@ def guarded(secrets: Secrets | None = None) -> Iterator[None]:
 
 
 def open_stdout() -> TextIO:
-    """Stdout; where that is closed, a stream of which nobody reads."""
+    """Stdout; where that is closed, a stream that nobody reads."""
     if sys.stdout is not None:
         return sys.stdout
     _lead_nowhere(_STDOUT)
@@ -273,5 +273,5 @@ def _is_utf8(stream: TextIO) -> bool:
 
 
 def _lead_nowhere(descriptor: int) -> None:
-    """Have what is written there lost; the next file to be opened takes a closed stream's place."""
+    """Discard what is written there; else the next file opened would take the stream's place."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)

@@ -699,9 +699,7 @@ CSV = "manifest = 1\n[[messages]]\nid = 'a'\nrecipients = 'r.csv'\n" + TEXT
         (b'to,a\n79001234567,"x\ny"\nabc,z\n', [f'4:1: message "a": "abc"{NEITHER}']),
         (
             b"to\n79001234567\n+7 900 123-45-67\n",
-            [
-                '3:1: message "a": 79001234567 is a recipient twice, first in line 2; remove one',
-            ],
+            ['3:1: message "a": 79001234567 is a recipient twice, first in line 2; remove'],
         ),
         (b"to\n{{ to }}\n", [f'2:1: message "a": "{{{{ to }}}}"{NEITHER}']),
     ],

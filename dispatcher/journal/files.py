@@ -119,8 +119,8 @@ def _links(path: Path) -> int:
 
 
 def _mount_points() -> set[str]:
-    """Where something is mounted; empty where the system does not tell, as macOS, which has no
-    mounts of single files."""
+    """The mount points; none where the system does not list them, as on macOS, which cannot mount
+    single files."""
     try:
         lines = _MOUNTS.read_text(errors="surrogateescape").splitlines()
     except OSError:

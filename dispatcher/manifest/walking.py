@@ -1,4 +1,4 @@
-"""Which files of a folder are manifests, and which that might be are left out.
+"""Which files of a folder are manifests, and which are left out though they might be.
 
 A linked folder is followed, once: whatever links there are, each folder is read under one name.
 """
