@@ -88,6 +88,20 @@ class PostgresBackend:
     def run_began(self, engine: Engine) -> None:
         """Whose attempt is whose is in the database with every commit."""
 
+    def loss(self, connection: Connection) -> str | None:
+        """The server keeps what it has."""
+        return None
+
+    def require(self, loss: str | None) -> None:
+        """Nothing is missing."""
+
+    def committed(self, connection: Connection) -> None:
+        """It is in the database."""
+
+    def usable(self) -> bool:
+        """A database always is."""
+        return True
+
     def run_ended(self, engine: Engine) -> None:
         """It is."""
 
