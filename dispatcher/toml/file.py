@@ -6,7 +6,6 @@ import errno
 import os
 import re
 import stat
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -89,18 +88,10 @@ class TomlFile:
         return self._found[value, line]
 
     def _line_within(self, value: tuple[int, int], line: int) -> tuple[int, int]:
-        from dispatcher.toml.positions import line_within
-
-        text, starts = self._lines
-        at = line_within(text, starts[value[0] - 1] + value[1] - 1, line)
-        number = bisect_right(starts, at)
+        if self._places is None:
+            return value
+        number = self._places.line_within(value, line)
         return value if number == value[0] else (number, 1)
-
-    @cached_property
-    def _lines(self) -> tuple[str, list[int]]:
-        """The text as tomli reads it, and where its lines begin."""
-        text = self.text.replace("\r\n", "\n")
-        return text, [0, *(newline.end() for newline in re.finditer("\n", text))]
 
     @cached_property
     def _found(self) -> dict[tuple[tuple[int, int], int], tuple[int, int]]:
@@ -109,8 +100,8 @@ class TomlFile:
 
     def has_header(self, path: explain.Path) -> bool:
         """Whether the table at a path begins with `[…]` on a line of its own."""
-        line, column = self.position([path])
-        return self.text.split("\n")[line - 1][column - 1 : column] == "["
+        place = self.position([path])
+        return self._places is not None and self._places.character(place) == "["
 
     @cached_property
     def _places(self) -> Places | None:

@@ -109,6 +109,19 @@ class Places:
         spot = next(explicit, None) or min(spots, default=None)
         return None if spot is None else Place(self._position(spot.key), self._position(spot.value))
 
+    def character(self, place: tuple[int, int]) -> str:
+        """What stands at a line and column."""
+        at = self._offset(place)
+        return self._text[at : at + 1]
+
+    def line_within(self, value: tuple[int, int], line: int) -> int:
+        """In which line of the text a line, from 1, of the string at a position is written."""
+        return bisect_right(self._lines, line_within(self._text, self._offset(value), line))
+
+    def _offset(self, place: tuple[int, int]) -> int:
+        line, column = place
+        return self._lines[line - 1] + column - 1
+
     def _spots(self, pairs: _Spots, path: Path) -> Iterator[_Spot]:
         """Where a path is named in a table, or in a value of it."""
         if path in pairs:
