@@ -42,7 +42,8 @@ from dispatcher.models import (
     Video,
     encode,
 )
-from dispatcher.names import canonical_name, hidden_character
+from dispatcher.names import canonical_name
+from dispatcher.visible import hidden_character
 
 __all__ = [
     "AccountRefused",

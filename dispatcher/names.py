@@ -13,6 +13,8 @@ import unicodedata
 from collections.abc import Iterator
 from itertools import product
 
+from dispatcher.visible import code_point, is_hidden
+
 LONGEST = 100  # characters of a name that is part of a key
 RULE = "may hold only letters, digits and . _ - + @"
 
@@ -22,14 +24,6 @@ SCHEMA_PATTERN = r"^[^\x00-/:-@\[-^`{-\x7f][^\x00-*,/:-?\[-^`{-\x7f]*$"
 
 # Most names: a shortcut, not a second rule.
 _PLAIN = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9_.@+-]{{0,{LONGEST - 1}}}")
-_CALLED = {"\n": "a line break", "\r": "a line break", "\u2028": "a line break", "\t": "a tab"}
-# Controls, formats (joiners, direction marks), surrogates, private and unassigned code points.
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-# Letters and marks that show nothing (Unicode, "Default_Ignorable_Code_Point").
-_BLANK = frozenset(
-    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0"
-    + "".join(map(chr, [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)]))
-)
 
 
 def canonical_name(name: str) -> str:
@@ -54,20 +48,8 @@ def fault(name: str) -> str | None:
 
 
 def unseen(name: str) -> str | None:
-    """What of a part of a key steers or shows nothing, as `hidden_character` says it, or None."""
-    return next((_described(each) for each in name if _is_unseen(each)), None)
-
-
-def hidden_character(text: str) -> str | None:
-    """What of a file's or a provider's name steers or shows nothing, or None.
-
-    "a line break (U+000A)", "U+202E (RIGHT-TO-LEFT OVERRIDE)".
-    """
-    if text.isascii() and text.isprintable():
-        return None
-    # Of blank marks, those that choose a character's variant are a part of many an emoji.
-    found = (each for each in text if unicodedata.category(each) in _UNSEEN)
-    return next((_described(each) for each in found), None)
+    """The first character of a name that nobody can see, by its code point; None: there is none."""
+    return next((code_point(each) for each in name if is_hidden(each)), None)
 
 
 def spellings(key: str) -> Iterator[str]:
@@ -87,16 +69,3 @@ def spellings(key: str) -> Iterator[str]:
 
 def _stands_in_names(character: str) -> bool:
     return character in "._-+@" or unicodedata.category(character)[0] in "LNM"
-
-
-def _is_unseen(character: str) -> bool:
-    kind = unicodedata.category(character)
-    return (kind in _UNSEEN and kind != "Cs") or character in _BLANK  # Cs: it was no text at all
-
-
-def _described(character: str) -> str:
-    point = f"U+{ord(character):04X}"
-    if character in _CALLED:
-        return f"{_CALLED[character]} ({point})"
-    name = unicodedata.name(character, "")
-    return f"{point} ({name})" if name else point

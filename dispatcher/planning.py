@@ -186,7 +186,7 @@ class Planner:
         problems += _unknown(found, faults, problems)
         problems += _ambiguous(message, attachment)
         transport = self._transport(loaded, report)
-        if transport is not None and transport.has_addresses and "to" in faults:
+        if transport is not None and transport.has_own_addresses and "to" in faults:
             transport = None  # which need not know what to make of a recipient that it refused
         if transport is not None:
             stand_in = _UNRESOLVED if attachment is None and message.media else attachment

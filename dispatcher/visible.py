@@ -1,13 +1,15 @@
 """Text of others as it is shown: what steers a terminal, or hides, is an escape.
 
-One form everywhere, Python's own: `\\n`, `\\x1b`, `\\u202e`, `\\U000e0041`. The tables are of code
-points, not of a Python's version of Unicode, so that every machine shows a text in the same way.
+One form everywhere, Python's own: `\\n`, `\\x1b`, `\\u202e`, `\\U000e0041`. A sentence about one
+character names it by its code point. The tables are of code points, not of a Python's version of
+Unicode, so that every machine shows a text in the same way.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import unicodedata
 
 # Controls, lone surrogates, marks of direction, and what Unicode calls Default_Ignorable (UCD,
 # DerivedCoreProperties.txt); the blank of Braille looks like nothing as well.
@@ -38,6 +40,7 @@ _LEGITIMATE = "|".join(
 )
 _FOUND = re.compile(f"{_LEGITIMATE}|([{_HIDDEN}])")
 _ANY_HIDDEN = re.compile(f"[{_HIDDEN}]")
+_CALLED = {"\n": "a line break", "\r": "a line break", "\u2028": "a line break", "\t": "a tab"}
 
 
 def visible(text: str) -> str:
@@ -57,10 +60,34 @@ def printable(text: str) -> str:
     """
     if text.isprintable() and not _ANY_HIDDEN.search(text):
         return text
-    return "".join(
-        _escape(each) if not each.isprintable() or _ANY_HIDDEN.match(each) else each
-        for each in text
-    )
+    return "".join(_escape(each) if is_hidden(each) else each for each in text)
+
+
+def is_hidden(character: str) -> bool:
+    """Whether `printable` escapes it: nobody can see what it is."""
+    return not character.isprintable() or _ANY_HIDDEN.match(character) is not None
+
+
+def hidden_character(text: str) -> str | None:
+    """The first character that `visible` escapes, as `code_point` names it; None: there is none."""
+    if text.isascii() and text.isprintable():
+        return None
+    found = next((each for each in _FOUND.finditer(text) if each[1]), None)
+    return found and code_point(found[0])
+
+
+def code_point(character: str) -> str:
+    """A character in a sentence, so that it can be found.
+
+    `“ (U+201C)`, `U+202E (right-to-left override)`, `a line break (U+000A)`.
+    """
+    number = f"U+{ord(character):04X}"
+    if not is_hidden(character):
+        return f"{character} ({number})"
+    if character in _CALLED:
+        return f"{_CALLED[character]} ({number})"
+    name = unicodedata.name(character, "").lower()
+    return f"{number} ({name})" if name else number
 
 
 def visible_json(text: str) -> str:

@@ -13,7 +13,19 @@ from typing import Any, ClassVar
 import pytest
 from pydantic_settings import BaseSettings
 
-from dispatcher import Failure, MediaId, Message, NotSent, Outcome, PluginError, Receipt, Upload
+from dispatcher import (
+    DeliveryError,
+    Failure,
+    MediaId,
+    Message,
+    NotSent,
+    Outcome,
+    OutcomeUnknown,
+    PluginError,
+    Receipt,
+    Refused,
+    Upload,
+)
 from dispatcher.builtin.threads import Threads
 from dispatcher.config import Delivery as Settings
 from dispatcher.delivery import Delivery, Summary, calls
@@ -297,9 +309,9 @@ def test_a_result_that_comes_at_the_last_moment_is_not_lost(
     with pytest.raises(Hanging) as caught:
         transport.send({"id": "a"})
     released.set()
-    assert caught.value.call.answer_within(10) is not None
+    caught.value.call.exception(10)
     told: list[Any] = []
-    caught.value.call.when_it_returns(lambda answer: told.append(answer()))
+    caught.value.call.add_done_callback(lambda call: told.append(call.result()))
     assert told == [Receipt(id="late")]
 
 
@@ -337,3 +349,132 @@ def test_an_answer_comes_back_as_it_is(guarded: Guard, released: threading.Event
     reconcile = guarded(Slow(released)).reconcile
     assert reconcile is not None
     assert reconcile({}, datetime.now(UTC)) == Receipt(id="found")
+
+
+# Answers that are not well formed
+
+
+class Bare(NotSent):
+    """An error of somebody who did not call the base's `__init__`."""
+
+    def __init__(self) -> None:
+        pass
+
+
+class Odd(Slow):
+    """Its message "b" ends as `answer` does, its files become `media`."""
+
+    answer: Callable[[], Any]
+    media: Callable[[], Any]
+
+    def send(self, payload: Any) -> Receipt:
+        receipt = super().send(payload)
+        return self.answer() if payload["id"] == "b" else receipt
+
+    def upload(self, file: Upload) -> MediaId:
+        found: MediaId = self.media()
+        return found
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "code", "text"),
+    [
+        (lambda: _raise(OutcomeUnknown("no idea", code=502)), "unknown", "502", "no idea"),  # type: ignore[arg-type]
+        (lambda: _raise(Refused("bad", code=400)), "failed", "400", "bad"),  # type: ignore[arg-type]
+        (lambda: _raise(Refused(ValueError("bad"))), "failed", None, "bad"),  # type: ignore[arg-type]
+        (lambda: _raise(OutcomeUnknown(None)), "unknown", None, "OutcomeUnknown raised"),  # type: ignore[arg-type]
+        (lambda: _raise(NotSent("busy", retry_after="60")), "failed", None, "busy"),  # type: ignore[arg-type]
+        (lambda: _raise(NotSent("busy", retry_after=[])), "failed", None, "busy"),  # type: ignore[arg-type]
+        (lambda: _raise(Bare()), "failed", None, "Bare raised"),
+        # None of the words that say that it surely was not sent.
+        (lambda: _raise(DeliveryError("hm")), "unknown", "transport_error", "DeliveryError"),
+        (lambda: Receipt.model_construct(id=5), "unknown", "transport_error", "no receipt"),
+        (lambda: Receipt.model_construct(), "unknown", "transport_error", "no receipt"),
+        (lambda: Receipt(id=" "), "unknown", "transport_error", "no receipt"),
+    ],
+)
+def test_whatever_a_transport_answers_is_the_end_of_one_message_only(
+    journal: Journal,
+    tmp_path: Path,
+    released: threading.Event,
+    answer: Callable[[], Any],
+    status: str,
+    code: str | None,
+    text: str,
+) -> None:
+    transport = Odd(released)
+    transport.answer = answer
+    run = Run(journal, tmp_path, transport)
+    summary = run.send(*map(planned, "abc"))
+    assert run.statuses == {"a": "sent", "b": status, "c": "sent"}
+    assert (summary.stopped, summary.not_tried) == (None, 0)
+    error = run.outcomes["b"].error
+    assert error is not None
+    assert error.code == code
+    assert text in error.text
+    assert run.recorded("b") == (status, None)
+
+
+def test_a_wait_that_is_passed_on_as_the_header_has_it_counts(
+    journal: Journal, tmp_path: Path, released: threading.Event
+) -> None:
+    transport = Odd(released)
+    transport.answer = lambda: _raise(NotSent("busy", retry_after="60"))  # type: ignore[arg-type]
+    Run(journal, tmp_path, transport).send(planned("b"))
+    key = planned("b").message.key
+    not_before = journal.lookup([key])[key].not_before
+    assert not_before is not None
+    assert 50 < (not_before - datetime.now(UTC)).total_seconds() < 70
+
+
+@pytest.mark.parametrize(
+    "media",
+    [
+        lambda: MediaId(id=""),
+        lambda: MediaId(id="m", expires_at=datetime(2030, 1, 1)),
+        lambda: MediaId.model_construct(id=5),
+        lambda: "m",
+        lambda: _raise(DeliveryError("hm")),
+        lambda: _raise(OutcomeUnknown("hm", code=5)),  # type: ignore[arg-type]
+    ],
+)
+def test_whatever_is_no_media_id_is_posted_to_nobody(
+    journal: Journal, tmp_path: Path, released: threading.Event, media: Callable[[], Any]
+) -> None:
+    transport = Odd(released)
+    transport.media = media
+    run = Run(journal, tmp_path, transport)
+    summary = run.send(planned("a", FILE), planned("c"), planned("d", FILE))
+    assert run.statuses == {"a": "failed", "c": "sent", "d": "failed"}
+    assert (summary.stopped, transport.sent) == (None, ["c"])
+
+
+class Raises:
+    """A property that raises."""
+
+    def __get__(self, *_: object) -> Any:
+        raise KeyError("nothing")
+
+
+@pytest.mark.parametrize("name", ["account", "rate", "recipient_rate", "patience"])
+def test_a_property_that_raises_is_named_before_anything_leaves(
+    journal: Journal,
+    tmp_path: Path,
+    released: threading.Event,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    monkeypatch.setattr(Slow, name, Raises(), raising=False)
+    transport = Slow(released)
+    run = Run(journal, tmp_path, transport)
+    with pytest.raises(PluginError, match=f'transport "slow" failed in {name}: KeyError'):
+        run.send(planned("a"))
+    assert transport.sent == []
+
+
+def test_a_rate_that_is_a_number_is_named(
+    journal: Journal, tmp_path: Path, released: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Slow, "rate", 5, raising=False)
+    with pytest.raises(PluginError, match='rate is 5, not a text like "5/s"'):
+        Run(journal, tmp_path, Slow(released)).send(planned("a"))

@@ -215,3 +215,9 @@ def test_paths_are_files_and_folders_each_manifest_once(project: Project, paths:
     project.manifest(GOOD)
     project.write("manifests/notes.txt", "no manifest")
     assert len(project.call("plan", "--json", *paths).lines) == 1
+
+
+@pytest.mark.parametrize("arguments", [[], ["journal"]])
+def test_without_a_command_there_is_help(project: Project, arguments: list[str]) -> None:
+    result, help = project.call(*arguments), project.call(*arguments, "--help")
+    assert (result.code, result.stdout, result.stderr) == (2, "", help.stdout)

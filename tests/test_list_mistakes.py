@@ -51,7 +51,7 @@ MISTAKES = {
         f"name,phone\nAnn,{TO}\n",
         "Hello!",
         2,
-        'people.csv:1:1: error: there is no column "to", but name, phone; name it: '
+        'people.csv:1:1: error: there is no column "to" among name, phone; write '
         'recipients = { file = "people.csv", to = "phone" }\n1 error\n',
     ),
     "a workbook": Mistake(
@@ -90,7 +90,7 @@ MISTAKES = {
         "Hello!",
         2,
         'people.csv:2:1: error: message "a": "8 (900) 123-45-67": no country code begins with 89; '
-        'if it is dialled so in a country: country = "RU"\n1 error\n',
+        'for numbers as dialled inside a country: country = "RU"\n1 error\n',
     ),
 }
 

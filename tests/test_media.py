@@ -332,8 +332,8 @@ def test_each_message_is_warned_of_once(project: Any) -> None:
         ("\\u2028", "a line break (U+2028)"),
         ("\\t", "a tab (U+0009)"),
         ("\\u0000", "U+0000"),
-        ("\\u202e", "U+202E (RIGHT-TO-LEFT OVERRIDE)"),
-        ("\\u200d", "U+200D (ZERO WIDTH JOINER)"),
+        ("\\u202e", "U+202E (right-to-left override)"),
+        ("\\u200d", "U+200D (zero width joiner)"),
     ],
 )
 def test_a_name_that_people_read_is_one_line(project: Any, letter: str, called: str) -> None:

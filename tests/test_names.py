@@ -34,16 +34,16 @@ COMPOSED, DECOMPOSED = "йод", unicodedata.normalize("NFD", "йод")
 
 # What stands in no name, and how it is called.
 UNSEEN = {
-    "\u200c": "U+200C (ZERO WIDTH NON-JOINER)",
-    "\u200d": "U+200D (ZERO WIDTH JOINER)",
-    "\u202e": "U+202E (RIGHT-TO-LEFT OVERRIDE)",
-    "\ufeff": "U+FEFF (ZERO WIDTH NO-BREAK SPACE)",
+    "\u200c": "U+200C (zero width non-joiner)",
+    "\u200d": "U+200D (zero width joiner)",
+    "\u202e": "U+202E (right-to-left override)",
+    "\ufeff": "U+FEFF (zero width no-break space)",
     "\ue000": "U+E000",
     "\u0378": "U+0378",
     "\x7f": "U+007F",
     "\n": "a line break (U+000A)",
-    "\u3164": "U+3164 (HANGUL FILLER)",
-    "\ufe0f": "U+FE0F (VARIATION SELECTOR-16)",
+    "\u3164": "U+3164 (hangul filler)",
+    "\ufe0f": "U+FE0F (variation selector-16)",
 }
 
 
@@ -77,7 +77,7 @@ def test_of_a_file_whose_name_is_the_manifests(project: Any) -> None:
     project.manifest(manifest("a"), "manifests/a\u3164.toml")
     result = project.call("validate")
     assert result.code == 2
-    assert "cannot be the manifest's name (it holds U+3164 (HANGUL FILLER))" in result.stdout
+    assert "cannot be the manifest's name (it holds U+3164 (hangul filler))" in result.stdout
 
 
 @pytest.mark.parametrize("name", ["", ".a", "a b", "a/b", "\u0301a", "a\u00a0b", "☺", "x" * 101])

@@ -1,6 +1,5 @@
 """What people write for a recipient → what a gateway is given: the default of all transports."""
 
-from dispatcher.addresses.countries import country_fault
-from dispatcher.addresses.phone import lenient_address, phone_address
+from dispatcher.addresses.phone import country_fault, lenient_address, phone_address
 
 __all__ = ["country_fault", "lenient_address", "phone_address"]

@@ -8,16 +8,15 @@ knows how people dial there.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple, NoReturn
 
-from dispatcher.addresses.countries import country_fault
 from dispatcher.addresses.lengths import LENGTHS, REGIONS, TRUNK_ZERO
 from dispatcher.errors import AddressError
 from dispatcher.models import Address
 from dispatcher.toml.explain import quoted
+from dispatcher.visible import code_point, is_hidden
 
 _LONGEST_WRITTEN = 60  # characters; nobody needs more
 _SHORTEST, _LONGEST = 7, 15  # digits of a number with its country code
@@ -37,6 +36,9 @@ _EXTENSION = re.compile(r"(?<=[0-9)])\s*([^\W\d_]+\.?|#)\s*[0-9]{1,6}$")
 _SEVERAL = re.compile(r"[0-9]{5}\s*[,;/]\s*\+?[0-9]")
 # What makes a text of a number, in a spreadsheet: '79001234567, ="79001234567".
 _QUOTED = re.compile('[\'’‘`"]\\+?[0-9(]|=["+]?\\+?[0-9(]')
+
+
+_COUNTRIES = {"UK": "GB", "EL": "GR"}  # what the European Union calls them, not ISO 3166
 
 
 class _Written(NamedTuple):
@@ -76,6 +78,22 @@ def lenient_address(written: str, country: str | None = None) -> Address:
         return phone_address(written, country)
     except AddressError:
         return Address(written.strip(), "individual")
+
+
+def country_fault(country: str) -> str | None:
+    """What is wrong with the name of a country (ISO 3166, two capital letters); None: nothing."""
+    if country in REGIONS:
+        return None
+    capital = country.strip().upper()
+    code = capital.lstrip("+")
+    of_code = [region for region, each in REGIONS.items() if each == code]
+    meant = capital if capital in REGIONS else _COUNTRIES.get(capital)
+    if meant is None and len(of_code) == 1:
+        meant = of_code[0]
+    if meant is not None:
+        return f'"{country}" is no country code of two capital letters; did you mean "{meant}"?'
+    shown = country[:20]
+    return f'"{shown}" is no country; write the two letters of ISO 3166: "RU", "DE", "US"'
 
 
 def _person(digits: str) -> Address:
@@ -145,16 +163,15 @@ def _digits(text: str | None) -> str:
 
 def _refuse_character(text: str, character: str) -> NoReturn:
     """Say why a text with this character in it is no number."""
-    point, name = f"U+{ord(character):04X}", unicodedata.name(character, "no name").lower()
-    shown = quoted(text)
+    point, shown = code_point(character), quoted(text)
     if character in "\r\n":
         raise _several(text)
-    if _is_invisible(character):
-        raise AddressError(f"{shown} holds {point} ({name}), which cannot be seen; remove it")
+    if is_hidden(character):
+        raise AddressError(f"{shown} holds {point}, which cannot be seen; remove it")
     if character.isdecimal():
-        raise AddressError(f"{shown} holds {point} ({name}); write the digits 0 to 9")
+        raise AddressError(f"{shown} holds {point}; write the digits 0 to 9")
     if text[0] == character and _QUOTED.match(text):
-        raise AddressError(f"{shown} begins with {point} ({name}); remove it")
+        raise AddressError(f"{shown} begins with {point}; remove it")
     if decimal := _DECIMAL.fullmatch(text):
         raise _decimal(text, decimal[1])
     if _SHORTENED.fullmatch(text):
@@ -167,12 +184,6 @@ def _refuse_character(text: str, character: str) -> NoReturn:
     if _SEVERAL.search(text):
         raise _several(text)
     raise _neither(text)
-
-
-def _is_invisible(character: str) -> bool:
-    category = unicodedata.category(character)
-    # The fillers are letters to Unicode, and blanks to everybody.
-    return category[0] in "CMZ" or character in "\u115f\u1160\u3164\uffa0"
 
 
 def _decimal(text: str, whole: str) -> AddressError:
@@ -229,7 +240,11 @@ def _fault(number: _Written) -> str:
     if digits.startswith("00"):
         return f"write + for the 00 before a country code: +{digits[2:]}"
     fault = _fault_of_code(digits, right=number.plus)
-    return fault if number.plus else f'{fault}; if it is dialled so in a country: country = "RU"'
+    return (
+        fault
+        if number.plus
+        else f'{fault}; for numbers as dialled inside a country: country = "RU"'
+    )
 
 
 def _fault_of_code(digits: str, right: bool) -> str:

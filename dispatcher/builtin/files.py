@@ -40,11 +40,11 @@ class Files:
         # What it is called is what the manifest says, whatever a link of that name leads to.
         name = canonical_name(Path(source).name)
         upload = upload.model_copy(update={"filename": name, "mime_type": mime_type(name)})
-        _require_honest(upload, source)
+        _require_content(upload, source)
         return upload
 
 
-def _require_honest(upload: Upload, source: str) -> None:
+def _require_content(upload: Upload, source: str) -> None:
     try:
         with upload.open() as stream:
             mismatch = content_mismatch(stream, upload.mime_type)

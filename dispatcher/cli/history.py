@@ -12,13 +12,20 @@ from typing import Any, TextIO
 
 import click
 
-from dispatcher.cli.output import OutputError, Part, coloured, counted, print_json, print_line
+from dispatcher.cli.output import (
+    OutputError,
+    Part,
+    coloured,
+    counted,
+    print_json,
+    print_line,
+    print_warnings,
+)
 from dispatcher.cli.session import (
     Session,
     filter_options,
     journal_option,
     json_option,
-    print_warnings,
     session_options,
 )
 from dispatcher.journal import Event, HistoryRow, read_journal

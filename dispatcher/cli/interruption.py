@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -15,8 +15,8 @@ _LAST = 1.0  # seconds in which what is known then is to be written and told
 
 
 @contextmanager
-def interruptible(delivery: Delivery, patience: Callable[[], float]) -> Iterator[None]:
-    """The first signal lets what is in flight end, for `patience()` seconds; a second one kills.
+def interruptible(delivery: Delivery) -> Iterator[None]:
+    """The first signal lets what is in flight end, for its `patience`; a second one kills.
 
     If even then it does not end, because nobody reads its results, say, the process ends as if it
     were killed: for that the journal is made.
@@ -27,7 +27,7 @@ def interruptible(delivery: Delivery, patience: Callable[[], float]) -> Iterator
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
         delivery.stop()
-        signal.setitimer(signal.ITIMER_REAL, patience() + _MARGIN)
+        signal.setitimer(signal.ITIMER_REAL, delivery.patience + _MARGIN)
 
     def give_up(number: int, _: FrameType | None) -> None:
         signal.signal(number, lambda *_: os._exit(130))

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import click
 
-from dispatcher.cli.output import coloured, confirm, print_line
+from dispatcher.cli.output import coloured, confirm, print_line, print_warnings
 from dispatcher.cli.session import (
     Session,
     journal_option,
-    print_warnings,
     session_options,
     yes_option,
 )

@@ -30,6 +30,7 @@ __all__ = [
     "print_json",
     "print_line",
     "print_problems",
+    "print_warnings",
 ]
 
 _COLOURS = {
@@ -86,6 +87,12 @@ def confirm(question: str) -> None:
     if not sys.stdin.isatty():
         raise click.UsageError(f"{question} There is nobody to ask here; agree with --yes")
     click.confirm(visible(question), abort=True, err=True)
+
+
+def print_warnings(warnings: Iterable[str]) -> None:
+    """What is doubtful, but stops nothing."""
+    for warning in warnings:
+        print_line(coloured("warning"), f": {warning}", err=True)
 
 
 def counted(number: int, noun: str) -> str:

@@ -120,7 +120,7 @@ def _deliver(
             planner.inputs,
             session.registry.clock,
         )
-        with interruptible(delivery, session.patience):
+        with interruptible(delivery):
             summary = delivery.run(planner.plan(journal.lookup), engine, planner.checked)
     report.summary(summary, _advice(session, report))
     return exit_code(summary)

@@ -14,7 +14,7 @@ from dispatcher import names, namesakes
 from dispatcher.addresses import phone_address
 from dispatcher.builtin import builtins
 from dispatcher.cli.arguments import is_text
-from dispatcher.cli.output import coloured, print_line, print_problems
+from dispatcher.cli.output import print_problems, print_warnings
 from dispatcher.cli.supervision import supervised
 from dispatcher.config import Config, absolute_journal, load
 from dispatcher.errors import (
@@ -173,11 +173,6 @@ class Session:
                 raise ConfigError(f"--transport: {error}") from None
             raise self.config.error(("transport",), str(error)) from None
 
-    def patience(self) -> float:
-        """Seconds that sending one message takes at the most, with the slowest transport in use."""
-        each = (getattr(transport, "patience", 30.0) for transport in self.transports.values())
-        return max(each, default=30.0)
-
     def _made(self, kind: Any, overrides: dict[str, Any]) -> Transport:
         optional = getattr(kind, "plans_without_settings", False)
         # Where there is nothing to read, pydantic-settings need not be loaded.
@@ -209,7 +204,7 @@ class Session:
         try:
             return phone_address(written, country).to
         except AddressError as error:
-            print_line(coloured("warning"), f": {error}", err=True)
+            print_warnings([str(error)])
             return written
 
     def journal_url(self, flag: str | None) -> str:
@@ -261,12 +256,6 @@ class Session:
             self.registry.engine(self.config.settings.delivery.engine)
         except PluginMissing as error:
             raise self.config.error(("delivery", "engine"), str(error)) from None
-
-
-def print_warnings(warnings: Iterable[str]) -> None:
-    """What is doubtful, but stops nothing."""
-    for warning in warnings:
-        print_line(coloured("warning"), f": {warning}", err=True)
 
 
 def check_or_exit(planner: Planner, *, again: bool = False) -> None:

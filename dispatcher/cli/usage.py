@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import click
 
 from dispatcher.cli.output import print_line
+from dispatcher.printing import print_text
 from dispatcher.toml.explain import did_you_mean, quoted
 
 # What people take for a command or an option → what there is.
@@ -15,7 +16,7 @@ _COMMANDS = {
     **dict.fromkeys(("check", "lint", "test"), "validate"),
     **dict.fromkeys(("dry-run", "dryrun", "diff", "show", "preflight"), "plan"),
     **dict.fromkeys(("run", "start", "resend", "retry", "deliver"), "send"),
-    **dict.fromkeys(("status", "log", "logs", "list", "journal", "report"), "history"),
+    **dict.fromkeys(("status", "log", "logs", "list", "report"), "history"),
     **dict.fromkeys(("server", "serve", "mock", "gateway"), "sandbox"),
     "help": "--help",
     "version": "--version",
@@ -32,6 +33,9 @@ _OPTIONS = {
 
 def show(error: click.ClickException) -> None:
     """Say on stderr what is wrong; of a mistake in the command itself, where its help is."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        print_text(error.format_message(), err=True)
+        return
     hint = _OPTIONS.get(error.option_name) if isinstance(error, click.NoSuchOption) else None
     if isinstance(error, click.NoSuchOption):
         near = did_you_mean(error.option_name, error.possibilities or ())

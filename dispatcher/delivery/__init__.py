@@ -94,6 +94,11 @@ class Delivery:
         self.summary.not_tried = max(0, total - sum(self.summary.counts.values()))
         return self.summary
 
+    @property
+    def patience(self) -> float:
+        """Seconds that an attempt which is under way takes at the most."""
+        return self._calls.patience
+
     def stop(self) -> None:
         """Start no further message; what is in flight ends. May be called from a signal handler."""
         self.summary.interrupted = True

@@ -10,20 +10,30 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from math import isfinite
 from queue import SimpleQueue
 from typing import Any, TypeAlias, cast
 
-from dispatcher.errors import NotSent, OutcomeUnknown, PluginError
+from dispatcher.errors import (
+    DispatcherError,
+    NotSent,
+    OutcomeUnknown,
+    PluginError,
+    pass_on_interruption,
+)
 from dispatcher.hookspecs import Transport
+from dispatcher.journal.attempts import storable
 from dispatcher.models import MediaId, Payload, Receipt, Upload
 from dispatcher.planning import GetTransport
 from dispatcher.rates import SLOWEST
 from dispatcher.registry import Clock, GetClock
+from dispatcher.registry.checks import describe
 
-# Gives what a call gave, or raises what it raised.
-Answer: TypeAlias = Callable[[], Any]
+# What a call gave or raised, as soon as it has returned.
+Call: TypeAlias = "Future[Any]"
 
 # Seconds that a call takes at the most, where a transport does not say.
 PATIENCE = 30.0
@@ -33,69 +43,33 @@ MARGIN = 1.0
 MOST_HANGING = 3
 
 
-class Call:
-    """A call that is made by one thread and waited for by another."""
-
-    def __init__(self, function: Callable[[], Any], clock: Clock) -> None:
-        self._function, self._clock = function, clock
-        self._under_way, self._lock = threading.Lock(), threading.Lock()
-        self._under_way.acquire()
-        self._answer: Answer | None = None
-        self._tell: Callable[[Answer], None] | None = None
-
-    def make(self) -> None:
-        """Make it, by the thread that may be left behind."""
-        try:
-            with self._clock:
-                value = self._function()
-            answer: Answer = lambda: value  # noqa: E731
-        except BaseException as error:
-            answer = _raising(error)
-        with self._lock:
-            self._answer = answer
-        self._under_way.release()
-        if self._tell is not None:
-            self._tell(answer)
-
-    def answer_within(self, seconds: float) -> Answer | None:
-        """What came of it; None: it is not over."""
-        self._under_way.acquire(timeout=seconds)
-        return self._answer
-
-    def when_it_returns(self, tell: Callable[[Answer], None]) -> None:
-        """Have somebody told what came of it after all, by whichever thread."""
-        with self._lock:
-            if self._answer is None:
-                self._tell = tell
-                return
-        tell(self._answer)
-
-
-def _raising(error: BaseException) -> Answer:
-    def answer() -> Any:
-        raise error
-
-    return answer
-
-
 class Caller:
     """A thread that makes calls, one after the other."""
 
     def __init__(self) -> None:
-        self._calls: SimpleQueue[Call | None] = SimpleQueue()
+        self._calls: SimpleQueue[tuple[Call, Clock, Callable[[], Any]] | None] = SimpleQueue()
         threading.Thread(target=self._work, name="caller", daemon=True).start()
 
-    def make(self, call: Call) -> None:
-        """Make a call."""
-        self._calls.put(call)
+    def make(self, clock: Clock, function: Callable[[], Any]) -> Call:
+        """Call a function, which is timed."""
+        call: Call = Future()
+        self._calls.put((call, clock, function))
+        return call
 
     def dismiss(self) -> None:
         """Let the thread end, once it can."""
         self._calls.put(None)
 
     def _work(self) -> None:
-        while (call := self._calls.get()) is not None:
-            call.make()
+        while (given := self._calls.get()) is not None:
+            call, clock, function = given
+            try:
+                with clock:
+                    value = function()
+            except BaseException as error:
+                call.set_exception(error)
+            else:
+                call.set_result(value)
 
 
 class Overdue(Exception):
@@ -125,20 +99,26 @@ class Calls:
         self._lock = threading.Lock()
         self._idle: list[Caller] = []
         self._clocks: dict[tuple[str, str], list[Clock]] = {}
+        self._guarded: dict[str, GuardedTransport] = {}
         self._hanging, self._closed = 0, False
 
     def through(self, transports: GetTransport) -> GetTransport:
         """The same transports, each called through this."""
-        made: dict[str, GuardedTransport] = {}
 
         def transport(name: str) -> Transport:
-            found = made.get(name)
+            found = self._guarded.get(name)
             if found is None:
-                with self._lock:
-                    found = made.setdefault(name, GuardedTransport(transports(name), self))
+                found = GuardedTransport(transports(name), self)
+                _ = found.patience  # asked for while nothing has left
+                found = self._guarded.setdefault(name, found)
             return cast("Transport", found)  # it has all that is used when something is sent
 
         return transport
+
+    @property
+    def patience(self) -> float:
+        """Seconds that sending one message takes at the most, with the slowest one in use."""
+        return max((each.patience for each in self._guarded.values()), default=PATIENCE)
 
     def make(
         self, transport: Transport, method: str, seconds: float, function: Callable[[], Any]
@@ -164,15 +144,17 @@ class Calls:
             self._idle.pop().dismiss()
 
     def _handed_over(self, seconds: float, clock: Clock, function: Callable[[], Any]) -> Any:
-        call, caller = Call(function, clock), _taken(self._idle) or Caller()
-        caller.make(call)
-        answer = call.answer_within(seconds)
-        if answer is None or self._closed:
-            caller.dismiss()
-        else:
+        caller = _taken(self._idle) or Caller()
+        call = caller.make(clock, function)
+        with suppress(TimeoutError):
+            call.exception(seconds)  # given, not raised, so that only the wait times out
+        returned = call.done()
+        if returned and not self._closed:
             self._idle.append(caller)
-        if answer is not None:
-            return answer()
+        else:
+            caller.dismiss()
+        if returned:
+            return call.result()
         text = f"{clock.plugin}: {clock.task} did not return within {seconds:.3g} s"
         with self._lock:
             self._hanging += 1
@@ -248,21 +230,18 @@ class GuardedTransport:
 
     @property
     def account(self) -> str:
-        """As the transport's. Raises PluginError, if it does not return; and so do the others."""
-        account: str = self._asked("account", "")
-        return account
+        """As the transport's. Raises PluginError, if it gives none; and so do the others."""
+        return storable(str(self._asked("account", "")))
 
     @property
     def rate(self) -> str | None:
         """As the transport's."""
-        rate: str | None = self._asked("rate", None)
-        return rate
+        return self._rate("rate")
 
     @property
     def recipient_rate(self) -> str | None:
         """As the transport's."""
-        rate: str | None = self._asked("recipient_rate", None)
-        return rate
+        return self._rate("recipient_rate")
 
     @property
     def patience(self) -> float:
@@ -270,6 +249,12 @@ class GuardedTransport:
         said = self._asked("patience", PATIENCE)
         is_one = isinstance(said, (int, float)) and isfinite(said) and said > 0
         return float(said) if is_one else PATIENCE
+
+    def _rate(self, name: str) -> str | None:
+        rate = self._asked(name, None)
+        if rate is not None and not isinstance(rate, str):
+            raise PluginError(f'transport "{self.name}": {name} is {rate!r}, not a text like "5/s"')
+        return rate
 
     def _asked(self, name: str, default: Any) -> Any:
         if name not in self._known:
@@ -284,3 +269,9 @@ class GuardedTransport:
             return self._calls.make(self._transport, name, PATIENCE, function)
         except Overdue as error:
             raise PluginError(str(error)) from None
+        except DispatcherError:
+            raise
+        except BaseException as error:
+            pass_on_interruption(error)
+            where = f'transport "{self.name}" failed in {name}'
+            raise PluginError(f"{where}: {describe(error)}") from error

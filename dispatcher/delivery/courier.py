@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -11,7 +10,8 @@ from functools import partial
 from time import monotonic
 from typing import Any, Literal
 
-from dispatcher.delivery.calls import Answer, Hanging
+from dispatcher.delivery import answers
+from dispatcher.delivery.calls import Call, Hanging
 from dispatcher.delivery.pacing import SHORT, Pace
 from dispatcher.delivery.retries import Budget, Retries, asked_for
 from dispatcher.delivery.task import CLAIMED, TAKEN, Result, Task, failure
@@ -22,15 +22,12 @@ from dispatcher.errors import (
     JournalError,
     NotSent,
     OutcomeUnknown,
-    pass_on_interruption,
 )
 from dispatcher.hookspecs import Transport
 from dispatcher.inputs import Inputs
 from dispatcher.journal import Claim, Ending, Journal
-from dispatcher.models import Failure, Payload, Receipt, fill_in
+from dispatcher.models import Failure, Payload, fill_in
 from dispatcher.planning import GetTransport
-
-_log = logging.getLogger("dispatcher")
 
 _ABANDONED = Failure(code="interrupted", text="the run was interrupted before the gateway's answer")
 
@@ -140,11 +137,11 @@ class Courier:
         if task.claim is None:
             return self._taken(task)
         try:
-            receipt = _sent(transport.name, partial(transport.send, payload))
+            receipt = answers.receipt(transport.name, partial(transport.send, payload))
         except Hanging as error:
             late = partial(self._returned, task.claim, transport.name)
             result = self._failed(task, transport, error)
-            error.call.when_it_returns(late)
+            error.call.add_done_callback(late)
             return result
         except DeliveryError as error:
             return self._failed(task, transport, error)
@@ -153,10 +150,10 @@ class Courier:
         ending = Ending("sent", id=receipt.id)
         return task.ended(ending, self._write(task, ending))
 
-    def _returned(self, claim: Claim, name: str, answer: Answer) -> None:
+    def _returned(self, claim: Claim, name: str, call: Call) -> None:
         """A call that nobody waited for any longer has returned: what it says still counts."""
         try:
-            ending = Ending("sent", id=_sent(name, answer).id)
+            ending = Ending("sent", id=answers.receipt(name, call.result).id)
         except DeliveryError as error:
             ending = Ending(_status(error), None, failure(error))
         try:
@@ -219,23 +216,6 @@ class Courier:
         if task.known is not None and task.known.status != "failed":
             return None  # nothing left, so that what was sent, or is unknown, still is
         return self._journal.fail(task.message, task.planned.digest, task.known, ending)
-
-
-def _sent(transport: str, answer: Answer) -> Receipt:
-    """What a transport answers; whatever it raises besides its own words may have left: unknown."""
-    try:
-        receipt = answer()
-    except DeliveryError:
-        raise
-    except BaseException as error:
-        pass_on_interruption(error)
-        # Only so: its text may hold anything, a token in a URL, say.
-        _log.debug("transport %s failed", transport, exc_info=True)
-        text = f"the transport failed: {type(error).__name__}; --debug shows where"
-        raise OutcomeUnknown(text, code="transport_error") from error
-    if not isinstance(receipt, Receipt) or not receipt.id.strip():
-        raise OutcomeUnknown("the transport returned no receipt with an id", code="transport_error")
-    return receipt
 
 
 def _clock(wait: float) -> str:

@@ -7,9 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import NamedTuple, Protocol, TypeAlias
 
-from dispatcher.errors import DeliveryError, NotSent, OutcomeUnknown, Refused, pass_on_interruption
+from dispatcher.delivery import answers
+from dispatcher.errors import DeliveryError
 from dispatcher.hookspecs import Transport
 from dispatcher.inputs import InputFile, changed
 from dispatcher.models import MediaId, Upload
@@ -91,7 +93,7 @@ def _uploaded(transport: Transport, file: Upload) -> MediaId:
     """Have the file uploaded that was checked; if it is another one, it is told as that."""
     _require_unchanged(file)
     try:
-        return _upload(transport, file.detached()).detached()
+        return answers.media_id(transport.name, partial(transport.upload, file.detached()))
     except DeliveryError:
         _require_unchanged(file)  # it may have been swapped meanwhile
         raise
@@ -101,23 +103,6 @@ def _require_unchanged(file: Upload) -> None:
     known = InputFile.behind(file.open)
     if known is not None and not known.is_unchanged():
         raise changed(known.path)
-
-
-def _upload(transport: Transport, file: Upload) -> MediaId:
-    """Call a transport; whatever it raises besides its own words, no message left."""
-    try:
-        media = transport.upload(file)
-    except OutcomeUnknown as error:
-        raise NotSent(error.text, code=error.code) from error
-    except DeliveryError:
-        raise
-    except BaseException as error:
-        pass_on_interruption(error)
-        text = f"the transport failed: {type(error).__name__}"
-        raise Refused(text, code="transport_error") from error
-    if not isinstance(media, MediaId):
-        raise Refused("the transport returned no media id", code="transport_error")
-    return media
 
 
 def _expired(media: MediaId) -> bool:

@@ -16,7 +16,7 @@ import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal w
 from dispatcher.errors import JournalError
 from dispatcher.journal.backend import backend
 from dispatcher.journal.schema import SCHEMA_VERSION, messages
-from dispatcher.journal.sqlite import SqliteBackend
+from dispatcher.journal.sqlite import SqliteBackend, sync_folder
 from dispatcher.journal.writer import blamed
 
 
@@ -136,8 +136,4 @@ def _put(made: Path, target: Path) -> None:
         if os.path.lexists(target):
             raise
         made.rename(target)
-    descriptor = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(target.parent)

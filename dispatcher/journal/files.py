@@ -28,7 +28,7 @@ class JournalFiles:
         self.log, self.index, self.lock = (
             database.with_name(database.name + suffix) for suffix in ("-wal", "-shm", ".lock")
         )
-        self._all = (self.database, self.log, self.index, self.lock)
+        self.all = (self.database, self.log, self.index, self.lock)
         self._opened: dict[Path, os.stat_result] = {}
 
     def has_log(self) -> bool:
@@ -40,7 +40,7 @@ class JournalFiles:
 
     def alias(self) -> str | None:
         """Why one of the files may be in use under another name, where the others are not."""
-        for path in self._all:
+        for path in self.all:
             if _links(path) > 1:
                 return (
                     f"{path} has a second name (a hard link), with which it would be two journals; "
@@ -95,7 +95,7 @@ class JournalFiles:
 
     def remember(self) -> None:
         """Remember which files are open, for `replaced`."""
-        self._opened = {path: path.stat() for path in self._all if path.exists()}
+        self._opened = {path: path.stat() for path in self.all if path.exists()}
 
     def replaced(self) -> str | None:
         """Why others would no longer find the files that are open here."""

@@ -60,7 +60,7 @@ class SqliteBackend:
     def prepared(self, run: str, patience: float) -> Iterator[None]:
         """The folder made, and the file held for one run. Raises JournalError, JournalLocked."""
         _make_folder(self.path.parent)
-        _refuse_strangers(self.path)
+        self._refuse_others()
         _refuse_network(self.path.parent)
         if alias := self.files.alias():
             raise JournalError(f"the journal cannot be used: {alias}")
@@ -164,6 +164,13 @@ class SqliteBackend:
     def now(self) -> ColumnElement[float]:
         """Seconds since 1970."""
         return sa.literal(time.time())
+
+    def _refuse_others(self) -> None:
+        """Raise JournalError where others may write it: they would decide what counts as sent."""
+        for each in (self.path.parent, *self.files.all):
+            sentence = objection_at(each)
+            if sentence is not None:
+                raise JournalError(f"the journal is not used: {sentence}")
 
     def _require_whole(self) -> None:
         self.files.require_database()
@@ -276,7 +283,7 @@ def _make_folder(folder: Path) -> None:
         missing = [each for each in (folder, *folder.parents) if not each.exists()]
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for each in missing:
-            _sync(each.parent)
+            sync_folder(each.parent)
         ignore = folder / ".gitignore"
         if folder.name == ".dispatcher" and not ignore.exists():
             ignore.write_text("*\n")
@@ -286,22 +293,13 @@ def _make_folder(folder: Path) -> None:
         ) from None
 
 
-def _sync(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Have the names in a folder on disk: SQLite does so for its files', not for its folder's."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _refuse_strangers(path: Path) -> None:
-    """Whoever may write a journal, or put another into its place, decides what counts as sent."""
-    beside = [path.with_name(path.name + ending) for ending in ("", "-wal", "-shm", ".lock")]
-    for each in (path.parent, *beside):
-        sentence = objection_at(each)
-        if sentence is not None:
-            raise JournalError(f"the journal is not used: {sentence}")
 
 
 def _refuse_network(folder: Path) -> None:

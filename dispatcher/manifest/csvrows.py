@@ -9,7 +9,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from dispatcher.errors import ManifestError
-from dispatcher.manifest.listtext import ListText, Row
+from dispatcher.manifest.listtext import ListText, Row, repeated
 from dispatcher.models import LocatedProblem
 from dispatcher.names import canonical_name
 from dispatcher.toml.explain import nearest, quoted
@@ -97,7 +97,7 @@ def _header(text: ListText, names: list[str], to: str, line: int) -> _Header:
         raise text.fault(f"there are {len(header)} columns; at most {_MAX_COLUMNS} can be", line)
     if to not in header:
         raise text.fault(f"there is no column {quoted(to)}{_instead(text, header, to)}", line)
-    double = next((name for name in header if name and header.count(name) > 1), None)
+    double = repeated(filter(None, header))
     if double or "" in header:
         what = f"names the column {quoted(double)} twice" if double else "has a nameless column"
         raise text.fault(f"the first line {what}", line)
@@ -109,8 +109,11 @@ def _instead(text: ListText, header: list[str], to: str) -> str:
     shown = ", ".join(name[:30] for name in header[:8]) + (", …" if header[8:] else "")
     phones = (name for name in header if any(part in name.lower() for part in _PHONES))
     meant = next((name for name in header if nearest(name, [to])), None) or next(phones, None)
-    way = f'recipients = {{ file = "{text.path.name}", to = {quoted(meant or "COLUMN")} }}'
-    return f", but {shown}; name it: {way}"
+    said = f"to = {quoted(meant or 'COLUMN')}"
+    if len(header) == 1 and (mark := re.search(r"[|:~^]", header[0])):
+        said = f"delimiter = {quoted(mark[0])}"
+    way = f'recipients = {{ file = "{text.path.name}", {said} }}'
+    return f" among {shown}; write {way}"
 
 
 def _row(

@@ -81,16 +81,23 @@ def expand(
     builder = _Builder(source, table, origin, report, read_address)
     form = table.get("recipients")
     first_only = isinstance(form, dict) and form.get("duplicates") == "first"
-    seen: set[str] = set()
+    seen: dict[str, Origin] = {}
     for recipient in _recipients(source, table, builder.origin, report):
         message, found = builder.build(recipient)
         if message.to in seen and "to" not in found:
             if first_only:
                 continue
-            twice = Problem(message=f"{message.to} is a recipient twice; remove one", where="to")
-            report(recipient.origin.locate(twice))
-        seen.add(message.to)
+            report(_twice(message.to, seen[message.to], recipient.origin))
+        seen.setdefault(message.to, recipient.origin)
         yield LoadedMessage(message, recipient.origin, faults | found)
+
+
+def _twice(to: str, first: Origin, second: Origin) -> LocatedProblem:
+    sentence = f"{to} is a recipient twice; remove one"
+    if second.row_path is not None:
+        again = f"{to} is a recipient twice, first in line {first.row}"
+        sentence = f'{again}; remove one, or write duplicates = "first"'
+    return second.locate(Problem(message=sentence, where="to"))
 
 
 def _recipients(

@@ -6,7 +6,8 @@ import re
 from ast import literal_eval
 from typing import NamedTuple
 
-from dispatcher.toml.explain import code_point, did_you_mean, quoted
+from dispatcher.toml.explain import did_you_mean, quoted
+from dispatcher.visible import code_point
 
 _LONGEST = 24  # characters of the template that are shown
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -46,6 +46,16 @@ class ListText:
     def fault(self, sentence: str, line: int, column: int = 1) -> ManifestError:
         """What is wrong at a place of the list."""
         return fault(self.path, sentence, line, column)
+
+
+def repeated(names: Iterable[str]) -> str | None:
+    """The first name that is there for the second time."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
 
 
 def fault(path: Path, sentence: str, line: int = 1, column: int = 1) -> ManifestError:

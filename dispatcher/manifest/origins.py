@@ -9,6 +9,7 @@ from typing import NamedTuple
 from dispatcher.models import LocatedProblem, Message, Problem
 from dispatcher.toml import explain
 from dispatcher.toml.file import TomlFile, located
+from dispatcher.visible import printable
 
 
 class Origin(NamedTuple):
@@ -45,7 +46,7 @@ class Origin(NamedTuple):
             found = located(self.text_path, problem, line or 1, message_id=self.id)
         else:
             found = self._in_manifest(problem, key, line)
-        row = self.row_path and explain.printable(f"{self.row_path}:{self.row}")
+        row = self.row_path and printable(f"{self.row_path}:{self.row}")
         return found.model_copy(update={"row": row}) if row else found
 
     def _of_transport(self, problem: Problem) -> LocatedProblem:

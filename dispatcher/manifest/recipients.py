@@ -209,7 +209,7 @@ def _refuse_utf8(path: Path, named: str, inputs: Inputs) -> None:
         except UnicodeDecodeError:
             return
     if not plain:
-        raise fault(path, f"the text is UTF-8, not {named}, as the manifest says; remove encoding")
+        raise fault(path, f"the text is UTF-8, not {named}; leave encoding out of the manifest")
 
 
 def _undecodable(path: Path, named: str | None, encoding: str, inputs: Inputs) -> ManifestError:

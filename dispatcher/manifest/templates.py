@@ -29,6 +29,7 @@ _VARIABLE = re.compile(r"\{\{ *([A-Za-z_][A-Za-z0-9_]*) *\}\}")
 _MOST_COLUMNS = 1000  # as a .csv file can have
 _UNFIT = "a filter or operator does not fit this value"
 _UNKNOWN = "unknown variable"
+_LACKING = "there is no {} in this value"
 _RESERVED = frozenset("true false none True False None not and or in is if else self".split())
 
 
@@ -77,6 +78,7 @@ class Renderer:
                 self._exhausting.add(text)  # not to be tried again with each of a million rows
             line = _line(template, error)
             sentence = _explain(error, variables)
+            sentence = _lacking_column(text, sentence, variables) or sentence
             if sentence.startswith(_UNKNOWN):
                 sentence = _misnamed(text, variables) or sentence
             raise TemplateProblem(sentence, line) from error
@@ -183,6 +185,18 @@ def _misnamed_column(text: str, columns: tuple[str, ...]) -> str | None:
     return None
 
 
+def _lacking_column(text: str, sentence: str, variables: Mapping[str, Any]) -> str | None:
+    """Which columns there are, if what this template takes from a row is none of them."""
+    row, lacking = variables.get("row"), re.fullmatch(_LACKING.format('"(.*)"'), sentence)
+    if not lacking or not isinstance(row, dict):
+        return None
+    if not re.search(rf"\brow *(?:\. *|\[ *[\"']){re.escape(lacking[1])}\b", text):
+        return None
+    known = ", ".join(row)
+    near = did_you_mean(lacking[1], row) or f"; there are {known[:200]}"
+    return f"the list has no column {quoted(lacking[1])}{near}"
+
+
 def _is_variable(name: str) -> bool:
     return name.isidentifier() and name not in _RESERVED
 
@@ -203,7 +217,7 @@ def _explain_undefined(message: str, variables: Mapping[str, Any]) -> str:
             return f"{_UNKNOWN} {quoted(name)}; {_as_column(near)}"
         return f"{_UNKNOWN} {quoted(name)}{did_you_mean(name, variables) or here}"
     lacking = re.search(r"has no (?:attribute|element) '?(.*?)'?$", message, re.DOTALL)
-    return f"there is no {quoted(lacking[1])} in this value" if lacking else message
+    return _LACKING.format(quoted(lacking[1])) if lacking else message
 
 
 def _of_filter(message: str) -> str:

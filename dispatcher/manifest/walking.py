@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from dispatcher.inputs import open_regular
 from dispatcher.localfiles import own_name
 from dispatcher.toml.file import reason
 
@@ -111,8 +112,7 @@ def _left_out(file: Path, own: bool) -> str | None:
 
 def _beginning(file: Path) -> str:
     try:
-        # Whatever has taken the file's place meanwhile: nobody waits for it.
-        with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
+        with open_regular(file) as stream:
             head = stream.read(_LOOKED_AT)
     except OSError:
         return ""

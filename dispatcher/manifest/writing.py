@@ -1,6 +1,7 @@
 """The filters `number` and `date`: as people write them, in English and in Russian.
 
-Money, counts and days stand in lists as machines have them: 1234.5, 2026-12-01. How they are to
+Lists have money, counts and days as machines or spreadsheets write them: 1234.5, 1,234.50,
+2026-12-01, 01.12.2026. What may mean two things (1,234 or 01/12/2026) is refused. How they are to
 look is shown by an example (`number("1 234,50")`) or by strftime's codes (`date("%d.%m.%Y")`). The
 locale of the machine never counts: a plan is the same everywhere.
 """
@@ -20,6 +21,12 @@ _NO_BREAK_SPACE = "\u00a0"
 _DIGITS = 30  # of a number; more would be none that people write
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?")
+# Groups of thousands that cannot be decimals: two of them, or one with decimals after it.
+_GROUPED = re.compile(
+    r"(?P<whole>[+-]?[1-9][0-9]{0,2}(?P<group>[.,'’])[0-9]{3}(?:(?P=group)[0-9]{3})*)"
+    r"(?P<rest>(?!(?P=group))[.,][0-9]+)?"
+)
+_DAY_FIRST = re.compile(r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})(?:$| ([0-9]{1,2})(?=:))")
 _GROUPED_OR_NOT = re.compile(r"[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}")
 _EXAMPLE = re.compile(
     r"1(?P<group>[ \u00a0\u202f.,'’]?)234(?:(?P<mark>[.,])(?P<decimals>[0-9]{1,20}))?"
@@ -53,7 +60,7 @@ def number(value: Any, example: str | None = None) -> str:
     if decimals is not None:
         with localcontext(prec=3 * _DIGITS):  # all that it has, and the decimals
             exact = exact.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
-    whole, _, rest = f"{abs(exact):,f}".partition(".")
+    whole, _, rest = f"{exact.copy_abs():,f}".partition(".")
     sign = "-" if exact < 0 else ""
     separator = _NO_BREAK_SPACE if group == " " else group
     return sign + whole.replace(",", separator) + (mark + rest if rest else "")
@@ -62,8 +69,8 @@ def number(value: Any, example: str | None = None) -> str:
 def written_date(value: Any, pattern: str = "%d.%m.%Y", language: str = "en") -> str:
     """A day, or a point in time, by strftime's codes %d %m %Y %y %H %M %S %B %A, and %-d %-m.
 
-    A text like 2026-12-01 or 2026-12-01T09:00 is one. `language`, "en" or "ru", is for the names of
-    months (%B) and days (%A).
+    A text like 2026-12-01, 2026-12-01T09:00 or 01.12.2026 is one. `language`, "en" or "ru", is for
+    the names of months (%B) and days (%A).
     """
     moment = _moment(value)
     if language not in _MONTHS:
@@ -104,8 +111,10 @@ def _decimal(value: Any) -> Decimal:
         bare = re.sub(r"(?<=[0-9])[ \u00a0\u202f](?=[0-9]{3}(?![0-9]))", "", value.strip())
         if _GROUPED_OR_NOT.fullmatch(bare):
             raise TemplateProblem(f"{quoted(value)} may have thousands or decimals; write 1234.5")
+        if grouped := _GROUPED.fullmatch(bare):
+            bare = re.sub("[.,'’]", "", grouped["whole"]) + (grouped["rest"] or "")
         if not _NUMBER.fullmatch(bare):
-            raise TemplateProblem(f"{quoted(value)} is no number like 1234.5")
+            raise _unfit(value, "number like 1234.5")
         exact = Decimal(bare.replace(",", "."))
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         exact = Decimal(repr(value))
@@ -123,15 +132,27 @@ def _moment(value: Any) -> date:
     if isinstance(value, date):  # a point in time, too
         return value
     if isinstance(value, str):
+        iso = _DAY_FIRST.sub(_year_first, value.strip())
         for kind in (date, datetime):
             try:
-                return kind.fromisoformat(value.strip())
+                return kind.fromisoformat(iso)
             except ValueError:
                 continue
-        raise TemplateProblem(f"{quoted(value)} is no date like 2026-12-01")
+        raise _unfit(value, "date like 2026-12-01 or 01.12.2026")
     str(value)  # raises, if it is not defined at all
     what = "a time of day is no date" if isinstance(value, time) else "date is for dates"
     raise TemplateProblem(f"{what}, like 2026-12-01")
+
+
+def _year_first(found: re.Match[str]) -> str:
+    day, month, year, hour = found.groups()
+    return f"{year}-{month:0>2}-{day:0>2}" + (f" {hour:0>2}" if hour else "")
+
+
+def _unfit(value: str, kind: str) -> TemplateProblem:
+    if value.strip():
+        return TemplateProblem(f"{quoted(value)} is no {kind}")
+    return TemplateProblem(f"an empty value is no {kind}; write {{% if … %}} around it")
 
 
 WRITING: Final[dict[str, Callable[..., str]]] = {"number": number, "date": written_date}

@@ -1,10 +1,10 @@
 """What travels through the pipeline: frozen pydantic models, all importable from `dispatcher`."""
 
-from dispatcher.models.address import Address
 from dispatcher.models.attachments import Attachment, Link, MediaId, Upload
 from dispatcher.models.base import Model
 from dispatcher.models.message import (
     CONTENT_TYPES,
+    Address,
     Audio,
     ContentType,
     Document,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
+
+from pydantic import AwareDatetime
 
 from dispatcher.inputs import InputFile, open_regular
 from dispatcher.media import mime_type
@@ -75,7 +76,7 @@ class MediaId(Model):
     """A file that the gateway holds already; `expires_at` (with a time zone): until when."""
 
     id: str
-    expires_at: datetime | None = None
+    expires_at: AwareDatetime | None = None
 
     @property
     def fields(self) -> dict[str, Any]:

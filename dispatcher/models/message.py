@@ -6,7 +6,7 @@ with `source` beside `link` and `id`.
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from pydantic import Field
 
@@ -63,6 +63,17 @@ class Audio(Media):
 class Document(Media):
     caption: str | None = None
     filename: str | None = None
+
+
+class Address(NamedTuple):
+    """What a person wrote for a recipient, read by a transport.
+
+    `to`: what the gateway is given, and the last part of every key; the same for all ways to write
+    one recipient. `recipient_type`: a word of the transport's own ("individual", "group").
+    """
+
+    to: str
+    recipient_type: str
 
 
 class Message(Model):

@@ -12,7 +12,7 @@ from dispatcher.errors import DispatcherError
 from dispatcher.manifest.origins import Origin, ProblemList
 from dispatcher.models import LocatedProblem, Upload
 from dispatcher.planning import Draft, Planner
-from dispatcher.toml.explain import printable
+from dispatcher.visible import printable
 
 # A message's id, a file, and the row that a problem of the file is about; no file: in the row.
 Place: TypeAlias = tuple[str | None, str | None, str | None]

@@ -85,7 +85,7 @@ def address_answer(answer: object) -> Address:
         raise _unexpected(answer, _IN_A_KEY)
     if not isinstance(answer.recipient_type, str) or not answer.recipient_type:
         raise _unexpected(answer, "a recipient_type that is a word")
-    # Of texts of a kind of its own (an Enum's, say) only what they hold.
+    # Texts themselves: what is derived from them may be written otherwise in a key.
     return Address(str.__str__(answer.to), str.__str__(answer.recipient_type))
 
 
@@ -94,8 +94,7 @@ _IN_A_KEY = "a `to` of 1 to 200 characters, none of them a blank or invisible, i
 
 def _stands_in_a_key(to: str) -> bool:
     """Keys are copied from a terminal, read from lines of a file, and compared letter by letter."""
-    seen = printable(to) == to and " " not in to
-    return 0 < len(to) <= 200 and seen and is_normalized("NFC", to)
+    return 0 < len(to) <= 200 and " " not in to and to == printable(to) and is_normalized("NFC", to)
 
 
 def transport_answer(answer: object) -> list[type[Transport]]:

@@ -20,15 +20,15 @@ class TransportCalls:
     """`address`, `build` and `check` of one transport. Whatever it raises, or wrongly answers, is a
     `PluginError` with its name.
 
-    `has_addresses`: of its own, not phone numbers and groups. `recipient_fields`: the names of what
-    says to whom its payloads go.
+    `has_own_addresses`: it reads recipients itself, not as phone numbers and groups.
+    `recipient_fields`: the names of what says to whom its payloads go.
     """
 
     def __init__(self, transport: Transport, clock: GetClock) -> None:
         self._transport, self._name = transport, transport.name
         own = ("address",) if getattr(transport, "address", None) is not None else ()
         self._clocks = {method: clock(self._name, method) for method in ("build", "check", *own)}
-        self.has_addresses = bool(own)
+        self.has_own_addresses = bool(own)
         self._builtin = self._clocks["build"].plugin.builtin
         self.recipient_fields: Collection[str] = frozenset(
             getattr(type(transport), "recipient_fields", RECIPIENT_FIELDS)
@@ -39,7 +39,7 @@ class TransportCalls:
 
         A transport without a method of its own has phone numbers and groups.
         """
-        if not self.has_addresses:
+        if not self.has_own_addresses:
             return phone_address(written, country)
         address: Address = self._ask("address", answers.address_answer, written, country)
         return address

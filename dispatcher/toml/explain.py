@@ -8,12 +8,8 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from dispatcher.visible import printable
-
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
-
-__all__ = ["printable"]
 
 Path = tuple[str | int, ...]
 
@@ -47,23 +43,6 @@ _SECRET_WORDS = ("token", "secret", "password", "passwd", "apikey", "api_key", "
 BRANCHES = frozenset({"<text>", "<list>", "<table>"})
 _LONGEST_SHOWN = 60
 _MOST_KNOWN = 1000
-
-
-def is_invisible(character: str) -> bool:
-    """Whether nobody can see what it is: a mark, a control character, a blank but for a space."""
-    return character != " " and (character.isspace() or not character.isprintable())
-
-
-def code_point(character: str) -> str:
-    """A character by its code point, so that it can be found: `“ (U+201C)`,
-    `U+00A0 (no-break space)`."""
-    number = f"U+{ord(character):04X}"
-    if not is_invisible(character):
-        return f"{character} ({number})"
-    from unicodedata import name
-
-    known = name(character, "").lower()
-    return f"{number} ({known})" if known else number
 
 
 def quoted(text: str, longest: int = _LONGEST_SHOWN) -> str:

@@ -20,6 +20,7 @@ from dispatcher.errors import ManifestError
 from dispatcher.inputs import Inputs
 from dispatcher.models import LocatedProblem, Problem
 from dispatcher.toml import explain
+from dispatcher.visible import printable
 
 if TYPE_CHECKING:
     from dispatcher.toml.positions import Place, Places
@@ -83,25 +84,11 @@ class TomlFile:
 
     def line_within(self, value: tuple[int, int], line: int) -> tuple[int, int]:
         """Where a line, counted from 1, of the string that stands at a position is written."""
-        if (value, line) not in self._found:
-            self._found[value, line] = self._line_within(value, line)
-        return self._found[value, line]
-
-    def _line_within(self, value: tuple[int, int], line: int) -> tuple[int, int]:
-        if self._places is None:
-            return value
-        number = self._places.line_within(value, line)
-        return value if number == value[0] else (number, 1)
-
-    @cached_property
-    def _found(self) -> dict[tuple[tuple[int, int], int], tuple[int, int]]:
-        """Lines of strings that were asked for: many rows have the same problem."""
-        return {}
+        return value if self._places is None else self._places.line_within(value, line)
 
     def has_header(self, path: explain.Path) -> bool:
         """Whether the table at a path begins with `[…]` on a line of its own."""
-        place = self.position([path])
-        return self._places is not None and self._places.character(place) == "["
+        return self._places is not None and self._places.has_header(path)
 
     @cached_property
     def _places(self) -> Places | None:
@@ -120,13 +107,13 @@ def located(
     """A problem, or an error of that sentence, at a place of a file; it fits on one line."""
     problem = Problem(message=problem) if isinstance(problem, str) else problem
     if not problem.message.isprintable():
-        problem = problem.model_copy(update={"message": explain.printable(problem.message)})
+        problem = problem.model_copy(update={"message": printable(problem.message)})
     return LocatedProblem(
-        path=explain.printable(str(path)),
+        path=printable(str(path)),
         line=line,
         column=column,
         problem=problem,
-        message_id=None if message_id is None else explain.printable(message_id[:100]),
+        message_id=None if message_id is None else printable(message_id[:100]),
     )
 
 

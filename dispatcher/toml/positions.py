@@ -65,7 +65,7 @@ _INERT = re.compile(
 )
 
 # Tables and lists whose content is kept: a path may lead through so many, one within another.
-_KEPT = 64
+_KEPT = 512
 
 
 class _Spot(NamedTuple):
@@ -95,6 +95,8 @@ class Places:
         # Of a block or an inline table: its pairs; of a list: where its elements begin.
         self._pairs = lru_cache(maxsize=_KEPT)(self._read_pairs)
         self._elements = lru_cache(maxsize=_KEPT)(self._read_elements)
+        # Many rows of a list have the same problem with a text.
+        self.line_within = lru_cache(maxsize=_KEPT)(self._line_within)
         self._read_headers()
 
     def find(self, path: Path) -> Place | None:
@@ -109,18 +111,19 @@ class Places:
         spot = next(explicit, None) or min(spots, default=None)
         return None if spot is None else Place(self._position(spot.key), self._position(spot.value))
 
-    def character(self, place: tuple[int, int]) -> str:
-        """What stands at a line and column."""
-        at = self._offset(place)
-        return self._text[at : at + 1]
+    def has_header(self, path: Path) -> bool:
+        """Whether the table at a path begins with `[…]` on a line of its own."""
+        header = self._headers.get(path)
+        return header is not None and not header.implied
 
-    def line_within(self, value: tuple[int, int], line: int) -> int:
-        """In which line of the text a line, from 1, of the string at a position is written."""
-        return bisect_right(self._lines, line_within(self._text, self._offset(value), line))
+    def _line_within(self, value: tuple[int, int], line: int) -> Position:
+        """Where a line, counted from 1, of the string that stands at a position is written.
 
-    def _offset(self, place: tuple[int, int]) -> int:
-        line, column = place
-        return self._lines[line - 1] + column - 1
+        Of lines that backslashes join it is the first one with a template's braces.
+        """
+        start = self._lines[value[0] - 1] + value[1] - 1
+        found = self._position(_line_of_string(self._text, start, line))
+        return Position(*value) if found.line == value[0] else Position(found.line, 1)
 
     def _spots(self, pairs: _Spots, path: Path) -> Iterator[_Spot]:
         """Where a path is named in a table, or in a value of it."""
@@ -129,8 +132,11 @@ class Places:
             return
         for length in range(1, len(path)):
             spot = pairs.get(path[:length])
-            if spot is not None and not spot.implied:
+            if spot is None:  # whatever leads further is named as well
+                return
+            if not spot.implied:
                 yield from self._within(spot.value, path[length:])
+                return
 
     def _within(self, start: int, path: Path) -> Iterator[_Spot]:
         """Where a path is named in the list or the inline table that begins there."""
@@ -256,11 +262,7 @@ _LINES = {
 }
 
 
-def line_within(text: str, start: int, line: int) -> int:
-    """Where a line of the string that is written at `start` begins; offsets into the text.
-
-    Of lines that backslashes join it is the first one with a template's braces.
-    """
+def _line_of_string(text: str, start: int, line: int) -> int:
     pattern = _LINES.get(text[start : start + 3])
     if pattern is None:
         return start

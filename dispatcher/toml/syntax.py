@@ -11,7 +11,8 @@ from unicodedata import category
 
 import tomli
 
-from dispatcher.toml.explain import code_point, is_invisible, quoted
+from dispatcher.toml.explain import quoted
+from dispatcher.visible import code_point, is_hidden
 
 _CURLY = "“”„‟«»‘’‚‛‹›″′`´＂＇"
 _BACKSLASH = r'in "…" a backslash is written \\; in file names write /'
@@ -69,7 +70,7 @@ def _sentence(said: str, text: str, at: int) -> str:
         return f"{code_point(here)} is no quote in TOML; use a straight one"
     if quote and _known(said) == _UNCLOSED:
         return f"{code_point(quote)} closes no text; write a straight quote"
-    if here and here not in "\n\t " and is_invisible(here):
+    if here and here not in "\n\t " and is_hidden(here):
         way_on = "type a plain space" if category(here) == "Zs" else "delete it"
         return f"{code_point(here)} stands here; {way_on}"
     if said.startswith("Invalid value"):

@@ -86,7 +86,7 @@ def _error(status: int, **body: Any) -> Reply:
         (_error(400, message="Instance account is expired. Renew it"), AccountRefused, "expired"),
         (_error(400, message="Instance is deleted"), AccountRefused, "deleted"),
         (_error(400, message="bad request data"), Refused, "bad request data"),
-        (_error(401), AccountRefused, "check the token"),
+        (_error(401), AccountRefused, "check GREENAPI_INSTANCE_TOKEN"),
         (_error(403), AccountRefused, "check id_instance"),
         (_error(404, message="Not Found"), AccountRefused, "check base_url"),
         (_error(429), NotSent, "429"),

@@ -29,9 +29,9 @@ _OTHER_CHATS, _ALLOWED = "CORRESPONDENTS_QUOTE_EXCEEDED", "QUOTE_ALLOWED"
 class InstanceDialect(Dialect):
     """An instance's errors have words and a status, but no code of their own."""
 
-    def verdict(self, answer: Answer, setting: str) -> Verdict:
+    def verdict(self, answer: Answer, setting: str, token: str = "the token") -> Verdict:
         """A quota is one of a calendar month: of this recipient, or else the account is to wait."""
-        verdict = super().verdict(answer, setting)
+        verdict = super().verdict(answer, setting, token)
         if answer.status != QUOTA:
             return verdict
         invoked = answer.at(("invokeStatus", "status"))
@@ -78,7 +78,7 @@ DIALECT = InstanceDialect(
         "instance is deleted": AccountRefused,
     },
     throttled=_LATER,
-    hints={**HINTS, 401: "check the token", 403: "check id_instance"},
+    hints={**HINTS, 403: "check id_instance"},
 )
 
 

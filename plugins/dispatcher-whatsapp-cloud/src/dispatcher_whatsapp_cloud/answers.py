@@ -48,9 +48,9 @@ class MetaDialect(Dialect):
 
     waits: Mapping[int, float] = field(default_factory=dict)
 
-    def verdict(self, answer: Answer, setting: str) -> Verdict:
+    def verdict(self, answer: Answer, setting: str, token: str = "the token") -> Verdict:
         """As the tables say; a limit of one person holds nobody else back."""
-        verdict = super().verdict(answer, setting)
+        verdict = super().verdict(answer, setting, token)
         code = self.error_code(answer)
         if code is None or code not in self.waits:
             return verdict
