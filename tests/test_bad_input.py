@@ -700,7 +700,7 @@ CSV = "manifest = 1\n[[messages]]\nid = 'a'\nrecipients = 'r.csv'\n" + TEXT
         (
             b"to\n79001234567\n+7 900 123-45-67\n",
             [
-                '3:1: message "a": 79001234567 is a recipient twice, first in line 2; remove one, or',
+                '3:1: message "a": 79001234567 is a recipient twice, first in line 2; remove one',
             ],
         ),
         (b"to\n{{ to }}\n", [f'2:1: message "a": "{{{{ to }}}}"{NEITHER}']),
