@@ -73,20 +73,14 @@ def _object_of(text: ListText, written: str) -> dict[str, Any]:
         raise text.fault("a number is too large", line) from None
     if not isinstance(value, dict):
         raise text.fault('each line must be an object like {"to": "79001234567"}', line)
-    if written.isascii() and "\\u" not in written:
-        return value
-    return _with_canonical_keys(text, value)
+    return value if written.isascii() and "\\u" not in written else _canonical(text, value)
 
 
-def _with_canonical_keys(text: ListText, row: dict[str, Any]) -> dict[str, Any]:
-    """The row with the names by which templates know its values."""
-    found: dict[str, Any] = {}
-    for key, value in row.items():
-        name = canonical_name(key)
-        if name in found:
-            raise text.fault(f"the key {quoted(name)} is there twice", text.line)
-        found[name] = value
-    return found
+def _canonical(text: ListText, row: dict[str, Any]) -> dict[str, Any]:
+    """The row, its keys by the names that templates know them by."""
+    if double := repeated(map(canonical_name, row)):
+        raise text.fault(f"the key {quoted(double)} is there twice", text.line)
+    return {canonical_name(key): value for key, value in row.items()}
 
 
 class _Unusable(ValueError):
