@@ -147,7 +147,7 @@ class Planner:
             self.inputs.require_unchanged(thorough=True)
         except InputChanged as error:
             return error
-        why = "no file has changed, so that a plugin does not answer the same each time"
+        why = "no file has changed, so a plugin must have answered differently the second time"
         return InputChanged(f"{what} is not as it was checked; {why}")
 
     def drafts(self, report: Report) -> Iterator[Draft]:

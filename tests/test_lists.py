@@ -132,6 +132,61 @@ def test_a_nul_makes_no_text_utf_16(folder: Path) -> None:
     assert row.vars["name"] == "a\0"
 
 
+@pytest.mark.parametrize("name", ["r.csv", "r.csv.gz"])
+def test_text_in_utf_8_is_not_read_as_another_encoding(folder: Path, name: str) -> None:
+    content = f"to,name\n{TO},Анна\n".encode()
+    content = gzip.compress(content) if name.endswith(".gz") else content
+    found = planned(folder, name, content, encoding="cp1251")
+    said = "the text is UTF-8, not cp1251; leave encoding out of the manifest"
+    assert found == ({}, [f"{name}:1:1: error: {said}"])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_an_encoding_that_does_not_fit_is_told(folder: Path, encoding: str) -> None:
+    found = planned(folder, "r.csv", f"to,name\n{TO},Ann\n", encoding=encoding)
+    said = f"the text is not {encoding}, as the manifest says"
+    assert found == ({}, [f"r.csv:1:1: error: {said}"])
+
+
+NFC, NFD = "\u0439", "\u0438\u0306"
+
+
+@pytest.mark.parametrize("column", [NFC, NFD])
+@pytest.mark.parametrize("written", [NFC, NFD])
+@pytest.mark.parametrize("name", ["r.csv", "r.jsonl"])
+def test_a_column_is_the_same_in_each_normal_form(
+    folder: Path, name: str, column: str, written: str
+) -> None:
+    values = {f"{column} to": TO, column: "Ann"}
+    rows = [list(values), list(values.values())]
+    csv = "\n".join(map(",".join, rows))
+    content = csv if name == "r.csv" else json.dumps(values)
+    body = f"{{{{ {written} }}}} {{{{ row['{written}'] }}}}"
+    assert planned(folder, name, content, body, to=f"{written} to") == ({TO: "Ann Ann"}, [])
+
+
+def test_a_column_in_two_normal_forms_is_there_twice(folder: Path) -> None:
+    [of_csv] = planned(folder, "r.csv", f"to,{NFC},{NFD}\n{TO},a,b\n").problems
+    [of_json] = planned(folder, "r.jsonl", json.dumps({"to": TO, NFC: 1, NFD: 2})).problems
+    assert of_csv.endswith(f'names the column "{NFC}" twice')
+    assert of_json.endswith(f'the key "{NFC}" is there twice')
+
+
+@pytest.mark.parametrize("name", ["r.csv", "r.jsonl", "r.csv.gz"])
+def test_a_pointer_of_git_lfs_is_no_list(folder: Path, name: str) -> None:
+    [problem] = planned(
+        folder, name, "version https://git-lfs.github.com/spec/v1\noid x\n"
+    ).problems
+    assert "it is a pointer of git lfs, not the file itself" in problem
+
+
+def test_a_list_of_many_gigabytes_is_not_even_read(folder: Path) -> None:
+    with (folder / "r.csv").open("wb") as file:
+        file.truncate(8 << 30)
+    with pytest.raises(ManifestError, match="is larger than 1 GB"):
+        list(read_rows(folder / "r.csv", Format(), Inputs()))
+
+
 def test_lines_are_counted_with_what_stands_before_the_header(folder: Path) -> None:
     found = planned(folder, "r.csv", f'sep=;\nto;name\n{TO};"A\nnn"\nx;Bob\n')
     assert [each.partition(" ")[0] for each in found.problems] == ["r.csv:5:1:"]

@@ -29,7 +29,7 @@ from dispatcher.journal.writer import Writer, blamed
 from dispatcher.models import Failure, MediaId, Message, Record
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection, Engine
 
 __all__ = [
     "LATE",
@@ -113,7 +113,7 @@ class Journal:
         self._lease = lease
         try:
             self._begin(backend, run)
-            backend.secure(self._engine)
+            backend.run_began(self._engine)
         except BaseException:
             if backend.exclusive:
                 self._end()
@@ -235,19 +235,22 @@ class Journal:
         # One that failed may be broken for good; but that to a file is the last to know its log.
         renew = self._lost and not self._backend.exclusive
         engine = self._backend.connect() if renew else self._engine
+        if self._backend.usable() and self._written_at_the_end(engine):
+            self._backend.run_ended(engine)
+        else:
+            self._backend.run_broken_off(engine)
+        engine.dispose()
+        self._engine.dispose()
+
+    def _written_at_the_end(self, engine: Engine) -> bool:
         try:
-            if not self._backend.usable():
-                raise JournalError("what is written now cannot be read again")
             with blamed(self._backend.name), engine.begin() as connection:
                 for claim, ending in self._lost:
                     self._changes.conclude(connection, claim, ending)
                 self._changes.leave(connection)
         except JournalError:
-            self._backend.leave(engine)
-        else:
-            self._backend.complete(engine)
-        engine.dispose()
-        self._engine.dispose()
+            return False
+        return True
 
     def _begin(self, backend: Backend, run: str) -> None:
         with blamed(backend.name), self._engine.begin() as connection:

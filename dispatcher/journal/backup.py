@@ -111,8 +111,8 @@ def _file(url: str, instead: str) -> SqliteBackend:
 
 
 def _copy(source: SqliteBackend, target: Path) -> None:
-    """Copy all that is known, the log included, into one file. What is under way in it is unknown
-    to whoever goes on from the copy."""
+    """Copy the whole journal, the log included, into one file. A message under way in the copy is
+    unknown to whoever goes on from it."""
     engine = source.connect(read_only=True)
     try:
         with blamed(source.name), engine.connect() as connection:

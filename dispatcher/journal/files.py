@@ -1,8 +1,8 @@
 """A journal in SQLite is several files at one name, and only together are they whole.
 
 What a run writes is in the write-ahead log first. While it is on, the database itself says so (a
-row in `workers`, see `SqliteBackend.secure`): a database that says that, with no log beside it, is
-not all that is known.
+row in `workers`, see `SqliteBackend.run_began`): a database that says that, with no log beside it,
+is not all that is known.
 """
 
 from __future__ import annotations
@@ -151,8 +151,8 @@ def _links(path: Path) -> int:
 
 
 def _mount_points() -> set[str]:
-    """Where something is mounted; empty where the system does not tell, as macOS, which has no
-    mounts of single files."""
+    """The mount points; none where the system does not list them, as on macOS, which cannot mount
+    single files."""
     try:
         lines = _MOUNTS.read_text(errors="surrogateescape").splitlines()
     except OSError:

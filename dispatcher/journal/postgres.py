@@ -85,7 +85,7 @@ class PostgresBackend:
         """What is in a database is whole."""
         return []
 
-    def secure(self, engine: Engine) -> None:
+    def run_began(self, engine: Engine) -> None:
         """Whose attempt is whose is in the database with every commit."""
 
     def loss(self, connection: Connection) -> str | None:
@@ -102,10 +102,10 @@ class PostgresBackend:
         """A database always is."""
         return True
 
-    def complete(self, engine: Engine) -> None:
+    def run_ended(self, engine: Engine) -> None:
         """It is."""
 
-    def leave(self, engine: Engine) -> None:
+    def run_broken_off(self, engine: Engine) -> None:
         """The run's lease ends by itself."""
 
     def make_room(self, connection: Connection) -> None:

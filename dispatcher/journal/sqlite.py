@@ -120,7 +120,7 @@ class SqliteBackend:
             "deleted, cut off or damaged, or an older copy was put in its place"
         )
 
-    def secure(self, engine: Engine) -> None:
+    def run_began(self, engine: Engine) -> None:
         """Have the database itself say that a run is on, whatever becomes of the log."""
         try:
             self._secured = _checkpoint(engine, "PASSIVE")
@@ -144,12 +144,12 @@ class SqliteBackend:
         """Whether what is written now can be read again."""
         return not self.files.cut_off
 
-    def complete(self, engine: Engine) -> None:
+    def run_ended(self, engine: Engine) -> None:
         """Leave the journal whole in one file, unless somebody reads it for longer."""
         with suppress(sa.exc.SQLAlchemyError, sqlite3.Error):
             _checkpoint(engine, "TRUNCATE", wait=1000)
 
-    def leave(self, engine: Engine) -> None:
+    def run_broken_off(self, engine: Engine) -> None:
         """Close the journal and keep its log: the database says that a run is on.
 
         SQLite deletes a log that it could write back when the last connection is closed, unless
@@ -158,8 +158,8 @@ class SqliteBackend:
         with suppress(sqlite3.Error):
             uri = f"{self.path.as_uri()}?mode=ro"
             with closing(sqlite3.connect(uri, uri=True)) as last:
-                with suppress(sqlite3.Error):  # of a log that was cut off, it cannot be read
-                    last.execute("SELECT run FROM workers").fetchone()
+                with suppress(sqlite3.Error):
+                    last.execute("PRAGMA user_version").fetchone()
                 engine.dispose()
 
     def accept_loss(self) -> None:

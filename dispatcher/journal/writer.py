@@ -169,4 +169,6 @@ def blamed(name: str) -> Iterator[None]:
         yield
     except sa.exc.SQLAlchemyError as error:
         cause = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+        if cause == "file is not a database":
+            raise JournalError(f"{name} is no journal: it is not an SQLite database") from error
         raise JournalError(f"the journal {name} failed: {cause}") from error
