@@ -9,7 +9,7 @@ from dispatcher.config import Delivery as Settings
 from dispatcher.delivery.announcing import Announcer, Finished
 from dispatcher.delivery.calls import Calls
 from dispatcher.delivery.courier import Courier
-from dispatcher.delivery.holding import ELSEWHERE, Holds
+from dispatcher.delivery.holding import Holds
 from dispatcher.delivery.pacing import Pace
 from dispatcher.delivery.reconciling import reconciled
 from dispatcher.delivery.retries import Retries
@@ -91,7 +91,7 @@ class Delivery:
             self._calls.close()
         if broken is not None and not self._tried:
             raise broken
-        self.summary.not_tried += max(0, total - sum(self.summary.counts.values()))
+        self.summary.not_tried = max(0, total - sum(self.summary.counts.values()))
         return self.summary
 
     @property
@@ -190,9 +190,7 @@ class Delivery:
 
     def _tell(self, message: Message, outcome: Outcome) -> None:
         self._tried = self._tried or outcome.attempts > 0
-        # The other run need not have it in its plan: nobody may take it for done.
-        left = outcome.error == ELSEWHERE
-        self.summary.count("not_tried" if left else outcome.status)
+        self.summary.count(outcome.status)
         self._finished(message, outcome)
 
 
