@@ -1,6 +1,6 @@
 """The files that messages are made of: remembered when they are checked, known again later.
 
-A file that is another one by then, or holds anything else, ends a run before the next message.
+If one of them was replaced or changed meanwhile, the run ends before the next message.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class FileState(NamedTuple):
 
     @classmethod
     def of(cls, info: os.stat_result) -> Self:
-        """From what the system says of a file."""
+        """From the result of a `stat` call."""
         return cls(info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
 
 
@@ -99,26 +99,35 @@ class InputFile(NamedTuple):
 
 
 class Inputs:
-    """The files that one plan is made of. May be used by several threads."""
+    """The files that one plan is made of. Safe to use from several threads.
+
+    A path is relative to the working directory of when this was made: a plugin may go elsewhere.
+    """
 
     def __init__(self) -> None:
+        self._folder = Path.cwd()
         self._files: dict[str, InputFile] = {}
         self._media: dict[str, InputFile] = {}
         self._lock = threading.Lock()
         self._not_before = 0.0
+
+    def place(self, path: Path) -> Path:
+        """Where a path leads, wherever the working directory is by now."""
+        return self._folder / path
 
     def open(self, path: Path) -> BufferedReader:
         """Open a file to read it: the first time it is remembered, later it must be the same.
 
         Raises OSError, and InputChanged.
         """
-        stream = open_regular(path)
+        place = self.place(path)
+        stream = open_regular(place)
         try:
             if fault := pointer_fault(stream):
                 raise OSError(errno.EINVAL, f"it {fault}")
             known = self._files.get(str(path))
             if known is None:
-                self._remember(InputFile.read(str(path), stream))
+                self._remember(str(path), InputFile.read(str(place), stream))
             elif not known.is_same(stream):
                 raise changed(str(path))
         except BaseException:
@@ -141,18 +150,18 @@ class Inputs:
             began = monotonic()
             if began < self._not_before and not thorough:
                 return
-            for file in self._files.values():
+            for name, file in self._files.items():
                 if not file.is_unchanged(thorough=thorough):
-                    raise changed(file.path)
+                    raise changed(name)
             for file in self._media.values():
                 if not file.is_unchanged():
                     raise changed(file.path)
             if len(self._files) + len(self._media) > _FEW:
                 self._not_before = began + (monotonic() - began) / _SHARE
 
-    def _remember(self, file: InputFile) -> None:
+    def _remember(self, name: str, file: InputFile) -> None:
         with self._lock:
-            self._files[file.path] = file
+            self._files[name] = file
 
 
 def changed(path: str) -> InputChanged:

@@ -12,6 +12,7 @@ from dispatcher.manifest.listtext import ListText, Row, repeated
 from dispatcher.models import LocatedProblem
 from dispatcher.names import canonical_name
 from dispatcher.toml.explain import quoted
+from dispatcher.toml.file import TOO_DEEP
 
 
 def json_rows(text: ListText, to: str) -> Iterator[Row | LocatedProblem]:
@@ -65,7 +66,7 @@ def _object_of(text: ListText, written: str) -> dict[str, Any]:
     except UnicodeEncodeError:
         raise text.fault("the text holds half of a character (a lone surrogate)", line) from None
     except RecursionError:
-        raise text.fault("tables or lists are nested too deep", line) from None
+        raise text.fault(TOO_DEEP, line) from None
     except _Unusable as error:
         raise text.fault(str(error), line) from None
     except ValueError:

@@ -29,7 +29,7 @@ class Origin(NamedTuple):
     @property
     def base(self) -> Path:
         """The folder to which the manifest's file names are relative."""
-        return self.file.path.parent
+        return self.file.folder
 
     def locate(
         self, problem: Problem, *, key: bool = False, line: int | None = None

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -39,14 +39,19 @@ def a_second() -> Callable[[], float]:
 @pytest.fixture
 def new_mailing(
     inbox: SandboxProcess, new_project: Callable[..., Project]
-) -> Callable[..., Mailing]:
+) -> Iterator[Callable[..., Mailing]]:
     """Make a mailing: `new_mailing(recipients, workers=…)`, see `Mailing`."""
+    mailings: list[Mailing] = []
 
     def new_mailing(recipients: int, **options: Any) -> Mailing:
         inbox.clear()
-        return Mailing(new_project(), inbox, recipients, **options)
+        mailings.append(Mailing(new_project(), inbox, recipients, **options))
+        return mailings[-1]
 
-    return new_mailing
+    yield new_mailing
+    for mailing in mailings:
+        mailing.close()
+    inbox.faults([])
 
 
 @pytest.fixture

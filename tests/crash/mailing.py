@@ -66,6 +66,7 @@ class Mailing:
     script: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     reported: set[Key] = field(default_factory=set)
+    _started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.project.config(f"[delivery]\nworkers = {self.workers}\n")
@@ -80,7 +81,7 @@ class Mailing:
     def start(self, *options: str) -> subprocess.Popen[str]:
         """Start a run."""
         name, *arguments = self.script or ("plain",)
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, CHILDREN / f"{name}.py", *arguments, "send", "--json", *options],
             cwd=self.project.folder,
             env={**os.environ, **self.project.environment, **_FAST, **self.environment},
@@ -89,6 +90,14 @@ class Mailing:
             stderr=subprocess.PIPE,
             encoding="utf-8",
         )
+        self._started.append(process)
+        return process
+
+    def close(self) -> None:
+        """End what still runs, which would send into the next test's gateway."""
+        for process in self._started:
+            with process:
+                process.kill()
 
     def read_sent(self, process: subprocess.Popen[str]) -> Iterator[Key]:
         """What a run reports as sent, as it does so; a line that the end cut in two is none."""

@@ -62,7 +62,7 @@ def test_what_a_silent_gateway_may_have_is_unknown_when_the_run_is_stopped(
     mailing = new_impatient(20)
     mailing.gateway.faults([{"fault": "stall"}])
     process = mailing.start()
-    mailing.gateway.wait(mailing.workers)
+    mailing.gateway.wait(mailing.workers, timeout=60)
 
     process.send_signal(signal.SIGTERM)
 
@@ -119,7 +119,7 @@ def test_an_answer_without_end_does_not_hold_a_stopped_run(
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, "it did not come to that"
         time.sleep(0.05)
@@ -131,7 +131,7 @@ def test_a_second_ctrl_c_ends_at_once_and_the_journal_is_right(
     mailing = new_mailing(20)
     mailing.gateway.faults([{"fault": "stall"}])
     process = mailing.start()
-    mailing.gateway.wait(mailing.workers)
+    mailing.gateway.wait(mailing.workers, timeout=60)
 
     process.send_signal(signal.SIGINT)
     time.sleep(0.3)
