@@ -107,6 +107,12 @@ def rendered(*parts: Part, coloured: bool, err: bool = False) -> str:
     return _defused("".join(map(shown, parts)))
 
 
+def without_secrets(sentence: str) -> str:
+    """What is said to people, also on stdout: no secret of this process shows in it."""
+    secrets = sys.stderr.secrets if isinstance(sys.stderr, _Guarded) else None
+    return secrets.hidden(sentence) if secrets else sentence
+
+
 def stderr() -> TextIO:
     """The stream itself, for who draws on a terminal."""
     return _stream(err=True)

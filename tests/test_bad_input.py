@@ -263,6 +263,13 @@ def test_of_very_many_problems_the_first_are_told(project: Project) -> None:
     assert 'message "a999": unknown key "bodi"; did you mean "body"?' in result.problems[-1]
 
 
+def test_a_pointer_of_git_lfs_is_no_text_of_a_message(project: Project) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n"
+    result = project.validate({"m.toml": f"{HEAD}text.file = 'a.txt'\n", "a.txt": pointer})
+    assert result.code == 2
+    assert "cannot read the text: it is a pointer of git lfs, not the file" in result.stdout
+
+
 def test_a_text_that_is_too_large(project: Project) -> None:
     with (project.folder / "a.txt").open("wb") as file:
         file.truncate(1_000_001)

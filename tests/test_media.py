@@ -182,7 +182,7 @@ GOOD = [
     ("a.tgz", gzip.compress(b"to\n", mtime=0)),
     ("a.unheard-of", png()),
     ("no-suffix", png()),
-    ("a.jpg", b"something that nobody knows"),
+    ("a.jpg", b"\x9d\0something that nobody knows"),
 ]
 
 

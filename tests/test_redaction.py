@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -77,3 +78,11 @@ def test_what_an_object_holds_is_found_when_it_holds_it() -> None:
     assert secrets.hidden("say nothing-at-all") == "say nothing-at-all"
     owner.targets = {"default": [SecretStr("nothing-at-all")]}
     assert secrets.hidden("say nothing-at-all") == f"say {HIDDEN}"
+
+
+@pytest.mark.parametrize("format", ["text", "json", "github"])
+def test_a_problem_on_stdout_does_not_quote_a_token(project: Any, format: str) -> None:
+    token = "d75b3a66374942c5b3c0"
+    project.manifest(f'[[messages]]\nid = "a"\nto = "{token}"\ntext.body = "Hi"\n')
+    result = project.run("validate", "--format", format, env={"GREENAPI_TOKEN": token})
+    assert (result.code, "***" in result.stdout, token in result.stdout) == (2, True, False)

@@ -16,6 +16,7 @@ from dispatcher.printing import (
     print_command,
     print_line,
     print_value,
+    without_secrets,
 )
 from dispatcher.visible import visible
 
@@ -60,6 +61,9 @@ def print_problems(problems: Iterable[LocatedProblem], format: str, *, err: bool
     errors = 0
     for problem in sorted(problems, key=lambda each: (each.path, each.line, each.column)):
         errors += problem.problem.severity == "error"
+        said = without_secrets(problem.problem.message)
+        found = problem.problem.model_copy(update={"message": said})
+        problem = problem.model_copy(update={"problem": found})
         if format == "json":
             _print_problem_json(problem)
         elif format == "github":

@@ -84,6 +84,19 @@ ASCII: list[dict[str, str | None]] = [
 ]
 
 
+MANIFEST = f"""
+manifest = 1
+[[messages]]
+id = "list"
+recipients = "люди.csv"
+text.body = "{{{{ имя }}}}"
+[[messages]]
+id = "file"
+to = "{TO}"
+document.source = "прайс.txt"
+"""
+
+
 @pytest.mark.parametrize("env", ASCII, ids=["streams", "locale"])
 def test_a_mailing_goes_on_whatever_its_streams_can_write(
     project: Project, inbox: SandboxProcess, env: dict[str, str | None]
@@ -103,6 +116,16 @@ def test_a_mailing_goes_on_whatever_its_streams_can_write(
     assert rows.stdout.isascii()
     key = rows.lines[0]["key"]
     assert "is not unknown" in project.run("settle", key, "--sent", env=env).stderr
+
+
+def test_names_of_files_are_utf_8_whatever_the_locale_is(project: Project) -> None:
+    project.write("manifests/продажа.toml", MANIFEST)
+    project.write("manifests/люди.csv", f"to,имя\n{TO},Анна\n")
+    project.write("manifests/прайс.txt", "1 2 3")
+    usual, elsewhere = (project.run("plan", "--json", env=env) for env in ({}, ASCII[1]))
+    keys = {f"default/продажа/{id}/1/{TO}" for id in ("list", "file")}
+    assert {each["key"] for each in usual.events("plan")} == keys
+    assert (elsewhere.code, elsewhere.lines) == (0, usual.lines)
 
 
 def test_the_conversation_of_the_sandbox_fits_into_ascii(project: Project) -> None:
