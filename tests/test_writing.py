@@ -88,7 +88,7 @@ def test_as_people_write_them(value: Any, call: str, text: str) -> None:
         ("2026-12-01", "date('%c')", 'date has no "%c"; it has %d %-d %m'),
         ("2026-12-01", "date('%')", None),
         ("2026-12-01", "date('%B', 'fr')", 'date knows the languages "en" and "ru", not "fr"'),
-        ("x", "numbr", 'there is no filter "numbr"; did you mean "number"?'),
+        ("x", "numbr", 'no filter "numbr"; did you mean "number"?'),
     ],
 )
 def test_what_is_no_number_and_no_date(value: Any, call: str, said: str | None) -> None:
