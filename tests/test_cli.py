@@ -41,7 +41,7 @@ def test_exit_code_of_every_mixture_of_outcomes() -> None:
             assert code == 130
         elif has["unknown"]:
             assert code == 5, "wins over the others"
-        elif has["failed"]:
+        elif has["failed"] or has["not_tried"]:
             assert code == (4 if has["sent"] else 1)
         else:
             assert code == (0 if any(has.values()) else 3)
