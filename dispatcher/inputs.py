@@ -1,6 +1,6 @@
 """The files that messages are made of: remembered when they are checked, known again later.
 
-A file that is another one by then, or holds anything else, ends a run before the next message.
+If one of them was replaced or changed meanwhile, the run ends before the next message.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class FileState(NamedTuple):
 
     @classmethod
     def of(cls, info: os.stat_result) -> Self:
-        """From what the system says of a file."""
+        """From the result of a `stat` call."""
         return cls(info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
 
 
@@ -99,7 +99,7 @@ class InputFile(NamedTuple):
 
 
 class Inputs:
-    """The files that one plan is made of. May be used by several threads.
+    """The files that one plan is made of. Safe to use from several threads.
 
     A path is relative to the working directory of when this was made: a plugin may go elsewhere.
     """

@@ -1,4 +1,4 @@
-"""What may be a name, whoever asks: manifests, ids and runs, which make up keys, and files.
+"""Which names are allowed: of manifests, ids and runs, which make up keys, and of files.
 
 Names are compared in Unicode's normal form C: a letter that one program writes as one code point
 and another as a letter and a mark is the same letter. Whether a character may stand in a name is
@@ -48,8 +48,12 @@ def fault(name: str) -> str | None:
 
 
 def unseen(name: str) -> str | None:
-    """The first character of a name that nobody can see, by its code point; None: there is none."""
-    return next((code_point(each) for each in name if is_hidden(each)), None)
+    """The first invisible character of a name, by its code point; None: there is none.
+
+    Lone surrogates do not count: they stand for bytes that are no text at all.
+    """
+    found = (each for each in name if is_hidden(each) and unicodedata.category(each) != "Cs")
+    return next(map(code_point, found), None)
 
 
 def spellings(key: str) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Two manifests of one name, sent by two commands: to the journal, they are one.
 
-Both in one command are an error (see `Manifests`). Here the journal's word counts, from which file
-a name came before, as long as that file is there and still has the name.
+Both in one command are an error (see `Manifests`). Here it counts from which file a name came
+before, as the journal noted it, as long as that file is there and still has the name.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether what a file says can be the word of somebody else.
+"""Whether somebody else may have written a file.
 
 dispatcher.toml decides where a token goes and which files may be read, a journal what counts as
 sent. They are followed only if nobody but this user and root may have written them: git asks the
@@ -82,9 +82,9 @@ def _has_others(group: int) -> bool:
 
 
 def _declared_safe(path: Path) -> bool:
-    """Whether the user has said so: of its folder or one above, or with `*` of all.
+    """Whether the user trusts a file: its folder or one above is named, or `*` for all.
 
-    Where it is a link, of that or of what it leads to.
+    Of a link, the place of the link or of its target counts.
     """
     folders = os.environ.get(VARIABLE, "").split(os.pathsep)
     if "*" in folders:

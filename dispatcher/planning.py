@@ -147,7 +147,7 @@ class Planner:
             self.inputs.require_unchanged(thorough=True)
         except InputChanged as error:
             return error
-        why = "no file has changed, so that a plugin does not answer the same each time"
+        why = "no file has changed, so a plugin must have answered differently the second time"
         return InputChanged(f"{what} is not as it was checked; {why}")
 
     def drafts(self, report: Report) -> Iterator[Draft]:
@@ -275,7 +275,8 @@ def _digest(sealed: bytes, attachment: Attachment | None) -> str:
 def _mark(planned: PlannedMessage) -> int:
     """Tells a message from every other one in this process, in eight bytes: there may be many."""
     message, upload = planned.message, planned.upload
-    return hash((message.key, message.transport, planned.digest, upload and upload.sha256))
+    file = upload and (upload.sha256, upload.mime_type, upload.filename)
+    return hash((message.key, message.transport, planned.digest, file))
 
 
 def _ambiguous(message: Message, attachment: Attachment | None) -> Iterator[Problem]:

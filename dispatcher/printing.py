@@ -127,7 +127,7 @@ def guarded(secrets: Secrets | None = None) -> Iterator[None]:
 
 
 def open_stdout() -> TextIO:
-    """Stdout; where that is closed, a stream of which nobody reads."""
+    """Stdout; where that is closed, a stream that nobody reads."""
     if sys.stdout is not None:
         return sys.stdout
     _lead_nowhere(_STDOUT)
@@ -152,23 +152,37 @@ class _Unfailing(io.FileIO):
             return len(data)
 
 
-class _Guarded(io.TextIOBase):
-    """Stands for a stream; this module writes to `inner`, everybody else to this.
+class _StandIn(io.TextIOBase):
+    """Stands for a stream; this module writes to `inner`, everybody else to this."""
+
+    def __init__(self, inner: TextIO) -> None:
+        self.inner = inner
+        self._line_begins = True
+
+    def fileno(self) -> int:
+        """The stream's own, as some programs that a plugin starts want it."""
+        return self.inner.fileno()
+
+    def isatty(self) -> bool:
+        """As the stream itself."""
+        return self.inner.isatty()
+
+
+class _Guarded(_StandIn):
+    """What others write is made harmless. `secrets`: of stderr, on which they are not shown.
 
     Lines and tabs of others stay as they are; on a terminal their colours, too.
     """
 
     def __init__(self, inner: TextIO, secrets: Secrets | None = None) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.secrets = secrets
         kept = rf"\n|\t|\r|{_COLOUR}" if inner.isatty() else r"\n|\t"
         self._kept = re.compile(f"({kept})")
-        self._line_begins = True
 
     def write(self, text: str, /) -> int:
         """Write a piece of text. Raises OutputError."""
-        if not isinstance(text, str):  # click asks so whether it may write bytes
-            raise TypeError(f"expected text, got {type(text).__name__}")
+        _require_text(text)
         shown = self.secrets.hidden(text) if self.secrets else text
         pieces = self._kept.split(shown)
         pieces[::2] = map(visible, pieces[::2])
@@ -181,14 +195,6 @@ class _Guarded(io.TextIOBase):
     def flush(self) -> None:
         """As the stream itself. Raises OutputError."""
         _write("", self.inner, self.secrets is not None)
-
-    def fileno(self) -> int:
-        """As the stream itself."""
-        return self.inner.fileno()
-
-    def isatty(self) -> bool:
-        """As the stream itself."""
-        return self.inner.isatty()
 
     def writable(self) -> bool:
         """It is."""
@@ -204,20 +210,12 @@ class _Guarded(io.TextIOBase):
         return getattr(self.inner, name)
 
 
-class Strays(io.TextIOBase):
-    """Stands for stdout: what anybody but this module prints goes to stderr, with its module.
-
-    `results`: the real stdout.
-    """
-
-    def __init__(self, results: TextIO) -> None:
-        self.results = results
-        self._line_begins = True
+class Strays(_StandIn):
+    """Stands for stdout: what anybody but this module prints goes to stderr, with its module."""
 
     def write(self, text: str, /) -> int:
         """Pass a piece of text on, each line after the name of the module that printed it."""
-        if not isinstance(text, str):  # click asks so whether it may write bytes
-            raise TypeError(f"expected text, got {type(text).__name__}")
+        _require_text(text)
         module = sys._getframe(1).f_globals.get("__name__", "?")
         for line in re.findall("[^\n]*\n|[^\n]+", text):
             before = f"[{module}] " if self._line_begins else ""
@@ -226,21 +224,18 @@ class Strays(io.TextIOBase):
             _write(shown + "\n" * self._line_begins, _stream(err=True), err=True)
         return len(text)
 
-    def fileno(self) -> int:
-        """The real one's, as some programs that a plugin starts want it."""
-        return self.results.fileno()
-
-    def isatty(self) -> bool:
-        """As the real one."""
-        return self.results.isatty()
-
 
 def _stream(err: bool) -> TextIO:
     stream: Any = sys.stderr if err else sys.stdout
-    if isinstance(stream, Strays):
-        stream = stream.results
-    found: TextIO = stream.inner if isinstance(stream, _Guarded) else stream
+    while isinstance(stream, _StandIn):
+        stream = stream.inner
+    found: TextIO = stream
     return found
+
+
+def _require_text(text: object) -> None:
+    if not isinstance(text, str):  # click asks so whether it may write bytes
+        raise TypeError(f"expected text, got {type(text).__name__}")
 
 
 def _write(text: str, stream: TextIO, err: bool) -> None:
@@ -278,5 +273,5 @@ def _is_utf8(stream: TextIO) -> bool:
 
 
 def _lead_nowhere(descriptor: int) -> None:
-    """Have what is written there lost; the next file to be opened takes a closed stream's place."""
+    """Discard what is written there; else the next file opened would take the stream's place."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)

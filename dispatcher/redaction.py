@@ -1,6 +1,6 @@
-"""Secrets, and how they are kept out of what is said to people who look for a mistake.
+"""Secrets, and how they are kept out of logs, warnings and error messages.
 
-Never out of data: an id, a key, a payload or a receipt is used, and kept, as it is.
+Data is never touched: an id, a key, a payload or a receipt is used and stored as it is.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _base64(secret: str) -> Iterator[str]:
 
 
 def _parts(value: str) -> Iterator[str]:
-    """The value and, of a URL, who, the password, and the words of the path and the query."""
+    """The value and, of a URL, the user name, the password, and each part of path and query."""
     yield value
     if "://" not in value:
         return

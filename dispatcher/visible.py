@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from functools import cache
 
 # Controls, lone surrogates, marks of direction, and what Unicode calls Default_Ignorable (UCD,
 # DerivedCoreProperties.txt); the blank of Braille looks like nothing as well.
@@ -38,8 +39,6 @@ _LEGITIMATE = "|".join(
         rf"(?<=\U0001f3f4)(?:{_ENGLAND}|{_SCOTLAND}|{_WALES})\U000e007f",
     )
 )
-_FOUND = re.compile(f"{_LEGITIMATE}|([{_HIDDEN}])")
-_ANY_HIDDEN = re.compile(f"[{_HIDDEN}]")
 _CALLED = {"\n": "a line break", "\r": "a line break", "\u2028": "a line break", "\t": "a tab"}
 
 
@@ -50,7 +49,7 @@ def visible(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return _FOUND.sub(lambda found: _escape(found[0]) if found[1] else found[0], text)
+    return _found().sub(lambda found: _escape(found[0]) if found[1] else found[0], text)
 
 
 def printable(text: str) -> str:
@@ -58,21 +57,21 @@ def printable(text: str) -> str:
 
     For names, ids and whatever is said to be wrong: there each of them may be what is wrong.
     """
-    if text.isprintable() and not _ANY_HIDDEN.search(text):
+    if text.isascii() and text.isprintable():
         return text
     return "".join(_escape(each) if is_hidden(each) else each for each in text)
 
 
 def is_hidden(character: str) -> bool:
     """Whether `printable` escapes it: nobody can see what it is."""
-    return not character.isprintable() or _ANY_HIDDEN.match(character) is not None
+    return not character.isprintable() or _any_hidden().match(character) is not None
 
 
 def hidden_character(text: str) -> str | None:
     """The first character that `visible` escapes, as `code_point` names it; None: there is none."""
     if text.isascii() and text.isprintable():
         return None
-    found = next((each for each in _FOUND.finditer(text) if each[1]), None)
+    found = next((each for each in _found().finditer(text) if each[1]), None)
     return found and code_point(found[0])
 
 
@@ -94,7 +93,19 @@ def visible_json(text: str) -> str:
     """A JSON text that says exactly the same, in which nothing steers a terminal or hides."""
     if text.isascii() and text.isprintable():
         return text
-    return _FOUND.sub(lambda found: _json_escape(found[0]) if found[1] else found[0], text)
+    return _found().sub(lambda found: _json_escape(found[0]) if found[1] else found[0], text)
+
+
+# Made where the first text is not ASCII: to compile them takes a part of a small command's time.
+@cache
+def _found() -> re.Pattern[str]:
+    """What is hidden, as group 1, but where it has its place."""
+    return re.compile(f"{_LEGITIMATE}|([{_HIDDEN}])")
+
+
+@cache
+def _any_hidden() -> re.Pattern[str]:
+    return re.compile(f"[{_HIDDEN}]")
 
 
 def _escape(character: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable
+from enum import StrEnum
 from pathlib import Path
 from subprocess import run
 from typing import TYPE_CHECKING, Any
@@ -74,6 +75,10 @@ def reason(written: str, country: str | None = None) -> str:
         ("0041 44 668 18 00", "DE", "41446681800"),
         ("(479) 234-5678", "US", "14792345678"),
         ("+39 06 1234567", None, "39061234567"),
+        ("8 (495) 123-45-67", "RU", "74951234567"),  # also one of Vietnam's
+        ("44 (20) 7946 0958", "GB", "442079460958"),
+        ("+(7) 900 123-45-67", None, TO),
+        ("44 7911 123456", None, "447911123456"),
         ("5215512345678", None, "5215512345678"),
     ],
 )
@@ -114,6 +119,15 @@ def test_a_group(written: str) -> None:
         ("٧٩٠٠١٢٣٤٥٦٧", None, "holds ٧ (U+0667); write the digits 0 to 9"),
         ("'79001234567", None, "begins with ' (U+0027); remove it"),
         ("79001234567; 79001234568", None, "is more than one number"),
+        ("79001234567\n79001234568", None, "is more than one number"),
+        ("'+79001234567", None, "begins with ' (U+0027); remove it"),
+        ('="79001234567"', None, "begins with = (U+003D); remove it"),
+        # Digits that are possible in Germany, in India and in Vietnam.
+        ("495 123-45-67", None, "may lack its country code; write + before that, or name the c"),
+        ("(495) 123-45-67", None, "may lack its country code"),
+        ("916 123-45-67", None, "may lack its country code"),
+        ("8 (495) 123-45-67", None, "may lack its country code"),
+        ("+8 (495) 123-45-67", None, "+8 is no country code"),
         ("+7 9oo 123-45-67", None, "is neither a phone number"),
         ("++79001234567", None, "is neither a phone number"),
         ("79001234567-", None, "is neither a phone number"),
@@ -321,6 +335,21 @@ def test_a_provider_with_addresses_of_its_own(tmp_path: Path) -> None:
         "@news",
         "-1001234567890",
     ]
+
+
+def test_only_what_an_address_holds_counts(tmp_path: Path) -> None:
+    class Channel(StrEnum):
+        NEWS = "@news"
+        KIND = "channel"
+
+    class Sloppy(Telegraph):
+        def address(self, written: str, country: str | None) -> Any:
+            return Address(Channel.NEWS, Channel.KIND)
+
+    path = manifest(tmp_path, {"to": "news"}, transport="telegraph")
+    [planned] = plan(path, offering(Sloppy)).messages
+    assert type(planned.message.to) is type(planned.message.recipient_type) is str
+    assert planned.message.key.endswith("/@news")
 
 
 def test_what_it_refuses_is_a_problem_of_the_message(tmp_path: Path) -> None:

@@ -699,9 +699,7 @@ CSV = "manifest = 1\n[[messages]]\nid = 'a'\nrecipients = 'r.csv'\n" + TEXT
         (b'to,a\n79001234567,"x\ny"\nabc,z\n', [f'4:1: message "a": "abc"{NEITHER}']),
         (
             b"to\n79001234567\n+7 900 123-45-67\n",
-            [
-                '3:1: message "a": 79001234567 is a recipient twice, first in line 2; remove one',
-            ],
+            ['3:1: message "a": 79001234567 is a recipient twice, first in line 2; remove'],
         ),
         (b"to\n{{ to }}\n", [f'2:1: message "a": "{{{{ to }}}}"{NEITHER}']),
     ],
@@ -876,7 +874,7 @@ def test_a_secret_in_a_manifest(project: Project, text: str) -> None:
     result = project.validate({"m.toml": text})
     [line] = result.problems
     assert result.code == 2
-    assert line.endswith("a secret belongs into the environment, never here")
+    assert line.endswith("a secret belongs in the environment, never here")
     assert SECRET not in result.stdout + result.stderr
 
 
@@ -900,7 +898,7 @@ def test_a_secret_in_the_configuration(
     project.write({"manifests/m.toml": HEAD + TEXT, "dispatcher.toml": text})
     result = project.run(command)
     assert (result.code, result.stdout) == (2, "")
-    what = "a secret belongs into" if "plugins" in text else "set GREENAPI_TOKEN in"
+    what = "a secret belongs in" if "plugins" in text else "set GREENAPI_TOKEN in"
     assert result.stderr == f"dispatcher.toml:{place}: error: {what} the environment, never here\n"
 
 

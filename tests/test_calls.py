@@ -6,6 +6,7 @@ import io
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -32,7 +33,7 @@ from dispatcher.delivery import Delivery, Summary, calls
 from dispatcher.delivery.calls import Calls, GuardedTransport, Hanging
 from dispatcher.delivery.pacing import Pace, Turns
 from dispatcher.journal import Ending, Journal, open_journal
-from dispatcher.models import Text
+from dispatcher.models import Text, seal
 from dispatcher.planning import PlannedMessage, compared
 from dispatcher.registry import Clock, PluginInfo
 
@@ -124,7 +125,7 @@ def planned(id: str, file: Upload | None = None) -> PlannedMessage:
         transport="slow",
     )
     payload = {"id": id, "to": to, "media": file.reference if file else None}
-    return PlannedMessage(message, payload, file, "digest")
+    return PlannedMessage(message, seal(payload), file, "digest")
 
 
 class Run:
@@ -147,9 +148,9 @@ class Run:
     def _finished(self, message: Message, outcome: Outcome) -> None:
         self.outcomes[message.id] = outcome
 
-    def send(self, *plan: PlannedMessage) -> Summary:
+    def send(self, *plan: PlannedMessage, engine: Any = None) -> Summary:
         with self._turns:
-            return self._delivery.run(list(plan), Threads(), len(plan))
+            return self._delivery.run(list(plan), engine or Threads(), len(plan))
 
     @property
     def statuses(self) -> dict[str, str]:
@@ -478,3 +479,58 @@ def test_a_rate_that_is_a_number_is_named(
     monkeypatch.setattr(Slow, "rate", 5, raising=False)
     with pytest.raises(PluginError, match='rate is 5, not a text like "5/s"'):
         Run(journal, tmp_path, Slow(released)).send(planned("a"))
+
+
+class Twice:
+    """An engine that delivers each message once more while it is under way, and hears no error."""
+
+    name: ClassVar[str] = "twice"
+
+    def __init__(self, under_way: threading.Event) -> None:
+        self._under_way = under_way
+
+    def run(self, messages: Any, deliver: Callable[[Message], object], *_: object) -> None:
+        for message in messages:
+            first = threading.Thread(target=deliver, args=(message,))
+            first.start()
+            assert self._under_way.wait(10)
+            with suppress(PluginError):
+                deliver(message)
+            first.join()
+
+
+def test_an_engine_that_delivers_a_message_twice_at_a_time_loses_no_receipt(
+    journal: Journal, tmp_path: Path, released: threading.Event
+) -> None:
+    transport = Slow(released)
+    under_way = threading.Event()
+
+    def send(payload: Any) -> Receipt:
+        under_way.set()
+        time.sleep(0.3)
+        return Receipt(id="once")
+
+    transport.send = send  # type: ignore[method-assign]
+    run = Run(journal, tmp_path, transport)
+    summary = run.send(planned("a"), planned("b"), engine=Twice(under_way))
+    assert summary.stopped is not None
+    assert "twice at a time" in summary.stopped
+    assert run.statuses == {"a": "sent"}
+    assert run.recorded("a") == ("sent", "once")
+
+
+def test_one_content_under_two_names_is_two_files(
+    journal: Journal, tmp_path: Path, released: threading.Event
+) -> None:
+    given: list[tuple[str, str]] = []
+
+    class Naming(Slow):
+        def upload(self, file: Upload) -> MediaId:
+            given.append((file.filename, file.mime_type))
+            return MediaId(id=file.filename, expires_at=datetime(2100, 1, 1, tzinfo=UTC))
+
+    picture = FILE.model_copy(update={"filename": "a.jpg", "mime_type": "image/jpeg"})
+    run = Run(journal, tmp_path, Naming(released), workers=1)
+    run.send(planned("a", FILE), planned("b", picture), planned("c", picture))
+    assert given == [("a.pdf", "application/pdf"), ("a.jpg", "image/jpeg")]
+    assert set(run.statuses.values()) == {"sent"}

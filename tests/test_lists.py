@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.errors import ManifestError
+from dispatcher.inputs import Inputs
 from dispatcher.manifest import recipients
 from dispatcher.manifest.listtext import MAX_ROW, Row
 from dispatcher.manifest.recipients import Format, read_rows
@@ -126,9 +127,64 @@ def test_leftovers_of_spreadsheets(
 
 def test_a_nul_makes_no_text_utf_16(folder: Path) -> None:
     (folder / "r.csv").write_bytes(f"to,name\n{TO},a\0\n".encode())
-    [row] = read_rows(folder / "r.csv", Format())
+    [row] = read_rows(folder / "r.csv", Format(), Inputs())
     assert isinstance(row, Row)
     assert row.vars["name"] == "a\0"
+
+
+@pytest.mark.parametrize("name", ["r.csv", "r.csv.gz"])
+def test_text_in_utf_8_is_not_read_as_another_encoding(folder: Path, name: str) -> None:
+    content = f"to,name\n{TO},Анна\n".encode()
+    content = gzip.compress(content) if name.endswith(".gz") else content
+    found = planned(folder, name, content, encoding="cp1251")
+    said = "the text is UTF-8, not cp1251; leave encoding out of the manifest"
+    assert found == ({}, [f"{name}:1:1: error: {said}"])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_an_encoding_that_does_not_fit_is_told(folder: Path, encoding: str) -> None:
+    found = planned(folder, "r.csv", f"to,name\n{TO},Ann\n", encoding=encoding)
+    said = f"the text is not {encoding}, as the manifest says"
+    assert found == ({}, [f"r.csv:1:1: error: {said}"])
+
+
+NFC, NFD = "\u0439", "\u0438\u0306"
+
+
+@pytest.mark.parametrize("column", [NFC, NFD])
+@pytest.mark.parametrize("written", [NFC, NFD])
+@pytest.mark.parametrize("name", ["r.csv", "r.jsonl"])
+def test_a_column_is_the_same_in_each_normal_form(
+    folder: Path, name: str, column: str, written: str
+) -> None:
+    values = {f"{column} to": TO, column: "Ann"}
+    rows = [list(values), list(values.values())]
+    csv = "\n".join(map(",".join, rows))
+    content = csv if name == "r.csv" else json.dumps(values)
+    body = f"{{{{ {written} }}}} {{{{ row['{written}'] }}}}"
+    assert planned(folder, name, content, body, to=f"{written} to") == ({TO: "Ann Ann"}, [])
+
+
+def test_a_column_in_two_normal_forms_is_there_twice(folder: Path) -> None:
+    [of_csv] = planned(folder, "r.csv", f"to,{NFC},{NFD}\n{TO},a,b\n").problems
+    [of_json] = planned(folder, "r.jsonl", json.dumps({"to": TO, NFC: 1, NFD: 2})).problems
+    assert of_csv.endswith(f'names the column "{NFC}" twice')
+    assert of_json.endswith(f'the key "{NFC}" is there twice')
+
+
+@pytest.mark.parametrize("name", ["r.csv", "r.jsonl", "r.csv.gz"])
+def test_a_pointer_of_git_lfs_is_no_list(folder: Path, name: str) -> None:
+    [problem] = planned(
+        folder, name, "version https://git-lfs.github.com/spec/v1\noid x\n"
+    ).problems
+    assert "it is a pointer of git lfs, not the file itself" in problem
+
+
+def test_a_list_of_many_gigabytes_is_not_even_read(folder: Path) -> None:
+    with (folder / "r.csv").open("wb") as file:
+        file.truncate(8 << 30)
+    with pytest.raises(ManifestError, match="is larger than 1 GB"):
+        list(read_rows(folder / "r.csv", Format(), Inputs()))
 
 
 def test_lines_are_counted_with_what_stands_before_the_header(folder: Path) -> None:
@@ -158,7 +214,7 @@ def test_what_was_written_is_read(
         sheet = csv.writer(stream, delimiter=delimiter, quoting=csv.QUOTE_ALL)
         sheet.writerow(["any", "to"])
         sheet.writerows([text, f"7900{number:08}"] for number, text in rows)
-    found = list(read_rows(path, Format()))
+    found = list(read_rows(path, Format(), Inputs()))
     assert [(each.to, each.vars["any"]) for each in found if isinstance(each, Row)] == [
         (f"7900{number:08}", text) for number, text in rows
     ]
@@ -354,7 +410,7 @@ def test_a_list_that_cannot_be_read(
         ('{ file = "r.csv", country = "rus" }', '4:42: error: message "a": "rus" is no country'),
         (
             '{ file = "r.csv", duplicates = "last" }',
-            '4:45: error: message "a": duplicates: expected',
+            '4:45: error: message "a": duplicates must be error or first',
         ),
         (
             '{ file = "r.csv", enconding = "x" }',
@@ -364,7 +420,7 @@ def test_a_list_that_cannot_be_read(
             '{ file = "x.csv" }',
             '4:23: error: message "a": no such file: "x.csv"; did you mean "r.c',
         ),
-        ("{ file = 5 }", '4:23: error: message "a": file: expected text, got the number 5'),
+        ("{ file = 5 }", '4:23: error: message "a": file is text; put 5 in quotes'),
         ('{ to = "phone" }', '4:14: error: message "a": recipients: "file" is missing'),
         ('["r.csv"]', '4:14: error: message "a": recipients: expected text, got a list'),
     ],
@@ -397,9 +453,9 @@ def test_an_archive_that_fills_a_machine_is_left_alone(
     path = tmp_path / "r.csv.gz"
     path.write_bytes(gzip.compress(b"to\n" + b"\n" * 5_000_000))
     with pytest.raises(ManifestError, match="unpacks to more than any list"):
-        list(read_rows(path, Format()))
+        list(read_rows(path, Format(), Inputs()))
     path.write_bytes(gzip.compress(b"to\n" + b"79001234567\n" * 2000))
-    assert len(list(read_rows(path, Format()))) == 2000
+    assert len(list(read_rows(path, Format(), Inputs()))) == 2000
 
 
 def test_editors_know_the_table(project: Project) -> None:

@@ -213,6 +213,9 @@ BAD = [
     ("report.csv.gz", b"PK\x03\x04" + bytes(30), "a ZIP archive"),
     ("price.pdf", b"MZ\x90\0" + bytes(60), "a Windows program"),
     ("photo.jpg", b"version https://git-lfs.github.com/spec/v1\noid x\n", "a pointer of Git LFS"),
+    ("photo.jpg", b"404: Not Found", "a text"),
+    ("price.pdf", '{"error": "нет"}'.encode(), "a text"),
+    ("song.mp3", b"Not Found\n", "a text"),
     ("notes.txt", b"version https://git-lfs.github.com/spec/v1\noid x\n", "a pointer of Git LFS"),
 ]
 

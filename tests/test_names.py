@@ -116,7 +116,7 @@ def test_one_id_in_two_normal_forms_is_there_twice(project: Any) -> None:
     project.manifest(manifest(COMPOSED) + manifest(DECOMPOSED))
     result = project.call("validate")
     assert result.code == 2
-    assert "this id is already used in line 4; ids are unique in a file" in result.stdout
+    assert "this id is used in line 4 already; give it another" in result.stdout
 
 
 def test_one_name_in_two_normal_forms_is_one_manifest_twice(project: Any) -> None:
@@ -158,3 +158,8 @@ def test_a_key_that_an_older_dispatcher_noted_in_another_form_is_found(
     if status == "unknown":
         assert project.call("settle", key, "--sent").code == 0
         assert [row["status"] for row in project.journal().values()] == ["sent"]
+
+
+def test_a_recipient_has_one_spelling_whatever_it_holds() -> None:
+    key = "default/m/a/1/" + "/".join([COMPOSED] * 50)
+    assert len(list(names.spellings(key))) == 2

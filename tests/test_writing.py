@@ -47,6 +47,12 @@ def rendered(text: str, **variables: Any) -> str:
         ("0,125", "number('1 234,00')", "0,13"),
         (2.675, "number('1234.00')", "2.68"),
         (-0.004, "number('1234.00')", "0.00"),
+        ("1", "number('1 234,00000000000000000000')", "1,00000000000000000000"),
+        (
+            "123456789012345678901234567890",
+            "number('1234,00')",
+            "123456789012345678901234567890,00",
+        ),
         (2.6, "round | number('1234')", "3"),
         (date(2026, 12, 1), "date", "01.12.2026"),
         ("2026-12-01", "date", "01.12.2026"),
@@ -88,7 +94,7 @@ def test_as_people_write_them(value: Any, call: str, text: str) -> None:
         ("2026-12-01", "date('%c')", 'date has no "%c"; it has %d %-d %m'),
         ("2026-12-01", "date('%')", None),
         ("2026-12-01", "date('%B', 'fr')", 'date knows the languages "en" and "ru", not "fr"'),
-        ("x", "numbr", 'there is no filter "numbr"; did you mean "number"?'),
+        ("x", "numbr", 'no filter "numbr"; did you mean "number"?'),
     ],
 )
 def test_what_is_no_number_and_no_date(value: Any, call: str, said: str | None) -> None:

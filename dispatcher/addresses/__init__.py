@@ -1,4 +1,4 @@
-"""What people write for a recipient → what a gateway is given: the default of all transports."""
+"""Recipients as people write them → as a gateway wants them: the default of all transports."""
 
 from dispatcher.addresses.phone import country_fault, lenient_address, phone_address
 

@@ -36,8 +36,6 @@ _EXTENSION = re.compile(r"(?<=[0-9)])\s*([^\W\d_]+\.?|#)\s*[0-9]{1,6}$")
 _SEVERAL = re.compile(r"[0-9]{5}\s*[,;/]\s*\+?[0-9]")
 # What makes a text of a number, in a spreadsheet: '79001234567, ="79001234567".
 _QUOTED = re.compile('[\'’‘`"]\\+?[0-9(]|=["+]?\\+?[0-9(]')
-
-
 _COUNTRIES = {"UK": "GB", "EL": "GR"}  # what the European Union calls them, not ISO 3166
 
 
@@ -240,11 +238,9 @@ def _fault(number: _Written) -> str:
     if digits.startswith("00"):
         return f"write + for the 00 before a country code: +{digits[2:]}"
     fault = _fault_of_code(digits, right=number.plus)
-    return (
-        fault
-        if number.plus
-        else f'{fault}; for numbers as dialled inside a country: country = "RU"'
-    )
+    if number.plus:
+        return fault
+    return f'{fault}; for numbers as dialled inside a country: country = "RU"'
 
 
 def _fault_of_code(digits: str, right: bool) -> str:

@@ -1,4 +1,4 @@
-"""Arguments that are no text: keys, names and numbers are; a path may be any bytes."""
+"""Arguments as text: keys, names and numbers have to be text; a path may be any bytes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def is_text(argument: str) -> bool:
 
 
 def only_text(command: click.Command) -> click.Command:
-    """The command, all of whose words have to be text."""
+    """A command whose arguments all have to be text."""
     for parameter in command.params:
         if type(parameter.type) is click.types.StringParamType:
             parameter.type = Text()

@@ -1,4 +1,4 @@
-"""What is said to people who look for a mistake, on stderr: logs, warnings, tracebacks."""
+"""What helps to find a mistake, on stderr: logs, warnings, tracebacks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dispatcher.toml.explain import is_secret
 
 @contextmanager
 def logged(*, debug: bool) -> Iterator[None]:
-    """Whatever is logged, by whom ever, and every warning is printed; `debug`: also our details."""
+    """Print whatever anybody logs, and every warning; `debug`: our details, too."""
     handler, ours, root = _Handler(), logging.getLogger("dispatcher"), logging.getLogger()
     level, show = ours.level, warnings.showwarning
     root.addHandler(handler)
@@ -38,7 +38,7 @@ def print_traceback(error: BaseException) -> None:
 
 
 def secrets_of_the_environment() -> Secrets:
-    """What variables hold whose names say so, and the passwords of URLs in all others."""
+    """The values of variables named like secrets, and the passwords of URLs in all others."""
     secrets = Secrets()
     for name, value in os.environ.items():
         if is_secret(name) and not name.upper().endswith(("_FILE", "_PATH", "_DIR")):

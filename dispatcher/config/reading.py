@@ -15,9 +15,8 @@ from dispatcher.config.schema import Delivery, File, Files, Settings, known_keys
 from dispatcher.errors import ConfigError, ManifestError
 from dispatcher.ownership import objection
 from dispatcher.toml import explain
-from dispatcher.toml.file import TOO_DEEP, TomlFile, read_toml, too_deep
+from dispatcher.toml.file import MOST_PROBLEMS, TOO_DEEP, TomlFile, read_toml, too_deep
 
-_MOST_PROBLEMS = 1000  # that are told; nobody reads more
 # A profile's name is a part of its journal's.
 _PROFILE = r"\w[\w.-]*"
 
@@ -70,7 +69,7 @@ def _misplaced(where: explain.Path) -> str:
     """What to say of a token at a path; its transport, if it is in the table of one, names it."""
     tables = dict(pairwise(where))
     if "plugins" in tables:
-        return "a secret belongs into the environment, never here"
+        return explain.SECRET_FOUND
     variable = f"{tables.get('transports', 'greenapi')}_TOKEN".upper().replace("-", "_")
     return f"set {variable} in the environment, never here"
 
@@ -97,7 +96,7 @@ def _check(file: TomlFile) -> None:
         File.model_validate(file.data)
     except ValidationError as error:
         problems = []
-        for finding in error.errors(include_url=False)[:_MOST_PROBLEMS]:
+        for finding in error.errors(include_url=False)[:MOST_PROBLEMS]:
             path = explain.place(finding)
             hint = _table_meant(path, finding["input"])
             sentence = hint or explain.sentence(finding, known_keys(path[:-1]))

@@ -9,7 +9,7 @@ from dispatcher.config import Delivery as Settings
 from dispatcher.delivery.announcing import Announcer, Finished
 from dispatcher.delivery.calls import Calls
 from dispatcher.delivery.courier import Courier
-from dispatcher.delivery.holding import Holds
+from dispatcher.delivery.holding import ELSEWHERE, Holds
 from dispatcher.delivery.pacing import Pace
 from dispatcher.delivery.reconciling import reconciled
 from dispatcher.delivery.retries import Retries
@@ -91,7 +91,7 @@ class Delivery:
             self._calls.close()
         if broken is not None and not self._tried:
             raise broken
-        self.summary.not_tried = max(0, total - sum(self.summary.counts.values()))
+        self.summary.not_tried += max(0, total - sum(self.summary.counts.values()))
         return self.summary
 
     @property
@@ -130,14 +130,18 @@ class Delivery:
         """Carry a message further: see `Engine.run`."""
         task = self._tasks.get(message.key)
         if task is None:
-            raise PluginError(f"the engine delivers {message.key} twice, or it is not in the plan")
+            raise self._halted(f"the engine delivers {message.key} twice, or it is not in the plan")
         if self._stop.is_set():
             return None
+        if not task.alone.acquire(blocking=False):
+            raise self._halted(f"the engine delivers {message.key} twice at a time")
         try:
             result = self._carry(task)
         except BaseException as error:
             self._halt(str(error))
             raise
+        finally:
+            task.alone.release()
         if not isinstance(result, Result):
             return result
         self._end(task, result)
@@ -175,13 +179,20 @@ class Delivery:
             left = len(self._tasks) or "some"
             raise PluginError(f'the engine "{engine.name}" left {left} messages undelivered')
 
+    def _halted(self, why: str) -> PluginError:
+        """An engine's fault, which ends the run, whatever the engine makes of the error."""
+        self._halt(why)
+        return PluginError(why)
+
     def _halt(self, why: str) -> None:
         self.summary.stopped = self.summary.stopped or why
         self._stop.set()
 
     def _tell(self, message: Message, outcome: Outcome) -> None:
         self._tried = self._tried or outcome.attempts > 0
-        self.summary.count(outcome.status)
+        # The other run need not have it in its plan: nobody may take it for done.
+        left = outcome.error == ELSEWHERE
+        self.summary.count("not_tried" if left else outcome.status)
         self._finished(message, outcome)
 
 

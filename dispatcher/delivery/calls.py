@@ -1,9 +1,9 @@
-"""Calls of transports, which may be anybody's: whoever does not return keeps nobody for ever.
+"""Calls to transports, which anybody may have written: one that hangs does not hang the run.
 
-No thread can be ended from outside. So a call is made by a thread that can be left behind, while
-the one that needs the result waits for as long as the transport says that it takes, and a moment
-more. Only `send` of a transport that promises to end in time (`ends_in_time`) is called straight
-away: to hand a call over takes a good part of the time of a post.
+A thread cannot be ended from outside. So a call is made by a thread that can be left behind, while
+the one that needs the result waits for as long as the transport says that a call takes, and a
+moment more. Only `send` of a transport that promises to end in time (`ends_in_time`) is called
+directly: handing a call over costs a good part of the time of a post.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Hanging(OutcomeUnknown):
 
 
 class Calls:
-    """The calls of one run. `clock`: of a transport's method; who is slow is named by it.
+    """The calls of one run. `clock`: of a transport's method; it names a slow one.
 
     `halt`: is told why the run is to end.
     """

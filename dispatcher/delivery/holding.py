@@ -12,7 +12,7 @@ from dispatcher.models import Failure, Message, Outcome
 _Lane: TypeAlias = tuple[str, ...]
 
 _STOPPED = Failure(code="stop_on_failure", text="an earlier message to this recipient was not sent")
-_ELSEWHERE = Failure(code="claimed", text="another run is at an earlier message to this recipient")
+ELSEWHERE = Failure(code="claimed", text="another run is at an earlier message to this recipient")
 
 
 class _Hold(NamedTuple):
@@ -38,7 +38,7 @@ class Holds:
         `strict`: the manifest says `stop_on_failure`.
         """
         if outcome.error == CLAIMED:
-            self._hold((message.to,), _Hold(place, _ELSEWHERE))
+            self._hold((message.to,), _Hold(place, ELSEWHERE))
         elif strict and outcome.status in ("failed", "unknown"):
             self._hold((message.to, message.manifest), _Hold(place, _STOPPED))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, NamedTuple
@@ -29,7 +30,7 @@ class Result(NamedTuple):
 
 @dataclass
 class Task:
-    """A planned message on its way; one thread at a time works on it.
+    """A planned message on its way; one thread at a time works on it, which holds `alone`.
 
     `place`: in the plan. `known`: what the journal says of it. `attempts`: in this run. `claim`: of
     the attempt that is under way. `error`: how the last attempt ended.
@@ -42,6 +43,7 @@ class Task:
     claim: Claim | None = None
     error: DeliveryError | None = None
     media: Media | None = None
+    alone: threading.Lock = field(default_factory=threading.Lock)
     _began: float | None = None
     _media_renewed: bool = False
 

@@ -1,7 +1,8 @@
-"""Files → media ids: each distinct content is uploaded once and reused until it expires."""
+"""Files → media ids: each distinct file is uploaded once and reused until it expires."""
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from dispatcher.models import MediaId, Upload
 _MARGIN = timedelta(minutes=15)
 
 
-# An account, and the sha256 of a content.
+# An account, and the sha256 of what the gateway is given: a content under its name.
 Place: TypeAlias = tuple[str, str]
 
 
@@ -55,7 +56,7 @@ class Uploads:
 
         An unknown outcome is none here: at worst an orphan is left that expires.
         """
-        place = (account(transport), file.sha256)
+        place = _place(transport, file)
         with self._alone_with(place):
             known = self._here.get(place) or self._store.media_id(*place)
             if known is None or _expired(known):
@@ -67,7 +68,7 @@ class Uploads:
 
     def forget(self, transport: Transport, file: Upload, media: Media) -> None:
         """The gateway may not know this id any longer: have the content uploaded once more."""
-        place = (account(transport), file.sha256)
+        place = _place(transport, file)
         with self._alone_with(place):
             if place in self._here and self._here[place].id == media.id:
                 del self._here[place]
@@ -87,6 +88,12 @@ def account(transport: Transport) -> str:
     A transport says so with an attribute `account`; without it, all its settings count as one.
     """
     return f"{transport.name}:{getattr(transport, 'account', '')}"
+
+
+def _place(transport: Transport, file: Upload) -> Place:
+    """One content is another file where it has another name: that says what a recipient sees."""
+    given = f"{file.sha256}\n{file.mime_type}\n{file.filename}"
+    return account(transport), hashlib.sha256(given.encode(errors="replace")).hexdigest()
 
 
 def _uploaded(transport: Transport, file: Upload) -> MediaId:

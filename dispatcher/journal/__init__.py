@@ -29,7 +29,7 @@ from dispatcher.journal.writer import Writer, blamed
 from dispatcher.models import Failure, MediaId, Message, Record
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection, Engine
 
 __all__ = [
     "LATE",
@@ -79,6 +79,11 @@ class JournalReader:
         with self._reading() as connection:
             return self._backend.version(connection)
 
+    def loss(self) -> str | None:
+        """What is known to be missing of it."""
+        with self._reading() as connection:
+            return self._backend.loss(connection)
+
     def show_as_current(self, version: int) -> None:
         """Read tables of this older version as if they were of today's."""
         with self._reading() as connection:
@@ -108,7 +113,7 @@ class Journal:
         self._lease = lease
         try:
             self._begin(backend, run)
-            backend.secure(self._engine)
+            backend.run_began(self._engine)
         except BaseException:
             if backend.exclusive:
                 self._end()
@@ -116,7 +121,12 @@ class Journal:
             raise
         period = math.inf if backend.exclusive else lease / 4
         self._writer = Writer(
-            self._engine, backend.name, backend.require_in_place, self._heartbeat, period
+            self._engine,
+            backend.name,
+            backend.require_in_place,
+            self._heartbeat,
+            period,
+            backend.committed,
         )
 
     def lookup(self, keys: Sequence[str]) -> dict[str, Record]:
@@ -225,17 +235,22 @@ class Journal:
         # One that failed may be broken for good; but that to a file is the last to know its log.
         renew = self._lost and not self._backend.exclusive
         engine = self._backend.connect() if renew else self._engine
+        if self._backend.usable() and self._written_at_the_end(engine):
+            self._backend.run_ended(engine)
+        else:
+            self._backend.run_broken_off(engine)
+        engine.dispose()
+        self._engine.dispose()
+
+    def _written_at_the_end(self, engine: Engine) -> bool:
         try:
             with blamed(self._backend.name), engine.begin() as connection:
                 for claim, ending in self._lost:
                     self._changes.conclude(connection, claim, ending)
                 self._changes.leave(connection)
         except JournalError:
-            self._backend.leave(engine)
-        else:
-            self._backend.complete(engine)
-        engine.dispose()
-        self._engine.dispose()
+            return False
+        return True
 
     def _begin(self, backend: Backend, run: str) -> None:
         with blamed(backend.name), self._engine.begin() as connection:
@@ -257,7 +272,7 @@ def open_journal(url: str, patience: float = 0.0, run: str = "default") -> Itera
     database = backend(url)
     with database.prepared(run, patience):
         if database.exclusive and database.exists():
-            _refuse_newer(database)
+            _refuse(database)
         journal = Journal(database, run, LEASE)
         try:
             yield journal
@@ -274,15 +289,19 @@ def read_journal(url: str) -> Iterator[JournalReader | None]:
         return
     with closing(JournalReader(database)) as reader:
         version = _known(reader.version(), database.name)
+        if version and not reader.warnings and (loss := reader.loss()):
+            reader.warnings.append(f"the journal {database.name} may not be whole: {loss}")
         if 0 < version < SCHEMA_VERSION:
             reader.show_as_current(version)
         yield reader if version else None
 
 
-def _refuse_newer(database: Backend) -> None:
-    """Asked before it is opened for writing: the log of a newer one is not to be touched."""
+def _refuse(database: Backend) -> None:
+    """Asked before it is opened for writing: the log of a newer one, or of one of which something
+    is missing, is not to be touched."""
     with closing(JournalReader(database)) as reader:
-        _known(reader.version(), database.name)
+        if _known(reader.version(), database.name):
+            database.require(reader.loss())
 
 
 def _prepare(connection: Connection, backend: Backend) -> None:

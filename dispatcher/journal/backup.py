@@ -86,6 +86,8 @@ def _examined(found: SqliteBackend, faults: list[str], notes: list[str]) -> Cond
                 raise JournalError(f"a newer dispatcher wrote {found.name} (schema {version})")
             if not version:
                 raise JournalError(f"{found.name} is no journal: it has none of its tables")
+            if loss := found.loss(connection):
+                faults = faults or [loss]
             query = sa.select(messages.c.status, sa.func.count()).group_by(messages.c.status)
             rows = connection.execute(query.order_by(messages.c.status))
             return Condition(faults, notes, version, {row[0]: row[1] for row in rows})
@@ -109,10 +111,13 @@ def _file(url: str, instead: str) -> SqliteBackend:
 
 
 def _copy(source: SqliteBackend, target: Path) -> None:
-    """Copy all that is known, the log included, into one file. What is under way in it is unknown
-    to whoever goes on from the copy."""
+    """Copy the whole journal, the log included, into one file. A message under way in the copy is
+    unknown to whoever goes on from it."""
     engine = source.connect(read_only=True)
     try:
+        with blamed(source.name), engine.connect() as connection:
+            if loss := source.loss(connection):
+                raise JournalError(f"the journal {source.name} may not be whole: {loss}")
         with blamed(source.name), closing(engine.raw_connection()) as pooled:
             reader = pooled.driver_connection
             assert isinstance(reader, sqlite3.Connection)

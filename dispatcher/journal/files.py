@@ -1,8 +1,8 @@
 """A journal in SQLite is several files at one name, and only together are they whole.
 
 What a run writes is in the write-ahead log first. While it is on, the database itself says so (a
-row in `workers`, see `SqliteBackend.secure`): a database that says that, with no log beside it, is
-not all that is known.
+row in `workers`, see `SqliteBackend.run_began`): a database that says that, with no log beside it,
+is not all that is known.
 """
 
 from __future__ import annotations
@@ -10,12 +10,17 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from contextlib import closing
+import stat
+import struct
+from contextlib import closing, suppress
 from pathlib import Path
 
 from dispatcher.errors import JournalError
 
 _MOUNTS = Path("/proc/self/mountinfo")
+# SQLite's "WAL-mode File Format", 2.1 and 2.2: in the index, `szPage` and `mxFrame`.
+_INDEX_HEADER = struct.Struct("=14xHI")
+_FRAME_HEADER = 24  # bytes before each page in the log
 _LOG_HEADER = 32  # bytes; a shorter log has nothing in it
 _WRITE_AHEAD = b"\2\2"  # bytes 18 and 19 of a database that has a write-ahead log
 
@@ -30,6 +35,8 @@ class JournalFiles:
         )
         self.all = (self.database, self.log, self.index, self.lock)
         self._opened: dict[Path, os.stat_result] = {}
+        self._index_file: int | None = None
+        self.cut_off = False
 
     def has_log(self) -> bool:
         """Whether there is a log with anything in it."""
@@ -96,9 +103,18 @@ class JournalFiles:
     def remember(self) -> None:
         """Remember which files are open, for `replaced`."""
         self._opened = {path: path.stat() for path in self.all if path.exists()}
+        # Open for as long as the journal is: to close it would release SQLite's own locks.
+        with suppress(OSError):
+            self._index_file = os.open(self.index, os.O_RDONLY)
+
+    def forget(self) -> None:
+        """Nothing is open any longer."""
+        if self._index_file is not None:
+            os.close(self._index_file)
+            self._index_file = None
 
     def replaced(self) -> str | None:
-        """Why others would no longer find the files that are open here."""
+        """Why others would no longer find the files that are open here, as they are here."""
         for path, opened in self._opened.items():
             try:
                 found = os.stat(path)
@@ -108,19 +124,35 @@ class JournalFiles:
                 return f"{path} was moved or deleted while it was in use"
             if found.st_nlink > 1:
                 return f"{path} was given a second name (a hard link) while it was in use"
-        return None
+        self.cut_off = self.cut_off or self._is_cut_off()
+        return f"{self.log} was cut off while it was in use" if self.cut_off else None
+
+    def _is_cut_off(self) -> bool:
+        """Whether the log has fewer frames than SQLite, in its index, believes that it has."""
+        if self._index_file is None:
+            return False
+        index = os.pread(self._index_file, _INDEX_HEADER.size, 0)
+        if len(index) < _INDEX_HEADER.size:
+            return False
+        page, frames = _INDEX_HEADER.unpack(index)
+        needed = _LOG_HEADER + frames * (_FRAME_HEADER + (page if page > 1 else 65_536))
+        if not frames or self.log.stat().st_size >= needed:
+            return False
+        # Who writes all of it into the database, and empties it, says so in the index first.
+        return os.pread(self._index_file, _INDEX_HEADER.size, 0) == index
 
 
 def _links(path: Path) -> int:
     try:
-        return path.stat().st_nlink
+        info = path.stat()
+        return info.st_nlink if stat.S_ISREG(info.st_mode) else 0  # a folder has several
     except OSError:
         return 0
 
 
 def _mount_points() -> set[str]:
-    """Where something is mounted; empty where the system does not tell, as macOS, which has no
-    mounts of single files."""
+    """The mount points; none where the system does not list them, as on macOS, which cannot mount
+    single files."""
     try:
         lines = _MOUNTS.read_text(errors="surrogateescape").splitlines()
     except OSError:

@@ -1,4 +1,8 @@
-"""One sending run a journal: a lock that the system releases when its holder dies."""
+"""One sending run a journal: a lock that the system releases when its holder dies.
+
+The lock's file outlives it and says how many changes the journal had in the end: fewer of them are
+a journal of which something is lost, whatever its own files say.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +12,59 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from dispatcher.errors import JournalError, JournalLocked
 
 _POLL_SECONDS = 0.1
+_LONGEST = 1000  # bytes
+
+
+class Lock:
+    """The lock that this run holds."""
+
+    def __init__(self, descriptor: int, run: str) -> None:
+        self._descriptor = descriptor
+        self._changes = _changes(os.pread(descriptor, _LONGEST, 0))
+        self._holder = {
+            "run": run,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        self._write(self._holder)
+
+    def note(self, changes: int) -> None:
+        """Note how many changes the journal has now. Not for long: it need not survive the system,
+        as a journal does that."""
+        self._changes = changes
+        with suppress(OSError):  # what is noted is too little then, which does no harm
+            self._write(self._holder)
+
+    def release(self) -> None:
+        """The run has ended."""
+        with suppress(OSError):
+            self._write({})
+
+    def _write(self, holder: dict[str, object]) -> None:
+        content = json.dumps({**holder, "changes": self._changes}).encode()
+        os.pwrite(self._descriptor, content, 0)
+        os.ftruncate(self._descriptor, len(content))
+
+
+def noted_changes(journal: Path) -> int:
+    """How many changes a journal had when that was last noted; 0: nobody knows."""
+    try:
+        with journal.with_name(f"{journal.name}.lock").open("rb") as file:
+            return _changes(file.read(_LONGEST))
+    except OSError:
+        return 0
 
 
 @contextmanager
-def locked(journal: Path, run: str, patience: float = 0.0, mode: int = 0o600) -> Iterator[None]:
+def locked(journal: Path, run: str, patience: float = 0.0, mode: int = 0o600) -> Iterator[Lock]:
     """Hold the lock beside a journal, made with this mode if it is not there.
 
     JournalLocked names its holder, after `patience` seconds.
@@ -29,9 +75,9 @@ def locked(journal: Path, run: str, patience: float = 0.0, mode: int = 0o600) ->
             _acquire(descriptor, deadline)
             if lies_at(path, os.fstat(descriptor)):
                 with _blamed(path):
-                    _write_holder(descriptor, run)
-                yield
-                os.ftruncate(descriptor, 0)
+                    lock = Lock(descriptor, run)
+                yield lock
+                lock.release()
                 return
 
 
@@ -64,7 +110,7 @@ def _acquire(descriptor: int, deadline: float) -> None:
             return
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                raise JournalLocked(_sentence(os.pread(descriptor, 1000, 0))) from None
+                raise JournalLocked(_sentence(os.pread(descriptor, _LONGEST, 0))) from None
             time.sleep(_POLL_SECONDS)
 
 
@@ -76,15 +122,12 @@ def lies_at(path: Path, opened: os.stat_result) -> bool:
         return False
 
 
-def _write_holder(descriptor: int, run: str) -> None:
-    holder = {
-        "run": run,
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+def _changes(content: bytes) -> int:
+    try:
+        noted = json.loads(content)["changes"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return 0
+    return noted if isinstance(noted, int) else 0
 
 
 def _sentence(content: bytes) -> str:

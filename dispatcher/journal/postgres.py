@@ -85,13 +85,27 @@ class PostgresBackend:
         """What is in a database is whole."""
         return []
 
-    def secure(self, engine: Engine) -> None:
+    def run_began(self, engine: Engine) -> None:
         """Whose attempt is whose is in the database with every commit."""
 
-    def complete(self, engine: Engine) -> None:
+    def loss(self, connection: Connection) -> str | None:
+        """The server keeps what it has."""
+        return None
+
+    def require(self, loss: str | None) -> None:
+        """Nothing is missing."""
+
+    def committed(self, connection: Connection) -> None:
+        """It is in the database."""
+
+    def usable(self) -> bool:
+        """A database always is."""
+        return True
+
+    def run_ended(self, engine: Engine) -> None:
         """It is."""
 
-    def leave(self, engine: Engine) -> None:
+    def run_broken_off(self, engine: Engine) -> None:
         """The run's lease ends by itself."""
 
     def make_room(self, connection: Connection) -> None:

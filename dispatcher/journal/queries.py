@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
+from pydantic import ValidationError
 
+from dispatcher.errors import JournalError
 from dispatcher.journal.attempts import storable
 from dispatcher.journal.schema import events, messages, uploads
 from dispatcher.models import Failure, MediaId, Record
@@ -93,16 +95,30 @@ def _lookup(connection: Connection, keys: Sequence[str]) -> dict[str, Record]:
     names = list(kept)
     for start in range(0, len(names), _KEYS_AT_ONCE):
         for row in connection.execute(_RECORD, {"keys": names[start : start + _KEYS_AT_ONCE]}):
-            found[kept[row.key]] = Record(
-                digest=row.digest,
-                status=row.status,
-                id=row.receipt,
-                attempts=row.attempts,
-                not_before=_time(row.not_before),
-                changed_at=_time(row.changed_at),
-                sent_digest=row.sent_digest,
-            )
+            found[kept[row.key]] = _record(row)
     return found
+
+
+def _record(row: Any) -> Record:
+    """Raises JournalError for a row that somebody else has written, by hand, say."""
+    try:
+        return Record(
+            digest=row.digest,
+            status=row.status,
+            id=row.receipt,
+            attempts=row.attempts,
+            not_before=_time(row.not_before),
+            changed_at=_time(row.changed_at),
+            sent_digest=row.sent_digest,
+        )
+    except (ValueError, TypeError) as error:
+        what = str(error)
+        if isinstance(error, ValidationError):
+            fault = error.errors(include_url=False)[0]
+            what = f"{'.'.join(map(str, fault['loc']))} is {fault['input']!r}"
+        raise JournalError(
+            f"what the journal has of {row.key} was not written by a run ({what}); put it right"
+        ) from None
 
 
 def history(

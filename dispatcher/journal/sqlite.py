@@ -18,7 +18,7 @@ from sqlalchemy.dialects.sqlite import insert  # noqa: TID253
 
 from dispatcher.errors import JournalError
 from dispatcher.journal.files import JournalFiles, unescaped
-from dispatcher.journal.locking import locked
+from dispatcher.journal.locking import Lock, locked, noted_changes
 from dispatcher.journal.schema import show_as_current, version_by_columns
 from dispatcher.ownership import objection_at
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 PREFIX = "sqlite:///"
 _MOUNTS = Path("/proc/self/mounts")
+_CHANGES = "SELECT max(id) FROM events"  # each change is an event
 _READ_WHOLE = 32_000_000  # bytes: some 40,000 messages, a tenth of a second
 # The write-ahead log needs memory that all who use the file share: one machine.
 _NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs"}
@@ -45,6 +46,8 @@ class SqliteBackend:
         self.name, self.path = str(given), Path(os.path.realpath(given))
         self.files = JournalFiles(self.path)
         self._read: os.stat_result | None = None
+        self._lock: Lock | None = None
+        self._secured = False
 
     def exists(self) -> bool:
         """Whether there is anything to read."""
@@ -64,10 +67,13 @@ class SqliteBackend:
         _refuse_network(self.path.parent)
         if alias := self.files.alias():
             raise JournalError(f"the journal cannot be used: {alias}")
-        with locked(self.path, run, patience, _mode(self.path)):
+        with locked(self.path, run, patience, _mode(self.path)) as self._lock:
             self._require_whole()
             _make_private(self.path)
-            yield
+            try:
+                yield
+            finally:
+                self.files.forget()
 
     def warnings(self) -> list[str]:
         """What a reader is to know of the files."""
@@ -103,20 +109,47 @@ class SqliteBackend:
 
         return engine
 
-    def secure(self, engine: Engine) -> None:
+    def loss(self, connection: Connection) -> str | None:
+        """What is missing: changes that a run noted, and that are not there."""
+        noted = noted_changes(self.path)
+        found = connection.exec_driver_sql(_CHANGES).scalar() or 0
+        if found >= noted:
+            return None
+        return (
+            f"{noted - found} of its {noted} changes are missing: its {self.files.log.name} was "
+            "deleted, cut off or damaged, or an older copy was put in its place"
+        )
+
+    def run_began(self, engine: Engine) -> None:
         """Have the database itself say that a run is on, whatever becomes of the log."""
         try:
-            _checkpoint(engine, "PASSIVE")
+            self._secured = _checkpoint(engine, "PASSIVE")
         except sqlite3.Error as error:
             raise JournalError(f"the journal {self.name} failed: {error}") from error
         self.files.remember()
 
-    def complete(self, engine: Engine) -> None:
+    def committed(self, connection: Connection) -> None:
+        """Note what there is now, where it is not lost together with the log."""
+        with suppress(sqlite3.Error):
+            cursor = connection.connection.cursor()
+            cursor.execute(_CHANGES)
+            (changes,) = cursor.fetchall()[0]
+            if self._lock is not None:
+                self._lock.note(changes or 0)
+            if not self._secured:  # somebody was reading the database
+                cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                self._secured = _is_done(*cursor.fetchall()[0])
+
+    def usable(self) -> bool:
+        """Whether what is written now can be read again."""
+        return not self.files.cut_off
+
+    def run_ended(self, engine: Engine) -> None:
         """Leave the journal whole in one file, unless somebody reads it for longer."""
         with suppress(sa.exc.SQLAlchemyError, sqlite3.Error):
             _checkpoint(engine, "TRUNCATE", wait=1000)
 
-    def leave(self, engine: Engine) -> None:
+    def run_broken_off(self, engine: Engine) -> None:
         """Close the journal and keep its log: the database says that a run is on.
 
         SQLite deletes a log that it could write back when the last connection is closed, unless
@@ -125,17 +158,19 @@ class SqliteBackend:
         with suppress(sqlite3.Error):
             uri = f"{self.path.as_uri()}?mode=ro"
             with closing(sqlite3.connect(uri, uri=True)) as last:
-                last.execute("SELECT run FROM workers").fetchone()
+                with suppress(sqlite3.Error):
+                    last.execute("PRAGMA user_version").fetchone()
                 engine.dispose()
 
     def accept_loss(self) -> None:
         """Take the database for the whole journal from now on, though its log is lost."""
-        with locked(self.path, "journal check", 0, _mode(self.path)):
+        with locked(self.path, "journal check", 0, _mode(self.path)) as lock:
             self.files.require_database()
             try:
                 with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
                     connection.execute("DELETE FROM workers")
                     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                    lock.note(connection.execute(_CHANGES).fetchone()[0] or 0)
             except sqlite3.Error as error:
                 raise JournalError(f"the journal {self.name} failed: {error}") from error
 
@@ -191,7 +226,11 @@ class SqliteBackend:
                 f"{foreign} does not belong to the journal {self.name}, which is a copy put in its "
                 "place; move it away"
             )
-        if loss := self.files.lost_log():
+        self.require(self.files.lost_log())
+
+    def require(self, loss: str | None) -> None:
+        """Raise JournalError if something is missing of the journal."""
+        if loss:
             raise JournalError(
                 f"the journal {self.name} is not whole: {loss}. Put that file back beside it, or a "
                 "backup of the journal in its place. If it is lost: dispatcher journal check "
@@ -244,14 +283,21 @@ def _path(url: str) -> Path:
     return given.absolute()
 
 
-def _checkpoint(engine: Engine, mode: str, wait: int = 5000) -> None:
-    """Write the log back into the database. Outside of transactions, so by the driver itself."""
+def _checkpoint(engine: Engine, mode: str, wait: int = 5000) -> bool:
+    """Write the log back into the database; whether all of it is there then. Outside of
+    transactions, so by the driver itself."""
     pooled = engine.raw_connection()
     try:
-        pooled.cursor().execute(f"PRAGMA busy_timeout={wait}")
-        pooled.cursor().execute(f"PRAGMA wal_checkpoint({mode})")
+        cursor = pooled.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={wait}")
+        cursor.execute(f"PRAGMA wal_checkpoint({mode})")
+        return _is_done(*cursor.fetchall()[0])
     finally:
         pooled.close()
+
+
+def _is_done(busy: int, frames: int, written: int) -> bool:
+    return not busy and frames == written
 
 
 def _mode(path: Path) -> int:

@@ -45,6 +45,7 @@ class Writer:
     An operation either does all of its work or raises, and then nothing of its commit happened:
     each operation of that commit raises JournalError, with `name` in it. `verify` is called before
     each commit, and what it raises counts as a failure of that.
+    `committed` is called after each commit, outside of any transaction, and never raises.
     `heartbeat` is carried out every `period` seconds, however much or little else there is.
     """
 
@@ -55,8 +56,10 @@ class Writer:
         verify: Callable[[], None],
         heartbeat: Operation | None = None,
         period: float = math.inf,
+        committed: Callable[[Connection], None] = lambda connection: None,
     ) -> None:
         self._connection, self._name, self._verify = engine.connect(), name, verify
+        self._committed = committed
         self._heartbeat, self._period = heartbeat, period
         self._due = monotonic() + period
         self._jobs: SimpleQueue[Job] = SimpleQueue()
@@ -154,6 +157,7 @@ class Writer:
             for job in jobs:
                 job.answer.set_exception(error)
         else:
+            self._committed(self._connection)
             for job, answer in zip(jobs, answers, strict=True):
                 job.answer.set_result(answer)
 
@@ -165,4 +169,6 @@ def blamed(name: str) -> Iterator[None]:
         yield
     except sa.exc.SQLAlchemyError as error:
         cause = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+        if cause == "file is not a database":
+            raise JournalError(f"{name} is no journal: it is not an SQLite database") from error
         raise JournalError(f"the journal {name} failed: {cause}") from error

@@ -81,8 +81,8 @@ class Manifests:
         if twin is not source:
             sentence = f'the name "{source.name}" is also that of {twin.file.path}; give it another'
         elif names.fault(source.name):
-            unseen = names.unseen(source.name)
-            why = f" (it holds {unseen})" if unseen else ""
+            unseen = names.unseen(source.name) or ""
+            why = f" (it holds {unseen})" if unseen.startswith("U+") else ""
             sentence = f'"{source.name}" cannot be the manifest\'s name{why}; give it another'
         if sentence is not None:
             self.problems.append(source.file.problem(("name",), f'{sentence} name: name = "…"'))

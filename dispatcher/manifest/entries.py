@@ -102,10 +102,15 @@ def _check_recipients(table: Table) -> Iterator[RuleProblem]:
         yield RuleProblem(("recipients",), "has both to and recipients; use one of them", True)
 
 
+def list_form(table: Table) -> Table:
+    """What the table says of its file of recipients, `{ file = …, country = … }`, or `{}`."""
+    form = table.get("recipients", {})
+    return {"file": form} if isinstance(form, str) else form
+
+
 def _check_reading(table: Table) -> Iterator[RuleProblem]:
     """What says how recipients are read; the models say what kind of value each is."""
-    form = table.get("recipients")
-    form = form if isinstance(form, dict) else {}
+    form = list_form(table)
     named = {("country",): table.get("country"), ("recipients", "country"): form.get("country")}
     for where, country in named.items():
         if country is not None:

@@ -79,25 +79,24 @@ def expand(
     `faults`: keys of the table with a problem already told.
     """
     builder = _Builder(source, table, origin, report, read_address)
-    form = table.get("recipients")
-    first_only = isinstance(form, dict) and form.get("duplicates") == "first"
-    seen: dict[str, Origin] = {}
+    first_only = entries.list_form(table).get("duplicates") == "first"
+    seen: dict[str, int] = {}  # the row of each recipient; a list may have a million
     for recipient in _recipients(source, table, builder.origin, report):
         message, found = builder.build(recipient)
         if message.to in seen and "to" not in found:
             if first_only:
                 continue
-            report(_twice(message.to, seen[message.to], recipient.origin))
-        seen.setdefault(message.to, recipient.origin)
+            report(_twice(message.to, recipient.origin, seen[message.to]))
+        seen.setdefault(message.to, recipient.origin.row)
         yield LoadedMessage(message, recipient.origin, faults | found)
 
 
-def _twice(to: str, first: Origin, second: Origin) -> LocatedProblem:
+def _twice(to: str, again: Origin, first_row: int) -> LocatedProblem:
     sentence = f"{to} is a recipient twice; remove one"
-    if second.row_path is not None:
-        again = f"{to} is a recipient twice, first in line {first.row}"
-        sentence = f'{again}; remove one, or write duplicates = "first"'
-    return second.locate(Problem(message=sentence, where="to"))
+    if again.row_path is not None:
+        twice = f"{to} is a recipient twice, first in line {first_row}"
+        sentence = f'{twice}; remove one, or write duplicates = "first"'
+    return again.locate(Problem(message=sentence, where="to"))
 
 
 def _recipients(
@@ -106,12 +105,10 @@ def _recipients(
     if "to" in table:
         yield from _listed(table["to"], origin)
         return
-    form = table["recipients"]
-    where, name = (
-        ("recipients", form) if isinstance(form, str) else ("recipients.file", form["file"])
-    )
+    form = entries.list_form(table)
+    where = "recipients" if isinstance(table["recipients"], str) else "recipients.file"
     try:
-        yield from _rows(source, source.find(name), form, origin, report)
+        yield from _rows(source, source.find(form["file"]), form, origin, report)
     except SourceError as error:
         report(origin.locate(Problem(message=str(error), where=where)))
     except ManifestError as error:
@@ -128,16 +125,14 @@ def _listed(to: str | list[str], origin: Origin) -> Iterator[Recipient]:
 
 
 def _rows(
-    source: Source, path: Path, form: str | Table, origin: Origin, report: Report
+    source: Source, path: Path, form: Table, origin: Origin, report: Report
 ) -> Iterator[Recipient]:
     from dispatcher.manifest.listtext import Row  # most manifests have none
     from dispatcher.manifest.recipients import Format, read_rows
 
-    said = (
-        {} if isinstance(form, str) else {name: form[name] for name in Format._fields & form.keys()}
-    )
+    said = Format(**{name: form[name] for name in Format._fields if name in form})
     empty = True
-    for row in read_rows(path, Format(**said), source.inputs):
+    for row in read_rows(path, said, source.inputs):
         empty = False
         if isinstance(row, Row):
             place = origin._replace(row_path=path, row=row.line)
@@ -269,9 +264,7 @@ class _Builder:
 
 def _country(source: Source, table: Table) -> str | None:
     """Where a message's numbers without a country code are dialled: what says it nearest."""
-    form = table.get("recipients")
-    own = form.get("country") if isinstance(form, dict) else None
-    return own or table.get("country") or source.country
+    return entries.list_form(table).get("country") or table.get("country") or source.country
 
 
 def _content(type: str, table: Table) -> models.Text | models.Media:

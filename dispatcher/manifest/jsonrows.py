@@ -12,6 +12,7 @@ from dispatcher.manifest.listtext import ListText, Row, repeated
 from dispatcher.models import LocatedProblem
 from dispatcher.names import canonical_name
 from dispatcher.toml.explain import quoted
+from dispatcher.toml.file import TOO_DEEP
 
 
 def json_rows(text: ListText, to: str) -> Iterator[Row | LocatedProblem]:
@@ -65,27 +66,21 @@ def _object_of(text: ListText, written: str) -> dict[str, Any]:
     except UnicodeEncodeError:
         raise text.fault("the text holds half of a character (a lone surrogate)", line) from None
     except RecursionError:
-        raise text.fault("tables or lists are nested too deep", line) from None
+        raise text.fault(TOO_DEEP, line) from None
     except _Unusable as error:
         raise text.fault(str(error), line) from None
     except ValueError:
         raise text.fault("a number is too large", line) from None
     if not isinstance(value, dict):
         raise text.fault('each line must be an object like {"to": "79001234567"}', line)
-    if written.isascii() and "\\u" not in written:
-        return value
-    return _with_canonical_keys(text, value)
+    return value if written.isascii() and "\\u" not in written else _canonical(text, value)
 
 
-def _with_canonical_keys(text: ListText, row: dict[str, Any]) -> dict[str, Any]:
-    """The row with the names by which templates know its values."""
-    found: dict[str, Any] = {}
-    for key, value in row.items():
-        name = canonical_name(key)
-        if name in found:
-            raise text.fault(f"the key {quoted(name)} is there twice", text.line)
-        found[name] = value
-    return found
+def _canonical(text: ListText, row: dict[str, Any]) -> dict[str, Any]:
+    """The row, its keys by the names that templates know them by."""
+    if double := repeated(map(canonical_name, row)):
+        raise text.fault(f"the key {quoted(double)} is there twice", text.line)
+    return {canonical_name(key): value for key, value in row.items()}
 
 
 class _Unusable(ValueError):

@@ -28,6 +28,8 @@ _MOST_BYTES = 1_000_000_000  # of millions of people; the whole file is read to 
 # A list that is compressed better than this was made to fill a machine.
 _UNPACKED_FREELY = 10_000_000  # bytes
 _UNPACKED_AT_MOST = 50  # times the size of the file, beyond that
+_OTHERS = "recipients come from a .csv or a .jsonl file, or one of these with .gz"
+_WORKBOOK = "this is a workbook; save its sheet as CSV (UTF-8), and name that file"
 _WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods", ".numbers")
 _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -36,25 +38,20 @@ _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-_USUAL = (  # besides UTF-8 and UTF-16, which a file shows
-    *("cp1250", "cp1251", "cp1252", "cp866", "koi8-r", "koi8-u", "mac-cyrillic", "latin-1"),
-    *(
-        "iso8859-1",
-        "iso8859-2",
-        "iso8859-5",
-        "iso8859-15",
-        "gb18030",
-        "big5",
-        "shift-jis",
-        "euc-kr",
-    ),
-)
+# Besides UTF-8 and UTF-16, which a file shows.
+_USUAL = (
+    "cp1250 cp1251 cp1252 cp866 koi8-r koi8-u mac-cyrillic latin-1 iso8859-1 iso8859-2 iso8859-5 "
+    "iso8859-15 gb18030 big5 shift-jis euc-kr"
+).split()
 # Encodings of Python's that write something else than the characters of a file.
 _NO_FILES = ("idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined")
 
 
 class Format(NamedTuple):
-    """What a manifest says of a list. `to`: the column with the recipients; None: it shows."""
+    """What a manifest says of a list. `to`: the column with the recipients.
+
+    `encoding`, `delimiter`: None: the file shows it.
+    """
 
     to: str = "to"
     encoding: str | None = None
@@ -113,14 +110,7 @@ def _kind(path: Path) -> str:
     kind = suffixes[-1] if suffixes else ""
     if kind in (".csv", ".jsonl"):
         return kind
-    raise fault(path, _workbook() if kind in _WORKBOOKS else _OTHERS)
-
-
-_OTHERS = "recipients come from a .csv or a .jsonl file, or one of these with .gz"
-
-
-def _workbook() -> str:
-    return "this is a workbook; save its sheet as CSV (UTF-8), and name that file"
+    raise fault(path, _WORKBOOK if kind in _WORKBOOKS else _OTHERS)
 
 
 # ---------------------------------------------------------------------------------- opening, text
@@ -168,7 +158,7 @@ def _opened(
     with open_list(path, inputs) as stream:
         head = stream.peek(1)
         if head.startswith(b"PK\3\4"):
-            raise fault(path, _workbook())
+            raise fault(path, _WORKBOOK)
         if head.startswith(b"\x1f\x8b"):
             raise fault(path, "this file is compressed; its name must end in .gz")
         name = _encoding(head, encoding)

@@ -13,7 +13,7 @@ from dispatcher.manifest.glance import surely_fits
 from dispatcher.models import CONTENT_TYPES, LocatedProblem
 from dispatcher.names import canonical_name
 from dispatcher.toml import explain
-from dispatcher.toml.file import TomlFile
+from dispatcher.toml.file import MOST_PROBLEMS, TomlFile
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -43,7 +43,6 @@ _MAIN_KEYS: dict[str, str] = {
 }
 MAX_MESSAGES = 50_000
 MAX_RECIPIENTS = 100_000  # of one message in the manifest itself
-MOST_PROBLEMS = 1000  # of the structure of one file; nobody reads more
 _SMALL = 100_000  # characters; with more of them, building pydantic's validator pays
 _DEPTH = 5  # the data, messages, a message, its content, provider
 
@@ -197,7 +196,7 @@ def _sentence(fault: _Fault) -> str:
         return f"{key} {fault.finding['msg']}"
     if fault.unknown:
         if explain.is_secret(key):
-            return "a secret belongs into the environment, never here"
+            return explain.SECRET_FOUND
         if key in ("caption", "filename") and parent in CONTENT_TYPES:
             return f"{key} is not allowed on {parent}"
         if key in ("id", "type") and parent == "defaults":

@@ -1,4 +1,4 @@
-"""Which files of a folder are manifests, and which that might be are left out.
+"""Which files of a folder are manifests, and which are left out though they might be.
 
 A linked folder is followed, once: whatever links there are, each folder is read under one name.
 """
@@ -53,11 +53,11 @@ def manifests(path: Path, warn: Report, fail: Report) -> Iterator[Path]:
     yield from sorted(found)
 
 
-def _nobody(path: Path, sentence: str) -> None:
+def _ignored(path: Path, sentence: str) -> None:
     pass
 
 
-def walk(path: Path, warn: Report = _nobody, fail: Report = _nobody) -> Iterator[Folder]:
+def walk(path: Path, warn: Report = _ignored, fail: Report = _ignored) -> Iterator[Folder]:
     """A folder and all below it, those that links lead to last; hidden ones are left out."""
     seen: set[tuple[int, int]] = set()
     tops = [path]

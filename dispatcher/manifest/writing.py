@@ -60,7 +60,7 @@ def number(value: Any, example: str | None = None) -> str:
     if decimals is not None:
         with localcontext(prec=3 * _DIGITS):  # all that it has, and the decimals
             exact = exact.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
-    whole, _, rest = f"{abs(exact):,f}".partition(".")
+    whole, _, rest = f"{exact.copy_abs():,f}".partition(".")
     sign = "-" if exact < 0 else ""
     separator = _NO_BREAK_SPACE if group == " " else group
     return sign + whole.replace(",", separator) + (mark + rest if rest else "")

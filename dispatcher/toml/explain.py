@@ -39,6 +39,7 @@ _RULES = {
     "too_short": "must not be empty",
 }
 _SECRET_WORDS = ("token", "secret", "password", "passwd", "apikey", "api_key", "authorization")
+SECRET_FOUND = "a secret belongs in the environment, never here"
 # Words that pydantic puts into a path to name a branch of a union; they are no keys of the file.
 BRANCHES = frozenset({"<text>", "<list>", "<table>"})
 _LONGEST_SHOWN = 60

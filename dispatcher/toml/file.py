@@ -32,19 +32,19 @@ MAX_LINES = 200_000
 MAX_LINE = 2_000_000  # characters: a list of recipients may stand in one
 MAX_TEXT = 1_000_000  # bytes of a message's text; the gateway takes some thousand characters
 MAX_DEPTH = 50
+MOST_PROBLEMS = 1000  # of one kind in a file; nobody reads more
 MAX_BITS = 64  # of a whole number; TOML asks for no more
 TOO_LARGE = "the number is too large; put it in quotes if it is text"
 TOO_DEEP = "tables or lists are nested too deep"
 _LISTS = "; a long list of recipients belongs in a .csv file"
 _SMALL = 100_000  # characters, of which nothing can take long
-_LONG_LINE = re.compile(rf"^[^\n]{{{MAX_LINE}}}[^\n]", re.MULTILINE)
 # tomli takes the square of its length for a dotted key.
 _DEEP_KEY = re.compile(
     rf"(?<![\w-])(?:(?:[\w-]+|\"[^\"\n\\]*\"|'[^'\n]*')[ \t]*\.[ \t]*){{{2 * MAX_DEPTH}}}"
 )
-_ODD = re.compile(  # may be a number of more than that, or one that is none
-    r"[0-9][0-9A-Fa-f_xo]{16}|\b(?:inf|nan)\b|[0-9.][eE]\+?[0-9_]{3}"
-)
+# May be a number of more than that, or one that is none.
+_HUGE = re.compile(r"[0-9](?:[0-9A-Fa-f_xo]{16}|[eE]\+?[0-9_]{3})")
+_NOT_FINITE = re.compile(r"\b(?:inf|nan)\b")
 
 
 @dataclass(frozen=True)
@@ -136,8 +136,10 @@ def read_toml(path: Path, inputs: Inputs | None = None, check: Check | None = No
     except ValueError:  # Python reads no numbers of thousands of digits
         raise ManifestError([located(path, TOO_LARGE)]) from None
     file = TomlFile(path, text, data, path.parent.absolute())
-    if _ODD.search(text) and (problems := list(islice(_odd_numbers(file, data, ()), 1000))):
-        raise ManifestError(problems)
+    if _may_hold_odd_numbers(text):
+        problems = list(islice(_odd_numbers(file, data, ()), MOST_PROBLEMS))
+        if problems:
+            raise ManifestError(problems)
     return file
 
 
@@ -183,12 +185,12 @@ def _require_reasonable(path: Path, text: str) -> None:
         return
     if text.count("\n") > MAX_LINES:
         raise ManifestError([located(path, f"the file has more than {MAX_LINES} lines{_LISTS}")])
-    if long := _LONG_LINE.search(text):
-        line, column = _line_column(text[: long.start()])
-        sentence = f"the line is longer than {MAX_LINE} characters{_LISTS}"
-        raise ManifestError([located(path, sentence, line, column)])
-    if deep := _DEEP_KEY.search(text):
-        raise ManifestError([located(path, TOO_DEEP, *_line_column(text[: deep.start()]))])
+    for number, line in enumerate(text.split("\n"), 1):
+        if len(line) > MAX_LINE:
+            sentence = f"the line is longer than {MAX_LINE} characters{_LISTS}"
+            raise ManifestError([located(path, sentence, number)])
+        if line.count(".") >= 2 * MAX_DEPTH and (deep := _DEEP_KEY.search(line)):
+            raise ManifestError([located(path, TOO_DEEP, number, deep.start() + 1)])
 
 
 def reason(error: Exception) -> str:
@@ -220,6 +222,13 @@ def _decode(path: Path, content: bytes) -> str:
 
 def _line_column(before: str) -> tuple[int, int]:
     return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+
+
+def _may_hold_odd_numbers(text: str) -> bool:
+    """Asked first, of the text: to look at all values takes as long as to parse them."""
+    if ("inf" in text or "nan" in text) and _NOT_FINITE.search(text):
+        return True
+    return _HUGE.search(text) is not None
 
 
 def _odd_numbers(file: TomlFile, data: Any, path: explain.Path) -> Iterator[LocatedProblem]:

@@ -1,6 +1,6 @@
-"""What keeps a text from being TOML: where it is, and in sentences that say what to write.
+"""Why a text is not TOML: the place, and a sentence that says what to write.
 
-The parser's own words say what a grammar expected; these say what a person has probably done.
+The parser says what its grammar expected; these sentences say what a person probably did.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Fault(NamedTuple):
 
 
 def fault(error: tomli.TOMLDecodeError) -> Fault:
-    """The first thing in a text that is no TOML."""
+    """The first place in a text that is not TOML."""
     if error.msg in _UNENDED:
         # Nothing after it is its quote, so that the last such quote is where it begins.
         quotes = [each for each in _UNENDED[error.msg] if error.doc.count(each) % 2]

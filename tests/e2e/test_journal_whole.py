@@ -148,6 +148,113 @@ def test_journal_without_the_log_of_a_run_that_died_is_refused(
     }
 
 
+def zeroed(log: bytes) -> bytes:
+    return bytes(len(log))
+
+
+def without_its_header(log: bytes) -> bytes:
+    return bytes(32) + log[32:]
+
+
+def only_its_header(log: bytes) -> bytes:
+    return log[:32]
+
+
+def halved(log: bytes) -> bytes:
+    return log[: len(log) // 2]
+
+
+def damaged(log: bytes) -> bytes:
+    return log[:100] + b"damage" + log[106:]
+
+
+@pytest.mark.parametrize("spoil", [zeroed, without_its_header, only_its_header, halved, damaged])
+def test_log_that_is_cut_off_or_damaged_is_not_the_whole_of_it(
+    killed: Project, stand_in: StandIn, spoil: Callable[[bytes], bytes]
+) -> None:
+    """SQLite takes what it can read of a log for all of it, without a word."""
+    log = beside(killed, "-wal").read_bytes()
+    beside(killed, "-wal").write_bytes(spoil(log))
+    for reader in ("plan", "history"):
+        assert "changes are missing" in killed.call(reader).stderr
+    for _ in range(2):
+        refused(killed, stand_in, "is not whole", "changes are missing", "--accept-loss")
+    check = killed.call("journal", "check")
+    assert (check.code, "changes are missing" in check.stderr) == (1, True)
+    assert killed.call("journal", "backup", "copy.db").code == 2
+
+    assert killed.call("journal", "check", "--accept-loss", "--yes").code == 0
+    assert killed.call("send").code in (0, 5)
+
+
+def test_an_older_copy_in_the_journals_place_is_refused(
+    new_project: Callable[..., Project], stand_in: StandIn
+) -> None:
+    project = new_project(stand_in.url)
+    project.texts("a")
+    project.call("send")
+    project.call("journal", "backup", "copy.db")
+    project.texts("a", "b")
+    project.call("send")
+    shutil.copy(project.folder / "copy.db", project.journal_file)
+    stand_in.asked.clear()
+    refused(project, stand_in, "2 of its 4 changes are missing", "an older copy")
+
+
+@pytest.mark.parametrize("size", [0, 32, 5000])
+def test_log_that_is_cut_off_in_use_stops_the_run_and_spoils_no_more(
+    new_project: Callable[..., Project], stand_in: StandIn, size: int
+) -> None:
+    project = new_project(stand_in.url)
+    project.texts("a", "b", "c")
+    held = stand_in.hold_from(2)
+    run = project.start("send", "--json")
+    stand_in.wait_for(2)
+    os.truncate(beside(project, "-wal"), size)
+    held.set()
+    result = project.finish(run)
+    assert (result.code, result.statuses) == (5, {"a": "sent", "b": "unknown"})
+    assert "journal.db-wal was cut off while it was in use" in result.stderr
+
+    stand_in.asked.clear()
+    refused(project, stand_in, "is not whole")
+    assert project.call("journal", "check", "--accept-loss", "--yes").code == 0, "damaged as well"
+
+
+def test_who_reads_while_a_run_begins_hides_no_loss(
+    new_project: Callable[..., Project], stand_in: StandIn
+) -> None:
+    project = new_project(stand_in.url)
+    project.texts("a")
+    project.call("send")
+    address = f"{project.journal_file.as_uri()}?mode=ro"
+    with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM messages").fetchall()
+        project.texts("a", "b", "c")
+        assert project.call("send").code == 0
+    for suffix in ("-wal", "-shm"):
+        beside(project, suffix).unlink()
+    stand_in.asked.clear()
+    refused(project, stand_in, "is not whole", "4 of its 6 changes are missing")
+
+
+def test_another_program_may_write_the_log_back_while_a_run_is_on(
+    new_project: Callable[..., Project], stand_in: StandIn
+) -> None:
+    project = new_project(stand_in.url)
+    project.texts("a", "b", "c")
+    held = stand_in.hold_from(2)
+    run = project.start("send", "--json")
+    stand_in.wait_for(2)
+    with closing(sqlite3.connect(project.journal_file)) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert beside(project, "-wal").stat().st_size == 0
+    held.set()
+    result = project.finish(run)
+    assert (result.code, set(result.statuses.values())) == (0, {"sent"})
+
+
 def test_loss_is_accepted_by_a_persons_word_only(killed: Project, stand_in: StandIn) -> None:
     gone(killed)
     asked = killed.call("journal", "check", "--accept-loss")
@@ -501,3 +608,27 @@ def test_check_of_a_damaged_copy(project: Project) -> None:
     result = project.call("journal", "check", "copy.db")
     assert result.code == 1
     assert "malformed" in result.stderr or "damaged" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ("status = 'not sent'", "status is 'not sent'"),
+        ("status = 'failed', not_before = 'tomorrow'", "'tomorrow'"),
+        ("attempts = 'many'", "attempts is 'many'"),
+        ("digest = x'00ff'", "digest is "),
+    ],
+)
+def test_row_that_was_changed_by_hand_is_named(
+    project: Project, inbox: SandboxProcess, change: str, why: str
+) -> None:
+    project.texts("a")
+    project.call("send")
+    with closing(sqlite3.connect(project.journal_file)) as connection, connection:
+        connection.execute(f"UPDATE messages SET {change}")
+    for command in ("plan", "send"):
+        result = project.call(command)
+        assert result.code == 2
+        assert "what the journal has of default/m/a/1/79001234567 was not written" in result.stderr
+        assert why in result.stderr
+    assert inbox.stats()["accepted"] == 1

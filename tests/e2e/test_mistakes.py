@@ -181,7 +181,7 @@ MANIFESTS = {
     "a token": Mistake(
         {"m.toml": f'token = "x"\n{HEAD}{HI}'},
         "validate m.toml",
-        "m.toml:1:1: error: a secret belongs into the environment, never here\n1 error",
+        "m.toml:1:1: error: a secret belongs in the environment, never here\n1 error",
     ),
 }
 CONFIGURATIONS = {

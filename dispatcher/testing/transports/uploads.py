@@ -38,8 +38,8 @@ class Uploads(Situation):
     @pytest.fixture(autouse=True)
     def _accepts_files(self, request: pytest.FixtureRequest) -> None:
         if "uploaded_reply" in request.fixturenames and "gateway" in request.fixturenames:
-            reply = request.getfixturevalue("uploaded_reply")
-            request.getfixturevalue("gateway").script(reply)
+            gateway = request.getfixturevalue("gateway")
+            gateway.script(request.getfixturevalue("uploaded_reply"))
 
     def test_an_upload_gives_the_media_id(
         self, gateway: ScriptedGateway, transport: Transport, uploaded_reply: Reply
