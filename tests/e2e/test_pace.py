@@ -42,7 +42,7 @@ def most_in_a_second(times: list[float]) -> int:
 
 
 def wait_until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end, "it did not come to that"
         time.sleep(0.02)
@@ -130,17 +130,17 @@ def test_nothing_leaves_while_the_account_is_to_pause(
 
     It says so in the middle: what leaves first, leaves while requests is still being imported.
     """
-    held.config('[transports.greenapi]\nrate = "5/s"')
-    to_many(held, 10)
-    replies = iter([reply()] * 5 + [reply(status, body, {"Retry-After": "1"})])
+    held.config('[transports.greenapi]\nrate = "2/s"')
+    to_many(held, 5)
+    replies = iter([reply()] * 2 + [reply(status, body, {"Retry-After": "1"})])
     stand_in.answer = lambda asked: next(replies, reply())
 
     assert held.run("send").code == 0
 
     times = [asked.at for asked in stand_in.asked]
-    asked_to_wait = times[5]
-    assert len(times) == 10 + 1
-    assert min(times[6:]) >= asked_to_wait + 1
+    asked_to_wait = times[2]
+    assert len(times) == 5 + 1
+    assert min(times[3:]) >= asked_to_wait + 1
 
 
 RETRY_AFTER: dict[str, tuple[Callable[[], str], float]] = {
