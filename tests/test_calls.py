@@ -32,7 +32,7 @@ from dispatcher.delivery import Delivery, Summary, calls
 from dispatcher.delivery.calls import Calls, GuardedTransport, Hanging
 from dispatcher.delivery.pacing import Pace, Turns
 from dispatcher.journal import Ending, Journal, open_journal
-from dispatcher.models import Text
+from dispatcher.models import Text, encode
 from dispatcher.planning import PlannedMessage, compared
 from dispatcher.registry import Clock, PluginInfo
 
@@ -124,7 +124,7 @@ def planned(id: str, file: Upload | None = None) -> PlannedMessage:
         transport="slow",
     )
     payload = {"id": id, "to": to, "media": file.reference if file else None}
-    return PlannedMessage(message, payload, file, "digest")
+    return PlannedMessage(message, encode(payload), file, "digest")
 
 
 class Run:

@@ -116,7 +116,7 @@ def test_one_id_in_two_normal_forms_is_there_twice(project: Any) -> None:
     project.manifest(manifest(COMPOSED) + manifest(DECOMPOSED))
     result = project.call("validate")
     assert result.code == 2
-    assert "this id is already used in line 4; ids are unique in a file" in result.stdout
+    assert "this id is used in line 4 already; give it another" in result.stdout
 
 
 def test_one_name_in_two_normal_forms_is_one_manifest_twice(project: Any) -> None:
