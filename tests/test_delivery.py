@@ -438,7 +438,7 @@ def test_slow_rate_is_no_pause_of_the_account(
     monkeypatch.setattr(pacing, "SHORT", 0.0)
     transport = Scripted()
     transport.recipient_rate = "2/s"  # type: ignore[attr-defined]
-    run = Run(journal, transport, deadline=0.1)
+    run = Run(journal, transport, deadline="0.1s")
     summary = run.deliver(planned("a"), planned("b"), planned("c"))
     assert (summary.sent, summary.stopped) == (3, None)
 
@@ -464,7 +464,7 @@ def test_attempts_are_at_least_as_far_apart_as_the_gateway_asks(journal: Journal
 
 def test_attempts_end_with_the_deadline(journal: Journal) -> None:
     transport = Scripted(a=[NotSent("later", retry_after=0.4)] * 9)
-    run = Run(journal, transport, attempts=9, deadline=1.0)
+    run = Run(journal, transport, attempts=9, deadline="1s")
     run.deliver(planned("a"))
     assert 1 <= len(transport.sent) <= 3
     assert run.outcomes["a"].status == "failed"

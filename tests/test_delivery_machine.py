@@ -252,7 +252,7 @@ class AnyDelivery(RuleBasedStateMachine):
         self.delivery = Delivery(
             self.journal,
             lambda name: Gateway(self),
-            Settings(attempts=ATTEMPTS, deadline=DEADLINE),
+            Settings(attempts=ATTEMPTS, deadline=f"{DEADLINE:g}s"),
             self.pace,
             self.tell,
             resend,

@@ -385,8 +385,8 @@ from dispatcher.journal.changes import Changes
 from dispatcher.journal.sqlite import SqliteBackend
 from tests.test_journal import claim, message
 
-STEPS = {"set_version": SqliteBackend, "enter": Changes, "secure": SqliteBackend,
-         "leave": Changes, "complete": SqliteBackend}
+STEPS = {"set_version": SqliteBackend, "enter": Changes, "run_began": SqliteBackend,
+         "leave": Changes, "run_ended": SqliteBackend}
 for name, owner in STEPS.items():
     for when in ("before", "after"):
         if os.fork() == 0:
@@ -408,7 +408,7 @@ def test_run_that_dies_at_any_step_leaves_a_journal_that_can_be_used(tmp_path: P
     left = sorted(tmp_path.glob("*.db"))
     assert len(left) == 10
     for file in left:
-        sent = file.stem.startswith(("leave", "complete"))
+        sent = file.stem.startswith(("leave", "run_ended"))
         with read_journal(f"sqlite:///{file}") as reader:
             assert not (reader and reader.warnings)
             assert not sent or (reader and status(reader, message().key) == "sent")

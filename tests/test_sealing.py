@@ -276,7 +276,7 @@ def test_what_a_plugin_keeps_and_changes_later_is_its_own(tmp_path: Path) -> Non
         assert file.upload.sha256 == Upload.from_path(tmp_path / "prices.pdf").sha256
         assert [each.message.to for each in made.messages] == [TO] * 3
         assert first.message.vars == {"v": [1], "word": "a", "deep": [{}]}
-        assert {str(each.problem.message) for each in made.problems} == {"look at it"}
+        assert {str(each.problem.message) for each in made.problems} == {"look at it (plugin-1)"}
 
 
 def test_what_a_transport_shares_and_keeps_is_its_own(tmp_path: Path) -> None:

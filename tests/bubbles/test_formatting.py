@@ -176,6 +176,6 @@ def cpu_seconds(text: str) -> float:
     ],
 )
 def test_the_time_grows_with_the_length_and_no_faster(start: str, piece: str) -> None:
-    short, long = ((start + piece * length)[:length] for length in (10_000, 80_000))
-    # Eight times the text: a quadratic algorithm takes sixty-four times as long.
-    assert cpu_seconds(long) < 24 * max(cpu_seconds(short), 0.01)
+    short, long = ((start + piece * length)[:length] for length in (5_000, 80_000))
+    # Sixteen times the text: a quadratic algorithm takes 256 times as long.
+    assert cpu_seconds(long) < 64 * max(cpu_seconds(short), 0.01)

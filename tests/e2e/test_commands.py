@@ -37,8 +37,8 @@ def test_send_to_the_sandbox_needs_no_account_and_shows_the_conversation(
     for _ in range(2):  # again and again: nothing is remembered
         result = project.run("send", "--sandbox", str(EXAMPLES), env=NO_ACCOUNT)
         assert result.code == 0, result.stderr
-        assert "24 sent" in result.stderr
-        assert result.stdout.count("sent     default/") == 24
+        assert "26 sent" in result.stderr
+        assert result.stdout.count("sent     default/") == 26
         for shown in (
             "Hello from a file in git! 😃",
             f"{TO}-1581234048 (group)",

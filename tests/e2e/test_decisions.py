@@ -223,7 +223,7 @@ def test_person_is_asked_how_many_messages_are_meant(
 def test_filters_that_name_nothing_settle_nothing(project: Project, doubts: list[str]) -> None:
     result = project.call("settle", "--run", "evening", "--sent")
     assert result.code == 3
-    assert "no such unknown message" in result.stderr
+    assert "no unknown message is like this" in result.stderr
 
 
 WRONG: dict[str, tuple[list[str], str]] = {

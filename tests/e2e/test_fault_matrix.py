@@ -169,7 +169,7 @@ def write(project: Project, what: str, recipients: dict[str, str]) -> None:
     project.config(CONFIG)
     entries = []
     for id, to in recipients.items():
-        project.write(f"manifests/{id}.pdf", f"content of {id}")
+        project.write(f"manifests/{id}.pdf", f"%PDF-1.4\ncontent of {id}")
         content = CONTENT[what].format(id=id)
         if what != "text":
             content += f'\n{content.partition(".")[0]}.caption = "{id}"'

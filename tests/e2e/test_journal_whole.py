@@ -586,7 +586,7 @@ def test_backup_overwrites_nothing_and_leaves_nothing_half_done(project: Project
     [
         (None, 2, "there is no journal"),
         (b"", 1, "is no journal"),
-        (b"no database" * 1000, 1, "not a database"),
+        (b"no database" * 1000, 1, "not an SQLite database"),
     ],
 )
 def test_check_of_what_is_no_journal(

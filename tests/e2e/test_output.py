@@ -187,7 +187,7 @@ def test_people_get_results_on_stdout_and_the_summary_on_stderr(
 
 
 def test_warning_goes_to_stderr_and_stops_nothing(project: Project, inbox: SandboxProcess) -> None:
-    project.write("manifests/song.png", b"not a song")
+    project.write("manifests/song.png", b"\x89PNG\r\n\x1a\n" + bytes(20))
     project.manifest(f'[[messages]]\nid = "a"\nto = "{TO}"\naudio.source = "song.png"')
     result = project.run("send", "--json")
     assert result.code == 0
