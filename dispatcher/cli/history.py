@@ -160,4 +160,5 @@ def _status(row: HistoryRow | Event) -> Part:
 
 
 def _detail(row: HistoryRow | Event) -> str:
-    return row.id or (row.error.sentence if row.error else "")
+    error = row.error.sentence if row.error else None
+    return "  ".join(filter(None, [row.id, error]))
