@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 # Tests that watch the clock or the memory, or move a browser: nothing else is to run beside them.
-ALONE := tests/crash/test_memory.py tests/crash/test_signals.py tests/browser tests/e2e/test_pace.py tests/e2e/test_interruption.py
+ALONE := tests/crash/test_memory.py tests/crash/test_signals.py tests/browser tests/e2e/test_pace.py tests/e2e/test_interruption.py \
+	tests/greenapi/test_deadlines.py tests/test_calls.py
 
 .PHONY: demo test lint format bench clean
 
