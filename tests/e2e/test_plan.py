@@ -90,7 +90,7 @@ def test_offline_commands_need_no_network_and_no_account(
     result = examples.run(*command, env=environment, prefix=offline.prefix)
     assert result.code == 0, result.stderr
     assert result.stdout == examples.call(*command).stdout, "nor do they depend on either"
-    assert len(result.stdout.splitlines()) == {"--json": 24, "--payloads": 48}.get(command[-1], 0)
+    assert len(result.stdout.splitlines()) == {"--json": 26, "--payloads": 52}.get(command[-1], 0)
 
 
 def test_examples_leave_exactly_as_planned(examples: Project, inbox: SandboxProcess) -> None:
