@@ -99,11 +99,12 @@ def test_a_problem_of_several_recipients_is_one_problem(
     terminal = project.call("validate")
     assert terminal.stderr == "4 errors\n"
 
-    texts, kinds, lost = "unknown variable", "names a group", "no transport named"
+    texts, lost = "unknown variable", "no transport named"
+    kinds = '"to" is of the type "group"'
     told = {
         "+79001234567": [lost, texts],
         "+79001234568": [lost, texts],
-        "Carl": [lost, "neither a phone number", texts],
+        "Carl": [lost, texts, "neither a phone number"],
         "79001234567-1581234048": [lost, kinds],
     }
     with previewed(project) as url:

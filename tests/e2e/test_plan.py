@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from dispatcher import encode
 from dispatcher.sandbox.process import SandboxProcess
+from dispatcher.visible import visible_json
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -112,7 +113,7 @@ def planned_by_key(stdout: str, inbox: SandboxProcess) -> dict[str, str]:
     for line in stdout.removesuffix("\n").split("\n"):
         event = json.loads(line)
         body = encode(event["payload"]).decode()
-        assert f'"payload":{body},"upload":' in line
+        assert f'"payload":{visible_json(body)},"upload":' in line
         (found[event["key"]],) = with_media_ids([body], inbox)
     return found
 
