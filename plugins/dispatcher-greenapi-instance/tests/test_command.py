@@ -17,7 +17,7 @@ from dispatcher import hookimpl
 
 @hookimpl
 def dispatcher_validate_message(message):
-    logging.basicConfig(level=logging.DEBUG)
+    logging.getLogger().setLevel(logging.DEBUG)
 """
 TEXT = {"id": "hello", "text": {"body": "Hello"}}
 FILE = {"id": "prices", "document": {"source": "prices.pdf", "caption": "c", "filename": "p.pdf"}}
@@ -98,7 +98,7 @@ def test_a_token_in_the_configuration_is_an_error(
     config.write_text(f'{config.read_text()}token = "x"\n')
     done = dispatcher("validate")
     assert done.returncode == 2
-    assert "GREENAPI_INSTANCE_TOKEN_FILE" in done.stderr
+    assert "set GREENAPI_INSTANCE_TOKEN in the environment" in done.stderr
 
 
 def test_not_even_with_everything_logged(

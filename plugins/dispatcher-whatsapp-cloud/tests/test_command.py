@@ -88,7 +88,7 @@ def test_a_token_in_the_configuration_is_an_error(
     config.write_text(f'{config.read_text()}token = "x"\n')
     done = dispatcher("validate")
     assert done.returncode == 2
-    assert "WHATSAPP_CLOUD_TOKEN_FILE" in done.stderr
+    assert "set WHATSAPP_CLOUD_TOKEN in the environment" in done.stderr
 
 
 def test_validate_and_plan_need_no_account(dispatcher: Callable[..., Any], tmp_path: Path) -> None:
