@@ -343,8 +343,8 @@ def newer(path: Path) -> None:
 
 UNUSABLE: dict[str, tuple[Callable[[Path], object], str]] = {
     "newer schema": (newer, "newer dispatcher (schema 99); update this one"),
-    "corrupt": (lambda path: path.write_bytes(b"garbage" * 1000), "file is not a database"),
-    "a folder": (lambda path: path.mkdir(), "failed: "),
+    "corrupt": (lambda path: path.write_bytes(b"garbage" * 1000), "it is not an SQLite database"),
+    "a folder": (lambda path: path.mkdir(), "is not a file"),
 }
 
 
