@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import PurePath
 from typing import NamedTuple, Protocol, TypeAlias
 
 from dispatcher.delivery import answers
@@ -91,8 +92,9 @@ def account(transport: Transport) -> str:
 
 
 def _place(transport: Transport, file: Upload) -> Place:
-    """One content is another file where it has another name: that says what a recipient sees."""
-    given = f"{file.sha256}\n{file.mime_type}\n{file.filename}"
+    """One content with another type or extension is another file: a recipient sees those."""
+    suffix = PurePath(file.filename).suffix.lower()
+    given = f"{file.sha256}\n{file.mime_type}\n{suffix}"
     return account(transport), hashlib.sha256(given.encode(errors="replace")).hexdigest()
 
 
