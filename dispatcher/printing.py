@@ -165,6 +165,9 @@ class _StandIn(io.TextIOBase):
         self.inner = inner
         self._line_begins = True
 
+    def close(self) -> None:
+        """Nothing: the stream belongs to somebody else, and may be closed before this is gone."""
+
     def fileno(self) -> int:
         """The stream's own, as some programs that a plugin starts want it."""
         return self.inner.fileno()
