@@ -387,7 +387,7 @@ def test_nothing_is_sent_twice_or_lost_whatever_happens(monkeypatch: pytest.Monk
     monkeypatch.setattr(task, "datetime", clock)
     monkeypatch.setattr(retries, "BACKOFF", lambda state: 0.0)
     monkeypatch.setattr(writer, "_LINGER", 0.0)  # here nobody comes who would share the commit
-    examples = max(200, settings.default.max_examples) if settings.default else 200
+    examples = settings.default.max_examples // 2 if settings.default else 50
     run_state_machine_as_test(
         AnyDelivery, settings=settings(max_examples=examples, stateful_step_count=12)
     )

@@ -27,9 +27,15 @@ def run(folder: Path, *command: str, **environment: str) -> str:
     return done.stdout
 
 
+@pytest.fixture(scope="module")
+def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What mypy finds out about the libraries is the same for each plugin."""
+    return str(tmp_path_factory.mktemp("mypy"))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_new_plugin_works_as_it_stands(
-    tmp_path: Path, kind: Kind, installed: Callable[[Path], dict[str, str]]
+    tmp_path: Path, kind: Kind, installed: Callable[[Path], dict[str, str]], mypy_cache: str
 ) -> None:
     run(tmp_path, "dispatcher", "plugins", "new", "spring-sale", "--kind", kind)
     folder = tmp_path / "dispatcher-spring-sale"
@@ -38,7 +44,7 @@ def test_a_new_plugin_works_as_it_stands(
     assert "spring-sale          dispatcher-spring-sale 0.1.0   active" in listed
     tests = run(folder, "pytest", "-q", "-p", "no:cacheprovider", **environment)
     assert "passed" in tests
-    run(folder, "mypy", **environment, MYPYPATH="src")
+    run(folder, "mypy", **environment, MYPYPATH="src", MYPY_CACHE_DIR=mypy_cache)
     run(folder, "ruff", "check", ".")
     run(folder, "ruff", "format", "--check", ".")
     assert "dispatcher-spring-sale" in (folder / "README.md").read_text()

@@ -30,7 +30,7 @@ _SHAPE = re.compile(
     rf"(?P<brackets>(?P<open>\()?(?P<inside>{_DIGITS_AND_BETWEEN})\)(?P<after>{_DIGITS_AND_BETWEEN}))?"
 )
 _FOREIGN = re.compile(rf"(?![+()]|{_DIGITS_AND_BETWEEN.removesuffix('*')}).", re.DOTALL)
-_DECIMAL = re.compile(r"(\+?[0-9]{5,})[.,][0-9]{1,2}")
+_DECIMAL = re.compile(r"\+?[0-9]{5,}[.,][0-9]{1,2}")
 _SHORTENED = re.compile(r"[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+")
 _EXTENSION = re.compile(r"(?<=[0-9)])\s*([^\W\d_]+\.?|#)\s*[0-9]{1,6}$")
 _SEVERAL = re.compile(r"[0-9]{5}\s*[,;/]\s*\+?[0-9]")
@@ -128,8 +128,8 @@ def _read(text: str) -> _Written:
         raise _neither(text)
     if foreign := _FOREIGN.search(text):
         _refuse_character(text, foreign[0])
-    if decimal := _DECIMAL.fullmatch(text):
-        raise _decimal(text, decimal[1])
+    if _DECIMAL.fullmatch(text):
+        raise _decimal(text)
     shape = _SHAPE.fullmatch(text)
     if shape is None or not _balanced(shape) or not re.match(r"[+(0-9]", text):
         raise _neither(text)
@@ -170,8 +170,8 @@ def _refuse_character(text: str, character: str) -> NoReturn:
         raise AddressError(f"{shown} holds {point}; write the digits 0 to 9")
     if text[0] == character and _QUOTED.match(text):
         raise AddressError(f"{shown} begins with {point}; remove it")
-    if decimal := _DECIMAL.fullmatch(text):
-        raise _decimal(text, decimal[1])
+    if _DECIMAL.fullmatch(text):
+        raise _decimal(text)
     if _SHORTENED.fullmatch(text):
         raise AddressError(f"{shown} was shortened by a spreadsheet; make the column text there")
     extension = _EXTENSION.search(text)
@@ -184,11 +184,8 @@ def _refuse_character(text: str, character: str) -> NoReturn:
     raise _neither(text)
 
 
-def _decimal(text: str, whole: str) -> AddressError:
-    right = f"write {whole}" if _possible(whole.lstrip("+")) else "leave them out"
-    return AddressError(
-        f"{quoted(text)} ends in decimals, as a spreadsheet writes a number; {right}"
-    )
+def _decimal(text: str) -> AddressError:
+    return AddressError(f"{quoted(text)} has decimals; remove them")
 
 
 def _several(text: str) -> AddressError:
@@ -221,7 +218,7 @@ def _require_code(text: str, number: _Written) -> None:
         raise AddressError(f"{quoted(text)}: +{number.first} is no country code")
     alone = number.first == text
     if not number.plus and not alone and (number.area or number.first not in LENGTHS):
-        way = 'write + before that, or name the country: country = "RU"'
+        way = 'write + before that, or name the country: country = "…"'
         raise AddressError(f"{quoted(text)} may lack its country code; {way}")
 
 
@@ -237,10 +234,11 @@ def _fault(number: _Written) -> str:
         return f"a phone number has 7 to 15 digits, this one {len(digits)}{group}"
     if digits.startswith("00"):
         return f"write + for the 00 before a country code: +{digits[2:]}"
-    fault = _fault_of_code(digits, right=number.plus)
     if number.plus:
-        return fault
-    return f'{fault}; for numbers as dialled inside a country: country = "RU"'
+        return _fault_of_code(digits, right=True)
+    if not _begins_with_code(digits):
+        return 'needs country = "…"'
+    return f'{_fault_of_code(digits, right=False)}; dialled inside a country: country = "…"'
 
 
 def _fault_of_code(digits: str, right: bool) -> str:

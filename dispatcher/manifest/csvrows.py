@@ -96,7 +96,7 @@ def _header(text: ListText, names: list[str], to: str, line: int) -> _Header:
     if len(header) > _MAX_COLUMNS:
         raise text.fault(f"there are {len(header)} columns; at most {_MAX_COLUMNS} can be", line)
     if to not in header:
-        raise text.fault(f"there is no column {quoted(to)}{_instead(text, header, to)}", line)
+        raise text.fault(f"no {quoted(to)} among {_instead(header, to)}", line)
     double = repeated(filter(None, header))
     if double or "" in header:
         what = f"names the column {quoted(double)} twice" if double else "has a nameless column"
@@ -104,7 +104,7 @@ def _header(text: ListText, names: list[str], to: str, line: int) -> _Header:
     return _Header(header, header.index(to))
 
 
-def _instead(text: ListText, header: list[str], to: str) -> str:
+def _instead(header: list[str], to: str) -> str:
     """Which columns there are, and how to say that it is one of them."""
     shown = ", ".join(name[:30] for name in header[:8]) + (", …" if header[8:] else "")
     phones = (name for name in header if any(part in name.lower() for part in _PHONES))
@@ -112,8 +112,7 @@ def _instead(text: ListText, header: list[str], to: str) -> str:
     said = f"to = {quoted(meant or 'COLUMN')}"
     if len(header) == 1 and (mark := re.search(r"[|:~^]", header[0])):
         said = f"delimiter = {quoted(mark[0])}"
-    way = f'recipients = {{ file = "{text.path.name}", {said} }}'
-    return f" among {shown}; write {way}"
+    return f"{shown}; recipients = {{…, {said}}}"
 
 
 def _row(

@@ -26,10 +26,7 @@ def json_rows(text: ListText, to: str) -> Iterator[Row | LocatedProblem]:
         if not written.strip():
             continue
         if first and written.lstrip().startswith("["):
-            raise text.fault(
-                "this is one JSON array; a .jsonl file has an object a line: jq -c '.[]' does that",
-                text.line,
-            )
+            raise text.fault("this is one JSON array; convert it with: jq -c '.[]'", text.line)
         first = False
         try:
             yield _row(text, written.rstrip(), to)

@@ -29,7 +29,7 @@ _MOST_BYTES = 1_000_000_000  # of millions of people; the whole file is read to 
 _UNPACKED_FREELY = 10_000_000  # bytes
 _UNPACKED_AT_MOST = 50  # times the size of the file, beyond that
 _OTHERS = "recipients come from a .csv or a .jsonl file, or one of these with .gz"
-_WORKBOOK = "this is a workbook; save its sheet as CSV (UTF-8), and name that file"
+_WORKBOOK = "a workbook; save its sheet as CSV and name that file"
 _WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods", ".numbers")
 _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",

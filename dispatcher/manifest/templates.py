@@ -202,8 +202,7 @@ def _is_variable(name: str) -> bool:
 
 
 def _as_column(name: str) -> str:
-    written = f"row[{json.dumps(name, ensure_ascii=False)}]"
-    return f"the column {quoted(name)} is written {{{{ {written} }}}}"
+    return f"write {{{{ row[{json.dumps(name, ensure_ascii=False)}] }}}}"
 
 
 def _explain_undefined(message: str, variables: Mapping[str, Any]) -> str:

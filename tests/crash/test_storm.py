@@ -11,7 +11,7 @@ from .conftest import LONG
 from .mailing import Mailing
 from .storm import storm
 
-KILLS, RECIPIENTS = 30, 1500
+KILLS, RECIPIENTS = (30, 1500) if LONG else (15, 750)
 FEW_KILLS, FEW_RECIPIENTS = 4, 200  # enough to see what a missing safeguard does
 
 

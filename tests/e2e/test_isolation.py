@@ -106,7 +106,7 @@ def test_a_bad_hook_is_named_and_nothing_is_sent(
     assert f"{NAMED} failed in dispatcher_{hook}" in sent.stderr
     assert "Traceback" not in sent.stderr
     assert "sent" not in sent.stdout
-    without = project.run("send", "--sandbox", "--without", "odd", env=environment)
+    without = project.run("plan", "--without", "odd", env=environment)
     assert without.code == 0, without.stderr
     assert "Hello from Acme" in without.stdout
 

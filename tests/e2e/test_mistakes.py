@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import Asked, Reply, StandIn
 
 # Five lines, so that what a mistake adds begins in line 6.
-HEAD = 'manifest = 1\n\n[[messages]]\nid = "a"\nto = "79001234567"\n'
+TO = 'to = "79001234567"\n'
+HEAD = f'manifest = 1\n\n[[messages]]\nid = "a"\n{TO}'
 HI = 'text.body = "Hi"\n'
 GOOD = {"manifests/m.toml": HEAD + HI}
 KEY = "default/m/a/1/79001234567"
@@ -47,6 +48,14 @@ def body(text: str, sentence: str) -> Mistake:
 def syntax(line: str, column: int, sentence: str) -> Mistake:
     """In line 6 of a manifest, which is no TOML then."""
     return written(f"{line}\n", f"m.toml:6:{column}: error: {sentence}")
+
+
+def listed(name: str, content: str, text: str, sentence: str, end: str = "1 error") -> Mistake:
+    """In a list of recipients, or in the text for them, which stands in line 6."""
+    manifest = f"{HEAD.removesuffix(TO)}recipients = '{name}'\ntext.body = '{text}'\n"
+    code = 2 if end == "1 error" else 0
+    output = "\n".join(filter(None, [sentence, end]))
+    return Mistake({"m.toml": manifest, name: content}, "validate m.toml", output, code)
 
 
 def configured(text: str, output: str) -> Mistake:
@@ -282,6 +291,64 @@ COMMANDS = {
         env={"GREENAPI_TOKEN": "two words"},
     ),
 }
+GOOD_LIST = "1 message, no errors"
+LISTS = {
+    "an empty cell that the text shows": listed(
+        "people.csv",
+        "to,name\n79001234567,\n",
+        "Dear {{ name }}!",
+        'm.toml:6:13: warning: message "a": "name" is empty (people.csv:2)',
+        GOOD_LIST,
+    ),
+    "a column's name with a hyphen": listed(
+        "people.csv",
+        "to,first-name\n79001234567,Ann\n",
+        "Dear {{ first-name }}!",
+        'm.toml:6:13: error: message "a": write {{ row["first-name"] }} (people.csv:2)',
+    ),
+    "a column's name with a space": listed(
+        "people.csv",
+        "to,First Name\n79001234567,Ann\n",
+        "Dear {{ First Name }}!",
+        'm.toml:6:13: error: message "a": write {{ row["First Name"] }} (people.csv:2)',
+    ),
+    "another column of numbers": listed(
+        "people.csv",
+        "name,phone\nAnn,79001234567\n",
+        "Hello!",
+        'people.csv:1:1: error: no "to" among name, phone; recipients = {…, to = "phone"}',
+    ),
+    "a workbook": listed(
+        "people.xlsx",
+        "PK\3\4",
+        "Hello!",
+        "people.xlsx:1:1: error: a workbook; save its sheet as CSV and name that file",
+    ),
+    "a JSON array": listed(
+        "people.jsonl",
+        '[{"to": "79001234567"}]\n',
+        "Hello!",
+        "people.jsonl:1:1: error: this is one JSON array; convert it with: jq -c '.[]'",
+    ),
+    "rows that were emptied, not deleted": listed(
+        "people.csv", "to,name\n79001234567,Ann\n,\n,\n", "Dear {{ name }}!", "", GOOD_LIST
+    ),
+    "a first line of Excel's": listed(
+        "people.csv", "sep=;\nto;name\n79001234567;Ann\n", "{{ name }}", "", GOOD_LIST
+    ),
+    "a number as spreadsheets have it": listed(
+        "people.csv",
+        "to\n79001234567.0\n",
+        "Hello!",
+        'people.csv:2:1: error: message "a": "79001234567.0" has decimals; remove them',
+    ),
+    "a number without its country": listed(
+        "people.csv",
+        "to\n8 (900) 123-45-67\n",
+        "Hello!",
+        'people.csv:2:1: error: message "a": "8 (900) 123-45-67": needs country = "…"',
+    ),
+}
 MISTAKES = {
     f"{table}: {name}": mistake
     for table, mistakes in {
@@ -290,6 +357,7 @@ MISTAKES = {
         "manifest": MANIFESTS,
         "configuration": CONFIGURATIONS,
         "command": COMMANDS,
+        "list": LISTS,
     }.items()
     for name, mistake in mistakes.items()
 }

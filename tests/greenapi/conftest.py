@@ -127,6 +127,11 @@ class Peer:
         lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", *headers, "", ""]
         self.raw("\r\n".join(lines).encode() + body)
 
+    def answer_each(self, status: int, body: bytes = b"") -> None:
+        """Answer every request, and keep the connection until the client closes it."""
+        while self.read():
+            self.answer(status, body)
+
     def reset(self) -> None:
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()

@@ -29,8 +29,7 @@ ACCEPTED = b'{"messages":[{"id":"1"}],"media":[{"id":"1"}]}'
 
 
 def _serve(peer: Any) -> None:
-    while peer.read():
-        peer.answer(201, ACCEPTED)
+    peer.answer_each(201, ACCEPTED)
 
 
 def test_one_connection_serves_many_messages(

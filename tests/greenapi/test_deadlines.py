@@ -211,7 +211,7 @@ def test_the_addresses_of_a_host_share_the_time(
     monkeypatch: pytest.MonkeyPatch, transport: Transports, full_port: int, gateway: Gateways
 ) -> None:
     """Where the first one cannot be reached, the second one is, within the same time."""
-    server = gateway(lambda peer: (peer.read(), peer.answer(201, ACCEPTED)))
+    server = gateway(lambda peer: peer.answer_each(201, ACCEPTED))
     addresses = [("127.0.0.1", full_port), ("127.0.0.1", server.port)]
     monkeypatch.setattr("dispatcher.http.wire._addresses", lambda host, port: addresses)
     sender = transport("http://localhost", connect_timeout=TIME)

@@ -123,7 +123,7 @@ def test_an_id_with_the_token_is_no_id(
     """An id is used and kept as it is, and the token must not be."""
     found = [{"id": f"x-{MARKER}"}]
     body = json.dumps({"messages": found, "media": found}).encode()
-    server = gateway(lambda peer: (peer.read(), peer.answer(201, body)))
+    server = gateway(lambda peer: peer.answer_each(201, body))
     _check(lambda: transport(server.url).send(PAYLOAD))
     _check(lambda: transport(server.url).upload(upload()))
 
@@ -138,12 +138,12 @@ def test_a_short_token_changes_no_id_and_no_sentence(
     """For a gateway of one's own; whoever looks for it finds it in half of all words."""
     found = [{"id": "any-x-1a"}]
     body = json.dumps({"messages": found, "media": found}).encode()
-    server = gateway(lambda peer: (peer.read(), peer.answer(201, body)))
+    server = gateway(lambda peer: peer.answer_each(201, body))
     sender = transport(server.url, token=token)
     assert sender.send(PAYLOAD).id == "any-x-1a"
     assert sender.upload(upload()).id == "any-x-1a"
     said = json.dumps({"errors": [{"code": 1011, "details": "any x-1 is bad"}]}).encode()
-    server = gateway(lambda peer: (peer.read(), peer.answer(400, said)))
+    server = gateway(lambda peer: peer.answer_each(400, said))
     with pytest.raises(DeliveryError, match="any x-1 is bad"):
         transport(server.url, token=token).send(PAYLOAD)
 

@@ -20,8 +20,7 @@ CONTENT = b"0123456789" * 10_000
 
 
 def _serve(peer: Any) -> None:
-    while peer.read():
-        peer.answer(201, ACCEPTED)
+    peer.answer_each(201, ACCEPTED)
 
 
 class Stream(io.BytesIO):
@@ -255,7 +254,7 @@ def test_a_success_before_the_file_was_there_is_none(
 def test_the_answer_of_the_other_kind_is_no_answer(
     transport: Callable[..., GreenApi], gateway: Callable[..., Any], upload: Callable[..., Upload]
 ) -> None:
-    server = gateway(lambda peer: (peer.read(), peer.answer(201, b'{"messages":[{"id":"1"}]}')))
+    server = gateway(lambda peer: peer.answer_each(201, b'{"messages":[{"id":"1"}]}'))
     failure = _failure(transport(server.url), upload())
     assert (type(failure), failure.code) == (NotSent, "http 201")
 
