@@ -2,8 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-# Tests that watch the clock: not more than two of them at a time.
-QUIET := tests/crash/test_signals.py tests/browser/test_size.py tests/e2e/test_pace.py tests/e2e/test_interruption.py \
+# Tests that watch the clock, or move a browser: little else is to run beside them.
+QUIET := tests/browser tests/crash/test_signals.py tests/e2e/test_pace.py tests/e2e/test_interruption.py \
 	tests/greenapi/test_deadlines.py tests/test_calls.py
 
 .PHONY: demo test lint format bench clean
@@ -15,7 +15,7 @@ demo: .venv/demo
 
 test: .venv/dev
 	$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder $(QUIET:%=--ignore %)
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(QUIET)
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile $(QUIET)
 
 lint: .venv/dev
 	$(BIN)/ruff check .

@@ -733,6 +733,7 @@ class AnyHistory(RuleBasedStateMachine):
         super().__init__()
         self.url = self.new_url()
         self.known: dict[str, tuple[str, str, str | None, int]] = {}
+        self.had: dict[str, str] = {}
         self.claims: dict[str, Claim] = {}
         self.claims_of_others: dict[str, Claim] = {}
         self._open()
@@ -744,8 +745,11 @@ class AnyHistory(RuleBasedStateMachine):
     @rule(id=st.sampled_from("ab"), digest=st.sampled_from(["x", "y"]))
     def begin(self, id: str, digest: str) -> None:
         key = message(id).key
-        was, *_, attempts = self.known.get(key, ("", 0))
-        if was == "sending":
+        was, before, *_, attempts = self.known.get(key, ("", "", 0))
+        if was == "sent":
+            self.had[key] = before
+        # What somebody has is not sent again because something else failed after it.
+        if was == "sending" or (was == "failed" and self.had.get(key) == digest):
             known = self.journal.lookup([key])[key]
             assert self.journal.claim(message(id), digest, known) is None
             return
@@ -769,6 +773,7 @@ class AnyHistory(RuleBasedStateMachine):
     @rule(id=st.sampled_from("ab"))
     def finish_what_a_run_of_before_began(self, id: str) -> None:
         if theirs := self.claims_of_others.get(message(id).key):
+            self.had[theirs.key] = theirs.digest
             assert not self.journal.conclude(theirs, Ending("sent", "1")).result()
 
     @rule(id=st.sampled_from("abc"), sent=st.booleans())

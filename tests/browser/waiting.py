@@ -7,7 +7,7 @@ from playwright.sync_api import Page
 
 def wait_until(page: Page, condition: str) -> None:
     """Returns as soon as the expression is true in the page."""
-    for _ in range(600):
+    for _ in range(200):
         if page.evaluate(condition):
             return
         page.wait_for_timeout(50)
