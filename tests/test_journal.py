@@ -544,7 +544,7 @@ def test_other_journals_are_refused_in_a_sentence(url: str) -> None:
 # uploads
 
 
-@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
 def test_journal_of_an_older_version_is_renewed_as_a_whole_or_not_at_all(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch, version: int
 ) -> None:
@@ -571,6 +571,10 @@ def test_journal_of_an_older_version_is_renewed_as_a_whole_or_not_at_all(
 def test_shared_journal_of_the_version_before_is_renewed(database: Database) -> None:
     with open_journal(database.url) as opened:
         claim(opened, message())
+    for table in _NEW_TABLES:
+        database.ask(f"DROP TABLE dispatcher.{table}")
+    database.ask("ALTER TABLE dispatcher.events ALTER COLUMN id TYPE integer")
+    database.ask("ALTER SEQUENCE dispatcher.events_id_seq AS integer")
     database.ask("ALTER TABLE dispatcher.messages DROP COLUMN sent_digest")
     database.ask("UPDATE dispatcher.version SET number = 3")
     with open_journal(database.url) as opened:
@@ -579,9 +583,16 @@ def test_shared_journal_of_the_version_before_is_renewed(database: Database) -> 
         assert reader is not None
         (row,) = reader.history(with_events=True)
     assert [event.status for event in row.events] == ["sending", "unknown"]
+    types = "SELECT data_type FROM information_schema.columns WHERE table_name = 'events'"
+    assert database.ask(f"{types} AND column_name = 'id'") == [("bigint",)]
+    assert database.ask(
+        "SELECT max_value FROM pg_sequences WHERE sequencename = 'events_id_seq'"
+    ) == [(2**63 - 1,)]
 
 
+_NEW_TABLES = ("leases", "turns", "pauses", "origin")
 _DOWNGRADES = {
+    5: "".join(f"DROP TABLE {table};" for table in _NEW_TABLES),
     4: "ALTER TABLE messages DROP COLUMN sent_digest",
     3: "DROP TRIGGER message_made; DROP TRIGGER message_changed;",
     2: """
@@ -597,7 +608,7 @@ _DOWNGRADES = {
 def make_older(file: Path, version: int) -> None:
     """Make the tables what they were in an older version."""
     with closing(sqlite3.connect(file)) as connection:
-        for newer in range(4, version, -1):
+        for newer in range(5, version, -1):
             connection.executescript(_DOWNGRADES[newer])
         connection.execute(f"PRAGMA user_version = {version}")
 

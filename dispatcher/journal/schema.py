@@ -12,7 +12,9 @@ from dispatcher.errors import JournalError
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
+
+_BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # only an INTEGER counts up there
 
 metadata = sa.MetaData()
 messages = sa.Table(
@@ -38,7 +40,7 @@ messages = sa.Table(
 events = sa.Table(
     "events",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", _BIG, primary_key=True),
     sa.Column("key", sa.Text, nullable=False, index=True),
     sa.Column("at", sa.Text, nullable=False),
     sa.Column("status", sa.Text, nullable=False),
@@ -68,6 +70,36 @@ workers = sa.Table(
     sa.Column("lease", sa.Float, nullable=False),
 )
 
+# What one run at a time does for all of them, an upload, say: by `owner`, until that time.
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("until", sa.Float, nullable=False),
+)
+# When the next message of an account, or to a recipient, may leave; see `delivery.pacing`.
+turns = sa.Table(
+    "turns",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("state", sa.BigInteger, nullable=False),
+)
+pauses = sa.Table(
+    "pauses",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("since", sa.BigInteger, nullable=False),
+    sa.Column("until", sa.BigInteger, nullable=False),
+)
+# One row: which journal this is, and of which server it was when a run last wrote to it.
+origin = sa.Table(
+    "origin",
+    metadata,
+    sa.Column("journal", sa.Text, primary_key=True),
+    sa.Column("server", sa.Text, nullable=False),
+)
+
 # From each version to the next; tables, indexes and triggers that are new are made afterwards.
 _MIGRATIONS: dict[int, tuple[str, ...]] = {
     1: (
@@ -77,6 +109,13 @@ _MIGRATIONS: dict[int, tuple[str, ...]] = {
     ),
     2: (),
     3: ("ALTER TABLE messages ADD COLUMN sent_digest TEXT",),
+    4: (),
+}
+_MIGRATIONS_OF_POSTGRES = {
+    4: (
+        "ALTER TABLE events ALTER COLUMN id TYPE bigint",
+        "ALTER SEQUENCE events_id_seq AS bigint",
+    )
 }
 
 # Every run looks for what others left "sending": a handful of rows, however long the journal is.
@@ -95,7 +134,8 @@ _TRIGGERS = {
         f"AFTER UPDATE OF status ON messages BEGIN {_NOTE} END",
     ),
     "postgresql": (
-        "CREATE OR REPLACE FUNCTION note_event() RETURNS trigger LANGUAGE plpgsql AS "
+        "CREATE OR REPLACE FUNCTION note_event() RETURNS trigger LANGUAGE plpgsql "
+        "SET search_path FROM CURRENT AS "  # who changes a row by hand may have another one
         f"$$ BEGIN {_NOTE} RETURN NULL; END $$",
         "DROP TRIGGER IF EXISTS message_changed ON messages",
         "CREATE TRIGGER message_changed AFTER INSERT OR UPDATE OF status ON messages "
@@ -141,8 +181,9 @@ def migrate(connection: Connection, version: int) -> None:
     """Make the tables of this version out of those of an older one; 0: there are none yet."""
     if version == SCHEMA_VERSION:
         return
+    postgres = _MIGRATIONS_OF_POSTGRES if connection.dialect.name == "postgresql" else {}
     for older in range(version or SCHEMA_VERSION, SCHEMA_VERSION):
-        for statement in _MIGRATIONS[older]:
+        for statement in (*_MIGRATIONS[older], *postgres.get(older, ())):
             connection.exec_driver_sql(statement)
     metadata.create_all(connection)
     connection.exec_driver_sql(_INDEX)
