@@ -238,7 +238,7 @@ def _fault(number: _Written) -> str:
         return _fault_of_code(digits, right=True)
     if not _begins_with_code(digits):
         return 'needs country = "…"'
-    return f'{_fault_of_code(digits, right=False)}; dialled inside a country: country = "…"'
+    return f'{_fault_of_code(digits, right=False)}; one without its code needs country = "…"'
 
 
 def _fault_of_code(digits: str, right: bool) -> str:

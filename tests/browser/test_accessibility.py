@@ -15,8 +15,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from dispatcher.sandbox.process import SandboxProcess
-
-from .previewing import previewed
+from tests.previewing import previewed
 
 if TYPE_CHECKING:
     from tests.conftest import Project

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import Page, expect
 
 from dispatcher.sandbox.process import SandboxProcess
+from tests.previewing import previewed
 
-from .previewing import previewed
 from .waiting import wait_until
 
 if TYPE_CHECKING:
