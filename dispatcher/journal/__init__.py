@@ -100,7 +100,8 @@ class JournalReader:
 
 
 class Journal:
-    """A journal, open for sending. Its methods may be called from any thread.
+    """A journal, open for sending. Its methods may be called from any thread. `warnings`: what is
+    doubtful about where it is.
 
     Those that give a Future do not wait for the disk: it has its answer when the change is there,
     and what is called later is never there earlier.
@@ -255,21 +256,29 @@ class Journal:
     def _begin(self, backend: Backend, run: str) -> None:
         with blamed(backend.name), self._engine.begin() as connection:
             _prepare(connection, backend)
+            self.warnings = backend.recognise(connection)
             self._changes.enter(connection, run, socket.gethostname(), os.getpid())
-            self._heartbeat(connection)
+            self._renew(connection)
 
     def _heartbeat(self, connection: Connection) -> None:
+        self._backend.recognise(connection)
+        self._renew(connection)
+
+    def _renew(self, connection: Connection) -> None:
         self._changes.renew(connection, self._lease)
         self._changes.recover(connection)
 
 
 @contextmanager
-def open_journal(url: str, patience: float = 0.0, run: str = "default") -> Iterator[Journal]:
+def open_journal(
+    url: str, patience: float = 0.0, run: str = "default", *, kept: bool = True
+) -> Iterator[Journal]:
     """The journal at a URL for a sending run, made if need be.
 
-    `patience`: seconds to wait for another run to end. Raises JournalError, JournalLocked.
+    `patience`: seconds to wait for another run to end. `kept`: whether it will be there for others.
+    Raises JournalError, JournalLocked.
     """
-    database = backend(url)
+    database = backend(url, kept=kept)
     with database.prepared(run, patience):
         if database.exclusive and database.exists():
             _refuse(database)
