@@ -23,6 +23,7 @@ from dispatcher.journal import places, queries
 from dispatcher.journal.attempts import Claim, Ending
 from dispatcher.journal.backend import Backend, backend
 from dispatcher.journal.changes import LATE, Changes, forget_upload
+from dispatcher.journal.missing import note_sent
 from dispatcher.journal.queries import Event, HistoryRow
 from dispatcher.journal.schema import SCHEMA_VERSION, migrate
 from dispatcher.journal.writer import Writer, blamed
@@ -191,6 +192,13 @@ class Journal:
         """Decide an unknown outcome by a person's word; False if this key's is not unknown."""
         error = None if sent else Failure(code="settled", text="settled: it was not sent")
         return self.decide(key, Ending("sent" if sent else "failed", error=error))
+
+    def note_sent(self, key: str) -> bool:
+        """Note by a person's word what the journal no longer knows; False: it knows it."""
+        insert = self._backend.insert
+        return self._writer.submit(
+            lambda connection: note_sent(connection, insert, key), key
+        ).result()
 
     def decide(self, key: str, ending: Ending) -> bool:
         """Decide an unknown outcome; False if this key's is not unknown."""

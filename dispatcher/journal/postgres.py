@@ -125,7 +125,8 @@ class PostgresBackend:
             raise JournalError(
                 f"the journal {self.name} may not be whole: {loss}. What was sent last before that "
                 "may not be in it, and would be sent again: compare what the last runs reported. "
-                "Then dispatcher journal check --accept-loss takes the journal as it is"
+                "Then dispatcher journal check --accept-loss takes the journal as it is, and "
+                "dispatcher settle --sent --missing KEY notes what is missing"
             )
 
     def accept_loss(self) -> None:

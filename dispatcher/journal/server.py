@@ -70,8 +70,8 @@ def difference(before: Server, now: Server) -> str | None:
         return "it is in another database or table than before: it was restored from a dump"
     if before.timeline and now.timeline and before.timeline != now.timeline:
         return (
-            "a replica was promoted in its server's place (a fail-over), or it was put back to an "
-            f"earlier moment: the timeline was {before.timeline} and is {now.timeline}"
+            f"its server has timeline {now.timeline} instead of {before.timeline} now: a replica "
+            "was promoted (a fail-over), or it was put back to an earlier moment"
         )
     return None
 

@@ -239,7 +239,7 @@ def test_fail_over_under_load(
 
     warned = "synchronous_standby_names is empty" in result.stderr
     assert warned != synchronous
-    refused(again, "a fail-over", "timeline was 1 and is 2")
+    refused(again, "a fail-over", "timeline 2 instead of 1")
     assert "a fail-over" in plan.stderr
     assert inbox.stats()["accepted"] == before, "nothing has left"
     assert accepted_loss.code == 0
