@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -109,11 +110,12 @@ def test_what_is_said_of_postgresql_happens(tmp_path: Path, database: Database) 
     page = (ROOT / "docs" / "postgresql.md").read_text(encoding="utf-8")
     shown = [each for _, text in blocks_of(page) for each in commands(text)]
     assert len(shown) == page.count("\n$ ") > 0
+    name = f"docs_{uuid.uuid4().hex[:8]}"  # a role is the whole server's
     with psycopg.connect(database.url) as connection:
         for language, text in blocks_of(page):
             if language == "sql":
-                connection.execute(text)
-        connection.rollback()  # a role is the whole server's
+                connection.execute(text.replace("dispatcher", name).replace("auditor", f"{name}_2"))
+        connection.rollback()
     with SandboxProcess() as gateway:
         environment = {
             "GREENAPI_BASE_URL": gateway.url,
