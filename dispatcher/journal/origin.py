@@ -62,6 +62,11 @@ def noted_from_now_on(connection: Connection, insert: Callable[..., Any], server
     return Origin(*row)
 
 
+def note_server(connection: Connection, server: str) -> None:
+    """Note more of the server that a journal is on."""
+    connection.execute(sa.update(origin).values(server=server))
+
+
 def begin_anew(connection: Connection, server: str) -> None:
     """Make a journal another one, this server's, of which no machine has seen anything yet."""
     connection.execute(sa.update(origin).values(journal=new_id(), server=server))

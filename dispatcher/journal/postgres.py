@@ -105,7 +105,10 @@ class PostgresBackend:
         self.require(self._difference(found, here) or _missing(changes, self._mark))
         # All of them are on the disk: this transaction has made none yet.
         self._mark.note(changes)
-        return [*server.doubts(connection), *origin.objections(self._mark)]
+        whole = str(here.completed(server.written(found.server)))
+        if whole != found.server:  # it tells more than it did
+            origin.note_server(connection, whole)
+        return [*server.doubts(connection, here), *origin.objections(self._mark)]
 
     def run_began(self, engine: Engine) -> None:
         """Whose attempt is whose is in the database with every commit."""

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 _SYSTEM = "SELECT system_identifier::text FROM pg_control_system()"
 # A server begins a new timeline when it is promoted, or restored to a moment in the past.
 _TIMELINE = "SELECT ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer"
+_ALLOWING = (
+    "GRANT EXECUTE ON FUNCTION pg_control_system(), pg_current_wal_lsn(), pg_walfile_name(pg_lsn) "
+    "TO PUBLIC"
+)
 _PLACE = (
     "SELECT pg_is_in_recovery(), "
     "(SELECT oid::bigint FROM pg_database WHERE datname = current_database()), "
@@ -37,6 +41,11 @@ class Server(NamedTuple):
     timeline: int | None
     database: int
     table: int | None
+
+    def completed(self, before: Server) -> Server:
+        """The same with what it told before and does not tell now."""
+        system, timeline = self.system or before.system, self.timeline or before.timeline
+        return self._replace(system=system, timeline=timeline)
 
     def __str__(self) -> str:
         return json.dumps(self._asdict())
@@ -76,8 +85,8 @@ def difference(before: Server, now: Server) -> str | None:
     return None
 
 
-def doubts(connection: Connection) -> list[str]:
-    """Why a server may lose what it called written."""
+def doubts(connection: Connection, here: Server) -> list[str]:
+    """Why a server may lose what it called written, or a fail-over may not be noticed."""
     found = connection.exec_driver_sql(_SETTINGS).one()
     fsync, full_pages, synchronous, replicas = found
     warnings = [
@@ -89,6 +98,11 @@ def doubts(connection: Connection) -> list[str]:
         warnings.append(
             "the journal's server has replicas and waits for none (synchronous_standby_names is "
             "empty): after a fail-over, what was sent last is not known"
+        )
+    if here.system is None or here.timeline is None:
+        warnings.append(
+            "the journal's server does not tell this role which one it is, so that a fail-over "
+            f"would not be noticed; an administrator can allow it: {_ALLOWING}"
         )
     return warnings
 

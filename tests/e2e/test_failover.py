@@ -333,6 +333,27 @@ def test_server_that_may_lose_what_it_wrote_is_warned_of(
     assert (both.code, none.code, none.stderr) == (0, 0, "1 skipped\n")
 
 
+def test_server_that_does_not_tell_which_one_it_is(
+    project: Project, primary: Server, shared: Database
+) -> None:
+    role = f"plain_{uuid.uuid4().hex[:8]}"
+    shared.ask(f"CREATE ROLE {role} LOGIN")
+    shared.ask(f"GRANT CREATE ON DATABASE {database_of(shared.url)} TO {role}")
+    here = "--journal", shared.url.replace(f"{USER}@", f"{role}@")
+    project.texts("a")
+    shared.ask("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC")
+    warned = project.call("send", *here)
+    shared.ask(f"GRANT EXECUTE ON FUNCTION pg_control_system() TO {role}")
+    told = project.call("send", *here)
+
+    assert "a fail-over would not be noticed" in warned.stderr
+    assert "GRANT EXECUTE ON FUNCTION pg_control_system()" in warned.stderr
+    assert (warned.code, told.code) == (0, 0)
+    assert "would not be noticed" not in told.stderr
+    ((known,),) = shared.ask("SELECT server::jsonb FROM dispatcher.origin")
+    assert all(known.values()), known
+
+
 def wait_until(condition: Callable[[], object]) -> None:
     end = time.monotonic() + 30
     while not condition():
@@ -371,22 +392,3 @@ def test_run_whose_server_becomes_another_one_ends_before_its_next_message(
     assert "a fail-over" in result.stderr
     assert (result.code, result.statuses) == (4, {"a": "sent"})
     assert [asked.text for asked in stand_in.asked] == ["I am a"]
-
-
-def test_a_role_without_rights_recognises_the_server(
-    project: Project, server: Database, database: Database
-) -> None:
-    role = f"plain_{uuid.uuid4().hex[:8]}"
-    server.ask(f"CREATE ROLE {role} LOGIN PASSWORD 'made-up'")
-    try:
-        database.ask(f"CREATE SCHEMA dispatcher AUTHORIZATION {role}")
-        database.ask(f"GRANT CREATE ON DATABASE {database_of(database.url)} TO {role}")
-        project.texts("a")
-        url = make_url(database.url).set(username=role, password="made-up")
-        sent = project.call("send", "--journal", url.render_as_string(hide_password=False))
-        assert sent.code == 0, sent.stderr
-        ((known,),) = database.ask("SELECT server::jsonb FROM dispatcher.origin")
-        assert all(known.values()), known
-    finally:
-        database.ask(f"DROP OWNED BY {role} CASCADE")
-        server.ask(f"DROP ROLE {role}")
