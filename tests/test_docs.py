@@ -8,15 +8,20 @@ import subprocess
 import sys
 import tomllib
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
+import psycopg
 import pytest
 
 from dispatcher import config
 from dispatcher.planning import PlanStatus
 from dispatcher.sandbox.process import SandboxProcess
+
+if TYPE_CHECKING:
+    from tests.conftest import Database
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -94,6 +99,37 @@ def test_what_is_said_of_sending_happens(tmp_path: Path) -> None:
         }
         shown = [each for language, text in blocks_of(page) for each in commands(text)]
         assert len(shown) == page.count("\n$ ") > 0
+        for command, output in shown:
+            assert_shows(output, run(command, tmp_path, **environment))
+
+
+def test_what_is_said_of_postgresql_happens(tmp_path: Path, database: Database) -> None:
+    """The page begins where a message was sent, and the server has become another one since."""
+    (tmp_path / "hello.toml").write_text(blocks("toml")[0], encoding="utf-8")
+    (tmp_path / config.FILE_NAME).write_text('manifests = "."')
+    page = (ROOT / "docs" / "postgresql.md").read_text(encoding="utf-8")
+    shown = [each for _, text in blocks_of(page) for each in commands(text)]
+    assert len(shown) == page.count("\n$ ") > 0
+    name = f"docs_{uuid.uuid4().hex[:8]}"  # a role is the whole server's
+    with psycopg.connect(database.url) as connection:
+        for language, text in blocks_of(page):
+            if language == "sql":
+                connection.execute(text.replace("dispatcher", name).replace("auditor", f"{name}_2"))
+        connection.rollback()
+    with SandboxProcess() as gateway:
+        environment = {
+            "GREENAPI_BASE_URL": gateway.url,
+            "GREENAPI_MEDIA_URL": gateway.url,
+            "GREENAPI_TOKEN": "token",
+            "DISPATCHER_JOURNAL": database.url,
+            "XDG_STATE_HOME": str(tmp_path / "state"),
+        }
+        assert "1 sent" in run("dispatcher send", tmp_path, **environment)
+        (tmp_path / "bye.toml").write_text(blocks("toml")[0].replace("hello", "bye"), "utf-8")
+        database.ask(
+            "UPDATE dispatcher.origin"
+            " SET server = jsonb_set(server::jsonb, '{timeline}', '2147483647')::text"
+        )
         for command, output in shown:
             assert_shows(output, run(command, tmp_path, **environment))
 

@@ -41,7 +41,7 @@ def backup(session: Session, file: Path, journal: str | None) -> int:
 @click.option(
     "--accept-loss",
     is_flag=True,
-    help="Take it for whole from now on, though the journal.db-wal of a run is lost.",
+    help="Take it for whole from now on, though what a run wrote last may be lost.",
 )
 @yes_option
 @journal_option

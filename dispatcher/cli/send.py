@@ -11,7 +11,7 @@ import click
 
 from dispatcher.cli.conversation import print_conversation
 from dispatcher.cli.interruption import interruptible
-from dispatcher.cli.output import confirm, counted
+from dispatcher.cli.output import confirm, counted, print_warnings
 from dispatcher.cli.progress import Reporter, reporter
 from dispatcher.cli.session import (
     Session,
@@ -81,8 +81,9 @@ def command(
         check_or_exit(planner)
         _require_credentials(session, only_sandbox=sandbox)
         opened = stack.enter_context(
-            open_journal(url or session.journal_url(journal), patience, run)
+            open_journal(url or session.journal_url(journal), patience, run, kept=not sandbox)
         )
+        print_warnings(opened.warnings)
         if patience:  # files may have changed meanwhile
             planner = session.planner(paths, run)
             check_or_exit(planner, again=True)

@@ -23,6 +23,11 @@ from dispatcher.journal import Journal, open_journal, read_journal
 @click.option("--sent", is_flag=True, help="They arrived: skip them from now on.")
 @click.option("--not-sent", is_flag=True, help="They did not arrive: the next run sends them.")
 @click.option(
+    "--missing",
+    is_flag=True,
+    help="With --sent: also what the journal does not know, as it went back in time.",
+)
+@click.option(
     "--from",
     "file",
     type=click.File(encoding="utf-8"),
@@ -39,6 +44,7 @@ def command(
     journal: str | None,
     sent: bool,
     not_sent: bool,
+    missing: bool,
     yes: bool,
     **filters: str | None,
 ) -> int:
@@ -49,6 +55,8 @@ def command(
     by_filter = any(filters.values())
     if not named and not by_filter:
         raise click.UsageError("name the messages: KEY…, --from FILE, or filters like --run NAME")
+    if missing and (not_sent or by_filter):
+        raise click.UsageError("--missing goes with --sent and keys: filters find what is known")
     if named and by_filter:
         raise click.UsageError("name keys or filters, not both")
     filters["recipient"] = session.recipient(filters["recipient"])
@@ -60,15 +68,15 @@ def command(
         found = named or _unknown(opened, filters)
         if by_filter and found and not yes:
             confirm(f"{counted(len(found), 'unknown message')} will count as {_word(sent)}. Go on?")
-        return _settle(opened, found, sent)
+        return _settle(opened, found, sent, missing)
 
 
-def _settle(journal: Journal, keys: Iterable[str], sent: bool) -> int:
+def _settle(journal: Journal, keys: Iterable[str], sent: bool, missing: bool) -> int:
     """Settle all of them, even if nobody can read of it; the exit code. Raises OutputError."""
     settled: list[bool] = []
     unwritten: OutputError | None = None
     for key in keys:
-        settled.append(journal.settle(key, sent=sent))
+        settled.append(journal.settle(key, sent=sent) or (missing and journal.note_sent(key)))
         try:
             if settled[-1]:
                 print_line(coloured("sent") if sent else _word(sent), f"  {key}")

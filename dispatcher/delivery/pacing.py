@@ -6,9 +6,7 @@ number for each account and each recipient, kept in a file for all runs on this 
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,8 +22,8 @@ from dispatcher.delivery.retries import LONGEST_PAUSE
 from dispatcher.delivery.uploads import account
 from dispatcher.errors import ConfigError
 from dispatcher.hookspecs import Transport
-from dispatcher.ownership import objection_at
 from dispatcher.rates import number_per_seconds
+from dispatcher.state import state_file
 
 # Seconds for which a thread may sleep until its turn, which then is taken.
 SHORT = 5.0
@@ -171,36 +169,11 @@ class Pace:
 
 
 def default_path() -> Path:
-    """Where this user's runs share their pace: the XDG state folder, or a private temporary one.
-
-    Raises ConfigError where that is somebody else's: whoever may write there could hold back, or
-    have this user write, what they want.
-    """
-    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    folder = Path(home, "message-dispatcher")
+    """Where this user's runs share their pace. Raises ConfigError."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        writable = os.access(folder, os.W_OK)
-    except OSError:
-        writable = False
-    if not writable:
-        folder = Path(tempfile.gettempdir(), f"message-dispatcher-{os.getuid()}")
-        try:
-            folder.mkdir(mode=0o700, exist_ok=True)
-        except OSError as error:
-            raise ConfigError(_nowhere(f"cannot make {folder}: {error.strerror}")) from None
-    path = folder / "pace.db"
-    for each in (folder, path):
-        sentence = objection_at(each)
-        if sentence is not None:
-            raise ConfigError(_nowhere(sentence))
-    if path.exists() and not path.is_file():  # a pipe would be waited for
-        raise ConfigError(_nowhere(f"{path} is no file"))
-    return path
-
-
-def _nowhere(reason: str) -> str:
-    return f"cannot keep the pace of sending: {reason}; XDG_STATE_HOME can name another folder"
+        return state_file("pace.db")
+    except ConfigError as error:
+        raise ConfigError(f"cannot keep the pace of sending: {error}") from None
 
 
 def _rate(transport: Transport) -> Rate:

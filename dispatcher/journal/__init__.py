@@ -23,6 +23,7 @@ from dispatcher.journal import places, queries
 from dispatcher.journal.attempts import Claim, Ending
 from dispatcher.journal.backend import Backend, backend
 from dispatcher.journal.changes import LATE, Changes, forget_upload
+from dispatcher.journal.missing import note_sent
 from dispatcher.journal.queries import Event, HistoryRow
 from dispatcher.journal.schema import SCHEMA_VERSION, migrate
 from dispatcher.journal.writer import Writer, blamed
@@ -100,7 +101,8 @@ class JournalReader:
 
 
 class Journal:
-    """A journal, open for sending. Its methods may be called from any thread.
+    """A journal, open for sending. Its methods may be called from any thread. `warnings`: what is
+    doubtful about where it is.
 
     Those that give a Future do not wait for the disk: it has its answer when the change is there,
     and what is called later is never there earlier.
@@ -191,6 +193,13 @@ class Journal:
         error = None if sent else Failure(code="settled", text="settled: it was not sent")
         return self.decide(key, Ending("sent" if sent else "failed", error=error))
 
+    def note_sent(self, key: str) -> bool:
+        """Note by a person's word what the journal no longer knows; False: it knows it."""
+        insert = self._backend.insert
+        return self._writer.submit(
+            lambda connection: note_sent(connection, insert, key), key
+        ).result()
+
     def decide(self, key: str, ending: Ending) -> bool:
         """Decide an unknown outcome; False if this key's is not unknown."""
 
@@ -255,21 +264,29 @@ class Journal:
     def _begin(self, backend: Backend, run: str) -> None:
         with blamed(backend.name), self._engine.begin() as connection:
             _prepare(connection, backend)
+            self.warnings = backend.recognise(connection)
             self._changes.enter(connection, run, socket.gethostname(), os.getpid())
-            self._heartbeat(connection)
+            self._renew(connection)
 
     def _heartbeat(self, connection: Connection) -> None:
+        self._backend.recognise(connection)
+        self._renew(connection)
+
+    def _renew(self, connection: Connection) -> None:
         self._changes.renew(connection, self._lease)
         self._changes.recover(connection)
 
 
 @contextmanager
-def open_journal(url: str, patience: float = 0.0, run: str = "default") -> Iterator[Journal]:
+def open_journal(
+    url: str, patience: float = 0.0, run: str = "default", *, kept: bool = True
+) -> Iterator[Journal]:
     """The journal at a URL for a sending run, made if need be.
 
-    `patience`: seconds to wait for another run to end. Raises JournalError, JournalLocked.
+    `patience`: seconds to wait for another run to end. `kept`: whether it will be there for others.
+    Raises JournalError, JournalLocked.
     """
-    database = backend(url)
+    database = backend(url, kept=kept)
     with database.prepared(run, patience):
         if database.exclusive and database.exists():
             _refuse(database)

@@ -19,9 +19,12 @@ class Backend(Protocol):
 
     `name`: how errors call it, without a password. `exclusive`: whoever is `prepared` is the only
     one that writes. `insert`: makes an INSERT statement that knows ON CONFLICT. `warnings`: what is
-    doubtful about it; `loss`: what is missing of it. `run_began` and `run_ended` are called around
-    a run, `committed` after each of its commits, and `run_broken_off` instead of `run_ended` when
-    its end could not be written. Nothing more is to be written where it is not `usable`.
+    doubtful about it; `loss`: what is missing of it, which `require` raises, until a person has
+    accepted it. `recognise` comes first in a transaction, when a run begins, with each
+    heartbeat and after each reconnect: it raises JournalError if it is not the journal that it was,
+    and says what is doubtful about where it is. `run_began` and `run_ended` are called around a
+    run, `committed` after each of its commits, and `run_broken_off` instead of `run_ended` when its
+    end could not be written. Nothing more is to be written where it is not `usable`.
     """
 
     name: str
@@ -32,9 +35,11 @@ class Backend(Protocol):
     def prepared(self, run: str, patience: float) -> AbstractContextManager[None]: ...
     def warnings(self) -> list[str]: ...
     def connect(self, *, read_only: bool = False) -> Engine: ...
+    def recognise(self, connection: Connection) -> list[str]: ...
     def run_began(self, engine: Engine) -> None: ...
     def loss(self, connection: Connection) -> str | None: ...
     def require(self, loss: str | None) -> None: ...
+    def accept_loss(self) -> None: ...
     def committed(self, connection: Connection) -> None: ...
     def usable(self) -> bool: ...
     def run_ended(self, engine: Engine) -> None: ...
@@ -48,12 +53,15 @@ class Backend(Protocol):
     def now(self) -> ColumnElement[float]: ...
 
 
-def backend(url: str) -> Backend:
-    """The database that a journal's URL means. Raises JournalError."""
+def backend(url: str, *, kept: bool = True) -> Backend:
+    """The database that a journal's URL means. Raises JournalError.
+
+    `kept`: whether a file will be there for others, so that it is worth remembering.
+    """
     if url.startswith("sqlite:///"):
         from dispatcher.journal.sqlite import SqliteBackend
 
-        return SqliteBackend(url)
+        return SqliteBackend(url, kept=kept)
     if url.startswith(("postgresql://", "postgres://")):
         from dispatcher.journal.postgres import PostgresBackend
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
 
 from dispatcher.errors import JournalError
-from dispatcher.journal.backend import backend
+from dispatcher.journal.backend import Backend, backend
 from dispatcher.journal.schema import SCHEMA_VERSION, messages
 from dispatcher.journal.sqlite import SqliteBackend, sync_folder
 from dispatcher.journal.writer import blamed
@@ -37,7 +37,11 @@ def back_up(url: str, target: Path) -> None:
 
     Raises JournalError, also where the file is there already or the journal is not whole.
     """
-    source = _file(url, "pg_dump --schema=dispatcher")
+    source = backend(url)
+    if not isinstance(source, SqliteBackend):
+        raise JournalError(
+            f"{source.name} is a PostgreSQL database; its backup is: pg_dump --schema=dispatcher"
+        )
     if not source.exists():
         raise JournalError(f"there is no journal {source.name} yet")
     if faults := source.warnings():
@@ -60,27 +64,34 @@ def back_up(url: str, target: Path) -> None:
 
 def check(url: str) -> Condition:
     """What the journal at a URL is like. Raises JournalError where it cannot be read at all."""
-    found = _file(url, "pg_amcheck")
+    found = backend(url)
     if not found.exists():
         raise JournalError(f"there is no journal {found.name}")
-    faults, notes = found.warnings(), []
-    if found.files.has_log():
-        notes.append(f"{found.files.log.name} belongs to it: a run is on, or was not ended")
-    if found.path.stat().st_mode & 0o077:
-        notes.append(f"others may use the file, which holds phone numbers: chmod 600 {found.path}")
+    faults = found.warnings()
+    notes = _notes(found) if isinstance(found, SqliteBackend) else []
     try:
         return _examined(found, faults, notes)
     except JournalError as error:
         return Condition([*faults, str(error)], notes)
 
 
-def _examined(found: SqliteBackend, faults: list[str], notes: list[str]) -> Condition:
+def _notes(found: SqliteBackend) -> list[str]:
+    notes = []
+    if found.files.has_log():
+        notes.append(f"{found.files.log.name} belongs to it: a run is on, or was not ended")
+    if found.path.stat().st_mode & 0o077:
+        notes.append(f"others may use the file, which holds phone numbers: chmod 600 {found.path}")
+    return notes
+
+
+def _examined(found: Backend, faults: list[str], notes: list[str]) -> Condition:
     engine = found.connect(read_only=True)
     try:
         with blamed(found.name), engine.connect() as connection:
-            (verdict, *_) = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalars()
-            if verdict != "ok":
-                raise JournalError(f"the journal {found.name} is damaged: {verdict}")
+            if isinstance(found, SqliteBackend):  # a server has tools of its own for this
+                (verdict, *_) = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalars()
+                if verdict != "ok":
+                    raise JournalError(f"the journal {found.name} is damaged: {verdict}")
             version = found.version(connection)
             if version > SCHEMA_VERSION:
                 raise JournalError(f"a newer dispatcher wrote {found.name} (schema {version})")
@@ -96,18 +107,11 @@ def _examined(found: SqliteBackend, faults: list[str], notes: list[str]) -> Cond
 
 
 def accept_loss(url: str) -> None:
-    """Take the journal at a URL for whole from now on, though a run's log is lost."""
-    found = _file(url, "a backup")
+    """Take the journal at a URL for whole from now on, whatever is lost of it."""
+    found = backend(url)
     if not found.exists():
         raise JournalError(f"there is no journal {found.name}")
     found.accept_loss()
-
-
-def _file(url: str, instead: str) -> SqliteBackend:
-    found = backend(url)
-    if isinstance(found, SqliteBackend):
-        return found
-    raise JournalError(f"{found.name} is a PostgreSQL database, which has its own tools: {instead}")
 
 
 def _copy(source: SqliteBackend, target: Path) -> None:

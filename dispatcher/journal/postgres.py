@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
 from sqlalchemy.dialects.postgresql import insert  # noqa: TID253
 
 from dispatcher.errors import JournalError
+from dispatcher.journal import origin, server
 from dispatcher.journal.schema import show_as_current
+from dispatcher.journal.writer import blamed
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection, Dialect, Engine
@@ -28,6 +30,10 @@ _PATIENCE = {
     "keepalives_idle": "30",
     "options": "-c lock_timeout=10s",
 }
+_REPLICA = (
+    "the journal {name} is on a replica, which can only be read; name the primary, or all servers "
+    "and ?target_session_attrs=read-write"
+)
 
 
 class PostgresBackend:
@@ -40,6 +46,7 @@ class PostgresBackend:
         self._url = _parsed(url)
         shown = self._url.set(drivername="postgresql", query={})  # the query may hold secrets, too
         self.name = shown.render_as_string(hide_password=True)
+        self._mark: origin.Mark | None = None
 
     def exists(self) -> bool:
         """A database is always there to be asked."""
@@ -62,6 +69,9 @@ class PostgresBackend:
         @sa.event.listens_for(engine, "do_connect")
         def connect(dialect: Dialect, _: Any, given: Any, options: Any) -> Any:
             connection: Any = dialect.connect(*given, **options)
+            if not read_only and connection.info.parameter_status("in_hot_standby") == "on":
+                connection.close()
+                raise JournalError(_REPLICA.format(name=self.name))
             # Before anything is asked: with some encodings not even that works.
             encoding = connection.info.parameter_status("server_encoding")
             if encoding != "UTF8":
@@ -82,18 +92,54 @@ class PostgresBackend:
         return engine
 
     def warnings(self) -> list[str]:
-        """What is in a database is whole."""
+        """What can be told without asking it: nothing."""
         return []
+
+    def recognise(self, connection: Connection) -> list[str]:
+        """Raise JournalError if it is not the server, or not the state, that runs have seen."""
+        here = self._server(connection)
+        found = origin.noted_from_now_on(connection, self.insert, str(here))
+        if self._mark is None or self._mark.journal != found.journal:
+            self._mark = origin.Mark(found.journal)
+        changes = origin.changes(connection)
+        self.require(self._difference(found, here) or _missing(changes, self._mark))
+        # All of them are on the disk: this transaction has made none yet.
+        self._mark.note(changes)
+        whole = str(here.completed(server.written(found.server)))
+        if whole != found.server:  # it tells more than it did
+            origin.note_server(connection, whole)
+        return [*server.doubts(connection, here), *origin.objections(self._mark)]
 
     def run_began(self, engine: Engine) -> None:
         """Whose attempt is whose is in the database with every commit."""
 
     def loss(self, connection: Connection) -> str | None:
-        """The server keeps what it has."""
-        return None
+        """What may be missing: it is another server, or has fewer changes than were seen."""
+        found = origin.noted(connection)
+        if found is None:
+            return None
+        here, _ = server.ask(connection, _SCHEMA)
+        seen = origin.Mark(found.journal)
+        return self._difference(found, here) or _missing(origin.changes(connection), seen)
 
     def require(self, loss: str | None) -> None:
-        """Nothing is missing."""
+        """Raise JournalError if something may be missing."""
+        if loss:
+            raise JournalError(
+                f"the journal {self.name} may not be whole: {loss}. What was sent last before that "
+                "may not be in it, and would be sent again: compare what the last runs reported. "
+                "Then dispatcher journal check --accept-loss takes the journal as it is, and "
+                "dispatcher settle --sent --missing KEY notes what is missing"
+            )
+
+    def accept_loss(self) -> None:
+        """Take the journal for whole as it is, on this server, and have all machines do so."""
+        engine = self.connect()
+        try:
+            with blamed(self.name), engine.begin() as connection:
+                origin.begin_anew(connection, str(self._server(connection)))
+        finally:
+            engine.dispose()
 
     def committed(self, connection: Connection) -> None:
         """It is in the database."""
@@ -103,7 +149,10 @@ class PostgresBackend:
         return True
 
     def run_ended(self, engine: Engine) -> None:
-        """It is."""
+        """Note how far it has come."""
+        with suppress(sa.exc.SQLAlchemyError), engine.connect() as connection:
+            if self._mark is not None:
+                self._mark.note(origin.changes(connection))
 
     def run_broken_off(self, engine: Engine) -> None:
         """The run's lease ends by itself."""
@@ -145,6 +194,28 @@ class PostgresBackend:
     def now(self) -> ColumnElement[float]:
         """Seconds since 1970, by the database's clock: it is the same for all machines."""
         return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Float)
+
+    def _server(self, connection: Connection) -> server.Server:
+        """The server that is asked. Raises JournalError if it cannot be written to."""
+        found, replica = server.ask(connection, _SCHEMA)
+        if replica:
+            raise JournalError(_REPLICA.format(name=self.name))
+        return found
+
+    def _difference(self, noted: origin.Origin, here: server.Server) -> str | None:
+        try:
+            return server.difference(server.written(noted.server), here)
+        except ValueError:
+            return "what it says of its server was not written by this program"
+
+
+def _missing(changes: int, mark: origin.Mark) -> str | None:
+    if changes >= mark.changes:
+        return None
+    return (
+        f"{mark.changes - changes} of the {mark.changes} changes that this machine has seen are "
+        "missing: the server was put back to an earlier state"
+    )
 
 
 def _parsed(url: str) -> URL:

@@ -92,11 +92,12 @@ pauses = sa.Table(
     sa.Column("since", sa.BigInteger, nullable=False),
     sa.Column("until", sa.BigInteger, nullable=False),
 )
-# One row: which journal this is, and of which server it was when a run last wrote to it.
+# One row: which journal this is, and on which server it is; see `journal.origin`.
 origin = sa.Table(
     "origin",
     metadata,
-    sa.Column("journal", sa.Text, primary_key=True),
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),  # always 1
+    sa.Column("journal", sa.Text, nullable=False),
     sa.Column("server", sa.Text, nullable=False),
 )
 

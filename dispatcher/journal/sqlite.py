@@ -17,6 +17,7 @@ import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal w
 from sqlalchemy.dialects.sqlite import insert  # noqa: TID253
 
 from dispatcher.errors import JournalError
+from dispatcher.journal import origin
 from dispatcher.journal.files import JournalFiles, unescaped
 from dispatcher.journal.locking import Lock, locked, noted_changes
 from dispatcher.journal.schema import show_as_current, version_by_columns
@@ -40,13 +41,14 @@ class SqliteBackend:
     exclusive = True
     insert = staticmethod(insert)
 
-    def __init__(self, url: str) -> None:
-        given = _path(url)
+    def __init__(self, url: str, *, kept: bool = True) -> None:
+        given, self._kept = _path(url), kept
         # Whatever links lead to a file: it is one journal, with one lock.
         self.name, self.path = str(given), Path(os.path.realpath(given))
         self.files = JournalFiles(self.path)
         self._read: os.stat_result | None = None
         self._lock: Lock | None = None
+        self._mark: origin.Mark | None = None
         self._secured = False
 
     def exists(self) -> bool:
@@ -109,9 +111,20 @@ class SqliteBackend:
 
         return engine
 
+    def recognise(self, connection: Connection) -> list[str]:
+        """Begin to note how far it has come; what is missing was looked for before."""
+        found = origin.noted_from_now_on(connection, self.insert, "")
+        if not self._kept:
+            return []
+        self._mark = origin.Mark(found.journal, str(self.path))
+        self._mark.note(origin.changes(connection))
+        return origin.objections(self._mark)
+
     def loss(self, connection: Connection) -> str | None:
         """What is missing: changes that a run noted, and that are not there."""
         noted = noted_changes(self.path)
+        if itself := origin.noted(connection):
+            noted = max(noted, origin.Mark(itself.journal, str(self.path)).changes)
         found = connection.exec_driver_sql(_CHANGES).scalar() or 0
         if found >= noted:
             return None
@@ -134,8 +147,9 @@ class SqliteBackend:
             cursor = connection.connection.cursor()
             cursor.execute(_CHANGES)
             (changes,) = cursor.fetchall()[0]
-            if self._lock is not None:
-                self._lock.note(changes or 0)
+            for each in (self._lock, self._mark):
+                if each is not None:
+                    each.note(changes or 0)
             if not self._secured:  # somebody was reading the database
                 cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
                 self._secured = _is_done(*cursor.fetchall()[0])
@@ -169,6 +183,8 @@ class SqliteBackend:
             try:
                 with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
                     connection.execute("DELETE FROM workers")
+                    with suppress(sqlite3.OperationalError):  # an older version has none
+                        connection.execute("UPDATE origin SET journal = ?", [origin.new_id()])
                     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                     lock.note(connection.execute(_CHANGES).fetchone()[0] or 0)
             except sqlite3.Error as error:

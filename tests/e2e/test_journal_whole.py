@@ -201,6 +201,56 @@ def test_an_older_copy_in_the_journals_place_is_refused(
     refused(project, stand_in, "2 of its 4 changes are missing", "an older copy")
 
 
+@pytest.fixture
+def put_back(project: Project) -> Project:
+    """A project whose whole .dispatcher, the lock too, was put back to how it was before b."""
+    project.texts("a")
+    project.call("send")
+    folder = project.journal_file.parent
+    shutil.copytree(folder, project.folder / "backup")
+    project.texts("a", "b")
+    project.call("send")
+    shutil.rmtree(folder)
+    (project.folder / "backup").rename(folder)
+    return project
+
+
+def test_whole_folder_that_was_put_back_is_refused(
+    put_back: Project, inbox: SandboxProcess
+) -> None:
+    for _ in range(2):
+        result = put_back.call("send")
+        assert (result.code, result.stdout) == (2, "")
+        assert "2 of its 4 changes are missing" in result.stderr
+    for reader in ("plan", "history"):
+        assert "2 of its 4 changes are missing" in put_back.call(reader).stderr
+    assert inbox.stats()["accepted"] == 2
+
+    assert put_back.call("journal", "check", "--accept-loss", "--yes").code == 0
+    assert put_back.call("send", "--json").statuses == {"a": "skipped", "b": "sent"}
+
+
+def test_what_this_machine_has_not_seen_is_no_loss(
+    put_back: Project, new_project: Callable[..., Project]
+) -> None:
+    """The same journal elsewhere, on this machine or another one, and a journal begun anew."""
+    elsewhere = new_project()
+    shutil.copytree(put_back.folder, elsewhere.folder, dirs_exist_ok=True)
+    same_machine = {"XDG_STATE_HOME": put_back.environment["XDG_STATE_HOME"]}
+    assert elsewhere.call("send", "--json", env=same_machine).statuses["a"] == "skipped"
+    other_machine = {"XDG_STATE_HOME": elsewhere.environment["XDG_STATE_HOME"]}
+    assert put_back.call("plan", env=other_machine).stderr == "Plan: 1 new, 1 sent.\n"
+    shutil.rmtree(put_back.journal_file.parent)
+    assert put_back.call("send", "--json").statuses == {"a": "sent", "b": "sent"}
+
+
+def test_run_in_the_sandbox_leaves_nothing_on_the_machine(project: Project) -> None:
+    project.texts("a")
+    assert project.call("send", "--sandbox").code == 0
+    state = Path(project.environment["XDG_STATE_HOME"], "message-dispatcher")
+    assert [path.name for path in state.iterdir()] == ["pace.db"]
+
+
 @pytest.mark.parametrize("size", [0, 32, 5000])
 def test_log_that_is_cut_off_in_use_stops_the_run_and_spoils_no_more(
     new_project: Callable[..., Project], stand_in: StandIn, size: int

@@ -36,6 +36,33 @@ def test_what_was_not_sent_is_sent(unknown: Project, inbox: SandboxProcess) -> N
     assert len(inbox.messages()) == 2
 
 
+def test_what_the_journal_no_longer_knows_is_settled_as_sent(
+    project: Project, inbox: SandboxProcess
+) -> None:
+    """It went back in time, and a person has the keys that the lost runs had reported."""
+    project.texts("a", "b", "c")
+    inbox.faults([{"fault": "status", "status": 400, "code": 1022, "times": 1}])
+    assert project.call("send").code == 4, "a failed"
+    inbox.faults([])
+    lost = ["default/m/a/1/79001234567", "default/m/d/1/79001234567"]
+    sent, wrong = "default/m/b/1/79001234567", "no key"
+    project.texts("a", "b", "c", "d")
+
+    without = project.call("settle", "--sent", *lost)
+    given = project.call("settle", "--sent", "--missing", *lost, sent, wrong)
+    last = project.call("send", "--json")
+
+    assert (without.code, without.stdout) == (3, "")
+    assert given.stdout == "".join(f"sent  {key}\n" for key in lost)
+    assert f"{sent} is not unknown, but sent" in given.stderr
+    assert f"no message {wrong}" in given.stderr
+    assert given.code == 3
+    assert (last.code, set(last.statuses.values())) == (0, {"skipped"})
+    assert len(inbox.messages()) == 2
+    for wrong_use in (["--not-sent", *lost], ["--sent", "--run", "x"]):
+        assert project.call("settle", "--missing", *wrong_use).code == 2
+
+
 def test_history_shows_the_keys_to_settle(unknown: Project) -> None:
     assert KEY in unknown.run("history", "--status", "unknown").stdout
 

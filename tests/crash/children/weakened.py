@@ -12,6 +12,7 @@ from typing import Any
 from dispatcher.cli import main
 from dispatcher.journal import Claim, Ending, Journal
 from dispatcher.journal.locking import Lock
+from dispatcher.journal.origin import Mark
 from dispatcher.journal.sqlite import SqliteBackend
 from dispatcher.models import Message, Record
 
@@ -26,7 +27,7 @@ def without_sync() -> None:
         return engine
 
     SqliteBackend.connect = careless
-    Lock.note = lambda self, changes: None
+    Lock.note = Mark.note = lambda self, changes: None
 
 
 def without_intent() -> None:

@@ -1,0 +1,394 @@
+"""A journal that went back in time is noticed before anything leaves, and a person's word goes on.
+
+The servers are the test's own: they are killed, promoted and put back.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import make_url
+
+from dispatcher.sandbox.process import SandboxProcess
+
+if TYPE_CHECKING:
+    from tests.conftest import Database, Project, Result
+    from tests.e2e.conftest import Reply, StandIn
+
+TOTAL = 120
+USER = "postgres"  # a server does not run as root
+# They are killed, not their machine: what they wrote is there without waiting for a disk.
+SETTINGS = """
+fsync = off
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+shared_buffers = '16MB'
+min_wal_size = '2MB'
+wal_keep_size = '16MB'
+"""
+
+
+def programs() -> Path | None:
+    """The folder of the newest server that is installed here."""
+    found = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda each: int(each.parts[-3])
+    )
+    return found[-1].parent if found else None
+
+
+class Server:
+    """A server of the tests' own, which can be killed, copied, promoted and put back."""
+
+    def __init__(self, folder: Path, database: type[Database], base: Server | None = None) -> None:
+        self.data = folder / uuid.uuid4().hex[:8]
+        self._kind = database
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = int(free.getsockname()[1])
+        if base is None:
+            small = ("-N", "--wal-segsize=1", "--no-locale")
+            self._do("initdb", "-D", self.data, "-A", "trust", "-U", USER, "-E", "UTF8", *small)
+        else:
+            self._do(
+                "pg_basebackup", "-d", base.url("postgres"), "-D", self.data, "-R", "-N", "-cfast"
+            )
+        self.configure(f"{SETTINGS}port = {self.port}")
+
+    def configure(self, settings: str) -> None:
+        with (self.data / "postgresql.auto.conf").open("a") as file:
+            file.write(f"\n{settings}\n")
+
+    def url(self, name: str) -> str:
+        return f"postgresql://{USER}@127.0.0.1:{self.port}/{name}"
+
+    def database(self, name: str = "postgres") -> Database:
+        return self._kind(self.url(name))
+
+    def start(self) -> Server:
+        self._do("pg_ctl", "-D", self.data, "-w", "-l", self.data / "log", "start")
+        return self
+
+    def dumped(self, name: str) -> str:
+        """The journal of a database, as pg_dump keeps it."""
+        return self._do("pg_dump", "--schema=dispatcher", self.url(name))
+
+    def restore(self, name: str, dump: str) -> None:
+        self._do("psql", "-q", "-v", "ON_ERROR_STOP=1", self.url(name), given=dump)
+
+    def promote(self) -> None:
+        self._do("pg_ctl", "-D", self.data, "-w", "promote")
+
+    def stop(self, mode: str = "immediate") -> None:
+        if (self.data / "postmaster.pid").exists():
+            self._do("pg_ctl", "-D", self.data, "-w", "-m", mode, "stop")
+
+    def _do(self, program: str, *arguments: object, given: str = "") -> str:
+        path = programs()
+        assert path is not None
+        as_user = ("runuser", "-u", USER, "--") if os.geteuid() == 0 else ()
+        # Not pipes: a server that is started has them open for as long as it runs.
+        with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as input_:
+            input_.write(given)
+            input_.seek(0)
+            done = subprocess.run(
+                [*as_user, str(path / program), *map(str, arguments)],
+                cwd="/",
+                stdin=input_,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=90,
+                check=False,
+            )
+            output.seek(0)
+            written = output.read()
+        assert done.returncode == 0, written
+        return written
+
+
+@pytest.fixture(scope="module")
+def folder(needs: Callable[[object, str], None]) -> Iterator[Path]:
+    """A folder for servers' files, theirs alone."""
+    needs(programs(), "the programs of a PostgreSQL server, in /usr/lib/postgresql")
+    users = {each.pw_name for each in pwd.getpwall()}
+    needs(os.geteuid() != 0 or USER in users, f"the user {USER}, as a server does not run as root")
+    made = Path(tempfile.mkdtemp(prefix="servers-"))
+    if os.geteuid() == 0:
+        shutil.chown(made, USER, USER)
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def kind(server: Database) -> type[Database]:
+    return type(server)
+
+
+@pytest.fixture(scope="module")
+def primary(folder: Path, kind: type[Database]) -> Iterator[Server]:
+    """A server from which the tests of this module make replicas; it is not to be spoilt."""
+    made = Server(folder, kind).start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def servers(folder: Path) -> Iterator[ExitStack]:
+    """Has the servers of one test stopped in the end: `servers.callback(server.stop)`."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def shared(primary: Server) -> Database:
+    """A database for one test on the module's server."""
+    name = f"journal_{uuid.uuid4().hex[:8]}"
+    primary.database().ask(f"CREATE DATABASE {name}")
+    return primary.database(name)
+
+
+@pytest.fixture
+def new_replica(
+    primary: Server, folder: Path, kind: type[Database], servers: ExitStack
+) -> Callable[[], tuple[Server, Server]]:
+    """Make a primary and its replica out of the module's server, to be killed and promoted."""
+
+    def new_replica() -> tuple[Server, Server]:
+        first = Server(folder, kind, primary)
+        (first.data / "standby.signal").unlink()
+        servers.callback(first.stop)
+        second = Server(folder, kind, first.start())
+        servers.callback(second.stop)
+        second.configure(f"primary_conninfo = 'host=127.0.0.1 port={first.port} user={USER}'")
+        return first, second.start()
+
+    return new_replica
+
+
+def database_of(url: str) -> str:
+    return str(make_url(url).database)
+
+
+def on(*servers: Server, name: str) -> tuple[str, str]:
+    """The journal on whichever of several servers can be written to."""
+    hosts = "&".join(f"host=127.0.0.1:{each.port}" for each in servers)
+    return "--journal", f"postgresql://{USER}@/{name}?{hosts}&target_session_attrs=read-write"
+
+
+def refused(result: Result, *why: str) -> None:
+    assert (result.code, result.stdout) == (2, ""), result.stderr
+    assert all(part in result.stderr for part in (*why, "--accept-loss")), result.stderr
+
+
+# another server
+
+
+@pytest.mark.parametrize("synchronous", [False, True], ids=["asynchronous", "synchronous"])
+def test_fail_over_under_load(
+    new_project: Callable[..., Project],
+    stand_in: StandIn,
+    reply: type[Reply],
+    shared: Database,
+    new_replica: Callable[[], tuple[Server, Server]],
+    synchronous: bool,
+) -> None:
+    """The primary dies in the middle of a run; one that waits for no replica does so after the
+    replica was out of reach, and had something that it alone knew."""
+    first, second = new_replica()
+    here = on(first, second, name=database_of(shared.url))
+    project = new_project(stand_in.url)
+    if synchronous:
+        first.database().ask("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        first.database().ask("SELECT pg_reload_conf()")
+    entries = (
+        f'[[messages]]\nid = "m{each}"\nto = "7900123{each:04}"\ntext.body = "m{each}"'
+        for each in range(TOTAL)
+    )
+    project.manifest("\n".join(entries))
+    project.config('[transports.greenapi]\nrate = "100000/s"')
+    replica = project.call("send", "--journal", second.url(database_of(shared.url)))
+    assert (replica.code, "is on a replica, which can only be read" in replica.stderr) == (2, True)
+
+    waiting = stand_in.hold_from(TOTAL // 3)
+    run = project.start("send", "--json", *here)
+    stand_in.wait_for(TOTAL // 3)
+    if not synchronous:
+        second.stop("fast")
+    release = stand_in.hold_from(TOTAL * 2 // 3)
+    waiting.set()
+    stand_in.wait_for(TOTAL * 2 // 3)
+    first.stop()
+    if not synchronous:
+        second.start()
+    second.promote()
+    release.set()
+    result = project.finish(run)
+    asked = len(stand_in.asked)
+    stand_in.answer = lambda asked: reply()
+
+    again = project.call("send", "--json", *here)
+    plan = project.call("plan", *here)
+    assert ("synchronous_standby_names is empty" in result.stderr) != synchronous
+    refused(again, "a fail-over", "timeline 2 instead of 1")
+    assert "timeline 2 instead of 1" in plan.stderr
+    assert len(stand_in.asked) == asked, "nothing has left"
+
+    assert project.call("journal", "check", "--accept-loss", "--yes", *here).code == 0
+    last = project.call("send", "--json", *here)
+    copies = Counter(each.text for each in stand_in.asked)
+    told = {id for id, status in result.statuses.items() if status == "sent"}
+    forgotten = {f"m{each}" for each in range(TOTAL)} - set(copies)
+    assert {last.statuses[id] for id in forgotten} <= {"unknown"}
+    if synchronous:
+        assert max(copies.values()) == 1, "nothing was lost"
+        assert {last.statuses[id] for id in told} == {"skipped"}
+    else:
+        assert max(copies.values()) == 2, "what was lost is sent again by a person's word alone"
+
+
+def test_base_backup_that_is_put_back(
+    project: Project,
+    inbox: SandboxProcess,
+    primary: Server,
+    shared: Database,
+    folder: Path,
+    kind: type[Database],
+    servers: ExitStack,
+) -> None:
+    """It is the same server on the same timeline; only who has seen it later can tell."""
+    project.texts("a")
+    assert project.call("send", "--journal", shared.url).code == 0
+    earlier = Server(folder, kind, primary)
+    (earlier.data / "standby.signal").unlink()
+    project.texts("a", "b")
+    assert project.call("send", "--journal", shared.url).code == 0
+    servers.callback(earlier.stop)
+    here = "--journal", earlier.start().url(database_of(shared.url))
+
+    refused(project.call("send", *here), "2 of the 4 changes that this machine has seen")
+    assert "may not be whole: 2 of the 4 changes" in project.call("plan", *here).stderr
+    assert inbox.stats()["accepted"] == 2
+    assert project.call("journal", "check", "--accept-loss", "--yes", *here).code == 0
+    assert project.call("send", "--json", *here).statuses == {"a": "skipped", "b": "sent"}
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["in its place", "in another database"])
+def test_dump_that_was_restored(
+    project: Project, inbox: SandboxProcess, primary: Server, shared: Database, elsewhere: bool
+) -> None:
+    why = "in another database or table than before: it was restored from a dump"
+    project.texts("a")
+    assert project.call("send", "--journal", shared.url).code == 0
+    name = database_of(shared.url)
+    dump = primary.dumped(name)
+    if elsewhere:
+        name = f"{name}_restored"
+        primary.database().ask(f"CREATE DATABASE {name}")
+    else:
+        shared.emptied()
+    primary.restore(name, dump)
+    here = "--journal", primary.url(name)
+
+    refused(project.call("send", *here), why)
+    check = project.call("journal", "check", *here)
+    assert (check.code, why in check.stderr) == (1, True)
+    assert check.stdout.startswith("not whole, schema ")
+    asked = project.call("journal", "check", "--accept-loss", *here)
+    assert (asked.code, "agree with --yes" in asked.stderr) == (2, True)
+    assert project.call("journal", "check", "--accept-loss", "--yes", *here).code == 0
+    assert project.call("send", "--json", *here).statuses == {"a": "skipped"}
+    assert inbox.stats()["accepted"] == 1
+
+
+def test_server_that_may_lose_what_it_wrote_is_warned_of(
+    project: Project, primary: Server, shared: Database
+) -> None:
+    def set_(name: str, value: str) -> None:
+        primary.database().ask(f"ALTER SYSTEM SET {name} = {value}")
+        primary.database().ask("SELECT pg_reload_conf()")
+        wait_until(lambda: shared.ask(f"SHOW {name}") == [(value,)])
+
+    project.texts("a")
+    here = "--journal", shared.url
+    set_("full_page_writes", "off")
+    both = project.call("send", *here)
+    set_("full_page_writes", "on")
+    set_("fsync", "on")
+    none = project.call("send", *here)
+    set_("fsync", "off")
+    for name in ("fsync", "full_page_writes"):
+        assert both.stderr.count(f"warning: {name} is off on the journal's server: a crash") == 1
+    assert (both.code, none.code, none.stderr) == (0, 0, "1 skipped\n")
+
+
+def test_server_that_does_not_tell_which_one_it_is(
+    project: Project, primary: Server, shared: Database
+) -> None:
+    role = f"plain_{uuid.uuid4().hex[:8]}"
+    shared.ask(f"CREATE ROLE {role} LOGIN")
+    shared.ask(f"GRANT CREATE ON DATABASE {database_of(shared.url)} TO {role}")
+    here = "--journal", shared.url.replace(f"{USER}@", f"{role}@")
+    project.texts("a")
+    shared.ask("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC")
+    warned = project.call("send", *here)
+    shared.ask(f"GRANT EXECUTE ON FUNCTION pg_control_system() TO {role}")
+    told = project.call("send", *here)
+
+    assert "a fail-over would not be noticed" in warned.stderr
+    assert "GRANT EXECUTE ON FUNCTION pg_control_system()" in warned.stderr
+    assert (warned.code, told.code) == (0, 0)
+    assert "would not be noticed" not in told.stderr
+    ((known,),) = shared.ask("SELECT server::jsonb FROM dispatcher.origin")
+    assert all(known.values()), known
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.02)
+
+
+# during a run
+
+LEASE = 1.0
+DRIVER = f"""
+import dispatcher.journal
+from dispatcher.cli import main
+
+dispatcher.journal.LEASE = {LEASE}
+main()
+"""
+
+
+def test_run_whose_server_becomes_another_one_ends_before_its_next_message(
+    new_project: Callable[..., Project], stand_in: StandIn, database: Database
+) -> None:
+    project = new_project(stand_in.url)
+    project.texts("a", "b")
+    release = stand_in.hold()
+    driver = str(project.write("driver.py", DRIVER))
+    run = project.start("send", "--json", "--journal", database.url, program=(driver,))
+    stand_in.wait_for(1)
+    database.ask(
+        "UPDATE dispatcher.origin SET server = jsonb_set(server::jsonb, '{timeline}', '7')::text"
+    )
+    time.sleep(LEASE / 2)
+    release.set()
+    result = project.finish(run)
+
+    assert "a fail-over" in result.stderr
+    assert (result.code, result.statuses) == (4, {"a": "sent"})
+    assert [asked.text for asked in stand_in.asked] == ["I am a"]
