@@ -296,20 +296,38 @@ def test_user_without_rights(
     project: Project, inbox: SandboxProcess, database: Database, guest: str
 ) -> None:
     project.texts("a")
+    name = make_url(guest).username
     before = project.call("send", "--journal", guest)
-    assert (before.code, "permission denied for database" in before.stderr) == (2, True)
+    assert before.code == 2
+    assert f"allow it: CREATE SCHEMA dispatcher AUTHORIZATION {name}\n" in before.stderr
     assert SECRET not in before.stderr
     assert inbox.stats()["requests"] == 0
     assert project.call("send", *on(database)).code == 0
     inbox.clear()
-    refuses(project, inbox, guest, "permission denied for schema dispatcher")
+    refuses(project, inbox, guest, f"allow it: GRANT USAGE ON SCHEMA dispatcher TO {name}; ")
 
-    name = make_url(guest).username
     database.ask(f"GRANT USAGE ON SCHEMA dispatcher TO {name}")
     for kind in ("TABLES", "SEQUENCES"):
         database.ask(f"GRANT ALL ON ALL {kind} IN SCHEMA dispatcher TO {name}")
     allowed = project.call("send", "--json", "--journal", guest)
     assert allowed.statuses == {"a": "skipped"}, "no right to make what is there is needed"
+
+
+def test_user_for_whom_the_schema_was_made(
+    project: Project, inbox: SandboxProcess, database: Database, guest: str
+) -> None:
+    """Such a role has no right to make another one, and needs none."""
+    name = make_url(guest).username
+    project.texts("a")
+    database.ask("CREATE SCHEMA dispatcher")
+    database.ask(f"GRANT USAGE ON SCHEMA dispatcher TO {name}")
+    closed = project.call("send", "--journal", guest)
+    assert closed.code == 2
+    assert f"allow it: GRANT USAGE, CREATE ON SCHEMA dispatcher TO {name}\n" in closed.stderr
+    assert inbox.stats()["requests"] == 0
+
+    database.ask(f"ALTER SCHEMA dispatcher OWNER TO {name}")
+    assert project.call("send", "--json", "--journal", guest).statuses == {"a": "sent"}
 
 
 # a receipt that comes late
