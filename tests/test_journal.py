@@ -447,7 +447,8 @@ def steps_of_recovery(file: Path) -> int:
         driver = connection.connection.driver_connection
         assert isinstance(driver, sqlite3.Connection)
         driver.set_progress_handler(count, 1)
-        Changes(SqliteBackend(f"sqlite:///{file}"), "me", engine.dialect).recover(connection)
+        backend = SqliteBackend(f"sqlite:///{file}")
+        Changes(backend, "me", engine.dialect, lambda: datetime.now(UTC)).recover(connection)
         driver.set_progress_handler(None, 1)
     engine.dispose()
     return steps

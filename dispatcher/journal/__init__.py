@@ -18,11 +18,14 @@ from contextlib import closing, contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
+
 from dispatcher.errors import JournalError
 from dispatcher.journal import places, queries
 from dispatcher.journal.attempts import Claim, Ending
 from dispatcher.journal.backend import Backend, backend
 from dispatcher.journal.changes import LATE, Changes, forget_upload
+from dispatcher.journal.clock import Clock
 from dispatcher.journal.queries import Event, HistoryRow
 from dispatcher.journal.schema import SCHEMA_VERSION, migrate
 from dispatcher.journal.writer import Writer, blamed
@@ -109,7 +112,8 @@ class Journal:
     def __init__(self, backend: Backend, run: str, lease: float) -> None:
         self._backend, self._engine = backend, backend.connect()
         self._lost: list[tuple[Claim, Ending]] = []
-        self._changes = Changes(backend, uuid.uuid4().hex, self._engine.dialect)
+        self._clock = Clock()
+        self._changes = Changes(backend, uuid.uuid4().hex, self._engine.dialect, self.now)
         self._lease = lease
         try:
             self._begin(backend, run)
@@ -128,6 +132,10 @@ class Journal:
             period,
             backend.committed,
         )
+
+    def now(self) -> datetime:
+        """What time it is: by the database's clock, or this machine's where no other one writes."""
+        return self._clock.now()
 
     def lookup(self, keys: Sequence[str]) -> dict[str, Record]:
         """What is known of these keys."""
@@ -255,12 +263,18 @@ class Journal:
     def _begin(self, backend: Backend, run: str) -> None:
         with blamed(backend.name), self._engine.begin() as connection:
             _prepare(connection, backend)
+            self._set_clock(connection)
             self._changes.enter(connection, run, socket.gethostname(), os.getpid())
             self._heartbeat(connection)
 
     def _heartbeat(self, connection: Connection) -> None:
+        self._set_clock(connection)
         self._changes.renew(connection, self._lease)
         self._changes.recover(connection)
+
+    def _set_clock(self, connection: Connection) -> None:
+        if not self._backend.exclusive:
+            self._clock.set(connection.execute(sa.select(self._backend.now())).scalar_one())
 
 
 @contextmanager

@@ -330,6 +330,59 @@ def test_user_for_whom_the_schema_was_made(
     assert project.call("send", "--json", "--journal", guest).statuses == {"a": "sent"}
 
 
+# The real command on a machine whose clock is wrong.
+WRONG_CLOCK = """
+import datetime, sys, time
+
+right, ahead = time.time, {ahead}
+
+class Wrong(datetime.datetime):
+    @classmethod
+    def now(cls, zone=None):
+        return super().now(zone) + datetime.timedelta(seconds=ahead)
+
+datetime.datetime, time.time = Wrong, lambda: right() + ahead
+
+from dispatcher.cli import main
+
+main()
+"""
+HOURS = "extract(epoch FROM {}::timestamptz - clock_timestamp()) / 3600"
+
+
+@pytest.mark.parametrize("ahead", [7200, -7200], ids=["ahead", "behind"])
+def test_all_times_are_by_the_clock_of_the_database(
+    held: Project, stand_in: StandIn, reply: type[Reply], database: Database, ahead: int
+) -> None:
+    def send() -> Result:
+        program = ("-c", WRONG_CLOCK.format(ahead=ahead))
+        # Another machine: what the account has to wait for is not known to it.
+        state = {"XDG_STATE_HOME": str(held.folder / str(len(stand_in.asked)))}
+        run = held.start("send", "--json", *on(database), program=program, env=state)
+        return held.finish(run)
+
+    def ask_for(wait: str) -> None:
+        database.ask("DELETE FROM dispatcher.pauses")
+        to_char = "to_char(now() AT TIME ZONE 'utc' + %s, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS+00:00')"
+        database.ask(f"UPDATE dispatcher.messages SET not_before = {to_char}", wait)
+
+    held.config('[delivery]\ndeadline = "1s"')
+    held.texts("a")
+    stand_in.answer = lambda asked: reply(429, b"", {"Retry-After": "3600"})
+    assert send().statuses == {"a": "failed"}
+    events = database.ask(f"SELECT {HOURS.format('at')} FROM dispatcher.events")
+    assert [round(hours) for (hours,) in events] == [0, 0]
+    times = f"{HOURS.format('not_before')}, {HOURS.format('changed_at')}"
+    ((wait, changed),) = database.ask(f"SELECT {times} FROM dispatcher.messages")
+    assert (0.9 < wait < 1.2, round(changed)) == (True, 0)
+
+    stand_in.answer = lambda asked: reply()
+    ask_for("1 hour")
+    assert send().results["a"]["error"]["code"] == "not_before"
+    ask_for("-1 second")
+    assert send().statuses == {"a": "sent"}
+
+
 # a receipt that comes late
 
 
