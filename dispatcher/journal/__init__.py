@@ -263,6 +263,7 @@ class Journal:
     def _begin(self, backend: Backend, run: str) -> None:
         with blamed(backend.name), self._engine.begin() as connection:
             _prepare(connection, backend)
+            queries.require_own(connection)
             self._set_clock(connection)
             self._changes.enter(connection, run, socket.gethostname(), os.getpid())
             self._heartbeat(connection)
@@ -328,6 +329,8 @@ def _prepare(connection: Connection, backend: Backend) -> None:
 
 def _known(version: int, name: str) -> int:
     """The version, if this program can handle it. Raises JournalError."""
+    if version < 0:
+        raise JournalError(f"{name} has the version {version}, which no run gave it; put it right")
     if version > SCHEMA_VERSION:
         raise JournalError(
             f"{name} was written by a newer dispatcher (schema {version}); update this one"
