@@ -15,7 +15,10 @@ from itertools import product
 
 from dispatcher.visible import code_point, is_hidden
 
-LONGEST = 100  # characters of a name that is part of a key
+# Characters. Three names, a revision and an address make a key; if each letter takes 4 bytes, it is
+# still shorter than the 2704 bytes that a row of a PostgreSQL index can have.
+LONGEST = 100
+LONGEST_ADDRESS = 200
 RULE = "may hold only letters, digits and . _ - + @"
 
 # For JSON Schema: no valid name breaks it, in any dialect of regular expressions. What it lets

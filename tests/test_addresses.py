@@ -386,5 +386,5 @@ def test_a_wrong_answer_names_the_transport(tmp_path: Path, answer: object, said
     path = manifest(tmp_path, {"to": "@news"}, transport="telegraph")
     with pytest.raises(PluginError) as raised:
         plan(path, offering(Wrong))
-    assert str(raised.value).startswith('transport "telegraph" failed in address: ')
+    assert ' failed in address of transport "telegraph": ' in str(raised.value)
     assert said in str(raised.value)

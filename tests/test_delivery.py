@@ -297,6 +297,32 @@ def test_message_that_another_run_has_just_sent_holds_nobody_back(journal: Journ
     assert run.outcomes["a"].error is not None
 
 
+@pytest.mark.parametrize(
+    "before",
+    [[], ["before"], ["digest", "before"], ["before", "digest"]],
+    ids=["new", "resent", "resent to and fro", "sent already"],
+)
+def test_message_that_another_run_has_just_sent_with_other_words_has_changed(
+    journal: Journal, before: list[str]
+) -> None:
+    """Two checkouts of one plan: who comes second is told as if it had come much later."""
+    ours = planned("a")
+    for digest in before:
+        Run(journal, Scripted(), resend=["changed"]).deliver(ours._replace(digest=digest))
+        ours = compared(ours, journal.lookup([ours.message.key])[ours.message.key])
+    # As it was planned, whatever has become of it meanwhile.
+    ours = ours._replace(status="changed" if before else "new")
+    theirs = Run(journal, Scripted(), resend=["changed"])
+    theirs.deliver(ours._replace(digest="theirs"))
+    transport = Scripted()
+    run = Run(journal, transport, resend=["changed"])
+    summary = run.delivery.run(iter([ours, planned("b")]), Threads(), 2)  # as if planned before
+    error = run.outcomes["a"].error
+    assert error is not None
+    assert (error.code, "sent it with other content; raise its" in error.text) == ("changed", True)
+    assert (summary.skipped, [id for _, id in transport.sent]) == (1, ["b"])
+
+
 def test_upload_that_failed_while_another_run_sent_the_message_changes_nothing(
     journal: Journal,
 ) -> None:

@@ -13,7 +13,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -44,9 +44,9 @@ from dispatcher import (
     Upload,
 )
 from dispatcher.config import Delivery as Settings
-from dispatcher.delivery import Delivery, courier, retries, task
+from dispatcher.delivery import Delivery, retries
 from dispatcher.delivery.pacing import LONGEST_PAUSE, Pace, Turns
-from dispatcher.journal import open_journal, writer
+from dispatcher.journal import Journal, open_journal, writer
 from dispatcher.models import Text, encode
 from dispatcher.planning import PlannedMessage, PlanStatus, compared
 
@@ -61,13 +61,10 @@ class Crash(BaseException):
 
 
 class Clock:
-    """What time it is, for all that asks `datetime.now`."""
+    """What time it is for the journal."""
 
     def __init__(self) -> None:
         self.time = datetime(2026, 11, 22, 12, tzinfo=UTC)
-
-    def now(self, zone: tzinfo | None = None) -> datetime:
-        return self.time
 
     def wait(self, seconds: float) -> None:
         self.time += timedelta(seconds=seconds)
@@ -383,8 +380,7 @@ class AnyDelivery(RuleBasedStateMachine):
 def test_nothing_is_sent_twice_or_lost_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     monkeypatch.setattr(AnyDelivery, "clock", clock, raising=False)
-    monkeypatch.setattr(courier, "datetime", clock)
-    monkeypatch.setattr(task, "datetime", clock)
+    monkeypatch.setattr(Journal, "now", lambda journal: clock.time)
     monkeypatch.setattr(retries, "BACKOFF", lambda state: 0.0)
     monkeypatch.setattr(writer, "_LINGER", 0.0)  # here nobody comes who would share the commit
     examples = settings.default.max_examples // 2 if settings.default else 50

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
 import sqlite3
 import subprocess
@@ -18,6 +19,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from hypothesis import settings
@@ -29,7 +31,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from dispatcher import Failure, JournalError, MediaId, Message
+from dispatcher import Failure, JournalError, MediaId, Message, names
 from dispatcher.errors import JournalLocked
 from dispatcher.journal import (
     LEASE,
@@ -38,8 +40,10 @@ from dispatcher.journal import (
     Journal,
     JournalReader,
     open_journal,
+    postgres,
     read_journal,
 )
+from dispatcher.journal.backend import backend
 from dispatcher.journal.changes import Changes
 from dispatcher.journal.locking import locked
 from dispatcher.journal.sqlite import SqliteBackend
@@ -89,6 +93,14 @@ def url(new_url: Callable[[], str]) -> str:
 def status(opened: Journal | JournalReader, key: str) -> str | None:
     record = opened.lookup([key]).get(key)
     return record.status if record else None
+
+
+def by_hand(url: str, statement: str) -> None:
+    """Change a journal as people do who know SQL."""
+    engine = backend(url).connect()
+    with engine.begin() as connection:
+        connection.exec_driver_sql(statement)
+    engine.dispose()
 
 
 def claim(opened: Journal, each: Message, digest: str = "digest") -> Claim:
@@ -445,7 +457,8 @@ def steps_of_recovery(file: Path) -> int:
         driver = connection.connection.driver_connection
         assert isinstance(driver, sqlite3.Connection)
         driver.set_progress_handler(count, 1)
-        Changes(SqliteBackend(f"sqlite:///{file}"), "me", engine.dialect).recover(connection)
+        backend = SqliteBackend(f"sqlite:///{file}")
+        Changes(backend, "me", engine.dialect, lambda: datetime.now(UTC)).recover(connection)
         driver.set_progress_handler(None, 1)
     engine.dispose()
     return steps
@@ -541,6 +554,130 @@ def test_other_journals_are_refused_in_a_sentence(url: str) -> None:
         pass
 
 
+# what people change by hand
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "status = 'done'",
+        "status = 'SENT'",
+        "attempts = 0",
+        "attempts = 2147483647",
+        "changed_at = ''",
+        "changed_at = 'yesterday'",
+        "not_before = 'soon'",
+    ],
+)
+def test_row_that_was_changed_by_hand_is_named_before_anything_leaves(url: str, wrong: str) -> None:
+    with open_journal(url) as opened:
+        for id in ("a", "b", "c"):
+            claim(opened, message(id))
+    by_hand(url, f"UPDATE messages SET {wrong} WHERE message = 'b'")
+    column, value = wrong.split(" = ")
+    with pytest.raises(JournalError) as raised, open_journal(url):
+        pass
+    said = str(raised.value)
+    assert said.startswith("what the journal has of default/m/b/1/79001234567 was not written by")
+    assert f"{column} is {value}" in said
+    by_hand(url, "DELETE FROM messages WHERE message = 'b'")
+    with open_journal(url) as opened:
+        assert status(opened, message("a").key) == "unknown"
+
+
+def test_upload_that_was_changed_by_hand_is_named_before_anything_leaves(url: str) -> None:
+    with open_journal(url) as opened:
+        soon = datetime.now(UTC) + timedelta(hours=24)
+        opened.remember_upload("account", "sha", MediaId(id="1", expires_at=soon))
+    by_hand(url, "UPDATE uploads SET expires_at = 'never'")
+    wrong = "the upload sha of account was not written by a run .expires_at is 'never'"
+    with pytest.raises(JournalError, match=wrong), open_journal(url):
+        pass
+
+
+def test_times_that_were_written_by_hand_count_as_they_are_meant(url: str) -> None:
+    """Without a zone, as another program may show them, or in another zone."""
+    with open_journal(url) as opened:
+        for id in ("a", "b"):
+            opened.conclude(claim(opened, message(id)), Ending("failed", error=REFUSED))
+    for id, when in (("a", "2030-01-01 00:00:00"), ("b", "2030-01-01T02:00:00.000+02:00")):
+        by_hand(url, f"UPDATE messages SET not_before = '{when}' WHERE message = '{id}'")
+    with open_journal(url) as opened:
+        found = opened.lookup([message(id).key for id in ("a", "b")])
+    assert {str(each.not_before) for each in found.values()} == {"2030-01-01 00:00:00+00:00"}
+
+
+def test_change_by_hand_is_noted_whatever_the_search_path(database: Database) -> None:
+    with open_journal(database.url) as opened:
+        claim(opened, message())
+    database.ask("UPDATE dispatcher.messages SET status = 'failed'")
+    with read_journal(database.url) as reader:
+        assert reader is not None
+        (row,) = reader.history(with_events=True)
+    assert [event.status for event in row.events] == ["sending", "failed"]
+
+
+def test_events_are_counted_beyond_four_bytes(database: Database) -> None:
+    with open_journal(database.url) as opened:
+        opened.lookup([])
+        database.ask("SELECT setval('dispatcher.events_id_seq', 2147483647)")
+        claim(opened, message())
+    assert database.ask("SELECT min(id) FROM dispatcher.events") == [(2**31,)]
+
+
+@pytest.mark.parametrize(
+    "change", ["DELETE FROM {}", "INSERT INTO {} VALUES (3)", "UPDATE {} SET number = 0"]
+)
+def test_version_that_was_changed_by_hand_is_an_error(database: Database, change: str) -> None:
+    with open_journal(database.url):
+        pass
+    database.ask(change.format("dispatcher.version"))
+    wrong = r"dispatcher\.version of .* was changed by hand"
+    with pytest.raises(JournalError, match=wrong), open_journal(database.url):
+        pass
+
+
+def test_version_of_a_file_that_was_changed_by_hand_is_an_error(sqlite_url: str) -> None:
+    with open_journal(sqlite_url):
+        pass
+    by_hand(sqlite_url, "PRAGMA user_version = -1")
+    for opening in (open_journal, read_journal):
+        with pytest.raises(JournalError, match="has the version -1, which"), opening(sqlite_url):
+            pass
+
+
+# what a key can hold
+
+
+def test_longest_names_fit_into_every_journal(url: str) -> None:
+    letters = random.Random(1)
+
+    def longest(characters: int) -> str:
+        """Four bytes a letter, and nothing can compress them."""
+        return "".join(chr(letters.randrange(0x20000, 0x2A6D0)) for _ in range(characters))
+
+    run, name, id = (longest(names.LONGEST) for _ in range(3))
+    to = longest(names.LONGEST_ADDRESS)
+    assert names.fault(name) is None
+    key = f"{run}/{name}/{id}/{2**63 - 1}/{to}"
+    each = message().model_copy(update={"key": key, "manifest": name, "id": id, "to": to})
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    with open_journal(url, run=run) as opened:
+        opened.note_places({name: longest(1000)})
+        opened.remember_upload(to, "f" * 64, MediaId(id="1", expires_at=soon))
+        opened.conclude(claim(opened, each), Ending("sent", id="1")).result()
+        assert status(opened, key) == "sent"
+
+
+def test_longer_names_of_an_older_journal_are_still_known(sqlite_url: str) -> None:
+    old = message(run="x" * 4000)
+    with open_journal(sqlite_url) as opened:
+        claim(opened, old)
+    with open_journal(sqlite_url) as opened:
+        assert opened.settle(old.key, sent=True)
+        assert [row.status for row in opened.history(run="x" * 4000)] == ["sent"]
+
+
 # uploads
 
 
@@ -592,7 +729,7 @@ def test_shared_journal_of_the_version_before_is_renewed(database: Database) -> 
 
 _NEW_TABLES = ("leases", "turns", "pauses", "origin")
 _DOWNGRADES = {
-    5: "".join(f"DROP TABLE {table};" for table in _NEW_TABLES),
+    5: "DROP INDEX messages_foreign;" + "".join(f"DROP TABLE {table};" for table in _NEW_TABLES),
     4: "ALTER TABLE messages DROP COLUMN sent_digest",
     3: "DROP TRIGGER message_made; DROP TRIGGER message_changed;",
     2: """
@@ -611,6 +748,25 @@ def make_older(file: Path, version: int) -> None:
         for newer in range(5, version, -1):
             connection.executescript(_DOWNGRADES[newer])
         connection.execute(f"PRAGMA user_version = {version}")
+
+
+def test_schema_that_another_run_made_meanwhile_is_used(database: Database) -> None:
+    """Of two first runs, one makes the tables, and the other waits for that."""
+
+    def run() -> None:
+        with open_journal(database.url):
+            pass
+
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with psycopg.connect(database.url) as other, ThreadPoolExecutor() as pool:
+        other.execute(f"SELECT pg_advisory_xact_lock({postgres.MAKING_TABLES})")
+        running = pool.submit(run)
+        while not database.ask(waiting)[0][0]:
+            assert not running.done(), running.exception()
+            time.sleep(0.01)
+        other.execute("CREATE SCHEMA dispatcher")
+        other.commit()
+        running.result()
 
 
 def test_media_ids_are_kept_by_account_until_they_are_forgotten(url: str) -> None:

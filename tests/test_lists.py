@@ -262,6 +262,12 @@ def test_a_column_that_is_called_by_a_wrong_name(folder: Path, body: str, said: 
     assert said in found.problems[0]
 
 
+def test_a_column_that_hides_the_row(folder: Path) -> None:
+    found = planned(folder, "r.csv", f"to,row,e-mail\n{TO},3,a@b\n", '{{ row["e-mail"] }}')
+    assert len(found.problems) == 1
+    assert 'named "row" hides the row itself here; give it another name' in found.problems[0]
+
+
 @pytest.mark.parametrize(
     ("body", "blanks"),
     [

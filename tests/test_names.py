@@ -73,6 +73,20 @@ def test_what_nobody_sees_is_named_by_its_code_point(project: Any, place: str, l
     assert f"take out {UNSEEN[letter]}" in result.stderr
 
 
+@pytest.mark.parametrize("command", ["plan", "send"])
+@pytest.mark.parametrize("place", ["id", "name", "run"])
+def test_what_is_too_long_for_a_key_is_told_before_anything_leaves(
+    project: Any, inbox: Any, place: str, command: str
+) -> None:
+    word = "x" * (names.LONGEST + 1)
+    head = f'name = "{word}"' if place == "name" else ""
+    project.manifest(manifest(word if place == "id" else "a", head))
+    result = project.call(command, *(["--run", word] if place == "run" else []))
+    assert result.code == 2
+    assert "must be at most 100 characters long" in result.stderr
+    assert inbox.stats()["requests"] == 0
+
+
 def test_of_a_file_whose_name_is_the_manifests(project: Any) -> None:
     project.manifest(manifest("a"), "manifests/a\u3164.toml")
     result = project.call("validate")

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from dispatcher.delivery import retries
 from dispatcher.delivery.pacing import LONGEST_PAUSE, SHORT, Pace, Turns, parsed
+from dispatcher.delivery.uploads import account
 from dispatcher.errors import ConfigError, NotSent
+from dispatcher.names import LONGEST_ADDRESS
 
 HOUR, DAY = 3600.0, 24 * 3600.0
 MS = 0.001  # what the turns are counted in
@@ -94,6 +96,13 @@ def test_runs_share_the_rate_of_an_account(path: Path, clock: Clock) -> None:
         times = [leave(paces[number % 2], sender("50/s"), clock, 1)[0] for number in range(120)]
     assert most_in_a_second(times) <= 50 + 5
     assert len(times) / (times[-1] - times[0]) == pytest.approx(50, rel=0.05)
+
+
+def test_account_of_any_length_is_told_from_others_in_a_few_letters() -> None:
+    """It is a part of keys, which have an end in some databases."""
+    names = [account(sender(account=longest)) for longest in ("a" * 5000, "a" * 4999 + "b")]
+    assert len(set(names)) == 2
+    assert max(map(len, names)) <= LONGEST_ADDRESS
 
 
 def test_accounts_do_not_hold_each_other_up(path: Path, clock: Clock) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import click
 
-from dispatcher.cli.output import print_line
+from dispatcher.cli.output import print_line, print_problems
 from dispatcher.cli.session import Session, paths_argument, session_options
 from dispatcher.config import FILE_NAME
 from dispatcher.errors import ConfigError
+from dispatcher.localfiles import as_spelt
 from dispatcher.planning import Planner
 
 _HOST = "127.0.0.1"
@@ -25,7 +27,9 @@ _HOST = "127.0.0.1"
 @session_options
 def command(session: Session, paths: tuple[Path, ...], port: int, no_open: bool) -> int:
     """Show the plan as chat bubbles in the browser, until Ctrl-C; sends nothing."""
-    places = _places(session, paths)
+    named = list(paths) or [session.config.manifests]
+    _require_there(session, named)
+    places = _places(session, named)
 
     def make_planner() -> Planner:
         return session.planner(paths)
@@ -60,8 +64,15 @@ def _serve(
         run(create_app(make_planner, places), listener, lambda: ready(url_of(listener, _HOST)))
 
 
-def _places(session: Session, paths: tuple[Path, ...]) -> list[Path]:
+def _require_there(session: Session, named: list[Path]) -> None:
+    """End the command where a path is none: nobody waits for it to become one."""
+    missing = [path for path in named if not os.path.lexists(as_spelt(path))]
+    if missing:
+        print_problems(session.planner(missing).problems_of_files(), "text", err=True)
+        raise click.exceptions.Exit(2)
+
+
+def _places(session: Session, named: list[Path]) -> list[Path]:
     """Where a change of a file may change the plan."""
-    named = list(paths) or [session.config.manifests]
     folders = [path if path.is_dir() else path.parent for path in named]
     return [*folders, *session.config.roots, Path.cwd() / FILE_NAME]

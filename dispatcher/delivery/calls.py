@@ -137,6 +137,12 @@ class Calls:
             if clock.since is None:
                 self._clocks[transport.name, method].append(clock)
 
+    def failed(self, name: str, method: str) -> str:
+        """Who failed in a transport's method, for people."""
+        clock = self._clock_of(name, method)
+        self._clocks[name, method].append(clock)
+        return f"{clock.plugin} failed in {clock.task}"
+
     def close(self) -> None:
         """Let the threads end that wait for calls, and those that make some once they are done."""
         self._closed = True
@@ -273,5 +279,5 @@ class GuardedTransport:
             raise
         except BaseException as error:
             pass_on_interruption(error)
-            where = f'transport "{self.name}" failed in {name}'
-            raise PluginError(f"{where}: {describe(error)}") from error
+            failed = self._calls.failed(self.name, name)
+            raise PluginError(f"{failed}: {describe(error)}") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from time import monotonic
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from dispatcher.delivery import answers
 from dispatcher.delivery.calls import Call, Hanging
 from dispatcher.delivery.pacing import SHORT, Pace
 from dispatcher.delivery.retries import Budget, Retries, asked_for
-from dispatcher.delivery.task import CLAIMED, TAKEN, Result, Task, failure
+from dispatcher.delivery.task import CHANGED, CLAIMED, TAKEN, Result, Task, failure
 from dispatcher.delivery.uploads import Uploads
 from dispatcher.errors import (
     AccountRefused,
@@ -27,7 +27,7 @@ from dispatcher.hookspecs import Transport
 from dispatcher.inputs import Inputs
 from dispatcher.journal import Claim, Ending, Journal
 from dispatcher.models import Failure, Payload, fill_in
-from dispatcher.planning import GetTransport
+from dispatcher.planning import GetTransport, compared
 
 _ABANDONED = Failure(code="interrupted", text="the run was interrupted before the gateway's answer")
 
@@ -63,8 +63,8 @@ class Courier:
         Raises JournalError or InputChanged, and then nothing left.
         """
         transport = self._transports(task.message.transport)
-        if task.not_yet > 0:
-            return self._not_yet(task, transport)
+        if (wait := task.not_yet(self._journal.now())) > 0:
+            return self._not_yet(task, transport, wait)
         try:
             payload = self._prepared(transport, task)
         except DeliveryError as error:
@@ -85,7 +85,7 @@ class Courier:
         """Whether the account is to pause for longer than a message may wait; the run ends then."""
         too_long = pause > self._retries.deadline
         if too_long:
-            self._halt(f"the account is to pause until {_clock(pause)}; run again then")
+            self._halt(f"the account is to pause until {self._clock(pause)}; run again then")
         return too_long
 
     def give_up(self, task: Task) -> Result | None:
@@ -98,12 +98,12 @@ class Courier:
             return None
         return task.left("failed", failure(task.error))
 
-    def _not_yet(self, task: Task, transport: Transport) -> Result | float | None:
+    def _not_yet(self, task: Task, transport: Transport, wait: float) -> Result | float | None:
         """The gateway asked for no attempt yet: wait as long as for one message is allowed."""
         if self._too_long(self._pace.paused(transport)):
             return None
-        if task.not_yet <= self._retries.deadline:
-            return self._noticed(task.not_yet)
+        if wait <= self._retries.deadline:
+            return self._noticed(wait)
         text = f"the gateway asked for no attempt before {task.not_before:%Y-%m-%d %H:%M:%S} UTC"
         return task.left("failed", Failure(code="not_before", text=text))
 
@@ -114,7 +114,7 @@ class Courier:
             longer = wait > SHORT and until > self._waiting_until + 1
             self._waiting_until = max(until, self._waiting_until)
         if longer:
-            self._notice(f"waiting until {_clock(wait)}, as the gateway or the rate wants it")
+            self._notice(f"waiting until {self._clock(wait)}, as the gateway or the rate wants it")
         return wait
 
     def _prepared(self, transport: Transport, task: Task) -> Payload:
@@ -167,9 +167,10 @@ class Courier:
         """Somebody else changed the row meanwhile."""
         key = task.message.key
         record = self._journal.lookup([key]).get(key)
-        digest = task.planned.digest
-        sent = record is not None and (record.status == "sent" or record.sent_digest == digest)
-        return task.left("skipped", TAKEN if sent else CLAIMED)
+        status = compared(task.planned, record).status if record else "new"
+        if status == "sent":
+            return task.left("skipped", TAKEN)
+        return task.left("skipped", CHANGED if status == "changed" else CLAIMED)
 
     def _failed(self, task: Task, transport: Transport, error: DeliveryError) -> Result | float:
         """What follows from an attempt that did not end well: another one, or its outcome."""
@@ -183,7 +184,7 @@ class Courier:
             self._halt(f"too many attempts fail: {error.text}")
             wait = None
         pause = asked if wait is None else wait
-        not_before = datetime.now(UTC) + timedelta(seconds=pause) if pause else None
+        not_before = self._journal.now() + timedelta(seconds=pause) if pause else None
         ending = Ending(_status(error), None, failure(error), not_before)
         written = self._write(task, ending)
         if wait is None and task.claim is not None:
@@ -217,11 +218,12 @@ class Courier:
             return None  # nothing left, so that what was sent, or is unknown, still is
         return self._journal.fail(task.message, task.planned.digest, task.known, ending)
 
-
-def _clock(wait: float) -> str:
-    now = datetime.now(UTC)
-    then = now + timedelta(seconds=wait)
-    return f"{then:%H:%M:%S} UTC" if then.date() == now.date() else f"{then:%Y-%m-%d %H:%M:%S} UTC"
+    def _clock(self, wait: float) -> str:
+        """The time of day after a wait, for people; with its date if that is not today's."""
+        now = self._journal.now()
+        then = now + timedelta(seconds=wait)
+        today = then.date() == now.date()
+        return f"{then:%H:%M:%S} UTC" if today else f"{then:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _status(error: DeliveryError) -> Literal["failed", "unknown"]:

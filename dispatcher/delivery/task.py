@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -19,6 +19,11 @@ from dispatcher.planning import PlannedMessage
 # Its row is not as it was believed to be, and it is not sent: whoever changed it is still at it.
 CLAIMED = Failure(code="claimed", text="another run is sending it, or somebody has just settled it")
 TAKEN = Failure(code="claimed", text="another run has just sent it")
+# The same, where that run's checkout is not this one's.
+CHANGED = Failure(
+    code="changed",
+    text="another run has just sent it with other content; raise its revision to send it once more",
+)
 
 
 class Result(NamedTuple):
@@ -70,10 +75,9 @@ class Task:
         """When the next attempt may be made, if that was said."""
         return self.known.not_before if self.known else None
 
-    @property
-    def not_yet(self) -> float:
+    def not_yet(self, now: datetime) -> float:
         """Seconds until the next attempt may be made."""
-        wait = (self.not_before - datetime.now(UTC)).total_seconds() if self.not_before else 0.0
+        wait = (self.not_before - now).total_seconds() if self.not_before else 0.0
         # Nobody was asked to wait for longer than that: the clock was set back.
         return wait if wait <= LONGEST_PAUSE else 0.0
 

@@ -17,6 +17,7 @@ from dispatcher.errors import DeliveryError
 from dispatcher.hookspecs import Transport
 from dispatcher.inputs import InputFile, changed
 from dispatcher.models import MediaId, Upload
+from dispatcher.names import LONGEST_ADDRESS
 
 # An id that is about to expire could be gone before the message arrives.
 _MARGIN = timedelta(minutes=15)
@@ -88,7 +89,10 @@ def account(transport: Transport) -> str:
 
     A transport says so with an attribute `account`; without it, all its settings count as one.
     """
-    return f"{transport.name}:{getattr(transport, 'account', '')}"
+    name = f"{transport.name}:{getattr(transport, 'account', '')}"
+    if len(name) <= LONGEST_ADDRESS:
+        return name
+    return hashlib.sha256(name.encode(errors="backslashreplace")).hexdigest()
 
 
 def _place(transport: Transport, file: Upload) -> Place:

@@ -44,12 +44,16 @@ class Answer(NamedTuple):
     def retry_after(self) -> float | None:
         """Seconds to wait from now, never negative; None: not said, or not understood.
 
-        RFC 9110, 10.2.3.
+        RFC 9110, 10.2.3. A date is one by the gateway's clock, as its answer's own date is.
         """
         value = self.headers.get("Retry-After", "").strip()
         number = re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?", value)
-        seconds = float(value) if number else _seconds_until(value)
+        seconds = float(value) if number else self._seconds_until(value)
         return max(0.0, seconds) if isfinite(seconds) else None
+
+    def _seconds_until(self, date: str) -> float:
+        then, now = _moment(date), _moment(self.headers.get("Date", ""))
+        return (then - (now or datetime.now(UTC))).total_seconds() if then else inf
 
 
 def _inside(found: Any, step: str | int) -> Any:
@@ -59,11 +63,9 @@ def _inside(found: Any, step: str | int) -> Any:
     raise LookupError
 
 
-def _seconds_until(date: str) -> float:
+def _moment(date: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(date)
     except (ValueError, TypeError, LookupError, OverflowError):
-        return inf
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return (moment - datetime.now(UTC)).total_seconds()
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -18,11 +18,14 @@ from contextlib import closing, contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
+
 from dispatcher.errors import JournalError
 from dispatcher.journal import places, queries
 from dispatcher.journal.attempts import Claim, Ending
 from dispatcher.journal.backend import Backend, backend
 from dispatcher.journal.changes import LATE, Changes, forget_upload
+from dispatcher.journal.clock import Clock
 from dispatcher.journal.missing import note_sent
 from dispatcher.journal.queries import Event, HistoryRow
 from dispatcher.journal.schema import SCHEMA_VERSION, migrate
@@ -111,7 +114,8 @@ class Journal:
     def __init__(self, backend: Backend, run: str, lease: float) -> None:
         self._backend, self._engine = backend, backend.connect()
         self._lost: list[tuple[Claim, Ending]] = []
-        self._changes = Changes(backend, uuid.uuid4().hex, self._engine.dialect)
+        self._clock = Clock()
+        self._changes = Changes(backend, uuid.uuid4().hex, self._engine.dialect, self.now)
         self._lease = lease
         try:
             self._begin(backend, run)
@@ -130,6 +134,10 @@ class Journal:
             period,
             backend.committed,
         )
+
+    def now(self) -> datetime:
+        """What time it is: by the database's clock, or this machine's where no other one writes."""
+        return self._clock.now()
 
     def lookup(self, keys: Sequence[str]) -> dict[str, Record]:
         """What is known of these keys."""
@@ -197,7 +205,7 @@ class Journal:
         """Note by a person's word what the journal no longer knows; False: it knows it."""
         insert = self._backend.insert
         return self._writer.submit(
-            lambda connection: note_sent(connection, insert, key), key
+            lambda connection: note_sent(connection, insert, key, self.now()), key
         ).result()
 
     def decide(self, key: str, ending: Ending) -> bool:
@@ -265,6 +273,7 @@ class Journal:
         with blamed(backend.name), self._engine.begin() as connection:
             _prepare(connection, backend)
             self.warnings = backend.recognise(connection)
+            queries.require_own(connection)
             self._changes.enter(connection, run, socket.gethostname(), os.getpid())
             self._renew(connection)
 
@@ -273,8 +282,13 @@ class Journal:
         self._renew(connection)
 
     def _renew(self, connection: Connection) -> None:
+        self._set_clock(connection)
         self._changes.renew(connection, self._lease)
         self._changes.recover(connection)
+
+    def _set_clock(self, connection: Connection) -> None:
+        if not self._backend.exclusive:
+            self._clock.set(connection.execute(sa.select(self._backend.now())).scalar_one())
 
 
 @contextmanager
@@ -331,6 +345,8 @@ def _prepare(connection: Connection, backend: Backend) -> None:
 
 def _known(version: int, name: str) -> int:
     """The version, if this program can handle it. Raises JournalError."""
+    if version < 0:
+        raise JournalError(f"{name} has the version {version}, which no run gave it; put it right")
     if version > SCHEMA_VERSION:
         raise JournalError(
             f"{name} was written by a newer dispatcher (schema {version}); update this one"

@@ -4,7 +4,7 @@ not as its caller believes."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -31,10 +31,15 @@ _ENDING = ("status", "not_before", "changed_at", *_NOTHING)
 
 
 class Changes:
-    """The changes that one worker, `owner`, makes. Statements are made once: that takes time."""
+    """The changes that one worker, `owner`, makes. Statements are made once: that takes time.
 
-    def __init__(self, backend: Backend, owner: str, dialect: Dialect) -> None:
-        self._backend, self._owner = backend, owner
+    `now`: the time that is noted.
+    """
+
+    def __init__(
+        self, backend: Backend, owner: str, dialect: Dialect, now: Callable[[], datetime]
+    ) -> None:
+        self._backend, self._owner, self._now = backend, owner, now
         self._claim = Prepared(_claim(backend.insert), dialect)
         self._conclude = Prepared(_conclude(), dialect)
 
@@ -47,7 +52,7 @@ class Changes:
             **_identity(message),
             digest=digest,
             owner=self._owner,
-            changed_at=_now(),
+            changed_at=_noted(self._now()),
             known_status=known.status if known else None,
             known_attempts=known.attempts if known else None,
         ).fetchall()
@@ -65,7 +70,7 @@ class Changes:
             "of_owner": self._owner,
             "how": ending.status,
         }
-        if self._conclude(connection, **whose, **_ending(ending)).rowcount > 0:
+        if self._conclude(connection, **whose, **self._ending(ending)).rowcount > 0:
             return True
         return self._too_late(connection, claim, ending)
 
@@ -81,7 +86,7 @@ class Changes:
             event = {**ending.columns, "error_code": LATE.code, "error_text": LATE.text}
             connection.execute(
                 sa.insert(events).values(
-                    key=key, at=_now(), status="sent", attempt=claim.attempt, **event
+                    key=key, at=_noted(self._now()), status="sent", attempt=claim.attempt, **event
                 )
             )
             connection.execute(
@@ -96,7 +101,7 @@ class Changes:
             messages.c.attempts == claim.attempt,
             messages.c.status == status,
         )
-        statement = sa.update(messages).where(*as_believed).values(**_ending(ending))
+        statement = sa.update(messages).where(*as_believed).values(**self._ending(ending))
         return connection.execute(statement).rowcount > 0
 
     def recover(self, connection: Connection) -> None:
@@ -120,7 +125,7 @@ class Changes:
                 run=storable(run),
                 host=storable(host),
                 pid=pid,
-                started_at=_now(),
+                started_at=_noted(self._now()),
                 lease=0,
             )
         )
@@ -148,6 +153,14 @@ class Changes:
         connection.execute(
             upsert.on_conflict_do_update(index_elements=["account", "sha256"], set_=row)
         )
+
+    def _ending(self, ending: Ending) -> dict[str, str | None]:
+        return {
+            "status": ending.status,
+            "not_before": _noted(ending.not_before) if ending.not_before else None,
+            "changed_at": _noted(self._now()),
+            **ending.columns,
+        }
 
 
 def forget_upload(connection: Connection, account: str, sha256: str) -> None:
@@ -247,15 +260,5 @@ def _identity(message: Message) -> dict[str, str]:
     return dict(zip(_IDENTITY, map(storable, values), strict=True))
 
 
-def _ending(ending: Ending) -> dict[str, str | None]:
-    not_before = ending.not_before.isoformat(timespec="milliseconds") if ending.not_before else None
-    return {
-        "status": ending.status,
-        "not_before": not_before,
-        "changed_at": _now(),
-        **ending.columns,
-    }
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+def _noted(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds")

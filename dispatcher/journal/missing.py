@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 
-def note_sent(connection: Connection, insert: Callable[..., Any], key: str) -> bool:
+def note_sent(connection: Connection, insert: Callable[..., Any], key: str, now: datetime) -> bool:
     """Note that a message was sent of which nothing is known, or that it failed.
 
     False: it is known to be something else, or this is no key. Nobody knows with which words it
@@ -28,9 +28,9 @@ def note_sent(connection: Connection, insert: Callable[..., Any], key: str) -> b
         case _:
             return False
     spelt = storable(queries.noted_as(connection, key))
-    now = {
+    sent = {
         "status": "sent",
-        "changed_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "changed_at": now.isoformat(timespec="milliseconds"),
         "receipt": None,
         "error_code": None,
         "error_text": None,
@@ -38,7 +38,7 @@ def note_sent(connection: Connection, insert: Callable[..., Any], key: str) -> b
         "digest": "",
     }
     values = {name: storable(value) for name, value in names.items()}
-    statement = insert(messages).values(key=spelt, **values, **now, transport="", attempts=1)
+    statement = insert(messages).values(key=spelt, **values, **sent, transport="", attempts=1)
     failed = messages.c.status == sa.literal_column("'failed'")
-    upsert = statement.on_conflict_do_update(index_elements=["key"], set_=now, where=failed)
+    upsert = statement.on_conflict_do_update(index_elements=["key"], set_=sent, where=failed)
     return connection.execute(upsert.returning(messages.c.key)).first() is not None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
 
+from dispatcher.errors import JournalError
 from dispatcher.journal.backend import Backend
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ places = sa.Table(
     sa.Column("path", sa.Text, primary_key=True),
 )
 _NAMES_AT_ONCE = 500
+# Bytes. A row of a PostgreSQL index cannot have many more, and a warning is not worth a run.
+_LONGEST_PATH = 2000
 
 
 def lookup(connection: Connection, manifests: Iterable[str]) -> dict[str, set[str]]:
@@ -47,7 +50,7 @@ def note(connection: Connection, backend: Backend, paths: Mapping[str, str]) -> 
     new = [
         {"manifest": name, "path": path}
         for name, path in paths.items()
-        if path not in known.get(name, ())
+        if path not in known.get(name, ()) and len(path.encode()) <= _LONGEST_PATH
     ]
     if not new:
         return
@@ -61,5 +64,5 @@ def note(connection: Connection, backend: Backend, paths: Mapping[str, str]) -> 
 @contextmanager
 def _where_permitted(connection: Connection) -> Iterator[None]:
     """Around what a database's role may not be allowed to do: a warning is not worth a run."""
-    with suppress(sa.exc.ProgrammingError), connection.begin_nested():
+    with suppress(sa.exc.ProgrammingError, JournalError), connection.begin_nested():
         yield

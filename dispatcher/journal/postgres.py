@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # The tables have a schema of their own, so that they can live in any database.
 _SCHEMA = "dispatcher"
 # Any number that nothing else in the database uses as a lock: two first runs make the tables once.
-_MAKING_TABLES = 0x64697370
+MAKING_TABLES = 0x64697370
 # A server that is not there, or a table that somebody has locked, is noticed soon, before a run and
 # in the middle of it. The URL may set others; it is libpq that knows these.
 _PATIENCE = {
@@ -34,6 +34,16 @@ _REPLICA = (
     "the journal {name} is on a replica, which can only be read; name the primary, or all servers "
     "and ?target_session_attrs=read-write"
 )
+# What a role may lack, and the statements that give it.
+_ALLOWING = {
+    "make the schema": "CREATE SCHEMA {schema} AUTHORIZATION {role}",
+    "make tables in the schema": "GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}",
+    "use the schema": (
+        "GRANT USAGE ON SCHEMA {schema} TO {role}; "
+        "GRANT ALL ON ALL TABLES IN SCHEMA {schema} TO {role}; "
+        "GRANT ALL ON ALL SEQUENCES IN SCHEMA {schema} TO {role}"
+    ),
+}
 
 
 class PostgresBackend:
@@ -159,15 +169,51 @@ class PostgresBackend:
 
     def make_room(self, connection: Connection) -> None:
         """Have a place for tables; until the transaction ends, nobody else makes any."""
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MAKING_TABLES})")
-        connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {_SCHEMA}")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MAKING_TABLES})")
+        allowed = self._allowed(connection, "CREATE")
+        if allowed is None:  # who made a schema for this role need not let it make others
+            self._make_schema(connection)
+        elif not allowed:
+            raise self._denied(connection, "make tables in the schema")
+
+    def _make_schema(self, connection: Connection) -> None:
+        may = "has_database_privilege(current_database(), 'CREATE')"
+        if not connection.exec_driver_sql(f"SELECT {may}").scalar():
+            raise self._denied(connection, "make the schema")
+        connection.exec_driver_sql(f"CREATE SCHEMA {_SCHEMA}")
+
+    def _allowed(self, connection: Connection, right: str) -> bool | None:
+        """Whether this role has a right on the schema; None: there is no schema.
+
+        It is looked for in the table: what is known by name may be older than the statement.
+        """
+        may = f"SELECT has_schema_privilege(oid, '{right}') FROM pg_namespace"
+        found = connection.exec_driver_sql(f"{may} WHERE nspname = '{_SCHEMA}'")
+        allowed: bool | None = found.scalar()
+        return allowed
+
+    def _denied(self, connection: Connection, what: str) -> JournalError:
+        role = connection.exec_driver_sql("SELECT quote_ident(current_user)").scalar()
+        way = _ALLOWING[what].format(schema=_SCHEMA, role=role)
+        return JournalError(
+            f"the role {role} may not {what} {_SCHEMA} of the journal {self.name}; "
+            f"its owner can allow it: {way}"
+        )
 
     def version(self, connection: Connection) -> int:
         """The version of the tables; 0: there are none yet."""
+        if self._allowed(connection, "USAGE") is False:
+            raise self._denied(connection, "use the schema")
         there = connection.exec_driver_sql(f"SELECT to_regclass('{_SCHEMA}.version')").scalar()
         if there is None:
             return 0
-        version: int = connection.exec_driver_sql("SELECT number FROM version").scalar_one()
+        found = connection.exec_driver_sql("SELECT number FROM version").scalars().all()
+        if len(found) != 1 or found[0] < 1:
+            raise JournalError(
+                f"the table {_SCHEMA}.version of the journal {self.name} is to say which schema "
+                f"it has, in one row, and was changed by hand: it says {found}; put it right"
+            )
+        version: int = found[0]
         return version
 
     def show_as_current(self, connection: Connection, version: int) -> None:

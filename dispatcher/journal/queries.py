@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from dispatcher.errors import JournalError
 from dispatcher.journal.attempts import storable
-from dispatcher.journal.schema import events, messages, uploads
+from dispatcher.journal.schema import FOREIGN, FOREIGN_UPLOAD, events, messages, uploads
 from dispatcher.models import Failure, MediaId, Record
 from dispatcher.names import spellings
 
@@ -112,13 +112,29 @@ def _record(row: Any) -> Record:
             sent_digest=row.sent_digest,
         )
     except (ValueError, TypeError) as error:
-        what = str(error)
-        if isinstance(error, ValidationError):
-            fault = error.errors(include_url=False)[0]
-            what = f"{'.'.join(map(str, fault['loc']))} is {fault['input']!r}"
-        raise JournalError(
-            f"what the journal has of {row.key} was not written by a run ({what}); put it right"
-        ) from None
+        raise _foreign(row.key, error) from None
+
+
+def _foreign(what: str, why: Exception | str) -> JournalError:
+    if isinstance(why, ValidationError):
+        fault = why.errors(include_url=False)[0]
+        why = f"{'.'.join(map(str, fault['loc']))} is {fault['input']!r}"
+    return JournalError(
+        f"what the journal has of {what} was not written by a run ({why}); put it right"
+    )
+
+
+def require_own(connection: Connection) -> None:
+    """Raise JournalError if a row was changed by hand so that no run can go by it."""
+    foreign = sa.select(messages).where(sa.text(FOREIGN))
+    row = connection.execute(foreign.order_by(messages.c.key).limit(1)).first()
+    if row is not None:
+        columns = ("status", "attempts", "changed_at", "not_before")
+        values = (f"{name} is {getattr(row, name)!r}" for name in columns)
+        raise _foreign(row.key, ", ".join(values))
+    row = connection.execute(sa.select(uploads).where(sa.text(FOREIGN_UPLOAD))).first()
+    if row is not None:
+        raise _foreign_upload(row, f"expires_at is {row.expires_at!r}")
 
 
 def history(
@@ -156,16 +172,27 @@ def began_at(connection: Connection, key: str) -> datetime | None:
     attempts = sa.select(events.c.at).where(events.c.key == spelt, events.c.status == "sending")
     # Not by time: the clock may have been set back.
     last = attempts.order_by(events.c.id.desc()).limit(1)
-    return _time(connection.execute(last).scalar())
+    noted = connection.execute(last).scalar()
+    try:
+        return _time(noted)
+    except (ValueError, TypeError) as error:
+        raise _foreign(f"an event of {key}", error) from None
 
 
 def media_id(connection: Connection, account: str, sha256: str) -> MediaId | None:
     """The gateway's id of this content, if it was uploaded before; it may have expired."""
-    query = sa.select(uploads.c.media_id, uploads.c.expires_at).where(
+    query = sa.select(uploads).where(
         uploads.c.account == storable(account), uploads.c.sha256 == sha256
     )
     row = connection.execute(query).first()
-    return MediaId(id=row.media_id, expires_at=_time(row.expires_at)) if row else None
+    try:
+        return MediaId(id=row.media_id, expires_at=_time(row.expires_at)) if row else None
+    except (ValueError, TypeError) as error:
+        raise _foreign_upload(row, error) from None
+
+
+def _foreign_upload(row: Any, why: Exception | str) -> JournalError:
+    return _foreign(f"the upload {row.sha256} of {row.account}", why)
 
 
 def _events(connection: Connection, key: str) -> tuple[Event, ...]:
@@ -179,7 +206,7 @@ def _events(connection: Connection, key: str) -> tuple[Event, ...]:
 def _time(text: str | None) -> datetime | None:
     """A time as it was noted; one without a time zone is UTC, as all are."""
     found = datetime.fromisoformat(text) if text else None
-    return found if found is None or found.tzinfo else found.replace(tzinfo=UTC)
+    return found and (found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC))
 
 
 def _failure(row: Any) -> Failure | None:

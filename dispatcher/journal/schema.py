@@ -123,6 +123,17 @@ _MIGRATIONS_OF_POSTGRES = {
 # Not an `Index` of the table: SQLAlchemy loads each dialect that has a word in it.
 _INDEX = "CREATE INDEX IF NOT EXISTS messages_sending ON messages (owner) WHERE status = 'sending'"
 
+# What no run writes, so that somebody has changed it by hand. Every run asks for such messages
+# before it begins: they have an index, which as a rule is empty.
+_TIME = "'____-__-_____:__:__%'"
+FOREIGN = (
+    "status NOT IN ('sending', 'sent', 'failed', 'unknown')"
+    " OR attempts < 1 OR attempts >= 2147483647"
+    f" OR changed_at NOT LIKE {_TIME} OR not_before NOT LIKE {_TIME}"
+)
+FOREIGN_UPLOAD = f"expires_at NOT LIKE {_TIME}"
+_INDEX_OF_FOREIGN = f"CREATE INDEX IF NOT EXISTS messages_foreign ON messages (key) WHERE {FOREIGN}"
+
 # The database itself notes an event for every change of a message: no change can be without one.
 _NOTE = """
     INSERT INTO events (key, at, status, receipt, error_code, error_text, attempt)
@@ -188,5 +199,6 @@ def migrate(connection: Connection, version: int) -> None:
             connection.exec_driver_sql(statement)
     metadata.create_all(connection)
     connection.exec_driver_sql(_INDEX)
+    connection.execute(sa.text(_INDEX_OF_FOREIGN))
     for trigger in _TRIGGERS[connection.dialect.name]:
         connection.exec_driver_sql(trigger)

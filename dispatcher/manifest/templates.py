@@ -188,10 +188,12 @@ def _misnamed_column(text: str, columns: tuple[str, ...]) -> str | None:
 def _lacking_column(text: str, sentence: str, variables: Mapping[str, Any]) -> str | None:
     """Which columns there are, if what this template takes from a row is none of them."""
     row, lacking = variables.get("row"), re.fullmatch(_LACKING.format('"(.*)"'), sentence)
-    if not lacking or not isinstance(row, dict):
+    if not lacking or row is None:
         return None
     if not re.search(rf"\brow *(?:\. *|\[ *[\"']){re.escape(lacking[1])}\b", text):
         return None
+    if not isinstance(row, dict):
+        return 'a column or variable named "row" hides the row itself here; give it another name'
     known = ", ".join(row)
     near = did_you_mean(lacking[1], row) or f"; there are {known[:200]}"
     return f"the list has no column {quoted(lacking[1])}{near}"

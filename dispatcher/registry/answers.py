@@ -21,6 +21,7 @@ from dispatcher.models import (
     Upload,
     seal,
 )
+from dispatcher.names import LONGEST_ADDRESS
 from dispatcher.visible import printable
 
 Read: TypeAlias = Callable[[object], Any]
@@ -89,12 +90,15 @@ def address_answer(answer: object) -> Address:
     return Address(str.__str__(answer.to), str.__str__(answer.recipient_type))
 
 
-_IN_A_KEY = "a `to` of 1 to 200 characters, none of them a blank or invisible, in NFC"
+_IN_A_KEY = (
+    f"a `to` of 1 to {LONGEST_ADDRESS} characters, none of them a blank or invisible, in NFC"
+)
 
 
 def _stands_in_a_key(to: str) -> bool:
     """Keys are copied from a terminal, read from lines of a file, and compared letter by letter."""
-    return 0 < len(to) <= 200 and " " not in to and to == printable(to) and is_normalized("NFC", to)
+    seen = " " not in to and to == printable(to)
+    return seen and 0 < len(to) <= LONGEST_ADDRESS and is_normalized("NFC", to)
 
 
 def transport_answer(answer: object) -> list[type[Transport]]:

@@ -18,16 +18,16 @@ from dispatcher.registry.recipient import RECIPIENT_FIELDS
 
 class TransportCalls:
     """`address`, `build` and `check` of one transport. Whatever it raises, or wrongly answers, is a
-    `PluginError` with its name.
+    `PluginError` with its name and its plugin's.
 
     `has_own_addresses`: it reads recipients itself, not as phone numbers and groups.
     `recipient_fields`: the names of what says to whom its payloads go.
     """
 
     def __init__(self, transport: Transport, clock: GetClock) -> None:
-        self._transport, self._name = transport, transport.name
+        self._transport, name = transport, transport.name
         own = ("address",) if getattr(transport, "address", None) is not None else ()
-        self._clocks = {method: clock(self._name, method) for method in ("build", "check", *own)}
+        self._clocks = {method: clock(name, method) for method in ("build", "check", *own)}
         self.has_own_addresses = bool(own)
         self._builtin = self._clocks["build"].plugin.builtin
         self.recipient_fields: Collection[str] = frozenset(
@@ -64,12 +64,13 @@ class TransportCalls:
         ]
 
     def _ask(self, method: str, read: answers.Read, *arguments: object) -> Any:
+        clock = self._clocks[method]
         try:
-            with self._clocks[method]:
+            with clock:
                 return read(getattr(self._transport, method)(*arguments))
         except BaseException as error:
             pass_on_interruption(error)
             if isinstance(error, AddressError) and method == "address":
                 raise
-            where = f'transport "{self._name}" failed in {method}'
-            raise PluginError(f"{where}: {describe(error)}") from error
+            cause = describe(error)
+            raise PluginError(f"{clock.plugin} failed in {clock.task}: {cause}") from error

@@ -207,6 +207,16 @@ def test_sandbox_command_serves_until_it_is_told_to_stop(project: Project) -> No
     assert (result.code, result.stdout, result.stderr) == (0, "", "")
 
 
+@pytest.mark.parametrize("paths", [["nope"], [], ["manifests", "nope"]], ids=" ".join)
+def test_preview_of_what_is_not_there_ends_at_once(project: Project, paths: list[str]) -> None:
+    if "manifests" in paths:
+        project.texts("a")
+    result = project.run("preview", "--no-open", *paths)
+    missing = "nope" if paths else "manifests"
+    error = f"{missing}:1:1: error: no such file or folder\n"
+    assert (result.code, result.stdout, result.stderr) == (2, "", error)
+
+
 def test_sandbox_says_that_its_port_is_taken(project: Project, inbox: SandboxProcess) -> None:
     result = project.run("sandbox", "--port", inbox.url.rpartition(":")[2])
     assert result.code == 2

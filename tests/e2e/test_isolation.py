@@ -207,8 +207,8 @@ def test_who_blocks_is_named_and_ctrl_c_ends_it(
 @pytest.mark.parametrize(
     ("place", "body", "sentence"),
     [
-        ("build", "return 'x'", "failed in build: answered 'x', expected the JSON body as a dict"),
-        ("check", "return ['too long']", "failed in check: answered 'too long', expected an"),
+        ("build", "return 'x'", "answered 'x', expected the JSON body as a dict"),
+        ("check", "return ['too long']", "answered 'too long', expected an"),
     ],
 )
 def test_a_transport_that_answers_nonsense_is_named(
@@ -218,7 +218,7 @@ def test_a_transport_that_answers_nonsense_is_named(
     environment = odd(TRANSPORT.replace(call, body), place="", body="pass")
     sent = project.run("send", "--transport", "odd", env=environment)
     assert sent.code == 2
-    assert f'transport "odd" {sentence}' in sent.stderr
+    assert f'{NAMED} failed in {place} of transport "odd": {sentence}' in sent.stderr
     assert "this is a bug" not in sent.stderr
 
 

@@ -296,20 +296,91 @@ def test_user_without_rights(
     project: Project, inbox: SandboxProcess, database: Database, guest: str
 ) -> None:
     project.texts("a")
+    name = make_url(guest).username
     before = project.call("send", "--journal", guest)
-    assert (before.code, "permission denied for database" in before.stderr) == (2, True)
+    assert before.code == 2
+    assert f"allow it: CREATE SCHEMA dispatcher AUTHORIZATION {name}\n" in before.stderr
     assert SECRET not in before.stderr
     assert inbox.stats()["requests"] == 0
     assert project.call("send", *on(database)).code == 0
     inbox.clear()
-    refuses(project, inbox, guest, "permission denied for schema dispatcher")
+    refuses(project, inbox, guest, f"allow it: GRANT USAGE ON SCHEMA dispatcher TO {name}; ")
 
-    name = make_url(guest).username
     database.ask(f"GRANT USAGE ON SCHEMA dispatcher TO {name}")
     for kind in ("TABLES", "SEQUENCES"):
         database.ask(f"GRANT ALL ON ALL {kind} IN SCHEMA dispatcher TO {name}")
     allowed = project.call("send", "--json", "--journal", guest)
     assert allowed.statuses == {"a": "skipped"}, "no right to make what is there is needed"
+
+
+def test_user_for_whom_the_schema_was_made(
+    project: Project, inbox: SandboxProcess, database: Database, guest: str
+) -> None:
+    """Such a role has no right to make another one, and needs none."""
+    name = make_url(guest).username
+    project.texts("a")
+    database.ask("CREATE SCHEMA dispatcher")
+    database.ask(f"GRANT USAGE ON SCHEMA dispatcher TO {name}")
+    closed = project.call("send", "--journal", guest)
+    assert closed.code == 2
+    assert f"allow it: GRANT USAGE, CREATE ON SCHEMA dispatcher TO {name}\n" in closed.stderr
+    assert inbox.stats()["requests"] == 0
+
+    database.ask(f"ALTER SCHEMA dispatcher OWNER TO {name}")
+    assert project.call("send", "--json", "--journal", guest).statuses == {"a": "sent"}
+
+
+# The real command on a machine whose clock is wrong.
+WRONG_CLOCK = """
+import datetime, sys, time
+
+right, ahead = time.time, {ahead}
+
+class Wrong(datetime.datetime):
+    @classmethod
+    def now(cls, zone=None):
+        return super().now(zone) + datetime.timedelta(seconds=ahead)
+
+datetime.datetime, time.time = Wrong, lambda: right() + ahead
+
+from dispatcher.cli import main
+
+main()
+"""
+HOURS = "extract(epoch FROM {}::timestamptz - clock_timestamp()) / 3600"
+
+
+@pytest.mark.parametrize("ahead", [7200, -7200], ids=["ahead", "behind"])
+def test_all_times_are_by_the_clock_of_the_database(
+    held: Project, stand_in: StandIn, reply: type[Reply], database: Database, ahead: int
+) -> None:
+    def send() -> Result:
+        program = ("-c", WRONG_CLOCK.format(ahead=ahead))
+        # Another machine: what the account has to wait for is not known to it.
+        state = {"XDG_STATE_HOME": str(held.folder / str(len(stand_in.asked)))}
+        run = held.start("send", "--json", *on(database), program=program, env=state)
+        return held.finish(run)
+
+    def ask_for(wait: str) -> None:
+        database.ask("DELETE FROM dispatcher.pauses")
+        to_char = "to_char(now() AT TIME ZONE 'utc' + %s, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS+00:00')"
+        database.ask(f"UPDATE dispatcher.messages SET not_before = {to_char}", wait)
+
+    held.config('[delivery]\ndeadline = "1s"')
+    held.texts("a")
+    stand_in.answer = lambda asked: reply(429, b"", {"Retry-After": "3600"})
+    assert send().statuses == {"a": "failed"}
+    events = database.ask(f"SELECT {HOURS.format('at')} FROM dispatcher.events")
+    assert [round(hours) for (hours,) in events] == [0, 0]
+    times = f"{HOURS.format('not_before')}, {HOURS.format('changed_at')}"
+    ((wait, changed),) = database.ask(f"SELECT {times} FROM dispatcher.messages")
+    assert (0.9 < wait < 1.2, round(changed)) == (True, 0)
+
+    stand_in.answer = lambda asked: reply()
+    ask_for("1 hour")
+    assert send().results["a"]["error"]["code"] == "not_before"
+    ask_for("-1 second")
+    assert send().statuses == {"a": "sent"}
 
 
 # a receipt that comes late

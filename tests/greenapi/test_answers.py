@@ -371,6 +371,16 @@ def test_retry_after_as_a_date_to_come(transport: Callable[..., GreenApi]) -> No
     assert _failure(transport(), 429).retry_after is None
 
 
+@pytest.mark.parametrize("ahead", [-7200, 300], ids=["behind", "ahead"])
+def test_retry_after_as_a_date_is_by_the_gateways_clock(
+    transport: Callable[..., GreenApi], ahead: float
+) -> None:
+    headers = {"Date": _date(ahead), "Retry-After": _date(ahead + 120)}
+    failure = _failure(transport(), 429, **headers)
+    assert isinstance(failure, NotSent)
+    assert failure.retry_after == pytest.approx(120, abs=1)
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: (

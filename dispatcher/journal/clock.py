@@ -1,0 +1,26 @@
+"""What time it is for a journal: its database's, for all machines that share it."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+# It goes on while the machine sleeps, and nobody sets it. What macOS calls monotonic does, too.
+_STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+class Clock:
+    """The machine's time until it is set; from then on that time, carried forward."""
+
+    def __init__(self) -> None:
+        self._started: float | None = None
+
+    def set(self, now: float) -> None:
+        """Have the time be `now`, in seconds since 1970."""
+        self._started = now - time.clock_gettime(_STEADY)
+
+    def now(self) -> datetime:
+        """The time, in UTC."""
+        if self._started is None:
+            return datetime.now(UTC)
+        return datetime.fromtimestamp(self._started + time.clock_gettime(_STEADY), UTC)
