@@ -14,7 +14,7 @@ from dispatcher.delivery import answers
 from dispatcher.delivery.calls import Call, Hanging
 from dispatcher.delivery.pacing import SHORT, Pace
 from dispatcher.delivery.retries import Budget, Retries, asked_for
-from dispatcher.delivery.task import CLAIMED, TAKEN, Result, Task, failure
+from dispatcher.delivery.task import CLAIMED, LAPSED, TAKEN, Result, Task, failure
 from dispatcher.delivery.uploads import Uploads
 from dispatcher.errors import (
     AccountRefused,
@@ -136,6 +136,8 @@ class Courier:
         task.claim = self._journal.claim(task.message, task.planned.digest, task.known)
         if task.claim is None:
             return self._taken(task)
+        if not self._journal.holds(task.claim):
+            return self._lapsed(task)
         try:
             receipt = answers.receipt(transport.name, partial(transport.send, payload))
         except Hanging as error:
@@ -163,6 +165,12 @@ class Courier:
         if written:
             self._notice(f"{claim.key}: {ending.status} after all")
 
+    def _lapsed(self, task: Task) -> Result:
+        """Others may have called it unknown, and sent what comes after it."""
+        task.attempts += 1
+        ending = Ending("failed", error=LAPSED)
+        return task.ended(ending, self._write(task, ending))
+
     def _taken(self, task: Task) -> Result:
         """Somebody else changed the row meanwhile."""
         key = task.message.key
@@ -188,12 +196,13 @@ class Courier:
         written = self._write(task, ending)
         if wait is None and task.claim is not None:
             return task.ended(ending, written)
-        # The next attempt is made from what the journal says now.
-        if written is not None and written.result() is None:
+        # The next attempt is made from what the journal says now. How one that left has ended may
+        # wait for the database, and then there is no other.
+        if task.claim is None and written is not None and written.result() is None:
             return self._taken(task)
         if wait is None:
             return task.ended(ending, written)
-        task.wait_for_next(not_before, written=written is not None)
+        task.wait_for_next(not_before, written)
         return self._noticed(wait)
 
     def _next_attempt(
