@@ -14,7 +14,7 @@ from dispatcher.delivery import answers
 from dispatcher.delivery.calls import Call, Hanging
 from dispatcher.delivery.pacing import SHORT, Pace
 from dispatcher.delivery.retries import Budget, Retries, asked_for
-from dispatcher.delivery.task import CLAIMED, LAPSED, TAKEN, Result, Task, failure
+from dispatcher.delivery.task import CLAIMED, TAKEN, Lapsed, Result, Task, failure
 from dispatcher.delivery.uploads import Uploads
 from dispatcher.errors import (
     AccountRefused,
@@ -24,6 +24,7 @@ from dispatcher.errors import (
     OutcomeUnknown,
 )
 from dispatcher.hookspecs import Transport
+from dispatcher.http.guard import guarded
 from dispatcher.inputs import Inputs
 from dispatcher.journal import Claim, Ending, Journal
 from dispatcher.models import Failure, Payload, fill_in
@@ -136,15 +137,20 @@ class Courier:
         task.claim = self._journal.claim(task.message, task.planned.digest, task.known)
         if task.claim is None:
             return self._taken(task)
-        if not self._journal.holds(task.claim):
-            return self._lapsed(task)
+        require_lease = partial(self._require_lease, task.claim)
         try:
-            receipt = answers.receipt(transport.name, partial(transport.send, payload))
+            require_lease()
+            with guarded(require_lease):
+                receipt = answers.receipt(transport.name, partial(transport.send, payload))
         except Hanging as error:
             late = partial(self._returned, task.claim, transport.name)
             result = self._failed(task, transport, error)
             error.call.add_done_callback(late)
             return result
+        except Lapsed as error:
+            task.attempts += 1
+            ending = Ending("failed", error=failure(error))
+            return task.ended(ending, self._write(task, ending))
         except DeliveryError as error:
             return self._failed(task, transport, error)
         task.attempts += 1
@@ -165,11 +171,9 @@ class Courier:
         if written:
             self._notice(f"{claim.key}: {ending.status} after all")
 
-    def _lapsed(self, task: Task) -> Result:
-        """Others may have called it unknown, and sent what comes after it."""
-        task.attempts += 1
-        ending = Ending("failed", error=LAPSED)
-        return task.ended(ending, self._write(task, ending))
+    def _require_lease(self, claim: Claim) -> None:
+        if not self._journal.holds(claim):
+            raise Lapsed
 
     def _taken(self, task: Task) -> Result:
         """Somebody else changed the row meanwhile."""

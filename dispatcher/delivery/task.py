@@ -18,13 +18,19 @@ from dispatcher.planning import PlannedMessage
 
 # Its row is not as it was believed to be, and it is not sent: whoever changed it is still at it.
 CLAIMED = Failure(code="claimed", text="another run is sending it, or somebody has just settled it")
-# Nothing was sent: others may have sent what comes after it meanwhile.
-LAPSED = Failure(
-    code="lease",
-    text="nothing was sent: this run stood still for so long that others may have taken it for "
-    "dead; run again",
-)
 TAKEN = Failure(code="claimed", text="another run has just sent it")
+
+
+class Lapsed(Refused):
+    """A run that stood still may not make its attempt any more: others may have taken it for dead,
+    and sent what comes after it."""
+
+    def __init__(self, text: str = "", *, code: str | None = None) -> None:
+        super().__init__(
+            "nothing was sent: this run stood still for so long that others may have taken it for "
+            "dead; run again",
+            code="lease",
+        )
 
 
 class Result(NamedTuple):

@@ -110,6 +110,7 @@ class Journal:
 
     def __init__(self, backend: Backend, run: str, lease: float) -> None:
         self._backend, self._engine = backend, backend.connect()
+        self._lost: list[tuple[Claim, Ending]] = []
         self._changes = Changes(backend, uuid.uuid4().hex, self._engine.dialect)
         self._worker, self._lease = Worker(run, socket.gethostname(), os.getpid()), lease
         began = clock()
@@ -168,12 +169,16 @@ class Journal:
         If it cannot be written, that is tried again and again; see `drain`.
         """
         conclude = self._changes.conclude
-        return self._writer.submit(
+        written = self._writer.submit(
             lambda connection: conclude(connection, claim, ending),
             claim.key,
             patient=True,
             lasting=True,
         )
+        written.add_done_callback(
+            lambda done: self._lost.append((claim, ending)) if done.exception() else None
+        )
+        return written
 
     def drain(self) -> None:
         """The run is over: have what is not written yet written soon, or fail."""
@@ -234,21 +239,26 @@ class Journal:
         ).result()
 
     def close(self) -> None:
-        """Write what is still to be written, and release the connection."""
+        """Write what is still to be written, and release the connection.
+
+        What could not be written in all that time is tried once more.
+        """
         self.drain()
         self._writer.close()
         self._end()
 
     def _end(self) -> None:
-        if self._backend.usable() and self._has_left():
+        if self._backend.usable() and self._written_at_the_end():
             self._backend.run_ended(self._engine)
         else:
             self._backend.run_broken_off(self._engine)
         self._engine.dispose()
 
-    def _has_left(self) -> bool:
+    def _written_at_the_end(self) -> bool:
         try:
             with blamed(self._backend.name), self._engine.begin() as connection:
+                for claim, ending in self._lost:
+                    self._changes.conclude(connection, claim, ending)
                 self._changes.leave(connection)
         except JournalError:
             return False

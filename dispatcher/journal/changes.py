@@ -122,7 +122,7 @@ class Changes:
         upsert = self._backend.insert(messages).values(**_identity(claim.message), **attempt)
         older = messages.c.attempts < claim.attempt
         put = upsert.on_conflict_do_update(index_elements=["key"], set_=attempt, where=older)
-        return connection.execute(put).rowcount > 0
+        return connection.execute(put.returning(messages.c.key)).first() is not None
 
     def _note_late(self, connection: Connection, claim: Claim, ending: Ending) -> None:
         event = {

@@ -33,6 +33,11 @@ _LINGER = 0.02
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 # Seconds that a last try may take beyond its time.
 _MARGIN = 1.0
+_ENDS = {
+    "due to idle-in-transaction timeout": ", as this run stood still while others waited for it",
+    "closed the connection unexpectedly": ": its server stopped, or this run stood still",
+    "the connection is lost": ": its server stopped, or this run stood still",
+}
 # macOS's own counts the time for which the machine slept, too.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
@@ -256,8 +261,16 @@ def blamed(name: str) -> Iterator[None]:
     """What the database raises, as a sentence about the journal of this name."""
     try:
         yield
-    except sa.exc.SQLAlchemyError as error:
+    except sa.exc.SQLAlchemyError as last:
+        error = last
+        while isinstance(error.__context__, sa.exc.SQLAlchemyError):  # then not even undoing worked
+            error = error.__context__
         cause = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
         if cause == "file is not a database":
             raise JournalError(f"{name} is no journal: it is not an SQLite database") from error
+        why = next((why for end, why in _ENDS.items() if cause.endswith(end)), None)
+        if why is not None:
+            raise JournalError(
+                f"the journal {name} ended the connection{why}; run again"
+            ) from error
         raise JournalError(f"the journal {name} failed: {cause}") from error
