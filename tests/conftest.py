@@ -13,7 +13,7 @@ import sys
 import tomllib
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, redirect_stderr, redirect_stdout
+from contextlib import AbstractContextManager, closing, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ from sqlalchemy import make_url
 
 from dispatcher import cli
 from dispatcher.sandbox.process import SandboxProcess
+
+from .proxy import Proxy, proxy
 
 # In CI the same examples every time: a new find belongs to whoever looks for it, not to a change.
 hypothesis.settings.register_profile(
@@ -132,6 +134,12 @@ def database(module_database: Database) -> Database:
     """A database without a journal."""
     module_database.emptied()
     return module_database
+
+
+@pytest.fixture(scope="session")
+def new_proxy() -> Callable[..., AbstractContextManager[Proxy]]:
+    """Have a proxy before a PostgreSQL server for as long as a `with` lasts; see `Proxy`."""
+    return proxy
 
 
 def lines_of(text: str) -> list[str]:

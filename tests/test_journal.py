@@ -45,7 +45,9 @@ from dispatcher.journal import (
 )
 from dispatcher.journal.backend import backend
 from dispatcher.journal.changes import Changes
+from dispatcher.journal.clock import steady
 from dispatcher.journal.locking import locked
+from dispatcher.journal.schema import SCHEMA_VERSION
 from dispatcher.journal.sqlite import SqliteBackend
 from dispatcher.models import Record, Text
 
@@ -174,7 +176,7 @@ def test_only_one_of_many_makes_an_attempt(url: str) -> None:
             each.start()
         for each in workers:
             each.join()
-        assert won == [Claim(message().key, 1, "digest")]
+        assert [each[:3] for each in won] == [(message().key, 1, "digest")]
 
 
 def test_attempt_is_made_only_from_what_it_was_decided_on(url: str) -> None:
@@ -250,20 +252,99 @@ def test_receipt_beside_a_later_attempt_is_kept_and_nothing_goes_out_again(
     assert record.sent_digest == first.digest
 
 
+def cut(database: Database) -> None:
+    """End every connection to the database but this one."""
+    database.ask(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+
+
 def test_receipt_that_could_not_be_written_is_written_when_the_database_is_back(
     database: Database,
 ) -> None:
     with open_journal(database.url) as opened:
         mine = claim(opened, message())
-        database.ask(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+        cut(database)
+        assert opened.conclude(mine, Ending("sent", id="1")).result()
+        with pytest.raises(JournalError, match="failed"):
+            opened.claim(message("b"), "digest", None)
+    assert database.journal()["a"]["receipt"] == "1"
+    assert "b" not in database.journal()
+    assert database.ask("SELECT * FROM dispatcher.workers") == []
+
+
+def test_of_a_commit_that_fails_receipts_are_written_again_and_no_intent_is(
+    database: Database,
+) -> None:
+    with open_journal(database.url) as opened, ThreadPoolExecutor(2) as pool:
+        mine = claim(opened, message("a"))
+        with opened._writer._writing:
+            began = pool.submit(opened.claim, message("b"), "digest", None)
+            wait_until(lambda: not opened._writer._jobs.empty())
+            written = opened.conclude(mine, Ending("sent", id="1"))
+            cut(database)
         with pytest.raises(JournalError):
-            opened.conclude(mine, Ending("sent", id="1")).result()
-    with read_journal(database.url) as reader:
+            began.result()
+        assert written.result()
+    assert {id: row["status"] for id, row in database.journal().items()} == {"a": "sent"}
+
+
+def test_receipt_is_waited_for_no_longer_than_it_may_take(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dispatcher.journal._PATIENCE", 0.5)
+    opened = open_journal(database.url)
+    journal = opened.__enter__()
+    mine = claim(journal, message())
+    database.ask("ALTER TABLE dispatcher.messages RENAME TO elsewhere")
+    written = journal.conclude(mine, Ending("sent", id="1"))
+    assert not written.done()
+    opened.__exit__(None, None, None)
+    with pytest.raises(JournalError, match="messages"):
+        written.result()
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("left", ["nothing", "an older attempt"])
+@pytest.mark.parametrize("how", ["sent", "unknown"])
+def test_what_a_database_that_went_back_has_forgotten_is_noted_anew(
+    url: str, left: str, how: Literal["sent", "unknown"]
+) -> None:
+    def go_back(connection: sa.Connection) -> None:
+        if left == "nothing":
+            connection.exec_driver_sql("DELETE FROM messages")
+        else:
+            connection.exec_driver_sql("UPDATE messages SET attempts = 1, status = 'failed'")
+
+    ending = Ending("sent", id="1") if how == "sent" else Ending("unknown", error=REFUSED)
+    with open_journal(url) as opened:
+        opened.conclude(claim(opened, message()), Ending("failed", error=REFUSED))
+        second = claim(opened, message())
+        opened._writer.submit(go_back).result()
+        assert opened.conclude(second, ending).result()
+        (row,) = opened.history()
+    assert row[:6] == (message().key, "default", "m", "a", TO, "greenapi")
+    assert (row.status, row.id, row.attempts) == (how, ending.id, 2)
+
+
+def test_receipt_beside_a_later_attempt_is_kept_once(url: str) -> None:
+    with open_journal(url) as opened:
+        first = claim(opened, message())
+        opened.conclude(first, Ending("failed", error=REFUSED))
+        claim(opened, message())
+        for _ in range(2):  # as where the first answer was lost
+            assert not opened.conclude(first, Ending("sent", id="1")).result()
+    with read_journal(url) as reader:
         assert reader is not None
-        assert status(reader, message().key) == "sent"
+        (row,) = reader.history(with_events=True)
+    assert [event.id for event in row.events].count("1") == 1
 
 
 @pytest.mark.parametrize("odd", ["\ud800", "a\0b", "\udcff😃"])
@@ -309,9 +390,9 @@ def test_attempt_that_never_left_is_noted_with_its_end(url: str) -> None:
     later = datetime.now(UTC) + timedelta(minutes=5)
     with open_journal(url) as opened:
         ending = Ending("failed", error=REFUSED, not_before=later)
-        assert opened.fail(message(), "digest", None, ending).result() == Claim(
-            message().key, 1, "digest"
-        )
+        failed = opened.fail(message(), "digest", None, ending).result()
+        assert failed is not None
+        assert failed[:3] == (message().key, 1, "digest")
         assert opened.fail(message(), "digest", None, ending).result() is None, "no longer new"
         record = opened.lookup([message().key])[message().key]
     assert (record.status, record.attempts) == ("failed", 1)
@@ -387,6 +468,96 @@ def test_of_many_workers_only_the_silent_ones_lose_their_attempts(
         assert LEASE - 10 < database.ask(left)[0][0] <= LEASE
         assert silent.conclude(attempt, Ending("sent", id="1")).result(), "it was only late"
         assert statuses() == ["sent", "sending"]
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Let so many seconds pass, for the clock by which a run looks at its lease."""
+    passed = [0.0]
+    real = steady
+    for module in ("dispatcher.journal", "dispatcher.journal.writer"):
+        monkeypatch.setattr(f"{module}.steady", lambda: real() + passed[0])
+    return lambda seconds: passed.__setitem__(0, passed[0] + seconds)
+
+
+def test_claim_holds_for_as_long_as_the_lease_under_which_it_was_made(
+    database: Database, later: Callable[[float], None]
+) -> None:
+    with open_journal(database.url) as opened:
+        mine = claim(opened, message())
+        later(LEASE * 0.9)
+        assert opened.holds(mine)
+        opened.lookup([])  # another thread wakes first, and the lease is renewed
+        later(LEASE * 0.2)
+        assert not opened.holds(mine), "others may have taken the run for dead in between"
+        assert opened.holds(claim(opened, message("b")))
+
+
+def test_run_that_wakes_up_shows_that_it_lives_before_it_claims_anything(
+    database: Database, later: Callable[[float], None]
+) -> None:
+    living = "SELECT count(*) FROM dispatcher.workers"
+    with open_journal(database.url) as opened:
+        database.ask("UPDATE dispatcher.workers SET lease = 0")
+        with open_journal(database.url):
+            assert database.ask(living) == [(1,)], "the dead one is gone"
+        later(LEASE)
+        mine = claim(opened, message())
+        assert database.ask(f"{living} WHERE lease > 0") == [(1,)]
+        with open_journal(database.url):
+            assert status(opened, message().key) == "sending"
+        assert opened.holds(mine)
+    assert database.ask(living) == [(0,)]
+
+
+def test_run_frozen_after_its_heartbeat_holds_nothing(
+    database: Database, later: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Changes.claim
+
+    def frozen(self: Changes, *given: Any) -> Claim | None:
+        later(LEASE)
+        return real(self, *given)
+
+    with open_journal(database.url) as opened:
+        monkeypatch.setattr(Changes, "claim", frozen)
+        assert not opened.holds(claim(opened, message()))
+
+
+def test_file_is_held_by_its_lock_and_needs_no_lease(
+    sqlite_url: str, later: Callable[[float], None]
+) -> None:
+    with open_journal(sqlite_url) as opened:
+        mine = claim(opened, message())
+        later(LEASE * 100)
+        assert opened.holds(mine)
+
+
+def test_run_ends_when_a_newer_dispatcher_took_over_and_keeps_its_receipts(
+    database: Database, later: Callable[[float], None]
+) -> None:
+    with open_journal(database.url) as opened:
+        mine = claim(opened, message())
+        database.ask("UPDATE dispatcher.version SET number = 99")
+        later(LEASE / 2)
+        with pytest.raises(JournalError, match="a newer dispatcher has taken over"):
+            opened.claim(message("b"), "digest", None)
+        assert opened.conclude(mine, Ending("sent", id="1")).result()
+    assert {id: row["status"] for id, row in database.journal().items()} == {"a": "sent"}
+
+
+def test_journal_is_not_renewed_under_a_run_of_the_version_before(database: Database) -> None:
+    with open_journal(database.url, run="spring"):
+        database.ask("UPDATE dispatcher.version SET number = 4")
+        with (
+            pytest.raises(JournalError, match=f'run "spring" on .* .process {os.getpid()}.'),
+            open_journal(database.url),
+        ):
+            pass
+        assert database.ask("TABLE dispatcher.version") == [(4,)]
+        database.ask("UPDATE dispatcher.workers SET lease = 0")
+        with open_journal(database.url):
+            assert database.ask("TABLE dispatcher.version") == [(SCHEMA_VERSION,)]
 
 
 # A process for each step, which dies before or after it as if it were killed.

@@ -87,6 +87,7 @@ class Delivery:
         finally:
             self._running = False
             self._give_up_the_rest()
+            self._journal.drain()
             self._announcer.close()
             self._calls.close()
         if broken is not None and not self._tried:

@@ -14,6 +14,11 @@ from dispatcher.models import Failure, Message, Outcome
 
 Finished = Callable[[Message, Outcome], None]
 
+_DECIDED = Failure(
+    code="claimed",
+    text="another run, or a person, has decided on it meanwhile: see dispatcher history",
+)
+
 # How many outcomes may wait to be told before workers wait with them.
 _BACKLOG = 1000
 # Seconds. To wake a thread for each outcome would take a good part of the time of a post.
@@ -81,7 +86,8 @@ class Announcer:
 
     def _certain(self, news: News) -> Outcome:
         """The outcome, once it is on disk; what the journal cannot keep is unknown, and so is
-        what a receipt means beside a later attempt."""
+        what a receipt means beside a later attempt. Any other word yields to what was decided
+        meanwhile."""
         try:
             kept = news.written is None or news.written.result()
         except JournalError as error:
@@ -90,6 +96,8 @@ class Announcer:
                 failure = Failure(code="journal", text=str(error))
                 return news.outcome.model_copy(update={"status": "unknown", "error": failure})
             return news.outcome
-        if kept is False and news.outcome.status == "sent":
+        if kept is not False or news.outcome.status == "skipped":
+            return news.outcome
+        if news.outcome.status == "sent":
             return news.outcome.model_copy(update={"status": "unknown", "error": LATE})
-        return news.outcome
+        return news.outcome.model_copy(update={"status": "skipped", "error": _DECIDED})

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from contextvars import copy_context
 from functools import partial
 from math import isfinite
 from queue import SimpleQueue
@@ -151,7 +152,7 @@ class Calls:
 
     def _handed_over(self, seconds: float, clock: Clock, function: Callable[[], Any]) -> Any:
         caller = _taken(self._idle) or Caller()
-        call = caller.make(clock, function)
+        call = caller.make(clock, partial(copy_context().run, function))
         with suppress(TimeoutError):
             call.exception(seconds)  # given, not raised, so that only the wait times out
         returned = call.done()

@@ -14,7 +14,7 @@ from dispatcher.delivery import answers
 from dispatcher.delivery.calls import Call, Hanging
 from dispatcher.delivery.pacing import SHORT, Pace
 from dispatcher.delivery.retries import Budget, Retries, asked_for
-from dispatcher.delivery.task import CHANGED, CLAIMED, TAKEN, Result, Task, failure
+from dispatcher.delivery.task import CHANGED, CLAIMED, TAKEN, Lapsed, Result, Task, failure
 from dispatcher.delivery.uploads import Uploads
 from dispatcher.errors import (
     AccountRefused,
@@ -24,6 +24,7 @@ from dispatcher.errors import (
     OutcomeUnknown,
 )
 from dispatcher.hookspecs import Transport
+from dispatcher.http.guard import guarded
 from dispatcher.inputs import Inputs
 from dispatcher.journal import Claim, Ending, Journal
 from dispatcher.models import Failure, Payload, fill_in
@@ -136,13 +137,20 @@ class Courier:
         task.claim = self._journal.claim(task.message, task.planned.digest, task.known)
         if task.claim is None:
             return self._taken(task)
+        require_lease = partial(self._require_lease, task.claim)
         try:
-            receipt = answers.receipt(transport.name, partial(transport.send, payload))
+            require_lease()
+            with guarded(require_lease):
+                receipt = answers.receipt(transport.name, partial(transport.send, payload))
         except Hanging as error:
             late = partial(self._returned, task.claim, transport.name)
             result = self._failed(task, transport, error)
             error.call.add_done_callback(late)
             return result
+        except Lapsed as error:
+            task.attempts += 1
+            ending = Ending("failed", error=failure(error))
+            return task.ended(ending, self._write(task, ending))
         except DeliveryError as error:
             return self._failed(task, transport, error)
         task.attempts += 1
@@ -162,6 +170,10 @@ class Courier:
             return
         if written:
             self._notice(f"{claim.key}: {ending.status} after all")
+
+    def _require_lease(self, claim: Claim) -> None:
+        if not self._journal.holds(claim):
+            raise Lapsed
 
     def _taken(self, task: Task) -> Result:
         """Somebody else changed the row meanwhile."""
@@ -189,12 +201,13 @@ class Courier:
         written = self._write(task, ending)
         if wait is None and task.claim is not None:
             return task.ended(ending, written)
-        # The next attempt is made from what the journal says now.
-        if written is not None and written.result() is None:
+        # The next attempt is made from what the journal says now. How one that left has ended may
+        # wait for the database, and then there is no other.
+        if task.claim is None and written is not None and written.result() is None:
             return self._taken(task)
         if wait is None:
             return task.ended(ending, written)
-        task.wait_for_next(not_before, written=written is not None)
+        task.wait_for_next(not_before, written)
         return self._noticed(wait)
 
     def _next_attempt(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import NamedTuple, TypeAlias
 
-from dispatcher.delivery.task import CLAIMED
+from dispatcher.delivery.task import CLAIMED, Lapsed, failure
 from dispatcher.models import Failure, Message, Outcome
 
 # A recipient, or a recipient of one manifest.
@@ -13,6 +13,8 @@ _Lane: TypeAlias = tuple[str, ...]
 
 _STOPPED = Failure(code="stop_on_failure", text="an earlier message to this recipient was not sent")
 _ELSEWHERE = Failure(code="claimed", text="another run is at an earlier message to this recipient")
+_LAPSED = failure(Lapsed())
+_LATE = Failure(code="lease", text="this run stood still before an earlier message was sent")
 
 
 class _Hold(NamedTuple):
@@ -39,6 +41,8 @@ class Holds:
         """
         if outcome.error == CLAIMED:
             self._hold((message.to,), _Hold(place, _ELSEWHERE))
+        elif outcome.error == _LAPSED:
+            self._hold((message.to,), _Hold(place, _LATE))
         elif strict and outcome.status in ("failed", "unknown"):
             self._hold((message.to, message.manifest), _Hold(place, _STOPPED))
 

@@ -26,6 +26,18 @@ CHANGED = Failure(
 )
 
 
+class Lapsed(Refused):
+    """A run that stood still may not make its attempt any more: others may have taken it for dead,
+    and sent what comes after it."""
+
+    def __init__(self, text: str = "", *, code: str | None = None) -> None:
+        super().__init__(
+            "nothing was sent: this run stood still for so long that others may have taken it for "
+            "dead; run again",
+            code="lease",
+        )
+
+
 class Result(NamedTuple):
     """How a message ended in this run. `written`: when it is on disk; None: nothing is to be."""
 
@@ -38,7 +50,7 @@ class Task:
     """A planned message on its way; one thread at a time works on it, which holds `alone`.
 
     `place`: in the plan. `known`: what the journal says of it. `attempts`: in this run. `claim`: of
-    the attempt that is under way. `error`: how the last attempt ended.
+    the attempt that is under way. `error`: how the last attempt ended, which is `written` then.
     """
 
     planned: PlannedMessage
@@ -48,6 +60,7 @@ class Task:
     claim: Claim | None = None
     error: DeliveryError | None = None
     media: Media | None = None
+    written: Future[Any] | None = None
     alone: threading.Lock = field(default_factory=threading.Lock)
     _began: float | None = None
     _media_renewed: bool = False
@@ -81,10 +94,10 @@ class Task:
         # Nobody was asked to wait for longer than that: the clock was set back.
         return wait if wait <= LONGEST_PAUSE else 0.0
 
-    def wait_for_next(self, not_before: datetime | None, *, written: bool) -> None:
+    def wait_for_next(self, not_before: datetime | None, written: Future[Any] | None) -> None:
         """The next attempt is made from what the journal says, if it was told of this one."""
-        self.claim = None
-        if not written:
+        self.claim, self.written = None, written
+        if written is None:
             known = self.known
             self.known = known and known.model_copy(update={"not_before": not_before})
             return
@@ -110,7 +123,7 @@ class Task:
 
     def left(self, status: Status, error: Failure) -> Result:
         """No further attempt is made; the journal has nothing to learn of that."""
-        return Result(Outcome(status=status, attempts=self.attempts, error=error))
+        return Result(Outcome(status=status, attempts=self.attempts, error=error), self.written)
 
 
 def failure(error: DeliveryError) -> Failure:

@@ -9,5 +9,6 @@
 `answers.Answer`            what came back
 `masking`                   the token shows in no text
 `failures`, `client`        what every broken connection means; the requests themselves
+`guard`                     whether a request may still leave, asked at the last moment
 `wire`                      connections that show a token to the gateway alone
 """

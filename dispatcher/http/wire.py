@@ -31,6 +31,7 @@ from urllib3.exceptions import (
 )
 from urllib3.util import connection as sockets
 
+from dispatcher.http.guard import require_leave
 from dispatcher.http.masking import HIDDEN
 from dispatcher.rates import SLOWEST
 
@@ -101,6 +102,7 @@ def prepare(pool: ConnectionPool, token: SecretStr, deadline: Deadline) -> None:
                 # Who takes nothing at all need not be waited for until all could have been sent.
                 longest = len(piece) / SLOWEST + deadline.answer
                 self.sock.settimeout(min(deadline.left(), longest))
+                require_leave()
                 super().send(piece)
 
         def getresponse(self) -> Any:

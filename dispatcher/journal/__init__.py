@@ -24,8 +24,8 @@ from dispatcher.errors import JournalError
 from dispatcher.journal import places, queries
 from dispatcher.journal.attempts import Claim, Ending
 from dispatcher.journal.backend import Backend, backend
-from dispatcher.journal.changes import LATE, Changes, forget_upload
-from dispatcher.journal.clock import Clock
+from dispatcher.journal.changes import LATE, Changes, Worker, forget_upload
+from dispatcher.journal.clock import Clock, steady
 from dispatcher.journal.missing import note_sent
 from dispatcher.journal.queries import Event, HistoryRow
 from dispatcher.journal.schema import SCHEMA_VERSION, migrate
@@ -33,7 +33,7 @@ from dispatcher.journal.writer import Writer, blamed
 from dispatcher.models import Failure, MediaId, Message, Record
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.engine import Connection
 
 __all__ = [
     "LATE",
@@ -49,6 +49,8 @@ __all__ = [
 
 # Seconds. A worker that does not show for so long is dead to the others.
 LEASE = 60.0
+# Seconds. For so long after a run's end, how its attempts ended is written again and again.
+_PATIENCE = 30.0
 
 
 class JournalReader:
@@ -116,24 +118,17 @@ class Journal:
         self._lost: list[tuple[Claim, Ending]] = []
         self._clock = Clock()
         self._changes = Changes(backend, uuid.uuid4().hex, self._engine.dialect, self.now)
-        self._lease = lease
+        self._worker, self._lease = Worker(run, socket.gethostname(), os.getpid()), lease
+        began = steady()
         try:
-            self._begin(backend, run)
+            self._begin(backend)
             backend.run_began(self._engine)
         except BaseException:
             if backend.exclusive:
                 self._end()
             self._engine.dispose()
             raise
-        period = math.inf if backend.exclusive else lease / 4
-        self._writer = Writer(
-            self._engine,
-            backend.name,
-            backend.require_in_place,
-            self._heartbeat,
-            period,
-            backend.committed,
-        )
+        self._writer = Writer(self._engine, backend, self._heartbeat, lease / 4, began)
 
     def now(self) -> datetime:
         """What time it is: by the database's clock, or this machine's where no other one writes."""
@@ -163,21 +158,41 @@ class Journal:
 
         None: it does not, somebody else has the message. Raises JournalError.
         """
-        claim = self._changes.claim
+        maybe = Claim(message.key, known.attempts + 1 if known else 1, digest)
+
+        def claim(connection: Connection) -> Claim | None:
+            until = self._lease_ends()  # as of before: it may be renewed after others gave us up
+            found = self._changes.claim(connection, message, digest, known)
+            return found and found._replace(until=until)
+
         return self._writer.carry_out(
-            lambda connection: claim(connection, message, digest, known), message.key
+            claim, message.key, lambda connection: self._changes.withdraw(connection, maybe)
         )
 
+    def holds(self, claim: Claim) -> bool:
+        """Whether an attempt may begin: nobody can have taken this run for dead since its claim."""
+        return steady() < claim.until
+
     def conclude(self, claim: Claim, ending: Ending) -> Future[bool]:
-        """Note how an attempt ended; False: somebody else has decided that meanwhile."""
+        """Note how an attempt ended; False: somebody else has decided that meanwhile.
+
+        If it cannot be written, that is tried again and again; see `drain`.
+        """
         conclude = self._changes.conclude
         written = self._writer.submit(
-            lambda connection: conclude(connection, claim, ending), claim.key, patient=True
+            lambda connection: conclude(connection, claim, ending),
+            claim.key,
+            patient=True,
+            lasting=True,
         )
         written.add_done_callback(
             lambda done: self._lost.append((claim, ending)) if done.exception() else None
         )
         return written
+
+    def drain(self) -> None:
+        """The run is over: have what is not written yet written soon, or fail."""
+        self._writer.drain(0.0 if self._backend.exclusive else _PATIENCE)
 
     def fail(
         self, message: Message, digest: str, known: Record | None, ending: Ending
@@ -243,25 +258,22 @@ class Journal:
     def close(self) -> None:
         """Write what is still to be written, and release the connection.
 
-        What could not be written when it came is tried once more: the database may be back.
+        What could not be written in all that time is tried once more.
         """
+        self.drain()
         self._writer.close()
         self._end()
 
     def _end(self) -> None:
-        # One that failed may be broken for good; but that to a file is the last to know its log.
-        renew = self._lost and not self._backend.exclusive
-        engine = self._backend.connect() if renew else self._engine
-        if self._backend.usable() and self._written_at_the_end(engine):
-            self._backend.run_ended(engine)
+        if self._backend.usable() and self._written_at_the_end():
+            self._backend.run_ended(self._engine)
         else:
-            self._backend.run_broken_off(engine)
-        engine.dispose()
+            self._backend.run_broken_off(self._engine)
         self._engine.dispose()
 
-    def _written_at_the_end(self, engine: Engine) -> bool:
+    def _written_at_the_end(self) -> bool:
         try:
-            with blamed(self._backend.name), engine.begin() as connection:
+            with blamed(self._backend.name), self._engine.begin() as connection:
                 for claim, ending in self._lost:
                     self._changes.conclude(connection, claim, ending)
                 self._changes.leave(connection)
@@ -269,26 +281,33 @@ class Journal:
             return False
         return True
 
-    def _begin(self, backend: Backend, run: str) -> None:
+    def _begin(self, backend: Backend) -> None:
         with blamed(backend.name), self._engine.begin() as connection:
             _prepare(connection, backend)
             self.warnings = backend.recognise(connection)
             queries.require_own(connection)
-            self._changes.enter(connection, run, socket.gethostname(), os.getpid())
-            self._renew(connection)
+            self._set_clock(connection)
+            self._changes.enter(connection, self._worker, self._lease)
+            self._changes.recover(connection)
 
     def _heartbeat(self, connection: Connection) -> None:
+        version = self._backend.version(connection)
+        if version > SCHEMA_VERSION:
+            raise JournalError(
+                f"a newer dispatcher has taken over the journal {self._backend.name} (schema "
+                f"{version}) since this run began; update this one, and run again"
+            )
         self._backend.recognise(connection)
-        self._renew(connection)
-
-    def _renew(self, connection: Connection) -> None:
         self._set_clock(connection)
-        self._changes.renew(connection, self._lease)
+        self._changes.renew(connection, self._worker, self._lease)
         self._changes.recover(connection)
 
     def _set_clock(self, connection: Connection) -> None:
         if not self._backend.exclusive:
             self._clock.set(connection.execute(sa.select(self._backend.now())).scalar_one())
+
+    def _lease_ends(self) -> float:
+        return math.inf if self._backend.exclusive else self._writer.renewed + self._lease
 
 
 @contextmanager
@@ -339,8 +358,21 @@ def _prepare(connection: Connection, backend: Backend) -> None:
     if _known(backend.version(connection), backend.name) < SCHEMA_VERSION:
         backend.make_room(connection)
         # Asked again: while it waited for the room, others may have made the tables.
-        migrate(connection, _known(backend.version(connection), backend.name))
+        version = _known(backend.version(connection), backend.name)
+        if 1 < version < SCHEMA_VERSION and not backend.exclusive:
+            _require_nobody_at_work(connection, backend)
+        migrate(connection, version)
         backend.set_version(connection, SCHEMA_VERSION)
+
+
+def _require_nobody_at_work(connection: Connection, backend: Backend) -> None:
+    """Raise JournalError while runs of an older version live: they would not know what is new."""
+    backend.lock(connection, "workers")  # nobody enters meanwhile
+    if living := queries.living_workers(connection, backend.now()):
+        raise JournalError(
+            f"the journal {backend.name} is of an older dispatcher, and is renewed when no run of "
+            f"that is on any more: {', '.join(living)}; try again when they have ended"
+        )
 
 
 def _known(version: int, name: str) -> int:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from dispatcher.models import Failure
+from dispatcher.models import Failure, Message
 
 
 class Claim(NamedTuple):
     """The right to make one attempt: the key, and which attempt over all runs it is.
 
-    `digest`: of what is sent.
+    `digest`: of what is sent. `until`: when the lease ends under which it was noted, by the
+    `writer`'s clock. `message`: of which it is an attempt.
     """
 
     key: str
     attempt: int
     digest: str = ""
+    until: float = math.inf
+    message: Message | None = None
 
 
 class Ending(NamedTuple):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPICursor
     from sqlalchemy.sql.elements import ClauseElement
 
+_WITHDRAWN = Failure(
+    code="journal", text="nothing was sent: the journal did not say whether it has the intent"
+)
 _INTERRUPTED = Failure(code="interrupted", text="the run ended before the gateway's answer")
 LATE = Failure(
     code="late",
@@ -28,6 +31,14 @@ LATE = Failure(
 _IDENTITY = ("key", "run", "manifest", "message", "recipient", "transport")
 _NOTHING: dict[str, str | None] = {"receipt": None, "error_code": None, "error_text": None}
 _ENDING = ("status", "not_before", "changed_at", *_NOTHING)
+
+
+class Worker(NamedTuple):
+    """Who is sending, as people are told of it."""
+
+    run: str
+    host: str
+    pid: int
 
 
 class Changes:
@@ -56,43 +67,80 @@ class Changes:
             known_status=known.status if known else None,
             known_attempts=known.attempts if known else None,
         ).fetchall()
-        return Claim(message.key, rows[0][0], digest) if rows else None
+        return Claim(message.key, rows[0][0], digest, message=message) if rows else None
+
+    def withdraw(self, connection: Connection, claim: Claim) -> None:
+        """Note that nothing was sent, if this attempt was noted: of a lost commit nobody knows."""
+        self._backend.lock(connection, "messages")  # it may be under way
+        ending = Ending("failed", error=_WITHDRAWN)
+        self._conclude(connection, **self._whose(claim, ending), **self._ending(ending))
 
     def conclude(self, connection: Connection, claim: Claim, ending: Ending) -> bool:
         """Note how an attempt ended; False: somebody else has decided that meanwhile.
 
         An attempt that others had to call unknown, because this worker did not show for too long,
         may still end well; and a receipt proves more than a person's word that it was not sent.
+        Noted once more, it changes nothing.
         """
-        whose: dict[str, str | int] = {
+        whose = self._whose(claim, ending)
+        if self._conclude(connection, **whose, **self._ending(ending)).rowcount > 0:
+            return True
+        return self._too_late(connection, claim, ending)
+
+    def _whose(self, claim: Claim, ending: Ending) -> dict[str, str | int]:
+        return {
             "of_key": storable(claim.key),
             "of_attempt": claim.attempt,
             "of_owner": self._owner,
             "how": ending.status,
         }
-        if self._conclude(connection, **whose, **self._ending(ending)).rowcount > 0:
-            return True
-        return self._too_late(connection, claim, ending)
 
     def _too_late(self, connection: Connection, claim: Claim, ending: Ending) -> bool:
         """Whether the row says what an attempt's end says; a receipt beside a later attempt is kept
-        as an event, and what was sent counts as sent, whatever becomes of that attempt."""
+        as an event, and what was sent counts as sent, whatever becomes of that attempt.
+
+        Where the attempt itself is not there any more, the database went back in time.
+        """
         key = storable(claim.key)
         columns = (messages.c.status, messages.c.attempts, messages.c.owner)
         row = connection.execute(sa.select(*columns).where(messages.c.key == key)).first()
-        if row and (row.attempts, row.owner) == (claim.attempt, self._owner):
+        if row is None or row.attempts < claim.attempt:
+            return self._put_back(connection, claim, ending)
+        if (row.attempts, row.owner) == (claim.attempt, self._owner):
             return bool(row.status == ending.status)
         if ending.status == "sent":
-            event = {**ending.columns, "error_code": LATE.code, "error_text": LATE.text}
-            connection.execute(
-                sa.insert(events).values(
-                    key=key, at=_noted(self._now()), status="sent", attempt=claim.attempt, **event
-                )
-            )
             connection.execute(
                 sa.update(messages).where(messages.c.key == key).values(sent_digest=claim.digest)
             )
+            self._note_late(connection, claim, ending)
         return False
+
+    def _put_back(self, connection: Connection, claim: Claim, ending: Ending) -> bool:
+        if claim.message is None:
+            return False
+        attempt = {
+            "digest": claim.digest,
+            "owner": self._owner,
+            "attempts": claim.attempt,
+            **self._ending(ending),
+        }
+        upsert = self._backend.insert(messages).values(**_identity(claim.message), **attempt)
+        older = messages.c.attempts < claim.attempt
+        put = upsert.on_conflict_do_update(index_elements=["key"], set_=attempt, where=older)
+        return connection.execute(put.returning(messages.c.key)).first() is not None
+
+    def _note_late(self, connection: Connection, claim: Claim, ending: Ending) -> None:
+        event = {
+            "key": storable(claim.key),
+            "status": "sent",
+            "attempt": claim.attempt,
+            **ending.columns,
+            "error_code": LATE.code,
+            "error_text": LATE.text,
+        }
+        noted = (events.c[name].is_not_distinct_from(value) for name, value in event.items())
+        if connection.execute(sa.select(events.c.id).where(*noted)).first() is None:
+            connection.execute(sa.insert(events).values(at=_noted(self._now()), **event))
 
     def decide(self, connection: Connection, claim: Claim, status: str, ending: Ending) -> bool:
         """Change a row that has this status and attempt, whoever's it is; False: it has not."""
@@ -105,7 +153,7 @@ class Changes:
         return connection.execute(statement).rowcount > 0
 
     def recover(self, connection: Connection) -> None:
-        """Call unknown what workers that are no more left "sending"."""
+        """Call unknown what workers that are no more left "sending", and forget those."""
         alive = sa.select(workers.c.owner).where(workers.c.lease > self._backend.now())
         dead = sa.or_(messages.c.owner.is_(None), messages.c.owner.not_in(alive))
         query = sa.select(messages.c.key, messages.c.attempts).where(
@@ -114,26 +162,30 @@ class Changes:
         rows = connection.execute(query.with_for_update(skip_locked=True)).all()
         for row in rows:
             self.decide(connection, Claim(*row), "sending", Ending("unknown", error=_INTERRUPTED))
+        over = sa.select(workers.c.owner).where(workers.c.lease <= self._backend.now())
+        gone = over.with_for_update(skip_locked=True)
+        connection.execute(sa.delete(workers).where(workers.c.owner.in_(gone)))
 
-    def enter(self, connection: Connection, run: str, host: str, pid: int) -> None:
+    def enter(self, connection: Connection, worker: Worker, seconds: float) -> None:
         """Be one of the workers; where only one can be, those of before are no more."""
         if self._backend.exclusive:
             connection.execute(sa.delete(workers))
-        connection.execute(
-            sa.insert(workers).values(
-                owner=self._owner,
-                run=storable(run),
-                host=storable(host),
-                pid=pid,
-                started_at=_noted(self._now()),
-                lease=0,
-            )
-        )
+        self.renew(connection, worker, seconds)
 
-    def renew(self, connection: Connection, seconds: float) -> None:
-        """Show that this worker lives, for so long."""
-        mine = sa.update(workers).where(workers.c.owner == self._owner)
-        connection.execute(mine.values(lease=self._backend.now() + seconds))
+    def renew(self, connection: Connection, worker: Worker, seconds: float) -> None:
+        """Show that this worker lives, for so long; others may have forgotten it meanwhile."""
+        lease = self._backend.now() + seconds
+        entry = self._backend.insert(workers).values(
+            owner=self._owner,
+            run=storable(worker.run),
+            host=storable(worker.host),
+            pid=worker.pid,
+            started_at=_noted(self._now()),
+            lease=lease,
+        )
+        connection.execute(
+            entry.on_conflict_do_update(index_elements=["owner"], set_={"lease": lease})
+        )
 
     def leave(self, connection: Connection) -> None:
         """Be a worker no more; where only one can be, there is none then."""

@@ -9,6 +9,11 @@ from datetime import UTC, datetime
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
+def steady() -> float:
+    """Seconds since any moment; those for which the machine slept count."""
+    return time.clock_gettime(_STEADY)
+
+
 class Clock:
     """The machine's time until it is set; from then on that time, carried forward."""
 
@@ -17,10 +22,10 @@ class Clock:
 
     def set(self, now: float) -> None:
         """Have the time be `now`, in seconds since 1970."""
-        self._started = now - time.clock_gettime(_STEADY)
+        self._started = now - steady()
 
     def now(self) -> datetime:
         """The time, in UTC."""
         if self._started is None:
             return datetime.now(UTC)
-        return datetime.fromtimestamp(self._started + time.clock_gettime(_STEADY), UTC)
+        return datetime.fromtimestamp(self._started + steady(), UTC)

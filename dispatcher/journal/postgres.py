@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -22,13 +24,14 @@ if TYPE_CHECKING:
 _SCHEMA = "dispatcher"
 # Any number that nothing else in the database uses as a lock: two first runs make the tables once.
 MAKING_TABLES = 0x64697370
-# A server that is not there, or a table that somebody has locked, is noticed soon, before a run and
-# in the middle of it. The URL may set others; it is libpq that knows these.
+# A server that is not there is noticed soon, before a run and in the middle of it. The URL may set
+# others; it is libpq that knows these.
 _PATIENCE = {
     "connect_timeout": "10",
     "tcp_user_timeout": "30000",
     "keepalives_idle": "30",
-    "options": "-c lock_timeout=10s",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
 }
 _REPLICA = (
     "the journal {name} is on a replica, which can only be read; name the primary, or all servers "
@@ -44,6 +47,29 @@ _ALLOWING = {
         "GRANT ALL ON ALL SEQUENCES IN SCHEMA {schema} TO {role}"
     ),
 }
+# What a connection needs before anything can be set: the role may have others.
+_TIMEOUTS = {
+    "statement_timeout": "0",
+    "lock_timeout": "10s",
+    # What a frozen run has locked is free again before those who wait for it give up.
+    "idle_in_transaction_session_timeout": "5s",
+}
+# What a run relies on, whatever the role, the database or the URL say, as far as a server knows it.
+_SETTINGS = {
+    **_TIMEOUTS,
+    "idle_session_timeout": "0",
+    "transaction_timeout": "0",
+    "default_transaction_read_only": "off",
+    "search_path": _SCHEMA,
+    "synchronous_commit": "on",
+}
+# Who reads may page through it, and has locked no row.
+_READING = {"idle_in_transaction_session_timeout": "10min"}
+_SET = """
+    SELECT count(set_config(name, setting, false)), current_setting('session_replication_role')
+    FROM unnest(%s::text[], %s::text[]) AS ours (name, setting)
+    WHERE name IN (SELECT pg_settings.name FROM pg_settings)
+"""
 
 
 class PostgresBackend:
@@ -69,7 +95,9 @@ class PostgresBackend:
 
     def connect(self, *, read_only: bool = False) -> Engine:
         """One connection, durable with every commit, for one thread at a time."""
-        query = {**_PATIENCE, **self._url.query, "client_encoding": "utf8"}
+        ours = [f"-c {name}={setting}" for name, setting in _TIMEOUTS.items()]
+        options = " ".join([*self._given("options"), *ours])
+        query = {**_PATIENCE, **self._url.query, "options": options, "client_encoding": "utf8"}
         engine = sa.create_engine(
             self._url.set(query=query),
             poolclass=sa.pool.StaticPool,
@@ -94,12 +122,32 @@ class PostgresBackend:
 
         @sa.event.listens_for(engine, "connect")
         def configure(connection: Any, _: Any) -> None:
-            connection.execute(f"SET search_path TO {_SCHEMA}")
-            connection.execute("SET synchronous_commit TO on")
+            settings = {**_SETTINGS, **(_READING if read_only else {})}
+            given = [list(settings), list(settings.values())]
+            _, role = connection.execute(_SET, given).fetchone()
+            if role != "origin" and not read_only:
+                self._have_triggers_fire(connection, role)
             connection.commit()
             connection.read_only = read_only
 
         return engine
+
+    def _given(self, name: str) -> tuple[str, ...]:
+        """What the URL says under a name, as often as it does."""
+        found = self._url.query.get(name, ())
+        return (found,) if isinstance(found, str) else found
+
+    def _have_triggers_fire(self, connection: Any, role: str) -> None:
+        import psycopg
+
+        try:
+            connection.execute("SET session_replication_role TO origin")
+        except psycopg.Error:
+            connection.close()
+            raise JournalError(
+                f"the journal {self.name} would note no events: session_replication_role is {role} "
+                "for this user; an administrator can RESET that with ALTER ROLE or ALTER DATABASE"
+            ) from None
 
     def warnings(self) -> list[str]:
         """What can be told without asking it: nothing."""
@@ -230,6 +278,19 @@ class PostgresBackend:
         connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS version (number integer NOT NULL)")
         connection.exec_driver_sql("DELETE FROM version")
         connection.exec_driver_sql(f"INSERT INTO version VALUES ({version})")
+
+    def lock(self, connection: Connection, table: str) -> None:
+        """Let others finish what they change in a table; until the transaction ends, they wait."""
+        connection.exec_driver_sql(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
+
+    def cut(self, connection: Connection) -> None:
+        """Whoever waits for the server's answer, in another thread, gets an error."""
+        if connection.closed or connection.invalidated:
+            return
+        with suppress(sa.exc.SQLAlchemyError, OSError):
+            driver: Any = connection.connection.driver_connection
+            with socket.socket(fileno=os.dup(driver.fileno())) as line:
+                line.shutdown(socket.SHUT_RDWR)
 
     def require_in_place(self) -> None:
         """A table that is gone says so itself."""

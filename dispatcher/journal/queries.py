@@ -11,12 +11,13 @@ from pydantic import ValidationError
 
 from dispatcher.errors import JournalError
 from dispatcher.journal.attempts import storable
-from dispatcher.journal.schema import FOREIGN, FOREIGN_UPLOAD, events, messages, uploads
+from dispatcher.journal.schema import FOREIGN, FOREIGN_UPLOAD, events, messages, uploads, workers
 from dispatcher.models import Failure, MediaId, Record
 from dispatcher.names import spellings
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
+    from sqlalchemy.sql.elements import ColumnElement
 
 # SQLite allows 32,766 variables in a statement; a batch of keys stays far below.
 _KEYS_AT_ONCE = 500
@@ -193,6 +194,15 @@ def media_id(connection: Connection, account: str, sha256: str) -> MediaId | Non
 
 def _foreign_upload(row: Any, why: Exception | str) -> JournalError:
     return _foreign(f"the upload {row.sha256} of {row.account}", why)
+
+
+def living_workers(connection: Connection, now: ColumnElement[float]) -> list[str]:
+    """Who is at work, in words."""
+    query = sa.select(workers).where(workers.c.lease > now).order_by(workers.c.started_at)
+    return [
+        f'run "{row.run}" on {row.host} (process {row.pid}) since {row.started_at}'
+        for row in connection.execute(query)
+    ]
 
 
 def _events(connection: Connection, key: str) -> tuple[Event, ...]:

@@ -211,6 +211,12 @@ class SqliteBackend:
         """Note the version of the tables that were just made."""
         connection.exec_driver_sql(f"PRAGMA user_version={version}")
 
+    def lock(self, connection: Connection, table: str) -> None:
+        """Nobody else writes it."""
+
+    def cut(self, connection: Connection) -> None:
+        """A file answers."""
+
     def require_in_place(self) -> None:
         """Raise JournalError if the open files are no longer those that others would open."""
         if why := self.files.replaced():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
@@ -17,6 +19,7 @@ from dispatcher.sandbox.process import SandboxProcess
 if TYPE_CHECKING:
     from tests.conftest import Database, Project
     from tests.e2e.conftest import StandIn
+    from tests.proxy import Proxy
 
 Start: TypeAlias = "Callable[[Project], subprocess.Popen[str]]"
 
@@ -29,7 +32,9 @@ from dispatcher.cli import main
 dispatcher.journal.LEASE = {LEASE}
 main()
 """
-PROCESSES, WORKERS, KILLS, KEYS = 4, 4, 6, 600
+# See tests/crash/conftest.py.
+LONG = os.environ.get("CRASH") == "long"
+PROCESSES, WORKERS, KILLS, KEYS = (4, 4, 40, 20_000) if LONG else (4, 4, 6, 600)
 
 
 @pytest.fixture
@@ -43,12 +48,15 @@ def start(database: Database) -> Start:
     return start
 
 
-def test_killed_runs_send_nothing_twice_and_lose_nothing(
+@pytest.mark.parametrize("how", ["killed", "frozen"] if LONG else ["killed"])
+def test_runs_that_are_killed_or_frozen_send_nothing_twice_and_lose_nothing(
     project: Project,
     inbox: SandboxProcess,
     database: Database,
     start: Start,
+    how: str,
 ) -> None:
+    """Frozen: at any moment, and for longer than the lease."""
     project.config(f'[delivery]\nworkers = {WORKERS}\n[transports.greenapi]\nrate = "100000/s"')
     entries = (
         f'[[messages]]\nid = "m{each}"\nto = "7900123{each % 300:04}"\ntext.body = "m{each}"'
@@ -61,6 +69,11 @@ def test_killed_runs_send_nothing_twice_and_lose_nothing(
     for kill in range(KILLS):
         inbox.wait((kill + 1) * KEYS // (KILLS + 3), timeout=60)
         victim = chance.randrange(PROCESSES)
+        if how == "frozen":
+            runs[victim].send_signal(signal.SIGSTOP)
+            time.sleep(LEASE * chance.uniform(1, 2))
+            runs[victim].send_signal(signal.SIGCONT)
+            continue
         runs[victim].kill()
         project.finish(runs[victim])
         runs[victim] = start(project)
@@ -69,17 +82,32 @@ def test_killed_runs_send_nothing_twice_and_lose_nothing(
     time.sleep(LEASE)
     last = project.finish(start(project))
 
-    copies = Counter(found["payload"]["text"]["body"] for found in inbox.messages(limit=KEYS * 2))
+    arrived = [found["payload"]["text"]["body"] for found in inbox.messages(limit=KEYS * 2)]
+    copies = Counter(arrived)
     known = Counter(row["status"] for row in database.journal().values())
     sent = {id for id, row in database.journal().items() if row["status"] == "sent"}
     unknown = {id for id, row in database.journal().items() if row["status"] == "unknown"}
-    assert set(codes) <= {0, 5}
+    assert set(codes) <= ({0, 5} if how == "killed" else {0, 1, 4, 5})
     assert max(copies.values()) == 1, "nothing twice"
     assert len(sent | unknown) == KEYS, f"nothing lost: {known}"
     assert sent <= set(copies) <= sent | unknown, "all that arrived is known"
     assert len(unknown) <= WORKERS * KILLS
     assert last.code == (5 if unknown else 0)
     assert {id for id, status in last.statuses.items() if status == "unknown"} == unknown
+    failed = "SELECT split_part(key, '/', 3) FROM dispatcher.events WHERE status = 'failed'"
+    assert overtaken(arrived) <= {id for (id,) in database.ask(failed)}, "all else is in order"
+
+
+def overtaken(arrived: list[str]) -> set[str]:
+    """What arrived after a later message to the same recipient."""
+    found: set[str] = set()
+    latest: dict[int, int] = {}
+    for number in (int(id[1:]) for id in arrived):
+        to = number % 300
+        if number < latest.get(to, -1):
+            found.add(f"m{number}")
+        latest[to] = max(number, latest.get(to, -1))
+    return found
 
 
 def test_run_that_was_stopped_for_longer_than_its_lease_goes_on(
@@ -106,6 +134,157 @@ def test_run_that_was_stopped_for_longer_than_its_lease_goes_on(
     assert (late.code, late.statuses) == (0, {"a": "sent", "b": "skipped", "c": "skipped"})
     assert database.journal()["a"]["status"] == "sent", "the late answer counts"
     assert [asked.text for asked in stand_in.asked] == ["I am a", "I am b", "I am c"]
+
+
+# The same, but frozen: where STOP says, the first time that it gets there.
+FROZEN = """
+import os, signal
+from dispatcher.journal import Journal
+from dispatcher.journal import postgres
+from dispatcher.journal.changes import Changes
+
+def frozen(owner, name, before):
+    real = getattr(owner, name)
+    def once(*given, **more):
+        setattr(owner, name, real)
+        if before:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        answer = real(*given, **more)
+        if not before:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return answer
+    setattr(owner, name, once)
+
+postgres._SETTINGS["idle_in_transaction_session_timeout"] = "1s"
+"""
+STOPS = {
+    "within a claim": "frozen(Changes, 'claim', before=False)",
+    "after a claim": "frozen(Journal, 'holds', before=True)",
+    "at the first byte": """
+from dispatcher.http import client, wire
+frozen(wire, 'require_leave', before=True)
+""",
+}
+
+
+@pytest.fixture
+def freeze(database: Database) -> Callable[[Project, str], subprocess.Popen[str]]:
+    """Start a run with a short lease that stops itself, as SIGSTOP does, and wait until it did."""
+
+    def freeze(project: Project, where: str) -> subprocess.Popen[str]:
+        driver = str(project.write("frozen.py", FROZEN + STOPS[where] + DRIVER))
+        run = project.start("send", "--json", "--journal", database.url, program=(driver,))
+        found = os.waitid(os.P_PID, run.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        assert found is not None
+        assert found.si_code == os.CLD_STOPPED, "it never got there"
+        return run
+
+    return freeze
+
+
+@pytest.mark.parametrize(
+    ("where", "settled"), [("after a claim", False), ("at the first byte", True)]
+)
+def test_run_frozen_between_intent_and_request_posts_nothing_after_its_lease(
+    new_project: Callable[..., Project],
+    stand_in: StandIn,
+    database: Database,
+    start: Start,
+    freeze: Callable[[Project, str], subprocess.Popen[str]],
+    where: str,
+    settled: bool,
+) -> None:
+    project = new_project(stand_in.url)
+    project.texts("a", "b", "c")
+    frozen = freeze(project, where)
+    time.sleep(LEASE * 1.2)
+    other = project.finish(start(project))
+    assert (other.code, other.statuses) == (5, {"a": "unknown", "b": "sent", "c": "sent"})
+    arrived = ["I am b", "I am c"]
+    if settled:
+        key = other.results["a"]["key"]
+        assert project.call("settle", "--not-sent", key, "--journal", database.url).code == 0
+        assert project.finish(start(project)).statuses["a"] == "sent"
+        arrived.append("I am a")
+
+    frozen.send_signal(signal.SIGCONT)
+    late = project.finish(frozen)
+
+    assert [asked.text for asked in stand_in.asked] == arrived, "nothing more"
+    assert database.journal()["a"]["status"] == ("sent" if settled else "failed")
+    if settled:
+        assert (late.code, late.statuses["a"]) == (0, "skipped"), "their word stands"
+        return
+    assert (late.code, late.statuses["a"]) == (1, "failed")
+    assert "stood still" in late.results["a"]["error"]["text"]
+    assert late.statuses["b"] == late.statuses["c"] == "skipped"
+    assert project.finish(start(project)).statuses["a"] == "sent", "as after any failure"
+
+
+def test_run_frozen_in_the_middle_of_a_claim_holds_nobody(
+    new_project: Callable[..., Project],
+    stand_in: StandIn,
+    database: Database,
+    start: Start,
+    freeze: Callable[[Project, str], subprocess.Popen[str]],
+) -> None:
+    project = new_project(stand_in.url)
+    project.texts("a", "b")
+    frozen = freeze(project, "within a claim")
+    other = project.finish(start(project))
+    frozen.send_signal(signal.SIGCONT)
+    late = project.finish(frozen)
+
+    assert (other.code, other.statuses) == (0, {"a": "sent", "b": "sent"})
+    assert (late.code, late.results) == (1, {})
+    assert "stood still" in late.stderr
+    assert late.stderr.count("\n") == 1
+    assert [asked.text for asked in stand_in.asked] == ["I am a", "I am b"]
+    assert {row["status"] for row in database.journal().values()} == {"sent"}
+    assert database.ask("SELECT count(*) FROM dispatcher.workers") == [(0,)]
+
+
+@pytest.mark.parametrize("fault", ["cut after", "commit late"])
+def test_intent_whose_commit_nobody_knows_of_is_surely_not_sent(
+    new_project: Callable[..., Project],
+    stand_in: StandIn,
+    database: Database,
+    new_proxy: Callable[..., AbstractContextManager[Proxy]],
+    fault: str,
+) -> None:
+    project = new_project(stand_in.url)
+    project.texts("a", "b")
+    with new_proxy(database.url, fault) as proxy:
+        run = project.start("send", "--json", "--journal", proxy.url)
+        cut_off = project.finish(run)
+        assert proxy.reached.is_set()
+
+    assert (cut_off.code, cut_off.results, cut_off.summary["not_tried"]) == (1, {}, 2)
+    assert stand_in.asked == []
+    assert {id: row["status"] for id, row in database.journal().items()} == {"a": "failed"}
+    again = project.call("send", "--json", "--journal", database.url)
+    assert (again.code, again.statuses) == (0, {"a": "sent", "b": "sent"})
+
+
+def test_network_that_stalls_for_longer_than_the_lease(
+    new_project: Callable[..., Project],
+    stand_in: StandIn,
+    database: Database,
+    start: Start,
+    new_proxy: Callable[..., AbstractContextManager[Proxy]],
+) -> None:
+    project = new_project(stand_in.url)
+    project.texts("a", "b")
+    driver = str(project.write("driver.py", DRIVER))
+    with new_proxy(database.url, "stall") as proxy:
+        run = project.start("send", "--json", "--journal", proxy.url, program=(driver,))
+        assert proxy.reached.wait(30)
+        time.sleep(LEASE * 1.2)
+        assert project.finish(start(project)).statuses == {"a": "unknown", "b": "sent"}
+        proxy.release.set()
+        late = project.finish(run)
+    assert (late.code, late.statuses["a"]) == (1, "failed")
+    assert [asked.text for asked in stand_in.asked] == ["I am b"]
 
 
 def test_run_that_only_waits_keeps_its_lease(

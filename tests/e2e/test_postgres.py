@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from dispatcher.journal.postgres import PostgresBackend
 from dispatcher.sandbox.process import SandboxProcess
 
 if TYPE_CHECKING:
@@ -439,10 +440,9 @@ def test_connection_that_is_lost_while_a_message_is_under_way(
     release.set()
     result = held.finish(run)
 
-    assert result.code == 5
-    assert result.statuses == {"a": "unknown"}
-    assert result.results["a"]["error"]["code"] == "journal"
-    assert result.summary["not_tried"] == 2
+    assert (result.code, result.statuses) == (4, {"a": "sent"})
+    assert result.summary["not_tried"] == 2, "claims are not repeated"
+    assert "the journal postgresql://" in result.stderr
     assert [asked.text for asked in stand_in.asked] == ["I am a"]
     assert database.journal()["a"]["receipt"] == "stand-in-1", "kept when the database was back"
     again = held.call("send", "--json", *on(database))
@@ -450,13 +450,39 @@ def test_connection_that_is_lost_while_a_message_is_under_way(
     assert [asked.text for asked in stand_in.asked] == ["I am a", "I am b", "I am c"]
 
 
+# The real command, but for how long it waits.
+HASTY = """
+import dispatcher.journal
+from dispatcher.cli import main
+from dispatcher.journal import postgres
+
+dispatcher.journal._PATIENCE = 0.5
+postgres._SETTINGS["lock_timeout"] = "500ms"
+main()
+"""
+
+
+def test_outcome_of_the_last_message_is_written_when_the_server_is_back(
+    held: Project, stand_in: StandIn, database: Database
+) -> None:
+    """Then there is nothing that this run has left undone."""
+    held.texts("a")
+    release = stand_in.hold()
+    run = held.start("send", "--json", *on(database))
+    stand_in.wait_for(1)
+    cut(database)
+    release.set()
+    result = held.finish(run)
+    assert (result.code, result.statuses, result.stderr) == (0, {"a": "sent"}, "")
+
+
 def test_table_that_somebody_has_locked_holds_no_run_for_ever(
     held: Project, stand_in: StandIn, database: Database
 ) -> None:
-    here = ("--journal", f"{database.url}?options=-c%20lock_timeout%3D500")
-    held.call("settle", "any", "--sent", *here)  # makes the tables
+    held.call("settle", "any", "--sent", *on(database))  # makes the tables
     release = stand_in.hold()
-    run = held.start("send", "--json", *here)
+    hasty = str(held.write("hasty.py", HASTY))
+    run = held.start("send", "--json", *on(database), program=(hasty,))
     stand_in.wait_for(1)
     with psycopg.connect(database.url) as other:
         other.execute("LOCK TABLE dispatcher.messages")
@@ -464,6 +490,64 @@ def test_table_that_somebody_has_locked_holds_no_run_for_ever(
         result = held.finish(run)
     assert (result.code, result.statuses) == (5, {"a": "unknown"})
     assert "lock timeout" in result.stderr
+
+
+HOSTILE = {
+    "statement_timeout": "1",
+    "lock_timeout": "1",
+    "idle_in_transaction_session_timeout": "0",
+    "default_transaction_read_only": "on",
+    "default_transaction_isolation": "serializable",
+    "synchronous_commit": "off",
+    "search_path": "public",
+    "session_replication_role": "replica",
+    "client_encoding": "LATIN1",
+}
+_EFFECTIVE = """
+    SELECT name, setting FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout',
+    'idle_in_transaction_session_timeout', 'synchronous_commit', 'session_replication_role')
+"""
+
+
+@pytest.mark.parametrize("where", ["role", "URL"])
+def test_settings_of_others_change_nothing(
+    held: Project, stand_in: StandIn, database: Database, guest: str, where: str
+) -> None:
+    name = make_url(guest).username
+    database.ask(f"ALTER ROLE {name} SUPERUSER")
+    url = guest
+    if where == "URL":
+        options = " ".join(f"-c {key}={value}" for key, value in HOSTILE.items())
+        url = make_url(guest).update_query_dict({"options": options}).render_as_string(False)
+    else:
+        for key, value in HOSTILE.items():
+            database.ask(f"ALTER ROLE {name} SET {key} = '{value}'")
+
+    result = held.call("send", "--json", "--journal", url)
+
+    assert result.statuses == {"a": "sent", "b": "sent", "c": "sent"}, result.stderr
+    assert database.ask("SELECT count(*) FROM dispatcher.events") == [(6,)]
+    engine = PostgresBackend(url).connect()
+    with engine.connect() as connection:
+        effective = dict(connection.exec_driver_sql(_EFFECTIVE).all())  # type: ignore[arg-type]
+    engine.dispose()
+    assert effective == {
+        "statement_timeout": "0",
+        "lock_timeout": "10000",
+        "idle_in_transaction_session_timeout": "5000",
+        "synchronous_commit": "on",
+        "session_replication_role": "origin",
+    }
+
+
+def test_user_for_whom_no_event_would_be_noted(
+    project: Project, inbox: SandboxProcess, database: Database, guest: str
+) -> None:
+    database.ask(f"ALTER ROLE {make_url(guest).username} SET session_replication_role = 'replica'")
+    project.texts("a")
+    result = project.call("send", "--journal", guest)
+    assert (result.code, "session_replication_role is replica" in result.stderr) == (2, True)
+    assert inbox.stats()["requests"] == 0
 
 
 def test_connection_that_is_lost_before_an_intent_is_written(
