@@ -138,20 +138,24 @@ def test_run_that_was_stopped_for_longer_than_its_lease_goes_on(
 
 # The same, but frozen: where STOP says, the first time that it gets there.
 FROZEN = """
-import os, signal
+import os, signal, time
 from dispatcher.journal import Journal
 from dispatcher.journal import postgres
 from dispatcher.journal.changes import Changes
+
+def stop():
+    os.kill(os.getpid(), signal.SIGSTOP)
+    time.sleep(0.2)  # another thread may take the signal, and this one stops a moment later
 
 def frozen(owner, name, before):
     real = getattr(owner, name)
     def once(*given, **more):
         setattr(owner, name, real)
         if before:
-            os.kill(os.getpid(), signal.SIGSTOP)
+            stop()
         answer = real(*given, **more)
         if not before:
-            os.kill(os.getpid(), signal.SIGSTOP)
+            stop()
         return answer
     setattr(owner, name, once)
 
