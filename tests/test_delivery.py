@@ -271,19 +271,25 @@ def test_media_id_is_used_until_shortly_before_it_expires(
     assert len(transport.uploads) == uploads
 
 
-def test_message_that_another_run_is_sending_is_left_to_it(journal: Journal) -> None:
+@pytest.mark.parametrize("digest", ["digest", "theirs"], ids=["same words", "other words"])
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_message_that_another_run_is_sending_is_left_to_it(
+    journal: Journal, digest: str, when: str
+) -> None:
     """As where several runs share a journal: what a living one has in flight is not unknown."""
-    theirs = planned("a")
-    assert journal.claim(theirs.message, theirs.digest, None)
+    plan = [planned("a"), planned("b", to=OTHER), planned("c")]
+    assert journal.claim(plan[0].message, digest, None)
     transport = Scripted()
     run = Run(journal, transport)
-    summary = run.deliver(theirs, planned("b", to=OTHER), planned("c"))
+    known = run.compared(plan) if when == "before" else iter(plan)
+    summary = run.delivery.run(known, Threads(), len(plan))
     assert (summary.skipped, summary.sent, summary.unknown) == (2, 1, 0)
     assert transport.sent == [(OTHER, "b")], "c would leave before the outcome of a is known"
-    for id, word in (("a", "another run is sending it"), ("c", "an earlier message")):
+    code = "claimed" if digest == "digest" else "changed"
+    for id, told, word in (("a", code, "is sending it"), ("c", "claimed", "an earlier message")):
         error = run.outcomes[id].error
         assert error is not None
-        assert (error.code, word in error.text) == ("claimed", True)
+        assert (error.code, word in error.text) == (told, True)
 
 
 def test_message_that_another_run_has_just_sent_holds_nobody_back(journal: Journal) -> None:

@@ -19,7 +19,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
-import psycopg
 import pytest
 import sqlalchemy as sa
 from hypothesis import settings
@@ -40,7 +39,6 @@ from dispatcher.journal import (
     Journal,
     JournalReader,
     open_journal,
-    postgres,
     read_journal,
 )
 from dispatcher.journal.backend import backend
@@ -919,25 +917,6 @@ def make_older(file: Path, version: int) -> None:
         for newer in range(5, version, -1):
             connection.executescript(_DOWNGRADES[newer])
         connection.execute(f"PRAGMA user_version = {version}")
-
-
-def test_schema_that_another_run_made_meanwhile_is_used(database: Database) -> None:
-    """Of two first runs, one makes the tables, and the other waits for that."""
-
-    def run() -> None:
-        with open_journal(database.url):
-            pass
-
-    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-    with psycopg.connect(database.url) as other, ThreadPoolExecutor() as pool:
-        other.execute(f"SELECT pg_advisory_xact_lock({postgres.MAKING_TABLES})")
-        running = pool.submit(run)
-        while not database.ask(waiting)[0][0]:
-            assert not running.done(), running.exception()
-            time.sleep(0.01)
-        other.execute("CREATE SCHEMA dispatcher")
-        other.commit()
-        running.result()
 
 
 def test_media_ids_are_kept_by_account_until_they_are_forgotten(url: str) -> None:

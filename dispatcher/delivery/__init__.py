@@ -14,7 +14,7 @@ from dispatcher.delivery.pacing import Pace
 from dispatcher.delivery.reconciling import reconciled
 from dispatcher.delivery.retries import Retries
 from dispatcher.delivery.summary import Summary
-from dispatcher.delivery.task import CLAIMED, Result, Task
+from dispatcher.delivery.task import Result, Task, claimed
 from dispatcher.errors import DispatcherError, InputChanged, JournalError, PluginError
 from dispatcher.hookspecs import Engine
 from dispatcher.inputs import Inputs
@@ -198,7 +198,7 @@ class Delivery:
 def _skipped(planned: PlannedMessage) -> Outcome:
     """What is not sent: it was, or what it would say changed, or nobody knows whether it was."""
     if planned.record and planned.record.status == "sending":  # of a run that is known to live
-        return Outcome(status="skipped", error=CLAIMED)
+        return Outcome(status="skipped", error=claimed(planned.record, planned.digest))
     if planned.status == "unknown":
         text = "an earlier attempt may have arrived; settle it, then send again"
         return Outcome(status="unknown", error=Failure(code="unsettled", text=text))

@@ -14,7 +14,7 @@ from dispatcher.delivery import answers
 from dispatcher.delivery.calls import Call, Hanging
 from dispatcher.delivery.pacing import SHORT, Pace
 from dispatcher.delivery.retries import Budget, Retries, asked_for
-from dispatcher.delivery.task import CHANGED, CLAIMED, TAKEN, Lapsed, Result, Task, failure
+from dispatcher.delivery.task import CHANGED, TAKEN, Lapsed, Result, Task, claimed, failure
 from dispatcher.delivery.uploads import Uploads
 from dispatcher.errors import (
     AccountRefused,
@@ -182,7 +182,9 @@ class Courier:
         status = compared(task.planned, record).status if record else "new"
         if status == "sent":
             return task.left("skipped", TAKEN)
-        return task.left("skipped", CHANGED if status == "changed" else CLAIMED)
+        if status == "changed":
+            return task.left("skipped", CHANGED)
+        return task.left("skipped", claimed(record, task.planned.digest))
 
     def _failed(self, task: Task, transport: Transport, error: DeliveryError) -> Result | float:
         """What follows from an attempt that did not end well: another one, or its outcome."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import NamedTuple, TypeAlias
 
-from dispatcher.delivery.task import CLAIMED, Lapsed, failure
+from dispatcher.delivery.task import CHANGING, CLAIMED, Lapsed, failure
 from dispatcher.models import Failure, Message, Outcome
 
 # A recipient, or a recipient of one manifest.
@@ -39,7 +39,7 @@ class Holds:
 
         `strict`: the manifest says `stop_on_failure`.
         """
-        if outcome.error == CLAIMED:
+        if outcome.error in (CLAIMED, CHANGING):
             self._hold((message.to,), _Hold(place, _ELSEWHERE))
         elif outcome.error == _LAPSED:
             self._hold((message.to,), _Hold(place, _LATE))

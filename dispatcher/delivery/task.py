@@ -20,10 +20,9 @@ from dispatcher.planning import PlannedMessage
 CLAIMED = Failure(code="claimed", text="another run is sending it, or somebody has just settled it")
 TAKEN = Failure(code="claimed", text="another run has just sent it")
 # The same, where that run's checkout is not this one's.
-CHANGED = Failure(
-    code="changed",
-    text="another run has just sent it with other content; raise its revision to send it once more",
-)
+_ONCE_MORE = "with other content; raise its revision to send it once more"
+CHANGING = Failure(code="changed", text=f"another run is sending it {_ONCE_MORE}")
+CHANGED = Failure(code="changed", text=f"another run has just sent it {_ONCE_MORE}")
 
 
 class Lapsed(Refused):
@@ -124,6 +123,12 @@ class Task:
     def left(self, status: Status, error: Failure) -> Result:
         """No further attempt is made; the journal has nothing to learn of that."""
         return Result(Outcome(status=status, attempts=self.attempts, error=error), self.written)
+
+
+def claimed(record: Record | None, digest: str) -> Failure:
+    """Why a message is left to whoever is at it; `digest`: of what this run would send."""
+    other = record is not None and record.status == "sending" and record.digest != digest
+    return CHANGING if other else CLAIMED
 
 
 def failure(error: DeliveryError) -> Failure:
