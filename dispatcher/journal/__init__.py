@@ -232,6 +232,7 @@ class Journal:
             yield None
             return
         with Sharing(self._backend) as sharing:
+            sharing.tidy()
             yield sharing
 
     def close(self) -> None:

@@ -107,14 +107,17 @@ class Sharing:
         self._engine = backend.connect()
         self._connection: Connection | None = None
         self._read, self._lease = _READ.format(now=now), _LEASE.format(now=now)
+        self._forget = [each.format(now=now) for each in _FORGET]
 
         @sa.event.listens_for(self._engine, "connect")
         def configure(connection: Any, _: Any) -> None:
             connection.execute("SET synchronous_commit TO off")  # at worst, a turn is forgotten
             connection.commit()
 
-        for statement in _FORGET:
-            self._carry_out(statement.format(now=now))
+    def tidy(self) -> None:
+        """Have what means nothing any longer forgotten."""
+        for statement in self._forget:
+            self._carry_out(statement)
 
     def change(self, keys: Sequence[str], decide: Callable[[RateState], RateChange]) -> RateChange:
         """Have a rate limiter's state changed by what is decided from it, and by nobody else
