@@ -33,6 +33,7 @@ bench: .venv/dev
 	$(BIN)/python benchmarks/journal.py
 	$(BIN)/python benchmarks/sending.py
 	$(BIN)/python benchmarks/latency.py
+	$(BIN)/python benchmarks/runs.py
 	$(BIN)/python benchmarks/sandbox.py
 
 # Without ensurepip, venv fails and leaves half an environment, which would pass for one next time.

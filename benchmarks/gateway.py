@@ -3,7 +3,8 @@
     python benchmarks/gateway.py PORT DELAY
 
 It accepts every POST after DELAY seconds. `GET /rate` tells the pace since the last one: how many
-posts, and the seconds from the first one to the last. So nobody's start-up counts.
+posts, the seconds from the first one to the last, and the most that came in any second. So nobody's
+start-up counts.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import socket
 import subprocess
 import sys
 import time
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -26,10 +28,11 @@ _ACCEPTED = b'{"messages":[{"id":"wamid.3EB0C767D097B7C7C030"}],"idMessage":"3EB
 
 
 class Pace(NamedTuple):
-    """So many posts, the last of them so many seconds after the first."""
+    """So many posts, the last of them so many seconds after the first; `most`: in any second."""
 
     posts: int
     seconds: float
+    most: int
 
     @property
     def rate(self) -> float:
@@ -111,7 +114,9 @@ class _Connection(asyncio.Protocol):
 
     def _pace(self) -> Pace:
         arrivals = self.arrivals
-        pace = Pace(len(arrivals), arrivals[-1] - arrivals[0] if arrivals else 0.0)
+        seconds = arrivals[-1] - arrivals[0] if arrivals else 0.0
+        within = [bisect_left(arrivals, each + 1) - place for place, each in enumerate(arrivals)]
+        pace = Pace(len(arrivals), seconds, max(within, default=0))
         arrivals.clear()
         return pace
 

@@ -37,8 +37,16 @@ class Mailing:
     def send(self, gateway: str, workers: int, **environment: str) -> None:
         """Send all of it to the gateway at a URL, with a new journal."""
         self._runs += 1
-        (self.folder / "dispatcher.toml").write_text(f"[delivery]\nworkers = {workers}\n")
         journal = f"sqlite:///{self.folder}/journal-{self._runs}.db"
+        run = self.start(gateway, workers, journal, **environment)
+        if run.wait() != 0:
+            raise RuntimeError(f"dispatcher send ended with {run.returncode}")
+
+    def start(
+        self, gateway: str, workers: int, journal: str, **environment: str
+    ) -> subprocess.Popen[bytes]:
+        """Start to send it to the gateway at a URL."""
+        (self.folder / "dispatcher.toml").write_text(f"[delivery]\nworkers = {workers}\n")
         command = [sys.executable, "-m", "dispatcher", "send", "--journal", journal]
         variables = {
             "GREENAPI_BASE_URL": gateway,
@@ -47,12 +55,12 @@ class Mailing:
             "XDG_STATE_HOME": str(self.folder),
             **environment,
         }
-        subprocess.run(
+        return subprocess.Popen(
             [*command, str(self.manifest)],
             cwd=self.folder,
             env=os.environ | variables,
-            check=True,
-            capture_output=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
 
 

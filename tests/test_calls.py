@@ -31,7 +31,9 @@ from dispatcher.builtin.threads import Threads
 from dispatcher.config import Delivery as Settings
 from dispatcher.delivery import Delivery, Summary, calls
 from dispatcher.delivery.calls import Calls, GuardedTransport, Hanging
-from dispatcher.delivery.pacing import Pace, Turns
+from dispatcher.delivery.pacefile import PaceFile
+from dispatcher.delivery.pacing import Pace
+from dispatcher.delivery.turns import Turns
 from dispatcher.journal import Ending, Journal, open_journal
 from dispatcher.models import Text, seal
 from dispatcher.planning import PlannedMessage, compared
@@ -134,12 +136,12 @@ class Run:
     def __init__(self, journal: Journal, folder: Path, transport: Any, **options: Any) -> None:
         self.journal, self.outcomes, self.notices = journal, dict[str, Outcome](), list[str]()
         settings = Settings(**{"workers": 2, "attempts": 1, **options})
-        self._turns = Turns(folder / "pace.db")
+        self._file = PaceFile(folder / "pace.db")
         self._delivery = Delivery(
             journal,
             lambda name: transport,
             settings,
-            Pace(self._turns),
+            Pace(Turns(self._file)),
             self._finished,
             notice=self.notices.append,
             clock=clock,
@@ -149,7 +151,7 @@ class Run:
         self.outcomes[message.id] = outcome
 
     def send(self, *plan: PlannedMessage, engine: Any = None) -> Summary:
-        with self._turns:
+        with self._file:
             return self._delivery.run(list(plan), engine or Threads(), len(plan))
 
     @property

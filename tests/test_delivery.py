@@ -41,7 +41,9 @@ from dispatcher.builtin import threads
 from dispatcher.builtin.threads import Threads
 from dispatcher.config import Delivery as Settings
 from dispatcher.delivery import Delivery, Summary, courier, pacing, retries
-from dispatcher.delivery.pacing import Pace, Turns, parsed
+from dispatcher.delivery.pacefile import PaceFile
+from dispatcher.delivery.pacing import Pace
+from dispatcher.delivery.turns import Turns, parsed
 from dispatcher.journal import Ending, Journal, open_journal
 from dispatcher.models import Text, encode
 from dispatcher.planning import PlannedMessage, PlanStatus, compared
@@ -136,7 +138,7 @@ class Run:
         self.told: list[tuple[str, str]] = []
         self.outcomes: dict[str, Outcome] = {}
         given = Settings(**{"attempts": 3, **options})
-        turns = OPENED.enter_context(Turns(Path(mkdtemp()) / "pace.db"))
+        turns = Turns(OPENED.enter_context(PaceFile(Path(mkdtemp()) / "pace.db")))
         self.delivery = Delivery(
             journal, lambda name: transport, given, Pace(turns), self.finished, resend
         )
@@ -239,15 +241,15 @@ def test_message_whose_upload_fails_has_failed(journal: Journal, does: Any, code
 @pytest.mark.parametrize("place", [0, 512, 4096, 8192], ids=["head", "schema", "table", "index"])
 def test_damaged_file_of_turns_is_begun_anew(tmp_path: Path, place: int) -> None:
     file = tmp_path / "pace.db"
-    with Turns(file):
+    with PaceFile(file):
         pass
     with file.open("r+b") as stream:
         stream.seek(place)
         stream.write(bytes(3584))
     Path(f"{file}-journal").write_bytes(b"torn")
 
-    with Turns(file) as turns:
-        assert turns.take({"account": parsed("1/s")}, 0) == 0
+    with PaceFile(file) as again:
+        assert Turns(again).take({"account": parsed("1/s")}, 0) == 0
 
 
 def test_file_is_uploaded_once_however_many_threads_need_it(journal: Journal) -> None:

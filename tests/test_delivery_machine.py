@@ -45,7 +45,9 @@ from dispatcher import (
 )
 from dispatcher.config import Delivery as Settings
 from dispatcher.delivery import Delivery, retries
-from dispatcher.delivery.pacing import LONGEST_PAUSE, Pace, Turns
+from dispatcher.delivery.pacefile import PaceFile
+from dispatcher.delivery.pacing import Pace
+from dispatcher.delivery.turns import LONGEST_PAUSE, Turns
 from dispatcher.journal import Journal, open_journal, writer
 from dispatcher.models import Text, encode
 from dispatcher.planning import PlannedMessage, PlanStatus, compared
@@ -171,8 +173,8 @@ class AnyDelivery(RuleBasedStateMachine):
         self.clock.__init__()  # type: ignore[misc]
         self.resources = ExitStack()
         self.folder = Path(self.resources.enter_context(tempfile.TemporaryDirectory()))
-        turns = Turns(self.folder / "pace.db", lambda: self.clock.time.timestamp())
-        self.pace = Pace(self.resources.enter_context(turns))
+        file = PaceFile(self.folder / "pace.db", lambda: self.clock.time.timestamp())
+        self.pace = Pace(Turns(self.resources.enter_context(file)))
         self.messages: dict[str, Message] = {}
         self.versions: dict[str, int] = {}
         self.known: dict[str, Known] = {}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dispatcher.delivery.pacing import default_path
+from dispatcher.delivery.pacefile import default_path
 from dispatcher.errors import ConfigError
 from dispatcher.ownership import VARIABLE, objection, objection_at
 

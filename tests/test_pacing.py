@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatcher.delivery import retries
-from dispatcher.delivery.pacing import LONGEST_PAUSE, SHORT, Pace, Turns, parsed
+from dispatcher.delivery.pacefile import PaceFile
+from dispatcher.delivery.pacing import Pace
+from dispatcher.delivery.turns import LONGEST_PAUSE, SHORT, Turns, parsed
 from dispatcher.delivery.uploads import account
 from dispatcher.errors import ConfigError, NotSent
+from dispatcher.journal import open_journal
+from dispatcher.journal.backend import backend
+from dispatcher.journal.sharing import Sharing
 from dispatcher.names import LONGEST_ADDRESS
+
+if TYPE_CHECKING:
+    from tests.conftest import Database
+
+Open: TypeAlias = "Callable[[], Turns]"
 
 HOUR, DAY = 3600.0, 24 * 3600.0
 MS = 0.001  # what the turns are counted in
@@ -24,21 +38,65 @@ MS = 0.001  # what the turns are counted in
 class Clock:
     """Seconds since 1970 that pass when told to."""
 
-    def __init__(self) -> None:
+    def __init__(self, set_: Callable[[float], object] = lambda now: None) -> None:
+        self._set = set_
         self.now = 1_800_000_000.0
 
     def __call__(self) -> float:
         return self.now
 
+    @property
+    def now(self) -> float:
+        return self._now
+
+    @now.setter
+    def now(self, now: float) -> None:
+        self._now = now
+        self._set(now)
+
+
+@pytest.fixture(scope="module")
+def shared(module_database: Database) -> Database:
+    """A database with a journal, and with a clock that a test sets."""
+    with open_journal(module_database.url):
+        module_database.ask("CREATE TABLE dispatcher.clock AS SELECT 0.0::float AS now")
+    return module_database
+
+
+@pytest.fixture(params=["file", "database"])
+def store(request: pytest.FixtureRequest) -> str:
+    """Where turns are kept."""
+    kind: str = request.param
+    return kind
+
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock(store: str, request: pytest.FixtureRequest) -> Iterator[Clock]:
+    if store == "file":
+        yield Clock()
+        return
+    database: Database = request.getfixturevalue("shared")
+    for table in ("turns", "pauses"):
+        database.ask(f"TRUNCATE dispatcher.{table}")
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        yield Clock(lambda now: connection.execute("UPDATE dispatcher.clock SET now = %s", [now]))
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "pace.db"
+def opened(
+    store: str, clock: Clock, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Open]:
+    """Open the turns, as a run does."""
+    with ExitStack() as stack:
+
+        def opened() -> Turns:
+            if store == "file":
+                return Turns(stack.enter_context(PaceFile(tmp_path / "pace.db", clock)))
+            url = request.getfixturevalue("shared").url
+            sharing = Sharing(backend(url), now="(SELECT now FROM clock)")
+            return Turns(stack.enter_context(sharing))
+
+        yield opened
 
 
 def sender(rate: str | None = None, recipient_rate: str | None = None, account: str = "one") -> Any:
@@ -49,7 +107,7 @@ def leave(pace: Pace, transport: Any, clock: Clock, messages: int) -> list[float
     """When each message leaves whose sender does nothing but wait for the next turn."""
     times = []
     for number in range(messages):
-        while (wait := pace.wait(transport, str(number))) > SHORT:
+        while (wait := pace.turn(transport, str(number)).wait) > SHORT:
             clock.now += wait
         times.append(clock.now + wait)
         clock.now += wait
@@ -61,10 +119,10 @@ def most_in_a_second(times: list[float]) -> int:
     return max(sum(start <= time < start + 1 - MS for time in times) for start in times)
 
 
-def test_rate_is_kept_and_used(path: Path, clock: Clock) -> None:
+def test_rate_is_kept_and_used(opened: Open, clock: Clock) -> None:
     """Never more than a second's worth and the burst in any second; and nearly all of it."""
-    with Turns(path, clock) as turns:
-        times = leave(Pace(turns), sender("50/s"), clock, 250)
+    turns = opened()
+    times = leave(Pace(turns, clock), sender("50/s"), clock, 250)
     assert most_in_a_second(times) <= 50 + 5
     assert 250 / (times[-1] - times[0]) >= 0.95 * 50
 
@@ -79,8 +137,8 @@ def test_no_rate_is_ever_exceeded(
     """However long the senders do something else meanwhile (counted in the rate's intervals)."""
     clock, path = Clock(), tmp_path_factory.mktemp("pace") / "pace.db"
     interval = parsed(rate).interval / 1e6  # pyrate-limiter counts in ms, we in thousandths
-    with Turns(path, clock) as turns:
-        pace, times = Pace(turns), list[float]()
+    with PaceFile(path, clock) as file:
+        pace, times = Pace(Turns(file), clock), list[float]()
         for pause in [0.0, *pauses]:
             clock.now += pause * interval
             times += leave(pace, sender(rate), clock, 3)
@@ -90,10 +148,10 @@ def test_no_rate_is_ever_exceeded(
         assert inside <= allowed + parsed(rate).burst
 
 
-def test_runs_share_the_rate_of_an_account(path: Path, clock: Clock) -> None:
-    with Turns(path, clock) as first, Turns(path, clock) as second:
-        paces = [Pace(first), Pace(second)]
-        times = [leave(paces[number % 2], sender("50/s"), clock, 1)[0] for number in range(120)]
+def test_runs_share_the_rate_of_an_account(opened: Open, clock: Clock) -> None:
+    first, second = opened(), opened()
+    paces = [Pace(first, clock), Pace(second, clock)]
+    times = [leave(paces[number % 2], sender("50/s"), clock, 1)[0] for number in range(120)]
     assert most_in_a_second(times) <= 50 + 5
     assert len(times) / (times[-1] - times[0]) == pytest.approx(50, rel=0.05)
 
@@ -105,117 +163,119 @@ def test_account_of_any_length_is_told_from_others_in_a_few_letters() -> None:
     assert max(map(len, names)) <= LONGEST_ADDRESS
 
 
-def test_accounts_do_not_hold_each_other_up(path: Path, clock: Clock) -> None:
-    with Turns(path, clock) as turns:
-        pace = Pace(turns)
-        assert pace.wait(sender("1/min"), "a") == 0
-        assert pace.wait(sender("1/min"), "b") > 0
-        assert pace.wait(sender("1/min", account="two"), "b") == 0
+def test_accounts_do_not_hold_each_other_up(opened: Open, clock: Clock) -> None:
+    turns = opened()
+    pace = Pace(turns, clock)
+    assert pace.turn(sender("1/min"), "a").wait == 0
+    assert pace.turn(sender("1/min"), "b").wait > 0
+    assert pace.turn(sender("1/min", account="two"), "b").wait == 0
 
 
-def test_rate_outlives_the_run(path: Path, clock: Clock) -> None:
-    with Turns(path, clock) as turns:
-        assert Pace(turns).wait(sender("2/min"), "a") == 0
+def test_rate_outlives_the_run(opened: Open, clock: Clock) -> None:
+    turns = opened()
+    assert Pace(turns, clock).turn(sender("2/min"), "a").wait == 0
     clock.now += 10
-    with Turns(path, clock) as turns:
-        assert Pace(turns).wait(sender("2/min"), "b") == pytest.approx(20, abs=MS)
+    turns = opened()
+    assert Pace(turns, clock).turn(sender("2/min"), "b").wait == pytest.approx(20, abs=MS)
 
 
-def test_recipient_has_a_rate_of_its_own(path: Path, clock: Clock) -> None:
-    with Turns(path, clock) as turns:
-        pace, transport = Pace(turns), sender("50/s", "1/min")
-        assert [pace.wait(transport, to) for to in "ab"] == [0, 0]
-        assert pace.wait(transport, "a") == pytest.approx(60, abs=MS)
-        assert pace.wait(transport, "c") == 0, "a wait that was not taken costs nobody anything"
+def test_recipient_has_a_rate_of_its_own(opened: Open, clock: Clock) -> None:
+    turns = opened()
+    pace, transport = Pace(turns, clock), sender("50/s", "1/min")
+    assert [pace.turn(transport, to).wait for to in "ab"] == [0, 0]
+    assert pace.turn(transport, "a").wait == pytest.approx(60, abs=MS)
+    assert pace.turn(transport, "c").wait == 0, "a wait that was not taken costs nobody anything"
 
 
 @pytest.mark.parametrize("rate", ["50/s", "10/min", "1/d", None])
 def test_pause_holds_everybody_of_the_account_back(
-    path: Path, clock: Clock, rate: str | None
+    opened: Open, clock: Clock, rate: str | None
 ) -> None:
-    with Turns(path, clock) as turns:
-        pace, transport = Pace(turns), sender(rate)
-        pace.pause(transport, 60)
-        assert pace.wait(transport, "a") == pytest.approx(60, abs=MS)
-        assert pace.wait(sender(rate, account="two"), "a") == 0
-    with Turns(path, clock) as turns:
-        assert Pace(turns).wait(transport, "a") == pytest.approx(60, abs=MS), "nor the next run"
-        clock.now += 60
-        assert Pace(turns).wait(transport, "a") == pytest.approx(0, abs=MS)
+    turns = opened()
+    pace, transport = Pace(turns, clock), sender(rate)
+    pace.pause(transport, 60)
+    assert pace.turn(transport, "a").wait == pytest.approx(60, abs=MS)
+    assert pace.turn(sender(rate, account="two"), "a").wait == 0
+    turns = opened()
+    assert Pace(turns, clock).turn(transport, "a").wait == pytest.approx(60, abs=MS), (
+        "nor the next run"
+    )
+    clock.now += 60
+    assert Pace(turns, clock).turn(transport, "a").wait == pytest.approx(0, abs=MS)
 
 
-def test_pause_ends_one_after_the_other(path: Path, clock: Clock) -> None:
-    with Turns(path, clock) as turns:
-        pace, transport = Pace(turns), sender("50/s")
-        pace.pause(transport, 1)
-        clock.now += 1
-        assert leave(pace, transport, clock, 10)[-1] - clock.now <= MS
-        assert [pace.wait(transport, to) for to in "ab"] == pytest.approx([0.02, 0.04], abs=2 * MS)
+def test_pause_ends_one_after_the_other(opened: Open, clock: Clock) -> None:
+    turns = opened()
+    pace, transport = Pace(turns, clock), sender("50/s")
+    pace.pause(transport, 1)
+    clock.now += 1
+    assert leave(pace, transport, clock, 10)[-1] - clock.now <= MS
+    assert [pace.turn(transport, to).wait for to in "ab"] == pytest.approx([0.02, 0.04], abs=2 * MS)
 
 
-def test_shorter_pause_does_not_end_a_longer_one(path: Path, clock: Clock) -> None:
-    with Turns(path, clock) as turns:
-        pace, transport = Pace(turns), sender("50/s")
-        pace.pause(transport, 60)
-        pace.pause(transport, 1)
-        assert pace.wait(transport, "a") == pytest.approx(60, abs=MS)
+def test_shorter_pause_does_not_end_a_longer_one(opened: Open, clock: Clock) -> None:
+    turns = opened()
+    pace, transport = Pace(turns, clock), sender("50/s")
+    pace.pause(transport, 60)
+    pace.pause(transport, 1)
+    assert pace.turn(transport, "a").wait == pytest.approx(60, abs=MS)
 
 
 @pytest.mark.parametrize("seconds", [DAY, 1e9, float("inf")])
 def test_nobody_is_held_back_for_longer_than_anybody_means(
-    path: Path, clock: Clock, seconds: float
+    opened: Open, clock: Clock, seconds: float
 ) -> None:
-    with Turns(path, clock) as turns:
-        pace, transport = Pace(turns), sender("50/s")
-        pace.pause(transport, seconds)
-        assert pace.wait(transport, "a") == pytest.approx(LONGEST_PAUSE, abs=MS)
+    turns = opened()
+    pace, transport = Pace(turns, clock), sender("50/s")
+    pace.pause(transport, seconds)
+    assert pace.turn(transport, "a").wait == pytest.approx(LONGEST_PAUSE, abs=MS)
 
 
 def test_turn_that_was_taken_is_lost_when_the_account_has_to_pause(
-    path: Path, clock: Clock
+    opened: Open, clock: Clock
 ) -> None:
     """Who sleeps until its turn finds out; so does another run."""
-    with Turns(path, clock) as turns, Turns(path, clock) as others:
-        pace, transport = Pace(turns), sender("1/s")
-        assert [pace.wait(transport, to) for to in "abc"] == pytest.approx([0, 1, 2], abs=MS)
-        assert pace.paused(transport) == 0
-        pace.pause(transport, 60)
-        clock.now += 2
-        assert pace.paused(transport) == Pace(others).paused(transport)
-        assert pace.paused(transport) == pytest.approx(58, abs=MS)
-        clock.now += 58
-        assert pace.paused(transport) == 0
+    turns, others = opened(), opened()
+    pace, transport = Pace(turns, clock), sender("1/s")
+    assert [pace.turn(transport, to).wait for to in "abc"] == pytest.approx([0, 1, 2], abs=MS)
+    assert pace.paused(transport) == 0
+    pace.pause(transport, 60)
+    clock.now += 2
+    assert pace.paused(transport) == Pace(others, clock).paused(transport)
+    assert pace.paused(transport) == pytest.approx(58, abs=MS)
+    clock.now += 58
+    assert pace.paused(transport) == 0
 
 
 @pytest.mark.parametrize("back", [HOUR, DAY, 30 * DAY])
 @pytest.mark.parametrize("rate", ["50/s", "1/min", None])
 def test_clock_set_back_holds_nobody_up(
-    path: Path, clock: Clock, rate: str | None, back: float
+    opened: Open, clock: Clock, rate: str | None, back: float
 ) -> None:
-    with Turns(path, clock) as turns:
-        pace, transport = Pace(turns), sender(rate)
-        pace.wait(transport, "a")
-        pace.pause(transport, 600)
-        clock.now -= back
-        assert pace.wait(transport, "a") <= 60
-        assert pace.paused(transport) == 0
+    turns = opened()
+    pace, transport = Pace(turns), sender(rate)
+    pace.turn(transport, "a")
+    pace.pause(transport, 600)
+    clock.now -= back
+    assert pace.turn(transport, "a").wait <= 60
+    assert pace.paused(transport) == 0
 
 
-def test_clock_set_back_a_little_holds_nobody_up_for_long(path: Path, clock: Clock) -> None:
-    with Turns(path, clock) as turns:
-        pace, transport = Pace(turns), sender("50/s")
-        pace.wait(transport, "a")
-        clock.now -= 10 * 60
-        assert pace.wait(transport, "a") <= LONGEST_PAUSE
+def test_clock_set_back_a_little_holds_nobody_up_for_long(opened: Open, clock: Clock) -> None:
+    turns = opened()
+    pace, transport = Pace(turns), sender("50/s")
+    pace.turn(transport, "a")
+    clock.now -= 10 * 60
+    assert pace.turn(transport, "a").wait <= LONGEST_PAUSE
 
 
 @pytest.mark.parametrize(("rate", "days"), [("1/d", 1), ("0.5/d", 2), ("0.1/d", 10)])
-def test_slow_rates_are_kept_too(path: Path, clock: Clock, rate: str, days: int) -> None:
-    with Turns(path, clock) as turns:
-        pace, transport = Pace(turns), sender("50/s", rate)
-        assert pace.wait(transport, "a") == 0
-        clock.now += HOUR
-        assert pace.wait(transport, "a") == pytest.approx(days * DAY - HOUR, abs=MS)
+def test_slow_rates_are_kept_too(opened: Open, clock: Clock, rate: str, days: int) -> None:
+    turns = opened()
+    pace, transport = Pace(turns, clock), sender("50/s", rate)
+    assert pace.turn(transport, "a").wait == 0
+    clock.now += HOUR
+    assert pace.turn(transport, "a").wait == pytest.approx(days * DAY - HOUR, abs=MS)
 
 
 @pytest.mark.parametrize(
@@ -225,6 +285,90 @@ def test_slow_rates_are_kept_too(path: Path, clock: Clock, rate: str, days: int)
 def test_what_is_no_rate_is_named(rate: str) -> None:
     with pytest.raises(ConfigError, match=f'"{rate}" is not a rate'):
         parsed(rate)
+
+
+# turns that are not used, or not in time
+
+
+def test_turn_that_was_not_used_is_the_next_ones(opened: Open, clock: Clock) -> None:
+    """Another run had the message; the run's next one need not wait once more."""
+    pace, transport = Pace(opened(), clock), sender("2/min")
+    pace.give_back(pace.turn(transport, "a"))
+    assert [pace.turn(transport, to).wait for to in "bc"] == pytest.approx([0, 30], abs=MS)
+
+
+def test_recipients_turn_that_was_not_used_is_the_recipients(opened: Open, clock: Clock) -> None:
+    pace, transport = Pace(opened(), clock), sender("4/min", "1/min")
+    pace.give_back(pace.turn(transport, "a"))
+    assert pace.turn(transport, "b").wait == 0, "the account's is anybody's"
+    clock.now += 15
+    assert pace.turn(transport, "a").wait == 0, "it is late by no more than the burst allows"
+    assert pace.turn(transport, "a").wait == pytest.approx(45, abs=MS)
+
+
+def test_turn_that_was_not_used_is_lost_when_the_account_has_to_pause(
+    opened: Open, clock: Clock
+) -> None:
+    here, elsewhere = Pace(opened(), clock), Pace(opened(), clock)
+    transport = sender("2/min")
+    here.give_back(here.turn(transport, "a"))
+    clock.now += 1
+    elsewhere.pause(transport, 60)
+    assert here.turn(transport, "b").wait == pytest.approx(60, abs=MS)
+
+
+@pytest.mark.parametrize("rate", ["2/s", "50/s", "20/min"])
+def test_no_burst_follows_when_a_process_was_frozen(opened: Open, clock: Clock, rate: str) -> None:
+    """Its workers were waiting, each for its turn; those are past, and taken anew."""
+    pace, transport = Pace(opened(), clock), sender(rate)
+    leave(pace, transport, clock, 20)  # what may leave at once has left
+    taken = [pace.turn(transport, str(number)) for number in range(8)]
+    waiting = [turn for turn in taken if turn.slots]
+    clock.now += 60
+    assert waiting
+    assert all(pace.is_late(turn) for turn in waiting)
+    for turn in waiting:
+        pace.give_back(turn)
+    assert most_in_a_second(leave(pace, transport, clock, 100)) <= max(
+        1, parsed(rate).limit * 1000 / parsed(rate).interval + parsed(rate).burst
+    )
+
+
+@pytest.mark.parametrize("rate", ["2/s", "50/s", "1000/s", None])
+def test_turn_of_a_thread_that_wakes_up_a_little_late_is_good(
+    opened: Open, clock: Clock, rate: str | None
+) -> None:
+    pace, transport = Pace(opened(), clock), sender(rate)
+    turn = pace.turn(transport, "a")
+    clock.now += turn.wait + 0.05
+    assert not pace.is_late(turn)
+
+
+@pytest.mark.parametrize("store", ["database"])
+def test_turns_are_everybodys_though_many_take_them_at_once(
+    store: str, opened: Open, clock: Clock
+) -> None:
+    """Four runs of eight threads: no turn is given twice, and none is lost."""
+    runs = [Pace(opened(), clock) for _ in range(4)]
+    transport = sender("1000/min")
+    with ThreadPoolExecutor(32) as pool:
+        asked = [pool.submit(runs[each % 4].turn, transport, "a") for each in range(60)]
+        waits = sorted(each.result().wait for each in asked)
+    assert waits == pytest.approx([max(0, each - 1) * 0.06 for each in range(60)], abs=2 * MS)
+
+
+@pytest.mark.parametrize("store", ["database"])
+def test_connection_that_is_lost_is_made_again(
+    store: str, opened: Open, clock: Clock, shared: Database
+) -> None:
+    pace, transport = Pace(opened(), clock), sender("2/min")
+    assert pace.turn(transport, "a").wait == 0
+    shared.ask(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND strpos(query, 'turns') > 0"
+        " AND pid <> pg_backend_pid()"
+    )
+    assert pace.turn(transport, "b").wait == pytest.approx(30, abs=MS)
 
 
 # what the gateway asks for

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from sqlalchemy import make_url
 
 from dispatcher import Message, journal
+from dispatcher.errors import JournalError
 from dispatcher.journal import Ending, open_journal
 from dispatcher.journal.postgres import _MAKING_TABLES
 from dispatcher.models import Text
@@ -161,3 +163,39 @@ def test_writers_never_wait_in_a_circle(database: Database) -> None:
     assert database.ask("SELECT status, count(*) FROM dispatcher.messages GROUP BY 1") == [
         ("sent", count)
     ]
+
+
+def test_run_sees_which_messages_others_have_taken(database: Database) -> None:
+    """And none that are as it knows them, or that nobody has tried yet."""
+    with open_journal(database.url) as other, open_journal(database.url) as opened:
+        for id in "abc":
+            claim = other.claim(message(id), "digest", None)
+            assert claim is not None
+            if id != "a":
+                other.conclude(claim, Ending("failed")).result()
+        keys = {id: message(id).key for id in "abcd"}
+        known = opened.lookup([keys["b"]])[keys["b"]]
+        with opened.sharing() as sharing:
+            assert sharing is not None
+            found = sharing.changed(dict.fromkeys(keys.values()) | {keys["b"]: known})
+    assert {key: each.status for key, each in found.items()} == {
+        keys["a"]: "sending",
+        keys["c"]: "failed",
+    }
+
+
+def test_server_that_is_gone_is_told_in_a_sentence(database: Database, server: Database) -> None:
+    with open_journal(database.url) as opened, opened.sharing() as sharing:
+        assert sharing is not None
+        name = make_url(database.url).database
+        server.ask(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        try:
+            server.ask(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",
+                name,
+            )
+            with pytest.raises(JournalError, match=r"^the journal .* failed: .*not.* accepting"):
+                sharing.lease("upload", 1)
+        finally:
+            server.ask(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        assert sharing.lease("upload", 1), "it is back"

@@ -26,9 +26,11 @@ from dispatcher.cli.session import (
 from dispatcher.config import seconds
 from dispatcher.delivery import Delivery, Summary
 from dispatcher.delivery.calls import Calls, GuardedTransport
-from dispatcher.delivery.pacing import Pace, Turns, default_path
+from dispatcher.delivery.pacefile import PaceFile, default_path
+from dispatcher.delivery.pacing import Pace
+from dispatcher.delivery.turns import Turns
 from dispatcher.errors import ConfigError
-from dispatcher.journal import Journal, open_journal
+from dispatcher.journal import Journal, Sharing, open_journal
 from dispatcher.models import Message, Outcome
 from dispatcher.planning import Planner, PlanStatus
 
@@ -109,7 +111,7 @@ def _deliver(
 
     settings = session.config.settings.delivery
     engine = session.registry.engine(settings.engine)
-    with Turns(default_path()) as turns, report:
+    with journal.sharing() as sharing, _turns(sharing) as turns, report:
         delivery = Delivery(
             journal,
             session.transport,
@@ -120,11 +122,22 @@ def _deliver(
             report.notice,
             planner.inputs,
             session.registry.clock,
+            sharing,
         )
         with interruptible(delivery):
             summary = delivery.run(planner.plan(journal.lookup), engine, planner.checked)
     report.summary(summary, _advice(session, report))
     return exit_code(summary)
+
+
+@contextmanager
+def _turns(sharing: Sharing | None) -> Iterator[Turns]:
+    """Those of all runs on a shared journal, or else of all runs on this machine."""
+    if sharing is not None:
+        yield Turns(sharing)
+        return
+    with PaceFile(default_path()) as file:
+        yield Turns(file)
 
 
 def exit_code(summary: Summary) -> int:

@@ -10,15 +10,17 @@ from dispatcher.delivery.announcing import Announcer, Finished
 from dispatcher.delivery.calls import Calls
 from dispatcher.delivery.courier import Courier
 from dispatcher.delivery.holding import Holds
+from dispatcher.delivery.others import OtherRuns
 from dispatcher.delivery.pacing import Pace
 from dispatcher.delivery.reconciling import reconciled
 from dispatcher.delivery.retries import Retries
 from dispatcher.delivery.summary import Summary
 from dispatcher.delivery.task import Result, Task, claimed
+from dispatcher.delivery.uploads import Uploads
 from dispatcher.errors import DispatcherError, InputChanged, JournalError, PluginError
 from dispatcher.hookspecs import Engine
 from dispatcher.inputs import Inputs
-from dispatcher.journal import Journal
+from dispatcher.journal import Journal, Sharing
 from dispatcher.models import Failure, Message, Outcome
 from dispatcher.planning import GetTransport, PlannedMessage, PlanStatus
 from dispatcher.registry import Clock, GetClock, PluginInfo
@@ -35,7 +37,8 @@ class Delivery:
 
     `resend`: statuses besides new and retry whose messages are sent, too. `notice` is told, by any
     thread, why nothing happens for a while. `inputs`: the files of which the plan is made; once one
-    of them has changed, nothing more leaves. `clock` times a transport's method.
+    of them has changed, nothing more leaves. `clock` times a transport's method. `sharing`: what
+    there is of the journal for runs on other machines, if any.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class Delivery:
         notice: Callable[[str], None] = lambda text: None,
         inputs: Inputs | None = None,
         clock: GetClock = lambda transport, method: Clock(PluginInfo(transport), method),
+        sharing: Sharing | None = None,
     ) -> None:
         self._calls = Calls(clock, self._halt)
         self._transports = transports = self._calls.through(transports)
@@ -57,10 +61,20 @@ class Delivery:
         self._sendable = {"new", "retry", *resend}
         self._stop = threading.Event()
         retries = Retries(settings.attempts, settings.deadline)
-        stop, halt, inputs = self._stop, self._halt, inputs or Inputs()
-        self._courier = Courier(journal, transports, pace, retries, stop, halt, notice, inputs)
         self._running = self._read_all = self._tried = False
         self._tasks: dict[str, Task] = {}
+        self._courier = Courier(
+            journal,
+            transports,
+            pace,
+            Uploads(journal, self._stop, sharing),
+            OtherRuns(sharing, self._tasks),
+            retries,
+            self._stop,
+            self._halt,
+            notice,
+            inputs or Inputs(),
+        )
         self._holds = Holds()
         self.summary = Summary()
 

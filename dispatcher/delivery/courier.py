@@ -12,9 +12,11 @@ from typing import Any, Literal
 
 from dispatcher.delivery import answers
 from dispatcher.delivery.calls import Call, Hanging
-from dispatcher.delivery.pacing import SHORT, Pace
+from dispatcher.delivery.others import OtherRuns
+from dispatcher.delivery.pacing import Pace, Turn
 from dispatcher.delivery.retries import Budget, Retries, asked_for
 from dispatcher.delivery.task import CHANGED, TAKEN, Lapsed, Result, Task, claimed, failure
+from dispatcher.delivery.turns import SHORT
 from dispatcher.delivery.uploads import Uploads
 from dispatcher.errors import (
     AccountRefused,
@@ -27,7 +29,7 @@ from dispatcher.hookspecs import Transport
 from dispatcher.http.guard import guarded
 from dispatcher.inputs import Inputs
 from dispatcher.journal import Claim, Ending, Journal
-from dispatcher.models import Failure, Payload, fill_in
+from dispatcher.models import Failure, Payload, Record, fill_in
 from dispatcher.planning import GetTransport, compared
 
 _ABANDONED = Failure(code="interrupted", text="the run was interrupted before the gateway's answer")
@@ -37,7 +39,8 @@ class Courier:
     """Makes attempts, for many threads.
 
     `stop`: set when no further attempt is to begin. `halt`: is told why the run is to end.
-    `notice`: is told why nothing happens. `inputs`: the files of which the messages are made.
+    `notice`: is told why nothing happens. `uploads`: of the messages' files, `others`: what other
+    runs do meanwhile. `inputs`: the files of which the messages are made.
     """
 
     def __init__(
@@ -45,6 +48,8 @@ class Courier:
         journal: Journal,
         transports: GetTransport,
         pace: Pace,
+        uploads: Uploads,
+        others: OtherRuns,
         retries: Retries,
         stop: threading.Event,
         halt: Callable[[str], None],
@@ -54,7 +59,7 @@ class Courier:
         self._journal, self._transports, self._pace = journal, transports, pace
         self._retries, self._budget = retries, Budget()
         self._stop, self._halt = stop, halt
-        self._uploads, self._inputs = Uploads(journal), inputs
+        self._uploads, self._others, self._inputs = uploads, others, inputs
         self._notice, self._lock = notice, threading.Lock()
         self._waiting_until = 0.0
 
@@ -66,21 +71,38 @@ class Courier:
         transport = self._transports(task.message.transport)
         if (wait := task.not_yet(self._journal.now())) > 0:
             return self._not_yet(task, transport, wait)
+        if (record := self._others.taken(task)) is not None:
+            return self._taken(task, record)
         try:
             payload = self._prepared(transport, task)
         except DeliveryError as error:
             return self._failed(task, transport, error)
-        wait = self._pace.wait(transport, task.message.to)
-        if task.error is not None and task.elapsed + wait > self._retries.deadline:
-            return task.left("failed", failure(task.error))
-        if wait > SHORT:
-            too_long = self._too_long(self._pace.paused(transport))
-            return None if too_long else self._noticed(wait)
-        if wait and self._stop.wait(wait):
+        if payload is None:
             return None
-        if wait and self._pace.paused(transport):
+        turn = self._pace.turn(transport, task.message.to)
+        if task.error is not None and task.elapsed + turn.wait > self._retries.deadline:
+            self._pace.give_back(turn)
+            return task.left("failed", failure(task.error))
+        if turn.wait > SHORT:
+            too_long = self._too_long(self._pace.paused(transport))
+            return None if too_long else self._noticed(turn.wait)
+        return self._in_turn(task, transport, payload, turn)
+
+    def _in_turn(
+        self, task: Task, transport: Transport, payload: Payload, turn: Turn
+    ) -> Result | float | None:
+        """Wait for the message's turn, and make the attempt if it may still be made then."""
+        if turn.wait and self._stop.wait(turn.wait):
+            return None
+        if turn.wait and self._pace.paused(transport):
             return 0.0  # the gateway said meanwhile that it wants nobody: wait for another turn
-        return self._attempt(task, transport, payload)
+        if self._pace.is_late(turn):
+            self._pace.give_back(turn)
+            return 0.0
+        if turn.wait and (record := self._others.taken(task)) is not None:
+            self._pace.give_back(turn)
+            return self._taken(task, record)
+        return self._attempt(task, transport, payload, turn)
 
     def _too_long(self, pause: float) -> bool:
         """Whether the account is to pause for longer than a message may wait; the run ends then."""
@@ -118,24 +140,30 @@ class Courier:
             self._notice(f"waiting until {self._clock(wait)}, as the gateway or the rate wants it")
         return wait
 
-    def _prepared(self, transport: Transport, task: Task) -> Payload:
-        """The payload as it will be posted, its file uploaded."""
+    def _prepared(self, transport: Transport, task: Task) -> Payload | None:
+        """The payload as it will be posted, its file uploaded; None: stopped meanwhile."""
         file, payload = task.planned.upload, task.planned.payload
         if file is None:
             return payload
         task.begin()
         task.media = self._uploads.media(transport, file)
+        if task.media is None:
+            return None
         task.wait_for_turn()
         fill_in(payload, file.reference, task.media.id)
         return payload
 
-    def _attempt(self, task: Task, transport: Transport, payload: Payload) -> Result | float | None:
+    def _attempt(
+        self, task: Task, transport: Transport, payload: Payload, turn: Turn
+    ) -> Result | float | None:
         if self._stop.is_set():  # while its file was uploaded, say
             return None
         self._inputs.require_unchanged()
         task.begin()
         task.claim = self._journal.claim(task.message, task.planned.digest, task.known)
         if task.claim is None:
+            self._pace.give_back(turn)
+            self._others.look_again()
             return self._taken(task)
         require_lease = partial(self._require_lease, task.claim)
         try:
@@ -175,10 +203,10 @@ class Courier:
         if not self._journal.holds(claim):
             raise Lapsed
 
-    def _taken(self, task: Task) -> Result:
-        """Somebody else changed the row meanwhile."""
+    def _taken(self, task: Task, record: Record | None = None) -> Result:
+        """Somebody else changed the row meanwhile. `record`: what it says now, if that is known."""
         key = task.message.key
-        record = self._journal.lookup([key]).get(key)
+        record = record or self._journal.lookup([key]).get(key)
         status = compared(task.planned, record).status if record else "new"
         if status == "sent":
             return task.left("skipped", TAKEN)

@@ -1,241 +1,147 @@
-"""When a message may leave: no faster than the account and its recipient allow.
-
-The rates are those of pyrate-limiter's GCRA, a bucket that refills steadily. Its state is one
-number for each account and each recipient, kept in a file for all runs on this machine.
-"""
+"""When a message may leave: no faster than the account and its recipient allow."""
 
 from __future__ import annotations
 
-import sqlite3
+import heapq
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
-from time import monotonic
-from typing import Self
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
-from pyrate_limiter import GCRA, Rate
+from pyrate_limiter import Rate
 
-from dispatcher.delivery.retries import LONGEST_PAUSE
+from dispatcher.delivery.turns import BURST, SHORT, Turns, parsed, refill
 from dispatcher.delivery.uploads import account
-from dispatcher.errors import ConfigError
 from dispatcher.hookspecs import Transport
-from dispatcher.rates import number_per_seconds
-from dispatcher.state import state_file
+from dispatcher.journal.clock import steady
 
-# Seconds for which a thread may sleep until its turn, which then is taken.
-SHORT = 5.0
-
-# Of what the rate allows in a second, this much may leave at once.
-_BURST = 0.1
-# Seconds for which turns may be held before they are used; far less than the burst allows.
-_HOLD = 0.01
-# Where no rate is set, there is still an account that can be told to pause.
-_UNLIMITED = Rate(1000, 1, burst=1000)
-_gcra = GCRA()
+# Seconds for which several turns may be held, and one used without a look whether the account is to
+# pause meanwhile; far less than the burst allows. The longer where it takes long to take them: this
+# share of the time may be spent on that.
+_HOLD, _LONGEST_HOLD = 0.01, 0.025
+_SHARE = 0.05
 
 
-@cache
-def parsed(rate: str | None) -> Rate:
-    """A rate like "50/s", "10/min", "0.5/s", "1000/d". Raises ConfigError."""
-    if rate is None:
-        return _UNLIMITED
-    try:
-        number, seconds = number_per_seconds(rate)
-    except ValueError as error:
-        raise ConfigError(f'"{rate}" is not a rate: it {error}') from None
-    burst = max(1, round(_BURST * number / seconds))
-    return Rate(round(number * 1000), seconds * 1_000_000, burst=burst)
+class Slot(NamedTuple):
+    """When a message may leave, at its account or at its recipient: between these, by `steady`.
+
+    One that leaves later leaves together with those whose slots come next.
+    """
+
+    start: float
+    end: float
 
 
-class Turns:
-    """The numbers, in a file that all runs on this machine share; `clock`: seconds since 1970."""
+class _Kept(NamedTuple):
+    """So many slots that start together and are not used yet; after `end`, they are not to be."""
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._path = path
-        with self._blamed():
-            self._connection = _opened(path, clock())
+    start: float
+    end: float
+    left: int
 
-    def take(self, rates: Mapping[str, Rate], within: float, count: int = 1) -> float:
-        """Seconds until it is the turn at every key; taken, unless further away than `within`.
 
-        `count`: so many turns at once.
-        """
-        with self._changing() as connection:
-            now = round(self._clock() * 1000)
-            ends = [_pause(connection, key, now) for key in rates]
-            states = {k: _state(connection, k, max(now, *ends), r) for k, r in rates.items()}
-            steps = {key: _step(rates[key], states[key], now, count) for key in rates}
-            wait = max(wait for wait, _ in steps.values())
-            if 0 < wait <= within * 1000:
-                steps = {key: _step(rates[key], states[key], now + wait, count) for key in rates}
-            if wait <= within * 1000:
-                taken = [(key, after) for key, (_, after) in steps.items()]
-                connection.executemany("REPLACE INTO turns VALUES (?, ?)", taken)
-            return wait / 1000
+class Turn(NamedTuple):
+    """Seconds until a message may leave, and the slots that were taken for it, by key."""
 
-    def pause(self, key: str, rate: Rate, seconds: float) -> None:
-        """Let nobody have a turn for so long; then one after the other, not many at once."""
-        pause = round(min(seconds, LONGEST_PAUSE) * 1000)
-        with self._changing() as connection:
-            now = round(self._clock() * 1000)
-            until = max(now + pause, _pause(connection, key, now))
-            connection.execute("REPLACE INTO pauses VALUES (?, ?, ?)", [key, now, until])
-            end = until * 1000 + _refill(rate) * (rate.burst - 1)
-            after = max(_state(connection, key, until, rate), end)
-            connection.execute("REPLACE INTO turns VALUES (?, ?)", [key, after])
-
-    def paused(self, key: str) -> float:
-        """Seconds for which nobody may use a turn, not even one that was taken before."""
-        with self._lock, self._blamed():
-            now = round(self._clock() * 1000)
-            return (_pause(self._connection, key, now) - now) / 1000
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._connection.close()
-
-    @contextmanager
-    def _changing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._blamed():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-            finally:
-                self._connection.execute("COMMIT")
-
-    @contextmanager
-    def _blamed(self) -> Iterator[None]:
-        try:
-            yield
-        except (OSError, sqlite3.Error) as error:
-            raise ConfigError(
-                f"cannot keep the pace of sending in {self._path}: {error}; if it is damaged, "
-                "delete it"
-            ) from None
+    wait: float
+    slots: Mapping[str, Slot]
 
 
 class Pace:
-    """When the messages of this run may leave."""
+    """When the messages of this run may leave. `clock`: see `steady`."""
 
-    def __init__(self, turns: Turns) -> None:
-        self._turns = turns
+    def __init__(self, turns: Turns, clock: Callable[[], float] = steady) -> None:
+        self._turns, self._clock = turns, clock
         self._lock = threading.Lock()
-        self._held: dict[str, tuple[int, float]] = {}
+        self._hold = _HOLD
+        self._kept: defaultdict[str, list[_Kept]] = defaultdict(list)
 
-    def wait(self, transport: Transport, to: str) -> float:
-        """Seconds until a message to `to` may leave; up to `SHORT` it is its turn then.
+    def turn(self, transport: Transport, to: str) -> Turn:
+        """When a message to `to` may leave. What is further away than `SHORT` is not taken, and to
+        be asked for again. Call it once for each attempt."""
+        whole, rates = account(transport), {account(transport): _rate(transport)}
+        if own := getattr(transport, "recipient_rate", None):
+            rates[f"{whole}/{to}"] = parsed(own)
+        with self._lock:
+            found = {key: self._kept_slot(key, rate, whole) for key, rate in rates.items()}
+            slots = {key: slot for key, slot in found.items() if slot}
+            missing = {key: rate for key, rate in rates.items() if key not in slots}
+            wait = self._take(missing, slots) if missing else 0.0
+            if wait > SHORT:
+                self._keep(slots)
+                return Turn(wait, {})
+            start = max(slot.start for slot in slots.values())
+            return Turn(max(0.0, start - self._clock()), slots)
 
-        What is further away is to be asked for again. Call it once for each attempt.
-        """
-        whole, rate = account(transport), _rate(transport)
-        own = getattr(transport, "recipient_rate", None)
-        if own:
-            return self._turns.take({whole: rate, f"{whole}/{to}": parsed(own)}, SHORT)
-        return self._one_of_several(whole, rate)
+    def is_late(self, turn: Turn) -> bool:
+        """Whether a turn was not used in time: the process was frozen, or the machine suspended."""
+        now = self._clock()
+        return any(now > slot.end for slot in turn.slots.values())
+
+    def give_back(self, turn: Turn) -> None:
+        """Keep a turn that was not used for the run's next message, as far as it is not late."""
+        with self._lock:
+            self._keep(turn.slots)
 
     def pause(self, transport: Transport, seconds: float) -> None:
         """Hold everything of a transport's account back for so long."""
         with self._lock:
-            self._held.pop(account(transport), None)
+            self._kept.pop(account(transport), None)
         self._turns.pause(account(transport), _rate(transport), seconds)
 
     def paused(self, transport: Transport) -> float:
         """Seconds for which the account is held back; who waited for its turn has lost it then."""
         return self._turns.paused(account(transport))
 
-    def _one_of_several(self, key: str, rate: Rate) -> float:
-        """A turn of those that are held, or of new ones.
+    def _take(self, rates: Mapping[str, Rate], slots: dict[str, Slot]) -> float:
+        """Take the slots that are missing. Seconds until the first of them, as `Turns.take`.
 
-        What the rate allows in `_HOLD` seconds is taken at once: where that is several turns, the
-        file would take longer than they do.
+        What the rate allows while turns may be held is taken at once: where that is several, to
+        keep account of each would take longer than they do.
         """
-        with self._lock:
-            left, start = self._held.get(key, (0, 0.0))
-            if left == 0 or monotonic() > start + _HOLD:
-                left = max(1, round(rate.burst / _BURST * _HOLD))
-                wait = self._turns.take({key: rate}, SHORT, left)
-                if wait > SHORT:
-                    return wait
-                start = monotonic() + wait
-            self._held[key] = left - 1, start
-            return max(0.0, start - monotonic())
+        began = self._clock()
+        count = 1
+        if not slots and len(rates) == 1:
+            (rate,) = rates.values()
+            count = max(1, round(rate.burst / BURST * self._hold))
+        wait = self._turns.take(rates, SHORT, count)
+        now = self._clock()
+        self._hold = min(max(_HOLD, (now - began) / _SHARE), _LONGEST_HOLD)
+        if wait <= SHORT:
+            start = now + wait
+            for key, rate in rates.items():
+                slots[key] = _slot(start, rate)
+                if count > 1:
+                    heapq.heappush(self._kept[key], _Kept(start, start + self._hold, count - 1))
+        return wait
 
+    def _kept_slot(self, key: str, rate: Rate, whole: str) -> Slot | None:
+        """One that was kept, unless the account has been told to pause since."""
+        now, kept = self._clock(), self._kept[key]
+        while kept:
+            start, end, left = heapq.heappop(kept)
+            if now > end:
+                continue
+            if key == whole and now > start + self._hold and self._turns.paused(whole):
+                break
+            if left > 1:
+                heapq.heappush(kept, _Kept(start, end, left - 1))
+            return _slot(start, rate)
+        del self._kept[key]
+        return None
 
-def default_path() -> Path:
-    """Where this user's runs share their pace. Raises ConfigError."""
-    try:
-        return state_file("pace.db")
-    except ConfigError as error:
-        raise ConfigError(f"cannot keep the pace of sending: {error}") from None
+    def _keep(self, slots: Mapping[str, Slot]) -> None:
+        now = self._clock()
+        for key, slot in slots.items():
+            if now <= slot.end:
+                heapq.heappush(self._kept[key], _Kept(*slot, left=1))
 
 
 def _rate(transport: Transport) -> Rate:
     return parsed(getattr(transport, "rate", None))
 
 
-def _refill(rate: Rate) -> int:
-    """Microseconds from one turn to the next."""
-    return rate.interval * 1000 // rate.limit
-
-
-def _pause(connection: sqlite3.Connection, key: str, now: int) -> int:
-    """When, in milliseconds, an account may go on: now, if it does not pause."""
-    query = "SELECT until FROM pauses WHERE key = ? AND since <= ?"  # else the clock was set back
-    found = connection.execute(query, [key, now]).fetchone()
-    return max(now, found[0]) if found else now
-
-
-def _state(connection: sqlite3.Connection, key: str, start: int, rate: Rate) -> int:
-    """`start`: milliseconds; now, or when the account's pause ends."""
-    found = connection.execute("SELECT state FROM turns WHERE key = ?", [key]).fetchone()
-    state: int = found[0] if found else 0
-    furthest = start * 1000 + round((SHORT + 1) * 1e6) + _refill(rate) * rate.burst
-    # Further in the future than anything can have put it: the clock was set back.
-    return state if state <= furthest else 0
-
-
-def _step(rate: Rate, state: int, now: int, count: int) -> tuple[int, int]:
-    """Milliseconds until so many may have their turn, and the state after they have."""
-    (after, *_), decision = _gcra.step([rate], (state,), now, count)
-    return decision.retry_after_ms or 0, int(after)
-
-
-def _opened(path: Path, now: float) -> sqlite3.Connection:
-    """The file, begun anew if it is damaged: it is no journal, and a power cut may do that."""
-    try:
-        return _readied(path, now)
-    except sqlite3.OperationalError:
-        raise  # it may be sound: the disk is full, or another run holds it
-    except sqlite3.DatabaseError:
-        for each in (path, path.with_name(f"{path.name}-journal")):
-            each.unlink(missing_ok=True)
-        return _readied(path, now)
-
-
-def _readied(path: Path, now: float) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
-    try:
-        connection.execute("PRAGMA synchronous=OFF")
-        # Nothing is kept to undo a change: that would take most of the time of a turn.
-        connection.execute("PRAGMA journal_mode=MEMORY")
-        table = "turns (key TEXT PRIMARY KEY, state INTEGER) WITHOUT ROWID"
-        connection.execute(f"CREATE TABLE IF NOT EXISTS {table}")
-        connection.execute("DELETE FROM turns WHERE state < ?", [int(now * 1e6)])
-        table = "pauses (key TEXT PRIMARY KEY, since INTEGER, until INTEGER) WITHOUT ROWID"
-        connection.execute(f"CREATE TABLE IF NOT EXISTS {table}")
-        connection.execute("DELETE FROM pauses WHERE until < ?", [int(now * 1000)])
-        # What is left is little; a damaged page may otherwise show only when a message is to leave.
-        (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-        if found != "ok":
-            raise sqlite3.DatabaseError(found)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+def _slot(start: float, rate: Rate) -> Slot:
+    """One that is late no more than is made good by the burst: what leaves late leaves together
+    with what comes next."""
+    return Slot(start, start + max(BURST, refill(rate) * rate.burst / 1e6))

@@ -6,14 +6,14 @@ import hashlib
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import PurePath
 from typing import NamedTuple, Protocol, TypeAlias
 
 from dispatcher.delivery import answers
-from dispatcher.errors import DeliveryError
+from dispatcher.errors import DeliveryError, JournalError
 from dispatcher.hookspecs import Transport
 from dispatcher.inputs import InputFile, changed
 from dispatcher.models import MediaId, Upload
@@ -21,6 +21,10 @@ from dispatcher.names import LONGEST_ADDRESS
 
 # An id that is about to expire could be gone before the message arrives.
 _MARGIN = timedelta(minutes=15)
+# Seconds. A run that does not say for so long that it is still uploading a file does so no more.
+_LEASE = 15.0
+# Seconds after which those who wait for another run's upload look for it again.
+_LOOK = 0.1
 
 
 # An account, and the sha256 of what the gateway is given: a content under its name.
@@ -35,6 +39,13 @@ class MediaStore(Protocol):
     def forget_upload(self, account: str, sha256: str) -> None: ...
 
 
+class Leases(Protocol):
+    """Which run does what all wait for: see `Sharing`."""
+
+    def lease(self, name: str, seconds: float) -> bool: ...
+    def release(self, name: str) -> None: ...
+
+
 class Media(NamedTuple):
     """The gateway's id of a content. `reused`: it was uploaded by an earlier run."""
 
@@ -43,18 +54,23 @@ class Media(NamedTuple):
 
 
 class Uploads:
-    """Uploads on demand; of several threads that need one content, one uploads, the rest wait."""
+    """Uploads on demand; of several threads that need one content, one uploads, the rest wait.
 
-    def __init__(self, store: MediaStore) -> None:
-        self._store = store
+    So do the runs that share a store, by `leases`. Nobody waits any longer once `stop` is set.
+    """
+
+    def __init__(
+        self, store: MediaStore, stop: threading.Event, leases: Leases | None = None
+    ) -> None:
+        self._store, self._stop, self._leases = store, stop, leases
         self._guard = threading.Lock()
         self._locks: defaultdict[Place, threading.Lock] = defaultdict(threading.Lock)
         self._here: dict[Place, MediaId] = {}
         self._fresh: set[Place] = set()
 
-    def media(self, transport: Transport, file: Upload) -> Media:
-        """The gateway's id of the file's content. Raises what `Transport.upload` raises, and
-        InputChanged.
+    def media(self, transport: Transport, file: Upload) -> Media | None:
+        """The gateway's id of the file's content; None: the run is to stop. Raises what
+        `Transport.upload` raises, and InputChanged.
 
         An unknown outcome is none here: at worst an orphan is left that expires.
         """
@@ -62,9 +78,9 @@ class Uploads:
         with self._alone_with(place):
             known = self._here.get(place) or self._store.media_id(*place)
             if known is None or _expired(known):
-                known = _uploaded(transport, file)
-                self._store.remember_upload(*place, known)
-                self._fresh.add(place)
+                known = self._uploaded(transport, file, place)
+            if known is None:
+                return None
             self._here[place] = known
             return Media(known.id, place not in self._fresh)
 
@@ -74,7 +90,30 @@ class Uploads:
         with self._alone_with(place):
             if place in self._here and self._here[place].id == media.id:
                 del self._here[place]
-                self._store.forget_upload(*place)
+                kept = self._store.media_id(*place)
+                if kept is not None and kept.id == media.id:  # else another run has done so
+                    self._store.forget_upload(*place)
+
+    def _uploaded(self, transport: Transport, file: Upload, place: Place) -> MediaId | None:
+        """Upload a file, or wait until another run has; None: the run is to stop."""
+        if self._leases is None:
+            return self._upload(transport, file, place)
+        name = " ".join(("upload", *place))
+        while not self._leases.lease(name, _LEASE):
+            if self._stop.wait(_LOOK):
+                return None
+        with _held(self._leases, name):
+            # Who held it may just have uploaded the file, unless its id was not to be kept.
+            known = self._store.media_id(*place)
+            if known is not None and not _expired(known):
+                return known
+            return self._upload(transport, file, place)
+
+    def _upload(self, transport: Transport, file: Upload, place: Place) -> MediaId:
+        media = _uploaded(transport, file)
+        self._store.remember_upload(*place, media)
+        self._fresh.add(place)
+        return media
 
     @contextmanager
     def _alone_with(self, place: Place) -> Iterator[None]:
@@ -82,6 +121,26 @@ class Uploads:
             lock = self._locks[place]
         with lock:
             yield
+
+
+@contextmanager
+def _held(leases: Leases, name: str) -> Iterator[None]:
+    """Hold a lease for as long as this takes."""
+    done = threading.Event()
+
+    def renew() -> None:
+        with suppress(JournalError):  # whoever needs the journal next will say so
+            while not done.wait(_LEASE / 3):
+                leases.lease(name, _LEASE)
+
+    thread = threading.Thread(target=renew, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        leases.release(name)
 
 
 def account(transport: Transport) -> str:

@@ -29,6 +29,7 @@ from dispatcher.journal.clock import Clock, steady
 from dispatcher.journal.missing import note_sent
 from dispatcher.journal.queries import Event, HistoryRow
 from dispatcher.journal.schema import SCHEMA_VERSION, migrate
+from dispatcher.journal.sharing import Sharing
 from dispatcher.journal.writer import Writer, blamed
 from dispatcher.models import Failure, MediaId, Message, Record
 
@@ -43,6 +44,7 @@ __all__ = [
     "HistoryRow",
     "Journal",
     "JournalReader",
+    "Sharing",
     "open_journal",
     "read_journal",
 ]
@@ -254,6 +256,16 @@ class Journal:
             lambda connection: forget_upload(connection, account, sha256),
             f"{account}/{sha256}",
         ).result()
+
+    @contextmanager
+    def sharing(self) -> Iterator[Sharing | None]:
+        """What is shared with runs on other machines; None: there can be none."""
+        if self._backend.exclusive:
+            yield None
+            return
+        with Sharing(self._backend) as sharing:
+            sharing.tidy()
+            yield sharing
 
     def close(self) -> None:
         """Write what is still to be written, and release the connection.

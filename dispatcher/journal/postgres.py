@@ -217,7 +217,7 @@ class PostgresBackend:
 
     def make_room(self, connection: Connection) -> None:
         """Have a place for tables; until the transaction ends, nobody else makes any."""
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MAKING_TABLES})")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MAKING_TABLES})")
         allowed = self._allowed(connection, "CREATE")
         if allowed is None:  # who made a schema for this role need not let it make others
             self._make_schema(connection)

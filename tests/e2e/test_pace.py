@@ -18,7 +18,7 @@ import pytest
 from dispatcher.sandbox.process import SandboxProcess
 
 if TYPE_CHECKING:
-    from tests.conftest import Project
+    from tests.conftest import Database, Project
     from tests.e2e.conftest import Reply, StandIn
 
 RATE, BURST, WORKERS = 50, 5, 8
@@ -79,6 +79,59 @@ def test_runs_of_one_account_keep_one_rate(
     times = [asked.at for asked in stand_in.asked]
     assert len(times) == 150
     assert most_in_a_second(times) <= MOST
+
+
+def test_runs_on_several_machines_share_a_plan_and_its_rate(
+    new_project: Callable[..., Project], stand_in: StandIn, database: Database
+) -> None:
+    """And use it: no run's turn is lost because another one has sent the message meanwhile."""
+    projects = [new_project(stand_in.url) for _ in range(3)]  # each has a state folder of its own
+    for project in projects:
+        to_many(project, 3 * RATE)
+    runs = [project.start("send", "--journal", database.url) for project in projects]
+    codes = [project.finish(run).code for project, run in zip(projects, runs, strict=True)]
+    assert codes == [0] * 3
+    times = [asked.at for asked in stand_in.asked]
+    assert len(times) == 3 * RATE
+    assert most_in_a_second(times) <= MOST + WORKERS
+    assert len(times) / (max(times) - min(times)) >= 0.8 * RATE
+    assert not any(
+        Path(project.environment["XDG_STATE_HOME"], "message-dispatcher").exists()
+        for project in projects
+    ), "nothing is kept on the machines"
+
+
+def test_pause_that_one_machine_is_asked_for_is_everybodys(
+    new_project: Callable[..., Project],
+    stand_in: StandIn,
+    reply: type[Reply],
+    database: Database,
+) -> None:
+    stand_in.answer = lambda asked: reply(429, b"", {"Retry-After": "3600"})
+    for id, requests in (("a", 1), ("b", 1)):
+        project = new_project(stand_in.url)
+        project.texts(id)
+        result = project.call("send", "--journal", database.url)
+        assert "stopped: the account is to pause until " in result.stderr
+        assert len(stand_in.asked) == requests
+
+
+def test_no_burst_follows_when_a_run_was_frozen(held: Project, stand_in: StandIn) -> None:
+    """As long as all of its workers' turns take: they are past when it goes on."""
+    held.config('[transports.greenapi]\nrate = "2/s"')
+    to_many(held, 40)
+    run = held.start("send")
+    stand_in.wait_for(3)
+    run.send_signal(signal.SIGSTOP)
+    time.sleep(WORKERS / 2)
+    before = len(stand_in.asked)
+    run.send_signal(signal.SIGCONT)
+    stand_in.wait_for(before + 1)
+    time.sleep(1)
+    burst = len(stand_in.asked) - before
+    run.send_signal(signal.SIGINT)
+    held.finish(run)
+    assert burst <= 2 + 1 + 1, "a rate of two, its burst, and one that had already left"
 
 
 def test_rate_outlives_the_run(held: Project, stand_in: StandIn) -> None:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from dispatcher.sandbox.process import SandboxProcess
 
 if TYPE_CHECKING:
     from tests.conftest import Database, Project, Result
-    from tests.e2e.conftest import Reply, StandIn
+    from tests.e2e.conftest import Asked, Reply, StandIn
 
 TO = "79001234567"
 WORKERS = 8  # the default of a run
@@ -101,6 +102,28 @@ def test_two_runs_share_the_work_and_nothing_goes_out_twice(
     told = {line["error"]["code"] for line in results[1].results.values() if line["error"]}
     assert told == {"claimed"}, "what the other run is at is neither unknown nor failed"
     assert database.ask("SELECT count(*) FROM dispatcher.workers") == [(0,)]
+
+
+def test_runs_upload_a_file_once(
+    new_project: Callable[..., Project], stand_in: StandIn, reply: type[Reply], database: Database
+) -> None:
+    def answer(asked: Asked) -> Reply:
+        if asked.path.endswith("/media"):
+            time.sleep(1)  # until the other runs need it, too
+        return reply()
+
+    stand_in.answer = answer
+    project = new_project(stand_in.url)
+    project.write("manifests/a.png", b"\x89PNG\r\n\x1a\n")
+    many = [f"7900123{number:04}" for number in range(60)]
+    project.manifest(f'[[messages]]\nid = "a"\nto = {many}\nimage.source = "a.png"')
+    runs = [project.start("send", "--json", *on(database)) for _ in range(3)]
+    results = [project.finish(run) for run in runs]
+
+    assert [result.code for result in results] == [0, 0, 0]
+    paths = Counter(asked.path.rpartition("/")[2] for asked in stand_in.asked)
+    assert paths == {"media": 1, "messages": 60}
+    assert database.ask("SELECT count(*) FROM dispatcher.leases") == [(0,)]
 
 
 def ids_of(result: Result, status: str) -> list[str]:

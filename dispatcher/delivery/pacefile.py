@@ -1,0 +1,117 @@
+"""The rate limiter's state, in a file that all runs on this machine share."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from dispatcher.errors import ConfigError
+from dispatcher.journal.sharing import RateChange, RateState
+from dispatcher.state import state_file
+
+
+class PaceFile:
+    """For journals that one machine uses; `clock`: seconds since 1970."""
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._path = path
+        with self._blamed():
+            self._connection = _opened(path, clock())
+
+    def change(self, keys: Sequence[str], decide: Callable[[RateState], RateChange]) -> RateChange:
+        """See `Sharing.change`."""
+        with self._lock, self._blamed():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                change = decide(self._state(keys))
+                self._write(change)
+            finally:
+                self._connection.execute("COMMIT")
+            return change
+
+    def read(self, keys: Sequence[str]) -> RateState:
+        """See `Sharing.read`."""
+        with self._lock, self._blamed():
+            return self._state(keys)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def _state(self, keys: Sequence[str]) -> RateState:
+        states, pauses = dict[str, int](), dict[str, tuple[int, int]]()
+        for key in keys:
+            for (state,) in self._rows("SELECT state FROM turns WHERE key = ?", key):
+                states[key] = state
+            for since, until in self._rows("SELECT since, until FROM pauses WHERE key = ?", key):
+                pauses[key] = since, until
+        return RateState(round(self._clock() * 1000), states, pauses)
+
+    def _rows(self, query: str, key: str) -> sqlite3.Cursor:
+        return self._connection.execute(query, [key])
+
+    def _write(self, change: RateChange) -> None:
+        self._connection.executemany("REPLACE INTO turns VALUES (?, ?)", change.states.items())
+        for key, (since, until) in change.pauses.items():
+            self._connection.execute("REPLACE INTO pauses VALUES (?, ?, ?)", [key, since, until])
+
+    @contextmanager
+    def _blamed(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, sqlite3.Error) as error:
+            raise ConfigError(
+                f"cannot keep the pace of sending in {self._path}: {error}; if it is damaged, "
+                "delete it"
+            ) from None
+
+
+def default_path() -> Path:
+    """Where this user's runs share their pace. Raises ConfigError."""
+    try:
+        return state_file("pace.db")
+    except ConfigError as error:
+        raise ConfigError(f"cannot keep the pace of sending: {error}") from None
+
+
+def _opened(path: Path, now: float) -> sqlite3.Connection:
+    """The file, begun anew if it is damaged: it is no journal, and a power cut may do that."""
+    try:
+        return _readied(path, now)
+    except sqlite3.OperationalError:
+        raise  # it may be sound: the disk is full, or another run holds it
+    except sqlite3.DatabaseError:
+        for each in (path, path.with_name(f"{path.name}-journal")):
+            each.unlink(missing_ok=True)
+        return _readied(path, now)
+
+
+def _readied(path: Path, now: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+    try:
+        connection.execute("PRAGMA synchronous=OFF")
+        # Nothing is kept to undo a change: that would take most of the time of a turn.
+        connection.execute("PRAGMA journal_mode=MEMORY")
+        table = "turns (key TEXT PRIMARY KEY, state INTEGER) WITHOUT ROWID"
+        connection.execute(f"CREATE TABLE IF NOT EXISTS {table}")
+        connection.execute("DELETE FROM turns WHERE state < ?", [int(now * 1e6)])
+        table = "pauses (key TEXT PRIMARY KEY, since INTEGER, until INTEGER) WITHOUT ROWID"
+        connection.execute(f"CREATE TABLE IF NOT EXISTS {table}")
+        connection.execute("DELETE FROM pauses WHERE until < ?", [int(now * 1000)])
+        # What is left is little; a damaged page may otherwise show only when a message is to leave.
+        (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        if found != "ok":
+            raise sqlite3.DatabaseError(found)
+    except BaseException:
+        connection.close()
+        raise
+    return connection

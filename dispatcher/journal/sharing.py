@@ -1,0 +1,210 @@
+"""What the runs on one journal share besides its messages: the rate limiter's turns, and leases.
+
+For databases that many machines use, by the database's clock. It has a connection of its own: the
+one that writes messages waits for the disk. Nothing is locked from one statement to the next, so
+that a frozen run holds nobody up: what was read is changed if it still is as it was (compare and
+swap), and else read again.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
+
+import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
+
+from dispatcher.journal import queries
+from dispatcher.journal.attempts import storable
+from dispatcher.journal.backend import Backend
+from dispatcher.journal.writer import blamed
+from dispatcher.models import Record
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+Answer = TypeVar("Answer")
+
+# The database's clock, in seconds since 1970.
+NOW = "extract(epoch FROM clock_timestamp())"
+
+_READ = """
+SELECT key, turns.state, pauses.since, pauses.until, ({now} * 1000)::bigint
+FROM unnest(%(keys)s::text[]) AS asked (key)
+LEFT JOIN turns USING (key) LEFT JOIN pauses USING (key)
+"""
+_MAKE = """
+INSERT INTO turns SELECT key, 0 FROM unnest(%(keys)s::text[]) AS asked (key)
+ON CONFLICT DO NOTHING
+"""
+# All of it or nothing: a message has its turn at the account and at its recipient.
+_SWAP = """
+WITH unchanged AS (
+    SELECT key FROM turns
+    JOIN unnest(%(keys)s::text[], %(before)s::bigint[]) AS read (key, state) USING (key, state)
+    ORDER BY key FOR UPDATE OF turns
+), verdict AS (
+    SELECT count(*) = cardinality(%(keys)s::text[]) AS all_are FROM unchanged
+), paused AS (
+    INSERT INTO pauses
+    SELECT key, since, until FROM verdict, unnest(
+        %(paused)s::text[], %(since)s::bigint[], %(until)s::bigint[]
+    ) AS new (key, since, until) WHERE all_are
+    ON CONFLICT (key) DO UPDATE SET since = excluded.since, until = excluded.until
+)
+UPDATE turns SET state = new.state
+FROM verdict, unnest(%(keys)s::text[], %(after)s::bigint[]) AS new (key, state)
+WHERE turns.key = new.key AND all_are
+"""
+_LEASE = """
+INSERT INTO leases VALUES (%(name)s, %(owner)s, {now} + %(seconds)s)
+ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until = excluded.until
+WHERE leases.until < {now} OR leases.owner = excluded.owner
+"""
+_RELEASE = "DELETE FROM leases WHERE name = %(name)s AND owner = %(owner)s"
+_MESSAGES = "SELECT key, status, attempts FROM messages WHERE key = ANY(%(keys)s)"
+# What means nothing any longer, unless somebody is changing it.
+_FORGET = (
+    """DELETE FROM turns WHERE key IN (
+    SELECT key FROM turns WHERE state < {now} * 1000000 FOR UPDATE SKIP LOCKED)""",
+    """DELETE FROM pauses WHERE key IN (
+    SELECT key FROM pauses WHERE until < {now} * 1000 FOR UPDATE SKIP LOCKED)""",
+    """DELETE FROM leases WHERE name IN (
+    SELECT name FROM leases WHERE until < {now} FOR UPDATE SKIP LOCKED)""",
+)
+
+
+class RateState(NamedTuple):
+    """What a rate limiter keeps of some keys, and the clock by which it counts.
+
+    `now`, and since when until when a key pauses: milliseconds since 1970. `states`: GCRA's.
+    """
+
+    now: int
+    states: Mapping[str, int]
+    pauses: Mapping[str, tuple[int, int]]
+
+
+class RateChange(NamedTuple):
+    """What becomes of a `RateState`. `wait`: milliseconds that whoever asked has to wait."""
+
+    wait: int
+    states: Mapping[str, int]
+    pauses: Mapping[str, tuple[int, int]] = {}
+
+
+class Sharing:
+    """One run's share. May be used by any thread; raises JournalError.
+
+    A connection that is lost is made again, once: what is done twice is as if it was done once,
+    or costs a turn.
+    """
+
+    def __init__(self, backend: Backend, now: str = NOW) -> None:
+        self._name, self._owner = backend.name, uuid.uuid4().hex
+        self._lock = threading.Lock()
+        self._engine = backend.connect()
+        self._connection: Connection | None = None
+        self._read, self._lease = _READ.format(now=now), _LEASE.format(now=now)
+        self._forget = [each.format(now=now) for each in _FORGET]
+
+        @sa.event.listens_for(self._engine, "connect")
+        def configure(connection: Any, _: Any) -> None:
+            connection.execute("SET synchronous_commit TO off")  # at worst, a turn is forgotten
+            connection.commit()
+
+    def tidy(self) -> None:
+        """Have what means nothing any longer forgotten."""
+        for statement in self._forget:
+            self._carry_out(statement)
+
+    def change(self, keys: Sequence[str], decide: Callable[[RateState], RateChange]) -> RateChange:
+        """Have a rate limiter's state changed by what is decided from it, and by nobody else
+        meanwhile."""
+        while True:
+            found = self.read(keys)
+            change = decide(found)
+            if not change.states or self._swapped(found, change):
+                return change
+
+    def read(self, keys: Sequence[str]) -> RateState:
+        """A rate limiter's state, as it is now."""
+        spelt = {storable(key): key for key in keys}
+        rows = self._rows(self._read, keys=list(spelt))
+        return RateState(
+            max(row[4] for row in rows),
+            {spelt[row[0]]: row[1] for row in rows if row[1] is not None},
+            {spelt[row[0]]: (row[2], row[3]) for row in rows if row[2] is not None},
+        )
+
+    def _swapped(self, found: RateState, change: RateChange) -> bool:
+        """Whether the state was still the one that was found, and is changed now."""
+        names = {key: storable(key) for key in sorted(change.states)}
+        if not names.keys() <= found.states.keys():
+            self._carry_out(_MAKE, keys=list(names.values()))
+        swapped = self._carry_out(
+            _SWAP,
+            keys=list(names.values()),
+            before=[found.states.get(key, 0) for key in names],
+            after=[change.states[key] for key in names],
+            paused=[names[key] for key in change.pauses],
+            since=[since for since, _ in change.pauses.values()],
+            until=[until for _, until in change.pauses.values()],
+        )
+        return bool(swapped.rowcount)
+
+    def lease(self, name: str, seconds: float) -> bool:
+        """Be the run that does what all wait for, for so long, or longer if asked again in time;
+        False: another one is."""
+        name = storable(name)
+        leased = self._carry_out(self._lease, name=name, owner=self._owner, seconds=seconds)
+        return bool(leased.rowcount)
+
+    def release(self, name: str) -> None:
+        """It is done: others need not wait any longer."""
+        self._carry_out(_RELEASE, name=storable(name), owner=self._owner)
+
+    def changed(self, known: Mapping[str, Record | None]) -> dict[str, Record]:
+        """Of these messages, those that are not as they were known to be."""
+        spelt = {storable(key): key for key in known}
+        rows = self._rows(_MESSAGES, keys=list(spelt))
+        now = {spelt[key]: (status, attempts) for key, status, attempts in rows}
+        believed = {key: (each.status, each.attempts) for key, each in known.items() if each}
+        differing = [key for key, row in now.items() if row != believed.get(key)]
+        return self._tried(lambda connection: queries.lookup(connection, differing))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._disconnect()
+            self._engine.dispose()
+
+    def _rows(self, statement: str, **values: Any) -> list[Any]:
+        return list(self._carry_out(statement, **values))
+
+    def _carry_out(self, statement: str, **values: Any) -> sa.CursorResult[Any]:
+        return self._tried(lambda connection: connection.exec_driver_sql(statement, values))
+
+    def _tried(self, operation: Callable[[Connection], Answer]) -> Answer:
+        with self._lock, blamed(self._name):
+            try:
+                return operation(self._connected())
+            except sa.exc.DBAPIError as error:
+                self._disconnect()
+                if not error.connection_invalidated:
+                    raise
+            return operation(self._connected())
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            connection = self._engine.connect()
+            self._connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
