@@ -265,6 +265,36 @@ def test_terminal_says_what_is_skipped_because_it_changed(project: Project, scre
     assert f"default/m/a/1/{TO}  it was sent with other content" in COLOUR.sub("", shown)
 
 
+TALKS_WHILE_SENDING = """
+import logging, os, sys
+from dispatcher import hookimpl
+
+@hookimpl
+def dispatcher_message_finished(message, outcome):
+    token = os.environ["GREENAPI_TOKEN"]
+    logging.getLogger("some.library").warning("logged %s", token)
+    print("written", token, "\\x1b]0;title\\x07", file=sys.stderr)
+    print("half a line [/b]", end="", file=sys.stderr, flush=True)
+    raise ValueError(f"raised {token}")
+"""
+
+
+@pytest.mark.parametrize("stdout", [True, False], ids=["all on screen", "results elsewhere"])
+def test_what_is_said_beside_the_bar_shows_no_secret_and_steers_nothing(
+    project: Project, screen: Screen, install: Callable[..., dict[str, str]], stdout: bool
+) -> None:
+    """`Project.checked` looks for the token."""
+    project.texts("a")
+    environment = install(project, "talkative", TALKS_WHILE_SENDING)
+
+    result, shown = screen.run("send", stdout=stdout, **environment)
+
+    assert result.code == 0
+    for line in ("[some.library] logged ***", r"written *** \x1b]0;title\x07", "raised ***"):
+        assert line in COLOUR.sub("", shown)
+    assert "half a line [/b]" in shown
+
+
 def test_redirected_results_are_complete_and_plain_though_the_bar_is_on_a_terminal(
     project: Project, inbox: SandboxProcess, screen: Screen
 ) -> None:
