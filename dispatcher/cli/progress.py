@@ -113,7 +113,6 @@ class BarReporter(Reporter):
         self._total = total
 
     def __enter__(self) -> Self:
-        from rich.console import Console
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
@@ -123,7 +122,7 @@ class BarReporter(Reporter):
         )
 
         self._same_screen = sys.stdout.isatty()
-        console = Console(file=printing.stderr(), highlight=False)
+        console = _console()
         columns = (TextColumn("sending"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._bar = Progress(
             *columns, console=console, redirect_stdout=False, redirect_stderr=False
@@ -145,6 +144,18 @@ class BarReporter(Reporter):
 
     def _print(self, *parts: Part, err: bool = False) -> None:
         super()._print(*parts, err=err or self._same_screen)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    class WithCursor(Console):
+        """Leaves the cursor in sight: a run that is killed could not bring it back."""
+
+        def show_cursor(self, show: bool = True) -> bool:
+            return False
+
+    return WithCursor(file=printing.stderr(), highlight=False)
 
 
 class _AboveBar:

@@ -250,6 +250,7 @@ def test_terminal_shows_a_progress_bar_and_only_what_needs_a_look(
     assert "━" in shown
     assert "0/3" in shown
     assert "3/3" in shown
+    assert "\x1b[?25l" not in shown, "a hidden cursor would stay so when the run is killed"
     plain = COLOUR.sub("", shown)
     assert "failed   default/m/b/1/79001234568  1022: Subscriber was not found" in plain
     assert re.search(r"(\n|\r|\x1b\[2K)failed   default/m/b/1/", plain), "above the bar"
