@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from time import monotonic
+from traceback import clear_frames
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
@@ -168,6 +169,8 @@ def blamed(name: str) -> Iterator[None]:
     try:
         yield
     except sa.exc.SQLAlchemyError as error:
+        # A cursor in one of the frames would keep the driver's connection open after its end.
+        clear_frames(error.__traceback__)
         cause = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
         if cause == "file is not a database":
             raise JournalError(f"{name} is no journal: it is not an SQLite database") from error

@@ -239,6 +239,28 @@ def test_who_reads_while_a_run_begins_hides_no_loss(
     refused(project, stand_in, "is not whole", "4 of its 6 changes are missing")
 
 
+def test_log_of_a_run_whose_end_cannot_be_written_stays(
+    project: Project, inbox: SandboxProcess
+) -> None:
+    """The database refuses results, as a full disk does, but not the intent."""
+    project.texts("a")
+    project.call("send")
+    with closing(sqlite3.connect(project.journal_file)) as journal:
+        refusal = "BEGIN SELECT RAISE(FAIL, 'refused'); END"
+        journal.execute(f"CREATE TRIGGER refuses BEFORE UPDATE ON messages {refusal}")
+    project.texts("a", "b")
+
+    assert project.run("send", "--json").statuses == {"a": "skipped", "b": "unknown"}
+
+    assert beside(project, "-wal").exists()
+    assert project.call("journal", "check").stdout.startswith("whole, ")
+    with closing(sqlite3.connect(project.journal_file)) as journal:
+        journal.execute("DROP TRIGGER refuses")
+        # While it is open: SQLite deletes the log together with the last connection.
+        assert project.call("send", "--json").statuses == {"a": "skipped", "b": "unknown"}
+    assert len(inbox.messages()) == 2
+
+
 def test_another_program_may_write_the_log_back_while_a_run_is_on(
     new_project: Callable[..., Project], stand_in: StandIn
 ) -> None:
