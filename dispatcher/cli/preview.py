@@ -25,9 +25,13 @@ _HOST = "127.0.0.1"
 @session_options
 def command(session: Session, paths: tuple[Path, ...], port: int, no_open: bool) -> int:
     """Show the plan as chat bubbles in the browser, until Ctrl-C; sends nothing."""
-    places = _places(session, paths)
+    configuration = [folder / FILE_NAME for folder in (Path.cwd(), *Path.cwd().parents)]
+    places = [*_places(session, paths), *configuration]
+    known = _state(configuration)
 
     def make_planner() -> Planner:
+        if _state(configuration) != known:  # of which plugins and transports are made
+            raise ConfigError(f"{FILE_NAME} has changed; start the preview again")
         return session.planner(paths)
 
     def ready(url: str) -> None:
@@ -61,7 +65,13 @@ def _serve(
 
 
 def _places(session: Session, paths: tuple[Path, ...]) -> list[Path]:
-    """Where a change of a file may change the plan."""
+    """Where a change of a file may change the plan, beside the configuration."""
     named = list(paths) or [session.config.manifests]
     folders = [path if path.is_dir() else path.parent for path in named]
-    return [*folders, *session.config.roots, Path.cwd() / FILE_NAME]
+    return [*folders, *session.config.roots]
+
+
+def _state(files: list[Path]) -> str:
+    from dispatcher.preview.watching import snapshot
+
+    return snapshot(files)
