@@ -116,9 +116,13 @@ def _record(row: Any) -> Record:
         if isinstance(error, ValidationError):
             fault = error.errors(include_url=False)[0]
             what = f"{'.'.join(map(str, fault['loc']))} is {fault['input']!r}"
-        raise JournalError(
-            f"what the journal has of {row.key} was not written by a run ({what}); put it right"
-        ) from None
+        raise _not_by_a_run(row, what) from None
+
+
+def _not_by_a_run(row: Any, what: str) -> JournalError:
+    return JournalError(
+        f"what the journal has of {row.key} was not written by a run ({what}); put it right"
+    )
 
 
 def history(
@@ -133,6 +137,9 @@ def history(
         if value is not None:
             query = query.where(messages.c[column].in_(list(map(storable, spellings(value)))))
     for row in connection.execute(query.execution_options(yield_per=_KEYS_AT_ONCE)):
+        odd = next((name for name, value in row._mapping.items() if isinstance(value, bytes)), None)
+        if odd:
+            raise _not_by_a_run(row, f"{odd} is {row._mapping[odd]!r}")
         yield HistoryRow(
             row.key,
             row.run,

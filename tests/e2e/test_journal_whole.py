@@ -654,3 +654,15 @@ def test_row_that_was_changed_by_hand_is_named(
         assert "what the journal has of default/m/a/1/79001234567 was not written" in result.stderr
         assert why in result.stderr
     assert inbox.stats()["accepted"] == 1
+
+
+@pytest.mark.parametrize("column", ["status", "error_text", "attempts"])
+def test_history_names_a_row_that_it_cannot_show(project: Project, column: str) -> None:
+    project.texts("a")
+    project.call("send")
+    with closing(sqlite3.connect(project.journal_file)) as connection, connection:
+        connection.execute(f"UPDATE messages SET {column} = x'00ff'")
+    for format in ((), ("--json",)):
+        result = project.call("history", *format)
+        assert result.code == 2
+        assert f"default/m/a/1/79001234567 was not written by a run ({column} is " in result.stderr
