@@ -155,7 +155,10 @@ def _console() -> Console:
         def show_cursor(self, show: bool = True) -> bool:
             return False
 
-    return WithCursor(file=printing.stderr(), highlight=False)
+    console = WithCursor(file=printing.stderr(), highlight=False)
+    if console.width < 1:  # COLUMNS=0: nothing would be shown, not even what failed
+        console.width = 80
+    return console
 
 
 class _AboveBar:

@@ -266,6 +266,16 @@ def test_terminal_says_what_is_skipped_because_it_changed(project: Project, scre
     assert f"default/m/a/1/{TO}  it was sent with other content" in COLOUR.sub("", shown)
 
 
+@pytest.mark.parametrize("columns", ["0", "1", "-1"])
+def test_what_failed_shows_on_a_terminal_of_any_width(
+    project: Project, inbox: SandboxProcess, screen: Screen, columns: str
+) -> None:
+    project.manifest(message("a"))
+    inbox.faults([REFUSED])
+    _, shown = screen.run("send", COLUMNS=columns)
+    assert "failed   default/m/a/1/79001234567  1022: Subscriber" in COLOUR.sub("", shown)
+
+
 TALKS_WHILE_SENDING = """
 import logging, os, sys
 from dispatcher import hookimpl
