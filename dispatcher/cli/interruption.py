@@ -32,6 +32,8 @@ def interruptible(delivery: Delivery) -> Iterator[None]:
             signal.raise_signal(number)
 
     def give_up(number: int, _: FrameType | None) -> None:
+        if not delivery.summary.interrupted:
+            return  # a plugin has set an alarm of its own
         signal.signal(number, lambda *_: os._exit(130))
         signal.setitimer(signal.ITIMER_REAL, _LAST)
         delivery.abandon()

@@ -293,6 +293,17 @@ def test_nohup_goes_on_without_its_terminal(held: Project, stand_in: StandIn) ->
     assert (result.code, set(result.statuses.values())) == (0, {"sent"})
 
 
+def test_an_alarm_that_a_plugin_has_set_ends_no_run(held: Project, stand_in: StandIn) -> None:
+    release = stand_in.hold()
+    process = held.start("send", "--json")
+    stand_in.wait_for(1)
+    process.send_signal(signal.SIGALRM)
+    wait_until_handled(process)
+    release.set()
+    result = held.finish(process)
+    assert (result.code, set(result.statuses.values())) == (0, {"sent"})
+
+
 def test_reader_who_has_stalled_does_not_hold_a_stopped_run(
     project: Project, inbox: SandboxProcess
 ) -> None:
