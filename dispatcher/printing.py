@@ -13,8 +13,8 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any, NamedTuple, TextIO, TypeAlias
 
 import click
@@ -116,6 +116,26 @@ def without_secrets(sentence: str) -> str:
 def stderr() -> TextIO:
     """The stream itself, for who draws on a terminal."""
     return _stream(err=True)
+
+
+@contextmanager
+def stderr_through(made: Callable[[TextIO], Any]) -> Iterator[None]:
+    """Have all that is printed to stderr written by another stream, which is made of that itself.
+
+    It takes the place of the innermost stream, so that what others write is made harmless as ever.
+    """
+    outer: Any = sys.stderr
+    while isinstance(outer, _StandIn) and isinstance(outer.inner, _StandIn):
+        outer = outer.inner
+    if not isinstance(outer, _StandIn):
+        yield
+        return
+    inner = outer.inner
+    with closing(made(inner)) as outer.inner:
+        try:
+            yield
+        finally:
+            outer.inner = inner
 
 
 @contextmanager

@@ -22,7 +22,7 @@ def state_file(name: str, *, make: bool = True) -> Path:
     folder = Path(home, "message-dispatcher")
     if make:
         with suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not os.access(folder, os.W_OK):
         folder = Path(tempfile.gettempdir(), f"message-dispatcher-{os.getuid()}")
         try:

@@ -364,6 +364,19 @@ class Bare(NotSent):
         pass
 
 
+class Touchy(NotSent):
+    """An error that cannot be asked for its text."""
+
+    text = property(lambda self: 1 / 0, lambda self, text: None)  # type: ignore[assignment]
+
+
+class TouchyReceipt(Receipt):
+    """A receipt that cannot be asked for its id."""
+
+    def __getattribute__(self, name: str) -> Any:
+        return 1 / 0 if name == "id" else super().__getattribute__(name)
+
+
 class Odd(Slow):
     """Its message "b" ends as `answer` does, its files become `media`."""
 
@@ -391,6 +404,13 @@ class Odd(Slow):
         (lambda: _raise(Bare()), "failed", None, "Bare raised"),
         # None of the words that say that it surely was not sent.
         (lambda: _raise(DeliveryError("hm")), "unknown", "transport_error", "DeliveryError"),
+        (
+            lambda: _raise(Touchy("busy")),
+            "unknown",
+            "transport_error",
+            "the transport failed: Touchy",
+        ),
+        (lambda: TouchyReceipt(id="1"), "unknown", "transport_error", "no receipt"),
         (lambda: Receipt.model_construct(id=5), "unknown", "transport_error", "no receipt"),
         (lambda: Receipt.model_construct(), "unknown", "transport_error", "no receipt"),
         (lambda: Receipt(id=" "), "unknown", "transport_error", "no receipt"),

@@ -169,6 +169,18 @@ def test_without_a_home_the_pace_is_kept_in_a_private_folder(no_home: Path) -> N
     assert default_path() == path
 
 
+def test_the_folder_of_the_pace_is_private_whatever_the_umask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    before = os.umask(0)
+    try:
+        made = default_path()
+    finally:
+        os.umask(before)
+    assert default_path() == made
+
+
 def a_folder_for_all(path: Path) -> None:
     path.mkdir()
     path.chmod(0o777)

@@ -841,6 +841,7 @@ NONSENSE = [
     ("resolve_source", False, "answered False, expected an Upload, a Link, a MediaId or None"),
     ("resolve_source", "https://example.com", "answered 'https://example.com', expected an Up"),
     ("resolve_source", Link, "answered <class 'dispatcher.models.attachments.Link'>"),
+    ("validate_message", [Problem.model_construct(message="x", where=[])], "expected an iterable"),
     ("validate_message", Problem(message="x"), "answered Problem(message='x'"),
     ("validate_message", "too long", "answered 'too long', expected an iterable of Problem, or"),
     ("validate_message", "", "answered '', expected an iterable of Problem"),

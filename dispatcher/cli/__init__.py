@@ -31,7 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if sys.getfilesystemencoding() != "utf-8":
         _start_in_utf8()
     sys.stdout, sys.stderr = open_stdout(), unfailing_stderr()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it tidies up, as Ctrl-C does
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, signal.default_int_handler)  # it tidies up, as Ctrl-C does
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
 

@@ -29,9 +29,13 @@ def command(session: Session, paths: tuple[Path, ...], port: int, no_open: bool)
     """Show the plan as chat bubbles in the browser, until Ctrl-C; sends nothing."""
     named = list(paths) or [session.config.manifests]
     _require_there(session, named)
-    places = _places(session, named)
+    configuration = [folder / FILE_NAME for folder in (Path.cwd(), *Path.cwd().parents)]
+    places = [*_places(session, named), *configuration]
+    known = _state(configuration)
 
     def make_planner() -> Planner:
+        if _state(configuration) != known:  # of which plugins and transports are made
+            raise ConfigError(f"{FILE_NAME} has changed; start the preview again")
         return session.planner(paths)
 
     def ready(url: str) -> None:
@@ -73,6 +77,12 @@ def _require_there(session: Session, named: list[Path]) -> None:
 
 
 def _places(session: Session, named: list[Path]) -> list[Path]:
-    """Where a change of a file may change the plan."""
+    """Where a change of a file may change the plan, beside the configuration."""
     folders = [path if path.is_dir() else path.parent for path in named]
-    return [*folders, *session.config.roots, Path.cwd() / FILE_NAME]
+    return [*folders, *session.config.roots]
+
+
+def _state(files: list[Path]) -> str:
+    from dispatcher.preview.watching import snapshot
+
+    return snapshot(files)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
-from typing import TYPE_CHECKING, Self
+from contextlib import ExitStack, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from dispatcher import printing
 from dispatcher.cli.output import OutputError, Part, coloured, print_json, print_line
 from dispatcher.models import Message, Outcome
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from dispatcher.delivery import Summary
 
 _LABELS = {"sent": "sent", "skipped": "skipped", "failed": "failed", "unknown": "unknown"}
@@ -110,7 +113,6 @@ class BarReporter(Reporter):
         self._total = total
 
     def __enter__(self) -> Self:
-        from rich.console import Console
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
@@ -120,15 +122,20 @@ class BarReporter(Reporter):
         )
 
         self._same_screen = sys.stdout.isatty()
-        console = Console(file=printing.stderr(), highlight=False)
+        console = _console()
         columns = (TextColumn("sending"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self._bar = Progress(*columns, console=console, redirect_stdout=self._same_screen)
+        self._bar = Progress(
+            *columns, console=console, redirect_stdout=False, redirect_stderr=False
+        )
         self._task = self._bar.add_task("sending", total=self._total)
-        self._bar.start()
+        with ExitStack() as shown:
+            shown.enter_context(printing.stderr_through(partial(_AboveBar, console)))
+            shown.enter_context(self._bar)
+            self._shown = shown.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+        self._shown.close()
 
     def _result(self, message: Message, outcome: Outcome) -> None:
         self._bar.advance(self._task)
@@ -136,13 +143,49 @@ class BarReporter(Reporter):
             super()._result(message, outcome)
 
     def _print(self, *parts: Part, err: bool = False) -> None:
+        super()._print(*parts, err=err or self._same_screen)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    class WithCursor(Console):
+        """Leaves the cursor in sight: a run that is killed could not bring it back."""
+
+        def show_cursor(self, show: bool = True) -> bool:
+            return False
+
+    console = WithCursor(file=printing.stderr(), highlight=False)
+    if console.width < 1:  # COLUMNS=0: nothing would be shown, not even what failed
+        console.width = 80
+    return console
+
+
+class _AboveBar:
+    """Stands for the stream on which a bar is drawn: each line goes above it once it is whole."""
+
+    def __init__(self, console: Console, inner: TextIO) -> None:
+        self._console, self._inner = console, inner
+        self._begun, self._lock = "", threading.Lock()
+
+    def write(self, text: str) -> None:
         from rich.text import Text
 
-        if err or self._same_screen:
-            line = printing.rendered(*parts, coloured=True, err=True)
-            self._bar.console.print(Text.from_ansi(line), soft_wrap=True)  # above the bar
-        else:
-            super()._print(*parts)
+        with self._lock:
+            *lines, self._begun = (self._begun + text).split("\n")
+            for line in lines:
+                self._console.print(Text.from_ansi(line), soft_wrap=True)
+
+    def flush(self) -> None:
+        """Nothing: a line that was begun waits for its end."""
+
+    def close(self) -> None:
+        """Write what has had no end; the stream itself stays open."""
+        self._inner.write(self._begun)
+        self._begun = ""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
 
 
 def reporter(as_json: bool, total: int) -> Reporter:

@@ -10,8 +10,6 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar
 
-from pydantic import ValidationError
-
 from dispatcher.errors import (
     AccountRefused,
     DeliveryError,
@@ -58,7 +56,10 @@ def _answered(transport: str, answer: Answer, otherwise: type[DeliveryError]) ->
         return answer()
     except BaseException as error:
         pass_on_interruption(error)
-        word = _word(error)
+        try:
+            word = _word(error)
+        except Exception:  # one of its attributes fails
+            word = None
         if word is error:
             raise
         if word is not None:
@@ -73,7 +74,7 @@ def _made(kind: type[Made], given: object, *fields: str) -> Made | None:
     """A model of one's own, with an id, of what is one only by its class; None: it is none."""
     try:
         found = kind(**{name: getattr(given, name) for name in fields})
-    except (AttributeError, ValidationError):
+    except Exception:  # not only ValidationError: what is asked for may be a property that fails
         return None
     return found if isinstance(given, kind) and found.id.strip() else None
 

@@ -150,6 +150,9 @@ def history(
         if value is not None:
             query = query.where(messages.c[column].in_(list(map(storable, spellings(value)))))
     for row in connection.execute(query.execution_options(yield_per=_KEYS_AT_ONCE)):
+        odd = next((name for name, value in row._mapping.items() if isinstance(value, bytes)), None)
+        if odd:
+            raise _foreign(row.key, f"{odd} is {row._mapping[odd]!r}")
         yield HistoryRow(
             row.key,
             row.run,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
+from traceback import clear_frames
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
@@ -255,6 +256,8 @@ def blamed(name: str) -> Iterator[None]:
     try:
         yield
     except sa.exc.SQLAlchemyError as last:
+        # A cursor in one of the frames would keep the connection of the driver open after its end.
+        clear_frames(last.__traceback__)
         error = last
         while isinstance(error.__context__, sa.exc.SQLAlchemyError):  # then not even undoing worked
             error = error.__context__

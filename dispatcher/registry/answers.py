@@ -9,6 +9,8 @@ from types import GeneratorType
 from typing import Any, TypeAlias
 from unicodedata import is_normalized
 
+from pydantic import ValidationError
+
 from dispatcher.errors import PluginError
 from dispatcher.hookspecs import Engine, Transport
 from dispatcher.models import (
@@ -50,10 +52,17 @@ def problem_answer(answer: object) -> list[Problem]:
     """What `dispatcher_validate_message` may answer."""
     expected = "an iterable of Problem, or None"
     problems = [] if answer is None else _items(answer, expected)
-    for problem in problems:
-        if not isinstance(problem, Problem):
-            raise _unexpected(problem, expected)
-    return [problem.detached() for problem in problems]
+    return [_own_problem(problem, expected) for problem in problems]
+
+
+def _own_problem(answer: object, expected: str) -> Problem:
+    """A copy of a problem, checked: it can be made past the checks of its class."""
+    if not isinstance(answer, Problem):
+        raise _unexpected(answer, expected)
+    try:
+        return Problem(**{name: getattr(answer, name) for name in Problem.model_fields})
+    except ValidationError:
+        raise _unexpected(answer, expected) from None
 
 
 def check_answer(answer: object) -> list[Problem]:

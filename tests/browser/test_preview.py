@@ -53,6 +53,21 @@ def test_a_change_of_a_file_is_shown_without_a_reload(project: Project, new_page
         expect(page.get_by_role("region", name="Messages")).not_to_contain_text("Error")
 
 
+def test_a_change_of_the_configuration_is_not_passed_over(
+    project: Project, new_page: NewPage
+) -> None:
+    """What send would do then is not what the preview shows."""
+    project.manifest('[[messages]]\nid = "a"\nto = "900 123-45-67"\ntext.body = "Hello"')
+    project.config('country = "RU"')
+    with previewed(project) as url:
+        page = new_page(url)
+        expect(page.get_by_role("heading", name="+79001234567")).to_be_visible()
+        project.config('country = "KZ"')
+        messages = page.get_by_role("region", name="Messages")
+        expect(messages).to_contain_text("dispatcher.toml has changed; start the preview again")
+        expect(messages).not_to_contain_text("Hello")
+
+
 def test_a_change_leaves_the_reader_where_they_were(project: Project, new_page: NewPage) -> None:
     shutil.copytree(MANIFESTS, project.folder / "manifests")
     project.texts("hello")

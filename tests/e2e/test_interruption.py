@@ -139,7 +139,7 @@ def opened_files(process: subprocess.Popen[str]) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signal_ends_the_wait_for_another_run(
     held: Project,
     stand_in: StandIn,
@@ -172,7 +172,7 @@ def dispatcher_validate_message(message):
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signal_while_planning_leaves_nothing_behind(
     project: Project,
     inbox: SandboxProcess,
@@ -230,7 +230,7 @@ def test_plan_and_history_read_beside_a_run(held: Project, stand_in: StandIn) ->
     assert held.finish(process).code == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signal_lets_what_is_in_flight_end_and_starts_nothing_new(
     held: Project, stand_in: StandIn, number: signal.Signals
 ) -> None:
@@ -269,6 +269,39 @@ def test_second_signal_ends_at_once(held: Project, stand_in: StandIn) -> None:
     assert held.finish(process).code == -signal.SIGINT
     release.set()
     assert held.call("send", "--json").statuses["a"] == "unknown"
+
+
+def test_a_terminal_that_goes_away_says_so_more_than_once(held: Project, stand_in: StandIn) -> None:
+    release = stand_in.hold()
+    process = held.start("send", "--json")
+    stand_in.wait_for(1)
+    for _ in range(3):
+        process.send_signal(signal.SIGHUP)
+        wait_until_handled(process)
+    release.set()
+    result = held.finish(process)
+    assert (result.code, result.statuses) == (130, {"a": "sent"})
+
+
+def test_nohup_goes_on_without_its_terminal(held: Project, stand_in: StandIn) -> None:
+    release = stand_in.hold()
+    process = held.start("send", "--json", prefix=("sh", "-c", "trap '' HUP; exec \"$@\"", "sh"))
+    stand_in.wait_for(1)
+    process.send_signal(signal.SIGHUP)
+    release.set()
+    result = held.finish(process)
+    assert (result.code, set(result.statuses.values())) == (0, {"sent"})
+
+
+def test_an_alarm_that_a_plugin_has_set_ends_no_run(held: Project, stand_in: StandIn) -> None:
+    release = stand_in.hold()
+    process = held.start("send", "--json")
+    stand_in.wait_for(1)
+    process.send_signal(signal.SIGALRM)
+    wait_until_handled(process)
+    release.set()
+    result = held.finish(process)
+    assert (result.code, set(result.statuses.values())) == (0, {"sent"})
 
 
 def test_reader_who_has_stalled_does_not_hold_a_stopped_run(

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dispatcher.sandbox.process import SandboxProcess
+
 if TYPE_CHECKING:
     from tests.conftest import Project
 
@@ -249,3 +251,28 @@ def test_settings_of_a_transport_that_is_not_there_are_an_error(project: Project
     plan = project.call("plan")
     assert plan.code == 2
     assert 'dispatcher.toml:1:13: error: no transport named "grenapi"' in plan.stderr
+
+
+FORKS = {
+    "validate_message": ("message", "os.fork(); return []"),
+    "message_finished": ("message, outcome", "os.fork()"),
+}
+
+
+@pytest.mark.parametrize("hook", FORKS)
+def test_a_copy_of_the_process_does_not_go_on_as_a_second_run(
+    project: Project, inbox: SandboxProcess, odd: Callable[..., dict[str, str]], hook: str
+) -> None:
+    arguments, body = FORKS[hook]
+    environment = odd(HOOK, hook=hook, arguments=arguments, body=body)
+
+    result = project.run("send", "--json", env=environment)  # until nobody holds its streams
+
+    assert (result.code, result.statuses) == (0, {"one": "sent", "two": "sent"})
+    copies = [line for line in result.stderr.splitlines() if "the copy of this process" in line]
+    assert copies
+    assert set(copies) == {
+        f"{NAMED} has forked in dispatcher_{hook}; the copy of this process was ended"
+    }
+    assert project.call("send", "--json").summary["skipped"] == 2
+    assert inbox.stats()["requests"] == 2

@@ -289,6 +289,28 @@ def test_who_reads_while_a_run_begins_hides_no_loss(
     refused(project, stand_in, "is not whole", "4 of its 6 changes are missing")
 
 
+def test_log_of_a_run_whose_end_cannot_be_written_stays(
+    project: Project, inbox: SandboxProcess
+) -> None:
+    """The database refuses results, as a full disk does, but not the intent."""
+    project.texts("a")
+    project.call("send")
+    with closing(sqlite3.connect(project.journal_file)) as journal:
+        refusal = "BEGIN SELECT RAISE(FAIL, 'refused'); END"
+        journal.execute(f"CREATE TRIGGER refuses BEFORE UPDATE ON messages {refusal}")
+    project.texts("a", "b")
+
+    assert project.run("send", "--json").statuses == {"a": "skipped", "b": "unknown"}
+
+    assert beside(project, "-wal").exists()
+    assert project.call("journal", "check").stdout.startswith("whole, ")
+    with closing(sqlite3.connect(project.journal_file)) as journal:
+        journal.execute("DROP TRIGGER refuses")
+        # While it is open: SQLite deletes the log together with the last connection.
+        assert project.call("send", "--json").statuses == {"a": "skipped", "b": "unknown"}
+    assert len(inbox.messages()) == 2
+
+
 def test_another_program_may_write_the_log_back_while_a_run_is_on(
     new_project: Callable[..., Project], stand_in: StandIn
 ) -> None:
@@ -682,3 +704,15 @@ def test_row_that_was_changed_by_hand_is_named(
         assert "what the journal has of default/m/a/1/79001234567 was not written" in result.stderr
         assert why in result.stderr
     assert inbox.stats()["accepted"] == 1
+
+
+@pytest.mark.parametrize("column", ["status", "error_text", "attempts"])
+def test_history_names_a_row_that_it_cannot_show(project: Project, column: str) -> None:
+    project.texts("a")
+    project.call("send")
+    with closing(sqlite3.connect(project.journal_file)) as connection, connection:
+        connection.execute(f"UPDATE messages SET {column} = x'00ff'")
+    for format in ((), ("--json",)):
+        result = project.call("history", *format)
+        assert result.code == 2
+        assert f"default/m/a/1/79001234567 was not written by a run ({column} is " in result.stderr

@@ -250,6 +250,7 @@ def test_terminal_shows_a_progress_bar_and_only_what_needs_a_look(
     assert "━" in shown
     assert "0/3" in shown
     assert "3/3" in shown
+    assert "\x1b[?25l" not in shown, "a hidden cursor would stay so when the run is killed"
     plain = COLOUR.sub("", shown)
     assert "failed   default/m/b/1/79001234568  1022: Subscriber was not found" in plain
     assert re.search(r"(\n|\r|\x1b\[2K)failed   default/m/b/1/", plain), "above the bar"
@@ -263,6 +264,46 @@ def test_terminal_says_what_is_skipped_because_it_changed(project: Project, scre
     project.manifest(message("a").replace("Hello", "Hello again"))
     _, shown = screen.run("send")
     assert f"default/m/a/1/{TO}  it was sent with other content" in COLOUR.sub("", shown)
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "-1"])
+def test_what_failed_shows_on_a_terminal_of_any_width(
+    project: Project, inbox: SandboxProcess, screen: Screen, columns: str
+) -> None:
+    project.manifest(message("a"))
+    inbox.faults([REFUSED])
+    _, shown = screen.run("send", COLUMNS=columns)
+    assert "failed   default/m/a/1/79001234567  1022: Subscriber" in COLOUR.sub("", shown)
+
+
+TALKS_WHILE_SENDING = """
+import logging, os, sys
+from dispatcher import hookimpl
+
+@hookimpl
+def dispatcher_message_finished(message, outcome):
+    token = os.environ["GREENAPI_TOKEN"]
+    logging.getLogger("some.library").warning("logged %s", token)
+    print("written", token, "\\x1b]0;title\\x07", file=sys.stderr)
+    print("half a line [/b]", end="", file=sys.stderr, flush=True)
+    raise ValueError(f"raised {token}")
+"""
+
+
+@pytest.mark.parametrize("stdout", [True, False], ids=["all on screen", "results elsewhere"])
+def test_what_is_said_beside_the_bar_shows_no_secret_and_steers_nothing(
+    project: Project, screen: Screen, install: Callable[..., dict[str, str]], stdout: bool
+) -> None:
+    """`Project.checked` looks for the token."""
+    project.texts("a")
+    environment = install(project, "talkative", TALKS_WHILE_SENDING)
+
+    result, shown = screen.run("send", stdout=stdout, **environment)
+
+    assert result.code == 0
+    for line in ("[some.library] logged ***", r"written *** \x1b]0;title\x07", "raised ***"):
+        assert line in COLOUR.sub("", shown)
+    assert "half a line [/b]" in shown
 
 
 def test_redirected_results_are_complete_and_plain_though_the_bar_is_on_a_terminal(
