@@ -63,7 +63,7 @@ class Writer:
     JournalError, with the backend's name in it, but for those that are `lasting`.
     `heartbeat` is carried out every `period` seconds, however much or little else there is, before
     anything else where it is late; not where nobody else can write. `renewed`: when the last one
-    began that is on disk, by `clock`.
+    began that is on disk, by `steady`.
     """
 
     def __init__(
