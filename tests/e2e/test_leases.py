@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import StandIn
     from tests.proxy import Proxy
 
-Start: TypeAlias = "Callable[[Project], subprocess.Popen[str]]"
+Start: TypeAlias = "Callable[..., subprocess.Popen[str]]"
 
 LEASE = 1.0
 # The real command, but for the time after which a worker that does not show is dead.
@@ -32,24 +32,30 @@ from dispatcher.cli import main
 dispatcher.journal.LEASE = {LEASE}
 main()
 """
+# The same on a machine that sleeps every few seconds, for longer than the lease.
+SUSPENDED = f"""
+import time
+real, began = time.clock_gettime, time.monotonic()
+time.clock_gettime = lambda clock: real(clock) + (time.monotonic() - began) // 3 * {LEASE} * 1.5
+"""
 # See tests/crash/conftest.py.
 LONG = os.environ.get("CRASH") == "long"
-PROCESSES, WORKERS, KILLS, KEYS = (4, 4, 40, 20_000) if LONG else (4, 4, 6, 600)
+PROCESSES, WORKERS, KILLS, KEYS, DELAY = (4, 8, 40, 100_000, 0.05) if LONG else (4, 4, 6, 600, 0.15)
 
 
 @pytest.fixture
 def start(database: Database) -> Start:
     """Start a run with a short lease on the shared journal."""
 
-    def start(project: Project) -> subprocess.Popen[str]:
-        driver = str(project.write("driver.py", DRIVER))
+    def start(project: Project, before: str = "") -> subprocess.Popen[str]:
+        driver = str(project.write("driver.py", before + DRIVER))
         return project.start("send", "--json", "--journal", database.url, program=(driver,))
 
     return start
 
 
-@pytest.mark.parametrize("how", ["killed", "frozen"] if LONG else ["killed"])
-def test_runs_that_are_killed_or_frozen_send_nothing_twice_and_lose_nothing(
+@pytest.mark.parametrize("how", ["killed", "frozen", "suspended"] if LONG else ["killed"])
+def test_runs_that_die_or_stand_still_send_nothing_twice_and_lose_nothing(
     project: Project,
     inbox: SandboxProcess,
     database: Database,
@@ -58,14 +64,16 @@ def test_runs_that_are_killed_or_frozen_send_nothing_twice_and_lose_nothing(
 ) -> None:
     """Frozen: at any moment, and for longer than the lease."""
     project.config(f'[delivery]\nworkers = {WORKERS}\n[transports.greenapi]\nrate = "100000/s"')
-    entries = (
-        f'[[messages]]\nid = "m{each}"\nto = "7900123{each % 300:04}"\ntext.body = "m{each}"'
-        for each in range(KEYS)
-    )
-    project.manifest("\n".join(entries))
-    inbox.faults([{"fault": "delay", "delay": 0.15}])
+    for first in range(0, KEYS, 10_000):
+        entries = (
+            f'[[messages]]\nid = "m{each}"\nto = "7900123{each % 300:04}"\ntext.body = "m{each}"'
+            for each in range(first, min(first + 10_000, KEYS))
+        )
+        project.manifest("\n".join(entries), f"manifests/{first:06}.toml")
+    inbox.faults([{"fault": "delay", "delay": DELAY}])
     chance = random.Random(1)
-    runs = [start(project) for _ in range(PROCESSES)]
+    before = SUSPENDED if how == "suspended" else ""
+    runs = [start(project, before) for _ in range(PROCESSES)]
     for kill in range(KILLS):
         inbox.wait((kill + 1) * KEYS // (KILLS + 3), timeout=60)
         victim = chance.randrange(PROCESSES)
@@ -76,7 +84,7 @@ def test_runs_that_are_killed_or_frozen_send_nothing_twice_and_lose_nothing(
             continue
         runs[victim].kill()
         project.finish(runs[victim])
-        runs[victim] = start(project)
+        runs[victim] = start(project, before)
     codes = [project.finish(run).code for run in runs]
     inbox.faults([])
     time.sleep(LEASE)
