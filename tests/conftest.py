@@ -38,7 +38,7 @@ hypothesis.settings.load_profile("quick")
 # Nothing that the commands write may ever hold it: see `Project.checked`.
 TOKEN = "marker-token-5d1c0ffee"
 MANIFESTS = Path(__file__).parents[1] / "manifests"
-PATIENCE = 60.0
+PATIENCE = 900.0 if os.environ.get("CRASH") == "long" else 60.0  # seconds; see crash/conftest.py
 
 # A server on which the tests may make databases; read here, before the environment is cleaned.
 POSTGRES = os.environ.get(

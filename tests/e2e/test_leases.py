@@ -75,7 +75,7 @@ def test_runs_that_die_or_stand_still_send_nothing_twice_and_lose_nothing(
     before = SUSPENDED if how == "suspended" else ""
     runs = [start(project, before) for _ in range(PROCESSES)]
     for kill in range(KILLS):
-        inbox.wait((kill + 1) * KEYS // (KILLS + 3), timeout=60)
+        inbox.wait((kill + 1) * KEYS // (KILLS + 3), timeout=600)
         victim = chance.randrange(PROCESSES)
         if how == "frozen":
             runs[victim].send_signal(signal.SIGSTOP)
