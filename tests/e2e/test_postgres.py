@@ -328,6 +328,8 @@ def test_user_without_rights(
     assert inbox.stats()["requests"] == 0
     assert project.call("send", *on(database)).code == 0
     inbox.clear()
+    check = project.call("journal", "check", "--journal", guest)
+    assert (check.code, "may not use the schema" in check.stderr) == (2, True)
     refuses(project, inbox, guest, f"allow it: GRANT USAGE ON SCHEMA dispatcher TO {name}; ")
 
     database.ask(f"GRANT USAGE ON SCHEMA dispatcher TO {name}")
