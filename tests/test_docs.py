@@ -134,6 +134,37 @@ def test_what_is_said_of_postgresql_happens(tmp_path: Path, database: Database) 
             assert_shows(output, run(command, tmp_path, **environment))
 
 
+def test_an_sqlite_journal_moves_to_postgresql_as_is_said(
+    tmp_path: Path, database: Database
+) -> None:
+    page = (ROOT / "docs" / "postgresql.md").read_text(encoding="utf-8")
+    section = page.partition("## From an SQLite journal\n")[2].partition("\n## ")[0]
+    script = "".join(re.findall(r"^    (.*\n)", section, re.MULTILINE))
+    assert script.count("dispatcher ") == 4
+    keys = "import json, sys; [print(json.loads(line)['key']) for line in sys.stdin]"
+    script = script.replace("jq -r .key", f"'{sys.executable}' -c \"{keys}\"")
+    script = 'each() { dispatcher "$@"; }\n' + script.replace("dispatcher ", "each ")
+    for name in ("manifests/hello", "moving/first"):
+        file = tmp_path / f"{name}.toml"
+        file.parent.mkdir()
+        file.write_text(blocks("toml")[0], encoding="utf-8")
+    with SandboxProcess() as gateway:
+        environment = {
+            "GREENAPI_BASE_URL": gateway.url,
+            "GREENAPI_MEDIA_URL": gateway.url,
+            "GREENAPI_TOKEN": "token",
+            "XDG_STATE_HOME": str(tmp_path / "state"),
+        }
+        gateway.faults([{"path": "/v1/messages", "fault": "reset_after", "times": 1}])
+        assert "1 unknown" in run("dispatcher send", tmp_path, **environment)
+        assert "1 sent" in run("dispatcher send --run 2", tmp_path, **environment)
+        environment["DISPATCHER_JOURNAL"] = database.url
+        assert "Plan: 1 changed.\n" in run(script, tmp_path, **environment)
+        for name in ("default", "2"):
+            assert "1 skipped" in run(f"dispatcher send --run {name}", tmp_path, **environment)
+        assert len(gateway.messages()) == 3
+
+
 def test_the_configuration_is_valid_and_shows_the_defaults(tmp_path: Path) -> None:
     [text] = [block for block in blocks("toml") if block.startswith("manifests = ")]
     (tmp_path / config.FILE_NAME).write_text(text, encoding="utf-8")

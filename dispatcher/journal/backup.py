@@ -69,10 +69,15 @@ def check(url: str) -> Condition:
         raise JournalError(f"there is no journal {found.name}")
     faults = found.warnings()
     notes = _notes(found) if isinstance(found, SqliteBackend) else []
+    engine = found.connect(read_only=True)
     try:
-        return _examined(found, faults, notes)
+        return _examined(found, engine, faults, notes)
     except JournalError as error:
+        if not isinstance(found, SqliteBackend):  # it could not be asked
+            raise
         return Condition([*faults, str(error)], notes)
+    finally:
+        engine.dispose()
 
 
 def _notes(found: SqliteBackend) -> list[str]:
@@ -84,26 +89,22 @@ def _notes(found: SqliteBackend) -> list[str]:
     return notes
 
 
-def _examined(found: Backend, faults: list[str], notes: list[str]) -> Condition:
-    engine = found.connect(read_only=True)
-    try:
-        with blamed(found.name), engine.connect() as connection:
-            if isinstance(found, SqliteBackend):  # a server has tools of its own for this
-                (verdict, *_) = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalars()
-                if verdict != "ok":
-                    raise JournalError(f"the journal {found.name} is damaged: {verdict}")
-            version = found.version(connection)
-            if version > SCHEMA_VERSION:
-                raise JournalError(f"a newer dispatcher wrote {found.name} (schema {version})")
-            if not version:
-                raise JournalError(f"{found.name} is no journal: it has none of its tables")
-            if loss := found.loss(connection):
-                faults = faults or [loss]
-            query = sa.select(messages.c.status, sa.func.count()).group_by(messages.c.status)
-            rows = connection.execute(query.order_by(messages.c.status))
-            return Condition(faults, notes, version, {row[0]: row[1] for row in rows})
-    finally:
-        engine.dispose()
+def _examined(found: Backend, engine: sa.Engine, faults: list[str], notes: list[str]) -> Condition:
+    with blamed(found.name), engine.connect() as connection:
+        if isinstance(found, SqliteBackend):  # a server has tools of its own for this
+            (verdict, *_) = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalars()
+            if verdict != "ok":
+                raise JournalError(f"the journal {found.name} is damaged: {verdict}")
+        version = found.version(connection)
+        if version > SCHEMA_VERSION:
+            raise JournalError(f"a newer dispatcher wrote {found.name} (schema {version})")
+        if not version:
+            raise JournalError(f"{found.name} is no journal: it has none of its tables")
+        if loss := found.loss(connection):
+            faults = faults or [loss]
+        query = sa.select(messages.c.status, sa.func.count()).group_by(messages.c.status)
+        rows = connection.execute(query.order_by(messages.c.status))
+        return Condition(faults, notes, version, {row[0]: row[1] for row in rows})
 
 
 def accept_loss(url: str) -> None:

@@ -41,6 +41,7 @@ _REPLICA = (
 _ALLOWING = {
     "make the schema": "CREATE SCHEMA {schema} AUTHORIZATION {role}",
     "make tables in the schema": "GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}",
+    "read the tables of the schema": "GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}",
     "use the schema": (
         "GRANT USAGE ON SCHEMA {schema} TO {role}; "
         "GRANT ALL ON ALL TABLES IN SCHEMA {schema} TO {role}; "
@@ -245,16 +246,20 @@ class PostgresBackend:
         way = _ALLOWING[what].format(schema=_SCHEMA, role=role)
         return JournalError(
             f"the role {role} may not {what} {_SCHEMA} of the journal {self.name}; "
-            f"its owner can allow it: {way}"
+            f"its owner can allow it, in that database: {way}"
         )
 
     def version(self, connection: Connection) -> int:
         """The version of the tables; 0: there are none yet."""
         if self._allowed(connection, "USAGE") is False:
             raise self._denied(connection, "use the schema")
-        there = connection.exec_driver_sql(f"SELECT to_regclass('{_SCHEMA}.version')").scalar()
-        if there is None:
+        table = f"to_regclass('{_SCHEMA}.version')"
+        readable = connection.exec_driver_sql(f"SELECT has_table_privilege({table}, 'SELECT')")
+        allowed = readable.scalar()
+        if allowed is None:  # there is no such table
             return 0
+        if not allowed:
+            raise self._denied(connection, "read the tables of the schema")
         found = connection.exec_driver_sql("SELECT number FROM version").scalars().all()
         if len(found) != 1 or found[0] < 1:
             raise JournalError(

@@ -323,14 +323,24 @@ def test_user_without_rights(
     name = make_url(guest).username
     before = project.call("send", "--journal", guest)
     assert before.code == 2
-    assert f"allow it: CREATE SCHEMA dispatcher AUTHORIZATION {name}\n" in before.stderr
+    assert f"in that database: CREATE SCHEMA dispatcher AUTHORIZATION {name}\n" in before.stderr
     assert SECRET not in before.stderr
     assert inbox.stats()["requests"] == 0
     assert project.call("send", *on(database)).code == 0
     inbox.clear()
-    refuses(project, inbox, guest, f"allow it: GRANT USAGE ON SCHEMA dispatcher TO {name}; ")
+    check = project.call("journal", "check", "--journal", guest)
+    assert (check.code, "may not use the schema" in check.stderr) == (2, True)
+    refuses(
+        project, inbox, guest, f"in that database: GRANT USAGE ON SCHEMA dispatcher TO {name}; "
+    )
 
     database.ask(f"GRANT USAGE ON SCHEMA dispatcher TO {name}")
+    select = f"GRANT SELECT ON ALL TABLES IN SCHEMA dispatcher TO {name}"
+    for command in (("plan",), ("history",), ("journal", "check")):
+        unread = project.call(*command, "--journal", guest)
+        assert (unread.code, unread.stderr.endswith(f": {select}\n")) == (2, True), unread.stderr
+    database.ask(select)
+    assert "1 sent" in project.call("plan", "--journal", guest).stderr
     for kind in ("TABLES", "SEQUENCES"):
         database.ask(f"GRANT ALL ON ALL {kind} IN SCHEMA dispatcher TO {name}")
     allowed = project.call("send", "--json", "--journal", guest)
@@ -347,7 +357,9 @@ def test_user_for_whom_the_schema_was_made(
     database.ask(f"GRANT USAGE ON SCHEMA dispatcher TO {name}")
     closed = project.call("send", "--journal", guest)
     assert closed.code == 2
-    assert f"allow it: GRANT USAGE, CREATE ON SCHEMA dispatcher TO {name}\n" in closed.stderr
+    assert (
+        f"in that database: GRANT USAGE, CREATE ON SCHEMA dispatcher TO {name}\n" in closed.stderr
+    )
     assert inbox.stats()["requests"] == 0
 
     database.ask(f"ALTER SCHEMA dispatcher OWNER TO {name}")
