@@ -19,7 +19,7 @@ from sqlalchemy import make_url
 from dispatcher import Message, journal
 from dispatcher.errors import JournalError
 from dispatcher.journal import Ending, open_journal
-from dispatcher.journal.postgres import _MAKING_TABLES
+from dispatcher.journal.postgres import MAKING_TABLES
 from dispatcher.models import Text
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def test_opening_waits_for_nobody_once_there_are_tables(database: Database) -> N
     with open_journal(database.url):
         pass
     with psycopg.connect(database.url) as making:
-        making.execute("SELECT pg_advisory_xact_lock(%s)", [_MAKING_TABLES])
+        making.execute("SELECT pg_advisory_xact_lock(%s)", [MAKING_TABLES])
         with open_journal(database.url) as opened:
             assert opened.claim(message("a"), "digest", None)
 
