@@ -44,6 +44,7 @@ from dispatcher.delivery import Delivery, Summary, courier, pacing, retries
 from dispatcher.delivery.pacefile import PaceFile
 from dispatcher.delivery.pacing import Pace
 from dispatcher.delivery.turns import Turns, parsed
+from dispatcher.errors import ConfigError, DispatcherError, JournalError
 from dispatcher.journal import Ending, Journal, open_journal
 from dispatcher.models import Text, encode
 from dispatcher.planning import PlannedMessage, PlanStatus, compared
@@ -486,6 +487,43 @@ def test_pause_that_is_longer_than_anybody_may_wait_ends_the_run(journal: Journa
     assert summary.stopped is not None
     assert summary.stopped.startswith("the account is to pause until ")
     assert summary.failed == 1
+
+
+@pytest.mark.parametrize("attempts", [1, 3])
+@pytest.mark.parametrize("error", [JournalError, ConfigError])
+def test_pause_that_cannot_be_kept_ends_the_run_and_leaves_nothing_unknown(
+    journal: Journal,
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[DispatcherError],
+    attempts: int,
+) -> None:
+    def pause(*_: object) -> None:
+        raise error("the connection was lost")
+
+    monkeypatch.setattr(Pace, "pause", pause)
+    transport = Scripted(a=[NotSent("slow down", code="429", throttled=True)])
+    run = Run(journal, transport, attempts=attempts)
+    summary = run.deliver(planned("a"), planned("b"))
+    assert (summary.stopped, summary.not_tried) == ("the connection was lost", 1)
+    assert run.outcomes["a"].status == "failed"
+    assert run.outcomes["a"].error == Failure(code="429", text="slow down")
+    assert run.statuses() == {"a": "failed"}
+    assert transport.sent == [("79001234567", "a")]
+
+
+def test_refusal_stands_though_the_media_id_that_caused_it_cannot_be_forgotten(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forget(*_: object) -> None:
+        raise JournalError("the connection was lost")
+
+    Run(journal, Scripted()).deliver(planned("a", file=FILE))
+    monkeypatch.setattr(Journal, "forget_upload", forget)
+    run = Run(journal, Scripted(b=[Refused("no such media", code="100")]))
+    summary = run.deliver(planned("b", file=FILE))
+    assert summary.stopped == "the connection was lost"
+    assert run.outcomes["b"].status == "failed"
+    assert run.statuses() == {"a": "sent", "b": "failed"}
 
 
 def test_attempts_are_at_least_as_far_apart_as_the_gateway_asks(journal: Journal) -> None:

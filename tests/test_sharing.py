@@ -19,7 +19,7 @@ from sqlalchemy import make_url
 from dispatcher import Message, journal
 from dispatcher.errors import JournalError
 from dispatcher.journal import Ending, open_journal
-from dispatcher.journal.postgres import _MAKING_TABLES
+from dispatcher.journal.postgres import MAKING_TABLES
 from dispatcher.models import Text
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def test_opening_waits_for_nobody_once_there_are_tables(database: Database) -> N
     with open_journal(database.url):
         pass
     with psycopg.connect(database.url) as making:
-        making.execute("SELECT pg_advisory_xact_lock(%s)", [_MAKING_TABLES])
+        making.execute("SELECT pg_advisory_xact_lock(%s)", [MAKING_TABLES])
         with open_journal(database.url) as opened:
             assert opened.claim(message("a"), "digest", None)
 
@@ -102,12 +102,11 @@ def test_others_find_out_while_they_work_that_a_worker_is_dead(
     with open_journal(database.url) as alive, open_journal(database.url) as dies:
         mine, key = dies.claim(message("a"), "digest", None), message("a").key
         assert mine is not None
-        database.ask(
-            "DELETE FROM dispatcher.workers WHERE owner = (SELECT owner FROM dispatcher.messages)"
-        )
+        its_lease = "owner = (SELECT owner FROM dispatcher.messages)"
         end = time.monotonic() + 10
         while alive.lookup([key])[key].status == "sending":
             assert time.monotonic() < end
+            database.ask(f"DELETE FROM dispatcher.workers WHERE {its_lease}")  # it renews that
             time.sleep(0.05)
         assert alive.lookup([key])[key].status == "unknown"
         assert dies.conclude(mine, Ending("sent", id="1")).result(), "a late answer counts"
@@ -199,3 +198,25 @@ def test_server_that_is_gone_is_told_in_a_sentence(database: Database, server: D
         finally:
             server.ask(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
         assert sharing.lease("upload", 1), "it is back"
+
+
+def test_end_of_a_run_does_not_wait_for_a_server_that_does_not_answer(database: Database) -> None:
+    """As when the run is abandoned, while a thread of it asks for a turn."""
+    name = make_url(database.url).database
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity"
+        f" WHERE datname = '{name}' AND wait_event_type = 'Lock'"
+    )
+    with (
+        open_journal(database.url) as opened,
+        ThreadPoolExecutor(1) as threads,
+        psycopg.connect(database.url) as blocking,
+    ):
+        with opened.sharing() as sharing:
+            assert sharing is not None
+            blocking.execute("LOCK TABLE dispatcher.turns")
+            asked = threads.submit(sharing.read, ["a"])
+            while database.ask(waiting) == [(0,)]:
+                time.sleep(0.01)
+        assert isinstance(asked.exception(), JournalError)
+        assert "lock timeout" not in str(asked.exception()), "it was not the server that gave up"

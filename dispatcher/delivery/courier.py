@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from time import monotonic
@@ -20,6 +21,7 @@ from dispatcher.delivery.turns import SHORT
 from dispatcher.delivery.uploads import Uploads
 from dispatcher.errors import (
     AccountRefused,
+    ConfigError,
     DeliveryError,
     JournalError,
     NotSent,
@@ -246,13 +248,23 @@ class Courier:
         """Seconds until the next attempt; None: there is none in this run."""
         wait = self._retries.wait(error, task.attempts, task.elapsed, asked)
         if isinstance(error, NotSent) and error.throttled:
-            self._pace.pause(transport, max(wait or 0.0, asked))
+            with self._known_to_have_failed():
+                self._pace.pause(transport, max(wait or 0.0, asked))
             self._too_long(asked)
         file, media = task.planned.upload, task.media
         if file and media and task.may_have_stale_media(error):
-            self._uploads.forget(transport, file, media)
+            with self._known_to_have_failed():
+                self._uploads.forget(transport, file, media)
             return 0.0
         return wait
+
+    @contextmanager
+    def _known_to_have_failed(self) -> Iterator[None]:
+        """What cannot be kept now ends the run, but how the attempt ended is known all the same."""
+        try:
+            yield
+        except (JournalError, ConfigError) as error:
+            self._halt(str(error))
 
     def _write(self, task: Task, ending: Ending) -> Future[Any] | None:
         if task.claim is not None:

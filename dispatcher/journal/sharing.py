@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
+# Seconds for which the end of a run waits for what another thread asks the server.
+_MARGIN = 1.0
+
 # The database's clock, in seconds since 1970.
 NOW = "extract(epoch FROM clock_timestamp())"
 
@@ -102,8 +105,8 @@ class Sharing:
     """
 
     def __init__(self, backend: Backend, now: str = NOW) -> None:
-        self._name, self._owner = backend.name, uuid.uuid4().hex
-        self._lock = threading.Lock()
+        self._backend, self._owner = backend, uuid.uuid4().hex
+        self._lock, self._closed = threading.Lock(), False
         self._engine = backend.connect()
         self._connection: Connection | None = None
         self._read, self._lease = _READ.format(now=now), _LEASE.format(now=now)
@@ -178,9 +181,19 @@ class Sharing:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with self._lock:
+        """Who was left behind, waiting for a server that does not answer, waits no longer."""
+        self._closed = True
+        waiting = self._connection
+        if not self._lock.acquire(timeout=_MARGIN):
+            if waiting is not None:
+                self._backend.cut(waiting)
+            if not self._lock.acquire(timeout=_MARGIN):
+                return
+        try:
             self._disconnect()
             self._engine.dispose()
+        finally:
+            self._lock.release()
 
     def _rows(self, statement: str, **values: Any) -> list[Any]:
         return list(self._carry_out(statement, **values))
@@ -189,12 +202,12 @@ class Sharing:
         return self._tried(lambda connection: connection.exec_driver_sql(statement, values))
 
     def _tried(self, operation: Callable[[Connection], Answer]) -> Answer:
-        with self._lock, blamed(self._name):
+        with self._lock, blamed(self._backend.name):
             try:
                 return operation(self._connected())
             except sa.exc.DBAPIError as error:
                 self._disconnect()
-                if not error.connection_invalidated:
+                if self._closed or not error.connection_invalidated:
                     raise
             return operation(self._connected())
 
