@@ -14,11 +14,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
-from dispatcher.sandbox.process import SandboxProcess
-
 if TYPE_CHECKING:
     from tests.conftest import Database, Project
-    from tests.e2e.conftest import StandIn
+    from tests.e2e.conftest import Asked, Reply, StandIn
     from tests.proxy import Proxy
 
 Start: TypeAlias = "Callable[..., subprocess.Popen[str]]"
@@ -59,13 +57,15 @@ def start(database: Database) -> Start:
 
 @pytest.mark.parametrize("how", ["killed", "frozen", "suspended"] if LONG else ["killed"])
 def test_runs_that_die_or_stand_still_send_nothing_twice_and_lose_nothing(
-    project: Project,
-    inbox: SandboxProcess,
+    new_project: Callable[..., Project],
+    stand_in: StandIn,
     database: Database,
     start: Start,
+    reply: type[Reply],
     how: str,
 ) -> None:
     """Frozen: at any moment, and for longer than the lease."""
+    project = new_project(stand_in.url)
     project.config(f'[delivery]\nworkers = {WORKERS}\n[transports.greenapi]\nrate = "100000/s"')
     for first in range(0, KEYS, 10_000):
         entries = (
@@ -73,12 +73,17 @@ def test_runs_that_die_or_stand_still_send_nothing_twice_and_lose_nothing(
             for each in range(first, min(first + 10_000, KEYS))
         )
         project.manifest("\n".join(entries), f"manifests/{first:06}.toml")
-    inbox.faults([{"fault": "delay", "delay": DELAY}])
+
+    def accept(asked: Asked) -> Reply:
+        time.sleep(DELAY)
+        return reply()
+
+    stand_in.answer = accept
     chance = random.Random(1)
     before = SUSPENDED if how == "suspended" else ""
     runs = [start(project, before, *UNREAD) for _ in range(PROCESSES)]
     for kill in range(KILLS):
-        inbox.wait((kill + 1) * KEYS // (KILLS + 3), timeout=600)
+        stand_in.wait_for((kill + 1) * KEYS // (KILLS + 3))
         victim = chance.randrange(PROCESSES)
         if how == "frozen":
             runs[victim].send_signal(signal.SIGSTOP)
@@ -89,11 +94,10 @@ def test_runs_that_die_or_stand_still_send_nothing_twice_and_lose_nothing(
         project.finish(runs[victim])
         runs[victim] = start(project, before, *UNREAD)
     codes = [project.finish(run).code for run in runs]
-    inbox.faults([])
     time.sleep(LEASE)
     last = project.finish(start(project))
 
-    arrived = [found["payload"]["text"]["body"] for found in inbox.messages(limit=KEYS * 2)]
+    arrived = [asked.text for asked in stand_in.asked]
     copies = Counter(arrived)
     known = Counter(row["status"] for row in database.journal().values())
     sent = {id for id, row in database.journal().items() if row["status"] == "sent"}
