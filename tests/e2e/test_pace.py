@@ -96,9 +96,9 @@ def test_runs_on_several_machines_share_a_plan_and_its_rate(
     assert most_in_a_second(times) <= MOST + WORKERS
     assert len(times) / (max(times) - min(times)) >= 0.8 * RATE
     assert not any(
-        Path(project.environment["XDG_STATE_HOME"], "message-dispatcher").exists()
+        Path(project.environment["XDG_STATE_HOME"], "message-dispatcher", "pace.db").exists()
         for project in projects
-    ), "nothing is kept on the machines"
+    ), "no machine keeps a rate of its own"
 
 
 def test_pause_that_one_machine_is_asked_for_is_everybodys(
