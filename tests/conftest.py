@@ -91,6 +91,13 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
 
+    def cut(self) -> None:
+        """End every connection to it."""
+        self.ask(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
     def ask(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """Carry out one statement; its rows, if it has any."""
         with psycopg.connect(self.url, autocommit=True) as connection:

@@ -250,20 +250,12 @@ def test_receipt_beside_a_later_attempt_is_kept_and_nothing_goes_out_again(
     assert record.sent_digest == first.digest
 
 
-def cut(database: Database) -> None:
-    """End every connection to the database but this one."""
-    database.ask(
-        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    )
-
-
 def test_receipt_that_could_not_be_written_is_written_when_the_database_is_back(
     database: Database,
 ) -> None:
     with open_journal(database.url) as opened:
         mine = claim(opened, message())
-        cut(database)
+        database.cut()
         assert opened.conclude(mine, Ending("sent", id="1")).result()
         with pytest.raises(JournalError, match="ended the connection"):
             opened.claim(message("b"), "digest", None)
@@ -281,7 +273,7 @@ def test_of_a_commit_that_fails_receipts_are_written_again_and_no_intent_is(
             began = pool.submit(opened.claim, message("b"), "digest", None)
             wait_until(lambda: not opened._writer._jobs.empty())
             written = opened.conclude(mine, Ending("sent", id="1"))
-            cut(database)
+            database.cut()
         with pytest.raises(JournalError):
             began.result()
         assert written.result()

@@ -59,7 +59,8 @@ class Pace:
     def turn(self, transport: Transport, to: str) -> Turn:
         """When a message to `to` may leave. What is further away than `SHORT` is not taken, and to
         be asked for again. Call it once for each attempt."""
-        whole, rates = account(transport), {account(transport): _rate(transport)}
+        whole = account(transport)
+        rates = {whole: _rate(transport)}
         if own := getattr(transport, "recipient_rate", None):
             rates[f"{whole}/{to}"] = parsed(own)
         with self._lock:

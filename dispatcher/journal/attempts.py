@@ -12,8 +12,8 @@ from dispatcher.models import Failure, Message
 class Claim(NamedTuple):
     """The right to make one attempt: the key, and which attempt over all runs it is.
 
-    `digest`: of what is sent. `until`: when the lease ends under which it was noted, by the
-    `writer`'s clock. `message`: of which it is an attempt.
+    `digest`: of what is sent. `until`: when the lease ends under which it was noted, by
+    `clock.steady`. `message`: of which it is an attempt.
     """
 
     key: str
@@ -40,6 +40,11 @@ class Ending(NamedTuple):
         code, text = (self.error.code, self.error.text) if self.error else (None, None)
         columns = {"receipt": self.id, "error_code": code, "error_text": text}
         return {name: value and storable(value) for name, value in columns.items()}
+
+
+def timestamp(time: datetime) -> str:
+    """A time as it is noted: ISO 8601, to the millisecond."""
+    return time.isoformat(timespec="milliseconds")
 
 
 def storable(text: str) -> str:

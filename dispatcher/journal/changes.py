@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
 
-from dispatcher.journal.attempts import Claim, Ending, storable
+from dispatcher.journal.attempts import Claim, Ending, storable, timestamp
 from dispatcher.journal.backend import Backend
 from dispatcher.journal.schema import events, messages, uploads, workers
 from dispatcher.models import Failure, MediaId, Message, Record
@@ -63,7 +63,7 @@ class Changes:
             **_identity(message),
             digest=digest,
             owner=self._owner,
-            changed_at=_noted(self._now()),
+            changed_at=timestamp(self._now()),
             known_status=known.status if known else None,
             known_attempts=known.attempts if known else None,
         ).fetchall()
@@ -140,7 +140,7 @@ class Changes:
         }
         noted = (events.c[name].is_not_distinct_from(value) for name, value in event.items())
         if connection.execute(sa.select(events.c.id).where(*noted)).first() is None:
-            connection.execute(sa.insert(events).values(at=_noted(self._now()), **event))
+            connection.execute(sa.insert(events).values(at=timestamp(self._now()), **event))
 
     def decide(self, connection: Connection, claim: Claim, status: str, ending: Ending) -> bool:
         """Change a row that has this status and attempt, whoever's it is; False: it has not."""
@@ -180,7 +180,7 @@ class Changes:
             run=storable(worker.run),
             host=storable(worker.host),
             pid=worker.pid,
-            started_at=_noted(self._now()),
+            started_at=timestamp(self._now()),
             lease=lease,
         )
         connection.execute(
@@ -209,8 +209,8 @@ class Changes:
     def _ending(self, ending: Ending) -> dict[str, str | None]:
         return {
             "status": ending.status,
-            "not_before": _noted(ending.not_before) if ending.not_before else None,
-            "changed_at": _noted(self._now()),
+            "not_before": timestamp(ending.not_before) if ending.not_before else None,
+            "changed_at": timestamp(self._now()),
             **ending.columns,
         }
 
@@ -310,7 +310,3 @@ def _identity(message: Message) -> dict[str, str]:
     run = message.key.partition("/")[0]
     values = (message.key, run, message.manifest, message.id, message.to, message.transport)
     return dict(zip(_IDENTITY, map(storable, values), strict=True))
-
-
-def _noted(time: datetime) -> str:
-    return time.isoformat(timespec="milliseconds")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
 
 from dispatcher.journal import queries
-from dispatcher.journal.attempts import storable
+from dispatcher.journal.attempts import storable, timestamp
 from dispatcher.journal.schema import messages
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def note_sent(connection: Connection, insert: Callable[..., Any], key: str, now:
     spelt = storable(queries.noted_as(connection, key))
     sent = {
         "status": "sent",
-        "changed_at": now.isoformat(timespec="milliseconds"),
+        "changed_at": timestamp(now),
         "receipt": None,
         "error_code": None,
         "error_text": None,

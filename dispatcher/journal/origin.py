@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _PREFIX = "journal-"
 _DIGITS = 20
 _KEPT = 366 * 86_400  # seconds: who tries things out makes many journals
+_ROW = sa.select(origin.c.journal, origin.c.server)
 
 
 class Origin(NamedTuple):
@@ -47,19 +48,16 @@ def noted(connection: Connection) -> Origin | None:
     """What a journal says of itself; None: it is of a version that says nothing."""
     if not sa.inspect(connection).has_table(origin.name):
         return None
-    row = connection.execute(sa.select(origin.c.journal, origin.c.server)).first()
-    return Origin(*row) if row else None
+    return _row(connection)
 
 
 def noted_from_now_on(connection: Connection, insert: Callable[..., Any], server: str) -> Origin:
     """What a journal says of itself; that it is this server's, if it said nothing before."""
-    query = sa.select(origin.c.journal, origin.c.server)
-    row = connection.execute(query).first()
-    if row is None:  # of several runs, one is the first
-        first = insert(origin).values(id=1, journal=new_id(), server=server)
-        connection.execute(first.on_conflict_do_nothing())
-        row = connection.execute(query).one()
-    return Origin(*row)
+    if found := _row(connection):
+        return found
+    first = insert(origin).values(id=1, journal=new_id(), server=server)
+    connection.execute(first.on_conflict_do_nothing())  # of several runs, one is the first
+    return Origin(*connection.execute(_ROW).one())
 
 
 def note_server(connection: Connection, server: str) -> None:
@@ -124,6 +122,11 @@ def objections(mark: Mark) -> list[str]:
     if mark.objection is None:
         return []
     return [f"that the journal went back in time would not be noticed here: {mark.objection}"]
+
+
+def _row(connection: Connection) -> Origin | None:
+    row = connection.execute(_ROW).first()
+    return Origin(*row) if row else None
 
 
 def _number(content: bytes) -> int:

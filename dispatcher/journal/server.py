@@ -23,7 +23,7 @@ _PLACE = (
     "to_regclass('{schema}.messages')::oid::bigint"
 )
 # Whoever makes a backup or keeps the log elsewhere streams, too. Not every role sees who does.
-_SETTINGS = (
+_DURABILITY = (
     "SELECT current_setting('fsync'), current_setting('full_page_writes'), "
     "current_setting('synchronous_standby_names'), (SELECT count(*) FROM pg_stat_replication "
     "WHERE coalesce(application_name, '') NOT IN ('pg_basebackup', 'pg_receivewal'))"
@@ -87,7 +87,7 @@ def difference(before: Server, now: Server) -> str | None:
 
 def doubts(connection: Connection, here: Server) -> list[str]:
     """Why a server may lose what it called written, or a fail-over may not be noticed."""
-    found = connection.exec_driver_sql(_SETTINGS).one()
+    found = connection.exec_driver_sql(_DURABILITY).one()
     fsync, full_pages, synchronous, replicas = found
     warnings = [
         f"{name} is off on the journal's server: a crash of its machine can lose what was sent"

@@ -125,7 +125,7 @@ class SqliteBackend:
         noted = noted_changes(self.path)
         if itself := origin.noted(connection):
             noted = max(noted, origin.Mark(itself.journal, str(self.path)).changes)
-        found = connection.exec_driver_sql(_CHANGES).scalar() or 0
+        found = origin.changes(connection)
         if found >= noted:
             return None
         return (

@@ -457,21 +457,13 @@ def test_receipt_that_comes_late_is_never_dropped(
 # what can go wrong in the middle of a run
 
 
-def cut(database: Database) -> None:
-    """End every connection to the database but this one."""
-    database.ask(
-        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    )
-
-
 def test_connection_that_is_lost_while_a_message_is_under_way(
     held: Project, stand_in: StandIn, database: Database
 ) -> None:
     release = stand_in.hold()
     run = held.start("send", "--json", *on(database))
     stand_in.wait_for(1)
-    cut(database)
+    database.cut()
     release.set()
     result = held.finish(run)
 
@@ -505,7 +497,7 @@ def test_outcome_of_the_last_message_is_written_when_the_server_is_back(
     release = stand_in.hold()
     run = held.start("send", "--json", *on(database))
     stand_in.wait_for(1)
-    cut(database)
+    database.cut()
     release.set()
     result = held.finish(run)
     assert (result.code, result.statuses, result.stderr) == (0, {"a": "sent"}, "")
@@ -593,7 +585,7 @@ def test_connection_that_is_lost_before_an_intent_is_written(
     run = held.start("send", "--json", *on(database))
     stand_in.wait_for(1)
     wait_until(lambda: database.journal()["a"]["status"] == "sent")
-    cut(database)
+    database.cut()
     result = held.finish(run)
 
     assert result.code == 4
@@ -625,7 +617,7 @@ def test_connection_that_is_lost_in_the_middle_of_much(
     for share in (40, 80):
         run = project.start("send", "--json", *on(database))
         inbox.wait(share, timeout=30)
-        cut(database)
+        database.cut()
         result = project.finish(run)
         assert result.code in (4, 5), "it stopped"
         told |= {id: status for id, status in result.statuses.items() if status != "skipped"}
