@@ -1,6 +1,8 @@
 # make demo: the main job against the embedded sandbox.   make test, make lint: what CI runs.
 PYTHON ?= python3
 BIN := .venv/bin
+# Where no bytecode is kept, each of the hundreds of commands that the tests start is compiled anew.
+export PYTHONDONTWRITEBYTECODE =
 
 # Tests that watch the clock, or move a browser: little else is to run beside them.
 QUIET := tests/browser tests/crash/test_signals.py tests/e2e/test_pace.py tests/e2e/test_interruption.py \

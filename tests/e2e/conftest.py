@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.conftest import PATIENCE
+
 if TYPE_CHECKING:
     from tests.conftest import Project
-
-PATIENCE = 30.0
 
 
 @dataclass

@@ -103,11 +103,18 @@ def test_a_bad_hook_is_named_and_nothing_is_sent(
     project: Project, odd: Callable[..., dict[str, str]], hook: str, body: str
 ) -> None:
     environment = odd(HOOK, hook=hook, arguments=ARGUMENTS[hook], body=body)
-    sent = project.run("send", "--sandbox", env=environment)
+    sent = project.run("send", env=environment)
     assert sent.code == 2
     assert f"{NAMED} failed in dispatcher_{hook}" in sent.stderr
     assert "Traceback" not in sent.stderr
     assert "sent" not in sent.stdout
+
+
+@pytest.mark.parametrize("hook", ARGUMENTS)
+def test_without_a_bad_hook_everything_is_planned(
+    project: Project, odd: Callable[..., dict[str, str]], hook: str
+) -> None:
+    environment = odd(HOOK, hook=hook, arguments=ARGUMENTS[hook], body=BAD["raises"])
     without = project.run("plan", "--without", "odd", env=environment)
     assert without.code == 0, without.stderr
     assert "Hello from Acme" in without.stdout
@@ -118,7 +125,7 @@ def test_who_is_told_of_outcomes_cannot_change_them(
     project: Project, odd: Callable[..., dict[str, str]], body: str
 ) -> None:
     environment = odd(HOOK, hook="message_finished", arguments="message", body=body)
-    sent = project.run("send", "--sandbox", env=environment)
+    sent = project.run("send", env=environment)
     assert sent.code == 0, sent.stderr
     assert sent.stdout.count("\nsent ") + sent.stdout.startswith("sent ") == 2
     assert f"{NAMED} failed in dispatcher_message_finished" in sent.stderr
@@ -131,7 +138,7 @@ def test_what_a_plugin_prints_does_not_get_among_the_results(
     arguments = ARGUMENTS.get(hook, "message")
     body = "print('{{\"event\":'); sys.stdout.write('forged\\n')"
     environment = odd(HOOK, hook=hook, arguments=arguments, body=body)
-    sent = project.run("send", "--sandbox", "--json", env=environment)
+    sent = project.run("send", "--json", env=environment)
     assert sent.code == 0, sent.stderr
     events = [json.loads(line)["event"] for line in sent.stdout.splitlines()]
     assert events == ["result", "result", "summary"]

@@ -43,13 +43,13 @@ def test_exit_code_of_what_was_sent(
 ) -> None:
     project.texts("a", "b")
     inbox.faults(faults)
-    assert project.run("send").code == code
+    assert project.call("send").code == code
 
 
 def test_exit_code_3_if_there_is_nothing_to_send(project: Project, inbox: SandboxProcess) -> None:
     project.write("manifests/nobody.csv", "to\n")
     project.manifest('[[messages]]\nid = "a"\nrecipients = "nobody.csv"\ntext.body = "Hi"')
-    result = project.run("send")
+    result = project.call("send")
     assert result.code == 3
     assert "nothing to send" in result.stderr
 
@@ -144,7 +144,7 @@ def test_json_lines_have_the_promised_keys_and_nothing_stands_beside_them(
     project.manifest(message("a") + message("b", "79001234568"))
     inbox.faults([{**REFUSED, "to": "79001234568"}])
 
-    result = project.run("send", "--json")
+    result = project.call("send", "--json")
 
     assert result.results["a"] == {
         "event": "result",
@@ -180,7 +180,7 @@ def test_people_get_results_on_stdout_and_the_summary_on_stderr(
     project: Project, inbox: SandboxProcess
 ) -> None:
     project.texts("a")
-    result = project.run("send")
+    result = project.call("send")
     id = inbox.messages()[0]["id"]
     assert result.stdout == f"sent     default/m/a/1/{TO}  {id}\n"
     assert result.stderr == "1 sent\n"
@@ -189,7 +189,7 @@ def test_people_get_results_on_stdout_and_the_summary_on_stderr(
 def test_warning_goes_to_stderr_and_stops_nothing(project: Project, inbox: SandboxProcess) -> None:
     project.write("manifests/song.png", b"\x89PNG\r\n\x1a\n" + bytes(20))
     project.manifest(f'[[messages]]\nid = "a"\nto = "{TO}"\naudio.source = "song.png"')
-    result = project.run("send", "--json")
+    result = project.call("send", "--json")
     assert result.code == 0
     assert "warning" in result.stderr
     assert result.statuses == {"a": "sent"}

@@ -18,20 +18,20 @@ def unknown(project: Project, inbox: SandboxProcess) -> Project:
     """A project with one message, accepted by the gateway, whose answer was lost."""
     inbox.faults([{"fault": "reset_after", "times": 1, "path": "/v1/messages"}])
     project.texts("a")
-    assert project.run("send").code == 5
+    assert project.call("send").code == 5
     return project
 
 
 def test_what_was_sent_is_skipped_from_then_on(unknown: Project, inbox: SandboxProcess) -> None:
-    assert unknown.run("settle", KEY, "--sent").code == 0
-    again = unknown.run("send", "--json")
+    assert unknown.call("settle", KEY, "--sent").code == 0
+    again = unknown.call("send", "--json")
     assert (again.code, again.statuses) == (0, {"a": "skipped"})
     assert len(inbox.messages()) == 1
 
 
 def test_what_was_not_sent_is_sent(unknown: Project, inbox: SandboxProcess) -> None:
-    assert unknown.run("settle", KEY, "--not-sent").code == 0
-    again = unknown.run("send", "--json")
+    assert unknown.call("settle", KEY, "--not-sent").code == 0
+    again = unknown.call("send", "--json")
     assert (again.code, again.statuses) == (0, {"a": "sent"})
     assert len(inbox.messages()) == 2
 
@@ -64,12 +64,12 @@ def test_what_the_journal_no_longer_knows_is_settled_as_sent(
 
 
 def test_history_shows_the_keys_to_settle(unknown: Project) -> None:
-    assert KEY in unknown.run("history", "--status", "unknown").stdout
+    assert KEY in unknown.call("history", "--status", "unknown").stdout
 
 
 def test_only_unknown_messages_are_settled(unknown: Project) -> None:
-    assert unknown.run("settle", KEY, "--sent").code == 0
-    again = unknown.run("settle", KEY, "default/m/b/1/79001234567", "--not-sent")
+    assert unknown.call("settle", KEY, "--sent").code == 0
+    again = unknown.call("settle", KEY, "default/m/b/1/79001234567", "--not-sent")
     assert again.code == 3
     assert again.stderr.splitlines() == [
         f"error: {KEY} is not unknown, but sent",
@@ -80,7 +80,7 @@ def test_only_unknown_messages_are_settled(unknown: Project) -> None:
 
 @pytest.mark.parametrize("arguments", [(KEY,), ("--sent",)], ids=["no word", "no key"])
 def test_both_a_key_and_a_word_are_needed(unknown: Project, arguments: tuple[str, ...]) -> None:
-    assert unknown.run("settle", *arguments).code == 2
+    assert unknown.call("settle", *arguments).code == 2
 
 
 @pytest.mark.parametrize("reader", ["> /dev/full", "> >(exec true)"], ids=["full", "unread"])
@@ -89,7 +89,7 @@ def test_everything_is_settled_though_nobody_can_read_of_it(
 ) -> None:
     inbox.faults([{"fault": "reset_after", "path": "/v1/messages"}])
     project.texts("a", "b", "c")
-    assert project.run("send").code == 5
+    assert project.call("send").code == 5
     prefix = ("bash", "-c", f'exec "$@" {reader}', "bash")
     settled = project.run("settle", "--run", "default", "--sent", "--yes", prefix=prefix)
     assert settled.code == 1

@@ -61,7 +61,7 @@ def test_the_exit_code_does_not_depend_on_who_reads(
     project.texts("a")
     result = project.run(*command.split(), prefix=nowhere)
     assert (result.code, result.stderr) == (code, "")
-    assert result.stdout == project.run(*command.split()).stdout
+    assert result.stdout == project.call(*command.split()).stdout
 
 
 def test_a_mailing_goes_on_whatever_there_is_to_say(
