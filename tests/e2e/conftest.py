@@ -130,7 +130,11 @@ def _stand_in() -> Iterator[StandIn]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            length = int(self.headers["Content-Length"])
+            body = self.rfile.read(length)
+            if len(body) < length:  # who asked died meanwhile: that is no request
+                self.close_connection = True
+                return
             asked = Asked(self.path, dict(self.headers), body)
             found.note(asked)
             reply = found.answer(asked)
