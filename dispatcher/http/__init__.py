@@ -2,12 +2,10 @@
 
 `transport.HttpTransport`   the base: one connection a thread, the rate, who we are
 `settings.HttpSettings`     timeouts, rates and the token, from dispatcher.toml and the environment
-`routes.Route`              where requests of one kind go
-`dialect.Dialect`           what a gateway's answers look like, and what each means: tables
-`files`                     a file on its way: read once, in pieces, and checked while it is read
-`multipart.Multipart`       the same in a form
-`answers.Answer`            what came back
-`masking`                   the token shows in no text
+`responses.Route`           where requests of one kind go
+`responses.ErrorMap`        what a gateway's responses look like, and what each means: tables
+`responses.Response`        what came back
+`files`                     a file on its way, or a form: read once, in pieces, and checked
 `failures`, `client`        what every broken connection means; the requests themselves
 `guard`                     whether a request may still leave, asked at the last moment
 `wire`                      connections that show a token to the gateway alone

@@ -19,14 +19,12 @@ from requests.auth import AuthBase  # noqa: TID253 - see above
 
 from dispatcher.errors import AccountRefused, DeliveryError, NotSent
 from dispatcher.http import failures
-from dispatcher.http.answers import Answer
-from dispatcher.http.dialect import Verdict
 from dispatcher.http.failures import AnswerTooLarge
 from dispatcher.http.files import Body
-from dispatcher.http.masking import Mask
-from dispatcher.http.routes import Route
+from dispatcher.http.responses import Classification, Response, Route
 from dispatcher.http.settings import is_loopback
 from dispatcher.http.wire import Deadline, prepare
+from dispatcher.redaction import HIDDEN, hidden, in_url
 from dispatcher.visible import printable
 
 if TYPE_CHECKING:
@@ -44,6 +42,33 @@ KEEP_ALIVE = 5.0
 _BARE = frozenset((*range(200), 204, 304))
 
 _PASSWORD = re.compile(r"(?<=://)[^/@\s]+(?=@)")  # of a proxy, in its URL
+
+
+class Redactor:
+    """Takes a token out of texts for people, and out of paths; never shows it itself.
+
+    `in_urls`: how a URL has it.
+    """
+
+    def __init__(self, token: SecretStr) -> None:
+        self._token = token
+        self.in_urls = SecretStr(in_url(token.get_secret_value()))
+
+    def __call__(self, text: str) -> str:
+        """The text with `HIDDEN` in the place of the token; one that is short is not looked for."""
+        return hidden(text, self._token.get_secret_value())
+
+    def is_in(self, text: str) -> bool:
+        """Whether a text shows the token: an id that does is no id."""
+        return self(text) != text
+
+    def of_path(self, url: str) -> str:
+        """The URL with the token out of what follows the host; see `wire`, which puts it back."""
+        scheme, _, rest = url.partition("://")
+        host, slash, path = rest.partition("/")
+        for form in (self._token, self.in_urls):
+            path = path.replace(form.get_secret_value(), HIDDEN)
+        return f"{scheme}://{host}{slash}{path}"
 
 
 class Identity(AuthBase):
@@ -117,14 +142,14 @@ class Client:
 
     def __init__(self, token: SecretStr, identity: Callable[[], Mapping[str, str]]) -> None:
         self.pid = os.getpid()
-        self._mask, self._identity = Mask(token), Identity(identity)
+        self._redactor, self._identity = Redactor(token), Identity(identity)
         self._prepared: dict[str, Prepared] = {}
         self._deadline = Deadline()
         self._session = requests.Session()
         # Not what HTTP/1.1 takes for granted: every line is written, and read, for every message.
         self._session.headers = {"User-Agent": "message-dispatcher"}
         for prefix in ("https://", "http://"):
-            self._session.mount(prefix, Adapter(self._mask.in_urls, self._deadline))
+            self._session.mount(prefix, Adapter(self._redactor.in_urls, self._deadline))
 
     def post(self, route: Route, body: Body, headers: Mapping[str, str]) -> str:
         """Post a body once; `headers` say its type and length. Returns the id in the answer.
@@ -141,18 +166,18 @@ class Client:
         try:
             answer = self._exchange(route, body, headers)
         except DeliveryError as error:
-            verdict = Verdict(type(error), error.code, error.text)
+            classification = Classification(type(error), error.code, error.text)
         except Exception as error:  # whatever it is, the message may have left
-            verdict = failures.of_exception(route, error)
+            classification = failures.of_exception(route, error)
         else:
             identifier = answer.accepted_id(route.identifier)
-            if identifier is not None and not self._mask.is_in(identifier):
+            if identifier is not None and not self._redactor.is_in(identifier):
                 return identifier
-            verdict = failures.of_answer(route, answer)
-        return self._error(verdict)
+            classification = failures.of_answer(route, answer)
+        return self._error(classification)
 
-    def _exchange(self, route: Route, body: Body, headers: Mapping[str, str]) -> Answer:
-        url = self._mask.of_path(route.url)
+    def _exchange(self, route: Route, body: Body, headers: Mapping[str, str]) -> Response:
+        url = self._redactor.of_path(route.url)
         prepared = self._prepare(url)
         request = copy(prepared.request)
         request.body = body  # type: ignore[assignment] # anything with `read`, once its length is known
@@ -191,32 +216,32 @@ class Client:
             )
         return found
 
-    def _error(self, verdict: Verdict) -> DeliveryError:
-        text = _PASSWORD.sub("***", self._without_token(" ".join(verdict.text.split())))
+    def _error(self, classification: Classification) -> DeliveryError:
+        text = _PASSWORD.sub("***", self._without_token(" ".join(classification.text.split())))
         if len(text) > MAX_TEXT:
             text = text[: MAX_TEXT - 1] + "…"
-        if verdict.outcome is NotSent:
-            wait, throttled = verdict.retry_after, verdict.throttled
-            return NotSent(text, code=verdict.code, retry_after=wait, throttled=throttled)
-        return verdict.outcome(text, code=verdict.code)
+        if classification.outcome is NotSent:
+            wait, throttled = classification.retry_after, classification.throttled
+            return NotSent(text, code=classification.code, retry_after=wait, throttled=throttled)
+        return classification.outcome(text, code=classification.code)
 
     def _without_token(self, text: str) -> str:
         plain = "".join(letter for letter in text if letter.isprintable())
         # A control character within the token must not hide it.
-        return self._mask(plain if self._mask.is_in(plain) else printable(text))
+        return self._redactor(plain if self._redactor.is_in(plain) else printable(text))
 
 
-def _read(response: requests.Response) -> Answer:
+def _read(response: requests.Response) -> Response:
     status, headers = response.status_code, response.headers
     if status in _BARE:
         response.close()
-        return Answer(status, headers, b"")
+        return Response(status, headers, b"")
     try:
         # Not `iter_content`, which takes several times as long for an answer as short as these.
         body: bytes = response.raw.read(MAX_ANSWER + 1, decode_content=True)
         if len(body) > MAX_ANSWER:
             raise AnswerTooLarge(f"it is longer than {MAX_ANSWER} bytes")
-        return Answer(status, headers, body)
+        return Response(status, headers, body)
     except Exception as error:  # the status may still say enough
         response.close()
-        return Answer(status, headers, b"", error)
+        return Response(status, headers, b"", error)

@@ -33,9 +33,7 @@ from urllib3.exceptions import (
 )
 
 from dispatcher.errors import AccountRefused, NotSent, OutcomeUnknown
-from dispatcher.http.answers import Answer
-from dispatcher.http.dialect import Outcome, Verdict
-from dispatcher.http.routes import Route
+from dispatcher.http.responses import Classification, Outcome, Response, Route
 
 Chain: TypeAlias = tuple[BaseException, ...]  # from the outer exception to the inner one
 
@@ -93,21 +91,21 @@ CONNECTED = (
 )
 
 
-def of_answer(route: Route, answer: Answer) -> Verdict:
+def of_answer(route: Route, response: Response) -> Classification:
     """What an answer without the id of something accepted means."""
-    verdict = route.dialect.verdict(answer, route.setting, route.token)
-    if answer.broken and verdict.outcome is OutcomeUnknown:
-        return of_exception(route, answer.broken)
-    return verdict._replace(outcome=_unless_repeatable(route, verdict.outcome))
+    classification = route.error_map.classify(response, route.setting, route.token)
+    if response.broken and classification.outcome is OutcomeUnknown:
+        return of_exception(route, response.broken)
+    return classification._replace(outcome=_unless_repeatable(route, classification.outcome))
 
 
-def of_exception(route: Route, error: Exception) -> Verdict:
+def of_exception(route: Route, error: Exception) -> Classification:
     """What it means that there is no usable answer; unknown, unless nothing can have left."""
     chain = tuple(_chain(error))
     outcome, table = _kind(route, chain)
     cause = next(cause for cause in table if _contains(chain, cause.errors))
     text = cause.text.format(detail=_detail(chain[-1]), host=route.host, **route._asdict())
-    return Verdict(outcome, cause.code, text)
+    return Classification(outcome, cause.code, text)
 
 
 def _kind(route: Route, chain: Chain) -> tuple[Outcome, tuple[Cause, ...]]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from dispatcher.http.client import Client
     from dispatcher.http.files import Body
-    from dispatcher.http.routes import Route
+    from dispatcher.http.responses import Route
     from dispatcher.models import Upload
 
 
@@ -87,8 +87,7 @@ class HttpTransport:
         self, route: Route, file: Upload, name: str, fields: Mapping[str, str] = {}
     ) -> str:
         """Post a form with text fields, and then the file as the field `name`. As `post_file`."""
-        from dispatcher.http.files import sent_whole
-        from dispatcher.http.multipart import Multipart
+        from dispatcher.http.files import Multipart, sent_whole
 
         with sent_whole(file) as body:
             form = Multipart(fields, name, file, body)

@@ -32,7 +32,7 @@ from urllib3.exceptions import (
 from urllib3.util import connection as sockets
 
 from dispatcher.http.guard import require_leave
-from dispatcher.http.masking import HIDDEN
+from dispatcher.http.responses import HIDDEN
 from dispatcher.rates import SLOWEST
 
 _PIECE = 65_536  # bytes that are sent before the clock is looked at

@@ -7,10 +7,9 @@ import pytest
 from dispatcher import NotSent, OutcomeUnknown
 from dispatcher.errors import DeliveryError
 from dispatcher.http import failures
-from dispatcher.http.dialect import Dialect
-from dispatcher.http.routes import Route
+from dispatcher.http.responses import ErrorMap, Route
 
-ROUTE = Route("https://gateway.example/messages", "base_url", ("id",), Dialect())
+ROUTE = Route("https://gateway.example/messages", "base_url", ("id",), ErrorMap())
 
 
 def raised_in(function: str, module: str) -> Exception:

@@ -14,8 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher import Refused, Upload
-from dispatcher.http.files import opened
-from dispatcher.http.multipart import Multipart
+from dispatcher.http.files import Multipart, opened
 
 
 def upload(content: bytes, filename: str = "price list.pdf", **others: Any) -> Upload:

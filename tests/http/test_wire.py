@@ -11,9 +11,7 @@ import pytest
 from pydantic_settings import SettingsConfigDict
 
 from dispatcher import OutcomeUnknown, Receipt
-from dispatcher.http.dialect import Dialect
-from dispatcher.http.masking import HIDDEN
-from dispatcher.http.routes import Route
+from dispatcher.http.responses import HIDDEN, ErrorMap, Route
 from dispatcher.http.settings import HttpSettings
 from dispatcher.http.transport import HttpTransport
 
@@ -31,7 +29,7 @@ class Paths(HttpTransport):
         return {}
 
     def route(self, url: str) -> Route:
-        return Route(url=url, setting="base_url", identifier=("id",), dialect=Dialect())
+        return Route(url=url, setting="base_url", identifier=("id",), error_map=ErrorMap())
 
 
 @pytest.fixture

@@ -19,13 +19,12 @@ from dispatcher import (
     Receipt,
     Upload,
 )
-from dispatcher.http.dialect import BY_STATUS, Dialect
-from dispatcher.http.routes import Route
+from dispatcher.http.responses import BY_STATUS, ErrorMap, Route
 from dispatcher.http.settings import HttpSettings, Url
 from dispatcher.http.transport import HttpTransport
 from dispatcher.testing import Reply, Request, ScriptedGateway, TransportContract
 
-DIALECT = Dialect(
+ERROR_MAP = ErrorMap(
     code=("error_code",),
     words=(("description",),),
     by_status={**BY_STATUS, 404: AccountRefused},
@@ -69,7 +68,7 @@ class Bot(HttpTransport):
             url=f"{self.settings.base_url}/bot{self.token.get_secret_value()}/{method}",
             setting="base_url",
             identifier=("result", identifier),
-            dialect=DIALECT,
+            error_map=ERROR_MAP,
             connect_timeout=self.settings.connect_timeout,
             read_timeout=self.settings.read_timeout,
         )

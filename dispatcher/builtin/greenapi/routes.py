@@ -8,13 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dispatcher import AccountRefused, NotSent, OutcomeUnknown, Refused
-from dispatcher.http.dialect import STATUS_FIRST, Dialect
-from dispatcher.http.routes import Route
+from dispatcher.http.responses import STATUS_FIRST, ErrorMap, Route
 
 if TYPE_CHECKING:
     from dispatcher.builtin.greenapi.settings import GreenApiSettings
 
-DIALECT = Dialect(
+ERROR_MAP = ErrorMap(
     code=("errors", 0, "code"),
     words=(("errors", 0, "details"), ("errors", 0, "title")),  # English, Russian
     by_code={
@@ -43,7 +42,7 @@ def _route(settings: GreenApiSettings, setting: str, kind: str, *, repeatable: b
         url=f"{getattr(settings, setting)}/v1/{kind}",
         setting=setting,
         identifier=(kind, 0, "id"),
-        dialect=DIALECT,
+        error_map=ERROR_MAP,
         connect_timeout=settings.connect_timeout,
         read_timeout=settings.read_timeout,
         repeatable=repeatable,

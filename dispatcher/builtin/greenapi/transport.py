@@ -16,7 +16,7 @@ from dispatcher.http.transport import HttpTransport, late_settings
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
 
-    from dispatcher.http.routes import Route
+    from dispatcher.http.responses import Route
 
 MEDIA_LIFETIME = timedelta(hours=24)  # provider's v1 documents, `/v1/media`
 

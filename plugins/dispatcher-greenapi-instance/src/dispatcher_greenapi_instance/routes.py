@@ -11,10 +11,16 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from dispatcher import AccountRefused, NotSent, OutcomeUnknown, Refused
-from dispatcher.http.answers import Answer
-from dispatcher.http.dialect import BY_STATUS, HINTS, STATUS_FIRST, Dialect, Verdict
-from dispatcher.http.masking import HIDDEN
-from dispatcher.http.routes import Route
+from dispatcher.http.responses import (
+    BY_STATUS,
+    HIDDEN,
+    HINTS,
+    STATUS_FIRST,
+    Classification,
+    ErrorMap,
+    Response,
+    Route,
+)
 
 if TYPE_CHECKING:
     from dispatcher_greenapi_instance.settings import InstanceSettings
@@ -26,23 +32,25 @@ _OTHER_CHATS, _ALLOWED = "CORRESPONDENTS_QUOTE_EXCEEDED", "QUOTE_ALLOWED"
 
 
 @dataclass(frozen=True)
-class InstanceDialect(Dialect):
+class InstanceErrorMap(ErrorMap):
     """An instance's errors have words and a status, but no code of their own."""
 
-    def verdict(self, answer: Answer, setting: str, token: str = "the token") -> Verdict:
+    def classify(
+        self, response: Response, setting: str, token: str = "the token"
+    ) -> Classification:
         """A quota is one of a calendar month: of this recipient, or else the account is to wait."""
-        verdict = super().verdict(answer, setting, token)
-        if answer.status != QUOTA:
-            return verdict
-        invoked = answer.at(("invokeStatus", "status"))
-        if answer.at(("correspondentsStatus", "status")) == _OTHER_CHATS and (
+        classification = super().classify(response, setting, token)
+        if response.status != QUOTA:
+            return classification
+        invoked = response.at(("invokeStatus", "status"))
+        if response.at(("correspondentsStatus", "status")) == _OTHER_CHATS and (
             invoked is None or invoked == _ALLOWED
         ):
-            return verdict._replace(outcome=Refused)
+            return classification._replace(outcome=Refused)
         wait = _until_next_month(datetime.now(UTC))
         first = f"{datetime.now(UTC) + timedelta(seconds=wait):%Y-%m-%d}"
-        text = f"{verdict.text}; the quota begins anew on {first}"
-        return verdict._replace(text=text, retry_after=wait, throttled=True)
+        text = f"{classification.text}; the quota begins anew on {first}"
+        return classification._replace(text=text, retry_after=wait, throttled=True)
 
 
 def _until_next_month(now: datetime) -> float:
@@ -53,7 +61,7 @@ def _until_next_month(now: datetime) -> float:
 
 # In these words; "instance account not authorized" is something else.
 _LATER = ("starting process", "starting or not authorized")
-DIALECT = InstanceDialect(
+ERROR_MAP = InstanceErrorMap(
     words=(
         ("message",),
         ("reason",),
@@ -105,7 +113,7 @@ def _route(
         url=f"{address}/waInstance{settings.id_instance}/{method}/{HIDDEN}",
         setting=setting,
         identifier=(field,),
-        dialect=DIALECT,
+        error_map=ERROR_MAP,
         connect_timeout=settings.connect_timeout,
         read_timeout=settings.read_timeout,
         repeatable=repeatable,

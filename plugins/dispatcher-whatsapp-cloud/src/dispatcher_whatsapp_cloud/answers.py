@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from dispatcher import AccountRefused, NotSent, OutcomeUnknown, Refused
-from dispatcher.http.answers import Answer
-from dispatcher.http.dialect import STATUS_FIRST, Dialect, Outcome, Verdict
+from dispatcher.http.responses import STATUS_FIRST, Classification, ErrorMap, Outcome, Response
 
 PAIR = 131056  # too many messages to one person
 NOT_NOW = 131049  # Meta would rather not deliver to this person at present
@@ -43,23 +42,25 @@ _CODES: Mapping[int, Outcome] = {
 
 
 @dataclass(frozen=True)
-class MetaDialect(Dialect):
+class MetaErrorMap(ErrorMap):
     """`waits`: seconds until the next attempt, with codes that concern one person alone."""
 
     waits: Mapping[int, float] = field(default_factory=dict)
 
-    def verdict(self, answer: Answer, setting: str, token: str = "the token") -> Verdict:
+    def classify(
+        self, response: Response, setting: str, token: str = "the token"
+    ) -> Classification:
         """As the tables say; a limit of one person holds nobody else back."""
-        verdict = super().verdict(answer, setting, token)
-        code = self.error_code(answer)
+        classification = super().classify(response, setting, token)
+        code = self.error_code(response)
         if code is None or code not in self.waits:
-            return verdict
-        wait = max(self.waits[code], verdict.retry_after or 0.0)
-        return verdict._replace(retry_after=wait, throttled=False)
+            return classification
+        wait = max(self.waits[code], classification.retry_after or 0.0)
+        return classification._replace(retry_after=wait, throttled=False)
 
 
 # Meta asks to go by the code: its documents disagree about the status that comes with one.
-CLOUD = MetaDialect(
+CLOUD = MetaErrorMap(
     code=("error", "code"),
     words=(("error", "message"), ("error", "error_data", "details")),
     by_code=_CODES,
@@ -68,7 +69,7 @@ CLOUD = MetaDialect(
     waits={PAIR: 6.0, NOT_NOW: 24 * 3600.0},  # "Throughput": to one person a message in 6 seconds
 )
 # What may have been half done (1000, 1014, 1016) is in no table, and so unknown.
-ON_PREMISES = Dialect(
+ON_PREMISES = ErrorMap(
     code=("errors", 0, "code"),
     words=(("errors", 0, "title"), ("errors", 0, "details")),
     by_code={

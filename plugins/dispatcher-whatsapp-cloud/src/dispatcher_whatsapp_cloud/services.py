@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal, TypeAlias
 
-from dispatcher.http.dialect import Dialect, Path
+from dispatcher.http.responses import ErrorMap, Path
 from dispatcher_whatsapp_cloud import answers
 
 
@@ -28,7 +28,7 @@ class Service:
 
     base_url: str | None
     path: str
-    dialect: Dialect
+    error_map: ErrorMap
     header: str = "Authorization"
     scheme: str = "Bearer "
     messaging_product: bool = True
@@ -73,7 +73,7 @@ SERVICES: Mapping[Name, Service] = {
         path="",
         header="D360-API-KEY",
         scheme="",
-        dialect=answers.CLOUD_360,
+        error_map=answers.CLOUD_360,
     ),
     "on-premises": ON_PREMISES,
     "360dialog-on-premises": replace(
@@ -81,7 +81,7 @@ SERVICES: Mapping[Name, Service] = {
         base_url="https://waba.360dialog.io",
         header="D360-API-KEY",
         scheme="",
-        dialect=answers.ON_PREMISES_360,
+        error_map=answers.ON_PREMISES_360,
     ),
     "turn": replace(ON_PREMISES, base_url="https://whatsapp.turn.io"),
 }

@@ -20,7 +20,7 @@ from dispatcher import (
     phone_address,
 )
 from dispatcher.http.files import content_type
-from dispatcher.http.routes import Route
+from dispatcher.http.responses import Route
 from dispatcher.http.transport import HttpTransport, late_settings
 from dispatcher_whatsapp_cloud import payload as payloads
 from dispatcher_whatsapp_cloud import rules
@@ -94,7 +94,7 @@ class WhatsAppCloud(HttpTransport):
             url=f"{self.settings.root}/{kind}",
             setting="base_url",
             identifier=identifier,
-            dialect=self._service.dialect,
+            error_map=self._service.error_map,
             connect_timeout=self.settings.connect_timeout,
             read_timeout=self.settings.read_timeout,
             repeatable=repeatable,

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from dispatcher import AccountRefused, NotSent, OutcomeUnknown, Refused
-from dispatcher.http.answers import Answer
-from dispatcher.http.dialect import BY_STATUS, STATUS_FIRST, Dialect, Outcome
+from dispatcher.http.responses import BY_STATUS, STATUS_FIRST, ErrorMap, Outcome, Response
 
-DIALECT = Dialect(
+ERROR_MAP = ErrorMap(
     by_code={0: AccountRefused, 7: Refused, 8: NotSent},
     by_phrase={"try later": NotSent, "no account": AccountRefused},
     by_status={**BY_STATUS, 400: Refused},
@@ -20,8 +19,8 @@ DIALECT = Dialect(
 )
 
 
-def answer(status: int, body: Any) -> Answer:
-    return Answer(status, {}, body if isinstance(body, bytes) else json.dumps(body).encode())
+def answer(status: int, body: Any) -> Response:
+    return Response(status, {}, body if isinstance(body, bytes) else json.dumps(body).encode())
 
 
 @pytest.mark.parametrize(
@@ -42,7 +41,7 @@ def answer(status: int, body: Any) -> Answer:
 def test_tables_are_asked_in_their_order(
     status: int, body: Any, outcome: Outcome, throttled: bool
 ) -> None:
-    verdict = DIALECT.verdict(answer(status, body), "base_url")
+    verdict = ERROR_MAP.classify(answer(status, body), "base_url")
     assert (verdict.outcome, verdict.throttled) == (outcome, throttled)
 
 
@@ -67,16 +66,16 @@ def test_codes_win_unless_a_gateway_is_known_for_false_ones(
     status: int, code: int, outcome: Outcome, throttled: bool
 ) -> None:
     by_code = {17: Refused, 23: AccountRefused, 40: OutcomeUnknown}
-    dialect = Dialect(by_code=by_code, throttled=(31,))
-    verdict = dialect.verdict(answer(status, {"error": {"code": code}}), "base_url")
+    error_map = ErrorMap(by_code=by_code, throttled=(31,))
+    verdict = error_map.classify(answer(status, {"error": {"code": code}}), "base_url")
     assert (verdict.outcome, verdict.throttled) == (outcome, throttled)
 
 
 def test_a_hint_is_for_errors_whose_code_says_nothing() -> None:
-    dialect = Dialect(by_code={23: AccountRefused})
+    error_map = ErrorMap(by_code={23: AccountRefused})
     suspended = {"error": {"code": 23, "message": "account suspended"}}
-    assert dialect.verdict(answer(403, suspended), "base_url").text == "account suspended"
-    assert "check the token" in dialect.verdict(answer(403, {}), "base_url").text
+    assert error_map.classify(answer(403, suspended), "base_url").text == "account suspended"
+    assert "check the token" in error_map.classify(answer(403, {}), "base_url").text
 
 
 @pytest.mark.parametrize(
@@ -84,15 +83,15 @@ def test_a_hint_is_for_errors_whose_code_says_nothing() -> None:
     [(399, Refused), (499, Refused), (500, OutcomeUnknown), (599, OutcomeUnknown), (600, Refused)],
 )
 def test_where_a_code_is_not_to_be_trusted(status: int, outcome: Outcome) -> None:
-    dialect = Dialect(by_code={17: Refused}, status_first=STATUS_FIRST)
-    assert dialect.verdict(answer(status, {"error": {"code": 17}}), "").outcome is outcome
+    error_map = ErrorMap(by_code={17: Refused}, status_first=STATUS_FIRST)
+    assert error_map.classify(answer(status, {"error": {"code": 17}}), "").outcome is outcome
 
 
 @pytest.mark.parametrize("status", range(300, 400))
 def test_a_redirect_that_may_mean_done_is_unknown(status: int) -> None:
     """A status without a meaning of its own is to be read as 300."""
     expected = Refused if status in (301, 302, 307, 308) else OutcomeUnknown
-    assert Dialect().verdict(answer(status, {}), "").outcome is expected
+    assert ErrorMap().classify(answer(status, {}), "").outcome is expected
 
 
 @pytest.mark.parametrize(
@@ -109,13 +108,13 @@ def test_a_redirect_that_may_mean_done_is_unknown(status: int) -> None:
 def test_only_a_success_is_one(status: int, accepted: bool, hint: str) -> None:
     with_id = answer(status, {"id": "m1"})
     assert with_id.accepted_id(("id",)) == ("m1" if accepted else None)
-    assert Dialect().verdict(with_id, "base_url").text.startswith(hint)
+    assert ErrorMap().classify(with_id, "base_url").text.startswith(hint)
 
 
 @pytest.mark.parametrize(("code", "known"), [(10**9 - 1, True), (10**9, False), (-(10**9), False)])
 @pytest.mark.parametrize("kind", [int, str])
 def test_a_code_has_nine_digits_at_the_most(code: int, known: bool, kind: type) -> None:
-    verdict = Dialect(by_code={code: Refused}).verdict(
+    verdict = ErrorMap(by_code={code: Refused}).classify(
         answer(400, {"error": {"code": kind(code)}}), ""
     )
     assert verdict.outcome is (Refused if known else OutcomeUnknown)

@@ -1,0 +1,236 @@
+"""What a gateway's response says and what that means: where it has what, in tables.
+
+Pure, and safe on any bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import reduce
+from http import HTTPStatus
+from math import inf, isfinite
+from typing import Any, NamedTuple, TypeAlias
+from urllib.parse import urlsplit
+
+from dispatcher.errors import AccountRefused, DeliveryError, NotSent, OutcomeUnknown, Refused
+from dispatcher.redaction import HIDDEN
+
+__all__ = [
+    "BY_STATUS",
+    "HIDDEN",
+    "HINTS",
+    "STATUS_FIRST",
+    "SUCCESS",
+    "Classification",
+    "ErrorMap",
+    "Outcome",
+    "Path",
+    "Response",
+    "Route",
+]
+
+Outcome: TypeAlias = type[DeliveryError]
+Path: TypeAlias = tuple[str | int, ...]  # of keys and positions in a JSON body
+
+# What is not here is unknown: whatever broke in the gateway may have done so too late. So are the
+# redirects that may mean "done, look there": 303 and 304 (RFC 9110, 15.4.4 and 15.4.5), 300, and
+# those that RFC 9110 gives no meaning, which are to be read as 300 (section 15).
+BY_STATUS: Mapping[int, Outcome] = {
+    **dict.fromkeys((301, 302, 307, 308), Refused),
+    **dict.fromkeys((404, 405, 413, 414, 415, 422), Refused),
+    429: NotSent,
+    **dict.fromkeys((401, 403), AccountRefused),
+}
+# A success is one only with an id, whatever else the answer says.
+SUCCESS = tuple(range(200, 300))
+# For gateways of which it is not known that an error's number can be trusted.
+STATUS_FIRST = (*SUCCESS, *range(500, 600), 429, 401, 403)
+HINTS: Mapping[int, str] = {
+    **dict.fromkeys(range(200, 300), "the answer has no id"),
+    **dict.fromkeys(range(300, 400), "redirects are not followed, check {setting}"),
+    **dict.fromkeys((401, 403), "check {token}"),
+    **dict.fromkeys((404, 405), "check {setting}"),
+}
+_LONGEST_ID = 2000  # characters; a URL may be one
+
+
+class Response(NamedTuple):
+    """What came back. `broken`: why the body could not be read; `body` is then empty."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    broken: Exception | None = None
+
+    def accepted_id(self, path: tuple[str | int, ...]) -> str | None:
+        """The id at a place in the body of a success; None: it is none, or has no id there."""
+        if not 200 <= self.status < 300:
+            return None
+        identifier = self.at(path)
+        if type(identifier) is int and identifier > 0:
+            identifier = str(identifier)
+        if not isinstance(identifier, str) or len(identifier) > _LONGEST_ID:
+            return None
+        return identifier if identifier.strip() and identifier.isprintable() else None
+
+    def at(self, path: tuple[str | int, ...]) -> Any:
+        """What the body, if it is JSON, has at a path of keys and positions; None: nothing."""
+        try:
+            return reduce(_inside, path, json.loads(self.body))
+        except (ValueError, LookupError, RecursionError):
+            return None
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds to wait from now, never negative; None: not said, or not understood.
+
+        RFC 9110, 10.2.3. A date is one by the gateway's clock, as its answer's own date is.
+        """
+        value = self.headers.get("Retry-After", "").strip()
+        number = re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?", value)
+        seconds = float(value) if number else self._seconds_until(value)
+        return max(0.0, seconds) if isfinite(seconds) else None
+
+    def _seconds_until(self, date: str) -> float:
+        then, now = _moment(date), _moment(self.headers.get("Date", ""))
+        return (then - (now or datetime.now(UTC))).total_seconds() if then else inf
+
+
+def _inside(found: Any, step: str | int) -> Any:
+    kind: type[Any] = dict if isinstance(step, str) else list
+    if isinstance(found, kind):
+        return found[step]
+    raise LookupError
+
+
+def _moment(date: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(date)
+    except (ValueError, TypeError, LookupError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+class Classification(NamedTuple):
+    """How an attempt ended, other than well."""
+
+    outcome: Outcome
+    code: str | None
+    text: str
+    retry_after: float | None = None
+    throttled: bool = False
+
+
+@dataclass(frozen=True)
+class ErrorMap:
+    """The tables of one gateway; everything has a default that is safe.
+
+    `code`, `words`: where an error has its number and its sentences. An outcome is looked up by the
+    number in `by_code`, then by what the body says in `by_phrase` (in lower case), then in
+    `by_status`; what is nowhere is `OutcomeUnknown`. With the statuses in `status_first`, neither
+    number nor words count. `throttled`: numbers and phrases, besides status 429, with which the
+    whole account is to wait; they are `NotSent`, too. `hints`: by status, unless the number
+    decided; `{setting}` becomes the name of the setting with the address, `{token}` where the token
+    was read.
+
+    A table that is given replaces the default: `by_status={**BY_STATUS, 503: NotSent}`.
+    """
+
+    code: Path = ("error", "code")
+    words: Sequence[Path] = (("error", "message"),)
+    by_code: Mapping[int, Outcome] = field(default_factory=dict)
+    by_phrase: Mapping[str, Outcome] = field(default_factory=dict)
+    by_status: Mapping[int, Outcome] = field(default_factory=lambda: BY_STATUS)
+    status_first: Sequence[int] = SUCCESS
+    throttled: Sequence[int | str] = ()
+    hints: Mapping[int, str] = field(default_factory=lambda: HINTS)
+
+    def classify(
+        self, response: Response, setting: str, token: str = "the token"
+    ) -> Classification:
+        """What an answer without the id of something accepted means."""
+        code, words = self.error_code(response), self._words(response)
+        told = code in self.by_code and response.status not in self.status_first
+        advice = "" if told else self.hints.get(response.status, "")
+        hint = advice.format(setting=setting, token=token)
+        if "{token}" not in advice:  # what such a status means is in the advice
+            words = words or self.said(response)
+        return Classification(
+            self.outcome(response),
+            f"http {response.status}" if code is None else str(code),
+            ": ".join(filter(None, (hint, words))),
+            response.retry_after,
+            response.status == 429
+            or code in self.throttled
+            or self.phrase(response) in self.throttled,
+        )
+
+    def outcome(self, response: Response) -> Outcome:
+        """What became of the request; override it where tables do not tell."""
+        if response.status in self.status_first:
+            return self.by_status.get(response.status, OutcomeUnknown)
+        code, phrase = self.error_code(response), self.phrase(response)
+        if code in self.throttled or phrase in self.throttled:
+            return NotSent
+        by_code = self.by_code.get(code) if code is not None else None
+        by_phrase = self.by_phrase.get(phrase) if phrase is not None else None
+        return by_code or by_phrase or self.by_status.get(response.status, OutcomeUnknown)
+
+    def error_code(self, response: Response) -> int | None:
+        """The error's number, also in digits of a string; True and 82.0 are none."""
+        code = response.at(self.code)
+        if type(code) is int and abs(code) < 10**9:
+            return code
+        if isinstance(code, str) and re.fullmatch(r"[0-9]{1,9}", code):
+            return int(code)
+        return None
+
+    def phrase(self, response: Response) -> str | None:
+        """The first of `by_phrase` and `throttled` that the body has, wherever that is."""
+        known = [*self.by_phrase, *(each for each in self.throttled if isinstance(each, str))]
+        body = response.body.decode(errors="replace").lower() if known else ""
+        return next((phrase for phrase in known if phrase in body), None)
+
+    def said(self, response: Response) -> str:
+        """The error's sentences, else the status."""
+        return self._words(response) or f"the gateway answered {_named(response.status)}"
+
+    def _words(self, response: Response) -> str:
+        words: list[Any] = [response.at(path) for path in self.words]
+        return " / ".join(word for word in words if isinstance(word, str) and word.strip())
+
+
+def _named(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
+
+
+class Route(NamedTuple):
+    """Where requests of one kind go, and what their answers look like.
+
+    `setting`: the setting that holds the address. `identifier`: where a success has the new id.
+    `repeatable`: doing it twice does no harm, so an unknown outcome may be tried again. Timeouts
+    are seconds, as in `HttpSettings`. `token`: where it was read, for people. A token may be in the
+    path as it is, or as `masking.HIDDEN`.
+    """
+
+    url: str
+    setting: str
+    identifier: Path
+    error_map: ErrorMap
+    connect_timeout: float = 5
+    read_timeout: float = 30
+    repeatable: bool = False
+    token: str = "the token"
+
+    @property
+    def host(self) -> str:
+        """The host, and the port if it is not the usual one."""
+        return urlsplit(self.url).netloc
