@@ -18,7 +18,7 @@ from dispatcher.errors import (
     Refused,
     SourceError,
 )
-from dispatcher.hookspecs import Engine, Transport, hookimpl
+from dispatcher.hookspecs import Engine, hookimpl
 from dispatcher.localfiles import find_file
 from dispatcher.media import content_mismatch, mime_type
 from dispatcher.models import (
@@ -43,6 +43,7 @@ from dispatcher.models import (
     encode,
 )
 from dispatcher.names import canonical_name
+from dispatcher.transports import BaseTransport, Transport
 from dispatcher.visible import hidden_character
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "AddressError",
     "Attachment",
     "Audio",
+    "BaseTransport",
     "ConfigError",
     "DeliveryError",
     "DispatcherError",

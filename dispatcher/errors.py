@@ -142,3 +142,10 @@ def pass_on_interruption(error: BaseException) -> None:
     """
     if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
         raise error
+
+
+def describe(error: BaseException) -> str:
+    """An exception in one sentence: its type and text; our own kind is a sentence already."""
+    if isinstance(error, (ConfigError, PluginError)):
+        return str(error)
+    return f"{type(error).__name__}: {error}".removesuffix(": ")

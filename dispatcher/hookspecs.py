@@ -31,20 +31,12 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import pluggy
 
-from dispatcher.models import (
-    Attachment,
-    MediaId,
-    Message,
-    Outcome,
-    Payload,
-    Problem,
-    Receipt,
-    Upload,
-)
+from dispatcher.models import Attachment, Message, Outcome, Payload, Problem
 
 if TYPE_CHECKING:
     import click
-    from pydantic_settings import BaseSettings
+
+    from dispatcher.transports import Transport
 
 hookspec = pluggy.HookspecMarker("dispatcher")
 hookimpl = pluggy.HookimplMarker("dispatcher")
@@ -86,7 +78,7 @@ def dispatcher_transform_payload(payload: Payload, message: Message) -> None:
     """Change, in place, the JSON body that will be posted; in plugin order; return nothing.
 
     A file that is still to be uploaded stands in it as "upload:sha256:<hex>". To whom the message
-    goes is not to be changed: see `Transport.recipient_fields`. What it holds afterwards is JSON.
+    goes is not to be changed: see `BaseTransport.recipient_fields`. Afterwards it still holds JSON.
 
         @hookimpl
         def dispatcher_transform_payload(payload):
@@ -134,65 +126,6 @@ def dispatcher_commands() -> Iterable[click.Command]:  # type: ignore[empty-body
     def dispatcher_commands():
         return [click.Command("moo", callback=lambda: click.echo("moo"))]
     """
-
-
-class Transport(Protocol):
-    """A gateway. `build` and `check` are pure; `upload` and `send` are the only ones that connect.
-
-    `name`: how manifests and the configuration call it. `Settings`: its table `[transports.<name>]`
-    in dispatcher.toml, overridden by the environment. It must load without credentials.
-
-    `upload` and `send` answer in the words of `dispatcher.errors`: they return, or raise `NotSent`,
-    `Refused`, `AccountRefused` or `OutcomeUnknown`. They are called from several threads at once.
-
-    More that it may have:
-    `address(written, country)` reads what a manifest or a list has for a recipient; `country` is a
-    region like "RU" or None. Returns an `Address`: what the gateway wants, the same for all ways to
-    write one recipient, and the transport's own word for its kind. Raises `AddressError`. It is
-    pure; `build` sees only what it returned. Without it: `dispatcher.phone_address`.
-    `require_credentials()` is called before anything is sent; raises `ConfigError` where a token is
-    missing.
-    `account`: a text that tells one account's uploaded files and pace from another's and does not
-    show the token.
-    `rate`, `recipient_rate`: at most so many messages of the whole account, and to one recipient,
-    like "50/s" or "10/min"; None: no limit.
-    `recipient_fields`: the names of the payload's fields that say who gets it, at any depth, which
-    no plugin may change once it is built, or add at the top; without it, "to", "recipient_type",
-    "recipient", "chatId", "chat_id" and "phone".
-    `patience`: seconds that `send` takes at the most (default: 30); who has not returned a second
-    later is left behind: the message is unknown, and an interrupted run waits no longer. An upload
-    may take a second more for each 64 KB.
-    `ends_in_time = True`: a promise that `send` never takes longer than that. It is called straight
-    away then; all other calls are made by a thread of their own, which takes a little longer.
-    `reconcile(payload, since)` is called for a message of which nobody knows whether it was
-    accepted: it asks the gateway whether one with this payload was, at or after `since` (UTC).
-    Returns the `Receipt`, a `Failure` if it surely was not (it is sent again then), and None if the
-    gateway cannot tell; whatever it raises means that, too.
-    `plans_without_settings = True`: where neither dispatcher.toml nor the environment (`<NAME>_…`)
-    says anything, it is made without settings; `build` and `check` need none, the rest takes its
-    defaults.
-    """
-
-    name: ClassVar[str]
-    Settings: ClassVar[type[BaseSettings]]
-
-    def __init__(self, settings: BaseSettings) -> None: ...
-
-    def build(self, message: Message, attachment: Attachment | None) -> Payload:
-        """The JSON body for a message; an `Upload` stands in it as its `reference`."""
-        ...
-
-    def check(self, payload: Payload, attachment: Attachment | None) -> Iterable[Problem]:
-        """The gateway's own limits (lengths, sizes, captions), on the payload to be posted."""
-        ...
-
-    def upload(self, file: Upload) -> MediaId:
-        """Store a file at the gateway; may be called again for the same file."""
-        ...
-
-    def send(self, payload: Payload) -> Receipt:
-        """Post one message; called at most once at a time for a message."""
-        ...
 
 
 class Engine(Protocol):

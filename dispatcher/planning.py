@@ -15,7 +15,6 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from dispatcher.addresses import lenient_address
 from dispatcher.errors import InputChanged, ManifestError, PluginError, SourceError
-from dispatcher.hookspecs import Transport
 from dispatcher.inputs import InputFile, Inputs
 from dispatcher.manifest import Manifests
 from dispatcher.manifest.expansion import Report
@@ -35,10 +34,9 @@ from dispatcher.models import (
     encode,
 )
 from dispatcher.registry import RecipientChanged, Registry
-from dispatcher.registry.transports import TransportCalls
+from dispatcher.transports import BoundTransport, DirectCalls, GetTransport
 
 PlanStatus: TypeAlias = Literal["new", "sent", "changed", "retry", "unknown"]
-GetTransport: TypeAlias = Callable[[str], Transport]
 
 # Stands for an attachment that could not be resolved, so that the rest of the message is checked.
 _UNRESOLVED = MediaId.model_construct(id="unresolved")
@@ -82,7 +80,7 @@ class Planner:
     def __init__(self, manifests: Manifests, registry: Registry, transports: GetTransport) -> None:
         self._manifests, self._registry = manifests, registry
         self._get_transport = transports
-        self._transports = cache(self._asked)
+        self._transports = cache(self._bound)
         self._seen: array[int] | None = None
         self._resolve = lru_cache(maxsize=4096)(self._resolve_source)
 
@@ -216,12 +214,12 @@ class Planner:
 
     def _address(self, transport: str, written: str, country: str | None) -> Address:
         try:
-            calls = self._transports(transport)
+            bound = self._transports(transport)
         except PluginError:  # told where the transport is named: `_transport`
             return lenient_address(written, country)
-        return calls.address(written, country)
+        return bound.address(written, country)
 
-    def _transport(self, loaded: LoadedMessage, report: Report) -> TransportCalls | None:
+    def _transport(self, loaded: LoadedMessage, report: Report) -> BoundTransport | None:
         try:
             return self._transports(loaded.message.transport)
         except PluginError as error:
@@ -229,8 +227,8 @@ class Planner:
             report(loaded.origin.locate(problem))
             return None
 
-    def _asked(self, name: str) -> TransportCalls:
-        return TransportCalls(self._get_transport(name), self._registry.clock)
+    def _bound(self, name: str) -> BoundTransport:
+        return BoundTransport(self._get_transport(name), DirectCalls(self._registry.clock))
 
     def _attachment(
         self, message: Message, origin: Origin

@@ -26,11 +26,12 @@ from dispatcher import (
     Receipt,
     Refused,
     Upload,
+    transports,
 )
 from dispatcher.builtin.threads import Threads
 from dispatcher.config import Delivery as Settings
 from dispatcher.delivery import Delivery, Summary, calls
-from dispatcher.delivery.calls import Calls, GuardedTransport, Hanging
+from dispatcher.delivery.calls import Calls
 from dispatcher.delivery.pacefile import PaceFile
 from dispatcher.delivery.pacing import Pace
 from dispatcher.delivery.turns import Turns
@@ -38,8 +39,9 @@ from dispatcher.journal import Ending, Journal, open_journal
 from dispatcher.models import Text, seal
 from dispatcher.planning import PlannedMessage, compared
 from dispatcher.registry import Clock, PluginInfo
+from dispatcher.transports import BoundTransport, Hanging
 
-Guard = Callable[[Any], GuardedTransport]
+Guard = Callable[[Any], BoundTransport]
 
 SLOW = PluginInfo("slow", "slow-transports", "1.2")
 PATIENCE = 0.5  # seconds
@@ -55,7 +57,7 @@ FILE = Upload(
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calls, "MARGIN", 0.1)
-    monkeypatch.setattr(calls, "PATIENCE", PATIENCE)
+    monkeypatch.setattr(transports, "PATIENCE", PATIENCE)
 
 
 @pytest.fixture
@@ -70,7 +72,7 @@ def released() -> Iterator[threading.Event]:
 def guarded() -> Iterator[Guard]:
     """A transport as delivery calls it."""
     made = Calls(clock, pytest.fail)
-    yield lambda transport: GuardedTransport(transport, made)
+    yield lambda transport: BoundTransport(transport, made)
     made.close()
 
 
@@ -259,7 +261,7 @@ def test_an_upload_that_does_not_return_is_surely_not_sent(
 def test_a_big_file_is_waited_for_longer(
     monkeypatch: pytest.MonkeyPatch, guarded: Guard, released: threading.Event
 ) -> None:
-    monkeypatch.setattr(calls, "SLOWEST", 10)
+    monkeypatch.setattr(transports, "SLOWEST", 10)
     transport = guarded(Slow(released, "upload"))
     began = time.monotonic()
     with pytest.raises(NotSent, match=r"did not return within 1\.1 s"):

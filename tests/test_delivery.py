@@ -40,7 +40,7 @@ from dispatcher import (
 from dispatcher.builtin import threads
 from dispatcher.builtin.threads import Threads
 from dispatcher.config import Delivery as Settings
-from dispatcher.delivery import Delivery, Summary, courier, pacing, retries
+from dispatcher.delivery import Delivery, Summary, pacing, retries, worker
 from dispatcher.delivery.pacefile import PaceFile
 from dispatcher.delivery.pacing import Pace
 from dispatcher.delivery.turns import Turns, parsed
@@ -469,7 +469,7 @@ def test_slow_rate_is_no_pause_of_the_account(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever sets "6/min" wants to wait, however short a message's deadline is."""
-    monkeypatch.setattr(courier, "SHORT", 0.0)
+    monkeypatch.setattr(worker, "SHORT", 0.0)
     monkeypatch.setattr(pacing, "SHORT", 0.0)
     transport = Scripted()
     transport.recipient_rate = "2/s"  # type: ignore[attr-defined]

@@ -267,7 +267,7 @@ class AnyDelivery(RuleBasedStateMachine):
             {name: count for name, count in summary.counts.items() if name != "not_tried"}
         )
         for each in plan:
-            self.check_told(each, began, ended=not self.delivery._stop.is_set())
+            self.check_told(each, began, ended=not self.delivery._run.stop.is_set())
 
     def plan(self) -> Iterable[PlannedMessage]:
         records = self.journal.lookup(list(self.messages))

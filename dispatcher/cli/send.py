@@ -25,7 +25,7 @@ from dispatcher.cli.session import (
 )
 from dispatcher.config import seconds
 from dispatcher.delivery import Delivery, Summary
-from dispatcher.delivery.calls import Calls, GuardedTransport
+from dispatcher.delivery.calls import Calls
 from dispatcher.delivery.pacefile import PaceFile, default_path
 from dispatcher.delivery.pacing import Pace
 from dispatcher.delivery.turns import Turns
@@ -33,6 +33,7 @@ from dispatcher.errors import ConfigError
 from dispatcher.journal import Journal, Sharing, open_journal
 from dispatcher.models import Message, Outcome
 from dispatcher.planning import Planner, PlanStatus
+from dispatcher.transports import BoundTransport
 
 _SANDBOX_TRANSPORT = "greenapi"
 _SANDBOX_RATE = "100000/s"  # nobody is to wait for a gateway that is one's own
@@ -153,10 +154,11 @@ def exit_code(summary: Summary) -> int:
 
 def _advice(session: Session, report: Reporter) -> str | None:
     """What to do where the gateway of this machine is not there."""
-    gateways = session.transports.values()
-    if "connection_refused" in report.codes and all(getattr(g, "local", False) for g in gateways):
-        return "is the gateway running? to start it: dispatcher sandbox"
-    return None
+    if "connection_refused" not in report.codes:
+        return None
+    with _bound(session) as transports:
+        here = all(each.local for each in transports)
+    return "is the gateway running? to start it: dispatcher sandbox" if here else None
 
 
 def _ask(planner: Planner, journal: Journal, resend: set[PlanStatus]) -> None:
@@ -174,14 +176,23 @@ def _patience(wait: str | None) -> float:
 
 
 def _require_credentials(session: Session, *, only_sandbox: bool) -> None:
+    with _bound(session) as transports:
+        for each in transports:
+            if only_sandbox and each.name != _SANDBOX_TRANSPORT:
+                raise ConfigError(
+                    f'the sandbox stands in for "{_SANDBOX_TRANSPORT}" only, not for "{each.name}"'
+                )
+            each.require_credentials()
+
+
+@contextmanager
+def _bound(session: Session) -> Iterator[list[BoundTransport]]:
+    """The transports that are in use, for what is asked of them before a run, or after it."""
     calls = Calls(session.registry.clock, halt=lambda why: None)
-    for name, transport in session.transports.items():
-        if only_sandbox and name != _SANDBOX_TRANSPORT:
-            raise ConfigError(
-                f'the sandbox stands in for "{_SANDBOX_TRANSPORT}" only, not for "{name}"'
-            )
-        GuardedTransport(transport, calls).require_credentials()
-    calls.close()
+    try:
+        yield [BoundTransport(each, calls) for each in session.transports.values()]
+    finally:
+        calls.close()
 
 
 @contextmanager

@@ -25,14 +25,13 @@ from dispatcher.errors import (
     PluginMissing,
     pass_on_interruption,
 )
-from dispatcher.hookspecs import Transport
 from dispatcher.manifest import Options
 from dispatcher.manifest import load as load_manifests
 from dispatcher.planning import Lookup, Planner
 from dispatcher.redaction import Secrets
 from dispatcher.registry import Clock, Registry, build_registry
-from dispatcher.registry.transports import TransportCalls
 from dispatcher.toml.explain import quoted
+from dispatcher.transports import BoundTransport, DirectCalls, Transport, optional
 
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
@@ -174,9 +173,9 @@ class Session:
             raise self.config.error(("transport",), str(error)) from None
 
     def _made(self, kind: Any, overrides: dict[str, Any]) -> Transport:
-        optional = getattr(kind, "plans_without_settings", False)
+        needs_none = optional(kind, "plans_without_settings")
         # Where there is nothing to read, pydantic-settings need not be loaded.
-        bare = optional and not overrides and not self.config.sets_up(kind.name)
+        bare = needs_none and not overrides and not self.config.sets_up(kind.name)
         given = [] if bare else [self.config.transport_settings(kind, **overrides)]
         for settings in given:
             self._secrets.watch(settings)
@@ -199,8 +198,9 @@ class Session:
             return None
         country = self.config.settings.country
         with suppress(DispatcherError):
-            calls = TransportCalls(self.transport(self._default_transport), self.registry.clock)
-            return calls.address(written, country).to
+            transport = self.transport(self._default_transport)
+            bound = BoundTransport(transport, DirectCalls(self.registry.clock))
+            return bound.address(written, country).to
         try:
             return phone_address(written, country).to
         except AddressError as error:

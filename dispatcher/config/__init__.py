@@ -21,7 +21,7 @@ from dispatcher.toml.file import TomlFile, located
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
 
-    from dispatcher.hookspecs import Transport
+    from dispatcher.transports import Transport
 
 __all__ = [
     "FILE_NAME",

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 from dispatcher.config import Delivery as Settings
-from dispatcher.delivery.announcing import Announcer, Finished
+from dispatcher.delivery.blocking import BlockedRecipients
 from dispatcher.delivery.calls import Calls
-from dispatcher.delivery.courier import Courier
-from dispatcher.delivery.holding import Holds
-from dispatcher.delivery.others import OtherRuns
+from dispatcher.delivery.concurrent_runs import ConcurrentRuns
 from dispatcher.delivery.pacing import Pace
 from dispatcher.delivery.reconciling import reconciled
+from dispatcher.delivery.reporting import Finished, OutcomeReporter
 from dispatcher.delivery.retries import Retries
-from dispatcher.delivery.summary import Summary
-from dispatcher.delivery.task import Result, Task, claimed
+from dispatcher.delivery.run import Run, Summary
+from dispatcher.delivery.task import Done, RetryAfter, Step, Stopped, Task, claimed
 from dispatcher.delivery.uploads import Uploads
+from dispatcher.delivery.worker import Worker
 from dispatcher.errors import DispatcherError, InputChanged, JournalError, PluginError
 from dispatcher.hookspecs import Engine
 from dispatcher.inputs import Inputs
 from dispatcher.journal import Journal, Sharing
 from dispatcher.models import Failure, Message, Outcome
-from dispatcher.planning import GetTransport, PlannedMessage, PlanStatus
+from dispatcher.planning import PlannedMessage, PlanStatus
 from dispatcher.registry import Clock, GetClock, PluginInfo
+from dispatcher.transports import BoundTransports, GetTransport
 
 __all__ = ["Abandoned", "Delivery", "Pace", "Summary"]
 
@@ -54,29 +54,24 @@ class Delivery:
         clock: GetClock = lambda transport, method: Clock(PluginInfo(transport), method),
         sharing: Sharing | None = None,
     ) -> None:
-        self._calls = Calls(clock, self._halt)
-        self._transports = transports = self._calls.through(transports)
+        self._run = Run(inputs or Inputs(), notice)
+        self._calls = Calls(clock, self._run.halt)
+        self._transports = BoundTransports(transports, self._calls)
         self._journal, self._finished = journal, finished
         self._workers = settings.workers
         self._sendable = {"new", "retry", *resend}
-        self._stop = threading.Event()
-        retries = Retries(settings.attempts, settings.deadline)
         self._running = self._read_all = self._tried = False
         self._tasks: dict[str, Task] = {}
-        self._courier = Courier(
+        self._worker = Worker(
+            self._run,
             journal,
-            transports,
+            self._transports,
+            Uploads(journal, self._run.stop, sharing),
+            ConcurrentRuns(sharing, self._tasks),
             pace,
-            Uploads(journal, self._stop, sharing),
-            OtherRuns(sharing, self._tasks),
-            retries,
-            self._stop,
-            self._halt,
-            notice,
-            inputs or Inputs(),
+            Retries(settings.attempts, settings.deadline),
         )
-        self._holds = Holds()
-        self.summary = Summary()
+        self._blocked = BlockedRecipients()
 
     def run(self, plan: Iterable[PlannedMessage], engine: Engine, total: int) -> Summary:
         """Deliver what is to be sent, skip the rest.
@@ -86,23 +81,23 @@ class Delivery:
         summary says it.
         """
         broken: DispatcherError | None = None
-        self._announcer = Announcer(self._tell, self._halt)
+        self._reporter = OutcomeReporter(self._tell, self._run.halt)
         try:
             self._running = True
-            engine.run(self._messages(plan), self._deliver, self._workers, self._stop.is_set)
+            engine.run(self._messages(plan), self._deliver, self._workers, self._run.stop.is_set)
             self._require_everything(engine)
         except Abandoned:
-            self._stop.set()
+            self._run.stop.set()
         except InputChanged as error:
-            self._halt(str(error))
+            self._run.halt(str(error))
         except DispatcherError as error:
-            self._halt(str(error))
+            self._run.halt(str(error))
             broken = error
         finally:
             self._running = False
             self._give_up_the_rest()
             self._journal.drain()
-            self._announcer.close()
+            self._reporter.close()
             self._calls.close()
         if broken is not None and not self._tried:
             raise broken
@@ -110,14 +105,19 @@ class Delivery:
         return self.summary
 
     @property
+    def summary(self) -> Summary:
+        """What has become of the messages so far."""
+        return self._run.summary
+
+    @property
     def patience(self) -> float:
         """Seconds that an attempt which is under way takes at the most."""
-        return self._calls.patience
+        return self._transports.patience
 
     def stop(self) -> None:
         """Start no further message; what is in flight ends. May be called from a signal handler."""
         self.summary.interrupted = True
-        self._stop.set()
+        self._run.stop.set()
 
     def abandon(self) -> None:
         """Wait no longer for what is in flight: it is unknown. For a signal handler."""
@@ -128,17 +128,17 @@ class Delivery:
         """What is to be sent, one by one; the rest is told."""
         try:
             for place, each in enumerate(plan):
-                if self._stop.is_set():
+                if self._run.stop.is_set():
                     return
                 planned = reconciled(each, self._transports, self._journal)
                 if planned.status in self._sendable:
                     self._tasks[planned.message.key] = Task(planned, planned.record, place)
                     yield planned.message.detached()  # the engine may be a plugin's
                 else:
-                    self._announce(planned, place, Result(_skipped(planned)))
+                    self._report(planned, place, Done(_skipped(planned)))
             self._read_all = True
         except Exception as error:
-            self._halt(str(error))
+            self._run.halt(str(error))
             raise
 
     def _deliver(self, message: Message) -> float | None:
@@ -146,62 +146,62 @@ class Delivery:
         task = self._tasks.get(message.key)
         if task is None:
             raise self._halted(f"the engine delivers {message.key} twice, or it is not in the plan")
-        if self._stop.is_set():
+        if self._run.stop.is_set():
             return None
         if not task.alone.acquire(blocking=False):
             raise self._halted(f"the engine delivers {message.key} twice at a time")
         try:
-            result = self._carry(task)
+            step = self._advance(task)
         except BaseException as error:
-            self._halt(str(error))
+            self._run.halt(str(error))
             raise
         finally:
             task.alone.release()
-        if not isinstance(result, Result):
-            return result
-        self._end(task, result)
+        match step:
+            case Done():
+                self._end(task, step)
+            case RetryAfter(seconds):
+                return seconds
+            case Stopped():
+                pass
         return None
 
-    def _carry(self, task: Task) -> Result | float | None:
-        why = self._holds.reason(task.message, task.place)
+    def _advance(self, task: Task) -> Step:
+        why = self._blocked.reason(task.message, task.place)
         if why is not None:
             return task.left("skipped", why)
         try:
-            return self._courier.advance(task)
+            return self._worker.advance(task)
         except (JournalError, InputChanged) as error:  # nothing left, and nothing more is to leave
-            self._halt(str(error))
-            return None
+            self._run.halt(str(error))
+            return Stopped()
 
-    def _end(self, task: Task, result: Result) -> None:
+    def _end(self, task: Task, done: Done) -> None:
         # Whoever takes the task away has the word: the run may have been abandoned meanwhile.
         if self._tasks.pop(task.message.key, None) is not None:
-            self._announce(task.planned, task.place, result)
+            self._report(task.planned, task.place, done)
 
-    def _announce(self, planned: PlannedMessage, place: int, result: Result) -> None:
-        message, outcome = planned.message, result.outcome
-        self._holds.note(message, place, outcome, strict=planned.stop_on_failure)
-        self._announcer.tell(message, outcome, result.written)
+    def _report(self, planned: PlannedMessage, place: int, done: Done) -> None:
+        message, outcome = planned.message, done.outcome
+        self._blocked.note(message, place, outcome, strict=planned.stop_on_failure)
+        self._reporter.report(message, outcome, done.write)
 
     def _give_up_the_rest(self) -> None:
         """Tell of every message that was tried and has no outcome yet."""
         for task in list(self._tasks.values()):
-            result = self._courier.give_up(task)
-            if result is not None:
-                self._end(task, result)
+            step = self._worker.give_up(task)
+            if isinstance(step, Done):
+                self._end(task, step)
 
     def _require_everything(self, engine: Engine) -> None:
-        if not self._stop.is_set() and (self._tasks or not self._read_all):
+        if not self._run.stop.is_set() and (self._tasks or not self._read_all):
             left = len(self._tasks) or "some"
             raise PluginError(f'the engine "{engine.name}" left {left} messages undelivered')
 
     def _halted(self, why: str) -> PluginError:
         """An engine's fault, which ends the run, whatever the engine makes of the error."""
-        self._halt(why)
+        self._run.halt(why)
         return PluginError(why)
-
-    def _halt(self, why: str) -> None:
-        self.summary.stopped = self.summary.stopped or why
-        self._stop.set()
 
     def _tell(self, message: Message, outcome: Outcome) -> None:
         self._tried = self._tried or outcome.attempts > 0

@@ -14,30 +14,12 @@ from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
-from math import isfinite
 from queue import SimpleQueue
-from typing import Any, TypeAlias, cast
+from typing import Any
 
-from dispatcher.errors import (
-    DispatcherError,
-    NotSent,
-    OutcomeUnknown,
-    PluginError,
-    pass_on_interruption,
-)
-from dispatcher.hookspecs import Transport
-from dispatcher.journal.attempts import storable
-from dispatcher.models import MediaId, Payload, Receipt, Upload
-from dispatcher.planning import GetTransport
-from dispatcher.rates import SLOWEST
 from dispatcher.registry import Clock, GetClock
-from dispatcher.registry.checks import describe
+from dispatcher.transports import Call, Overdue
 
-# What a call gave or raised, as soon as it has returned.
-Call: TypeAlias = "Future[Any]"
-
-# Seconds that a call takes at the most, where a transport does not say.
-PATIENCE = 30.0
 # Seconds that a call may take beyond what a transport says.
 MARGIN = 1.0
 # So many calls that do not return, and the run ends: each of them keeps a thread and a message.
@@ -73,22 +55,6 @@ class Caller:
                 call.set_result(value)
 
 
-class Overdue(Exception):
-    """A call that did not return in time; the text says whose it is."""
-
-    def __init__(self, text: str, call: Call) -> None:
-        super().__init__(text)
-        self.call = call
-
-
-class Hanging(OutcomeUnknown):
-    """A message whose call to `send` did not return in time; `call` may do so yet."""
-
-    def __init__(self, text: str, call: Call) -> None:
-        super().__init__(text, code="hanging")
-        self.call = call
-
-
 class Calls:
     """The calls of one run. `clock`: of a transport's method; it names a slow one.
 
@@ -96,38 +62,28 @@ class Calls:
     """
 
     def __init__(self, clock: GetClock, halt: Callable[[str], None]) -> None:
-        self._clock, self._halt = clock, halt
+        self.clock, self._halt = clock, halt
         self._lock = threading.Lock()
         self._idle: list[Caller] = []
         self._clocks: dict[tuple[str, str], list[Clock]] = {}
-        self._guarded: dict[str, GuardedTransport] = {}
         self._hanging, self._closed = 0, False
 
-    def through(self, transports: GetTransport) -> GetTransport:
-        """The same transports, each called through this."""
-
-        def transport(name: str) -> Transport:
-            found = self._guarded.get(name)
-            if found is None:
-                found = GuardedTransport(transports(name), self)
-                _ = found.patience  # asked for while nothing has left
-                found = self._guarded.setdefault(name, found)
-            return cast("Transport", found)  # it has all that is used when something is sent
-
-        return transport
-
-    @property
-    def patience(self) -> float:
-        """Seconds that sending one message takes at the most, with the slowest one in use."""
-        return max((each.patience for each in self._guarded.values()), default=PATIENCE)
-
     def make(
-        self, transport: Transport, method: str, seconds: float, function: Callable[[], Any]
+        self,
+        transport: str,
+        method: str,
+        seconds: float,
+        function: Callable[[], Any],
+        *,
+        ends_in_time: bool = False,
     ) -> Any:
-        """What a function answers, within so many seconds. Raises what it raises, or `Overdue`."""
-        clock = self._clock_of(transport.name, method)
+        """What a function answers, within so many seconds. Raises what it raises, or `Overdue`.
+
+        `ends_in_time`: it surely will, and is called on this thread.
+        """
+        clock = self._clock_of(transport, method)
         try:
-            if method == "send" and getattr(transport, "ends_in_time", False) is True:
+            if ends_in_time:
                 clock.patience = seconds + MARGIN  # until then it is only as slow as it may be
                 clock.advice = "to end the run: Ctrl-C"
                 with clock:
@@ -136,13 +92,7 @@ class Calls:
             return self._handed_over(seconds + MARGIN, clock, function)
         finally:
             if clock.since is None:
-                self._clocks[transport.name, method].append(clock)
-
-    def failed(self, name: str, method: str) -> str:
-        """Who failed in a transport's method, for people."""
-        clock = self._clock_of(name, method)
-        self._clocks[name, method].append(clock)
-        return f"{clock.plugin} failed in {clock.task}"
+                self._clocks[transport, method].append(clock)
 
     def close(self) -> None:
         """Let the threads end that wait for calls, and those that make some once they are done."""
@@ -173,7 +123,7 @@ class Calls:
     def _clock_of(self, name: str, method: str) -> Clock:
         """A clock that no other thread uses."""
         free = self._clocks.setdefault((name, method), [])
-        return _taken(free) or self._clock(name, method)
+        return _taken(free) or self.clock(name, method)
 
 
 def _taken(free: list[Any]) -> Any:
@@ -182,103 +132,3 @@ def _taken(free: list[Any]) -> Any:
         return free.pop()
     except IndexError:
         return None
-
-
-class GuardedTransport:
-    """What delivery uses of a transport. What does not change is asked for once."""
-
-    def __init__(self, transport: Transport, calls: Calls) -> None:
-        self.name = transport.name
-        self._transport, self._calls = transport, calls
-        self._known: dict[str, Any] = {}
-        self._lock = threading.Lock()
-
-    def send(self, payload: Payload) -> Receipt:
-        """As the transport's; `Hanging`, if it does not return."""
-        transport = self._transport
-        try:
-            receipt: Receipt = self._calls.make(
-                transport, "send", self.patience, lambda: transport.send(payload)
-            )
-        except Overdue as error:
-            raise Hanging(f"{error}; it may have been accepted", error.call) from None
-        return receipt
-
-    def upload(self, file: Upload) -> MediaId:
-        """As the transport's; `NotSent`, if it does not return."""
-        transport, seconds = self._transport, self.patience + file.size / SLOWEST
-        try:
-            media: MediaId = self._calls.make(
-                transport, "upload", seconds, lambda: transport.upload(file)
-            )
-        except Overdue as error:
-            raise NotSent(str(error), code="hanging") from None
-        return media
-
-    @property
-    def reconcile(self) -> Callable[..., Any] | None:
-        """As the transport's, if it has one; who does not return cannot tell."""
-        ask = self._asked("reconcile", None)
-        return None if ask is None else partial(self._reconcile, ask)
-
-    def _reconcile(self, ask: Callable[..., Any], *arguments: Any) -> Any:
-        try:
-            return self._calls.make(
-                self._transport, "reconcile", self.patience, lambda: ask(*arguments)
-            )
-        except Overdue:
-            return None
-
-    def require_credentials(self) -> None:
-        """As the transport's, if it has one. Raises PluginError, if it does not return."""
-        require = self._asked("require_credentials", None)
-        if require is not None:
-            self._promptly("require_credentials", require)
-
-    @property
-    def account(self) -> str:
-        """As the transport's. Raises PluginError, if it gives none; and so do the others."""
-        return storable(str(self._asked("account", "")))
-
-    @property
-    def rate(self) -> str | None:
-        """As the transport's."""
-        return self._rate("rate")
-
-    @property
-    def recipient_rate(self) -> str | None:
-        """As the transport's."""
-        return self._rate("recipient_rate")
-
-    @property
-    def patience(self) -> float:
-        """As the transport's, if it says what can be one."""
-        said = self._asked("patience", PATIENCE)
-        is_one = isinstance(said, (int, float)) and isfinite(said) and said > 0
-        return float(said) if is_one else PATIENCE
-
-    def _rate(self, name: str) -> str | None:
-        rate = self._asked(name, None)
-        if rate is not None and not isinstance(rate, str):
-            raise PluginError(f'transport "{self.name}": {name} is {rate!r}, not a text like "5/s"')
-        return rate
-
-    def _asked(self, name: str, default: Any) -> Any:
-        if name not in self._known:
-            with self._lock:  # one thread asks, the others wait with it
-                if name not in self._known:
-                    ask = partial(getattr, self._transport, name, default)
-                    self._known[name] = self._promptly(name, ask)
-        return self._known[name]
-
-    def _promptly(self, name: str, function: Callable[[], Any]) -> Any:
-        try:
-            return self._calls.make(self._transport, name, PATIENCE, function)
-        except Overdue as error:
-            raise PluginError(str(error)) from None
-        except DispatcherError:
-            raise
-        except BaseException as error:
-            pass_on_interruption(error)
-            failed = self._calls.failed(self.name, name)
-            raise PluginError(f"{failed}: {describe(error)}") from error

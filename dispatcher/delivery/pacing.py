@@ -12,8 +12,8 @@ from pyrate_limiter import Rate
 
 from dispatcher.delivery.turns import BURST, SHORT, Turns, parsed, refill
 from dispatcher.delivery.uploads import account
-from dispatcher.hookspecs import Transport
 from dispatcher.journal.clock import steady
+from dispatcher.transports import BoundTransport
 
 # Seconds for which several turns may be held, and one used without a look whether the account is to
 # pause meanwhile; far less than the burst allows. The longer where it takes long to take them: this
@@ -56,12 +56,12 @@ class Pace:
         self._hold = _HOLD
         self._kept: defaultdict[str, list[_Kept]] = defaultdict(list)
 
-    def turn(self, transport: Transport, to: str) -> Turn:
+    def turn(self, transport: BoundTransport, to: str) -> Turn:
         """When a message to `to` may leave. What is further away than `SHORT` is not taken, and to
         be asked for again. Call it once for each attempt."""
         whole = account(transport)
         rates = {whole: _rate(transport)}
-        if own := getattr(transport, "recipient_rate", None):
+        if own := transport.recipient_rate:
             rates[f"{whole}/{to}"] = parsed(own)
         with self._lock:
             found = {key: self._kept_slot(key, rate, whole) for key, rate in rates.items()}
@@ -84,13 +84,13 @@ class Pace:
         with self._lock:
             self._keep(turn.slots)
 
-    def pause(self, transport: Transport, seconds: float) -> None:
+    def pause(self, transport: BoundTransport, seconds: float) -> None:
         """Hold everything of a transport's account back for so long."""
         with self._lock:
             self._kept.pop(account(transport), None)
         self._turns.pause(account(transport), _rate(transport), seconds)
 
-    def paused(self, transport: Transport) -> float:
+    def paused(self, transport: BoundTransport) -> float:
         """Seconds for which the account is held back; who waited for its turn has lost it then."""
         return self._turns.paused(account(transport))
 
@@ -138,8 +138,8 @@ class Pace:
                 heapq.heappush(self._kept[key], _Kept(*slot, left=1))
 
 
-def _rate(transport: Transport) -> Rate:
-    return parsed(getattr(transport, "rate", None))
+def _rate(transport: BoundTransport) -> Rate:
+    return parsed(transport.rate)
 
 
 def _slot(start: float, rate: Rate) -> Slot:

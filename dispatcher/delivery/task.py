@@ -6,8 +6,9 @@ import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum, auto
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from dispatcher.delivery.retries import LONGEST_PAUSE
 from dispatcher.delivery.uploads import Media
@@ -37,11 +38,53 @@ class Lapsed(Refused):
         )
 
 
-class Result(NamedTuple):
-    """How a message ended in this run. `written`: when it is on disk; None: nothing is to be."""
+class Written(Enum):
+    """Whether the journal has what became of an attempt."""
+
+    WRITTEN = auto()
+    UNWRITTEN = auto()  # it has nothing to learn of it
+    LOST = auto()  # somebody else has changed the message's row meanwhile, and that counts
+
+
+class Write(NamedTuple):
+    """What became of an attempt, on its way to the journal; without `answer`, it is not told."""
+
+    answer: Future[bool] | Future[Claim | None] | None = None
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether there is anything to write; known at once."""
+        return self.answer is not None
+
+    def result(self) -> Written:
+        """Wait until it is on disk. Raises JournalError."""
+        if self.answer is None:
+            return Written.UNWRITTEN
+        return Written.WRITTEN if self.answer.result() else Written.LOST
+
+
+NOT_NEEDED = Write()
+
+
+class Done(NamedTuple):
+    """The message has ended in this run; `outcome` counts once it is written."""
 
     outcome: Outcome
-    written: Future[Any] | None = None
+    write: Write = NOT_NEEDED
+
+
+class RetryAfter(NamedTuple):
+    """The message is to be carried further after so many seconds."""
+
+    seconds: float
+
+
+class Stopped(NamedTuple):
+    """The message is left as it is: the run is to end."""
+
+
+# How far a message has got.
+Step: TypeAlias = Done | RetryAfter | Stopped
 
 
 @dataclass
@@ -49,7 +92,7 @@ class Task:
     """A planned message on its way; one thread at a time works on it, which holds `alone`.
 
     `place`: in the plan. `known`: what the journal says of it. `attempts`: in this run. `claim`: of
-    the attempt that is under way. `error`: how the last attempt ended, which is `written` then.
+    the attempt that is under way. `error`: how the last attempt ended, of which `write` is.
     """
 
     planned: PlannedMessage
@@ -59,7 +102,7 @@ class Task:
     claim: Claim | None = None
     error: DeliveryError | None = None
     media: Media | None = None
-    written: Future[Any] | None = None
+    write: Write = NOT_NEEDED
     alone: threading.Lock = field(default_factory=threading.Lock)
     _began: float | None = None
     _media_renewed: bool = False
@@ -93,10 +136,10 @@ class Task:
         # Nobody was asked to wait for longer than that: the clock was set back.
         return wait if wait <= LONGEST_PAUSE else 0.0
 
-    def wait_for_next(self, not_before: datetime | None, written: Future[Any] | None) -> None:
+    def wait_for_next(self, not_before: datetime | None, write: Write) -> None:
         """The next attempt is made from what the journal says, if it was told of this one."""
-        self.claim, self.written = None, written
-        if written is None:
+        self.claim, self.write = None, write
+        if not write.is_needed:
             known = self.known
             self.known = known and known.model_copy(update={"not_before": not_before})
             return
@@ -113,16 +156,16 @@ class Task:
         self._media_renewed = self._media_renewed or once
         return once
 
-    def ended(self, ending: Ending, written: Future[Any] | None) -> Result:
+    def ended(self, ending: Ending, write: Write) -> Done:
         """The last attempt of this run ended so."""
         outcome = Outcome(
             status=ending.status, id=ending.id, attempts=self.attempts, error=ending.error
         )
-        return Result(outcome, written)
+        return Done(outcome, write)
 
-    def left(self, status: Status, error: Failure) -> Result:
+    def left(self, status: Status, error: Failure) -> Done:
         """No further attempt is made; the journal has nothing to learn of that."""
-        return Result(Outcome(status=status, attempts=self.attempts, error=error), self.written)
+        return Done(Outcome(status=status, attempts=self.attempts, error=error), self.write)
 
 
 def claimed(record: Record | None, digest: str) -> Failure:

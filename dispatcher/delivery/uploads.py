@@ -8,16 +8,15 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import PurePath
 from typing import NamedTuple, Protocol, TypeAlias
 
-from dispatcher.delivery import answers
 from dispatcher.errors import DeliveryError, JournalError
-from dispatcher.hookspecs import Transport
 from dispatcher.inputs import InputFile, changed
+from dispatcher.journal.attempts import storable
 from dispatcher.models import MediaId, Upload
 from dispatcher.names import LONGEST_ADDRESS
+from dispatcher.transports import BoundTransport
 
 # An id that is about to expire could be gone before the message arrives.
 _MARGIN = timedelta(minutes=15)
@@ -68,9 +67,9 @@ class Uploads:
         self._here: dict[Place, MediaId] = {}
         self._fresh: set[Place] = set()
 
-    def media(self, transport: Transport, file: Upload) -> Media | None:
+    def media(self, transport: BoundTransport, file: Upload) -> Media | None:
         """The gateway's id of the file's content; None: the run is to stop. Raises what
-        `Transport.upload` raises, and InputChanged.
+        `BoundTransport.upload` raises, and InputChanged.
 
         An unknown outcome is none here: at worst an orphan is left that expires.
         """
@@ -84,7 +83,7 @@ class Uploads:
             self._here[place] = known
             return Media(known.id, place not in self._fresh)
 
-    def forget(self, transport: Transport, file: Upload, media: Media) -> None:
+    def forget(self, transport: BoundTransport, file: Upload, media: Media) -> None:
         """The gateway may not know this id any longer: have the content uploaded once more."""
         place = _place(transport, file)
         with self._alone_with(place):
@@ -94,7 +93,7 @@ class Uploads:
                 if kept is not None and kept.id == media.id:  # else another run has done so
                     self._store.forget_upload(*place)
 
-    def _uploaded(self, transport: Transport, file: Upload, place: Place) -> MediaId | None:
+    def _uploaded(self, transport: BoundTransport, file: Upload, place: Place) -> MediaId | None:
         """Upload a file, or wait until another run has; None: the run is to stop."""
         if self._leases is None:
             return self._upload(transport, file, place)
@@ -109,7 +108,7 @@ class Uploads:
                 return known
             return self._upload(transport, file, place)
 
-    def _upload(self, transport: Transport, file: Upload, place: Place) -> MediaId:
+    def _upload(self, transport: BoundTransport, file: Upload, place: Place) -> MediaId:
         media = _uploaded(transport, file)
         self._store.remember_upload(*place, media)
         self._fresh.add(place)
@@ -143,29 +142,26 @@ def _held(leases: Leases, name: str) -> Iterator[None]:
         leases.release(name)
 
 
-def account(transport: Transport) -> str:
-    """Whose media these are: ids of one account mean nothing to another.
-
-    A transport says so with an attribute `account`; without it, all its settings count as one.
-    """
-    name = f"{transport.name}:{getattr(transport, 'account', '')}"
+def account(transport: BoundTransport) -> str:
+    """Whose media these are: ids of one account mean nothing to another."""
+    name = f"{transport.name}:{storable(transport.account)}"
     if len(name) <= LONGEST_ADDRESS:
         return name
     return hashlib.sha256(name.encode(errors="backslashreplace")).hexdigest()
 
 
-def _place(transport: Transport, file: Upload) -> Place:
+def _place(transport: BoundTransport, file: Upload) -> Place:
     """One content with another type or extension is another file: a recipient sees those."""
     suffix = PurePath(file.filename).suffix.lower()
     given = f"{file.sha256}\n{file.mime_type}\n{suffix}"
     return account(transport), hashlib.sha256(given.encode(errors="replace")).hexdigest()
 
 
-def _uploaded(transport: Transport, file: Upload) -> MediaId:
+def _uploaded(transport: BoundTransport, file: Upload) -> MediaId:
     """Have the file uploaded that was checked; if it is another one, it is told as that."""
     _require_unchanged(file)
     try:
-        return answers.media_id(transport.name, partial(transport.upload, file.detached()))
+        return transport.upload(file.detached())
     except DeliveryError:
         _require_unchanged(file)  # it may have been swapped meanwhile
         raise

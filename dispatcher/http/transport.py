@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dispatcher.errors import Refused
 from dispatcher.models import Payload, encode
+from dispatcher.transports import BaseTransport
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -38,7 +39,7 @@ def late_settings(module: str, name: str) -> Any:
     return _Late(module, name)
 
 
-class HttpTransport:
+class HttpTransport(BaseTransport):
     """What a transport over HTTP has besides `name`, `build`, `check`, `upload` and `send`.
 
     `Settings` is to be derived from `HttpSettings`.

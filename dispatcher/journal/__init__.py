@@ -24,7 +24,7 @@ from dispatcher.errors import JournalError
 from dispatcher.journal import places, queries
 from dispatcher.journal.attempts import Claim, Ending
 from dispatcher.journal.backend import Backend, backend
-from dispatcher.journal.changes import LATE, Changes, Worker, forget_upload
+from dispatcher.journal.changes import LATE, Changes, Sender, forget_upload
 from dispatcher.journal.clock import Clock, steady
 from dispatcher.journal.missing import note_sent
 from dispatcher.journal.queries import Event, HistoryRow
@@ -120,7 +120,7 @@ class Journal:
         self._lost: list[tuple[Claim, Ending]] = []
         self._clock = Clock()
         self._changes = Changes(backend, uuid.uuid4().hex, self._engine.dialect, self.now)
-        self._worker, self._lease = Worker(run, socket.gethostname(), os.getpid()), lease
+        self._worker, self._lease = Sender(run, socket.gethostname(), os.getpid()), lease
         began = steady()
         try:
             self._begin(backend)

@@ -33,8 +33,8 @@ _NOTHING: dict[str, str | None] = {"receipt": None, "error_code": None, "error_t
 _ENDING = ("status", "not_before", "changed_at", *_NOTHING)
 
 
-class Worker(NamedTuple):
-    """Who is sending, as people are told of it."""
+class Sender(NamedTuple):
+    """Who is sending, as people are told of it: a row of the table of workers."""
 
     run: str
     host: str
@@ -166,13 +166,13 @@ class Changes:
         gone = over.with_for_update(skip_locked=True)
         connection.execute(sa.delete(workers).where(workers.c.owner.in_(gone)))
 
-    def enter(self, connection: Connection, worker: Worker, seconds: float) -> None:
+    def enter(self, connection: Connection, worker: Sender, seconds: float) -> None:
         """Be one of the workers; where only one can be, those of before are no more."""
         if self._backend.exclusive:
             connection.execute(sa.delete(workers))
         self.renew(connection, worker, seconds)
 
-    def renew(self, connection: Connection, worker: Worker, seconds: float) -> None:
+    def renew(self, connection: Connection, worker: Sender, seconds: float) -> None:
         """Show that this worker lives, for so long; others may have forgotten it meanwhile."""
         lease = self._backend.now() + seconds
         entry = self._backend.insert(workers).values(

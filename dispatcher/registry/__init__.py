@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
-from dispatcher import hookspecs
+from dispatcher import answers, hookspecs
 from dispatcher.errors import ConfigError, PluginError, PluginMissing, SourceError
-from dispatcher.hookspecs import Engine, Transport
+from dispatcher.hookspecs import Engine
 from dispatcher.models import Attachment, Message, Outcome, Problem, decode
-from dispatcher.registry import answers
+from dispatcher.registry import checks
 from dispatcher.registry.checks import missing
 from dispatcher.registry.clock import Clock, GetClock
 from dispatcher.registry.implementation import Implementation
@@ -29,8 +29,9 @@ from dispatcher.registry.loading import (
     disabled_names,
     find_candidates,
 )
-from dispatcher.registry.recipient import RECIPIENT_FIELDS, changed_field, recipient_of
+from dispatcher.registry.recipient import changed_field, recipient_of
 from dispatcher.registry.witness import Change, Witness
+from dispatcher.transports import RECIPIENT_FIELDS, Transport
 
 if TYPE_CHECKING:
     import click
@@ -153,7 +154,7 @@ class Registry:
 
     def transports(self) -> dict[str, type[Transport]]:
         """All transports by name. Two of one name are a `PluginError`."""
-        return self._offers("transport", answers.transport_answer)
+        return self._offers("transport", checks.transport_answer)
 
     def transport(self, name: str) -> type[Transport]:
         """The transport of this name; `PluginError` if there is none."""
@@ -168,7 +169,7 @@ class Registry:
 
     def engines(self) -> dict[str, Engine]:
         """All engines by name. Two of one name are a `PluginError`."""
-        return self._offers("engine", answers.engine_answer)
+        return self._offers("engine", checks.engine_answer)
 
     def engine(self, name: str) -> Engine:
         """The engine of this name; `PluginError` if there is none."""
@@ -177,7 +178,7 @@ class Registry:
     def commands(self, taken: Collection[str] = ()) -> list[click.Command]:
         """All subcommands that plugins add. Two of one name, or one of a name that is `taken`, are
         a `PluginError`."""
-        offers = self._offers("command", answers.command_answer)
+        offers = self._offers("command", checks.command_answer)
         for name in offers.keys() & set(taken):
             owner = self._owners["command", name]
             offer = f'{owner} offers a command named "{name}", which is built in'

@@ -9,10 +9,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Collection, Iterable, Iterator
 from types import FunctionType, MethodType, ModuleType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from dispatcher import hookspecs
-from dispatcher.errors import ConfigError, PluginError
+from dispatcher.answers import brief, items, unexpected
+from dispatcher.errors import PluginError
+from dispatcher.hookspecs import Engine
+from dispatcher.transports import Transport, optional
 
 if TYPE_CHECKING:
     from pluggy import HookimplOpts
@@ -45,13 +48,6 @@ def missing(kind: str, name: str, known: Collection[str]) -> str:
     """The sentence for a name that nobody has, with what there is instead."""
     installed = f"; installed: {', '.join(sorted(known)) or 'none'}"
     return f'no {kind} named "{name}"{did_you_mean(name, known) or installed}'
-
-
-def describe(error: BaseException) -> str:
-    """An exception in one sentence: its type and text; our own kind is a sentence already."""
-    if isinstance(error, (ConfigError, PluginError)):
-        return str(error)
-    return f"{type(error).__name__}: {error}".removesuffix(": ")
 
 
 def hook_options(plugin: object, attribute: str) -> HookimplOpts | None:
@@ -155,3 +151,65 @@ def _argument_fault(parameter: inspect.Parameter, known: tuple[str, ...]) -> Ite
         yield f'has a keyword-only argument "{name}"; remove the "*" before it'
     elif parameter.default is not parameter.empty:
         yield f'has a default value for "{name}"; remove it, the value is always given'
+
+
+def transport_answer(answer: object) -> list[type[Transport]]:
+    """What `dispatcher_transports` may answer: classes that look like `Transport`."""
+    transports = items(answer, "an iterable of transport classes")
+    for transport in transports:
+        if not inspect.isclass(transport):
+            raise unexpected(transport, "the transport's class itself, without ()")
+        _require_name(transport)
+        # Whoever needs none to plan may load their class later.
+        later = optional(transport, "plans_without_settings")
+        if not later and not inspect.isclass(getattr(transport, "Settings", None)):
+            raise PluginError(f"{transport.__name__} has no class Settings")
+        _require_methods(transport, Transport, ("build", "check", "upload", "send"))
+        _require_names(transport, "recipient_fields")
+    return transports
+
+
+def engine_answer(answer: object) -> list[Engine]:
+    """What `dispatcher_engines` may answer: objects that look like `Engine`."""
+    engines = items(answer, "an iterable of engines")
+    for engine in engines:
+        if inspect.isclass(engine):
+            raise unexpected(engine, "an instance; forgotten ()?")
+        _require_name(engine)
+        _require_methods(engine, Engine, ("run",))
+    return engines
+
+
+def command_answer(answer: object) -> list[Any]:
+    """What `dispatcher_commands` may answer: `click.Command`s with a name."""
+    from click import Command
+
+    commands = items(answer, "an iterable of click.Command")
+    for command in commands:
+        if not isinstance(command, Command):
+            raise unexpected(command, "an iterable of click.Command")
+        _require_name(command)
+    return commands
+
+
+def _require_name(offer: object) -> None:
+    name = getattr(offer, "name", None)
+    if not isinstance(name, str) or not name:
+        raise PluginError(f'{brief(offer)} has no name; set its "name" to a text')
+
+
+def _require_names(transport: type[object], attribute: str) -> None:
+    """Fail if an optional attribute is there, and no collection of texts."""
+    names = optional(transport, attribute)
+    right = isinstance(names, (tuple, list, frozenset, set))
+    if not right or not all(isinstance(name, str) for name in names):
+        raise PluginError(f'{attribute} of {transport.__name__} must be names, like ("to",)')
+
+
+def _require_methods(offer: object, interface: type, methods: tuple[str, ...]) -> None:
+    owner = offer if inspect.isclass(offer) else type(offer)
+    for method in methods:
+        found = getattr(offer, method, None)
+        # A class derived from the protocol inherits its empty methods.
+        if not callable(found) or getattr(owner, method, None) is getattr(interface, method):
+            raise PluginError(f"{brief(offer)} has no method {method}")

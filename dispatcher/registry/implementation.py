@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from dispatcher.errors import PluginError, SourceError, pass_on_interruption
+from dispatcher.errors import PluginError, SourceError, describe, pass_on_interruption
 from dispatcher.models import Message, Model
-from dispatcher.registry.checks import describe
 from dispatcher.registry.clock import Clock
 from dispatcher.registry.loading import PluginInfo
 

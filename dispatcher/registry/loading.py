@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import pluggy
 
-from dispatcher.errors import PluginError, PluginMissing, pass_on_interruption
+from dispatcher.errors import PluginError, PluginMissing, describe, pass_on_interruption
 from dispatcher.registry import installed
-from dispatcher.registry.checks import describe, hook_options, hooks_of, missing
+from dispatcher.registry.checks import hook_options, hooks_of, missing
 from dispatcher.registry.clock import Clock
 
 if TYPE_CHECKING:

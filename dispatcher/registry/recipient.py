@@ -7,9 +7,6 @@ from typing import Any, TypeAlias
 
 from dispatcher.models import Payload, encode
 
-#: How gateways call it; a transport that calls it otherwise has `recipient_fields`.
-RECIPIENT_FIELDS = ("to", "recipient_type", "recipient", "chatId", "chat_id", "phone")
-
 # Where a field is, `("messages", 0, "to")`, and what it holds.
 _Place: TypeAlias = tuple[str | int, ...]
 Recipient: TypeAlias = Mapping[_Place, bytes]

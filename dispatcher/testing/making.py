@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 
 from dispatcher.addresses import lenient_address
 from dispatcher.builtin import builtins
-from dispatcher.hookspecs import Transport
 from dispatcher.manifest import Options, load
 from dispatcher.media import mime_type
 from dispatcher.models import CONTENT_TYPES, LocatedProblem, Message, Upload
 from dispatcher.planning import PlannedMessage, Planner
 from dispatcher.registry import Registry, build_registry
 from dispatcher.testing.recording import Recording
+from dispatcher.transports import Transport, optional
 
 TO = "79001234567"
 
@@ -130,7 +130,7 @@ def plan(path: Path, *plugins: object, transport: str = "recording") -> Plan:
 def _transports(known: Registry) -> Callable[[str], Transport]:
     def get(name: str) -> Transport:
         kind: Any = known.transport(name)
-        bare = getattr(kind, "plans_without_settings", False)
+        bare = optional(kind, "plans_without_settings")
         made: Transport = kind() if bare else kind(kind.Settings())
         return made
 

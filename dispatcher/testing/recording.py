@@ -7,8 +7,9 @@ from typing import ClassVar
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from dispatcher.hookspecs import Transport, hookimpl
+from dispatcher.hookspecs import hookimpl
 from dispatcher.models import Attachment, MediaId, Message, Payload, Problem, Receipt, Upload
+from dispatcher.transports import BaseTransport, Transport
 
 
 class RecordingSettings(BaseSettings):
@@ -17,7 +18,7 @@ class RecordingSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="RECORDING_", extra="forbid")
 
 
-class RecordingTransport:
+class RecordingTransport(BaseTransport):
     """`transport = "recording"`: takes every message and file.
 
     `payloads`, `uploads`: what it was given, in order. Receipts are "recorded-1", "recorded-2", …

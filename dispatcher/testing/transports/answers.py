@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from dispatcher.errors import AccountRefused, NotSent, OutcomeUnknown, Refused
-from dispatcher.hookspecs import Transport
 from dispatcher.models import Receipt
 from dispatcher.testing import saying
 from dispatcher.testing.gateway import ScriptedGateway
 from dispatcher.testing.script import Reply
 from dispatcher.testing.transports import replies
 from dispatcher.testing.transports.situation import Situation, failure, outcome
+from dispatcher.transports import Transport
 
 
 class Answers(Situation):

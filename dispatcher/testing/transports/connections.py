@@ -9,12 +9,12 @@ from time import monotonic
 import pytest
 
 from dispatcher.errors import NotSent, OutcomeUnknown
-from dispatcher.hookspecs import Transport
 from dispatcher.testing import saying
 from dispatcher.testing.gateway import ScriptedGateway, closed_address
 from dispatcher.testing.script import Reply, Step
 from dispatcher.testing.transports import replies
 from dispatcher.testing.transports.situation import Situation, attempt, failure, outcome
+from dispatcher.transports import Transport
 
 _EACH = 20  # messages of a thread
 

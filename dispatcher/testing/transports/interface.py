@@ -14,6 +14,7 @@ from dispatcher.models import Attachment, Message, Problem, encode
 from dispatcher.testing import corpus, making, saying
 from dispatcher.testing.purity import watched
 from dispatcher.testing.transports.situation import URL, Situation
+from dispatcher.transports import optional, own
 
 
 class Interface(Situation):
@@ -37,14 +38,14 @@ class Interface(Situation):
     def test_it_loads_without_credentials(self) -> None:
         bare = self.make_without_credentials()
         bare.build(making.message(), None)
-        require = getattr(bare, "require_credentials", None)
+        require = own(bare, "require_credentials")
         if require is not None and saying.said(self, "token") is not None:
             with pytest.raises(ConfigError):
                 require()
 
     def test_it_plans_without_settings_if_it_says_so(self) -> None:
         kind: Any = type(self.make(URL))
-        if not getattr(kind, "plans_without_settings", False):
+        if not optional(kind, "plans_without_settings"):
             pytest.skip("it does not say plans_without_settings")
         bare = kind()
         list(bare.check(bare.build(making.message(), None), None))

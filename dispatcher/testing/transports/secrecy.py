@@ -12,12 +12,12 @@ from urllib.parse import unquote
 import pytest
 
 from dispatcher.errors import DeliveryError
-from dispatcher.hookspecs import Transport
 from dispatcher.testing import saying
 from dispatcher.testing.gateway import ScriptedGateway, closed_address
 from dispatcher.testing.script import Reply, Request, Step
 from dispatcher.testing.transports import replies
 from dispatcher.testing.transports.situation import Situation
+from dispatcher.transports import Transport, optional
 
 _FORMAT = logging.Formatter("%(name)s: %(message)s")  # and tracebacks, if there are any
 STATUSES = (200, 201, 302, 400, 401, 403, 404, 422, 429, 500, 503)
@@ -75,7 +75,7 @@ class Secrecy(Situation):
     def test_no_object_shows_the_token(self, transport: Transport, secret: str) -> None:
         _everything_of(lambda: transport.send(self.payload()))
         shown = [f"{each!r} {each!s}" for each in (transport, getattr(transport, "settings", None))]
-        shown.append(str(getattr(transport, "account", "")))
+        shown.append(str(optional(transport, "account")))
         assert secret not in " ".join(shown), "a repr or the account shows the token"
 
     def _require_silence(self, transport: Transport, secret: str) -> None:

@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 import pytest
 
 from dispatcher.errors import DeliveryError
-from dispatcher.hookspecs import Transport
 from dispatcher.models import Payload, Upload
 from dispatcher.testing import making, saying
 from dispatcher.testing.gateway import ScriptedGateway
 from dispatcher.testing.script import Reply, Request, Step
+from dispatcher.transports import Transport
 
 _LISTS = ("refused", "account_refused", "not_sent", "throttled", "unknown")
 URL = "http://127.0.0.1:9"  # nobody is asked there

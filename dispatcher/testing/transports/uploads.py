@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from dispatcher.errors import OutcomeUnknown, Refused
-from dispatcher.hookspecs import Transport
 from dispatcher.models import MediaId, Upload
 from dispatcher.testing import saying
 from dispatcher.testing.gateway import ScriptedGateway, closed_address
 from dispatcher.testing.script import Reply, Step
 from dispatcher.testing.transports import replies
 from dispatcher.testing.transports.situation import Situation, attempt, failure, outcome
+from dispatcher.transports import Transport
 
 _BIG = 20_000_000  # bytes
 _MOST = 5_000_000  # bytes more in memory while a big file goes out

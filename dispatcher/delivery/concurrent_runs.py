@@ -21,7 +21,7 @@ class Rows(Protocol):
     def changed(self, known: Mapping[str, Record | None]) -> dict[str, Record]: ...
 
 
-class OtherRuns:
+class ConcurrentRuns:
     """Whether another run has taken a message, which saves an upload, a turn and a vain claim.
 
     It is no more than a look: the claim decides. `tasks`: what this run has still to do, in order.

@@ -1,13 +1,13 @@
-"""Outcomes are told by one thread, one after the other, soon after they are on disk."""
+"""Outcomes are reported by one thread, one after the other, soon after they are on disk."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from queue import Empty, Queue
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from dispatcher.delivery.task import Write, Written
 from dispatcher.errors import JournalError
 from dispatcher.journal import LATE
 from dispatcher.models import Failure, Message, Outcome
@@ -25,15 +25,15 @@ _BACKLOG = 1000
 _TICK = 0.05
 
 
-class News(NamedTuple):
-    """An outcome that is told when it is `written`, or that nothing has to be written of."""
+class _Report(NamedTuple):
+    """An outcome that is reported once it is written, if it is to be written."""
 
     message: Message
     outcome: Outcome
-    written: Future[Any] | None
+    write: Write
 
 
-class Announcer:
+class OutcomeReporter:
     """Tells `finished` every outcome; an exception that it raises is raised by `close`.
 
     `halt` is called, with a sentence, when the journal cannot keep an outcome or nobody can be
@@ -42,17 +42,17 @@ class Announcer:
 
     def __init__(self, finished: Finished, halt: Callable[[str], None]) -> None:
         self._finished, self._halt = finished, halt
-        self._news: Queue[News] = Queue(_BACKLOG)
+        self._waiting: Queue[_Report] = Queue(_BACKLOG)
         self._wanted, self._closed = threading.Event(), False
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._work, name="announcer", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="reporter", daemon=True)
         self._thread.start()
 
-    def tell(self, message: Message, outcome: Outcome, written: Future[Any] | None = None) -> None:
+    def report(self, message: Message, outcome: Outcome, write: Write) -> None:
         """Have an outcome told; may be called from any thread."""
-        if self._news.full():
+        if self._waiting.full():
             self._wanted.set()
-        self._news.put(News(message, outcome, written))
+        self._waiting.put(_Report(message, outcome, write))
 
     def close(self) -> None:
         """Tell what is left to tell."""
@@ -68,36 +68,37 @@ class Announcer:
             self._wanted.wait(_TICK)
             self._wanted.clear()
             going_on = not self._closed
-            while (news := self._next()) is not None:
-                self._tell(news)
+            while (report := self._next()) is not None:
+                self._tell(report)
 
-    def _tell(self, news: News) -> None:
+    def _tell(self, report: _Report) -> None:
         try:
-            self._finished(news.message, self._certain(news))
+            self._finished(report.message, self._certain(report))
         except BaseException as error:
             self._error = self._error or error
             self._halt(f"an outcome cannot be reported: {str(error) or type(error).__name__}")
 
-    def _next(self) -> News | None:
+    def _next(self) -> _Report | None:
         try:
-            return self._news.get_nowait()
+            return self._waiting.get_nowait()
         except Empty:
             return None
 
-    def _certain(self, news: News) -> Outcome:
+    def _certain(self, report: _Report) -> Outcome:
         """The outcome, once it is on disk; what the journal cannot keep is unknown, and so is
         what a receipt means beside a later attempt. Any other word yields to what was decided
         meanwhile."""
+        outcome = report.outcome
         try:
-            kept = news.written is None or news.written.result()
+            written = report.write.result()
         except JournalError as error:
             self._halt(str(error))
-            if news.outcome.status != "failed":
+            if outcome.status != "failed":
                 failure = Failure(code="journal", text=str(error))
-                return news.outcome.model_copy(update={"status": "unknown", "error": failure})
-            return news.outcome
-        if kept is not False or news.outcome.status == "skipped":
-            return news.outcome
-        if news.outcome.status == "sent":
-            return news.outcome.model_copy(update={"status": "unknown", "error": LATE})
-        return news.outcome.model_copy(update={"status": "skipped", "error": _DECIDED})
+                return outcome.model_copy(update={"status": "unknown", "error": failure})
+            return outcome
+        if written is not Written.LOST or outcome.status == "skipped":
+            return outcome
+        if outcome.status == "sent":
+            return outcome.model_copy(update={"status": "unknown", "error": LATE})
+        return outcome.model_copy(update={"status": "skipped", "error": _DECIDED})

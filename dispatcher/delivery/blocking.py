@@ -1,4 +1,4 @@
-"""Who gets no more in this run, and from which place in the plan on."""
+"""Who gets no more messages in this run, and from which place in the plan on."""
 
 from __future__ import annotations
 
@@ -17,42 +17,44 @@ _LAPSED = failure(Lapsed())
 _LATE = Failure(code="lease", text="this run stood still before an earlier message was sent")
 
 
-class _Hold(NamedTuple):
-    """What comes after a place in the plan is held, for this reason."""
+class _Block(NamedTuple):
+    """What comes after a place in the plan is not sent, for this reason."""
 
     place: int
     why: Failure
 
 
-class Holds:
-    """The recipients who get no more. May be used by any thread.
+class BlockedRecipients:
+    """The recipients who get no more messages. May be used by any thread.
 
     Messages are told of in any order: the plan is read ahead of what is being sent.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._holds: dict[_Lane, _Hold] = {}
+        self._blocks: dict[_Lane, _Block] = {}
 
     def note(self, message: Message, place: int, outcome: Outcome, *, strict: bool) -> None:
-        """Hold what comes after a message that ended like this, if it is to be held.
+        """Block what comes after a message that ended like this, if it is not to be sent then.
 
         `strict`: the manifest says `stop_on_failure`.
         """
         if outcome.error in (CLAIMED, CHANGING):
-            self._hold((message.to,), _Hold(place, _ELSEWHERE))
+            self._block((message.to,), _Block(place, _ELSEWHERE))
         elif outcome.error == _LAPSED:
-            self._hold((message.to,), _Hold(place, _LATE))
+            self._block((message.to,), _Block(place, _LATE))
         elif strict and outcome.status in ("failed", "unknown"):
-            self._hold((message.to, message.manifest), _Hold(place, _STOPPED))
+            self._block((message.to, message.manifest), _Block(place, _STOPPED))
 
     def reason(self, message: Message, place: int) -> Failure | None:
-        """Why a message is held; None: it is not."""
+        """Why a message is not to be sent; None: it is."""
         lanes: list[_Lane] = [(message.to,), (message.to, message.manifest)]
         with self._lock:
-            found = [self._holds.get(lane) for lane in lanes]
-        return next((hold.why for hold in found if hold and hold.place < place), None)
+            found = [self._blocks.get(lane) for lane in lanes]
+        return next((block.why for block in found if block and block.place < place), None)
 
-    def _hold(self, lane: _Lane, hold: _Hold) -> None:
+    def _block(self, lane: _Lane, block: _Block) -> None:
         with self._lock:
-            self._holds[lane] = min(hold, self._holds.get(lane, hold), key=lambda each: each.place)
+            self._blocks[lane] = min(
+                block, self._blocks.get(lane, block), key=lambda each: each.place
+            )
