@@ -79,7 +79,7 @@ MEDIA: dict[str, list[dict[str, Any]]] = {
     ],
 }
 LINK = {"link": "https://the-url", "provider": {"name": "provider-name"}}
-# greenapi-v1-messages: "Запрос", "Параметры запроса" and "Пример тела запроса".
+# docs/greenapi-v1.md, "Messages".
 BODIES: list[dict[str, Any]] = [
     {"to": TO, "type": "text", "text": {"body": "I use Green-API to send this message to you!"}},
     {"to": GROUP, "type": "text", "text": {"body": "I use Green-API to send this message!"}},

@@ -1,4 +1,4 @@
-"""Phone numbers and groups as people write them (greenapi-v1-messages, field `to`; ITU-T E.164).
+"""Phone numbers and groups as people write them (docs/greenapi-v1.md, `to`; ITU-T E.164).
 
 Digits with a country code, however they are grouped, are taken as they are or refused, by country
 code and length alone. What only means a number inside a country is read by phonenumbers, which

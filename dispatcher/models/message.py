@@ -1,6 +1,6 @@
 """A message: its recipient and its content.
 
-The content has the shape of the gateway's request body (greenapi-v1-messages, "Параметры запроса"),
+The content has the shape of the gateway's request body (docs/greenapi-v1.md),
 with `source` beside `link` and `id`.
 """
 

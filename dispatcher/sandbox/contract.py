@@ -1,7 +1,6 @@
 """What `POST /v1/messages` takes, to the letter: pure checks of one decoded body.
 
-Sources: the customer's document (greenapi-v1-messages.ru.md, the parameters of the request) and
-greenapi-v1.md, "POST /v1/messages".
+Source: docs/greenapi-v1.md, "Messages".
 """
 
 import re

@@ -29,7 +29,7 @@ class Door:
     def authorize(self, header: str | None) -> None:
         """Raises Refusal 1040 or 1041 unless the header is `Bearer` and a valid token.
 
-        Source: DESIGN, "The sandbox"; greenapi-v1.md, "Error codes".
+        Source: docs/greenapi-v1.md, "Error codes".
         """
         if header is None:
             raise Refusal(1040)

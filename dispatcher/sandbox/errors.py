@@ -1,4 +1,4 @@
-"""The gateway's refusals: codes, texts and body (greenapi-v1.md, "Error codes")."""
+"""The gateway's refusals: codes, texts and body (docs/greenapi-v1.md, "Error codes")."""
 
 from collections.abc import Mapping
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""The half that pretends to be Green API: what /v1/messages and /v1/media do (greenapi-v1.md)."""
+"""The half that pretends to be Green API: what /v1/messages and /v1/media do."""
 
 import json
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class Gateway:
         }
 
     async def post_message(self, call: Call) -> Response:
-        """Takes a message that keeps the contract (greenapi-v1.md, "POST /v1/messages")."""
+        """Takes a message that keeps the contract (docs/greenapi-v1.md, "Messages")."""
         body, payload = _decode(await call.body())
         message = check(payload, self.media.has)
         kept = self.messages.add(message["to"], type_of(message), body, call.scope["headers"])
@@ -50,7 +50,7 @@ class Gateway:
         return _created("messages", kept.id)
 
     async def post_media(self, call: Call) -> Response:
-        """Takes a file's bytes (greenapi-v1.md, "Media")."""
+        """Takes a file's bytes (docs/greenapi-v1.md, "Media")."""
         extension = (call.header(b"x-gr-file-extension") or "").removeprefix(".")
         content_type = call.header(b"content-type") or ""
         _check_upload(extension, content_type)

@@ -1,4 +1,4 @@
-"""The files that were uploaded, each kept for 24 hours (greenapi-v1.md, "Media")."""
+"""The files that were uploaded, each kept for 24 hours (docs/greenapi-v1.md, "Media")."""
 
 import hashlib
 import re

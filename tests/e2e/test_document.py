@@ -1,6 +1,6 @@
-"""Every variant of the customer's document arrives exactly as the document shows it.
+"""Every variant of a message in docs/greenapi-v1.md arrives exactly as it was written.
 
-greenapi-v1-messages, "Запрос": all media objects; "Пример тела запроса": both texts.
+All media, by id and by link, and texts to a person and to a group.
 """
 
 from __future__ import annotations

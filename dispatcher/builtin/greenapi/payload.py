@@ -1,4 +1,4 @@
-"""A message as the body of `POST /v1/messages` (greenapi-v1-messages, "Запрос")."""
+"""A message as the body of `POST /v1/messages` (docs/greenapi-v1.md, "Requests")."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Where the gateway takes messages and files, and what its answers mean.
 
-Sources: greenapi-v1-messages, "Запрос", "Ответ" and "Ошибки"; the provider's v1 documents.
+Source: docs/greenapi-v1.md, "Requests" and "Error codes".
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ERROR_MAP = ErrorMap(
 
 
 def messages(settings: GreenApiSettings) -> Route:
-    """`POST /v1/messages` (greenapi-v1-messages, "Запрос")."""
+    """`POST /v1/messages` (docs/greenapi-v1.md, "Requests")."""
     return _route(settings, "base_url", "messages", repeatable=False)
 
 

@@ -1,4 +1,4 @@
-"""What Green API accepts: the rules of greenapi-v1-messages, "Параметры запроса", field by field.
+"""What Green API accepts: the rules of docs/greenapi-v1.md, field by field.
 
 Works on any payload, however a plugin left it, and never raises.
 """
@@ -14,8 +14,8 @@ from dispatcher import Attachment, Problem, Upload, encode
 from dispatcher.http.files import MIME_TYPE
 from dispatcher.http.whatsapp import payload_warnings
 
-MAX_TEXT = 4096  # characters; document, `text.body`
-MAX_FILE = 37_000_000  # bytes; provider's v1 documents, `/v1/media`
+MAX_TEXT = 4096  # characters; docs/greenapi-v1.md, `text.body`
+MAX_FILE = 37_000_000  # bytes; docs/greenapi-v1.md, "Media"
 
 ENVELOPE = ("recipient_type", "to", "type", "preview_url")
 CONTENTS = {

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
     from dispatcher.http.responses import Route
 
-MEDIA_LIFETIME = timedelta(hours=24)  # provider's v1 documents, `/v1/media`
+MEDIA_LIFETIME = timedelta(hours=24)  # docs/greenapi-v1.md, "Media"
 
 
 class GreenApi(HttpTransport):
-    """WhatsApp messages through Green API v1 (greenapi-v1-messages)."""
+    """WhatsApp messages through Green API v1 (docs/greenapi-v1.md)."""
 
     name: ClassVar[str] = "greenapi"
     Settings: ClassVar[type[BaseSettings]] = late_settings(
