@@ -29,7 +29,7 @@ BAD = '[[messages]]\nid = "a"\nto = "7900"\ntext.body = "100 %, {{ x }}"\n'
 
 
 def test_exit_code_of_every_mixture_of_outcomes() -> None:
-    """DESIGN, "Exit codes", word by word."""
+    """The exit codes of docs/sending.md, word by word."""
     names = ("sent", "skipped", "failed", "unknown", "not_tried", "interrupted")
     for mixture in itertools.product((0, 1), repeat=len(names)):
         has = dict(zip(names, mixture, strict=True))

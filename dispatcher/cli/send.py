@@ -142,7 +142,7 @@ def _turns(sharing: Sharing | None) -> Iterator[Turns]:
 
 
 def exit_code(summary: Summary) -> int:
-    """DESIGN, "Exit codes": an interruption, then an unknown outcome, wins over the others."""
+    """An interruption, then an unknown outcome, wins over the others."""
     if summary.interrupted:
         return 130
     if summary.unknown:

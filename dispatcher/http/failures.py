@@ -1,4 +1,4 @@
-"""What every broken connection means for the message: the outcome table of DESIGN.md for HTTP.
+"""What every broken connection means for the message: the outcomes of docs/design.md for HTTP.
 
 Sources: the exceptions of requests and urllib3, of which only the inner ones tell what happened.
 Imported by `client` only, so that planning does not pay for requests.

@@ -1,4 +1,4 @@
-"""/api: what arrived, waiting for it, and the faults (DESIGN, "The sandbox")."""
+"""/api: what arrived, waiting for it, and the faults."""
 
 import asyncio
 import json
@@ -12,13 +12,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
-from dispatcher.sandbox.answers import Json
 from dispatcher.sandbox.counts import Counts, view
-from dispatcher.sandbox.faults import BadRule, Faults, parse_rules
+from dispatcher.sandbox.faults import BadRule, FaultInjector, parse_rules
 from dispatcher.sandbox.media import MediaStore
 from dispatcher.sandbox.messages import Filter, Message, Messages, selected
 from dispatcher.sandbox.openapi import describe
 from dispatcher.sandbox.refusals import Refusals
+from dispatcher.sandbox.responses import Json
 
 FILTERS: Final = ("to", "type", "q")
 PATIENCE: Final = 10.0
@@ -31,7 +31,7 @@ class Api:
 
     messages: Messages
     media: MediaStore
-    faults: Faults
+    faults: FaultInjector
     counts: Counts
     refusals: Refusals
 

@@ -16,7 +16,7 @@ STDIN: Final = 0
 
 
 class CannotServe(click.ClickException):
-    """The sandbox does not start; exits as for bad usage (DESIGN, "Command line")."""
+    """The sandbox does not start; exits as for bad usage."""
 
     exit_code = 2
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from dispatcher.sandbox.errors import Refusal
+from dispatcher.sandbox.responses import Refusal
 
 Table = Mapping[str, Any]
 

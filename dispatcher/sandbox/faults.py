@@ -1,75 +1,255 @@
-"""The rules by which the gateway misbehaves, and which one applies (DESIGN, "The sandbox")."""
+"""The faults that can be injected: what each does, the rules of /api/faults, and which applies.
 
-import math
+A new fault is one entry of FAULTS. Some act instead of the gateway; the others let it work as
+always, and spoil the answer if it accepted.
+"""
+
+from __future__ import annotations
+
+import asyncio
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+import socket
+import struct
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Annotated, Any, Final, NamedTuple
 
-from dispatcher.sandbox.bell import Bell
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    RootModel,
+    ValidationError,
+    WithJsonSchema,
+)
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from dispatcher.sandbox.changes import ChangeNotifier
+from dispatcher.sandbox.responses import META, Json, Refusal
 
 MESSAGES: Final = "/v1/messages"
-FAULTS: Final = (
-    "status",
-    "refuse",
-    "reset_before",
-    "reset_after",
-    "stall",
-    "not_json",
-    "no_id",
-    "html",
-    "redirect",
-    "delay",
-)
 BODILESS: Final = (204, 205, 304)
+REDIRECTS: Final = (301, 302, 303, 307, 308)
 LONGEST_DELAY: Final = 3600
+PROXY_PAGE: Final = (
+    "<html><head><title>{0}</title></head><body><h1>{0}</h1><hr>proxy</body></html>\n"
+)
+# struct linger is two shorts on Windows, two ints elsewhere: switched on, for 0 seconds.
+LINGER_NOT: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+
+Work = Callable[[], Awaitable[Response]]
 
 
-class BadRule(ValueError):
-    """A rule that cannot be: its place in the list, the field (None: all of it) and the reason."""
+class Connection:
+    """One TCP connection; `used` once a request to /v1 came over it."""
 
-    def __init__(self, index: int | None, field: str | None, reason: str) -> None:
-        place = "the rules" if index is None else f"rule {index}"
-        super().__init__(": ".join(part for part in (place, field, reason) if part))
-        self.index = index
-        self.field = field
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self.used = False
+
+    @staticmethod
+    def of(scope: Scope) -> Connection:
+        """The connection that the server's protocol put into the state of an ASGI request."""
+        connection: Connection = scope["state"]["connection"]
+        return connection
+
+    def close(self) -> None:
+        """Closes it now, without sending what is still to be sent."""
+        self._transport.abort()
+
+    def reset(self) -> None:
+        """Closes it with an RST: what a socket sends that may not linger (socket(7), SO_LINGER)."""
+        raw = self._transport.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
+        self._transport.abort()
 
 
-@dataclass
-class Rule:
+async def hang_up(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers by closing the connection."""
+    Connection.of(scope).close()
+    await silence(scope, receive, send)
+
+
+async def reset(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers by resetting the connection."""
+    Connection.of(scope).reset()
+    await silence(scope, receive, send)
+
+
+async def silence(scope: Scope, receive: Receive, send: Send) -> None:
+    """Does not answer: returns when the connection is gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _status(rule: Rule, request: Request) -> ASGIApp:
+    return Json(Refusal(rule.code).body(), rule.status)
+
+
+async def _refuse(rule: Rule, request: Request) -> ASGIApp:
+    return hang_up
+
+
+async def _reset_before(rule: Rule, request: Request) -> ASGIApp:
+    async for _ in request.stream():
+        pass
+    return reset
+
+
+async def _html(rule: Rule, request: Request) -> ASGIApp:
+    return HTMLResponse(PROXY_PAGE.format(f"{rule.status} from a proxy"), rule.status)
+
+
+async def _redirect(rule: Rule, request: Request) -> ASGIApp:
+    status = rule.status if rule.status in REDIRECTS else FAULTS["redirect"].status
+    return Response(status_code=status, headers={"Location": f"/elsewhere{request.scope['path']}"})
+
+
+def _no_id(request: Request, accepted: Response) -> ASGIApp:
+    kind = "media" if request.scope["path"].startswith("/v1/media") else "messages"
+    return Json({kind: [{}], "meta": dict(META)}, 201)
+
+
+class Fault(NamedTuple):
+    """What a fault does: it answers `instead` of the gateway, or in place of what that `accepted`.
+
+    `status` is the rule's default.
+    """
+
+    instead: Callable[[Rule, Request], Awaitable[ASGIApp]] | None = None
+    accepted: Callable[[Request, Response], ASGIApp] = lambda request, accepted: accepted
+    status: int = 500
+
+
+FAULTS: Final[Mapping[str, Fault]] = {
+    "status": Fault(_status),
+    "refuse": Fault(_refuse),
+    "reset_before": Fault(_reset_before),
+    "reset_after": Fault(accepted=lambda request, accepted: reset),
+    "stall": Fault(accepted=lambda request, accepted: silence),
+    "not_json": Fault(accepted=lambda request, accepted: PlainTextResponse("accepted", 201)),
+    "no_id": Fault(accepted=_no_id),
+    "html": Fault(_html, status=502),
+    "redirect": Fault(_redirect, status=307),
+    "delay": Fault(),
+}
+
+
+def _known(name: str) -> str:
+    if name not in FAULTS:
+        raise ValueError
+    return name
+
+
+def _with_body(status: int) -> int:
+    if status in BODILESS:
+        raise ValueError
+    return status
+
+
+Count = Annotated[int, Field(ge=0)]
+Seconds = Count | Annotated[float, Field(ge=0)]
+FaultName = Annotated[str, AfterValidator(_known), WithJsonSchema({"enum": list(FAULTS)})]
+Status = Annotated[
+    int,
+    Field(ge=200, le=599),
+    AfterValidator(_with_body),
+    WithJsonSchema(
+        {"type": "integer", "minimum": 200, "maximum": 599, "not": {"enum": list(BODILESS)}}
+    ),
+]
+
+
+class Rule(BaseModel):
     """One fault to inject; `times` counts down to 0, None is without end."""
 
-    fault: str
-    path: str = MESSAGES
-    to: str | None = None
-    times: int | None = None
-    probability: float = 1.0
-    status: int = 500
-    code: int = 1010
-    retry_after: float | str | None = None
-    delay: float = 0
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    fault: FaultName = Field(description=f"one of {', '.join(FAULTS)}")
+    path: str = Field(MESSAGES, pattern="^/", description="the start of a path")
+    to: str | None = Field(None, description="a recipient or null")
+    times: Count | None = Field(None, description="a whole number, 0 or more, or null")
+    probability: Annotated[int, Field(ge=0, le=1)] | Annotated[float, Field(ge=0, le=1)] = Field(
+        1.0, description="a number from 0 to 1"
+    )
+    status: Status = Field(500, description="an HTTP status from 200 to 599 that has a body")
+    code: Count = Field(1010, description="a whole number, 0 or more")
+    retry_after: Seconds | Annotated[str, Field(pattern="^[ -~]+$")] | None = Field(
+        None, description="seconds, a printable string or null"
+    )
+    delay: (
+        Annotated[int, Field(ge=0, le=LONGEST_DELAY)]
+        | Annotated[float, Field(ge=0, le=LONGEST_DELAY)]
+    ) = Field(0, description=f"seconds, 0 to {LONGEST_DELAY}")
+
+    def model_post_init(self, context: object) -> None:
+        if "status" not in self.model_fields_set:
+            self.status = FAULTS[self.fault].status
 
     def concerns(self, path: str) -> bool:
         return self.times != 0 and path.startswith(self.path)
 
 
-class Faults:
-    """The list of rules; the first that matches applies."""
+class Rules(RootModel[list[Rule]]):
+    """What `PUT /api/faults` takes."""
+
+
+class BadRule(ValueError):
+    """A rule that cannot be: its place in the list, the field (None: all of it) and the reason."""
+
+    def __init__(self, index: object, field: object, reason: str) -> None:
+        place = "the rules" if index is None else f"rule {index}"
+        super().__init__(
+            ": ".join(str(part) for part in (place, field, reason) if part is not None)
+        )
+        self.index = index
+        self.field = field
+
+
+def parse_rules(rules: object) -> list[Rule]:
+    """The rules of a decoded `PUT /api/faults` body; BadRule for the first thing that is wrong."""
+    try:
+        return Rules.model_validate(rules).root
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        index, field, *_ = (*first["loc"], None, None)
+        if first["type"] == "string_unicode":  # a name with a lone surrogate has no place
+            field = first["input"]
+        raise BadRule(index, field, _reason(first["type"], index, field)) from None
+
+
+def _reason(error: str, index: object, field: object) -> str:
+    if index is None:
+        return "must be a list of objects"
+    if field is None:
+        return "must be an object"
+    if error == "missing":
+        return "is missing"
+    if field not in Rule.model_fields:
+        return f"unknown; a rule has {', '.join(Rule.model_fields)}"
+    return f"must be {Rule.model_fields[str(field)].description}"
+
+
+class FaultInjector:
+    """The rules in force; the first that matches a request applies."""
 
     def __init__(
-        self, chance: Callable[[], float] = random.random, bell: Bell | None = None
+        self, changes: ChangeNotifier, chance: Callable[[], float] = random.random
     ) -> None:
+        self._changes = changes
         self._chance = chance
-        self._bell = bell or Bell()
         self._rules: list[Rule] = []
 
-    def replace(self, rules: list[Rule]) -> None:
-        self._rules = rules
-        self._bell.ring()
+    def replace(self, rules: Iterable[Rule]) -> None:
+        self._rules = list(rules)
+        self._changes.notify()
 
     def view(self) -> list[dict[str, Any]]:
         """The rules as they were put, every default filled in, `times` being what is left."""
-        return [asdict(rule) for rule in self._rules]
+        return [rule.model_dump() for rule in self._rules]
 
     def need_recipient(self, path: str) -> bool:
         """Whether the body must be read to know which rule applies; only messages are addressed."""
@@ -83,64 +263,23 @@ class Faults:
             if rule.concerns(path) and rule.to in (None, to) and self._chance() < rule.probability:
                 if rule.times is not None:
                     rule.times -= 1
-                    self._bell.ring()
+                    self._changes.notify()
                 return rule
         return None
 
 
-def parse_rules(rules: object) -> list[Rule]:
-    """The rules of a decoded `PUT /api/faults` body; BadRule for the first thing that is wrong."""
-    if not isinstance(rules, list):
-        raise BadRule(None, None, "must be a list of objects")
-    return [_parse_rule(index, rule) for index, rule in enumerate(rules)]
-
-
-def _parse_rule(index: int, rule: object) -> Rule:
-    if not isinstance(rule, dict):
-        raise BadRule(index, None, "must be an object")
-    for field, value in rule.items():
-        if field not in CHECKS:
-            raise BadRule(index, field, f"unknown; a rule has {', '.join(CHECKS)}")
-        fits, meaning = CHECKS[field]
-        if not fits(value):
-            raise BadRule(index, field, f"must be {meaning}")
-    if "fault" not in rule:
-        raise BadRule(index, "fault", "is missing")
-    defaults: Mapping[str, Any] = DEFAULTS.get(rule["fault"], {})
-    return Rule(**{**defaults, **rule})
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _is_number(value: object) -> bool:
-    return _is_whole(value) or (isinstance(value, float) and math.isfinite(value) and value >= 0)
-
-
-def _is_header_value(value: object) -> bool:
-    return isinstance(value, str) and value.isascii() and value.isprintable() and value != ""
-
-
-DEFAULTS: Final[Mapping[str, dict[str, int]]] = {
-    "html": {"status": 502},
-    "redirect": {"status": 307},
-}
-
-CHECKS: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
-    "path": (lambda it: isinstance(it, str) and it.startswith("/"), "the start of a path"),
-    "to": (lambda it: it is None or isinstance(it, str), "a recipient or null"),
-    "fault": (lambda it: it in FAULTS, f"one of {', '.join(FAULTS)}"),
-    "times": (lambda it: it is None or _is_whole(it), "a whole number, 0 or more, or null"),
-    "probability": (lambda it: _is_number(it) and it <= 1, "a number from 0 to 1"),
-    "status": (
-        lambda it: _is_whole(it) and 200 <= it <= 599 and it not in BODILESS,
-        "an HTTP status from 200 to 599 that has a body",
-    ),
-    "code": (_is_whole, "a whole number, 0 or more"),
-    "retry_after": (
-        lambda it: it is None or _is_number(it) or _is_header_value(it),
-        "seconds, a printable string or null",
-    ),
-    "delay": (lambda it: _is_number(it) and it <= LONGEST_DELAY, f"seconds, 0 to {LONGEST_DELAY}"),
-}
+async def inject(rule: Rule, request: Request, work: Work) -> ASGIApp:
+    """What answers the request under this rule; `work` is what the gateway does at its best."""
+    fault = FAULTS[rule.fault]
+    if fault.instead:
+        await asyncio.sleep(rule.delay)
+        answer = await fault.instead(rule, request)
+    else:
+        if rule.delay:
+            await request.body()  # a client who gives up meanwhile has then sent it all the same
+            await asyncio.sleep(rule.delay)
+        response = await work()
+        answer = response if response.status_code >= 400 else fault.accepted(request, response)
+    if isinstance(answer, Response) and rule.retry_after is not None:
+        answer.headers["Retry-After"] = str(rule.retry_after)
+    return answer

@@ -11,9 +11,8 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
-
-from dispatcher.sandbox.answers import Json
 
 LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 FOREIGN_SITES: Final = (b"cross-site", b"same-site")
@@ -31,7 +30,7 @@ class Guard:
         if objection is None:
             await self.app(scope, receive, send)
         else:
-            await Json({"error": objection}, 403)(scope, receive, send)
+            await JSONResponse({"error": objection}, 403)(scope, receive, send)
 
     def _objection(self, scope: Scope) -> str | None:
         headers: Mapping[bytes, bytes] = dict(scope["headers"])

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from dispatcher.media import mime_type
-from dispatcher.sandbox.errors import Refusal
 from dispatcher.sandbox.messages import moment
+from dispatcher.sandbox.responses import Refusal
 
 if TYPE_CHECKING:
     from dispatcher.sandbox.storage import Storage

@@ -12,7 +12,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final
 
 from dispatcher.bubbles.finding import mentions
-from dispatcher.sandbox.bell import Bell
+from dispatcher.sandbox.changes import ChangeNotifier
 from dispatcher.sandbox.chats import Chats
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Message:
     headers: list[tuple[bytes, bytes]]
 
     def view(self) -> dict[str, Any]:
-        """What `GET /api/messages/{id}` answers (DESIGN, "The sandbox"); the token stays secret."""
+        """What `GET /api/messages/{id}` answers; the token stays secret."""
         return {
             "id": self.id,
             "received_at": moment(self.received_at),
@@ -82,14 +82,14 @@ class Messages:
         self,
         most: int,
         clock: Callable[[], float],
-        bell: Bell | None = None,
+        changes: ChangeNotifier | None = None,
         storage: "Storage | None" = None,
     ) -> None:
         self.chats = Chats()
         self._most = most
         self._clock = clock
         self._by_id: OrderedDict[str, Message] = OrderedDict()
-        self._bell = bell or Bell()
+        self._changes = changes or ChangeNotifier()
         self._run = secrets.token_hex(6)
         self._numbers = itertools.count(1)
         self._storage = storage
@@ -105,7 +105,7 @@ class Messages:
         if self._storage:
             self._storage.add(message)
         self._keep(message)
-        self._bell.ring()
+        self._changes.notify()
         return message
 
     def _keep(self, message: Message) -> None:
@@ -136,14 +136,14 @@ class Messages:
         self.chats.clear()
         if self._storage:
             self._storage.clear()
-        self._bell.ring()
+        self._changes.notify()
 
     def mark_read(self, to: str) -> bool:
         """Somebody looked at all messages of a chat; says whether there is one."""
         chat = self.chats.get(to)
         if chat is not None and chat.unread:
             chat.unread = 0
-            self._bell.ring()
+            self._changes.notify()
         return chat is not None
 
     def __len__(self) -> int:
@@ -166,7 +166,7 @@ class Messages:
                 forgotten = self._forgotten
             if len(found) >= count:
                 return found
-            await self._bell.wait()
+            await self._changes.wait()
             await asyncio.sleep(0.01)  # a burst of arrivals is counted once, not once a message
 
     def _since(self, last: Message | None) -> list[Message]:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dispatcher.sandbox.bell import Bell
-from dispatcher.sandbox.errors import Refusal
+from dispatcher.sandbox.changes import ChangeNotifier
+from dispatcher.sandbox.responses import Refusal
 
 MOST: Final = 50
 LONGEST_REQUEST: Final = 500
@@ -26,10 +26,10 @@ class Refused:
 class Refusals:
     """Keeps the newest few; `total` counts all."""
 
-    def __init__(self, clock: Callable[[], float], bell: Bell) -> None:
+    def __init__(self, clock: Callable[[], float], changes: ChangeNotifier) -> None:
         self.total = 0
         self._clock = clock
-        self._bell = bell
+        self._changes = changes
         self._newest: deque[Refused] = deque(maxlen=MOST)
 
     def __iter__(self) -> Iterator[Refused]:
@@ -40,9 +40,9 @@ class Refusals:
         text = body[:LONGEST_BODY].decode(errors="replace")
         self._newest.appendleft(Refused(self._clock(), request[:LONGEST_REQUEST], error, text))
         self.total += 1
-        self._bell.ring()
+        self._changes.notify()
 
     def clear(self) -> None:
         self.total = 0
         self._newest.clear()
-        self._bell.ring()
+        self._changes.notify()

@@ -18,13 +18,12 @@ try:
     from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
     from dispatcher.sandbox.app import create_app
+    from dispatcher.sandbox.faults import Connection
     from dispatcher.sandbox.storage import Storage
 except ModuleNotFoundError as missing:
     raise ImportError(
         "the sandbox needs its extra: pip install 'message-dispatcher[sandbox]'"
     ) from missing
-
-from dispatcher.sandbox.connection import Connection
 
 IDLE_SECONDS: Final = 75
 

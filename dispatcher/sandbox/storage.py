@@ -11,9 +11,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from dispatcher.sandbox.contract import check, type_of
-from dispatcher.sandbox.errors import Refusal
 from dispatcher.sandbox.media import EXTENSION, LIFETIME, Media
 from dispatcher.sandbox.messages import Message, moment
+from dispatcher.sandbox.responses import Refusal
 
 VERSION: Final = 1
 SQLITE: Final = b"SQLite format 3\0"

@@ -1,4 +1,4 @@
-"""A message is sent once: what the journal says decides (DESIGN, "Identity")."""
+"""A message is sent once: what the journal says decides (docs/design.md, "Identity")."""
 
 from __future__ import annotations
 

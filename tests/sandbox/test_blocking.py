@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Scope
 
 from dispatcher.sandbox import api, messages
 from dispatcher.sandbox.app import create_app
-from dispatcher.sandbox.inbox import look, pages
+from dispatcher.sandbox.inbox import pages, queries
 from dispatcher.sandbox.messages import Filter, Messages
 from dispatcher.sandbox.storage import Storage
 
@@ -53,7 +53,7 @@ async def get(app: ASGIApp, path: str) -> int:
     [
         (pages, "bubble_of", "/"),
         (pages, "summary_of", "/"),
-        (look, "selected", "/?q=hello"),
+        (queries, "selected", "/?q=hello"),
         (api, "selected", "/api/messages?q=hello"),
         (api, "selected", "/api/messages"),
     ],

@@ -57,6 +57,8 @@ ANSWERS: dict[str, tuple[dict[str, Any], int, dict[str, str], int]] = {
     "html": ({"retry_after": 3}, 502, {"Content-Type": "text/html; charset=utf-8"}, 0),
     "html 503": ({"fault": "html", "status": 503}, 503, {}, 0),
     "redirect": ({}, 307, {"Location": "/elsewhere/v1/messages"}, 0),
+    "redirect 301": ({"fault": "redirect", "status": 301}, 301, {}, 0),
+    "redirect with the status of an error": ({"fault": "redirect", "status": 500}, 307, {}, 0),
     "not_json": ({}, 201, {"Content-Type": "text/plain; charset=utf-8"}, 1),
     "no_id": ({}, 201, {"Content-Type": "application/json"}, 1),
     "delay": ({"delay": 0.1, "retry_after": 1}, 201, {"Retry-After": "1"}, 1),

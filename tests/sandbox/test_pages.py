@@ -11,9 +11,8 @@ from collections.abc import Callable
 import pytest
 
 from dispatcher.bubbles.plain import size
-from dispatcher.sandbox.inbox.checks import Check, checks
-from dispatcher.sandbox.inbox.curl import curl
-from dispatcher.sandbox.inbox.look import PAGE, View, Wanted, look, wanted_of
+from dispatcher.sandbox.inbox.details import Check, checks, curl
+from dispatcher.sandbox.inbox.queries import PAGE, Query, View, look, query_of
 from dispatcher.sandbox.messages import Messages
 from dispatcher.sandbox.process import SandboxProcess
 
@@ -31,17 +30,17 @@ def kept(*chats: str, most: int = 10_000) -> Messages:
     return messages
 
 
-def seen(messages: Messages, wanted: Wanted) -> View:
+def seen(messages: Messages, wanted: Query) -> View:
     return asyncio.run(look(messages, wanted))
 
 
-def numbers(messages: Messages, wanted: Wanted) -> list[int]:
+def numbers(messages: Messages, wanted: Query) -> list[int]:
     texts = [json.loads(each.body)["text"]["body"] for each in seen(messages, wanted).messages]
     return [int(text.removeprefix("text ")) for text in texts]
 
 
 def test_the_chat_with_the_newest_message_is_first_and_open() -> None:
-    view = seen(kept(PERSON, OTHER, GROUP, OTHER, PERSON), Wanted())
+    view = seen(kept(PERSON, OTHER, GROUP, OTHER, PERSON), Query())
 
     assert [row.chat.to for row in view.rows] == [PERSON, OTHER, GROUP]
     assert (view.chat, len(view.messages), view.total, view.unread) == (PERSON, 2, 5, 5)
@@ -53,7 +52,7 @@ def test_a_long_chat_comes_in_pages() -> None:
     before = None
 
     while True:
-        wanted = Wanted(chat=PERSON, before=before)
+        wanted = Query(chat=PERSON, before=before)
         shown = numbers(messages, wanted) + shown
         before = seen(messages, wanted).earlier
         if before is None:
@@ -65,20 +64,20 @@ def test_a_long_chat_comes_in_pages() -> None:
 def test_many_chats_come_in_pages() -> None:
     messages = kept(*(str(number) for number in range(PAGE + 1)))
 
-    assert seen(messages, Wanted()).more_chats
-    assert len(seen(messages, Wanted(chats=PAGE + 1)).rows) == PAGE + 1
+    assert seen(messages, Query()).more_chats
+    assert len(seen(messages, Query(chats=PAGE + 1)).rows) == PAGE + 1
 
 
 def test_a_chat_ends_with_its_last_message() -> None:
     messages = kept(OTHER, PERSON, PERSON, most=2)
 
-    assert [row.chat.to for row in seen(messages, Wanted()).rows] == [PERSON]
+    assert [row.chat.to for row in seen(messages, Query()).rows] == [PERSON]
     assert messages.chats.get(OTHER) is None
 
 
 @pytest.mark.parametrize("q", ["TEXT 1", "1", "+7 (900) 765-43-21", "79007654321"])
 def test_search_finds_texts_and_numbers(q: str) -> None:
-    view = seen(kept(PERSON, OTHER, GROUP), Wanted(q=q))
+    view = seen(kept(PERSON, OTHER, GROUP), Query(q=q))
 
     assert OTHER in [row.chat.to for row in view.rows]
     assert len(view.messages) == 1
@@ -87,14 +86,14 @@ def test_search_finds_texts_and_numbers(q: str) -> None:
 @pytest.mark.parametrize(
     ("query", "wanted"),
     [
-        ({}, Wanted()),
-        ({"chat": "", "q": " ", "before": ""}, Wanted()),
-        ({"type": "sticker", "chats": "-1"}, Wanted()),
-        ({"q": "x" * 999}, Wanted(q="x" * 200)),
+        ({}, Query()),
+        ({"chat": "", "q": " ", "before": ""}, Query()),
+        ({"type": "sticker", "chats": "-1"}, Query()),
+        ({"q": "x" * 999}, Query(q="x" * 200)),
     ],
 )
-def test_what_cannot_be_asked_is_left_out(query: dict[str, str], wanted: Wanted) -> None:
-    assert wanted_of(query) == wanted
+def test_what_cannot_be_asked_is_left_out(query: dict[str, str], wanted: Query) -> None:
+    assert query_of(query) == wanted
 
 
 def test_a_page_loads_nothing_from_elsewhere_and_runs_no_inline_script(client: Client) -> None:

@@ -19,7 +19,7 @@ Found: TypeAlias = dict[str, list[Message]]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Query:
     """What a page was asked for; `before`: an id, for the page of earlier messages."""
 
     chat: str | None = None
@@ -55,30 +55,30 @@ class View:
     unread: int
 
 
-def wanted_of(query: Mapping[str, str]) -> Wanted:
+def query_of(given: Mapping[str, str]) -> Query:
     """What a query string asks for; what it cannot ask for is left out."""
-    kind, chats = query.get("type", ""), query.get("chats", "")
-    return Wanted(
-        chat=query.get("chat") or None,
-        q=query.get("q", "").strip()[:LONGEST_QUERY],
+    kind, chats = given.get("type", ""), given.get("chats", "")
+    return Query(
+        chat=given.get("chat") or None,
+        q=given.get("q", "").strip()[:LONGEST_QUERY],
         type=kind if kind in CONTENT else "",
-        before=query.get("before") or None,
+        before=given.get("before") or None,
         chats=int(chats) if re.fullmatch(r"[0-9]{1,6}", chats) else PAGE,
     )
 
 
-async def look(kept: Messages, wanted: Wanted) -> View:
+async def look(kept: Messages, query: Query) -> View:
     """What a page shows of the kept messages; searching them is done beside the gateway's work."""
     found = None
-    if wanted.filter != Filter():
-        found = await asyncio.to_thread(_by_chat, kept.all(), wanted.filter)
+    if query.filter != Filter():
+        found = await asyncio.to_thread(_by_chat, kept.all(), query.filter)
     rows = _rows(kept.chats) if found is None else _found(kept.chats, found)
-    shown = list(islice(rows, wanted.chats + 1))
-    chat = wanted.chat if wanted.chat and len(kept) else shown[0].chat.to if shown else None
-    messages = _page(_newest_first(kept.chats, found, chat), wanted.before)
+    shown = list(islice(rows, query.chats + 1))
+    chat = query.chat if query.chat and len(kept) else shown[0].chat.to if shown else None
+    messages = _page(_newest_first(kept.chats, found, chat), query.before)
     return View(
-        rows=shown[: wanted.chats],
-        more_chats=len(shown) > wanted.chats,
+        rows=shown[: query.chats],
+        more_chats=len(shown) > query.chats,
         chat=chat,
         messages=messages[-PAGE:],
         earlier=messages[-PAGE].id if len(messages) > PAGE else None,

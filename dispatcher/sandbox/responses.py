@@ -1,7 +1,10 @@
-"""The gateway's refusals: codes, texts and body (docs/greenapi-v1.md, "Error codes")."""
+"""What is answered: JSON, and the gateway's error codes (docs/greenapi-v1.md, "Error codes")."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
+
+from starlette.responses import Response
 
 LONGEST_DETAILS: Final = 500  # what a client wrote into a name or an id is told back to it
 
@@ -48,3 +51,16 @@ class Refusal(Exception):
         details, title = TEXTS.get(self.code, TEXTS[1010])
         error = {"code": self.code, "details": self.details or details, "title": title}
         return {"errors": [error], "meta": dict(META)}
+
+
+# Made once: `json.dumps` with arguments makes one each time.
+ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+class Json(Response):
+    """A value as JSON: readable, and escaped only where it cannot be UTF-8 (lone surrogates)."""
+
+    media_type = "application/json"
+
+    def render(self, content: object) -> bytes:
+        return ENCODER.encode(content).encode(errors="backslashreplace")

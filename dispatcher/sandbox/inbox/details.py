@@ -1,6 +1,7 @@
-"""What each of the gateway's checks said of a message that it accepted, in words."""
+"""About one message: what each of the gateway's checks said of it, and how to post it again."""
 
 from collections.abc import Callable, Iterator, Mapping
+from shlex import quote
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -57,3 +58,18 @@ def _file(media: Media | None) -> Check:
     if media is None:
         return Check("File", "was uploaded then; has expired or was removed since", good=False)
     return Check("File", f"was uploaded: {media.content_type}, {size(media.size)}")
+
+
+def curl(url: str, body: str) -> str:
+    """A command that posts a message again, for a shell in which GREENAPI_TOKEN is set.
+
+    The gateway keeps no token, so the command cannot name it.
+    """
+    return " \\\n  ".join(
+        [
+            f"curl {quote(f'{url}/v1/messages')}",
+            '-H "Authorization: Bearer $GREENAPI_TOKEN"',
+            "-H 'Content-Type: application/json'",
+            f"--data-raw {quote(body)}",
+        ]
+    )
