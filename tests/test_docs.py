@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 
 from dispatcher import config
 from dispatcher.planning import PlanStatus
+from dispatcher.sandbox.faults import FAULTS
 from dispatcher.sandbox.process import SandboxProcess
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ def blocks_of(text: str) -> list[tuple[str, str]]:
 
 
 BLOCKS = blocks_of(README)
+_SECTION = re.compile(r'(docs/[\w-]+\.md), "([^"]+)"')
 
 
 def blocks(language: str) -> list[str]:
@@ -216,7 +219,7 @@ def test_the_plugin_of_the_readme_works(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text(encoding="utf-8")):
+    for link in re.findall(r"\]\((?!https:)([^)#]+)\)", page.read_text(encoding="utf-8")):
         assert (page.parent / link).exists(), link
 
 
@@ -231,3 +234,55 @@ def test_make_targets_exist() -> None:
 @pytest.mark.parametrize("status", get_args(PlanStatus))
 def test_every_status_is_explained(status: str) -> None:
     assert f"| `{status}` |" in README
+
+
+def _names(path: Path) -> set[str]:
+    """What a file defines at its top, and in the classes there."""
+    names = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            names.add(node.target.id)
+        elif isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            names.add(node.name)
+        if isinstance(node, ast.ClassDef):
+            methods = (each for each in node.body if isinstance(each, ast.FunctionDef))
+            names |= {f"{node.name}.{each.name}" for each in methods}
+    return names
+
+
+def test_the_architecture_names_what_exists() -> None:
+    """Each row of a table has a file, and names that it defines."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\|[^|]*\| `([\w/]+\.py)` \|(.*)\|$", page, re.MULTILINE)
+    assert len(rows) == len(re.findall(r"\.py\b", page)), "a file stands in a row of its own"
+    for file, names in rows:
+        defined = _names(ROOT / "dispatcher" / file)
+        assert set(re.findall(r"`([\w.]+)`", names)) <= defined, file
+
+
+def test_every_name_in_the_text_of_the_architecture_exists() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    text = re.sub(r"^\|.*$", "", page, flags=re.MULTILINE)
+    found = set(re.findall(r"`([A-Z]\w+(?:\.\w+)?)`", text))
+    files = (ROOT / "dispatcher").rglob("*.py")
+    assert found
+    assert found <= set().union(*map(_names, files))
+
+
+def test_the_design_lists_every_fault_of_the_sandbox() -> None:
+    page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    section = page.partition("| fault |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(FAULTS)
+
+
+def test_sections_of_pages_that_the_code_names_exist() -> None:
+    """A comment that sends a reader to a page, as `docs/design.md, "Outcomes"`, is right."""
+    files = [*(ROOT / "dispatcher").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]
+    named = {
+        found for file in files for found in _SECTION.findall(file.read_text(encoding="utf-8"))
+    }
+    assert named
+    for page, section in named:
+        assert f"## {section}\n" in (ROOT / page).read_text(encoding="utf-8"), (page, section)

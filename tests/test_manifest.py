@@ -79,7 +79,7 @@ MEDIA: dict[str, list[dict[str, Any]]] = {
     ],
 }
 LINK = {"link": "https://the-url", "provider": {"name": "provider-name"}}
-# docs/greenapi-v1.md, "Messages".
+# docs/greenapi-v1.md, "Request".
 BODIES: list[dict[str, Any]] = [
     {"to": TO, "type": "text", "text": {"body": "I use Green-API to send this message to you!"}},
     {"to": GROUP, "type": "text", "text": {"body": "I use Green-API to send this message!"}},

@@ -1,6 +1,6 @@
 """What `POST /v1/messages` takes, to the letter: pure checks of one decoded body.
 
-Source: docs/greenapi-v1.md, "Messages".
+Source: docs/greenapi-v1.md, "Request".
 """
 
 import re

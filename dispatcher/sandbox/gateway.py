@@ -92,7 +92,7 @@ class Gateway:
     def authorize(self, header: str | None) -> None:
         """Raises Refusal 1040 or 1041 unless the header is `Bearer` and a valid token.
 
-        Source: docs/greenapi-v1.md, "Error codes".
+        Source: docs/greenapi-v1.md, "Errors".
         """
         if header is None:
             raise Refusal(1040)
@@ -104,7 +104,7 @@ class Gateway:
         return self.token is None or secrets.compare_digest(token.encode(), self.token.encode())
 
     async def post_message(self, request: LimitedRequest) -> Response:
-        """Takes a message that keeps the contract (docs/greenapi-v1.md, "Messages")."""
+        """Takes a message that keeps the contract (docs/greenapi-v1.md, "Request")."""
         body, payload = _decode(await request.body())
         message = check(payload, self.media.has)
         kept = self.messages.add(message["to"], type_of(message), body, request.scope["headers"])

@@ -1,4 +1,4 @@
-"""What is answered: JSON, and the gateway's error codes (docs/greenapi-v1.md, "Error codes")."""
+"""What is answered: JSON, and the gateway's error codes (docs/greenapi-v1.md, "Errors")."""
 
 import json
 from collections.abc import Mapping

@@ -12,7 +12,7 @@ _EXTENSION = re.compile(r"\.[a-z0-9]{1,16}")
 
 
 def extension(file: Upload) -> str:
-    """The value of `X-Gr-File-Extension` (docs/greenapi-v1.md, "Requests"): "jpeg".
+    """The value of `X-Gr-File-Extension` (docs/greenapi-v1.md, "Request"): "jpeg".
 
     From the name, else from the MIME type, else "bin".
     """

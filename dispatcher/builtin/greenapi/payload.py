@@ -1,4 +1,4 @@
-"""A message as the body of `POST /v1/messages` (docs/greenapi-v1.md, "Requests")."""
+"""A message as the body of `POST /v1/messages` (docs/greenapi-v1.md, "Request")."""
 
 from __future__ import annotations
 

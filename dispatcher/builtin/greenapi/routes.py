@@ -1,6 +1,6 @@
 """Where the gateway takes messages and files, and what its answers mean.
 
-Source: docs/greenapi-v1.md, "Requests" and "Error codes".
+Source: docs/greenapi-v1.md, "Request" and "Error codes".
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ERROR_MAP = ErrorMap(
 
 
 def messages(settings: GreenApiSettings) -> Route:
-    """`POST /v1/messages` (docs/greenapi-v1.md, "Requests")."""
+    """`POST /v1/messages` (docs/greenapi-v1.md, "Request")."""
     return _route(settings, "base_url", "messages", repeatable=False)
 
 
