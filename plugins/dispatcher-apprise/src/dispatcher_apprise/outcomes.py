@@ -19,7 +19,7 @@ _HINTS = {
 }
 
 
-def classify(watch: Watch, traceable: bool) -> DeliveryError:
+def verdict(watch: Watch, traceable: bool) -> DeliveryError:
     """How an attempt ended of which Apprise says that it failed."""
     if not traceable:
         return _unknown("whether anything was delivered cannot be told for this service")
