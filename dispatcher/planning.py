@@ -34,7 +34,7 @@ from dispatcher.models import (
     encode,
 )
 from dispatcher.registry import RecipientChanged, Registry
-from dispatcher.transports import BoundTransport, DirectCalls, GetTransport
+from dispatcher.transports import BoundTransport, Calls, GetTransport
 
 PlanStatus: TypeAlias = Literal["new", "sent", "changed", "retry", "unknown"]
 
@@ -228,7 +228,7 @@ class Planner:
             return None
 
     def _bound(self, name: str) -> BoundTransport:
-        return BoundTransport(self._get_transport(name), DirectCalls(self._registry.clock))
+        return BoundTransport(self._get_transport(name), Calls(self._registry.clock))
 
     def _attachment(
         self, message: Message, origin: Origin

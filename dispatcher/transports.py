@@ -194,26 +194,11 @@ class Hanging(OutcomeUnknown):
         self.call = call
 
 
-class Calls(Protocol):
-    """Who makes the calls to transports. `clock`: for a transport's method; it names a slow one."""
+class Calls:
+    """Makes the calls to transports: here on the thread that needs the answer, for what is pure.
 
-    clock: GetClock
-
-    def make(
-        self,
-        transport: str,
-        method: str,
-        seconds: float,
-        function: Callable[[], Any],
-        *,
-        ends_in_time: bool = False,
-    ) -> Any:
-        """What a function answers, within so many seconds. Raises what it raises, or `Overdue`."""
-        ...
-
-
-class DirectCalls:
-    """Makes each call at once, and waits for it: where nothing is sent."""
+    `clock`: for a transport's method; it names a slow one.
+    """
 
     def __init__(self, clock: GetClock) -> None:
         self.clock = clock
@@ -227,7 +212,10 @@ class DirectCalls:
         *,
         ends_in_time: bool = False,
     ) -> Any:
-        """What a function answers. Raises what it raises."""
+        """What a function answers. Raises what it raises.
+
+        `seconds`: that the call may take, and `ends_in_time`: it surely will; for who counts them.
+        """
         with self.clock(transport, method):
             return function()
 
@@ -286,8 +274,8 @@ class BoundTransport:
 
     @cached_property
     def _clocks(self) -> dict[str, Clock]:
-        own = ("address",) if self.has_own_addresses else ()
-        return {each: self._calls.clock(self.name, each) for each in ("build", "check", *own)}
+        methods = ["build", "check", *(["address"] if self.has_own_addresses else [])]
+        return {method: self._calls.clock(self.name, method) for method in methods}
 
     @cached_property
     def _builtin(self) -> bool:
@@ -330,7 +318,9 @@ class BoundTransport:
         question itself; and who does not return cannot tell."""
         ask = self._own("reconcile")
         try:
-            found = self._make("reconcile", self.patience, lambda: ask(payload, since))
+            found = self._calls.make(
+                self.name, "reconcile", self.patience, lambda: ask(payload, since)
+            )
         except BaseException as error:
             pass_on_interruption(error)
             return None
@@ -379,18 +369,18 @@ class BoundTransport:
         _ = self.patience, self.ends_in_time
 
     def _send(self, payload: Payload) -> Any:
-        transport, prompt = self._transport, self.ends_in_time
+        seconds, transport, prompt = self.patience, self._transport, self.ends_in_time
         try:
-            return self._make(
-                "send", self.patience, lambda: transport.send(payload), ends_in_time=prompt
+            return self._calls.make(
+                self.name, "send", seconds, lambda: transport.send(payload), ends_in_time=prompt
             )
         except Overdue as error:
             raise Hanging(f"{error}; it may have been accepted", error.call) from None
 
     def _upload(self, file: Upload) -> Any:
-        transport, seconds = self._transport, self.patience + file.size / SLOWEST
+        seconds, transport = self.patience + file.size / SLOWEST, self._transport
         try:
-            return self._make("upload", seconds, lambda: transport.upload(file))
+            return self._calls.make(self.name, "upload", seconds, lambda: transport.upload(file))
         except Overdue as error:
             raise NotSent(str(error), code="hanging") from None
 
@@ -415,7 +405,7 @@ class BoundTransport:
 
     def _promptly(self, name: str, function: Callable[[], Any]) -> Any:
         try:
-            return self._make(name, PATIENCE, function)
+            return self._calls.make(self.name, name, PATIENCE, function)
         except Overdue as error:
             raise PluginError(str(error)) from None
         except DispatcherError:
@@ -425,16 +415,6 @@ class BoundTransport:
             clock = self._calls.clock(self.name, name)
             failed = f"{clock.plugin} failed in {clock.task}"
             raise PluginError(f"{failed}: {describe(error)}") from error
-
-    def _make(
-        self,
-        method: str,
-        seconds: float,
-        function: Callable[[], Any],
-        *,
-        ends_in_time: bool = False,
-    ) -> Any:
-        return self._calls.make(self.name, method, seconds, function, ends_in_time=ends_in_time)
 
 
 GetTransport: TypeAlias = Callable[[str], Transport]

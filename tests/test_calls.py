@@ -31,7 +31,7 @@ from dispatcher import (
 from dispatcher.builtin.threads import Threads
 from dispatcher.config import Delivery as Settings
 from dispatcher.delivery import Delivery, Summary, calls
-from dispatcher.delivery.calls import Calls
+from dispatcher.delivery.calls import GuardedCalls
 from dispatcher.delivery.pacefile import PaceFile
 from dispatcher.delivery.pacing import Pace
 from dispatcher.delivery.turns import Turns
@@ -71,7 +71,7 @@ def released() -> Iterator[threading.Event]:
 @pytest.fixture
 def guarded() -> Iterator[Guard]:
     """A transport as delivery calls it."""
-    made = Calls(clock, pytest.fail)
+    made = GuardedCalls(clock, pytest.fail)
     yield lambda transport: BoundTransport(transport, made)
     made.close()
 

@@ -49,7 +49,7 @@ def _start_in_utf8() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run a command; its exit code. Errors are sentences on stderr."""
+    """Run a command; its exit code: docs/design.md, "Exit codes". Errors are told on stderr."""
     secrets, debug = secrets_of_the_environment(), "--debug" in arguments
     with guarded(secrets), logged(debug=debug):
         try:

@@ -25,7 +25,7 @@ from dispatcher.cli.session import (
 )
 from dispatcher.config import seconds
 from dispatcher.delivery import Delivery, Summary
-from dispatcher.delivery.calls import Calls
+from dispatcher.delivery.calls import GuardedCalls
 from dispatcher.delivery.pacefile import PaceFile, default_path
 from dispatcher.delivery.pacing import Pace
 from dispatcher.delivery.turns import Turns
@@ -142,7 +142,7 @@ def _turns(sharing: Sharing | None) -> Iterator[Turns]:
 
 
 def exit_code(summary: Summary) -> int:
-    """An interruption, then an unknown outcome, wins over the others."""
+    """docs/design.md, "Exit codes": an interruption wins, then an unknown outcome."""
     if summary.interrupted:
         return 130
     if summary.unknown:
@@ -188,7 +188,7 @@ def _require_credentials(session: Session, *, only_sandbox: bool) -> None:
 @contextmanager
 def _bound(session: Session) -> Iterator[list[BoundTransport]]:
     """The transports that are in use, for what is asked of them before a run, or after it."""
-    calls = Calls(session.registry.clock, halt=lambda why: None)
+    calls = GuardedCalls(session.registry.clock, halt=lambda why: None)
     try:
         yield [BoundTransport(each, calls) for each in session.transports.values()]
     finally:

@@ -31,7 +31,7 @@ from dispatcher.planning import Lookup, Planner
 from dispatcher.redaction import Secrets
 from dispatcher.registry import Clock, Registry, build_registry
 from dispatcher.toml.explain import quoted
-from dispatcher.transports import BoundTransport, DirectCalls, Transport, optional
+from dispatcher.transports import BoundTransport, Calls, Transport, optional
 
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
@@ -199,7 +199,7 @@ class Session:
         country = self.config.settings.country
         with suppress(DispatcherError):
             transport = self.transport(self._default_transport)
-            bound = BoundTransport(transport, DirectCalls(self.registry.clock))
+            bound = BoundTransport(transport, Calls(self.registry.clock))
             return bound.address(written, country).to
         try:
             return phone_address(written, country).to

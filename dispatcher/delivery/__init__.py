@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 
 from dispatcher.config import Delivery as Settings
 from dispatcher.delivery.blocking import BlockedRecipients
-from dispatcher.delivery.calls import Calls
+from dispatcher.delivery.calls import GuardedCalls
 from dispatcher.delivery.concurrent_runs import ConcurrentRuns
 from dispatcher.delivery.pacing import Pace
 from dispatcher.delivery.reconciling import reconciled
@@ -55,7 +55,7 @@ class Delivery:
         sharing: Sharing | None = None,
     ) -> None:
         self._run = Run(inputs or Inputs(), notice)
-        self._calls = Calls(clock, self._run.halt)
+        self._calls = GuardedCalls(clock, self._run.halt)
         self._transports = BoundTransports(transports, self._calls)
         self._journal, self._finished = journal, finished
         self._workers = settings.workers

@@ -18,7 +18,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from dispatcher.registry import Clock, GetClock
-from dispatcher.transports import Call, Overdue
+from dispatcher.transports import Call, Calls, Overdue
 
 # Seconds that a call may take beyond what a transport says.
 MARGIN = 1.0
@@ -55,14 +55,12 @@ class Caller:
                 call.set_result(value)
 
 
-class Calls:
-    """The calls of one run. `clock`: of a transport's method; it names a slow one.
-
-    `halt`: is told why the run is to end.
-    """
+class GuardedCalls(Calls):
+    """The calls of one run, each of which ends in time. `halt`: is told why the run is to end."""
 
     def __init__(self, clock: GetClock, halt: Callable[[str], None]) -> None:
-        self.clock, self._halt = clock, halt
+        super().__init__(clock)
+        self._halt = halt
         self._lock = threading.Lock()
         self._idle: list[Caller] = []
         self._clocks: dict[tuple[str, str], list[Clock]] = {}

@@ -15,8 +15,8 @@ def reconciled(
     record, key = planned.record, planned.message.key
     if planned.status != "unknown" or record is None or record.digest != planned.digest:
         return planned
-    transport, since = transports(planned.message.transport), journal.began_at(key)
-    if since is None or not transport.can_reconcile:
+    transport = transports(planned.message.transport)
+    if not transport.can_reconcile or (since := journal.began_at(key)) is None:
         return planned
     ending = _ending(transport.reconcile(planned.payload, since))
     if ending is None or not journal.decide(key, ending):

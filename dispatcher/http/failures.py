@@ -92,7 +92,7 @@ CONNECTED = (
 
 
 def of_answer(route: Route, response: Response) -> Classification:
-    """What an answer without the id of something accepted means."""
+    """What a response without the id of something accepted means."""
     classification = route.error_map.classify(response, route.setting, route.token)
     if response.broken and classification.outcome is OutcomeUnknown:
         return of_exception(route, response.broken)

@@ -67,7 +67,7 @@ class Response(NamedTuple):
     body: bytes
     broken: Exception | None = None
 
-    def accepted_id(self, path: tuple[str | int, ...]) -> str | None:
+    def accepted_id(self, path: Path) -> str | None:
         """The id at a place in the body of a success; None: it is none, or has no id there."""
         if not 200 <= self.status < 300:
             return None
@@ -78,7 +78,7 @@ class Response(NamedTuple):
             return None
         return identifier if identifier.strip() and identifier.isprintable() else None
 
-    def at(self, path: tuple[str | int, ...]) -> Any:
+    def at(self, path: Path) -> Any:
         """What the body, if it is JSON, has at a path of keys and positions; None: nothing."""
         try:
             return reduce(_inside, path, json.loads(self.body))
@@ -153,7 +153,7 @@ class ErrorMap:
     def classify(
         self, response: Response, setting: str, token: str = "the token"
     ) -> Classification:
-        """What an answer without the id of something accepted means."""
+        """What a response without the id of something accepted means."""
         code, words = self.error_code(response), self._words(response)
         told = code in self.by_code and response.status not in self.status_first
         advice = "" if told else self.hints.get(response.status, "")
@@ -213,12 +213,12 @@ def _named(status: int) -> str:
 
 
 class Route(NamedTuple):
-    """Where requests of one kind go, and what their answers look like.
+    """Where requests of one kind go, and what the responses look like.
 
     `setting`: the setting that holds the address. `identifier`: where a success has the new id.
     `repeatable`: doing it twice does no harm, so an unknown outcome may be tried again. Timeouts
     are seconds, as in `HttpSettings`. `token`: where it was read, for people. A token may be in the
-    path as it is, or as `masking.HIDDEN`.
+    path as it is, or as `HIDDEN`.
     """
 
     url: str

@@ -34,9 +34,9 @@ def raised_in(function: str, module: str) -> Exception:
 def test_only_urllib3_s_own_connect_proves_that_nothing_left(
     function: str, module: str, outcome: type[DeliveryError]
 ) -> None:
-    verdict = failures.of_exception(ROUTE, raised_in(function, module))
-    assert verdict.outcome is outcome
-    assert not verdict.throttled, "the account has done nothing wrong"
+    classification = failures.of_exception(ROUTE, raised_in(function, module))
+    assert classification.outcome is outcome
+    assert not classification.throttled, "the account has done nothing wrong"
 
 
 @pytest.mark.parametrize(

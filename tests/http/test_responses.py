@@ -41,8 +41,8 @@ def answer(status: int, body: Any) -> Response:
 def test_tables_are_asked_in_their_order(
     status: int, body: Any, outcome: Outcome, throttled: bool
 ) -> None:
-    verdict = ERROR_MAP.classify(answer(status, body), "base_url")
-    assert (verdict.outcome, verdict.throttled) == (outcome, throttled)
+    classification = ERROR_MAP.classify(answer(status, body), "base_url")
+    assert (classification.outcome, classification.throttled) == (outcome, throttled)
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ def test_codes_win_unless_a_gateway_is_known_for_false_ones(
 ) -> None:
     by_code = {17: Refused, 23: AccountRefused, 40: OutcomeUnknown}
     error_map = ErrorMap(by_code=by_code, throttled=(31,))
-    verdict = error_map.classify(answer(status, {"error": {"code": code}}), "base_url")
-    assert (verdict.outcome, verdict.throttled) == (outcome, throttled)
+    classification = error_map.classify(answer(status, {"error": {"code": code}}), "base_url")
+    assert (classification.outcome, classification.throttled) == (outcome, throttled)
 
 
 def test_a_hint_is_for_errors_whose_code_says_nothing() -> None:
@@ -114,7 +114,7 @@ def test_only_a_success_is_one(status: int, accepted: bool, hint: str) -> None:
 @pytest.mark.parametrize(("code", "known"), [(10**9 - 1, True), (10**9, False), (-(10**9), False)])
 @pytest.mark.parametrize("kind", [int, str])
 def test_a_code_has_nine_digits_at_the_most(code: int, known: bool, kind: type) -> None:
-    verdict = ErrorMap(by_code={code: Refused}).classify(
+    classification = ErrorMap(by_code={code: Refused}).classify(
         answer(400, {"error": {"code": kind(code)}}), ""
     )
-    assert verdict.outcome is (Refused if known else OutcomeUnknown)
+    assert classification.outcome is (Refused if known else OutcomeUnknown)
