@@ -32,11 +32,10 @@ EVENT = "INSERT INTO events (key, at, status, attempt) VALUES (?, ?, 'sending', 
 AT, OWNER, DIGEST = "2026-11-22T12:00:00.000+00:00", "0" * 32, "0" * 64
 START = """
 import sys, time
-from pathlib import Path
-from dispatcher.cli.session import Session
+from dispatcher.api import Dispatcher
 from dispatcher.journal import open_journal
 for url in ("sqlite:///warm-up.db", sys.argv[1]):
-    planner = Session(third_party=False).planner([Path("one.toml")])
+    planner = Dispatcher.open(third_party=False).planner(["one.toml"])
     start = time.perf_counter()
     with open_journal(url) as journal:
         assert [each.status for each in planner.plan(journal.lookup)] == ["new"]

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import tomli
 
-from dispatcher.cli.session import Session
+from dispatcher.api import Dispatcher
 from dispatcher.manifest.tables import ManifestTable
 
 MESSAGES = 10_000
@@ -36,7 +36,7 @@ def baseline(path: Path) -> None:
 
 
 def plan(path: Path) -> None:
-    planner = Session(third_party=False).planner([path])
+    planner = Dispatcher.open(third_party=False).planner([path])
     planned = sum(1 for _ in planner.plan(lambda keys: {}))
     assert planned == MESSAGES, planned
 

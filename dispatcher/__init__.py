@@ -1,7 +1,9 @@
 """Message definitions live in git as TOML manifests; the dispatcher sends them, once.
 
-Everything a plugin needs is importable from here.
+Everything that a plugin needs is importable from here, and `Dispatcher`, the Python API.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from dispatcher.addresses import phone_address
 from dispatcher.errors import (
@@ -10,12 +12,16 @@ from dispatcher.errors import (
     ConfigError,
     DeliveryError,
     DispatcherError,
+    ExitCode,
+    InputChanged,
     JournalError,
+    JournalLocked,
     ManifestError,
     NotSent,
     OutcomeUnknown,
     PluginError,
     Refused,
+    RunStopped,
     SourceError,
 )
 from dispatcher.hookspecs import Engine, hookimpl
@@ -29,6 +35,7 @@ from dispatcher.models import (
     Failure,
     Image,
     Link,
+    LocatedProblem,
     Media,
     MediaId,
     Message,
@@ -46,6 +53,10 @@ from dispatcher.names import canonical_name
 from dispatcher.transports import BaseTransport, Transport
 from dispatcher.visible import hidden_character
 
+if TYPE_CHECKING:
+    from dispatcher.api import Dispatcher, Plan, Result
+    from dispatcher.planning import PlannedMessage
+
 __all__ = [
     "AccountRefused",
     "Address",
@@ -55,13 +66,18 @@ __all__ = [
     "BaseTransport",
     "ConfigError",
     "DeliveryError",
+    "Dispatcher",
     "DispatcherError",
     "Document",
     "Engine",
+    "ExitCode",
     "Failure",
     "Image",
+    "InputChanged",
     "JournalError",
+    "JournalLocked",
     "Link",
+    "LocatedProblem",
     "ManifestError",
     "Media",
     "MediaId",
@@ -70,11 +86,15 @@ __all__ = [
     "Outcome",
     "OutcomeUnknown",
     "Payload",
+    "Plan",
+    "PlannedMessage",
     "PluginError",
     "Problem",
     "Provider",
     "Receipt",
     "Refused",
+    "Result",
+    "RunStopped",
     "SourceError",
     "Text",
     "Transport",
@@ -89,3 +109,12 @@ __all__ = [
     "mime_type",
     "phone_address",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The Python API, which plugins do not need, and which would load them half made."""
+    if name in ("Dispatcher", "Plan", "PlannedMessage", "Result"):
+        from dispatcher import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

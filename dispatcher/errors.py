@@ -4,6 +4,7 @@ DispatcherError                 one sentence for a person; a traceback shows wit
 ├── ConfigError                 dispatcher.toml, the environment or a flag is wrong          exit 2
 ├── ManifestError               manifests have problems: all of them, each with its place    exit 2
 ├── InputChanged                a file is not what was checked; exit 4 if some were sent     exit 1
+├── RunStopped                  a run ended before it had tried every message                exit 4
 ├── PluginError                 a plugin is broken, misused or missing                       exit 2
 │   └── PluginMissing           nobody has the name that is asked for                        exit 2
 ├── SourceError                 raised by a source resolver: this source is mine, but bad
@@ -20,6 +21,7 @@ DispatcherError                 one sentence for a person; a traceback shows wit
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import IntEnum
 from threading import current_thread, main_thread
 from typing import TYPE_CHECKING
 
@@ -27,11 +29,27 @@ if TYPE_CHECKING:
     from dispatcher.models import LocatedProblem
 
 
+class ExitCode(IntEnum):
+    """How a command ends: docs/design.md, "Exit codes". Each error carries its own."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2  # or a bad manifest, configuration or plugin; nothing was sent
+    NOTHING = 3  # matched
+    PARTLY = 4
+    UNKNOWN = 5
+    LOCKED = 6
+    INTERRUPTED = 130
+
+
 class DispatcherError(Exception):
     """Base of everything this package raises on purpose; `str()` is a sentence for the user.
 
     Or several, one argument each: each of them is printed on a line of its own, and stays on it.
+    `exit_code`: of a command that it ends.
     """
+
+    exit_code = ExitCode.USAGE
 
     def __str__(self) -> str:
         return "\n".join(self.sentences)
@@ -59,6 +77,15 @@ class ManifestError(DispatcherError):
 
 class InputChanged(DispatcherError):
     """What is to be sent is not what was checked, so that nothing more leaves."""
+
+    exit_code = ExitCode.FAILED
+
+
+class RunStopped(DispatcherError):
+    """A run ended before it had tried every message; the text says why. What was in flight is in
+    the journal, and the next run goes on."""
+
+    exit_code = ExitCode.PARTLY
 
 
 class PluginError(DispatcherError):
@@ -89,6 +116,8 @@ class JournalError(DispatcherError):
 
 class JournalLocked(JournalError):
     """Another run holds the journal; the text names run, host, pid and start."""
+
+    exit_code = ExitCode.LOCKED
 
 
 class DeliveryError(DispatcherError):

@@ -90,6 +90,11 @@ class Planner:
         return self._manifests.paths
 
     @property
+    def run(self) -> str:
+        """The name of the run, the first part of every key."""
+        return self._manifests.run
+
+    @property
     def inputs(self) -> Inputs:
         """The files of which the plan is made."""
         return self._manifests.inputs

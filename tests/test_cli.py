@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from dispatcher import config
 from dispatcher.cli.output import described, print_problems
-from dispatcher.cli.send import exit_code
 from dispatcher.delivery import Summary
 from dispatcher.models import Image, LocatedProblem, Message, Problem, Text
 from dispatcher.visible import visible
@@ -36,7 +35,7 @@ def test_exit_code_of_every_mixture_of_outcomes() -> None:
         summary = Summary(interrupted=bool(has.pop("interrupted")))
         for name, count in has.items():
             setattr(summary, name, count)
-        code = exit_code(summary)
+        code = summary.exit_code
         if summary.interrupted:
             assert code == 130
         elif has["unknown"]:

@@ -12,16 +12,9 @@ import click
 
 from dispatcher.cli.app import app
 from dispatcher.cli.diagnosis import logged, print_traceback, secrets_of_the_environment
-from dispatcher.errors import (
-    DispatcherError,
-    InputChanged,
-    JournalLocked,
-    PluginError,
-    PluginMissing,
-)
+from dispatcher.errors import DispatcherError, ExitCode, PluginError, PluginMissing
 from dispatcher.printing import guarded, open_stdout, print_line, unfailing_stderr
 
-_CODES = {JournalLocked: 6, InputChanged: 1}
 # What begins with its place in a file says by itself that it is an error.
 _PLACED = re.compile(r"[^\n]+:\d+:\d+: error: ")
 
@@ -54,7 +47,7 @@ def run(arguments: list[str]) -> int:
     with guarded(secrets), logged(debug=debug):
         try:
             code = app.main(arguments, prog_name="dispatcher", standalone_mode=False, obj=secrets)
-            return code if isinstance(code, int) else 0
+            return code if isinstance(code, int) else ExitCode.DONE
         except click.ClickException as error:
             from dispatcher.cli.usage import show
 
@@ -62,7 +55,7 @@ def run(arguments: list[str]) -> int:
             return error.exit_code
         except (click.Abort, KeyboardInterrupt):
             print_line("interrupted", err=True)
-            return 130
+            return ExitCode.INTERRUPTED
         except Exception as error:
             return _report(error, debug=debug)
 
@@ -79,8 +72,8 @@ def _report(error: Exception, *, debug: bool) -> int:
         if at_fault and not debug:
             hint = "--without NAME leaves a plugin out, --debug shows where it failed"
             print_line(hint, err=True)
-        return next((code for kind, code in _CODES.items() if isinstance(error, kind)), 2)
+        return error.exit_code
     print_line(f"Error: this is a bug: {type(error).__name__}: {error}", err=True)
     if not debug:
         print_line("Run again with --debug to see where.", err=True)
-    return 1
+    return ExitCode.FAILED

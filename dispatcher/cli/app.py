@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from dispatcher.cli.arguments import only_text
-from dispatcher.cli.session import early_session_options, plugin_commands
+from dispatcher.cli.options import early_session_options, plugin_commands
 
 _COMMANDS = {
     "validate": "Check manifests; offline.",

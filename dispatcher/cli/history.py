@@ -12,23 +12,11 @@ from typing import Any, TextIO
 
 import click
 
-from dispatcher.cli.output import (
-    OutputError,
-    Part,
-    coloured,
-    counted,
-    print_json,
-    print_line,
-    print_warnings,
-)
-from dispatcher.cli.session import (
-    Session,
-    filter_options,
-    journal_option,
-    json_option,
-    session_options,
-)
-from dispatcher.journal import Event, HistoryRow, read_journal
+from dispatcher.api import Dispatcher
+from dispatcher.cli.options import filter_options, journal_option, json_option, session_options
+from dispatcher.cli.output import OutputError, Part, coloured, counted, print_json, print_line
+from dispatcher.errors import ExitCode
+from dispatcher.journal import Event, HistoryRow
 from dispatcher.visible import visible
 
 Write = Callable[[HistoryRow], object]
@@ -48,18 +36,16 @@ Write = Callable[[HistoryRow], object]
 @json_option
 @session_options
 def command(
-    session: Session,
-    journal: str | None,
+    dispatcher: Dispatcher,
     as_json: bool,
     with_events: bool,
     export: Path | None,
     **filters: str | None,
 ) -> int:
     """Show the messages that were tried, the oldest change first."""
-    filters["recipient"] = session.recipient(filters["recipient"])
+    filters["recipient"] = dispatcher.recipient(filters["recipient"])
     found = 0
-    with read_journal(session.journal_url(journal)) as opened, _writer(export, as_json) as write:
-        print_warnings(opened.warnings if opened else ())
+    with dispatcher.reading() as opened, _writer(export, as_json) as write:
         there = opened is not None
         for row in opened.history(with_events=with_events, **filters) if opened else ():
             found += 1
@@ -69,7 +55,7 @@ def command(
     if not found:
         none = "the journal knows no such message"
         print_line(none if there else "there is no journal yet", err=True)
-    return 0 if found else 3
+    return ExitCode.DONE if found else ExitCode.NOTHING
 
 
 @contextmanager

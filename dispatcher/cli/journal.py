@@ -6,13 +6,10 @@ from pathlib import Path
 
 import click
 
-from dispatcher.cli.output import coloured, confirm, print_line, print_warnings
-from dispatcher.cli.session import (
-    Session,
-    journal_option,
-    session_options,
-    yes_option,
-)
+from dispatcher.api import Dispatcher
+from dispatcher.cli.options import journal_option, session_options, yes_option
+from dispatcher.cli.output import coloured, confirm, print_line, print_warning
+from dispatcher.errors import ExitCode
 
 
 @click.group("journal")
@@ -24,16 +21,16 @@ def command() -> None:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @journal_option
 @session_options
-def backup(session: Session, file: Path, journal: str | None) -> int:
+def backup(dispatcher: Dispatcher, file: Path) -> int:
     """Copy the journal into a new FILE, whole as it is now, also while a run is on.
 
     A copy of journal.db by other means lacks what is still in journal.db-wal.
     """
     from dispatcher.journal.backup import back_up
 
-    back_up(session.journal_url(journal), file)
+    back_up(dispatcher.journal, file)
     print_line(f"the journal as it is now is in {file}", err=True)
-    return 0
+    return ExitCode.DONE
 
 
 @command.command("check")
@@ -46,28 +43,28 @@ def backup(session: Session, file: Path, journal: str | None) -> int:
 @yes_option
 @journal_option
 @session_options
-def check(
-    session: Session, file: Path | None, accept_loss: bool, yes: bool, journal: str | None
-) -> int:
+def check(dispatcher: Dispatcher, file: Path | None, accept_loss: bool, yes: bool) -> int:
     """Say whether a journal is whole: FILE, or the one that send would use.
 
     Exit code 0: it is, 1: it is not, 2: it cannot be read.
     """
     from dispatcher.journal import backup
 
-    url = f"sqlite:///{file.absolute()}" if file else session.journal_url(journal)
+    url = f"sqlite:///{file.absolute()}" if file else dispatcher.journal
     condition = backup.check(url)
     if condition.faults and accept_loss:
-        print_warnings(condition.faults)
+        for fault in condition.faults:
+            print_warning(fault)
         if not yes:
             confirm("What is not in the journal is sent again. Take it as it is?")
         backup.accept_loss(url)
         condition = backup.check(url)
-    print_warnings(condition.notes)
+    for note in condition.notes:
+        print_warning(note)
     for fault in condition.faults:
         print_line(coloured("error"), f": {fault}", err=True)
     if condition.version:
         counts = ", ".join(f"{count} {status}" for status, count in condition.counts.items())
         verdict = "not whole" if condition.faults else "whole"
         print_line(f"{verdict}, schema {condition.version}: {counts or 'no messages'}")
-    return 1 if condition.faults else 0
+    return ExitCode.FAILED if condition.faults else ExitCode.DONE

@@ -31,7 +31,7 @@ __all__ = [
     "print_json",
     "print_line",
     "print_problems",
-    "print_warnings",
+    "print_warning",
 ]
 
 _COLOURS = {
@@ -93,9 +93,11 @@ def confirm(question: str) -> None:
     click.confirm(visible(question), abort=True, err=True)
 
 
-def print_warnings(warnings: Iterable[str]) -> None:
-    """What is doubtful, but stops nothing."""
-    for warning in warnings:
+def print_warning(warning: str | LocatedProblem) -> None:
+    """What is doubtful, but stops nothing; a problem of a file has its place before it."""
+    if isinstance(warning, LocatedProblem):
+        print_problems([warning], "text", err=True)
+    else:
         print_line(coloured("warning"), f": {warning}", err=True)
 
 

@@ -7,17 +7,18 @@ from pathlib import Path
 
 import click
 
+from dispatcher.api import Dispatcher
 from dispatcher.cli.explanation import objections_named, print_explanation
-from dispatcher.cli.output import coloured, described, print_json, print_line
-from dispatcher.cli.session import (
-    Session,
-    check_or_exit,
+from dispatcher.cli.options import (
+    good_plan,
     journal_option,
     json_option,
     paths_argument,
     run_option,
     session_options,
 )
+from dispatcher.cli.output import coloured, described, print_json, print_line
+from dispatcher.errors import ExitCode
 from dispatcher.models import Upload
 from dispatcher.planning import PlannedMessage
 from dispatcher.printing import print_encoded
@@ -35,33 +36,30 @@ _SIGNS = {"new": "+", "sent": "=", "changed": "~", "retry": "!", "unknown": "?"}
 @json_option
 @session_options
 def command(
-    session: Session,
+    dispatcher: Dispatcher,
     paths: tuple[Path, ...],
     run: str,
-    journal: str | None,
     payloads: bool,
     explain: bool,
     as_json: bool,
 ) -> int:
     """Show what send would do, message by message, without a network."""
     counts: Counter[str] = Counter()
-    planner = session.planner(paths, run)
-    witness = session.registry.witness = Witness() if explain else None
+    witness = dispatcher.registry.witness = Witness() if explain else None
     with objections_named(witness):
-        check_or_exit(planner)
-    with session.journal_reader(journal, planner) as lookup:
-        for planned in planner.plan(lookup):
-            counts[planned.status] += 1
-            if as_json:
-                _print_json(planned)
-            else:
-                _print_text(planned, payloads)
-            if witness and not as_json:
-                print_explanation(planned, witness)
+        plan = good_plan(dispatcher, paths, run)
+    for planned in plan:
+        counts[planned.status] += 1
+        if as_json:
+            _print_json(planned)
+        else:
+            _print_text(planned, payloads)
+        if witness and not as_json:
+            print_explanation(planned, witness)
     if not as_json:
         known = ", ".join(f"{counts[status]} {status}" for status in _SIGNS if counts[status])
         print_line(f"Plan: {known or 'nothing'}.", err=True)
-    return 0 if counts else 3
+    return ExitCode.DONE if counts else ExitCode.NOTHING
 
 
 def _print_json(planned: PlannedMessage) -> None:

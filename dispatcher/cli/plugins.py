@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
+from dispatcher.api import Dispatcher
 from dispatcher.builtin import builtins
+from dispatcher.cli.options import debug_option, json_option, session_options
 from dispatcher.cli.output import coloured, print_json, print_line
-from dispatcher.cli.session import Session, debug_option, json_option, session_options
-from dispatcher.errors import ConfigError, DispatcherError
+from dispatcher.errors import ConfigError, DispatcherError, ExitCode
 from dispatcher.registry import PluginInfo, Registry
 from dispatcher.scaffold import KINDS, Kind, create
 
@@ -19,16 +20,16 @@ from dispatcher.scaffold import KINDS, Kind, create
 @click.option("--timings", is_flag=True, help="Check the configured manifests, and show the times.")
 @json_option
 @session_options
-def command(session: Session, timings: bool, as_json: bool) -> int:
+def command(dispatcher: Dispatcher, timings: bool, as_json: bool) -> int:
     """List plugins in the order in which they are asked; exit 2 if one of them is broken."""
     if timings:
         with suppress(DispatcherError):  # there may be no manifests, or broken plugins
-            session.planner([]).check()
-    for plugin in session.registry.plugins:
-        times = _times(session.registry, plugin) if timings else {}
+            dispatcher.plan()
+    for plugin in dispatcher.registry.plugins:
+        times = _times(dispatcher.registry, plugin) if timings else {}
         (_print_json if as_json else _print_text)(plugin, times)
-    session.registry.require_healthy()
-    return 0
+    dispatcher.registry.require_healthy()
+    return ExitCode.DONE
 
 
 @command.command("new")
@@ -42,7 +43,7 @@ def new(name: str, kind: Kind) -> int:
     for path in create(name, kind, Path()):
         print_line(f"wrote {path}")
     print_line(f"next: pip install -e 'dispatcher-{name}[dev]' && dispatcher plugins", err=True)
-    return 0
+    return ExitCode.DONE
 
 
 def _times(registry: Registry, plugin: PluginInfo) -> dict[str, float]:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
+from dispatcher.api import Dispatcher
+from dispatcher.cli.options import paths_argument, session_options
 from dispatcher.cli.output import print_line, print_problems
-from dispatcher.cli.session import Session, paths_argument, session_options
 from dispatcher.config import FILE_NAME
-from dispatcher.errors import ConfigError
+from dispatcher.errors import ConfigError, ExitCode
 from dispatcher.localfiles import as_spelt
 from dispatcher.planning import Planner
 
@@ -25,18 +26,18 @@ _HOST = "127.0.0.1"
 )
 @click.option("--no-open", is_flag=True, help="Do not open the browser.")
 @session_options
-def command(session: Session, paths: tuple[Path, ...], port: int, no_open: bool) -> int:
+def command(dispatcher: Dispatcher, paths: tuple[Path, ...], port: int, no_open: bool) -> int:
     """Show the plan as chat bubbles in the browser, until Ctrl-C; sends nothing."""
-    named = list(paths) or [session.config.manifests]
-    _require_there(session, named)
+    named = list(paths) or [dispatcher.config.manifests]
+    _require_there(dispatcher, named)
     configuration = [folder / FILE_NAME for folder in (Path.cwd(), *Path.cwd().parents)]
-    places = [*_places(session, named), *configuration]
+    places = [*_places(dispatcher, named), *configuration]
     known = _state(configuration)
 
     def make_planner() -> Planner:
         if _state(configuration) != known:  # of which plugins and transports are made
             raise ConfigError(f"{FILE_NAME} has changed; start the preview again")
-        return session.planner(paths)
+        return dispatcher.planner(paths)
 
     def ready(url: str) -> None:
         print_line(f"preview: {url}")
@@ -44,7 +45,7 @@ def command(session: Session, paths: tuple[Path, ...], port: int, no_open: bool)
             click.launch(url)
 
     _serve(make_planner, places, port, ready)
-    return 0
+    return ExitCode.DONE
 
 
 def _serve(
@@ -68,18 +69,18 @@ def _serve(
         run(create_app(make_planner, places), listener, lambda: ready(url_of(listener, _HOST)))
 
 
-def _require_there(session: Session, named: list[Path]) -> None:
+def _require_there(dispatcher: Dispatcher, named: list[Path]) -> None:
     """End the command where a path is none: nobody waits for it to become one."""
     missing = [path for path in named if not os.path.lexists(as_spelt(path))]
     if missing:
-        print_problems(session.planner(missing).problems_of_files(), "text", err=True)
-        raise click.exceptions.Exit(2)
+        print_problems(dispatcher.planner(missing).problems_of_files(), "text", err=True)
+        raise click.exceptions.Exit(ExitCode.USAGE)
 
 
-def _places(session: Session, named: list[Path]) -> list[Path]:
+def _places(dispatcher: Dispatcher, named: list[Path]) -> list[Path]:
     """Where a change of a file may change the plan, beside the configuration."""
     folders = [path if path.is_dir() else path.parent for path in named]
-    return [*folders, *session.config.roots]
+    return [*folders, *dispatcher.config.roots]
 
 
 def _state(files: list[Path]) -> str:

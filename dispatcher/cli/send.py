@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
 
+from dispatcher.api import Dispatcher, Resend, Sending
 from dispatcher.cli.conversation import print_conversation
 from dispatcher.cli.interruption import interruptible
-from dispatcher.cli.output import confirm, counted, print_warnings
-from dispatcher.cli.progress import Reporter, reporter
-from dispatcher.cli.session import (
-    Session,
-    check_or_exit,
+from dispatcher.cli.options import (
+    good_plan,
     journal_option,
     json_option,
     paths_argument,
@@ -23,28 +22,21 @@ from dispatcher.cli.session import (
     session_options,
     yes_option,
 )
+from dispatcher.cli.output import confirm, counted
+from dispatcher.cli.progress import Reporter, reporter
 from dispatcher.config import seconds
-from dispatcher.delivery import Delivery, Summary
-from dispatcher.delivery.calls import GuardedCalls
-from dispatcher.delivery.pacefile import PaceFile, default_path
-from dispatcher.delivery.pacing import Pace
-from dispatcher.delivery.turns import Turns
 from dispatcher.errors import ConfigError
-from dispatcher.journal import Journal, Sharing, open_journal
-from dispatcher.models import Message, Outcome
-from dispatcher.planning import Planner, PlanStatus
-from dispatcher.transports import BoundTransport
 
 _SANDBOX_TRANSPORT = "greenapi"
 _SANDBOX_RATE = "100000/s"  # nobody is to wait for a gateway that is one's own
 # What "failed" names is sent anyhow; what was sent as it is now is never sent again like this.
-_RESEND: dict[str, set[PlanStatus]] = {
+_RESEND: dict[str, set[Resend]] = {
     "failed": set(),
     "changed": {"changed"},
     "unknown": {"unknown"},
     "all": {"changed", "unknown"},
 }
-_RISKS: dict[PlanStatus, str] = {
+_RISKS: dict[Resend, str] = {
     "changed": "was sent before with other content",
     "unknown": "may have arrived, and then arrives twice",
 }
@@ -66,10 +58,9 @@ _RISKS: dict[PlanStatus, str] = {
 @json_option
 @session_options
 def command(
-    session: Session,
+    dispatcher: Dispatcher,
     paths: tuple[Path, ...],
     run: str,
-    journal: str | None,
     wait: str | None,
     resend: tuple[str, ...],
     yes: bool,
@@ -78,94 +69,48 @@ def command(
 ) -> int:
     """Send every message that was not sent yet; one bad message anywhere and nothing leaves."""
     patience = _patience(wait)
+    statuses: set[Resend] = set().union(*(_RESEND[name] for name in resend))
     with ExitStack() as stack:
-        url = stack.enter_context(_sandbox(session, as_json)) if sandbox else None
-        planner = session.planner(paths, run)
-        check_or_exit(planner)
-        _require_credentials(session, only_sandbox=sandbox)
-        opened = stack.enter_context(
-            open_journal(url or session.journal_url(journal), patience, run, kept=not sandbox)
+        if sandbox:
+            stack.enter_context(_sandbox(dispatcher, as_json))
+        plan = good_plan(dispatcher, paths, run)
+        if sandbox:
+            _require_only_sandbox(dispatcher)
+        report = reporter(as_json, len(plan))
+        sending = stack.enter_context(
+            dispatcher.sending(
+                plan,
+                report.result,
+                statuses,
+                patience,
+                notice=report.notice,
+                renew=bool(patience),
+                kept=not sandbox,
+            )
         )
-        print_warnings(opened.warnings)
-        if patience:  # files may have changed meanwhile
-            planner = session.planner(paths, run)
-            check_or_exit(planner, again=True)
-        session.warn_of_namesakes(planner, opened)
-        session.note_places(planner, opened)
-        statuses: set[PlanStatus] = set().union(*(_RESEND[name] for name in resend))
         if statuses and not yes:
-            _ask(planner, opened, statuses)
-        return _deliver(session, planner, opened, reporter(as_json, planner.checked), statuses)
+            _ask(sending, statuses)
+        with report, interruptible(sending.delivery):
+            summary = sending.run()
+        report.summary(summary, _advice(dispatcher, report))
+        return summary.exit_code
 
 
-def _deliver(
-    session: Session,
-    planner: Planner,
-    journal: Journal,
-    report: Reporter,
-    resend: set[PlanStatus],
-) -> int:
-    def finished(message: Message, outcome: Outcome) -> None:
-        report.result(message, outcome)
-        for failure in session.registry.message_finished(message, outcome):
-            report.warning(str(failure))
-
-    settings = session.config.settings.delivery
-    engine = session.registry.engine(settings.engine)
-    with journal.sharing() as sharing, _turns(sharing) as turns, report:
-        delivery = Delivery(
-            journal,
-            session.transport,
-            settings,
-            Pace(turns),
-            finished,
-            resend,
-            report.notice,
-            planner.inputs,
-            session.registry.clock,
-            sharing,
-        )
-        with interruptible(delivery):
-            summary = delivery.run(planner.plan(journal.lookup), engine, planner.checked)
-    report.summary(summary, _advice(session, report))
-    return exit_code(summary)
-
-
-@contextmanager
-def _turns(sharing: Sharing | None) -> Iterator[Turns]:
-    """Those of all runs on a shared journal, or else of all runs on this machine."""
-    if sharing is not None:
-        yield Turns(sharing)
-        return
-    with PaceFile(default_path()) as file:
-        yield Turns(file)
-
-
-def exit_code(summary: Summary) -> int:
-    """docs/design.md, "Exit codes": an interruption wins, then an unknown outcome."""
-    if summary.interrupted:
-        return 130
-    if summary.unknown:
-        return 5
-    if summary.failed or summary.stopped or summary.not_tried:
-        return 4 if summary.sent else 1
-    return 0 if sum(summary.counts.values()) else 3
-
-
-def _advice(session: Session, report: Reporter) -> str | None:
+def _advice(dispatcher: Dispatcher, report: Reporter) -> str | None:
     """What to do where the gateway of this machine is not there."""
     if "connection_refused" not in report.codes:
         return None
-    with _bound(session) as transports:
+    with dispatcher.transports_in_use() as transports:
         here = all(each.local for each in transports)
     return "is the gateway running? to start it: dispatcher sandbox" if here else None
 
 
-def _ask(planner: Planner, journal: Journal, resend: set[PlanStatus]) -> None:
+def _ask(sending: Sending, resend: set[Resend]) -> None:
     """Have a person agree to every kind of second copy. Raises click.Abort, UsageError."""
-    found = [each.status for each in planner.plan(journal.lookup) if each.status in resend]
-    for status in sorted(set(found)):
-        confirm(f"{counted(found.count(status), 'message')} {_RISKS[status]}. Send again?")
+    found = Counter(sending.statuses())
+    for status in sorted(resend):
+        if found[status]:
+            confirm(f"{counted(found[status], 'message')} {_RISKS[status]}. Send again?")
 
 
 def _patience(wait: str | None) -> float:
@@ -175,29 +120,18 @@ def _patience(wait: str | None) -> float:
         raise click.BadParameter(str(error), param_hint="--wait") from None
 
 
-def _require_credentials(session: Session, *, only_sandbox: bool) -> None:
-    with _bound(session) as transports:
+def _require_only_sandbox(dispatcher: Dispatcher) -> None:
+    with dispatcher.transports_in_use() as transports:
         for each in transports:
-            if only_sandbox and each.name != _SANDBOX_TRANSPORT:
+            if each.name != _SANDBOX_TRANSPORT:
                 raise ConfigError(
                     f'the sandbox stands in for "{_SANDBOX_TRANSPORT}" only, not for "{each.name}"'
                 )
-            each.require_credentials()
 
 
 @contextmanager
-def _bound(session: Session) -> Iterator[list[BoundTransport]]:
-    """The transports that are in use, for what is asked of them before a run, or after it."""
-    calls = GuardedCalls(session.registry.clock, halt=lambda why: None)
-    try:
-        yield [BoundTransport(each, calls) for each in session.transports.values()]
-    finally:
-        calls.close()
-
-
-@contextmanager
-def _sandbox(session: Session, as_json: bool) -> Iterator[str]:
-    """A gateway and a journal for this run alone: yields the journal's URL, shows what arrived."""
+def _sandbox(dispatcher: Dispatcher, as_json: bool) -> Iterator[None]:
+    """A gateway and a journal for this run alone; shows at its end what arrived."""
     from dispatcher.sandbox.process import SandboxDidNotStart, SandboxProcess
 
     with ExitStack() as stack:
@@ -206,7 +140,7 @@ def _sandbox(session: Session, as_json: bool) -> Iterator[str]:
             gateway = stack.enter_context(SandboxProcess())
         except (SandboxDidNotStart, OSError) as error:
             raise ConfigError(f"cannot start the sandbox: {error}") from None
-        session.override(
+        dispatcher.override(
             _SANDBOX_TRANSPORT,
             base_url=gateway.url,
             media_url=gateway.url,
@@ -214,6 +148,7 @@ def _sandbox(session: Session, as_json: bool) -> Iterator[str]:
             token_file=None,
             rate=_SANDBOX_RATE,
         )
-        yield f"sqlite:///{folder}/journal.db"
+        dispatcher.journal = f"sqlite:///{folder}/journal.db"
+        yield
         if not as_json:
             print_conversation(gateway.messages(), gateway.media())

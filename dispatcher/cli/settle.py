@@ -7,15 +7,11 @@ from typing import TextIO
 
 import click
 
+from dispatcher.api import Dispatcher
+from dispatcher.cli.options import filter_options, journal_option, session_options, yes_option
 from dispatcher.cli.output import OutputError, coloured, confirm, counted, print_line
-from dispatcher.cli.session import (
-    Session,
-    filter_options,
-    journal_option,
-    session_options,
-    yes_option,
-)
-from dispatcher.journal import Journal, open_journal, read_journal
+from dispatcher.errors import ExitCode
+from dispatcher.journal import Journal
 
 
 @click.command("settle")
@@ -38,10 +34,9 @@ from dispatcher.journal import Journal, open_journal, read_journal
 @journal_option
 @session_options
 def command(
-    session: Session,
+    dispatcher: Dispatcher,
     keys: tuple[str, ...],
     file: TextIO | None,
-    journal: str | None,
     sent: bool,
     not_sent: bool,
     missing: bool,
@@ -59,12 +54,12 @@ def command(
         raise click.UsageError("--missing goes with --sent and keys: filters find what is known")
     if named and by_filter:
         raise click.UsageError("name keys or filters, not both")
-    filters["recipient"] = session.recipient(filters["recipient"])
-    with read_journal(session.journal_url(journal)) as known:
+    filters["recipient"] = dispatcher.recipient(filters["recipient"])
+    with dispatcher.reading() as known:
         if known is None:  # a word on nothing is no reason to make one
             print_line("there is no journal yet, so that there is nothing to settle", err=True)
-            return 3
-    with open_journal(session.journal_url(journal), run="settle") as opened:
+            return ExitCode.NOTHING
+    with dispatcher.writing("settle") as opened:
         found = named or _unknown(opened, filters)
         if by_filter and found and not yes:
             confirm(f"{counted(len(found), 'unknown message')} will count as {_word(sent)}. Go on?")
@@ -88,7 +83,7 @@ def _settle(journal: Journal, keys: Iterable[str], sent: bool, missing: bool) ->
         print_line("no unknown message is like this; see: dispatcher history", err=True)
     if unwritten:
         raise unwritten
-    return 0 if settled and all(settled) else 3
+    return ExitCode.DONE if settled and all(settled) else ExitCode.NOTHING
 
 
 def _why_not(journal: Journal, key: str) -> str:

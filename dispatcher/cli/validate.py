@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
+from dispatcher.api import Dispatcher
+from dispatcher.cli.options import json_option, paths_argument, session_options
 from dispatcher.cli.output import counted, print_line, print_problems
-from dispatcher.cli.session import Session, json_option, paths_argument, session_options
+from dispatcher.errors import ExitCode
 
 
 @click.command("validate")
@@ -15,13 +17,12 @@ from dispatcher.cli.session import Session, json_option, paths_argument, session
 @click.option("--format", "format_", type=click.Choice(["text", "json", "github"]), default="text")
 @json_option
 @session_options
-def command(session: Session, paths: tuple[Path, ...], format_: str, as_json: bool) -> int:
+def command(dispatcher: Dispatcher, paths: tuple[Path, ...], format_: str, as_json: bool) -> int:
     """Check manifests without a network; all problems of all files at once."""
-    planner = session.planner(paths)
-    problems = list(planner.check())
+    plan = dispatcher.plan(*paths)
     format = "json" if as_json else format_
-    errors = print_problems(problems, format)
+    errors = print_problems(plan.problems, format)
     if format == "text":
-        good = f"{counted(planner.checked, 'message')}, no errors"
+        good = f"{counted(len(plan), 'message')}, no errors"
         print_line(counted(errors, "error") if errors else good, err=True)
-    return 2 if errors else 0
+    return ExitCode.USAGE if errors else ExitCode.DONE

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from dispatcher.errors import ExitCode
 from dispatcher.inputs import Inputs
 
 
@@ -30,6 +31,17 @@ class Summary:
         """The counts by name."""
         names = ("sent", "skipped", "failed", "unknown", "not_tried")
         return {name: getattr(self, name) for name in names}
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """docs/design.md, "Exit codes": an interruption wins, then an unknown outcome."""
+        if self.interrupted:
+            return ExitCode.INTERRUPTED
+        if self.unknown:
+            return ExitCode.UNKNOWN
+        if self.failed or self.stopped or self.not_tried:
+            return ExitCode.PARTLY if self.sent else ExitCode.FAILED
+        return ExitCode.DONE if sum(self.counts.values()) else ExitCode.NOTHING
 
 
 class Run:

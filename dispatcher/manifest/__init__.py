@@ -7,9 +7,9 @@ one by one, one for each recipient, their templates filled in.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dispatcher import names
 from dispatcher.errors import ManifestError
@@ -20,7 +20,7 @@ from dispatcher.manifest.expansion import ReadAddress, Report, Source, expand
 from dispatcher.manifest.origins import LoadedMessage, Origin
 from dispatcher.models import LocatedProblem, Problem, Severity
 from dispatcher.names import canonical_name
-from dispatcher.toml.file import located, read_toml
+from dispatcher.toml.file import TomlFile, located, read_toml, toml_value
 
 
 class Options(NamedTuple):
@@ -49,6 +49,7 @@ class Manifests:
         self._options = options
         self._sources: list[Source] = []
         self._names: dict[str, Source] = {}
+        self._files: dict[str, TomlFile] = {}
 
     def add(self, path: Path) -> None:
         """Read a manifest; whatever is wrong with it is added to `problems`."""
@@ -57,9 +58,12 @@ class Manifests:
         except ManifestError as error:
             self.problems.extend(error.problems)
             return
+        self._files.setdefault(self._add(file), file)
+
+    def _add(self, file: TomlFile) -> str:
         data, problems = structure.check(file)
         self.problems.extend(problems)
-        name = data.get("name", canonical_name(path.stem))
+        name = data.get("name", canonical_name(file.path.stem))
         transport = data.get("transport", self._options.transport)
         options = self._options
         source = Source(
@@ -74,6 +78,7 @@ class Manifests:
         )
         self._sources.append(source)
         self._check_name(source)
+        return source.name
 
     def _check_name(self, source: Source) -> None:
         twin = self._names.setdefault(source.name, source)
@@ -87,10 +92,30 @@ class Manifests:
         if sentence is not None:
             self.problems.append(source.file.problem(("name",), f'{sentence} name: name = "…"'))
 
+    def add_tables(self, messages: Iterable[Mapping[str, Any]], name: str, folder: Path) -> None:
+        """Take a program's own `[[messages]]` tables as the manifest of this name.
+
+        `folder`: to which their files are relative, from the root. Whatever is wrong is added to
+        `problems`.
+        """
+        path = Path(f"<{name}>")
+        try:
+            tables = [toml_value(each) for each in messages]
+        except ValueError as error:
+            self.problems.append(located(path, str(error)))
+            return
+        data = {"manifest": 1, "name": name, "messages": tables}
+        self._add(TomlFile(path, "", data, folder))
+
+    @property
+    def run(self) -> str:
+        """The name of the run, the first part of every key."""
+        return self._options.run
+
     @property
     def paths(self) -> dict[str, Path]:
-        """The manifests' names, and the file of each."""
-        return {name: source.file.path for name, source in self._names.items()}
+        """The names of the manifests that are files, and the file of each."""
+        return {name: file.path for name, file in self._files.items()}
 
     def messages(self, report: Report, read_address: ReadAddress) -> Iterator[LoadedMessage]:
         """Every message of every file, in order; one that has a problem may be missing.

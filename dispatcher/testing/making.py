@@ -5,20 +5,20 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from dispatcher.addresses import lenient_address
+from dispatcher.api import Dispatcher
 from dispatcher.builtin import builtins
-from dispatcher.manifest import Options, load
+from dispatcher.config import Config, Files, Settings
 from dispatcher.media import mime_type
 from dispatcher.models import CONTENT_TYPES, LocatedProblem, Message, Upload
-from dispatcher.planning import PlannedMessage, Planner
+from dispatcher.planning import PlannedMessage
 from dispatcher.registry import Registry, build_registry
 from dispatcher.testing.recording import Recording
-from dispatcher.transports import Transport, optional
 
 TO = "79001234567"
 
@@ -119,19 +119,8 @@ def plan(path: Path, *plugins: object, transport: str = "recording") -> Plan:
     `transport`: of manifests that name none. Transports are made from the environment.
     """
     recording = [] if any(isinstance(each, Recording) for each in plugins) else [Recording()]
-    known = registry(*plugins, *recording)
-    manifests = load([path], Options(transport=transport))
-    planner = Planner(manifests, known, _transports(known))
-    problems = planner.check()
-    messages = [] if problems.errors else list(planner.plan(lambda keys: {}))
-    return Plan(messages, list(problems))
-
-
-def _transports(known: Registry) -> Callable[[str], Transport]:
-    def get(name: str) -> Transport:
-        kind: Any = known.transport(name)
-        bare = optional(kind, "plans_without_settings")
-        made: Transport = kind() if bare else kind(kind.Settings())
-        return made
-
-    return get
+    config = Config(Settings(files=Files(roots=[])), Path.cwd())
+    dispatcher = Dispatcher(config, registry(*plugins, *recording), transport=transport)
+    made = dispatcher.plan(path)
+    messages = [] if made.errors else list(made.planner.plan(lambda keys: {}))
+    return Plan(messages, made.problems)

@@ -6,8 +6,9 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime, time
 from functools import cached_property
 from itertools import islice
 from math import isfinite
@@ -242,6 +243,36 @@ def _odd_numbers(file: TomlFile, data: Any, path: explain.Path) -> Iterator[Loca
     elif type(data) is float and not isfinite(data):
         sentence = f"{data} is not a number; leave the key out, or put it in quotes"
         yield file.problem(path, sentence)
+
+
+def toml_value(value: Any, depth: int = 0) -> Any:
+    """A copy of a program's value, of the types that tomli gives. Raises ValueError."""
+    if depth > MAX_DEPTH:
+        raise ValueError(TOO_DEEP)
+    match value:
+        case Mapping():
+            if odd := next((key for key in value if not isinstance(key, str)), None):
+                raise ValueError(f"{odd!r} is no key: keys are text")
+            return {_text(key): toml_value(each, depth + 1) for key, each in value.items()}
+        case list() | tuple():
+            return [toml_value(each, depth + 1) for each in value]
+        case str():
+            return _text(value)
+        case float() if not isfinite(value):
+            raise ValueError(f"{value} is not a number; leave the key out")
+        case int() if value.bit_length() > MAX_BITS:
+            raise ValueError(TOO_LARGE)
+        case bool() | int() | float() | datetime() | date() | time():
+            return value
+    raise ValueError(f"{value!r:.100} is no text, number, truth value, time, list or table")
+
+
+def _text(value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{value!a:.100} is no text: it holds half a character") from None
+    return str(value)
 
 
 def too_deep(data: Any) -> bool:

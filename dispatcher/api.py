@@ -1,0 +1,567 @@
+"""The Python API: manifests, plugins and a journal as the commands use them, for any program.
+
+The command line is a client of this module and of nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import warnings
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias
+
+from dispatcher import names, namesakes
+from dispatcher.addresses import phone_address
+from dispatcher.builtin import builtins
+from dispatcher.config import Config, absolute_journal, load
+from dispatcher.errors import (
+    AddressError,
+    ConfigError,
+    DispatcherError,
+    ManifestError,
+    PluginError,
+    PluginMissing,
+    RunStopped,
+    pass_on_interruption,
+)
+from dispatcher.manifest import Manifests, Options
+from dispatcher.manifest import load as load_manifests
+from dispatcher.models import LocatedProblem, Message, Outcome
+from dispatcher.planning import PlannedMessage, Planner, PlanStatus
+from dispatcher.redaction import Secrets
+from dispatcher.registry import Clock, Registry, build_registry
+from dispatcher.toml.explain import quoted
+from dispatcher.transports import BoundTransport, Calls, Transport, optional
+
+if TYPE_CHECKING:
+    from dispatcher.delivery import Delivery, Summary
+    from dispatcher.delivery.turns import Turns
+    from dispatcher.hookspecs import Engine
+    from dispatcher.journal import HistoryRow, Journal, JournalReader, Sharing
+
+_USUAL_TRANSPORT: Final = "greenapi"  # of which nobody need say anything
+
+Resend: TypeAlias = Literal["changed", "unknown"]
+# What is doubtful and stops nothing: a sentence, or a problem with its place in a file.
+Warn: TypeAlias = Callable[[str | LocatedProblem], object]
+
+_logger = logging.getLogger(__name__)
+
+
+class Result(NamedTuple):
+    """What became of one message of a plan in this run."""
+
+    message: Message
+    outcome: Outcome
+
+
+class Dispatcher:
+    """A repository of manifests with its configuration, plugins and journal.
+
+    Make one with `open`; `with` closes it. One object may be used by several threads; an SQLite
+    journal has one sending run at a time all the same (`JournalLocked`, or `wait`).
+
+    Errors of all methods are `DispatcherError`s: their text is for people.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        registry: Registry,
+        *,
+        transport: str | None = None,
+        journal: str | None = None,
+        warn: Warn = _logger.warning,
+        secrets: Secrets | None = None,
+        folder: str | Path = ".",
+    ) -> None:
+        self.config, self.registry = config, registry
+        self._folder = Path(folder)
+        self._warn, self._secrets = warn, secrets or Secrets()
+        self._transports: dict[str, Transport] = {}
+        self._default_transport = transport or config.settings.transport
+        self._overrides: dict[str, dict[str, Any]] = {}
+        self.journal = journal or config.journal
+
+    @classmethod
+    def open(
+        cls,
+        folder: str | Path = ".",
+        *,
+        profile: str | None = None,
+        transport: str | None = None,
+        journal: str | None = None,
+        without: Iterable[str] = (),
+        third_party: bool = True,
+        warn: Warn = _logger.warning,
+        secrets: Secrets | None = None,
+        clocks: list[Clock] | None = None,
+    ) -> Self:
+        """The configuration, plugins and journal that the commands would use in this folder.
+
+        `profile`: of dispatcher.toml. `transport`: for manifests that name none. `journal`: a URL,
+        instead of the configured one; its path is relative to the folder.
+        `without`: plugins to leave out; `third_party`: whether any but the built-in ones are
+        loaded. `warn` is told what is doubtful; by default it is logged. `secrets`: where the
+        values of credentials are noted, so that no output shows them. `clocks`: where the clocks
+        that time plugins are put. Raises ConfigError, PluginError.
+        """
+        config = load(Path.cwd() / folder, profile=profile)
+        registry = build_registry(
+            builtins(config.roots),
+            without=without,
+            third_party=third_party,
+            settings=config.plugin_settings,
+            clocks=clocks,
+        )
+        if third_party:  # otherwise nobody looked whose the tables are
+            config.check_plugins(_tables(registry))
+        complete = all(plugin.status == "active" for plugin in registry.plugins)
+        # Only where there are tables: who lists plugins, say, need not have their transports.
+        if third_party and complete and config.settings.transports:
+            config.check_transports(registry.transports())
+        for plugin in registry.plugins:
+            for warning in plugin.warnings:
+                warn(f"{plugin}: {warning}")
+        return cls(
+            config,
+            registry,
+            transport=transport,
+            journal=absolute_journal(journal, Path.cwd() / folder) if journal else None,
+            warn=warn,
+            secrets=secrets,
+            folder=folder,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nothing stays open between two calls; this is the end of its use all the same."""
+
+    def override(self, transport: str, **settings: Any) -> None:
+        """Settings of a transport that win over environment and file, until it is made."""
+        self._overrides[transport] = settings
+
+    # Plans
+
+    def plan(self, *paths: str | Path, run: str = "default") -> Plan:
+        """Check manifests, offline: what `send` would do, or every problem of every file.
+
+        `paths`: of manifests and folders, relative to the folder that was opened; without any, the
+        configuration's `manifests`. `run`: its name. Raises PluginError, ConfigError, InputChanged.
+        """
+        return Plan(self, partial(self.planner, paths, run))
+
+    def plan_messages(
+        self,
+        messages: Iterable[Mapping[str, Any]],
+        *,
+        manifest: str = "messages",
+        run: str = "default",
+    ) -> Plan:
+        """Check messages that a program has in hand: each is what a `[[messages]]` table holds.
+
+        `manifest`: the name that stands in their keys, as a manifest's does: a message is sent once
+        for manifest, id, revision, recipient and run. Files are relative to the folder that was
+        opened. Raises PluginError, ConfigError.
+        """
+        tables = list(messages)
+
+        def planner() -> Planner:
+            manifests = Manifests(self._options(run))
+            manifests.add_tables(tables, manifest, Path.cwd() / self._folder)
+            return Planner(manifests, self.registry, self.transport)
+
+        return Plan(self, planner)
+
+    def planner(self, paths: Iterable[str | Path] = (), run: str = "default") -> Planner:
+        """Manifests, loaded but not checked: for what shows those with problems, too.
+
+        As `plan`.
+        """
+        options = self._options(run)
+        chosen = [self._folder / path for path in paths] or [self.config.manifests]
+        return Planner(load_manifests(chosen, options), self.registry, self.transport)
+
+    def _options(self, run: str) -> Options:
+        self.registry.require_healthy()
+        self._require_engine()
+        if fault := names.fault(run):
+            raise ConfigError(f"--run {quoted(run)} {fault}")
+        return Options(
+            run=names.canonical_name(run),
+            transport=self._default_transport,
+            roots=self.config.roots,
+            country=self.config.settings.country,
+        )
+
+    def _require_engine(self) -> Engine:
+        try:
+            return self.registry.engine(self.config.settings.delivery.engine)
+        except PluginMissing as error:
+            raise self.config.error(("delivery", "engine"), str(error)) from None
+
+    # Sending
+
+    def send(self, plan: Plan, *, resend: Collection[Resend] = (), wait: float = 0.0) -> Results:
+        """Send what was not sent yet; the results of all messages, as they come.
+
+        Nothing is sent before the first result is asked for. Who stops asking stops the run: what
+        is in flight ends first, and is in the journal. `resend`: also send what changed since it
+        was sent, or what may have arrived already (and then arrives twice). `wait`: so many seconds
+        for another run that holds the journal.
+
+        Raises, before anything leaves, ManifestError for a plan with errors, ConfigError,
+        JournalError, JournalLocked; and RunStopped after the last result if messages were left
+        untried, because a file is no longer what was checked, say.
+        """
+        return Results(self._results(plan, resend, wait))
+
+    def _results(
+        self, plan: Plan, resend: Collection[Resend], wait: float
+    ) -> Generator[Result, None, None]:
+        told = queue.SimpleQueue[Result | None]()
+        failed: list[BaseException] = []
+        with self.sending(plan, lambda *each: told.put(Result(*each)), resend, wait) as sending:
+
+            def carry_out() -> None:
+                try:
+                    sending.run()
+                except BaseException as error:
+                    failed.append(error)
+                finally:
+                    told.put(None)
+
+            run = threading.Thread(target=carry_out, name="dispatcher-run")
+            run.start()
+            ended = False
+            try:
+                while (result := told.get()) is not None:
+                    yield result
+                ended = True
+            finally:
+                if not ended:
+                    sending.delivery.stop()
+                run.join()
+        if failed:
+            raise failed[0]
+        summary = sending.delivery.summary
+        if summary.stopped or summary.not_tried:
+            why = summary.stopped or "the run was stopped"
+            raise RunStopped(f"{why}; messages that were not tried: {summary.not_tried}")
+
+    @contextmanager
+    def sending(
+        self,
+        plan: Plan,
+        finished: Callable[[Message, Outcome], object],
+        resend: Collection[Resend] = (),
+        wait: float = 0.0,
+        *,
+        notice: Callable[[str], None] = _logger.info,
+        renew: bool = False,
+        kept: bool = True,
+    ) -> Iterator[Sending]:
+        """Hold the journal for a run that is carried out by `run`, in the calling thread.
+
+        `finished` is told of every message, by one thread; `notice`, by any, why nothing happens
+        for a while. `renew`: plan anew once the journal is held, as files may have changed while
+        another run was waited for. `kept`: whether the journal is to outlive the run.
+        Otherwise as `send`.
+        """
+        from dispatcher.delivery import Delivery, Pace
+        from dispatcher.journal import open_journal
+
+        engine = self._require_engine()
+        plan.require_good()
+        with self.transports_in_use() as transports:
+            for each in transports:
+                each.require_credentials()
+        with open_journal(self.journal, wait, plan.run, kept=kept) as journal:
+            self._tell(journal.warnings)
+            if renew:
+                plan = plan.renewed()
+                plan.require_good()
+            planner = plan.planner
+            self._tell(self._namesakes(planner, journal))
+            journal.note_places(namesakes.places(planner.paths, self.config.folder))
+            with journal.sharing() as sharing, _turns(sharing) as turns:
+                delivery = Delivery(
+                    journal,
+                    self.transport,
+                    self.config.settings.delivery,
+                    Pace(turns),
+                    partial(self._finished, finished),
+                    resend,
+                    notice,
+                    planner.inputs,
+                    self.registry.clock,
+                    sharing,
+                )
+                yield Sending(plan, journal, delivery, engine)
+
+    def _finished(
+        self, told: Callable[[Message, Outcome], object], message: Message, outcome: Outcome
+    ) -> None:
+        told(message, outcome)
+        self._tell(str(each) for each in self.registry.message_finished(message, outcome))
+
+    # The journal
+
+    def history(
+        self,
+        *,
+        status: str | None = None,
+        run: str | None = None,
+        manifest: str | None = None,
+        message: str | None = None,
+        to: str | None = None,
+        attempts: bool = False,
+    ) -> Iterator[HistoryRow]:
+        """The messages that were tried, the oldest change first; None: whatever it is.
+
+        `to`: as in a manifest. `attempts`: every attempt of each, not the last one only. Raises
+        JournalError.
+        """
+        recipient = self.recipient(to)
+        with self.reading() as journal:
+            if journal is not None:
+                yield from journal.history(
+                    with_events=attempts,
+                    status=status,
+                    run=run,
+                    manifest=manifest,
+                    message=message,
+                    recipient=recipient,
+                )
+
+    def settle(self, key: str, *, sent: bool, missing: bool = False) -> bool:
+        """A person's word on a message of which nobody knows whether it arrived.
+
+        `sent`: it did, and is skipped from now on; otherwise the next run sends it. `missing`: also
+        if the journal does not know it, as it went back in time. Out: whether there was anything to
+        settle. Raises JournalError, JournalLocked.
+        """
+        with self.reading() as known:
+            if known is None:  # a word on nothing is no reason to make one
+                return False
+        with self.writing("settle") as journal:
+            return journal.settle(key, sent=sent) or (missing and sent and journal.note_sent(key))
+
+    @contextmanager
+    def reading(self) -> Iterator[JournalReader | None]:
+        """The journal, to be read beside a run; None: there is none yet. Raises JournalError."""
+        from dispatcher.journal import read_journal
+
+        with read_journal(self.journal) as journal:
+            self._tell(journal.warnings if journal else ())
+            yield journal
+
+    @contextmanager
+    def writing(self, run: str) -> Iterator[Journal]:
+        """The journal, held as a run of this name holds it. Raises JournalError, JournalLocked."""
+        from dispatcher.journal import open_journal
+
+        with open_journal(self.journal, run=run) as journal:
+            yield journal
+
+    @property
+    def journal(self) -> str:
+        """The journal's URL."""
+        return self._journal
+
+    @journal.setter
+    def journal(self, url: str) -> None:
+        self._secrets.add_password(url)
+        self._journal = url
+
+    def compared(self, planner: Planner) -> Iterator[PlannedMessage]:
+        """A plan's messages with what the journal says of them now."""
+        with self.reading() as journal:
+            if journal:
+                self._tell(self._namesakes(planner, journal))
+            yield from planner.plan(journal.lookup if journal else lambda keys: {})
+
+    def _namesakes(
+        self, planner: Planner, journal: Journal | JournalReader
+    ) -> Iterator[LocatedProblem]:
+        """Which manifests have the name of another one, which was sent before."""
+        known = journal.places(planner.paths)
+        return namesakes.warnings(planner.paths, known, self.config.folder)
+
+    def _tell(self, warnings: Iterable[str | LocatedProblem]) -> None:
+        for warning in warnings:
+            self._warn(warning)
+
+    # Transports
+
+    def transport(self, name: str) -> Transport:
+        """The transport of this name. Raises PluginError or ConfigError."""
+        if name not in self._transports:
+            kind = self._kind(name)
+            self._transports[name] = self._made(kind, self._overrides.get(name, {}))
+        return self._transports[name]
+
+    @contextmanager
+    def transports_in_use(self) -> Iterator[list[BoundTransport]]:
+        """Those that the plans so far needed, for what is asked of them beside a run."""
+        from dispatcher.delivery.calls import GuardedCalls
+
+        calls = GuardedCalls(self.registry.clock, halt=lambda why: None)
+        try:
+            yield [BoundTransport(each, calls) for each in self._transports.values()]
+        finally:
+            calls.close()
+
+    def recipient(self, written: str | None) -> str | None:
+        """How the journal calls a recipient who is written as in a manifest.
+
+        What neither the transport for manifests without one takes, nor those with phone numbers,
+        is looked for as it stands: it may be another transport's.
+        """
+        if written is None:
+            return None
+        country = self.config.settings.country
+        with suppress(DispatcherError):
+            transport = self.transport(self._default_transport)
+            bound = BoundTransport(transport, Calls(self.registry.clock))
+            return bound.address(written, country).to
+        try:
+            return phone_address(written, country).to
+        except AddressError as error:
+            self._warn(str(error))
+            return written
+
+    def _kind(self, name: str) -> type[Transport]:
+        try:
+            return self.registry.transport(name)
+        except PluginMissing as error:
+            if name != self._default_transport or name == _USUAL_TRANSPORT:
+                raise
+            # No manifest is at fault: the name is the caller's or the configuration's.
+            if name != self.config.settings.transport:
+                raise ConfigError(f"--transport: {error}") from None
+            raise self.config.error(("transport",), str(error)) from None
+
+    def _made(self, kind: Any, overrides: dict[str, Any]) -> Transport:
+        needs_none = optional(kind, "plans_without_settings")
+        # Where there is nothing to read, pydantic-settings need not be loaded.
+        bare = needs_none and not overrides and not self.config.sets_up(kind.name)
+        given = [] if bare else [self.config.transport_settings(kind, **overrides)]
+        for settings in given:
+            self._secrets.watch(settings)
+        try:
+            made: Transport = kind(*given)
+        except BaseException as error:
+            pass_on_interruption(error)
+            cause = f"{type(error).__name__}: {error}"
+            raise PluginError(f'transport "{kind.name}" cannot be made: {cause}') from error
+        self._secrets.watch(made)
+        return made
+
+
+class Plan:
+    """What `send` would do: the messages of manifests, and what is wrong with them.
+
+    `problems`: of all files, warnings included; with an error among them nothing can be sent.
+    `len`: how many messages there are. Iterating gives each with its status, as the journal has it
+    then, its payload and its upload; it may be repeated, and raises ManifestError where there are
+    errors, InputChanged once a file is not what was checked.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, make: Callable[[], Planner]) -> None:
+        self._dispatcher, self._make = dispatcher, make
+        self.planner = make()
+        self.problems: list[LocatedProblem] = list(self.planner.check())
+
+    def __len__(self) -> int:
+        return self.planner.checked
+
+    def __iter__(self) -> Iterator[PlannedMessage]:
+        self.require_good()
+        return self._dispatcher.compared(self.planner)
+
+    @property
+    def run(self) -> str:
+        """The name of the run, the first part of every key."""
+        return self.planner.run
+
+    @property
+    def errors(self) -> list[LocatedProblem]:
+        """The problems for which nothing can be sent."""
+        return [each for each in self.problems if each.problem.severity == "error"]
+
+    def require_good(self) -> None:
+        """Raise ManifestError if there is any error."""
+        if self.errors:
+            raise ManifestError(self.problems)
+
+    def renewed(self) -> Plan:
+        """A plan of the same manifests as they are now."""
+        return Plan(self._dispatcher, self._make)
+
+
+class Sending:
+    """A plan that is about to be sent, and a journal that is held for it."""
+
+    def __init__(self, plan: Plan, journal: Journal, delivery: Delivery, engine: Engine) -> None:
+        self.plan, self.delivery = plan, delivery
+        self._journal, self._engine = journal, engine
+
+    def statuses(self) -> Iterator[PlanStatus]:
+        """What the journal says of each message, now that nobody else changes it."""
+        return (each.status for each in self.plan.planner.plan(self._journal.lookup))
+
+    def run(self) -> Summary:
+        """Send; once. Raises a DispatcherError for what ends the run before any message was tried:
+        later, the summary says it."""
+        planned = self.plan.planner.plan(self._journal.lookup)
+        return self.delivery.run(planned, self._engine, len(self.plan))
+
+
+class Results(Iterator[Result]):
+    """The results of `Dispatcher.send`, as they come. `close` stops the run."""
+
+    def __init__(self, results: Generator[Result, None, None]) -> None:
+        self._results, self._begun = results, False
+
+    def __next__(self) -> Result:
+        self._begun = True
+        return next(self._results)
+
+    def close(self) -> None:
+        """Begin no further message, and wait for what is in flight."""
+        self._begun = True
+        self._results.close()
+
+    def __del__(self) -> None:
+        if not self._begun:
+            sentence = "nothing was sent: iterate over what Dispatcher.send returns"
+            warnings.warn(sentence, RuntimeWarning, source=self, stacklevel=2)
+
+
+@contextmanager
+def _turns(sharing: Sharing | None) -> Iterator[Turns]:
+    """Those of all runs on a shared journal, or else of all runs on this machine."""
+    from dispatcher.delivery.pacefile import PaceFile, default_path
+    from dispatcher.delivery.turns import Turns
+
+    if sharing is not None:
+        yield Turns(sharing)
+        return
+    with PaceFile(default_path()) as file:
+        yield Turns(file)
+
+
+def _tables(registry: Registry) -> dict[str, bool]:
+    """Every plugin's name, and whether it may have a table of settings."""
+    return {each.name: each.configurable or each.status != "active" for each in registry.plugins}

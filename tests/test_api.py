@@ -1,0 +1,312 @@
+"""The Python API: what docs/python.md shows, and what a program can get wrong."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import re
+import subprocess
+import sys
+import threading
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import dispatcher
+from dispatcher import (
+    ConfigError,
+    Dispatcher,
+    ExitCode,
+    JournalLocked,
+    ManifestError,
+    RunStopped,
+)
+from dispatcher.sandbox.process import SandboxProcess
+from tests.conftest import Project
+
+PAGE = (Path(__file__).parents[1] / "docs" / "python.md").read_text(encoding="utf-8")
+SCRIPT, VIEW, HISTORY = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def repository(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """The project, with its environment as this process's."""
+    for name, value in project.environment.items():
+        monkeypatch.setenv(name, value)
+    return project
+
+
+def opened(project: Project, **options: Any) -> Dispatcher:
+    return Dispatcher.open(project.folder, third_party=False, **options)
+
+
+def message(name: str, **changes: Any) -> dict[str, Any]:
+    return {"id": name, "to": "79001234567", "text": {"body": f"I am {name}"}, **changes}
+
+
+def test_the_public_names_are_there_and_sorted() -> None:
+    assert dispatcher.__all__ == sorted(dispatcher.__all__)
+    assert all(hasattr(dispatcher, name) for name in dispatcher.__all__)
+
+
+def test_the_script_of_the_page_asks_and_sends(project: Project, inbox: SandboxProcess) -> None:
+    project.texts("one", "two").rename(project.folder / "manifests" / "hello.toml")
+    project.write("ask.py", SCRIPT)
+    program = (
+        "-c",
+        "import io, runpy, sys; sys.stdin = io.StringIO('yes'); runpy.run_path('ask.py')",
+    )
+    result = project.run(program=program)
+    assert result.code == 0, result.stderr
+    keys = [f"default/hello/{id}/1/79001234567" for id in ("one", "two")]
+    planned, sent = result.stdout.split("Send? ")
+    assert planned.splitlines() == [f"new {key}" for key in keys]
+    ids = [each["id"] for each in inbox.messages()]
+    assert sent.splitlines() == [f"sent {key} {id}" for key, id in zip(keys, ids, strict=True)]
+
+
+def test_the_view_of_the_page_confirms_an_order_once(
+    repository: Project, inbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(repository.folder)
+    browser = view(repository.write("view.py", VIEW)).app.test_client()
+    order = {"phone": "+7 900 123-45-67", "name": "{{ 7 * 7 }}"}
+    first = browser.post("/orders/1042/confirmation", data=order)
+    assert (first.status_code, first.json["status"]) == (200, "sent")
+    again = browser.post("/orders/1042/confirmation", data=order)
+    assert again.json == {"status": "skipped", "id": first.json["id"]}
+    bad = browser.post("/orders/1043/confirmation", data={**order, "phone": "12"})
+    assert bad.status_code == 400
+    assert '"12"' in bad.json["problems"][0]
+    [arrived] = inbox.messages()
+    assert arrived["payload"]["text"]["body"] == "Dear {{ 7 * 7 }}, your order is on its way."
+
+
+def view(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location("view", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_settles_what_is_unknown(project: Project, inbox: SandboxProcess) -> None:
+    inbox.faults([{"path": "/v1/messages", "fault": "reset_after", "times": 1}])
+    project.texts("one", "two")
+    assert project.call("send").code == ExitCode.UNKNOWN
+    project.write("history.py", HISTORY)
+    result = project.run(program=("history.py",))
+    assert result.code == 0, result.stderr
+    assert result.stdout.startswith("default/m/one/1/79001234567 20")
+    assert {row["status"] for row in project.journal().values()} == {"sent"}
+
+
+def test_a_plan_is_compared_with_the_journal_each_time(repository: Project) -> None:
+    repository.texts("one", "two")
+    with opened(repository) as opened_:
+        plan = opened_.plan()
+        assert (len(plan), plan.problems) == (2, [])
+        assert [each.status for each in plan] == ["new", "new"]
+        assert [result.outcome.status for result in opened_.send(plan)] == ["sent", "sent"]
+        assert [each.status for each in plan] == ["sent", "sent"]
+        assert [result.outcome.status for result in opened_.send(plan)] == ["skipped", "skipped"]
+        assert [row.message for row in opened_.history(to="+7 900 123-45-67")] == ["one", "two"]
+
+
+def test_paths_and_the_journal_are_relative_to_the_folder(
+    repository: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.texts("one")
+    monkeypatch.chdir(tmp_path)
+    with opened(repository) as opened_:
+        list(opened_.send(opened_.plan("manifests/m.toml")))
+    assert set(repository.journal()) == {"one"}
+    with opened(repository, journal="sqlite:///other.db") as opened_:
+        assert [each.status for each in opened_.plan("manifests/m.toml")] == ["new"]
+
+
+def test_nothing_leaves_with_an_error_anywhere(repository: Project, inbox: SandboxProcess) -> None:
+    repository.manifest('[[messages]]\nid = "one"\nto = "12"\ntext.body = "Hello"\n')
+    with opened(repository) as opened_:
+        plan = opened_.plan()
+        assert [str(each).partition(":")[0] for each in plan.errors] == [
+            str(repository.folder / "manifests" / "m.toml")
+        ]
+        with pytest.raises(ManifestError, match='"12"'):
+            list(plan)
+        with pytest.raises(ManifestError, match='"12"'):
+            list(opened_.send(plan))
+    assert inbox.messages() == []
+    assert not repository.journal_file.exists()
+
+
+def test_what_was_checked_is_what_leaves(repository: Project, inbox: SandboxProcess) -> None:
+    repository.texts("one")
+    with opened(repository) as opened_:
+        plan = opened_.plan()
+        repository.texts("one", "two")
+        with pytest.raises(RunStopped, match="has changed since it was checked"):
+            list(opened_.send(plan))
+    assert inbox.messages() == []
+
+
+def test_whoever_stops_asking_stops_the_run(repository: Project, inbox: SandboxProcess) -> None:
+    repository.config("[delivery]\nworkers = 1\n")
+    ids = [f"m{number}" for number in range(200)]
+    repository.texts(*ids)
+    with opened(repository) as opened_:
+        plan = opened_.plan()
+        for result in opened_.send(plan):
+            assert result.outcome.status == "sent"
+            break
+        arrived = len(inbox.messages())
+        assert 1 <= arrived < 200
+        sent = [row.message for row in opened_.history(status="sent")]
+        assert sent == ids[:arrived], "what was in flight ended, and nothing is unknown"
+        rest = [each for each in opened_.send(plan) if each.outcome.status == "sent"]
+    assert len(rest) == 200 - arrived
+
+
+def test_a_run_that_left_messages_untried_says_so(
+    repository: Project, inbox: SandboxProcess
+) -> None:
+    repository.config("[delivery]\nworkers = 1\n")
+    inbox.faults([{"path": "/v1/messages", "fault": "status", "status": 401}])
+    repository.texts("one", "two", "three")
+    results = []
+    with opened(repository) as opened_, pytest.raises(RunStopped, match="not tried: 2") as raised:
+        results.extend(opened_.send(opened_.plan()))
+    assert raised.value.exit_code == ExitCode.PARTLY
+    assert results == [] or results[0].outcome.status == "failed"
+
+
+def test_who_never_asks_is_warned(repository: Project, inbox: SandboxProcess) -> None:
+    repository.texts("one")
+    with opened(repository) as opened_:
+        plan = opened_.plan()
+        with pytest.warns(RuntimeWarning, match="nothing was sent"):
+            opened_.send(plan)
+    assert inbox.messages() == []
+
+
+def test_two_threads_send_one_after_the_other(repository: Project, inbox: SandboxProcess) -> None:
+    failed: list[BaseException] = []
+
+    def send(id: str) -> None:
+        try:
+            list(opened_.send(opened_.plan_messages([message(id)]), wait=30.0))
+        except BaseException as error:
+            failed.append(error)
+
+    with opened(repository) as opened_:
+        threads = [threading.Thread(target=send, args=(id,)) for id in ("one", "two", "three")]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+    assert failed == []
+    bodies = {each["payload"]["text"]["body"] for each in inbox.messages()}
+    assert bodies == {"I am one", "I am two", "I am three"}
+
+
+def test_the_journal_is_one_runs(repository: Project) -> None:
+    repository.texts("one", "two")
+    with opened(repository) as opened_:
+        results = opened_.send(opened_.plan())
+        next(results)
+        with pytest.raises(JournalLocked):
+            list(opened_.send(opened_.plan()))
+        results.close()
+
+
+def test_messages_as_data_are_those_of_a_manifest(
+    repository: Project, inbox: SandboxProcess
+) -> None:
+    repository.write("prices.pdf", b"%PDF-1.7 prices")
+    tables = [
+        message("many", to=("79001234567", "+7 900 123-45-68"), vars={"day": date(2026, 11, 30)}),
+        {"id": "file", "to": "79001234567", "document": {"source": "prices.pdf"}},
+    ]
+    tables[0]["text"] = {"body": "{{ day | date }}"}
+    with opened(repository) as opened_:
+        plan = opened_.plan_messages((dict(each) for each in tables), run="today")
+        assert plan.problems == []
+        keys = [each.message.key for each in plan]
+        tables[0]["to"] = "79001234569"
+        assert [result.message.key for result in opened_.send(plan)] == keys
+    assert keys == [
+        "today/messages/many/1/79001234567",
+        "today/messages/many/1/79001234568",
+        "today/messages/file/1/79001234567",
+    ]
+    assert len(inbox.messages()) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"text": {"body": None}}, "None is no text"),
+        ({"text": {"body": b"Hello"}}, "b'Hello' is no text"),
+        ({"vars": {"x": math.nan}}, "nan is not a number"),
+        ({"vars": {"x": 2**70}}, "the number is too large"),
+        ({"vars": {1: "one"}}, "1 is no key"),
+        ({"text": {"body": "\ud83d"}}, "half a character"),
+        ({"tekst": {"body": "Hello"}}, "tekst"),
+        ({"text": {"body": "{{ nobody }}"}}, "nobody"),
+        ({"id": "a/b"}, "a/b"),
+        ({"to": ["79001234567", "79001234567"]}, "79001234567"),
+    ],
+)
+def test_bad_data_is_a_problem(
+    repository: Project, inbox: SandboxProcess, change: dict[str, Any], says: str
+) -> None:
+    with opened(repository) as opened_:
+        plan = opened_.plan_messages([message("one"), message("two", **change)], manifest="mine")
+        assert [each for each in plan.errors if says in str(each)], plan.problems
+        assert all(each.path == "<mine>" for each in plan.problems)
+        with pytest.raises(ManifestError):
+            list(opened_.send(plan))
+    assert inbox.messages() == []
+
+
+def test_data_without_an_end_is_a_problem(repository: Project) -> None:
+    endless: dict[str, Any] = {}
+    endless["vars"] = endless
+    with opened(repository) as opened_:
+        [problem] = opened_.plan_messages([message("one", vars=endless)]).problems
+        assert "nested too deep" in str(problem)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "\u200b"])
+def test_a_bad_name_of_a_manifest_or_run_is_an_error(repository: Project, name: str) -> None:
+    with opened(repository) as opened_:
+        assert opened_.plan_messages([message("one")], manifest=name).errors
+        with pytest.raises(ConfigError, match="--run"):
+            opened_.plan(run=name)
+
+
+def test_warnings_are_logged_unless_somebody_takes_them(
+    repository: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    with opened(repository) as opened_:
+        list(opened_.history(to="12"))
+    [record] = caplog.records
+    assert (record.name, '"12"' in record.getMessage()) == ("dispatcher.api", True)
+    told: list[object] = []
+    with opened(repository, warn=told.append) as opened_:
+        list(opened_.history(to="12"))
+    assert len(told) == 1
+
+
+def test_to_settle_without_a_journal_makes_none(repository: Project) -> None:
+    with opened(repository) as opened_:
+        assert not opened_.settle("default/m/one/1/79001234567", sent=True)
+    assert not repository.journal_file.exists()
+
+
+def test_plugins_do_not_load_the_api() -> None:
+    code = "import dispatcher, sys; sys.exit('dispatcher.api' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
