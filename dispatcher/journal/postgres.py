@@ -60,7 +60,9 @@ _SETTINGS = {
     **_TIMEOUTS,
     "idle_session_timeout": "0",
     "transaction_timeout": "0",
+    "default_transaction_isolation": "read committed",  # a stricter one fails what two change
     "default_transaction_read_only": "off",
+    "extra_float_digits": "1",  # the clock is a float: with fewer, it is years off
     "search_path": _SCHEMA,
     "synchronous_commit": "on",
 }

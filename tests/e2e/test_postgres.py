@@ -525,6 +525,7 @@ HOSTILE = {
     "idle_in_transaction_session_timeout": "0",
     "default_transaction_read_only": "on",
     "default_transaction_isolation": "serializable",
+    "extra_float_digits": "-15",
     "synchronous_commit": "off",
     "search_path": "public",
     "session_replication_role": "replica",
@@ -532,7 +533,8 @@ HOSTILE = {
 }
 _EFFECTIVE = """
     SELECT name, setting FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout',
-    'idle_in_transaction_session_timeout', 'synchronous_commit', 'session_replication_role')
+    'idle_in_transaction_session_timeout', 'synchronous_commit', 'session_replication_role',
+    'default_transaction_isolation')
 """
 
 
@@ -554,6 +556,8 @@ def test_settings_of_others_change_nothing(
 
     assert result.statuses == {"a": "sent", "b": "sent", "c": "sent"}, result.stderr
     assert database.ask("SELECT count(*) FROM dispatcher.events") == [(6,)]
+    hours = database.ask(f"SELECT {HOURS.format('changed_at')} FROM dispatcher.messages")
+    assert [round(each) for (each,) in hours] == [0, 0, 0], "the clock is the database's"
     engine = PostgresBackend(url).connect()
     with engine.connect() as connection:
         effective = dict(connection.exec_driver_sql(_EFFECTIVE).all())  # type: ignore[arg-type]
@@ -562,6 +566,7 @@ def test_settings_of_others_change_nothing(
         "statement_timeout": "0",
         "lock_timeout": "10000",
         "idle_in_transaction_session_timeout": "5000",
+        "default_transaction_isolation": "read committed",
         "synchronous_commit": "on",
         "session_replication_role": "origin",
     }
