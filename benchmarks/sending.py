@@ -12,26 +12,15 @@ from __future__ import annotations
 
 import statistics
 import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
-from benchmarks import clients, gateway
+from benchmarks import clients, gateway, peers
 from benchmarks.mailing import Mailing, mailing, sync_milliseconds
 
 MESSAGES = 1000
 ROUNDS = 7
 PEERS = ["requests==2.34.2", "apprise==2.2.0", "whatsapp-api-client-python==0.0.55"]
 GOALS = {"requests": 1.0, "apprise": 1.8, "sdk": 1.5}
-
-
-def python_with_peers(folder: Path) -> str:
-    """The Python of a new environment that has the others' clients."""
-    python = str(folder / "bin" / "python")
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    quiet = ["-qq", "--disable-pip-version-check", "--no-warn-script-location"]
-    subprocess.run([python, "-m", "pip", "install", *quiet, *PEERS], check=True)
-    return python
 
 
 def peer(python: str, name: str, mailing: Mailing) -> Callable[[str], None]:
@@ -45,7 +34,7 @@ def peer(python: str, name: str, mailing: Mailing) -> Callable[[str], None]:
 
 def main() -> None:
     with mailing(MESSAGES) as mails, gateway.running() as gate:
-        python = python_with_peers(mails.folder / "peers")
+        python = str(peers.installed("sending", *PEERS) / "python")
         cases = {name: peer(python, name, mails) for name in GOALS}
         cases["dispatcher"] = lambda url: mails.send(url, workers=1)
         rates: dict[str, list[float]] = {name: [] for name in cases}
