@@ -49,7 +49,7 @@ from dispatcher.models import (
     Video,
     encode,
 )
-from dispatcher.names import canonical_name
+from dispatcher.names import canonical_name, closest_name
 from dispatcher.transports import BaseTransport, Transport
 from dispatcher.visible import hidden_character
 
@@ -101,6 +101,7 @@ __all__ = [
     "Upload",
     "Video",
     "canonical_name",
+    "closest_name",
     "content_mismatch",
     "encode",
     "find_file",

@@ -35,8 +35,8 @@ from dispatcher.models import LocatedProblem, Message, Outcome
 from dispatcher.planning import PlannedMessage, Planner, PlanStatus
 from dispatcher.redaction import Secrets
 from dispatcher.registry import Clock, Registry, build_registry
-from dispatcher.toml.explain import quoted
 from dispatcher.transports import BoundTransport, Calls, Transport, optional
+from dispatcher.visible import quoted
 
 if TYPE_CHECKING:
     from dispatcher.delivery import Delivery, Summary

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dispatcher.errors import SourceError
-from dispatcher.names import canonical_name
-from dispatcher.toml.explain import did_you_mean, quoted
+from dispatcher.names import canonical_name, did_you_mean
 from dispatcher.toml.file import reason
+from dispatcher.visible import quoted
 
 # What a backslash and the letter after it became in a "…" of TOML; a backslash alone, in a '…'.
 _ESCAPES = {"\\": "/", "\b": "/b", "\t": "/t", "\n": "/n", "\f": "/f", "\r": "/r", "\x1b": "/e"}

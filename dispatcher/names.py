@@ -1,4 +1,4 @@
-"""Which names are allowed: of manifests, ids and runs, which make up keys, and of files.
+"""Names: which are allowed (of manifests, ids and runs, which make up keys), and which was meant.
 
 Names are compared in Unicode's normal form C: a letter that one program writes as one code point
 and another as a letter and a mark is the same letter. Whether a character may stand in a name is
@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
-from itertools import product
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import islice, product
 
-from dispatcher.visible import code_point, is_hidden
+from dispatcher.visible import code_point, is_hidden, quoted
 
 # Characters. Three names, a revision and an address make a key; if each letter takes 4 bytes, it is
 # still shorter than the 2704 bytes that a row of a PostgreSQL index can have.
@@ -27,6 +28,9 @@ SCHEMA_PATTERN = r"^[^\x00-/:-@\[-^`{-\x7f][^\x00-*,/:-?\[-^`{-\x7f]*$"
 
 # Most names: a shortcut, not a second rule.
 _PLAIN = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9_.@+-]{{0,{LONGEST - 1}}}")
+
+_LONGEST_COMPARED = 60
+_MOST_COMPARED = 1000
 
 
 def canonical_name(name: str) -> str:
@@ -72,6 +76,29 @@ def spellings(key: str) -> Iterator[str]:
         for part in key.split("/", 4)  # what comes last is a recipient, in which a / may be
     )
     yield from (other for parts in product(*forms) if (other := "/".join(parts)) != key)
+
+
+def closest_name(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant; None: there is none that is like it.
+
+    Of very many known names, only the first are considered.
+    """
+    return _closest(name[:_LONGEST_COMPARED], tuple(islice(known, _MOST_COMPARED)))
+
+
+@lru_cache(maxsize=128)  # many rows have the same columns, and the same mistake
+def _closest(name: str, known: tuple[str, ...]) -> str | None:
+    from difflib import get_close_matches
+
+    folded = {each.lower(): each for each in known if len(each) <= 3 * _LONGEST_COMPARED}
+    matches = get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
+    return folded[matches[0]] if matches else None
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`; did you mean "to"?` for the closest known name, or an empty text."""
+    match = closest_name(name, known)
+    return f"; did you mean {quoted(match)}?" if match is not None else ""
 
 
 def _stands_in_names(character: str) -> bool:

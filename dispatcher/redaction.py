@@ -19,8 +19,16 @@ from pydantic import BaseModel, SecretStr
 HIDDEN = "***"
 # Characters. A shorter word is a part of many sentences and ids, and no secret that anybody keeps.
 SHORTEST = 8
+SECRET_FOUND = "a secret belongs in the environment, never here"
+_SECRET_WORDS = ("token", "secret", "password", "passwd", "apikey", "api_key", "authorization")
 _IN_URLS = "!#$%&'()*+,/:;=?@[]~"  # what requests leaves as it is
 _PASSWORD = re.compile(r"://[^/\s:@]*:([^/\s]+)@")
+
+
+def is_secret(key: str) -> bool:
+    """Whether a key's name says that its value is a secret."""
+    flat = key.lower().replace("-", "_")
+    return any(word in flat for word in _SECRET_WORDS)
 
 
 def in_url(secret: str) -> str:

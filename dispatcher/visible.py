@@ -39,6 +39,7 @@ _LEGITIMATE = "|".join(
         rf"(?<=\U0001f3f4)(?:{_ENGLAND}|{_SCOTLAND}|{_WALES})\U000e007f",
     )
 )
+_LONGEST_SHOWN = 60  # characters of a text in a sentence
 _CALLED = {"\n": "a line break", "\r": "a line break", "\u2028": "a line break", "\t": "a tab"}
 
 
@@ -60,6 +61,12 @@ def printable(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(_escape(each) if is_hidden(each) else each for each in text)
+
+
+def quoted(text: str, longest: int = _LONGEST_SHOWN) -> str:
+    """A text of the user's in a sentence: in quotes, shortened."""
+    shown = text if len(text) <= longest else f"{text[: longest - 1]}…"
+    return f'"{shown}"'
 
 
 def is_hidden(character: str) -> bool:

@@ -13,8 +13,8 @@ import tomli
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatcher.toml import positions
-from dispatcher.toml.positions import Path, Place, Places, Position
+from dispatcher.toml import KeyPath, positions
+from dispatcher.toml.positions import Place, Places, Position
 
 
 def position(text: str, offset: int) -> Position:
@@ -29,8 +29,8 @@ def rest(text: str, position: Position) -> str:
     return "\n".join(lines)[position.column - 1 :]
 
 
-def paths(data: dict[str, Any]) -> Iterator[Path]:
-    containers: list[tuple[Path, Any]] = [((), data)]
+def paths(data: dict[str, Any]) -> Iterator[KeyPath]:
+    containers: list[tuple[KeyPath, Any]] = [((), data)]
     while containers:
         path, container = containers.pop()
         is_table = isinstance(container, dict)
@@ -40,7 +40,7 @@ def paths(data: dict[str, Any]) -> Iterator[Path]:
                 containers.append(((*path, step), value))
 
 
-def locate(text: str) -> dict[Path, Place]:
+def locate(text: str) -> dict[KeyPath, Place]:
     """The place of every path of a text's data."""
     places = Places(text)
     found = {path: places.find(path) for path in paths(tomli.loads(text))}
@@ -50,7 +50,7 @@ def locate(text: str) -> dict[Path, Place]:
 # ---------------------------------------------------------------------------------------------
 # Hand-written: ¹ stands before the key and ² before the value of the path.
 
-CASES: list[tuple[str, Path]] = [
+CASES: list[tuple[str, KeyPath]] = [
     # keys
     ("¹id = ²1", ("id",)),
     ("\n\n \t¹id=²1", ("id",)),
@@ -150,7 +150,7 @@ def unmark(marked: str) -> tuple[str, Place]:
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 @pytest.mark.parametrize(("marked", "path"), CASES)
-def test_marked(marked: str, path: Path, newline: str) -> None:
+def test_marked(marked: str, path: KeyPath, newline: str) -> None:
     text, place = unmark(marked)
     text = text.replace("\n", newline)
     places = locate(text)
@@ -193,7 +193,7 @@ Hello
         (("messages", 1, "text"), (14, 11), (14, 1)),
     ],
 )
-def test_manifest(path: Path, key: tuple[int, int], value: tuple[int, int]) -> None:
+def test_manifest(path: KeyPath, key: tuple[int, int], value: tuple[int, int]) -> None:
     places = locate(MANIFEST)
     assert places[path] == (key, value)
     assert len(places) == 12
@@ -262,7 +262,7 @@ def test_a_megabyte_is_scanned_whole(text: str) -> None:
     ],
 )
 def test_values_that_nobody_asks_for_cost_next_to_nothing(
-    values: str, path: Path, monkeypatch: pytest.MonkeyPatch
+    values: str, path: KeyPath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spot = positions._Spot(0, 0)
     text = f"[vars]\nlist = [{values}]\nafter = 1\ninner.a = {{b = 2}}\n[[messages]]\nid = 'a'\n"
@@ -332,7 +332,7 @@ COMMENT = "# [x] = {\"\"\" ''' é,"
 
 Data = Any  # dict, list, str or Spelled; once read, what tomli makes of them
 Pair = tuple[tuple[str, ...], Data]
-Block = tuple[Path, list[Pair]]
+Block = tuple[KeyPath, list[Pair]]
 
 
 def meaning(data: Data) -> Data:
@@ -356,9 +356,9 @@ class Writer:
     def __init__(self, random: Random) -> None:
         self.random = random
         self.text = ""
-        self.places: dict[Path, tuple[int, int]] = {}
-        self.keys: dict[Path, set[str]] = {}
-        self.values: dict[Path, str] = {}
+        self.places: dict[KeyPath, tuple[int, int]] = {}
+        self.keys: dict[KeyPath, set[str]] = {}
+        self.values: dict[KeyPath, str] = {}
 
     def write(self, document: dict[str, Any]) -> None:
         for path, pairs in self.blocks((), document):
@@ -374,7 +374,7 @@ class Writer:
 
     # How the tables of a document become headers and dotted keys
 
-    def blocks(self, path: Path, table: dict[str, Any]) -> list[Block]:
+    def blocks(self, path: KeyPath, table: dict[str, Any]) -> list[Block]:
         body, below = {}, []
         for key, value in table.items():
             if isinstance(value, dict) and self.chance(0.6):
@@ -414,7 +414,7 @@ class Writer:
 
     # Statements
 
-    def header(self, path: Path) -> None:
+    def header(self, path: KeyPath) -> None:
         is_element = isinstance(path[-1], int)
         bracket = len(self.text)
         self.text += "[[" if is_element else "["
@@ -427,7 +427,7 @@ class Writer:
         self.places[path] = (key, bracket)
         self.end_line()
 
-    def pair(self, table: Path, parts: tuple[str, ...], value: Data) -> None:
+    def pair(self, table: KeyPath, parts: tuple[str, ...], value: Data) -> None:
         path = (*table, *parts)
         key = self.key(path, len(table))
         self.blank()
@@ -435,7 +435,7 @@ class Writer:
         self.blank()
         self.value(path, key, value)
 
-    def key(self, path: Path, start: int) -> int:
+    def key(self, path: KeyPath, start: int) -> int:
         """Write `path[start:]` as a dotted key; return where its last part begins."""
         parts = [(path[: i + 1], part) for i, part in enumerate(path) if isinstance(part, str)]
         for here, part in parts:
@@ -451,7 +451,7 @@ class Writer:
                 self.blank()
         return offset
 
-    def value(self, path: Path, key: int | None, data: Data) -> None:
+    def value(self, path: KeyPath, key: int | None, data: Data) -> None:
         offset = len(self.text)
         self.places[path] = (offset if key is None else key, offset)
         if isinstance(data, dict):
@@ -462,7 +462,7 @@ class Writer:
             self.values[path] = data.text if isinstance(data, Spelled) else self.string(data)
             self.text += self.values[path]
 
-    def inline(self, opener: str, closer: str, path: Path, items: list[Any]) -> None:
+    def inline(self, opener: str, closer: str, path: KeyPath, items: list[Any]) -> None:
         self.text += opener
         self.gap()
         for i, (step, value) in enumerate(items):
@@ -544,7 +544,7 @@ def written(document: dict[str, Any], random: Random) -> Writer:
     return writer
 
 
-def follow(data: Data, path: Path) -> Data:
+def follow(data: Data, path: KeyPath) -> Data:
     for step in path:
         data = data[step]
     return data

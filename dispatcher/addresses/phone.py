@@ -15,8 +15,7 @@ from typing import NamedTuple, NoReturn
 from dispatcher.addresses.lengths import LENGTHS, REGIONS, TRUNK_ZERO
 from dispatcher.errors import AddressError
 from dispatcher.models import Address
-from dispatcher.toml.explain import quoted
-from dispatcher.visible import code_point, is_hidden
+from dispatcher.visible import code_point, is_hidden, quoted
 
 _LONGEST_WRITTEN = 60  # characters; nobody needs more
 _SHORTEST, _LONGEST = 7, 15  # digits of a number with its country code

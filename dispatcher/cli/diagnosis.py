@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from dispatcher.printing import print_line, print_text
-from dispatcher.redaction import Secrets
-from dispatcher.toml.explain import is_secret
+from dispatcher.redaction import Secrets, is_secret
 
 
 @contextmanager

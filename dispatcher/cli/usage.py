@@ -8,8 +8,9 @@ from collections.abc import Iterable
 import click
 
 from dispatcher.cli.output import print_line
+from dispatcher.names import did_you_mean
 from dispatcher.printing import print_text
-from dispatcher.toml.explain import did_you_mean, quoted
+from dispatcher.visible import quoted
 
 # What people take for a command or an option → what there is.
 _COMMANDS = {

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from dispatcher.config.reading import read_file, settings_of
 from dispatcher.config.schema import Delivery, Files, Settings, seconds
 from dispatcher.errors import ConfigError
-from dispatcher.toml import explain
-from dispatcher.toml.explain import quoted
+from dispatcher.names import did_you_mean
+from dispatcher.toml import KeyPath
 from dispatcher.toml.file import TomlFile, located
+from dispatcher.visible import quoted
 
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
@@ -126,11 +127,11 @@ class Config:
             variable.upper().startswith(prefix) for variable in os.environ
         )
 
-    def error(self, where: explain.Path, sentence: str) -> ConfigError:
+    def error(self, where: KeyPath, sentence: str) -> ConfigError:
         """What is wrong with a value: at its place, if there is a file from which it comes."""
         return ConfigError(self._problem(where, sentence, False) if self._file else sentence)
 
-    def _problem(self, where: explain.Path, sentence: str, key: bool) -> str:
+    def _problem(self, where: KeyPath, sentence: str, key: bool) -> str:
         """What is wrong with a value (or its key) of the file, at its place."""
         assert self._file is not None, "without a file there are no values"
         paths = [("profiles", self._profile or "", *where), where]
@@ -141,7 +142,7 @@ def _unread(name: str, installed: Mapping[str, bool]) -> str:
     if name in installed:
         return f"the plugin {quoted(name)} has no settings"
     readers = sorted(each for each in installed if installed[each])
-    hint = explain.did_you_mean(name, readers) or ";"
+    hint = did_you_mean(name, readers) or ";"
     return f"no plugin named {quoted(name)}{hint} with settings: {', '.join(readers) or 'none'}"
 
 

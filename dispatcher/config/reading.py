@@ -11,10 +11,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from dispatcher import validation
 from dispatcher.config.schema import Delivery, File, Files, Settings, known_keys
 from dispatcher.errors import ConfigError, ManifestError
+from dispatcher.names import closest_name, did_you_mean
 from dispatcher.ownership import objection
-from dispatcher.toml import explain
+from dispatcher.redaction import SECRET_FOUND, is_secret
+from dispatcher.toml import KeyPath
 from dispatcher.toml.file import MOST_PROBLEMS, TOO_DEEP, TomlFile, read_toml, too_deep
 
 # A profile's name is a part of its journal's.
@@ -36,7 +39,7 @@ def settings_of(file: TomlFile, profile: str | None) -> Settings:
             raise ConfigError(f'--profile "{profile}" may hold letters, digits and . _ - only')
         profiles = file.data.get("profiles", {})
         if profile not in profiles:
-            hint = explain.did_you_mean(profile, profiles)
+            hint = did_you_mean(profile, profiles)
             raise ConfigError(f'{file.path} has no profile "{profile}"{hint}')
         # What was sent to a test gateway must not count as sent to people.
         data = _merged({**data, "journal": None}, profiles[profile])
@@ -65,18 +68,18 @@ def _require_trusted(path: Path, info: os.stat_result) -> None:
         raise ConfigError(sentence)
 
 
-def _misplaced(where: explain.Path) -> str:
+def _misplaced(where: KeyPath) -> str:
     """What to say of a token at a path; its transport, if it is in the table of one, names it."""
     tables = dict(pairwise(where))
     if "plugins" in tables:
-        return explain.SECRET_FOUND
+        return SECRET_FOUND
     variable = f"{tables.get('transports', 'greenapi')}_TOKEN".upper().replace("-", "_")
     return f"set {variable} in the environment, never here"
 
 
-def _secrets(data: Any, path: explain.Path = ()) -> Iterator[explain.Path]:
+def _secrets(data: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
     for key, value in data.items() if isinstance(data, dict) else enumerate(data):
-        if explain.is_secret(str(key)) and not isinstance(value, dict):
+        if is_secret(str(key)) and not isinstance(value, dict):
             yield (*path, key)
         elif isinstance(value, (dict, list)):
             yield from _secrets(value, (*path, key))
@@ -97,16 +100,16 @@ def _check(file: TomlFile) -> None:
     except ValidationError as error:
         problems = []
         for finding in error.errors(include_url=False)[:MOST_PROBLEMS]:
-            path = explain.place(finding)
+            path = validation.key_path(finding)
             hint = _table_meant(path, finding["input"])
-            sentence = hint or explain.sentence(finding, known_keys(path[:-1]))
+            sentence = hint or validation.sentence(finding, known_keys(path[:-1]))
             at_key = finding["type"] == "extra_forbidden" or hint is not None
             problems.append(file.problem(path, sentence, key=at_key))
         problems.sort(key=lambda problem: (problem.line, problem.column))
         raise ConfigError(*map(str, problems)) from None
 
 
-def _table_meant(path: explain.Path, value: object) -> str | None:
+def _table_meant(path: KeyPath, value: object) -> str | None:
     """In which table a key should be, where it is a key of another one or no table's name."""
     *outer, key = path[2:] if path[:1] == ("profiles",) and path[2:] else path
     if isinstance(value, dict) and outer == [] and key == "transport":
@@ -122,6 +125,6 @@ def _table_meant(path: explain.Path, value: object) -> str | None:
     return None
 
 
-def _near(path: explain.Path) -> bool:
+def _near(path: KeyPath) -> bool:
     known = list(known_keys(path[:-1]))
-    return path[-1] in known or explain.nearest(str(path[-1]), known) is not None
+    return path[-1] in known or closest_name(str(path[-1]), known) is not None

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from dispatcher.models import Model
-from dispatcher.toml import explain
-from dispatcher.toml.explain import quoted
+from dispatcher.toml import KeyPath
+from dispatcher.visible import quoted
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -82,9 +82,9 @@ class File(Settings):
     profiles: dict[str, Settings] = Field(default_factory=dict)
 
 
-def known_keys(path: explain.Path) -> Iterable[str]:
+def known_keys(path: KeyPath) -> Iterable[str]:
     """The keys that a table may have; every profile is like the file itself."""
-    tables: dict[explain.Path, type[Model]] = {
+    tables: dict[KeyPath, type[Model]] = {
         (): Settings if path else File,
         ("delivery",): Delivery,
         ("files",): Files,

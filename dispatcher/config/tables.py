@@ -11,13 +11,14 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from pydantic_settings.exceptions import SettingsError
 
+from dispatcher import validation
 from dispatcher.errors import ConfigError
-from dispatcher.toml import explain
+from dispatcher.toml import KeyPath
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-Locate = Callable[[explain.Path, str, bool], str]
+Locate = Callable[[KeyPath, str, bool], str]
 
 
 def read(
@@ -75,7 +76,7 @@ def _unreadable(where: tuple[str, str], settings: type[BaseSettings], error: Set
 
 
 def _row(table: dict[str, Any], finding: ErrorDetails) -> int:
-    key = next(iter(explain.place(finding)), None)
+    key = next(iter(validation.key_path(finding)), None)
     return list(table).index(key) if key in table else len(table)
 
 
@@ -86,15 +87,15 @@ def _line(
     table: dict[str, Any],
     locate: Locate,
 ) -> str:
-    path = explain.place(finding)
+    path = validation.key_path(finding)
     if not path:
-        return f"{_owner(where)}: {explain.sentence(finding, show=False)}"
+        return f"{_owner(where)}: {validation.sentence(finding, show=False)}"
     variable = _variable(settings, path[0])
     if path[0] in table and not os.environ.get(variable):
-        sentence = explain.sentence(finding, settings.model_fields)
+        sentence = validation.sentence(finding, settings.model_fields)
         return locate((*where, *path), sentence, finding["type"] == "extra_forbidden")
     # What comes from the environment may be a secret.
-    return f"environment, {variable}: {explain.sentence(finding, show=False)}"
+    return f"environment, {variable}: {validation.sentence(finding, show=False)}"
 
 
 def _variable(settings: type[BaseSettings], field: str | int) -> str:

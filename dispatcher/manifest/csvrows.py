@@ -11,8 +11,8 @@ from typing import NamedTuple
 from dispatcher.errors import ManifestError
 from dispatcher.manifest.listtext import ListText, Row, repeated
 from dispatcher.models import LocatedProblem
-from dispatcher.names import canonical_name
-from dispatcher.toml.explain import nearest, quoted
+from dispatcher.names import canonical_name, closest_name
+from dispatcher.visible import quoted
 
 _DELIMITERS = ",;\t"
 _MAX_COLUMNS = 1000
@@ -108,7 +108,7 @@ def _instead(header: list[str], to: str) -> str:
     """Which columns there are, and how to say that it is one of them."""
     shown = ", ".join(name[:30] for name in header[:8]) + (", …" if header[8:] else "")
     phones = (name for name in header if any(part in name.lower() for part in _PHONES))
-    meant = next((name for name in header if nearest(name, [to])), None) or next(phones, None)
+    meant = next((name for name in header if closest_name(name, [to])), None) or next(phones, None)
     said = f"to = {quoted(meant or 'COLUMN')}"
     if len(header) == 1 and (mark := re.search(r"[|:~^]", header[0])):
         said = f"delimiter = {quoted(mark[0])}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from dispatcher.models import CONTENT_TYPES
-from dispatcher.toml.explain import Path
+from dispatcher.toml import KeyPath
 
 Table = dict[str, Any]
 
@@ -22,7 +22,7 @@ class RuleProblem(NamedTuple):
     `fatal`: there is no message that could be checked further.
     """
 
-    where: Path
+    where: KeyPath
     sentence: str
     at_key: bool = False
     fatal: bool = True

@@ -14,8 +14,8 @@ from dispatcher.manifest import entries
 from dispatcher.manifest.origins import LoadedMessage, Origin
 from dispatcher.manifest.templates import Renderer, TemplateProblem
 from dispatcher.models import Address, LocatedProblem, Message, Problem
-from dispatcher.toml.explain import quoted
 from dispatcher.toml.file import MAX_TEXT, TomlFile, located, read_text
+from dispatcher.visible import quoted
 
 Report = Callable[[LocatedProblem], None]
 # A transport's name, what was written for a recipient, and the country, to what the transport makes

@@ -6,8 +6,8 @@ import re
 from ast import literal_eval
 from typing import NamedTuple
 
-from dispatcher.toml.explain import did_you_mean, quoted
-from dispatcher.visible import code_point
+from dispatcher.names import did_you_mean
+from dispatcher.visible import code_point, quoted
 
 _LONGEST = 24  # characters of the template that are shown
 

@@ -11,8 +11,8 @@ from dispatcher.errors import ManifestError
 from dispatcher.manifest.listtext import ListText, Row, repeated
 from dispatcher.models import LocatedProblem
 from dispatcher.names import canonical_name
-from dispatcher.toml.explain import quoted
 from dispatcher.toml.file import TOO_DEEP
+from dispatcher.visible import quoted
 
 
 def json_rows(text: ListText, to: str) -> Iterator[Row | LocatedProblem]:

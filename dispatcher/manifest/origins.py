@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dispatcher.models import LocatedProblem, Message, Problem
-from dispatcher.toml import explain
+from dispatcher.toml import KeyPath
 from dispatcher.toml.file import TomlFile, located
 from dispatcher.visible import printable
 
@@ -59,10 +59,10 @@ class Origin(NamedTuple):
         return located(self.file.path, problem, *self.file.position([where]))
 
     def _in_manifest(self, problem: Problem, key: bool, line: int | None = None) -> LocatedProblem:
-        where: explain.Path = tuple(problem.where.split(".")) if problem.where else ()
+        where: KeyPath = tuple(problem.where.split(".")) if problem.where else ()
         if where == ("to",) and self.item is not None:
             where = ("to", self.item)
-        paths: list[explain.Path] = [("messages", self.entry, *where)]
+        paths: list[KeyPath] = [("messages", self.entry, *where)]
         if where:
             paths += [("defaults", *where), where]
         place = self.file.position(paths, key=key)

@@ -21,8 +21,9 @@ from dispatcher.manifest.csvrows import csv_rows
 from dispatcher.manifest.jsonrows import json_rows
 from dispatcher.manifest.listtext import MAX_ROW, ListText, Row, fault
 from dispatcher.models import LocatedProblem
-from dispatcher.toml.explain import did_you_mean, quoted
+from dispatcher.names import did_you_mean
 from dispatcher.toml.file import reason
+from dispatcher.visible import quoted
 
 _MOST_BYTES = 1_000_000_000  # of millions of people; the whole file is read to know it again
 # A list that is compressed better than this was made to fill a machine.

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from dispatcher import models
+from dispatcher import models, validation
 from dispatcher.manifest import tables
 from dispatcher.manifest.glance import surely_fits
 from dispatcher.models import CONTENT_TYPES, LocatedProblem
-from dispatcher.names import canonical_name
-from dispatcher.toml import explain
+from dispatcher.names import canonical_name, closest_name
+from dispatcher.redaction import SECRET_FOUND, is_secret
+from dispatcher.toml import KeyPath
 from dispatcher.toml.file import MOST_PROBLEMS, TomlFile
+from dispatcher.visible import quoted
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -95,7 +97,7 @@ def _too_many(file: TomlFile) -> Iterator[LocatedProblem]:
         sentence = f"the file has more than {MAX_MESSAGES} messages; {advice}"
         yield file.problem(("messages", MAX_MESSAGES), f'{sentence}"…"')
         return
-    places: list[explain.Path] = [("messages", number) for number in range(len(entries))]
+    places: list[KeyPath] = [("messages", number) for number in range(len(entries))]
     for path, table in zip(
         [("defaults",), *places], [file.data.get("defaults"), *entries], strict=True
     ):
@@ -113,21 +115,21 @@ class _Fault(NamedTuple):
     """
 
     finding: ErrorDetails
-    path: explain.Path
+    path: KeyPath
     unknown: bool
     meant: str | int | None
-    home: explain.Path | None = None
+    home: KeyPath | None = None
 
 
 def _fault(finding: ErrorDetails) -> _Fault:
-    path = explain.place(finding)
+    path = validation.key_path(finding)
     if finding["type"] != "extra_forbidden":
         return _Fault(finding, path, False, path[-1])
     home = _home(path)
     return _Fault(finding, path, True, path[-1] if home is not None else _meant(path), home)
 
 
-def _home(path: explain.Path) -> explain.Path | None:
+def _home(path: KeyPath) -> KeyPath | None:
     """The table whose key it is, if that is not the one in which it stands.
 
     In TOML whatever follows the header of a table belongs to it, up to the next header.
@@ -139,12 +141,12 @@ def _home(path: explain.Path) -> explain.Path | None:
     return () if parent and key in head else None
 
 
-def _meant(path: explain.Path) -> str | None:
+def _meant(path: KeyPath) -> str | None:
     *table, key = path
     message = _model(table) in (tables.MessageTable, tables.DefaultsTable)
     if message and key in tables.TextTable.model_fields:
         return f"text.{key}"
-    return explain.nearest(str(key), _known_keys(table))
+    return closest_name(str(key), _known_keys(table))
 
 
 def _causes(faults: list[_Fault]) -> list[_Fault]:
@@ -179,7 +181,7 @@ def _misplaced(file: TomlFile, fault: _Fault) -> str:
     return f"{key} belongs above {header}"
 
 
-def message_id(data: dict[str, Any], path: explain.Path) -> str | None:
+def message_id(data: dict[str, Any], path: KeyPath) -> str | None:
     """The id of the message that a path of the data leads into."""
     match path, data:
         case ("messages", int(index), *_), {"messages": list(messages)}:
@@ -195,8 +197,8 @@ def _sentence(fault: _Fault) -> str:
     if fault.finding["type"] == tables.NAME_FAULT:
         return f"{key} {fault.finding['msg']}"
     if fault.unknown:
-        if explain.is_secret(key):
-            return explain.SECRET_FOUND
+        if is_secret(key):
+            return SECRET_FOUND
         if key in ("caption", "filename") and parent in CONTENT_TYPES:
             return f"{key} is not allowed on {parent}"
         if key in ("id", "type") and parent == "defaults":
@@ -209,13 +211,13 @@ def _sentence(fault: _Fault) -> str:
         return "there are no messages; each begins with [[messages]]"
     elif fault.finding["type"] == "model_type" and key in _MAIN_KEYS:
         return _no_table(key, fault.finding["input"])
-    return explain.sentence(fault.finding, () if fault.meant is None else [str(fault.meant)])
+    return validation.sentence(fault.finding, () if fault.meant is None else [str(fault.meant)])
 
 
 def _no_table(key: str, found: object) -> str:
     if isinstance(found, list):
         return f"{key} is one table; its header has single brackets"
-    example = explain.quoted(found, 20) if isinstance(found, str) else "…"
+    example = quoted(found, 20) if isinstance(found, str) else "…"
     return f"{key} is a table; write {key}.{_MAIN_KEYS[key]} = {example}"
 
 
@@ -248,7 +250,7 @@ def _usable(data: dict[str, Any], faults: Iterable[_Fault]) -> dict[str, Any]:
     return rest if whole else {**rest, "messages": []}
 
 
-def _expendable(fault: _Fault) -> explain.Path:
+def _expendable(fault: _Fault) -> KeyPath:
     """The path to take out, so that nothing else is wrong because of it; empty: there is none."""
     if fault.home is not None:
         return ()
@@ -267,7 +269,7 @@ def _copied(data: Any, depth: int) -> Any:
     return data
 
 
-def _remove(data: Any, path: explain.Path) -> None:
+def _remove(data: Any, path: KeyPath) -> None:
     for part in path[:-1]:
         if isinstance(data, dict) and part not in data:
             return

@@ -18,7 +18,8 @@ from dispatcher.manifest.budget import (
     TemplateProblem,
     check_length,
 )
-from dispatcher.toml.explain import did_you_mean, nearest, quoted
+from dispatcher.names import closest_name, did_you_mean
+from dispatcher.visible import quoted
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -213,7 +214,7 @@ def _explain_undefined(message: str, variables: Mapping[str, Any]) -> str:
     if variable:
         name, known = variable[1], ", ".join(sorted(map(str, variables)))
         here = f"; known here: {known[:200]}" if known else "; [vars] can define it"
-        near = nearest(name, variables)
+        near = closest_name(name, variables)
         if near and near in variables.get("row", ()) and not _is_variable(near):
             return f"{_UNKNOWN} {quoted(name)}; {_as_column(near)}"
         return f"{_UNKNOWN} {quoted(name)}{did_you_mean(name, variables) or here}"

@@ -15,7 +15,7 @@ from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any, Final
 
 from dispatcher.manifest.budget import NOT_FINITE, TemplateProblem
-from dispatcher.toml.explain import quoted
+from dispatcher.visible import quoted
 
 _NO_BREAK_SPACE = "\u00a0"
 _DIGITS = 30  # of a number; more would be none that people write

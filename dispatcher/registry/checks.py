@@ -7,7 +7,7 @@ and pluggy's versions cannot differ on what they make of it.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from types import FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,6 +15,7 @@ from dispatcher import hookspecs
 from dispatcher.answers import brief, items, unexpected
 from dispatcher.errors import PluginError
 from dispatcher.hookspecs import Engine
+from dispatcher.names import did_you_mean
 from dispatcher.transports import Transport, optional
 
 if TYPE_CHECKING:
@@ -34,14 +35,6 @@ _COLLECTED = {
     "dispatcher_engines",
     "dispatcher_commands",
 }
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`; did you mean "..."?` with the name most like this one, or an empty text."""
-    from difflib import get_close_matches
-
-    guesses = get_close_matches(name, known, n=1)
-    return f'; did you mean "{guesses[0]}"?' if guesses else ""
 
 
 def missing(kind: str, name: str, known: Collection[str]) -> str:

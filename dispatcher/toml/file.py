@@ -20,7 +20,7 @@ import tomli
 from dispatcher.errors import ManifestError
 from dispatcher.inputs import Inputs
 from dispatcher.models import LocatedProblem, Problem
-from dispatcher.toml import explain
+from dispatcher.toml import KeyPath
 from dispatcher.visible import printable
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class TomlFile:
 
     def problem(
         self,
-        where: explain.Path,
+        where: KeyPath,
         sentence: str,
         *,
         key: bool = False,
@@ -71,7 +71,7 @@ class TomlFile:
         """An error at the value (or the key) of a path in the data, or at its nearest parent."""
         return located(self.path, sentence, *self.position([where], key=key), message_id)
 
-    def position(self, paths: Iterable[explain.Path], *, key: bool = False) -> tuple[int, int]:
+    def position(self, paths: Iterable[KeyPath], *, key: bool = False) -> tuple[int, int]:
         """Line and column, both from 1, of the first of these paths that the file has.
 
         Where it has none of them: of the first one's nearest parent.
@@ -84,14 +84,14 @@ class TomlFile:
         places = filter(None, map(self._place, parents))
         return next((place.value for place in places), (1, 1))
 
-    def _place(self, path: explain.Path) -> Place | None:
+    def _place(self, path: KeyPath) -> Place | None:
         return None if self._places is None else self._places.find(path)
 
     def line_within(self, value: tuple[int, int], line: int) -> tuple[int, int]:
         """Where a line, counted from 1, of the string that stands at a position is written."""
         return value if self._places is None else self._places.line_within(value, line)
 
-    def has_header(self, path: explain.Path) -> bool:
+    def has_header(self, path: KeyPath) -> bool:
         """Whether the table at a path begins with `[…]` on a line of its own."""
         return self._places is not None and self._places.has_header(path)
 
@@ -232,7 +232,7 @@ def _may_hold_odd_numbers(text: str) -> bool:
     return _HUGE.search(text) is not None
 
 
-def _odd_numbers(file: TomlFile, data: Any, path: explain.Path) -> Iterator[LocatedProblem]:
+def _odd_numbers(file: TomlFile, data: Any, path: KeyPath) -> Iterator[LocatedProblem]:
     if len(path) > MAX_DEPTH:
         raise ManifestError([located(file.path, TOO_DEEP)])
     if isinstance(data, (dict, list)):

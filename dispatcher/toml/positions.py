@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import tomli
 
-Path = tuple[str | int, ...]
+from dispatcher.toml import KeyPath
 
 
 class Position(NamedTuple):
@@ -76,7 +76,7 @@ class _Spot(NamedTuple):
     implied: bool = False
 
 
-_Spots = dict[Path, _Spot]
+_Spots = dict[KeyPath, _Spot]
 
 
 class Places:
@@ -90,8 +90,8 @@ class Places:
         self._text = text.replace("\r\n", "\n")
         self._lines = array("L", [0, *(end.end() for end in re.finditer("\n", self._text))])
         self._headers: _Spots = {}
-        self._blocks: dict[Path, int] = {}  # where the pairs of a table with a header begin
-        self._lengths: dict[Path, int] = {}  # of each array of tables
+        self._blocks: dict[KeyPath, int] = {}  # where the pairs of a table with a header begin
+        self._lengths: dict[KeyPath, int] = {}  # of each array of tables
         # Of a block or an inline table: its pairs; of a list: where its elements begin.
         self._pairs = lru_cache(maxsize=_KEPT)(self._read_pairs)
         self._elements = lru_cache(maxsize=_KEPT)(self._read_elements)
@@ -99,7 +99,7 @@ class Places:
         self.line_within = lru_cache(maxsize=_KEPT)(self._line_within)
         self._read_headers()
 
-    def find(self, path: Path) -> Place | None:
+    def find(self, path: KeyPath) -> Place | None:
         """The place of a path, or None where the text has none; the root, `()`, has none."""
         header = self._headers.get(path)
         spots = [] if header is None else [header]
@@ -111,7 +111,7 @@ class Places:
         spot = next(explicit, None) or min(spots, default=None)
         return None if spot is None else Place(self._position(spot.key), self._position(spot.value))
 
-    def has_header(self, path: Path) -> bool:
+    def has_header(self, path: KeyPath) -> bool:
         """Whether the table at a path begins with `[…]` on a line of its own."""
         header = self._headers.get(path)
         return header is not None and not header.implied
@@ -125,7 +125,7 @@ class Places:
         found = self._position(_line_of_string(self._text, start, line))
         return Position(*value) if found.line == value[0] else Position(found.line, 1)
 
-    def _spots(self, pairs: _Spots, path: Path) -> Iterator[_Spot]:
+    def _spots(self, pairs: _Spots, path: KeyPath) -> Iterator[_Spot]:
         """Where a path is named in a table, or in a value of it."""
         if path in pairs:
             yield pairs[path]
@@ -138,7 +138,7 @@ class Places:
                 yield from self._within(spot.value, path[length:])
                 return
 
-    def _within(self, start: int, path: Path) -> Iterator[_Spot]:
+    def _within(self, start: int, path: KeyPath) -> Iterator[_Spot]:
         """Where a path is named in the list or the inline table that begins there."""
         opening, (first, *rest) = self._text[start], path
         if opening == "{":
@@ -196,12 +196,14 @@ class Places:
             at = self._after_value(at)
         return elements
 
-    def _read_key(self, at: int, spots: _Spots, lengths: dict[Path, int]) -> tuple[Path, int, int]:
+    def _read_key(
+        self, at: int, spots: _Spots, lengths: dict[KeyPath, int]
+    ) -> tuple[KeyPath, int, int]:
         """Read a key, dotted or not: its path, where its last part stands, and where it ends.
 
         What is named on the way is noted in `spots`.
         """
-        path: Path = ()
+        path: KeyPath = ()
         while True:
             key, (part, at) = at, self._read_part(at)
             path = (*path, part)

@@ -11,8 +11,7 @@ from unicodedata import category
 
 import tomli
 
-from dispatcher.toml.explain import quoted
-from dispatcher.visible import code_point, is_hidden
+from dispatcher.visible import code_point, is_hidden, quoted
 
 _CURLY = "“”„‟«»‘’‚‛‹›″′`´＂＇"
 _BACKSLASH = r'in "…" a backslash is written \\; in file names write /'

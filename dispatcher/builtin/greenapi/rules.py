@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from dispatcher import Attachment, Problem, Upload, encode
+from dispatcher import Attachment, Problem, Upload, closest_name, encode
 from dispatcher.http.files import MIME_TYPE
 from dispatcher.http.whatsapp import payload_warnings
 
@@ -215,12 +215,10 @@ def _unknown_fields(
 
 
 def _why_unknown(key: str, known: tuple[str, ...], table: str | None) -> str:
-    from difflib import get_close_matches  # rarely needed
-
     if table in CONTENTS and any(key in fields for fields in CONTENTS.values()):
         return f"{key} is not allowed on {table}"
-    close = get_close_matches(key[:100], known, n=1)
-    hint = f"; did you mean {close[0]}?" if close else ""
+    close = closest_name(key, known)
+    hint = f"; did you mean {close}?" if close is not None else ""
     return f"the gateway has no field {_shown(key)} here{hint}"
 
 

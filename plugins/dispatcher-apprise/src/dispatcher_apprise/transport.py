@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -23,6 +22,7 @@ from dispatcher import (
     Receipt,
     Refused,
     Upload,
+    closest_name,
 )
 from dispatcher_apprise import payload as payloads
 from dispatcher_apprise.files import Files
@@ -117,8 +117,8 @@ class AppriseTransport:
 def _check_target(services: dict[str, Service], payload: Payload) -> Iterator[Problem]:
     to, body = payload["to"], payload.get("body")
     if to not in services:
-        close = get_close_matches(to[:100], services, n=1)
-        hint = f'; did you mean "{close[0]}"?' if close else ""
+        close = closest_name(to, services)
+        hint = f'; did you mean "{close}"?' if close is not None else ""
         yield Problem(message=f'there is no target "{to[:100]}"{hint}', where="to")
         return
     service = services[to]

@@ -1,17 +1,17 @@
-"""pydantic's findings → sentences that a non-programmer understands, with "did you mean"."""
+"""What pydantic finds wrong with data → sentences that people understand, with "did you mean"."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
-from itertools import islice
 from typing import TYPE_CHECKING, Any
+
+from dispatcher.names import closest_name, did_you_mean
+from dispatcher.toml import KeyPath
+from dispatcher.visible import quoted
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
-
-Path = tuple[str | int, ...]
 
 _EXPECTED = {
     "string_type": "text",
@@ -38,49 +38,13 @@ _RULES = {
     "string_pattern_mismatch": "does not have the form {pattern}",
     "too_short": "must not be empty",
 }
-_SECRET_WORDS = ("token", "secret", "password", "passwd", "apikey", "api_key", "authorization")
-SECRET_FOUND = "a secret belongs in the environment, never here"
 # Words that pydantic puts into a path to name a branch of a union; they are no keys of the file.
-BRANCHES = frozenset({"<text>", "<list>", "<table>"})
-_LONGEST_SHOWN = 60
-_MOST_KNOWN = 1000
+_BRANCHES = frozenset({"<text>", "<list>", "<table>"})
 
 
-def quoted(text: str, longest: int = _LONGEST_SHOWN) -> str:
-    """A text of the user's in a sentence: in quotes, shortened."""
-    shown = text if len(text) <= longest else f"{text[: longest - 1]}…"
-    return f'"{shown}"'
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that was probably meant; of very many only the first are considered."""
-    return _nearest(word[:_LONGEST_SHOWN], tuple(islice(known, _MOST_KNOWN)))
-
-
-@lru_cache(maxsize=128)  # many rows have the same columns, and the same mistake
-def _nearest(word: str, known: tuple[str, ...]) -> str | None:
-    from difflib import get_close_matches
-
-    folded = {each.lower(): each for each in known if len(each) <= 3 * _LONGEST_SHOWN}
-    matches = get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
-    return folded[matches[0]] if matches else None
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`; did you mean "to"?` for the nearest known word, or nothing."""
-    match = nearest(word, known)
-    return f"; did you mean {quoted(match)}?" if match is not None else ""
-
-
-def is_secret(key: str) -> bool:
-    """Whether a key's name says that its value is a secret."""
-    flat = key.lower().replace("-", "_")
-    return any(word in flat for word in _SECRET_WORDS)
-
-
-def place(error: ErrorDetails) -> Path:
+def key_path(error: ErrorDetails) -> KeyPath:
     """Where in the file's data the finding is."""
-    return tuple(part for part in error["loc"] if part not in BRANCHES)
+    return tuple(part for part in error["loc"] if part not in _BRANCHES)
 
 
 def sentence(error: ErrorDetails, known: Iterable[str] = (), *, show: bool = True) -> str:
@@ -88,7 +52,7 @@ def sentence(error: ErrorDetails, known: Iterable[str] = (), *, show: bool = Tru
 
     `show`: the value at fault, too.
     """
-    kind, path = error["type"], place(error)
+    kind, path = error["type"], key_path(error)
     key = str(path[-1]) if path else ""
     if kind == "extra_forbidden":
         return f"unknown key {quoted(key)}{did_you_mean(key, known)}"
@@ -112,7 +76,7 @@ def _whole(number: Any) -> Any:
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
-def _name(path: Path) -> str:
+def _name(path: KeyPath) -> str:
     names = [str(part) for part in path if isinstance(part, str)]
     return names[-1] if names else "the file"
 
@@ -130,9 +94,9 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
-def _literal(error: ErrorDetails, path: Path) -> str:
+def _literal(error: ErrorDetails, path: KeyPath) -> str:
     expected, value = error["ctx"]["expected"].replace("'", ""), error["input"]
-    match = nearest(value, re.split(", | or ", expected)) if isinstance(value, str) else None
+    match = closest_name(value, re.split(", | or ", expected)) if isinstance(value, str) else None
     if match is not None:
         return f"{_name(path)}: did you mean {quoted(match)}?"
     return f"{_name(path)} must be {expected}"
