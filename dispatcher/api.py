@@ -498,7 +498,7 @@ class Plan:
     @property
     def errors(self) -> list[LocatedProblem]:
         """The problems for which nothing can be sent."""
-        return [each for each in self.problems if each.problem.severity == "error"]
+        return [each for each in self.problems if each.severity == "error"]
 
     def require_good(self) -> None:
         """Raise ManifestError if there is any error."""

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from dispatcher.errors import ManifestError
 from dispatcher.localfiles import as_spelt
-from dispatcher.models import LocatedProblem, Problem
+from dispatcher.models import LocatedProblem, Problem, located
 from dispatcher.names import canonical_name
-from dispatcher.toml.file import located, read_toml
+from dispatcher.toml.file import read_toml
 
 
 def places(paths: Mapping[str, Path], folder: Path) -> dict[str, str]:

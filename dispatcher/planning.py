@@ -18,7 +18,7 @@ from dispatcher.errors import InputChanged, ManifestError, PluginError, SourceEr
 from dispatcher.inputs import InputFile, Inputs
 from dispatcher.manifest import Manifests
 from dispatcher.manifest.expansion import Report
-from dispatcher.manifest.origins import LoadedMessage, Origin, ProblemList
+from dispatcher.manifest.origins import LoadedMessage, Origin
 from dispatcher.models import (
     Address,
     Attachment,
@@ -28,6 +28,7 @@ from dispatcher.models import (
     Message,
     Payload,
     Problem,
+    ProblemList,
     Record,
     Upload,
     decode,
@@ -134,7 +135,7 @@ class Planner:
         if problems.errors and self._seen is None:
             raise ManifestError(list(problems))
         if problems.errors:
-            bad = next(each for each in problems if each.problem.severity == "error")
+            bad = next(each for each in problems if each.severity == "error")
             raise self._not_as_checked(f"{bad}: this")
         if self._seen is not None and place < len(self._seen):
             raise self._not_as_checked("the list of messages")

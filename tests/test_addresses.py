@@ -256,7 +256,7 @@ def test_a_country_that_there_is_not(project: Project, country: str, hint: str) 
 def test_one_person_written_in_two_ways_is_there_twice(tmp_path: Path) -> None:
     path = manifest(tmp_path, {"to": [TO, "8 (900) 123-45-67"], "country": "RU"})
     [problem] = plan(path).problems
-    assert problem.problem.message == f"{TO} is a recipient twice; remove one"
+    assert problem.message == f"{TO} is a recipient twice; remove one"
 
 
 @pytest.mark.parametrize("written", [TO, "+7 900 123-45-67", "8 (900) 123-45-67"])

@@ -266,7 +266,7 @@ def test_bad_data_is_a_problem(
     with opened(repository) as opened_:
         plan = opened_.plan_messages([message("one"), message("two", **change)], manifest="mine")
         assert [each for each in plan.errors if says in str(each)], plan.problems
-        assert all(each.path == "<mine>" for each in plan.problems)
+        assert all(each.location.path == "<mine>" for each in plan.problems)
         with pytest.raises(ManifestError):
             list(opened_.send(plan))
     assert inbox.messages() == []

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from dispatcher import config
 from dispatcher.cli.output import described, print_problems
 from dispatcher.delivery import Summary
-from dispatcher.models import Image, LocatedProblem, Message, Problem, Text
+from dispatcher.models import Image, LocatedProblem, Location, Message, Text
 from dispatcher.visible import visible
 
 if TYPE_CHECKING:
@@ -50,9 +50,10 @@ def test_exit_code_of_every_mixture_of_outcomes() -> None:
 
 
 def problem(**fields: Any) -> LocatedProblem:
-    found = Problem(message=fields.pop("message", "wrong"), where="to", severity="error")
     place = {"path": "m.toml", "line": 4, "column": 6, "message_id": "a"}
-    return LocatedProblem.model_validate({**place, "problem": found, **fields})
+    place |= {name: fields.pop(name) for name in Location.model_fields if name in fields}
+    location = Location.model_validate(place)
+    return LocatedProblem(**{"message": "wrong", "where": "to", "location": location, **fields})
 
 
 def test_validate_shows_the_same_problems_in_every_format(project: Project) -> None:

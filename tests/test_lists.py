@@ -292,7 +292,7 @@ def test_an_empty_cell_that_a_template_shows(folder: Path, body: str, blanks: li
     assert [each.sentence for each in made.problems] == [
         f'"{name}" is empty ({folder}/r.csv:2)' for name in blanks
     ]
-    assert {each.problem.severity for each in made.problems} <= {"warning"}
+    assert {each.severity for each in made.problems} <= {"warning"}
     assert len(made.messages) == 2
 
 

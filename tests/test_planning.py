@@ -219,14 +219,36 @@ def test_problems_of_all_stages_are_found_at_once_each_at_its_place(
 
     made = planner(TEXT, Picky(), validate_message=validate_message)
     found = sorted(
-        (problem.line, problem.problem.severity, problem.problem.message)
-        for problem in made.check()
+        (problem.location.line, problem.severity, problem.message) for problem in made.check()
     )
     assert found == [
         (2, "error", "wrong day (hooks)"),
         (5, "error", "no more room (pigeon)"),
         (5, "warning", "too friendly (hooks)"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        ('text.body = """\nDear Ann,\nspam\n"""', "m.toml:7:1"),
+        ('text.body = "Dear Ann,\\nspam"', "m.toml:5:13"),
+        ('text.file = "letter.txt"', "letter.txt:2:1"),
+    ],
+)
+def test_a_plugin_can_name_the_line_of_a_text(
+    planner: Callable[..., Planner], tmp_path: Path, body: str, shown: str
+) -> None:
+    def validate_message(message: Message) -> Iterable[Problem]:
+        for line, words in enumerate(message.text.body.split("\n") if message.text else [], 1):
+            if words == "spam":
+                yield Problem(message="spam is here", where="text.body", line=line)
+
+    (tmp_path / "letter.txt").write_text("Dear Ann,\nspam\n")
+    text = f'[[messages]]\nid = "a"\nto = "{TO}"\n{body}\n'
+    [problem] = planner(text, validate_message=validate_message).check()
+    expected = f'{tmp_path}/{shown}: error: message "a": spam is here (hooks)'
+    assert str(problem) == expected
 
 
 def test_one_fault_is_told_once(planner: Callable[..., Planner]) -> None:
@@ -241,7 +263,7 @@ def test_one_fault_is_told_once(planner: Callable[..., Planner]) -> None:
 
     made = planner(TEXT, Picky(), validate_message=validate_message)
     [problem] = made.check()
-    assert problem.problem.message == "the plugin's objection (hooks)"
+    assert problem.message == "the plugin's objection (hooks)"
 
 
 def test_unknown_transport_is_a_problem_of_the_manifest(planner: Callable[..., Planner]) -> None:
@@ -253,7 +275,7 @@ def test_source_that_nobody_knows_is_a_problem_and_the_rest_is_checked(
     planner: Callable[..., Planner],
 ) -> None:
     text = FILE.replace("a.pdf", "nothing.pdf") + 'document.caption = " "\n'
-    places = [(problem.line, problem.problem.where) for problem in planner(text).check()]
+    places = [(problem.location.line, problem.where) for problem in planner(text).check()]
     assert sorted(places) == [(5, "document.source"), (6, "document.caption")]
 
 

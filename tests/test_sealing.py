@@ -134,7 +134,7 @@ def test_a_text_that_would_be_taken_for_the_file_is_a_problem(place: str, tmp_pa
     document = {"source": source, **({} if place == "source" else {place: reference})}
     found = plan(manifest(tmp_path, {"document": document})).problems
     assert any("stands for the file itself" in str(problem) for problem in found)
-    assert [each.problem.where for each in found] == [f"document.{place}"]
+    assert [each.where for each in found] == [f"document.{place}"]
 
 
 def test_a_text_that_only_looks_like_a_file_leaves_as_it_is(tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ def test_what_a_plugin_keeps_and_changes_later_is_its_own(tmp_path: Path) -> Non
         assert file.upload.sha256 == Upload.from_path(tmp_path / "prices.pdf").sha256
         assert [each.message.to for each in made.messages] == [TO] * 3
         assert first.message.vars == {"v": [1], "word": "a", "deep": [{}]}
-        assert {str(each.problem.message) for each in made.problems} == {"look at it (plugin-1)"}
+        assert {str(each.message) for each in made.problems} == {"look at it (plugin-1)"}
 
 
 def test_what_a_transport_shares_and_keeps_is_its_own(tmp_path: Path) -> None:

@@ -59,11 +59,10 @@ def coloured(word: str, text: str | None = None) -> Coloured:
 def print_problems(problems: Iterable[LocatedProblem], format: str, *, err: bool = False) -> int:
     """Print problems by file and line, in the format text, json or github; how many errors."""
     errors = 0
-    for problem in sorted(problems, key=lambda each: (each.path, each.line, each.column)):
-        errors += problem.problem.severity == "error"
-        said = without_secrets(problem.problem.message)
-        found = problem.problem.model_copy(update={"message": said})
-        problem = problem.model_copy(update={"problem": found})
+    for problem in sorted(problems, key=_position):
+        errors += problem.severity == "error"
+        said = without_secrets(problem.message)
+        problem = problem.model_copy(update={"message": said})
         if format == "json":
             _print_problem_json(problem)
         elif format == "github":
@@ -106,32 +105,34 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def _position(problem: LocatedProblem) -> tuple[str, int, int]:
+    return problem.location.path, problem.location.line, problem.location.column
+
+
 def _text(problem: LocatedProblem) -> tuple[Part, ...]:
-    severity = problem.problem.severity
-    place, _, rest = str(problem).partition(f": {severity}: ")
-    return place, ": ", coloured(severity), ": ", rest
+    said = problem.subject + problem.sentence
+    return f"{problem.location}: ", coloured(problem.severity), f": {said}"
 
 
 def _print_problem_json(problem: LocatedProblem) -> None:
     print_json(
         "problem",
-        path=problem.path,
-        line=problem.line,
-        column=problem.column,
-        severity=problem.problem.severity,
-        message=problem.message_id,
-        where=problem.problem.where,
+        path=problem.location.path,
+        line=problem.location.line,
+        column=problem.location.column,
+        severity=problem.severity,
+        message=problem.location.message_id,
+        where=problem.where,
         text=problem.sentence,
     )
 
 
 def _github(problem: LocatedProblem) -> str:
     """A workflow command, which GitHub shows as an annotation at the line of the pull request."""
-    subject = f'message "{problem.message_id}": ' if problem.message_id is not None else ""
-    text = _escaped(subject + problem.sentence)
-    path = _escaped(problem.path).replace(":", "%3A").replace(",", "%2C")
-    place = f"file={path},line={problem.line},col={problem.column}"
-    return f"::{problem.problem.severity} {place}::{text}"
+    text = _escaped(problem.subject + problem.sentence)
+    path = _escaped(problem.location.path).replace(":", "%3A").replace(",", "%2C")
+    place = f"file={path},line={problem.location.line},col={problem.location.column}"
+    return f"::{problem.severity} {place}::{text}"
 
 
 def _escaped(text: str) -> str:

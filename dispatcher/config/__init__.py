@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from dispatcher.config.reading import read_file, settings_of
 from dispatcher.config.schema import Delivery, Files, Settings, seconds
 from dispatcher.errors import ConfigError
+from dispatcher.models import located
 from dispatcher.names import did_you_mean
 from dispatcher.toml import KeyPath
-from dispatcher.toml.file import TomlFile, located
+from dispatcher.toml.file import TomlFile
 from dispatcher.visible import quoted
 
 if TYPE_CHECKING:

@@ -105,7 +105,7 @@ def _check(file: TomlFile) -> None:
             sentence = hint or validation.sentence(finding, known_keys(path[:-1]))
             at_key = finding["type"] == "extra_forbidden" or hint is not None
             problems.append(file.problem(path, sentence, key=at_key))
-        problems.sort(key=lambda problem: (problem.line, problem.column))
+        problems.sort(key=lambda problem: (problem.location.line, problem.location.column))
         raise ConfigError(*map(str, problems)) from None
 
 

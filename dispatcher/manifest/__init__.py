@@ -18,9 +18,9 @@ from dispatcher.localfiles import as_spelt, neighbour
 from dispatcher.manifest import entries, structure, walking
 from dispatcher.manifest.expansion import ReadAddress, Report, Source, expand
 from dispatcher.manifest.origins import LoadedMessage, Origin
-from dispatcher.models import LocatedProblem, Problem, Severity
+from dispatcher.models import LocatedProblem, Problem, Severity, located
 from dispatcher.names import canonical_name
-from dispatcher.toml.file import TomlFile, located, read_toml, toml_value
+from dispatcher.toml.file import TomlFile, read_toml, toml_value
 
 
 class Options(NamedTuple):
@@ -160,7 +160,7 @@ def _files(path: Path, problems: list[LocatedProblem]) -> Iterator[Path]:
         return
     before = len(problems)
     found = list(walking.manifests(path, tell("warning"), tell("error")))
-    if not found and all(each.problem.severity == "warning" for each in problems[before:]):
+    if not found and all(each.severity == "warning" for each in problems[before:]):
         problems.append(located(path, "no manifests (*.toml) in this folder"))
     yield from found
 
@@ -187,12 +187,9 @@ def _entry_messages(
     read_address: ReadAddress,
 ) -> Iterator[LoadedMessage]:
     table = entries.merge(source.data.get("defaults", {}), entry)
-    faults, fatal = set(), False
-    for problem in entries.check(table):
-        where = ".".join(map(str, problem.where))
-        found = Problem(message=problem.sentence, where=where or None)
-        report(origin.locate(found, key=problem.at_key))
-        faults.add(where)
-        fatal = fatal or problem.fatal
-    if not fatal:
-        yield from expand(source, table, origin, report, frozenset(faults), read_address)
+    problems = list(entries.check(table))
+    for problem in problems:
+        report(origin.locate(problem, key=problem.at_key))
+    if not any(problem.fatal for problem in problems):
+        faults = frozenset(problem.where for problem in problems if problem.where is not None)
+        yield from expand(source, table, origin, report, faults, read_address)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
-from dispatcher.models import CONTENT_TYPES
-from dispatcher.toml import KeyPath
+from dispatcher.models import CONTENT_TYPES, Problem
 
 Table = dict[str, Any]
 
@@ -16,14 +15,12 @@ _ORIGINS = ("source", "link", "id")
 _BODIES = ("body", "file")
 
 
-class RuleProblem(NamedTuple):
-    """`where` is relative to the message's table; `at_key`: the key is at fault, not its value.
+class RuleProblem(Problem):
+    """A problem of the message's table; `at_key`: the key is at fault, not its value.
 
     `fatal`: there is no message that could be checked further.
     """
 
-    where: KeyPath
-    sentence: str
     at_key: bool = False
     fatal: bool = True
 
@@ -74,21 +71,22 @@ def _check_contents(table: Table, contents: list[str]) -> Iterator[RuleProblem]:
     if taken and not contents:
         yield _in_vars(taken[0])
     elif not contents:
-        yield RuleProblem((), "has no content; add text.body, image.source, …")
+        yield RuleProblem(message="has no content; add text.body, image.source, …")
     for extra in contents[1:]:
         sentence = f"has both {contents[0]} and {extra}; only one is possible"
-        yield RuleProblem((extra,), sentence, True)
+        yield RuleProblem(message=sentence, where=extra, at_key=True)
     if len(contents) == 1 and table.get("type", contents[0]) != contents[0]:
         sentence = f'type is "{table["type"]}", but its content is {contents[0]}'
-        yield RuleProblem(("type",), sentence, fatal=False)
+        yield RuleProblem(message=sentence, where="type", fatal=False)
     if "preview_url" in table and contents and contents[0] != "text":
-        yield RuleProblem(("preview_url",), "preview_url is allowed on text only", True, False)
+        sentence = "preview_url is allowed on text only"
+        yield RuleProblem(message=sentence, where="preview_url", at_key=True, fatal=False)
 
 
 def _in_vars(key: str) -> RuleProblem:
     """A key became a variable: what follows [messages.vars] belongs to that table."""
     sentence = f"{key} is in vars here; put it above that table"
-    return RuleProblem(("vars", key), sentence, at_key=True)
+    return RuleProblem(message=sentence, where=f"vars.{key}", at_key=True)
 
 
 def _check_recipients(table: Table) -> Iterator[RuleProblem]:
@@ -97,9 +95,10 @@ def _check_recipients(table: Table) -> Iterator[RuleProblem]:
     if taken and not given:
         yield _in_vars(taken[0])
     elif not given:
-        yield RuleProblem((), '"to" is missing (or recipients = "people.csv")')
+        yield RuleProblem(message='"to" is missing (or recipients = "people.csv")')
     if len(given) == 2:
-        yield RuleProblem(("recipients",), "has both to and recipients; use one of them", True)
+        sentence = "has both to and recipients; use one of them"
+        yield RuleProblem(message=sentence, where="recipients", at_key=True)
 
 
 def list_form(table: Table) -> Table:
@@ -111,31 +110,31 @@ def list_form(table: Table) -> Table:
 def _check_reading(table: Table) -> Iterator[RuleProblem]:
     """What says how recipients are read; the models say what kind of value each is."""
     form = list_form(table)
-    named = {("country",): table.get("country"), ("recipients", "country"): form.get("country")}
+    named = {"country": table.get("country"), "recipients.country": form.get("country")}
     for where, country in named.items():
         if country is not None:
             from dispatcher.addresses import country_fault  # most manifests name none
 
             if sentence := country_fault(country):
-                yield RuleProblem(where, sentence)
+                yield RuleProblem(message=sentence, where=where)
     if "encoding" in form or "delimiter" in form:
         from dispatcher.manifest.recipients import delimiter_fault, encoding_fault
 
         if sentence := encoding_fault(form.get("encoding", "utf-8")):
-            yield RuleProblem(("recipients", "encoding"), sentence)
+            yield RuleProblem(message=sentence, where="recipients.encoding")
         if sentence := delimiter_fault(form.get("delimiter", ",")):
-            yield RuleProblem(("recipients", "delimiter"), sentence)
+            yield RuleProblem(message=sentence, where="recipients.delimiter")
 
 
 def _check_content(content: str, table: Table) -> Iterator[RuleProblem]:
     group = _BODIES if content == "text" else _ORIGINS
     given = [name for name in group if name in table]
     if not given:
-        yield RuleProblem((content,), f"{content} needs one of {', '.join(group)}", True)
+        sentence = f"{content} needs one of {', '.join(group)}"
+        yield RuleProblem(message=sentence, where=content, at_key=True)
     for extra in given[1:]:
-        yield RuleProblem(
-            (content, extra), f"{content} has both {given[0]} and {extra}; use one of them", True
-        )
+        sentence = f"{content} has both {given[0]} and {extra}; use one of them"
+        yield RuleProblem(message=sentence, where=f"{content}.{extra}", at_key=True)
     if given == ["id"] and "provider" in table:
         sentence = "provider goes with a link, not with an id"
-        yield RuleProblem((content, "provider"), sentence, True, False)
+        yield RuleProblem(message=sentence, where=f"{content}.provider", at_key=True, fatal=False)

@@ -13,8 +13,8 @@ from dispatcher.inputs import Inputs
 from dispatcher.manifest import entries
 from dispatcher.manifest.origins import LoadedMessage, Origin
 from dispatcher.manifest.templates import Renderer, TemplateProblem
-from dispatcher.models import Address, LocatedProblem, Message, Problem
-from dispatcher.toml.file import MAX_TEXT, TomlFile, located, read_text
+from dispatcher.models import Address, LocatedProblem, Message, Problem, located
+from dispatcher.toml.file import MAX_TEXT, TomlFile, read_text
 from dispatcher.visible import quoted
 
 Report = Callable[[LocatedProblem], None]
@@ -229,8 +229,8 @@ class _Builder:
         try:
             rendered = self._renderer.render(text, variables)
         except TemplateProblem as error:
-            problem = Problem(message=str(error), where=where)
-            self._report(origin.locate(problem, line=error.line))
+            problem = Problem(message=str(error), where=where, line=error.line)
+            self._report(origin.locate(problem))
             self._faults.add(where)
             return text
         if self._renderer.blanks and rendered.strip():  # else it is an error, told elsewhere

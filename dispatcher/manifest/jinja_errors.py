@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from ast import literal_eval
-from typing import NamedTuple
 
+from dispatcher.manifest.budget import TemplateProblem
 from dispatcher.names import did_you_mean
 from dispatcher.visible import code_point, quoted
 
@@ -36,14 +36,7 @@ _SENTENCES = {
 }
 
 
-class Fault(NamedTuple):
-    """What is wrong with a template; `line` counts from 1 within it."""
-
-    sentence: str
-    line: int
-
-
-def fault(said: str, text: str, line: int) -> Fault:
+def fault(said: str, text: str, line: int) -> TemplateProblem:
     """What is wrong with `text`, of which Jinja2 says something about a line."""
     kind = re.search(r"'end of (print statement|statement block)'", said)
     if kind and "expected" in said:
@@ -52,8 +45,8 @@ def fault(said: str, text: str, line: int) -> Fault:
         start = before.rfind(opening)
         if closing not in before[start:]:
             shown = quoted(text[start:].split("\n")[0].rstrip(), _LONGEST)
-            return Fault(f"{shown} has no {closing}", text.count("\n", 0, start) + 1)
-    return Fault(_sentence(said, _rest(text, line)), line)
+            return TemplateProblem(f"{shown} has no {closing}", text.count("\n", 0, start) + 1)
+    return TemplateProblem(_sentence(said, _rest(text, line)), line)
 
 
 def _sentence(said: str, text: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 from dispatcher.errors import ManifestError
-from dispatcher.toml.file import located
+from dispatcher.models import located
 
 MAX_ROW = 1_000_000  # characters of one row; a message has a few thousand
 

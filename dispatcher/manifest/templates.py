@@ -95,7 +95,7 @@ class Renderer:
         try:
             return self.environment.from_string(text)
         except TemplateSyntaxError as error:
-            return TemplateProblem(*fault(str(error.message), text, error.lineno))
+            return fault(str(error.message), text, error.lineno)
         except RecursionError:
             return TemplateProblem("the template is nested too deep")
         except Exception as error:  # SyntaxError of the generated code, numbers out of range, …
@@ -225,7 +225,7 @@ def _explain_undefined(message: str, variables: Mapping[str, Any]) -> str:
 def _of_filter(message: str) -> str:
     from dispatcher.manifest.jinja_errors import fault
 
-    return fault(message, "", 1).sentence
+    return str(fault(message, "", 1))
 
 
 def _of_arguments(error: TypeError) -> str:

@@ -17,7 +17,14 @@ from dispatcher.models.message import (
 )
 from dispatcher.models.outcomes import Failure, Outcome, Receipt, Record, Status
 from dispatcher.models.payload import Payload, decode, encode, fill_in, seal
-from dispatcher.models.problems import LocatedProblem, Problem, Severity
+from dispatcher.models.problems import (
+    LocatedProblem,
+    Location,
+    Problem,
+    ProblemList,
+    Severity,
+    located,
+)
 
 __all__ = [
     "CONTENT_TYPES",
@@ -30,6 +37,7 @@ __all__ = [
     "Image",
     "Link",
     "LocatedProblem",
+    "Location",
     "Media",
     "MediaId",
     "Message",
@@ -37,6 +45,7 @@ __all__ = [
     "Outcome",
     "Payload",
     "Problem",
+    "ProblemList",
     "Provider",
     "Receipt",
     "Record",
@@ -48,5 +57,6 @@ __all__ = [
     "decode",
     "encode",
     "fill_in",
+    "located",
     "seal",
 ]

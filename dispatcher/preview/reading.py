@@ -9,8 +9,8 @@ from typing import Final, TypeAlias
 
 from dispatcher.bubbles.bubble import Bubble, File, bubble_of, summary_of
 from dispatcher.errors import DispatcherError
-from dispatcher.manifest.origins import Origin, ProblemList
-from dispatcher.models import LocatedProblem, Upload
+from dispatcher.manifest.origins import Origin
+from dispatcher.models import LocatedProblem, ProblemList, Upload
 from dispatcher.planning import Draft, Planner
 from dispatcher.visible import printable
 
@@ -91,8 +91,9 @@ def _without_bubble(
         for place in _places(draft.origin):
             by_place.setdefault(place, []).append(number)
     for problem in dict.fromkeys(told):
-        about = by_place.get((problem.message_id, problem.path, problem.row))
-        about = about or by_place.get((problem.message_id, None, f"{problem.path}:{problem.line}"))
+        at = problem.location
+        about = by_place.get((at.message_id, at.path, at.row))
+        about = about or by_place.get((at.message_id, None, f"{at.path}:{at.line}"))
         for number in _own(problem, about or [], whose.get(problem, set())):
             drafts[number].problems.append(problem)
         if not about:
@@ -101,7 +102,7 @@ def _without_bubble(
 
 def _own(problem: LocatedProblem, about: list[int], before: set[int]) -> Iterable[int]:
     """Of the messages of one table those that a problem is about: one item of `to` may have it."""
-    if problem.problem.where in OF_RECIPIENTS and before.intersection(about):
+    if problem.where in OF_RECIPIENTS and before.intersection(about):
         return sorted(before.intersection(about))
     return about
 

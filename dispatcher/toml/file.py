@@ -19,9 +19,8 @@ import tomli
 
 from dispatcher.errors import ManifestError
 from dispatcher.inputs import Inputs
-from dispatcher.models import LocatedProblem, Problem
+from dispatcher.models import LocatedProblem, located
 from dispatcher.toml import KeyPath
-from dispatcher.visible import printable
 
 if TYPE_CHECKING:
     from dispatcher.toml.positions import Place, Places
@@ -102,26 +101,6 @@ class TomlFile:
         return None if too_deep(self.data) else Places(self.text)
 
 
-def located(
-    path: Path,
-    problem: Problem | str,
-    line: int = 1,
-    column: int = 1,
-    message_id: str | None = None,
-) -> LocatedProblem:
-    """A problem, or an error of that sentence, at a place of a file; it fits on one line."""
-    problem = Problem(message=problem) if isinstance(problem, str) else problem
-    if not problem.message.isprintable():
-        problem = problem.model_copy(update={"message": printable(problem.message)})
-    return LocatedProblem(
-        path=printable(str(path)),
-        line=line,
-        column=column,
-        problem=problem,
-        message_id=None if message_id is None else printable(message_id[:100]),
-    )
-
-
 def read_toml(path: Path, inputs: Inputs | None = None, check: Check | None = None) -> TomlFile:
     """Read a TOML 1.1 file. Raises ManifestError with the problem that keeps it from being read."""
     text = read_text(path, inputs=inputs, check=check)
@@ -129,9 +108,9 @@ def read_toml(path: Path, inputs: Inputs | None = None, check: Check | None = No
     try:
         data = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
-        from dispatcher.toml.syntax import fault
+        from dispatcher.toml.syntax import syntax_problem
 
-        raise ManifestError([located(path, *fault(error))]) from None
+        raise ManifestError([syntax_problem(path, error)]) from None
     except RecursionError:
         raise ManifestError([located(path, TOO_DEEP)]) from None
     except ValueError:  # Python reads no numbers of thousands of digits

@@ -6,11 +6,12 @@ The parser says what its grammar expected; these sentences say what a person pro
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from pathlib import Path
 from unicodedata import category
 
 import tomli
 
+from dispatcher.models import LocatedProblem, located
 from dispatcher.visible import code_point, is_hidden, quoted
 
 _CURLY = "“”„‟«»‘’‚‛‹›″′`´＂＇"
@@ -44,22 +45,15 @@ _NO_VALUES = ("null", "none", "nil", "undefined")
 _SWITCHES = ("yes", "no", "on", "off")
 
 
-class Fault(NamedTuple):
-    """What is wrong, at a line and column, both from 1."""
-
-    sentence: str
-    line: int
-    column: int
-
-
-def fault(error: tomli.TOMLDecodeError) -> Fault:
-    """The first place in a text that is not TOML."""
+def syntax_problem(path: Path, error: tomli.TOMLDecodeError) -> LocatedProblem:
+    """The first place in a file that is not TOML, and what is wrong there."""
     if error.msg in _UNENDED:
         # Nothing after it is its quote, so that the last such quote is where it begins.
         quotes = [each for each in _UNENDED[error.msg] if error.doc.count(each) % 2]
         start = error.doc.rfind(quotes[0] if quotes else _UNENDED[error.msg][-1])
-        return Fault("a text begins here and has no closing quote", *_place(error.doc, start))
-    return Fault(_sentence(error.msg, error.doc, error.pos), error.lineno, error.colno)
+        line, column = error.doc.count("\n", 0, start) + 1, start - error.doc.rfind("\n", 0, start)
+        return located(path, "a text begins here and has no closing quote", line, column)
+    return located(path, _sentence(error.msg, error.doc, error.pos), error.lineno, error.colno)
 
 
 def _sentence(said: str, text: str, at: int) -> str:
@@ -160,7 +154,3 @@ def _rest(text: str, at: int) -> str:
 def _line(text: str, at: int) -> str:
     start = text.rfind("\n", 0, at) + 1
     return text[start:].partition("\n")[0]
-
-
-def _place(text: str, at: int) -> tuple[int, int]:
-    return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)

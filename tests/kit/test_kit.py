@@ -61,7 +61,7 @@ def test_a_plan_with_a_built_in_transport(tmp_path: Path) -> None:
 def test_a_plan_has_the_problems(tmp_path: Path) -> None:
     made = plan(manifest(tmp_path, {"text": {"body": " "}}, {"image": {"source": "a.png"}}))
     assert made.messages == []
-    assert [each.problem.where for each in made.problems] == ["text.body", "image.source"]
+    assert [each.where for each in made.problems] == ["text.body", "image.source"]
 
 
 def test_a_broken_plugin_is_an_error() -> None:
