@@ -40,7 +40,7 @@ from dispatcher.visible import quoted
 
 if TYPE_CHECKING:
     from dispatcher.delivery import Delivery, Summary
-    from dispatcher.delivery.turns import Turns
+    from dispatcher.delivery.rate_limiter import SharedRateLimiter
     from dispatcher.hookspecs import Engine
     from dispatcher.journal import HistoryRow, Journal, JournalReader, Sharing
 
@@ -278,7 +278,7 @@ class Dispatcher:
         another run was waited for. `kept`: whether the journal is to outlive the run.
         Otherwise as `send`.
         """
-        from dispatcher.delivery import Delivery, Pace
+        from dispatcher.delivery import Delivery, RateLimiter
         from dispatcher.journal import open_journal
 
         engine = self._require_engine()
@@ -294,12 +294,12 @@ class Dispatcher:
             planner = plan.planner
             self._tell(self._namesakes(planner, journal))
             journal.note_places(namesakes.places(planner.paths, self.config.folder))
-            with journal.sharing() as sharing, _turns(sharing) as turns:
+            with journal.sharing() as sharing, _shared_rates(sharing) as rates:
                 delivery = Delivery(
                     journal,
                     self.transport,
                     self.config.settings.delivery,
-                    Pace(turns),
+                    RateLimiter(rates),
                     partial(self._finished, finished),
                     resend,
                     notice,
@@ -550,16 +550,16 @@ class Results(Iterator[Result]):
 
 
 @contextmanager
-def _turns(sharing: Sharing | None) -> Iterator[Turns]:
-    """Those of all runs on a shared journal, or else of all runs on this machine."""
-    from dispatcher.delivery.pacefile import PaceFile, default_path
-    from dispatcher.delivery.turns import Turns
+def _shared_rates(sharing: Sharing | None) -> Iterator[SharedRateLimiter]:
+    """The limits of all runs on a shared journal, or else of all runs on this machine."""
+    from dispatcher.delivery.rate_file import RateFile, default_path
+    from dispatcher.delivery.rate_limiter import SharedRateLimiter
 
     if sharing is not None:
-        yield Turns(sharing)
+        yield SharedRateLimiter(sharing)
         return
-    with PaceFile(default_path()) as file:
-        yield Turns(file)
+    with RateFile(default_path()) as file:
+        yield SharedRateLimiter(file)
 
 
 def _tables(registry: Registry) -> dict[str, bool]:

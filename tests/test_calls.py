@@ -32,9 +32,8 @@ from dispatcher.builtin.threads import Threads
 from dispatcher.config import Delivery as Settings
 from dispatcher.delivery import Delivery, Summary, calls
 from dispatcher.delivery.calls import GuardedCalls
-from dispatcher.delivery.pacefile import PaceFile
-from dispatcher.delivery.pacing import Pace
-from dispatcher.delivery.turns import Turns
+from dispatcher.delivery.rate_file import RateFile
+from dispatcher.delivery.rate_limiter import RateLimiter, SharedRateLimiter
 from dispatcher.journal import Ending, Journal, open_journal
 from dispatcher.models import Text, seal
 from dispatcher.planning import PlannedMessage, compared
@@ -138,12 +137,12 @@ class Run:
     def __init__(self, journal: Journal, folder: Path, transport: Any, **options: Any) -> None:
         self.journal, self.outcomes, self.notices = journal, dict[str, Outcome](), list[str]()
         settings = Settings(**{"workers": 2, "attempts": 1, **options})
-        self._file = PaceFile(folder / "pace.db")
+        self._file = RateFile(folder / "pace.db")
         self._delivery = Delivery(
             journal,
             lambda name: transport,
             settings,
-            Pace(Turns(self._file)),
+            RateLimiter(SharedRateLimiter(self._file)),
             self._finished,
             notice=self.notices.append,
             clock=clock,

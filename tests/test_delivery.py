@@ -41,9 +41,8 @@ from dispatcher.builtin import threads
 from dispatcher.builtin.threads import Threads
 from dispatcher.config import Delivery as Settings
 from dispatcher.delivery import Delivery, Summary, pacing, retries, worker
-from dispatcher.delivery.pacefile import PaceFile
-from dispatcher.delivery.pacing import Pace
-from dispatcher.delivery.turns import Turns, parsed
+from dispatcher.delivery.rate_file import RateFile
+from dispatcher.delivery.rate_limiter import RateLimiter, SharedRateLimiter, parsed
 from dispatcher.errors import ConfigError, DispatcherError, JournalError
 from dispatcher.journal import Ending, Journal, open_journal
 from dispatcher.models import Text, encode
@@ -139,9 +138,9 @@ class Run:
         self.told: list[tuple[str, str]] = []
         self.outcomes: dict[str, Outcome] = {}
         given = Settings(**{"attempts": 3, **options})
-        turns = Turns(OPENED.enter_context(PaceFile(Path(mkdtemp()) / "pace.db")))
+        turns = SharedRateLimiter(OPENED.enter_context(RateFile(Path(mkdtemp()) / "pace.db")))
         self.delivery = Delivery(
-            journal, lambda name: transport, given, Pace(turns), self.finished, resend
+            journal, lambda name: transport, given, RateLimiter(turns), self.finished, resend
         )
 
     def finished(self, message: Message, outcome: Outcome) -> None:
@@ -242,15 +241,15 @@ def test_message_whose_upload_fails_has_failed(journal: Journal, does: Any, code
 @pytest.mark.parametrize("place", [0, 512, 4096, 8192], ids=["head", "schema", "table", "index"])
 def test_damaged_file_of_turns_is_begun_anew(tmp_path: Path, place: int) -> None:
     file = tmp_path / "pace.db"
-    with PaceFile(file):
+    with RateFile(file):
         pass
     with file.open("r+b") as stream:
         stream.seek(place)
         stream.write(bytes(3584))
     Path(f"{file}-journal").write_bytes(b"torn")
 
-    with PaceFile(file) as again:
-        assert Turns(again).take({"account": parsed("1/s")}, 0) == 0
+    with RateFile(file) as again:
+        assert SharedRateLimiter(again).take({"account": parsed("1/s")}, 0) == 0
 
 
 def test_file_is_uploaded_once_however_many_threads_need_it(journal: Journal) -> None:
@@ -500,7 +499,7 @@ def test_pause_that_cannot_be_kept_ends_the_run_and_leaves_nothing_unknown(
     def pause(*_: object) -> None:
         raise error("the connection was lost")
 
-    monkeypatch.setattr(Pace, "pause", pause)
+    monkeypatch.setattr(RateLimiter, "pause", pause)
     transport = Scripted(a=[NotSent("slow down", code="429", throttled=True)])
     run = Run(journal, transport, attempts=attempts)
     summary = run.deliver(planned("a"), planned("b"))

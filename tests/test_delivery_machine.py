@@ -45,9 +45,8 @@ from dispatcher import (
 )
 from dispatcher.config import Delivery as Settings
 from dispatcher.delivery import Delivery, retries
-from dispatcher.delivery.pacefile import PaceFile
-from dispatcher.delivery.pacing import Pace
-from dispatcher.delivery.turns import LONGEST_PAUSE, Turns
+from dispatcher.delivery.rate_file import RateFile
+from dispatcher.delivery.rate_limiter import LONGEST_PAUSE, RateLimiter, SharedRateLimiter
 from dispatcher.journal import Journal, open_journal, writer
 from dispatcher.models import Text, encode
 from dispatcher.planning import PlannedMessage, PlanStatus, compared
@@ -173,8 +172,8 @@ class AnyDelivery(RuleBasedStateMachine):
         self.clock.__init__()  # type: ignore[misc]
         self.resources = ExitStack()
         self.folder = Path(self.resources.enter_context(tempfile.TemporaryDirectory()))
-        file = PaceFile(self.folder / "pace.db", lambda: self.clock.time.timestamp())
-        self.pace = Pace(Turns(self.resources.enter_context(file)))
+        file = RateFile(self.folder / "pace.db", lambda: self.clock.time.timestamp())
+        self.pace = RateLimiter(SharedRateLimiter(self.resources.enter_context(file)))
         self.messages: dict[str, Message] = {}
         self.versions: dict[str, int] = {}
         self.known: dict[str, Known] = {}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dispatcher.delivery.pacefile import default_path
+from dispatcher.delivery.rate_file import default_path
 from dispatcher.errors import ConfigError
 from dispatcher.ownership import VARIABLE, objection, objection_at
 

@@ -5,27 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 from dispatcher.config import Delivery as Settings
-from dispatcher.delivery.blocking import BlockedRecipients
 from dispatcher.delivery.calls import GuardedCalls
 from dispatcher.delivery.concurrent_runs import ConcurrentRuns
-from dispatcher.delivery.pacing import Pace
-from dispatcher.delivery.reconciling import reconciled
-from dispatcher.delivery.reporting import Finished, OutcomeReporter
+from dispatcher.delivery.rate_limiter import RateLimiter
 from dispatcher.delivery.retries import Retries
-from dispatcher.delivery.run import Run, Summary
+from dispatcher.delivery.run import BlockedRecipients, Finished, OutcomeReporter, Run, Summary
 from dispatcher.delivery.task import Done, RetryAfter, Step, Stopped, Task, claimed
 from dispatcher.delivery.uploads import Uploads
 from dispatcher.delivery.worker import Worker
 from dispatcher.errors import DispatcherError, InputChanged, JournalError, PluginError
 from dispatcher.hookspecs import Engine
 from dispatcher.inputs import Inputs
-from dispatcher.journal import Journal, Sharing
-from dispatcher.models import Failure, Message, Outcome
+from dispatcher.journal import Ending, Journal, Sharing
+from dispatcher.models import Failure, Message, Outcome, Receipt
 from dispatcher.planning import PlannedMessage, PlanStatus
 from dispatcher.registry import Clock, GetClock, PluginInfo
 from dispatcher.transports import BoundTransports, GetTransport
 
-__all__ = ["Abandoned", "Delivery", "Pace", "Summary"]
+__all__ = ["Abandoned", "Delivery", "RateLimiter", "Summary"]
 
 
 class Abandoned(KeyboardInterrupt):
@@ -46,7 +43,7 @@ class Delivery:
         journal: Journal,
         transports: GetTransport,
         settings: Settings,
-        pace: Pace,
+        limiter: RateLimiter,
         finished: Finished,
         resend: Collection[PlanStatus] = (),
         notice: Callable[[str], None] = lambda text: None,
@@ -68,7 +65,7 @@ class Delivery:
             self._transports,
             Uploads(journal, self._run.stop, sharing),
             ConcurrentRuns(sharing, self._tasks),
-            pace,
+            limiter,
             Retries(settings.attempts, settings.deadline),
         )
         self._blocked = BlockedRecipients()
@@ -130,7 +127,7 @@ class Delivery:
             for place, each in enumerate(plan):
                 if self._run.stop.is_set():
                     return
-                planned = reconciled(each, self._transports, self._journal)
+                planned = _reconciled(each, self._transports, self._journal)
                 if planned.status in self._sendable:
                     self._tasks[planned.message.key] = Task(planned, planned.record, place)
                     yield planned.message.detached()  # the engine may be a plugin's
@@ -221,3 +218,30 @@ def _skipped(planned: PlannedMessage) -> Outcome:
         text = "it was sent with other content; raise its revision to send it once more"
         error = Failure(code="changed", text=text)
     return Outcome(status="skipped", id=planned.record.id if planned.record else None, error=error)
+
+
+def _reconciled(
+    planned: PlannedMessage, transports: BoundTransports, journal: Journal
+) -> PlannedMessage:
+    """An unknown message as it is planned once its gateway was asked, if its transport can ask."""
+    record, key = planned.record, planned.message.key
+    if planned.status != "unknown" or record is None or record.digest != planned.digest:
+        return planned
+    transport = transports(planned.message.transport)
+    if not transport.can_reconcile or (since := journal.began_at(key)) is None:
+        return planned
+    ending = _ending(transport.reconcile(planned.payload, since))
+    if ending is None or not journal.decide(key, ending):
+        return planned
+    status: PlanStatus = "sent" if ending.status == "sent" else "retry"
+    return planned._replace(status=status, record=journal.lookup([key])[key])
+
+
+def _ending(found: Receipt | Failure | None) -> Ending | None:
+    match found:
+        case Receipt():
+            return Ending("sent", id=found.id)
+        case Failure():
+            return Ending("failed", error=found.detached())
+        case None:
+            return None

@@ -22,7 +22,7 @@ class Rows(Protocol):
 
 
 class ConcurrentRuns:
-    """Whether another run has taken a message, which saves an upload, a turn and a vain claim.
+    """Whether another run has taken a message, which saves an upload, a permit and a vain claim.
 
     It is no more than a look: the claim decides. `tasks`: what this run has still to do, in order.
     """

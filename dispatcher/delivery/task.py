@@ -115,7 +115,7 @@ class Task:
         """An attempt begins; what the first one had to wait for does not count."""
         self._began = self._began or monotonic()
 
-    def wait_for_turn(self) -> None:
+    def wait_for_permit(self) -> None:
         """Its file is there; what it waits for now does not count, if nothing has failed."""
         if self.error is None:
             self._began = None

@@ -1,4 +1,4 @@
-"""One message, carried further: upload, wait for its turn, journal, send, and what follows."""
+"""One message, carried further: upload, rate limit, journal, send, and what follows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Literal
 
 from dispatcher.delivery.concurrent_runs import ConcurrentRuns
-from dispatcher.delivery.pacing import Pace, Turn
+from dispatcher.delivery.rate_limiter import SHORT, Permit, RateLimiter
 from dispatcher.delivery.retries import Budget, Retries, asked_for
 from dispatcher.delivery.run import Run
 from dispatcher.delivery.task import (
@@ -29,7 +29,6 @@ from dispatcher.delivery.task import (
     claimed,
     failure,
 )
-from dispatcher.delivery.turns import SHORT
 from dispatcher.delivery.uploads import Uploads
 from dispatcher.errors import (
     AccountRefused,
@@ -51,8 +50,8 @@ _ABANDONED = Failure(code="interrupted", text="the run was interrupted before th
 class Worker:
     """Carries the messages of a run further, in many threads.
 
-    `uploads`: of the messages' files. `others`: what other runs do meanwhile. `pace` and `retries`
-    say when an attempt may be made.
+    `uploads`: of the messages' files. `others`: what other runs do meanwhile. `limiter` and
+    `retries` say when an attempt may be made.
     """
 
     def __init__(
@@ -62,12 +61,12 @@ class Worker:
         transports: BoundTransports,
         uploads: Uploads,
         others: ConcurrentRuns,
-        pace: Pace,
+        limiter: RateLimiter,
         retries: Retries,
     ) -> None:
         self._run, self._journal, self._transports = run, journal, transports
         self._uploads, self._others = uploads, others
-        self._pace, self._retries, self._budget = pace, retries, Budget()
+        self._limiter, self._retries, self._budget = limiter, retries, Budget()
         self._lock, self._waiting_until = threading.Lock(), 0.0
 
     def advance(self, task: Task) -> Step:
@@ -86,30 +85,32 @@ class Worker:
             return self._failed(task, transport, error)
         if payload is None:
             return Stopped()
-        turn = self._pace.turn(transport, task.message.to)
-        if task.error is not None and task.elapsed + turn.wait > self._retries.deadline:
-            self._pace.give_back(turn)
+        permit = self._limiter.acquire(transport, task.message.to)
+        if task.error is not None and task.elapsed + permit.wait > self._retries.deadline:
+            self._limiter.release(permit)
             return task.left("failed", failure(task.error))
-        if turn.wait > SHORT:
-            if self._too_long(self._pace.paused(transport)):
+        if permit.wait > SHORT:
+            if self._too_long(self._limiter.paused(transport)):
                 return Stopped()
-            return self._retry_after(turn.wait)
-        return self._in_turn(task, transport, payload, turn)
+            return self._retry_after(permit.wait)
+        return self._with_permit(task, transport, payload, permit)
 
-    def _in_turn(self, task: Task, transport: BoundTransport, payload: Payload, turn: Turn) -> Step:
-        """Wait for the message's turn, and make the attempt if it may still be made then."""
-        if turn.wait and self._run.stop.wait(turn.wait):
+    def _with_permit(
+        self, task: Task, transport: BoundTransport, payload: Payload, permit: Permit
+    ) -> Step:
+        """Wait until the message may leave, and make the attempt if it may still be made then."""
+        if permit.wait and self._run.stop.wait(permit.wait):
             return Stopped()
-        if turn.wait and self._pace.paused(transport):
-            # The gateway said meanwhile that it wants nobody: wait for another turn.
+        if permit.wait and self._limiter.paused(transport):
+            # The gateway said meanwhile that it wants nobody: ask for another permit.
             return RetryAfter(0.0)
-        if self._pace.is_late(turn):
-            self._pace.give_back(turn)
+        if self._limiter.is_late(permit):
+            self._limiter.release(permit)
             return RetryAfter(0.0)
-        if turn.wait and (record := self._others.taken(task)) is not None:
-            self._pace.give_back(turn)
+        if permit.wait and (record := self._others.taken(task)) is not None:
+            self._limiter.release(permit)
             return self._taken(task, record)
-        return self._attempt(task, transport, payload, turn)
+        return self._attempt(task, transport, payload, permit)
 
     def _too_long(self, pause: float) -> bool:
         """Whether the account is to pause for longer than a message may wait; the run ends then."""
@@ -130,7 +131,7 @@ class Worker:
 
     def _not_yet(self, task: Task, transport: BoundTransport, wait: float) -> Step:
         """The gateway asked for no attempt yet: wait as long as for one message is allowed."""
-        if self._too_long(self._pace.paused(transport)):
+        if self._too_long(self._limiter.paused(transport)):
             return Stopped()
         if wait <= self._retries.deadline:
             return self._retry_after(wait)
@@ -158,18 +159,20 @@ class Worker:
         task.media = self._uploads.media(transport, file)
         if task.media is None:
             return None
-        task.wait_for_turn()
+        task.wait_for_permit()
         fill_in(payload, file.reference, task.media.id)
         return payload
 
-    def _attempt(self, task: Task, transport: BoundTransport, payload: Payload, turn: Turn) -> Step:
+    def _attempt(
+        self, task: Task, transport: BoundTransport, payload: Payload, permit: Permit
+    ) -> Step:
         if self._run.stop.is_set():  # while its file was uploaded, say
             return Stopped()
         self._run.inputs.require_unchanged()
         task.begin()
         task.claim = self._journal.claim(task.message, task.planned.digest, task.known)
         if task.claim is None:
-            self._pace.give_back(turn)
+            self._limiter.release(permit)
             self._others.look_again()
             return self._taken(task)
         require_lease = partial(self._require_lease, task.claim)
@@ -251,7 +254,7 @@ class Worker:
         wait = self._retries.wait(error, task.attempts, task.elapsed, asked)
         if isinstance(error, NotSent) and error.throttled:
             with self._halt_on_error():
-                self._pace.pause(transport, max(wait or 0.0, asked))
+                self._limiter.pause(transport, max(wait or 0.0, asked))
             self._too_long(asked)
         file, media = task.planned.upload, task.media
         if file and media and task.may_have_stale_media(error):

@@ -78,7 +78,7 @@ leases = sa.Table(
     sa.Column("owner", sa.Text, nullable=False),
     sa.Column("until", sa.Float, nullable=False),
 )
-# When the next message of an account, or to a recipient, may leave; see `delivery.pacing`.
+# When the next message of an account, or to a recipient, may leave; see `delivery.rate_limiter`.
 turns = sa.Table(
     "turns",
     metadata,

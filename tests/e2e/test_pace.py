@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 RATE, BURST, WORKERS = 50, 5, 8
 # What has its turn may be late, because this machine is: one message for each worker. By a clock
-# that is never late, tests/test_pacing.py allows none of them.
+# that is never late, tests/test_rate_limiter.py allows none of them.
 MOST = RATE + BURST + WORKERS
 TO = "79001234567"
 

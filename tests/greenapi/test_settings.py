@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from dispatcher import ConfigError
 from dispatcher.builtin.greenapi.settings import GreenApiSettings
-from dispatcher.delivery.turns import parsed
+from dispatcher.delivery.rate_limiter import parsed
 
 
 def test_defaults_are_those_of_the_provider() -> None:

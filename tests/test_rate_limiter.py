@@ -16,9 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatcher.delivery import retries
-from dispatcher.delivery.pacefile import PaceFile
-from dispatcher.delivery.pacing import Pace
-from dispatcher.delivery.turns import LONGEST_PAUSE, SHORT, Turns, parsed
+from dispatcher.delivery.rate_file import RateFile
+from dispatcher.delivery.rate_limiter import (
+    LONGEST_PAUSE,
+    SHORT,
+    RateLimiter,
+    SharedRateLimiter,
+    parsed,
+)
 from dispatcher.delivery.uploads import account
 from dispatcher.errors import ConfigError, NotSent
 from dispatcher.journal import open_journal
@@ -29,10 +34,10 @@ from dispatcher.names import LONGEST_ADDRESS
 if TYPE_CHECKING:
     from tests.conftest import Database
 
-Open: TypeAlias = "Callable[[], Turns]"
+Open: TypeAlias = "Callable[[], SharedRateLimiter]"
 
 HOUR, DAY = 3600.0, 24 * 3600.0
-MS = 0.001  # what the turns are counted in
+MS = 0.001  # what the shared are counted in
 
 
 class Clock:
@@ -65,7 +70,7 @@ def shared(module_database: Database) -> Database:
 
 @pytest.fixture(params=["file", "database"])
 def store(request: pytest.FixtureRequest) -> str:
-    """Where turns are kept."""
+    """Where shared are kept."""
     kind: str = request.param
     return kind
 
@@ -86,15 +91,15 @@ def clock(store: str, request: pytest.FixtureRequest) -> Iterator[Clock]:
 def opened(
     store: str, clock: Clock, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Open]:
-    """Open the turns, as a run does."""
+    """Open the shared, as a run does."""
     with ExitStack() as stack:
 
-        def opened() -> Turns:
+        def opened() -> SharedRateLimiter:
             if store == "file":
-                return Turns(stack.enter_context(PaceFile(tmp_path / "pace.db", clock)))
+                return SharedRateLimiter(stack.enter_context(RateFile(tmp_path / "pace.db", clock)))
             url = request.getfixturevalue("shared").url
             sharing = Sharing(backend(url), now="(SELECT now FROM clock)")
-            return Turns(stack.enter_context(sharing))
+            return SharedRateLimiter(stack.enter_context(sharing))
 
         yield opened
 
@@ -103,11 +108,11 @@ def sender(rate: str | None = None, recipient_rate: str | None = None, account: 
     return SimpleNamespace(name="t", account=account, rate=rate, recipient_rate=recipient_rate)
 
 
-def leave(pace: Pace, transport: Any, clock: Clock, messages: int) -> list[float]:
+def leave(limiter: RateLimiter, transport: Any, clock: Clock, messages: int) -> list[float]:
     """When each message leaves whose sender does nothing but wait for the next turn."""
     times = []
     for number in range(messages):
-        while (wait := pace.turn(transport, str(number)).wait) > SHORT:
+        while (wait := limiter.acquire(transport, str(number)).wait) > SHORT:
             clock.now += wait
         times.append(clock.now + wait)
         clock.now += wait
@@ -121,8 +126,8 @@ def most_in_a_second(times: list[float]) -> int:
 
 def test_rate_is_kept_and_used(opened: Open, clock: Clock) -> None:
     """Never more than a second's worth and the burst in any second; and nearly all of it."""
-    turns = opened()
-    times = leave(Pace(turns, clock), sender("50/s"), clock, 250)
+    shared = opened()
+    times = leave(RateLimiter(shared, clock), sender("50/s"), clock, 250)
     assert most_in_a_second(times) <= 50 + 5
     assert 250 / (times[-1] - times[0]) >= 0.95 * 50
 
@@ -135,13 +140,13 @@ def test_no_rate_is_ever_exceeded(
     tmp_path_factory: pytest.TempPathFactory, rate: str, pauses: list[float]
 ) -> None:
     """However long the senders do something else meanwhile (counted in the rate's intervals)."""
-    clock, path = Clock(), tmp_path_factory.mktemp("pace") / "pace.db"
+    clock, path = Clock(), tmp_path_factory.mktemp("limiter") / "pace.db"
     interval = parsed(rate).interval / 1e6  # pyrate-limiter counts in ms, we in thousandths
-    with PaceFile(path, clock) as file:
-        pace, times = Pace(Turns(file), clock), list[float]()
+    with RateFile(path, clock) as file:
+        limiter, times = RateLimiter(SharedRateLimiter(file), clock), list[float]()
         for pause in [0.0, *pauses]:
             clock.now += pause * interval
-            times += leave(pace, sender(rate), clock, 3)
+            times += leave(limiter, sender(rate), clock, 3)
     allowed = parsed(rate).limit / 1000
     for start in times:
         inside = sum(start <= time < start + interval - MS for time in times)
@@ -150,8 +155,8 @@ def test_no_rate_is_ever_exceeded(
 
 def test_runs_share_the_rate_of_an_account(opened: Open, clock: Clock) -> None:
     first, second = opened(), opened()
-    paces = [Pace(first, clock), Pace(second, clock)]
-    times = [leave(paces[number % 2], sender("50/s"), clock, 1)[0] for number in range(120)]
+    limiters = [RateLimiter(first, clock), RateLimiter(second, clock)]
+    times = [leave(limiters[number % 2], sender("50/s"), clock, 1)[0] for number in range(120)]
     assert most_in_a_second(times) <= 50 + 5
     assert len(times) / (times[-1] - times[0]) == pytest.approx(50, rel=0.05)
 
@@ -164,87 +169,93 @@ def test_account_of_any_length_is_told_from_others_in_a_few_letters() -> None:
 
 
 def test_accounts_do_not_hold_each_other_up(opened: Open, clock: Clock) -> None:
-    turns = opened()
-    pace = Pace(turns, clock)
-    assert pace.turn(sender("1/min"), "a").wait == 0
-    assert pace.turn(sender("1/min"), "b").wait > 0
-    assert pace.turn(sender("1/min", account="two"), "b").wait == 0
+    shared = opened()
+    limiter = RateLimiter(shared, clock)
+    assert limiter.acquire(sender("1/min"), "a").wait == 0
+    assert limiter.acquire(sender("1/min"), "b").wait > 0
+    assert limiter.acquire(sender("1/min", account="two"), "b").wait == 0
 
 
 def test_rate_outlives_the_run(opened: Open, clock: Clock) -> None:
-    turns = opened()
-    assert Pace(turns, clock).turn(sender("2/min"), "a").wait == 0
+    shared = opened()
+    assert RateLimiter(shared, clock).acquire(sender("2/min"), "a").wait == 0
     clock.now += 10
-    turns = opened()
-    assert Pace(turns, clock).turn(sender("2/min"), "b").wait == pytest.approx(20, abs=MS)
+    shared = opened()
+    assert RateLimiter(shared, clock).acquire(sender("2/min"), "b").wait == pytest.approx(
+        20, abs=MS
+    )
 
 
 def test_recipient_has_a_rate_of_its_own(opened: Open, clock: Clock) -> None:
-    turns = opened()
-    pace, transport = Pace(turns, clock), sender("50/s", "1/min")
-    assert [pace.turn(transport, to).wait for to in "ab"] == [0, 0]
-    assert pace.turn(transport, "a").wait == pytest.approx(60, abs=MS)
-    assert pace.turn(transport, "c").wait == 0, "a wait that was not taken costs nobody anything"
+    shared = opened()
+    limiter, transport = RateLimiter(shared, clock), sender("50/s", "1/min")
+    assert [limiter.acquire(transport, to).wait for to in "ab"] == [0, 0]
+    assert limiter.acquire(transport, "a").wait == pytest.approx(60, abs=MS)
+    assert limiter.acquire(transport, "c").wait == 0, (
+        "a wait that was not taken costs nobody anything"
+    )
 
 
 @pytest.mark.parametrize("rate", ["50/s", "10/min", "1/d", None])
 def test_pause_holds_everybody_of_the_account_back(
     opened: Open, clock: Clock, rate: str | None
 ) -> None:
-    turns = opened()
-    pace, transport = Pace(turns, clock), sender(rate)
-    pace.pause(transport, 60)
-    assert pace.turn(transport, "a").wait == pytest.approx(60, abs=MS)
-    assert pace.turn(sender(rate, account="two"), "a").wait == 0
-    turns = opened()
-    assert Pace(turns, clock).turn(transport, "a").wait == pytest.approx(60, abs=MS), (
+    shared = opened()
+    limiter, transport = RateLimiter(shared, clock), sender(rate)
+    limiter.pause(transport, 60)
+    assert limiter.acquire(transport, "a").wait == pytest.approx(60, abs=MS)
+    assert limiter.acquire(sender(rate, account="two"), "a").wait == 0
+    shared = opened()
+    assert RateLimiter(shared, clock).acquire(transport, "a").wait == pytest.approx(60, abs=MS), (
         "nor the next run"
     )
     clock.now += 60
-    assert Pace(turns, clock).turn(transport, "a").wait == pytest.approx(0, abs=MS)
+    assert RateLimiter(shared, clock).acquire(transport, "a").wait == pytest.approx(0, abs=MS)
 
 
 def test_pause_ends_one_after_the_other(opened: Open, clock: Clock) -> None:
-    turns = opened()
-    pace, transport = Pace(turns, clock), sender("50/s")
-    pace.pause(transport, 1)
+    shared = opened()
+    limiter, transport = RateLimiter(shared, clock), sender("50/s")
+    limiter.pause(transport, 1)
     clock.now += 1
-    assert leave(pace, transport, clock, 10)[-1] - clock.now <= MS
-    assert [pace.turn(transport, to).wait for to in "ab"] == pytest.approx([0.02, 0.04], abs=2 * MS)
+    assert leave(limiter, transport, clock, 10)[-1] - clock.now <= MS
+    assert [limiter.acquire(transport, to).wait for to in "ab"] == pytest.approx(
+        [0.02, 0.04], abs=2 * MS
+    )
 
 
 def test_shorter_pause_does_not_end_a_longer_one(opened: Open, clock: Clock) -> None:
-    turns = opened()
-    pace, transport = Pace(turns, clock), sender("50/s")
-    pace.pause(transport, 60)
-    pace.pause(transport, 1)
-    assert pace.turn(transport, "a").wait == pytest.approx(60, abs=MS)
+    shared = opened()
+    limiter, transport = RateLimiter(shared, clock), sender("50/s")
+    limiter.pause(transport, 60)
+    limiter.pause(transport, 1)
+    assert limiter.acquire(transport, "a").wait == pytest.approx(60, abs=MS)
 
 
 @pytest.mark.parametrize("seconds", [DAY, 1e9, float("inf")])
 def test_nobody_is_held_back_for_longer_than_anybody_means(
     opened: Open, clock: Clock, seconds: float
 ) -> None:
-    turns = opened()
-    pace, transport = Pace(turns, clock), sender("50/s")
-    pace.pause(transport, seconds)
-    assert pace.turn(transport, "a").wait == pytest.approx(LONGEST_PAUSE, abs=MS)
+    shared = opened()
+    limiter, transport = RateLimiter(shared, clock), sender("50/s")
+    limiter.pause(transport, seconds)
+    assert limiter.acquire(transport, "a").wait == pytest.approx(LONGEST_PAUSE, abs=MS)
 
 
 def test_turn_that_was_taken_is_lost_when_the_account_has_to_pause(
     opened: Open, clock: Clock
 ) -> None:
     """Who sleeps until its turn finds out; so does another run."""
-    turns, others = opened(), opened()
-    pace, transport = Pace(turns, clock), sender("1/s")
-    assert [pace.turn(transport, to).wait for to in "abc"] == pytest.approx([0, 1, 2], abs=MS)
-    assert pace.paused(transport) == 0
-    pace.pause(transport, 60)
+    shared, others = opened(), opened()
+    limiter, transport = RateLimiter(shared, clock), sender("1/s")
+    assert [limiter.acquire(transport, to).wait for to in "abc"] == pytest.approx([0, 1, 2], abs=MS)
+    assert limiter.paused(transport) == 0
+    limiter.pause(transport, 60)
     clock.now += 2
-    assert pace.paused(transport) == Pace(others, clock).paused(transport)
-    assert pace.paused(transport) == pytest.approx(58, abs=MS)
+    assert limiter.paused(transport) == RateLimiter(others, clock).paused(transport)
+    assert limiter.paused(transport) == pytest.approx(58, abs=MS)
     clock.now += 58
-    assert pace.paused(transport) == 0
+    assert limiter.paused(transport) == 0
 
 
 @pytest.mark.parametrize("back", [HOUR, DAY, 30 * DAY])
@@ -252,30 +263,30 @@ def test_turn_that_was_taken_is_lost_when_the_account_has_to_pause(
 def test_clock_set_back_holds_nobody_up(
     opened: Open, clock: Clock, rate: str | None, back: float
 ) -> None:
-    turns = opened()
-    pace, transport = Pace(turns), sender(rate)
-    pace.turn(transport, "a")
-    pace.pause(transport, 600)
+    shared = opened()
+    limiter, transport = RateLimiter(shared), sender(rate)
+    limiter.acquire(transport, "a")
+    limiter.pause(transport, 600)
     clock.now -= back
-    assert pace.turn(transport, "a").wait <= 60
-    assert pace.paused(transport) == 0
+    assert limiter.acquire(transport, "a").wait <= 60
+    assert limiter.paused(transport) == 0
 
 
 def test_clock_set_back_a_little_holds_nobody_up_for_long(opened: Open, clock: Clock) -> None:
-    turns = opened()
-    pace, transport = Pace(turns), sender("50/s")
-    pace.turn(transport, "a")
+    shared = opened()
+    limiter, transport = RateLimiter(shared), sender("50/s")
+    limiter.acquire(transport, "a")
     clock.now -= 10 * 60
-    assert pace.turn(transport, "a").wait <= LONGEST_PAUSE
+    assert limiter.acquire(transport, "a").wait <= LONGEST_PAUSE
 
 
 @pytest.mark.parametrize(("rate", "days"), [("1/d", 1), ("0.5/d", 2), ("0.1/d", 10)])
 def test_slow_rates_are_kept_too(opened: Open, clock: Clock, rate: str, days: int) -> None:
-    turns = opened()
-    pace, transport = Pace(turns, clock), sender("50/s", rate)
-    assert pace.turn(transport, "a").wait == 0
+    shared = opened()
+    limiter, transport = RateLimiter(shared, clock), sender("50/s", rate)
+    assert limiter.acquire(transport, "a").wait == 0
     clock.now += HOUR
-    assert pace.turn(transport, "a").wait == pytest.approx(days * DAY - HOUR, abs=MS)
+    assert limiter.acquire(transport, "a").wait == pytest.approx(days * DAY - HOUR, abs=MS)
 
 
 @pytest.mark.parametrize(
@@ -287,49 +298,49 @@ def test_what_is_no_rate_is_named(rate: str) -> None:
         parsed(rate)
 
 
-# turns that are not used, or not in time
+# shared that are not used, or not in time
 
 
 def test_turn_that_was_not_used_is_the_next_ones(opened: Open, clock: Clock) -> None:
     """Another run had the message; the run's next one need not wait once more."""
-    pace, transport = Pace(opened(), clock), sender("2/min")
-    pace.give_back(pace.turn(transport, "a"))
-    assert [pace.turn(transport, to).wait for to in "bc"] == pytest.approx([0, 30], abs=MS)
+    limiter, transport = RateLimiter(opened(), clock), sender("2/min")
+    limiter.release(limiter.acquire(transport, "a"))
+    assert [limiter.acquire(transport, to).wait for to in "bc"] == pytest.approx([0, 30], abs=MS)
 
 
 def test_recipients_turn_that_was_not_used_is_the_recipients(opened: Open, clock: Clock) -> None:
-    pace, transport = Pace(opened(), clock), sender("4/min", "1/min")
-    pace.give_back(pace.turn(transport, "a"))
-    assert pace.turn(transport, "b").wait == 0, "the account's is anybody's"
+    limiter, transport = RateLimiter(opened(), clock), sender("4/min", "1/min")
+    limiter.release(limiter.acquire(transport, "a"))
+    assert limiter.acquire(transport, "b").wait == 0, "the account's is anybody's"
     clock.now += 15
-    assert pace.turn(transport, "a").wait == 0, "it is late by no more than the burst allows"
-    assert pace.turn(transport, "a").wait == pytest.approx(45, abs=MS)
+    assert limiter.acquire(transport, "a").wait == 0, "it is late by no more than the burst allows"
+    assert limiter.acquire(transport, "a").wait == pytest.approx(45, abs=MS)
 
 
 def test_turn_that_was_not_used_is_lost_when_the_account_has_to_pause(
     opened: Open, clock: Clock
 ) -> None:
-    here, elsewhere = Pace(opened(), clock), Pace(opened(), clock)
+    here, elsewhere = RateLimiter(opened(), clock), RateLimiter(opened(), clock)
     transport = sender("2/min")
-    here.give_back(here.turn(transport, "a"))
+    here.release(here.acquire(transport, "a"))
     clock.now += 1
     elsewhere.pause(transport, 60)
-    assert here.turn(transport, "b").wait == pytest.approx(60, abs=MS)
+    assert here.acquire(transport, "b").wait == pytest.approx(60, abs=MS)
 
 
 @pytest.mark.parametrize("rate", ["2/s", "50/s", "20/min"])
 def test_no_burst_follows_when_a_process_was_frozen(opened: Open, clock: Clock, rate: str) -> None:
     """Its workers were waiting, each for its turn; those are past, and taken anew."""
-    pace, transport = Pace(opened(), clock), sender(rate)
-    leave(pace, transport, clock, 20)  # what may leave at once has left
-    taken = [pace.turn(transport, str(number)) for number in range(8)]
+    limiter, transport = RateLimiter(opened(), clock), sender(rate)
+    leave(limiter, transport, clock, 20)  # what may leave at once has left
+    taken = [limiter.acquire(transport, str(number)) for number in range(8)]
     waiting = [turn for turn in taken if turn.slots]
     clock.now += 60
     assert waiting
-    assert all(pace.is_late(turn) for turn in waiting)
+    assert all(limiter.is_late(turn) for turn in waiting)
     for turn in waiting:
-        pace.give_back(turn)
-    assert most_in_a_second(leave(pace, transport, clock, 100)) <= max(
+        limiter.release(turn)
+    assert most_in_a_second(leave(limiter, transport, clock, 100)) <= max(
         1, parsed(rate).limit * 1000 / parsed(rate).interval + parsed(rate).burst
     )
 
@@ -338,10 +349,10 @@ def test_no_burst_follows_when_a_process_was_frozen(opened: Open, clock: Clock, 
 def test_turn_of_a_thread_that_wakes_up_a_little_late_is_good(
     opened: Open, clock: Clock, rate: str | None
 ) -> None:
-    pace, transport = Pace(opened(), clock), sender(rate)
-    turn = pace.turn(transport, "a")
+    limiter, transport = RateLimiter(opened(), clock), sender(rate)
+    turn = limiter.acquire(transport, "a")
     clock.now += turn.wait + 0.05
-    assert not pace.is_late(turn)
+    assert not limiter.is_late(turn)
 
 
 @pytest.mark.parametrize("store", ["database"])
@@ -349,10 +360,10 @@ def test_turns_are_everybodys_though_many_take_them_at_once(
     store: str, opened: Open, clock: Clock
 ) -> None:
     """Four runs of eight threads: no turn is given twice, and none is lost."""
-    runs = [Pace(opened(), clock) for _ in range(4)]
+    runs = [RateLimiter(opened(), clock) for _ in range(4)]
     transport = sender("1000/min")
     with ThreadPoolExecutor(32) as pool:
-        asked = [pool.submit(runs[each % 4].turn, transport, "a") for each in range(60)]
+        asked = [pool.submit(runs[each % 4].acquire, transport, "a") for each in range(60)]
         waits = sorted(each.result().wait for each in asked)
     assert waits == pytest.approx([max(0, each - 1) * 0.06 for each in range(60)], abs=2 * MS)
 
@@ -361,14 +372,14 @@ def test_turns_are_everybodys_though_many_take_them_at_once(
 def test_connection_that_is_lost_is_made_again(
     store: str, opened: Open, clock: Clock, shared: Database
 ) -> None:
-    pace, transport = Pace(opened(), clock), sender("2/min")
-    assert pace.turn(transport, "a").wait == 0
+    limiter, transport = RateLimiter(opened(), clock), sender("2/min")
+    assert limiter.acquire(transport, "a").wait == 0
     shared.ask(
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND strpos(query, 'turns') > 0"
+        " WHERE datname = current_database() AND strpos(query, 'shared') > 0"
         " AND pid <> pg_backend_pid()"
     )
-    assert pace.turn(transport, "b").wait == pytest.approx(30, abs=MS)
+    assert limiter.acquire(transport, "b").wait == pytest.approx(30, abs=MS)
 
 
 # what the gateway asks for

@@ -15,7 +15,7 @@ from dispatcher.journal.sharing import RateChange, RateState
 from dispatcher.state import state_file
 
 
-class PaceFile:
+class RateFile:
     """For journals that one machine uses; `clock`: seconds since 1970."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
@@ -99,7 +99,7 @@ def _readied(path: Path, now: float) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
     try:
         connection.execute("PRAGMA synchronous=OFF")
-        # Nothing is kept to undo a change: that would take most of the time of a turn.
+        # Nothing is kept to undo a change: that would take most of the time of a permit.
         connection.execute("PRAGMA journal_mode=MEMORY")
         table = "turns (key TEXT PRIMARY KEY, state INTEGER) WITHOUT ROWID"
         connection.execute(f"CREATE TABLE IF NOT EXISTS {table}")

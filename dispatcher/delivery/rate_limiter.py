@@ -1,0 +1,260 @@
+"""The rate limiter: when a message may leave, no faster than its account and recipient allow.
+
+GCRA, a bucket that refills steadily; the calculation is pyrate-limiter's. Its state is one number
+for each account and each recipient, kept where all runs find it: in a shared journal, or in a file
+of this machine.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import NamedTuple, Protocol
+
+from pyrate_limiter import GCRA, Rate
+
+from dispatcher.delivery.retries import LONGEST_PAUSE
+from dispatcher.delivery.uploads import account
+from dispatcher.errors import ConfigError
+from dispatcher.journal.clock import steady
+from dispatcher.journal.sharing import RateChange, RateState
+from dispatcher.rates import number_per_seconds
+from dispatcher.transports import BoundTransport
+
+# Seconds for which a thread may sleep until it may send; for more, no permit is given.
+SHORT = 5.0
+
+# Of what the rate allows in a second, this much may leave at once.
+BURST = 0.1
+# Where no rate is set, there is still an account that can be told to pause.
+_UNLIMITED = Rate(1000, 1, burst=1000)
+_gcra = GCRA()
+
+# Seconds for which several permits may be held, and one used without a look whether the account is
+# to pause meanwhile; far less than the burst allows. The longer where it takes long to take them:
+# this share of the time may be spent on that.
+_HOLD, _LONGEST_HOLD = 0.01, 0.025
+_SHARE = 0.05
+
+
+@cache
+def parsed(rate: str | None) -> Rate:
+    """A rate like "50/s", "10/min", "0.5/s", "1000/d". Raises ConfigError."""
+    if rate is None:
+        return _UNLIMITED
+    try:
+        number, seconds = number_per_seconds(rate)
+    except ValueError as error:
+        raise ConfigError(f'"{rate}" is not a rate: it {error}') from None
+    burst = max(1, round(BURST * number / seconds))
+    return Rate(round(number * 1000), seconds * 1_000_000, burst=burst)
+
+
+def refill(rate: Rate) -> int:
+    """Microseconds from one permit to the next."""
+    return rate.interval * 1000 // rate.limit
+
+
+class RateStore(Protocol):
+    """Where the state and pauses of rates are kept, by a clock of its own."""
+
+    def change(
+        self, keys: Sequence[str], decide: Callable[[RateState], RateChange]
+    ) -> RateChange: ...
+    def read(self, keys: Sequence[str]) -> RateState: ...
+
+
+class SharedRateLimiter:
+    """The limits that all runs share, by key: of accounts, and of recipients."""
+
+    def __init__(self, store: RateStore) -> None:
+        self._store = store
+
+    def take(self, rates: Mapping[str, Rate], within: float, count: int = 1) -> float:
+        """Seconds until every key allows a message; taken, unless further away than `within`.
+
+        `count`: so many messages at once.
+        """
+
+        def taken(found: RateState) -> RateChange:
+            now = found.now
+            start = max(_pause(found, key) for key in rates)
+            states = {key: _state(found, key, start, rate) for key, rate in rates.items()}
+            steps = {key: _step(rates[key], states[key], now, count) for key in rates}
+            wait = max(wait for wait, _ in steps.values())
+            if 0 < wait <= within * 1000:
+                steps = {key: _step(rates[key], states[key], now + wait, count) for key in rates}
+            if wait > within * 1000:
+                return RateChange(wait, {})
+            return RateChange(wait, {key: after for key, (_, after) in steps.items()})
+
+        return self._store.change(list(rates), taken).wait / 1000
+
+    def pause(self, key: str, rate: Rate, seconds: float) -> None:
+        """Allow nothing for so long; then one after the other, not many at once."""
+        pause = round(min(seconds, LONGEST_PAUSE) * 1000)
+
+        def paused(found: RateState) -> RateChange:
+            until = max(found.now + pause, _pause(found, key))
+            end = until * 1000 + refill(rate) * (rate.burst - 1)
+            after = max(_state(found, key, until, rate), end)
+            return RateChange(0, {key: after}, {key: (found.now, until)})
+
+        self._store.change([key], paused)
+
+    def paused(self, key: str) -> float:
+        """Seconds for which nothing may leave, not even what has a permit."""
+        found = self._store.read([key])
+        return (_pause(found, key) - found.now) / 1000
+
+
+def _pause(found: RateState, key: str) -> int:
+    """When, in milliseconds, an account may go on: now, if it does not pause."""
+    since, until = found.pauses.get(key, (0, 0))
+    return max(found.now, until) if since <= found.now else found.now  # the clock was set back
+
+
+def _state(found: RateState, key: str, start: int, rate: Rate) -> int:
+    """`start`: milliseconds; now, or when the account's pause ends."""
+    state = found.states.get(key, 0)
+    furthest = start * 1000 + round((SHORT + 1) * 1e6) + refill(rate) * rate.burst
+    # Further in the future than anything can have put it: the clock was set back.
+    return state if state <= furthest else 0
+
+
+def _step(rate: Rate, state: int, now: int, count: int) -> tuple[int, int]:
+    """Milliseconds until so many may leave, and the state after they have."""
+    (after, *_), decision = _gcra.step([rate], (state,), now, count)
+    return decision.retry_after_ms or 0, int(after)
+
+
+class Slot(NamedTuple):
+    """When a message may leave, at its account or at its recipient: between these, by `steady`.
+
+    One that leaves later leaves together with those whose slots come next.
+    """
+
+    start: float
+    end: float
+
+
+class _Kept(NamedTuple):
+    """So many slots that start together and are not used yet; after `end`, they are not to be."""
+
+    start: float
+    end: float
+    left: int
+
+
+class Permit(NamedTuple):
+    """Seconds until a message may leave, and the slots that were taken for it, by key."""
+
+    wait: float
+    slots: Mapping[str, Slot]
+
+
+class RateLimiter:
+    """When the messages of this run may leave; permits that are not used serve the next ones.
+
+    `clock`: see `steady`.
+    """
+
+    def __init__(self, shared: SharedRateLimiter, clock: Callable[[], float] = steady) -> None:
+        self._shared, self._clock = shared, clock
+        self._lock = threading.Lock()
+        self._hold = _HOLD
+        self._kept: defaultdict[str, list[_Kept]] = defaultdict(list)
+
+    def acquire(self, transport: BoundTransport, to: str) -> Permit:
+        """When a message to `to` may leave. What is further away than `SHORT` is not taken, and to
+        be asked for again. Call it once for each attempt."""
+        whole = account(transport)
+        rates = {whole: _rate(transport)}
+        if own := transport.recipient_rate:
+            rates[f"{whole}/{to}"] = parsed(own)
+        with self._lock:
+            found = {key: self._kept_slot(key, rate, whole) for key, rate in rates.items()}
+            slots = {key: slot for key, slot in found.items() if slot}
+            missing = {key: rate for key, rate in rates.items() if key not in slots}
+            wait = self._take(missing, slots) if missing else 0.0
+            if wait > SHORT:
+                self._keep(slots)
+                return Permit(wait, {})
+            start = max(slot.start for slot in slots.values())
+            return Permit(max(0.0, start - self._clock()), slots)
+
+    def is_late(self, permit: Permit) -> bool:
+        """Whether a permit was not used in time: the process or the machine stood still."""
+        now = self._clock()
+        return any(now > slot.end for slot in permit.slots.values())
+
+    def release(self, permit: Permit) -> None:
+        """Keep a permit that was not used for the run's next message, as far as it is not late."""
+        with self._lock:
+            self._keep(permit.slots)
+
+    def pause(self, transport: BoundTransport, seconds: float) -> None:
+        """Hold everything of a transport's account back for so long."""
+        with self._lock:
+            self._kept.pop(account(transport), None)
+        self._shared.pause(account(transport), _rate(transport), seconds)
+
+    def paused(self, transport: BoundTransport) -> float:
+        """Seconds for which the account is held back; permits are lost then."""
+        return self._shared.paused(account(transport))
+
+    def _take(self, rates: Mapping[str, Rate], slots: dict[str, Slot]) -> float:
+        """Take the slots that are missing. Seconds until the first of them, as the shared `take`.
+
+        What the rate allows while permits may be held is taken at once: where that is several, to
+        keep account of each would take longer than they do.
+        """
+        began = self._clock()
+        count = 1
+        if not slots and len(rates) == 1:
+            (rate,) = rates.values()
+            count = max(1, round(rate.burst / BURST * self._hold))
+        wait = self._shared.take(rates, SHORT, count)
+        now = self._clock()
+        self._hold = min(max(_HOLD, (now - began) / _SHARE), _LONGEST_HOLD)
+        if wait <= SHORT:
+            start = now + wait
+            for key, rate in rates.items():
+                slots[key] = _slot(start, rate)
+                if count > 1:
+                    heapq.heappush(self._kept[key], _Kept(start, start + self._hold, count - 1))
+        return wait
+
+    def _kept_slot(self, key: str, rate: Rate, whole: str) -> Slot | None:
+        """One that was kept, unless the account has been told to pause since."""
+        now, kept = self._clock(), self._kept[key]
+        while kept:
+            start, end, left = heapq.heappop(kept)
+            if now > end:
+                continue
+            if key == whole and now > start + self._hold and self._shared.paused(whole):
+                break
+            if left > 1:
+                heapq.heappush(kept, _Kept(start, end, left - 1))
+            return _slot(start, rate)
+        del self._kept[key]
+        return None
+
+    def _keep(self, slots: Mapping[str, Slot]) -> None:
+        now = self._clock()
+        for key, slot in slots.items():
+            if now <= slot.end:
+                heapq.heappush(self._kept[key], _Kept(*slot, left=1))
+
+
+def _rate(transport: BoundTransport) -> Rate:
+    return parsed(transport.rate)
+
+
+def _slot(start: float, rate: Rate) -> Slot:
+    """One that is late no more than is made good by the burst: what leaves late leaves together
+    with what comes next."""
+    return Slot(start, start + max(BURST, refill(rate) * rate.burst / 1e6))
