@@ -8,11 +8,11 @@ from pathlib import Path
 
 def builtins(roots: Iterable[Path] = ()) -> list[tuple[str, object]]:
     """Name and plugin of each built-in. `roots`: folders, besides a manifest's own, for files."""
-    from dispatcher.builtin import checks, greenapi, links, threads
-    from dispatcher.builtin.files import Files
+    from dispatcher.builtin import checks, greenapi, threads
+    from dispatcher.builtin.sources import Files, Links
 
     return [
-        ("links", links),
+        ("links", Links()),
         ("files", Files(roots)),
         ("checks", checks),
         ("greenapi", greenapi),

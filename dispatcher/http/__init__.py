@@ -5,6 +5,7 @@
 `responses.Route`           where requests of one kind go
 `responses.ErrorMap`        what a gateway's responses look like, and what each means: tables
 `responses.Response`        what came back
+`rules`                     what most gateways want of a payload: functions for `check`
 `files`                     a file on its way, or a form: read once, in pieces, and checked
 `failures`, `client`        what every broken connection means; the requests themselves
 `guard`                     whether a request may still leave, asked at the last moment

@@ -56,7 +56,9 @@ def test_good_payloads(payload: dict[str, Any]) -> None:
         (_with(to="123456"), "to", "neither a phone number"),
         (_with(to="1234567890123456"), "to", "neither a phone number"),
         (_with(to="7900123456٣"), "to", "neither"),
-        (_with(to="79001234567\n"), "to", '"79001234567\n"'),
+        (_with(to="79001234567\n"), "to", '"79001234567\\n" is neither'),
+        (_with(to="7900\u202e1234567"), "to", '"7900\\u202e1234567" is neither'),
+        (_with(text={"body": "x", "\u202ey": "x"}), "text.\\u202ey", 'no field "\\u202ey"'),
         (_with(to="79001234567-"), "to", "group id"),
         (_with(to="7900-123-4567"), "to", "group id"),
         (_with(to=79001234567), "to", "a int is neither"),
@@ -133,6 +135,11 @@ def test_each_rule_names_its_field(payload: dict[Any, Any], where: str | None, w
     assert problem.where == where
     assert words in problem.message
     assert problem.severity == "error"
+
+
+def test_half_a_character_is_shown_as_its_escape() -> None:
+    problem, _ = check(_with(to="\ud800"), None)  # the other one: it is not JSON
+    assert problem.message.startswith('"\\ud800" is neither a phone number')
 
 
 def test_all_problems_at_once() -> None:

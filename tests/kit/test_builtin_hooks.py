@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from dispatcher import Attachment, Link, Upload
-from dispatcher.builtin import checks, links
-from dispatcher.builtin.files import Files
+from dispatcher.builtin import checks
+from dispatcher.builtin.sources import Files, Links
 from dispatcher.testing import SourceContract, ValidatorContract, message, upload
 
 LINK = "https://example.com/a.pdf"
@@ -18,7 +18,7 @@ def _is_prices(attachment: Attachment) -> bool:
 
 
 class TestLinks(SourceContract):
-    plugin = links
+    plugin = Links()
     mine = ((LINK, Link(url=LINK)), ("HTTP://a.example", Link(url="HTTP://a.example")))
     foreign = ("prices.pdf", "drive:x", "a")
     bad = ("s3://bucket/key", "file:///etc/passwd")

@@ -1,24 +1,54 @@
-"""The transport `greenapi`: builds, checks and posts messages, and uploads their files."""
+"""The transport `greenapi`: builds, checks and posts messages, and uploads their files.
+
+Source of all its facts: docs/greenapi-v1.md, "Request", "Media" and "Error codes".
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from mimetypes import MimeTypes
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from dispatcher import Attachment, MediaId, Message, Payload, Problem, Receipt, Upload
-from dispatcher.builtin.greenapi import payload as payloads
+from dispatcher import (
+    AccountRefused,
+    Attachment,
+    MediaId,
+    Message,
+    NotSent,
+    OutcomeUnknown,
+    Payload,
+    Problem,
+    Receipt,
+    Refused,
+    Upload,
+)
 from dispatcher.builtin.greenapi import rules
-from dispatcher.builtin.greenapi.files import extension
+from dispatcher.http.responses import STATUS_FIRST, ErrorMap, Route
 from dispatcher.http.transport import HttpTransport, late_settings
 
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
 
-    from dispatcher.http.responses import Route
+MEDIA_LIFETIME = timedelta(hours=24)
 
-MEDIA_LIFETIME = timedelta(hours=24)  # docs/greenapi-v1.md, "Media"
+ERROR_MAP = ErrorMap(
+    code=("errors", 0, "code"),
+    words=(("errors", 0, "details"), ("errors", 0, "title")),  # English, Russian
+    by_code={
+        **dict.fromkeys((1, 1011, 1020, 1021, 1022, 1023, 1030, 1031, 1032, 7200), Refused),
+        **dict.fromkeys((1040, 1041, 1062, 1071), AccountRefused),
+        1060: NotSent,
+        **dict.fromkeys((1010, 1024, 1042), OutcomeUnknown),
+    },
+    status_first=STATUS_FIRST,
+    throttled=(82,),  # the quota is used up
+)
+
+_EXTENSION = re.compile(r"\.[a-z0-9]{1,16}")
 
 
 class GreenApi(HttpTransport):
@@ -32,8 +62,21 @@ class GreenApi(HttpTransport):
     ends_in_time: ClassVar[bool] = True
 
     def build(self, message: Message, attachment: Attachment | None) -> Payload:
-        """The body of `POST /v1/messages`; an `Upload` stands in it as its `reference`."""
-        return payloads.build(message, attachment)
+        """The body of `POST /v1/messages`: only what the message says, in the document's order.
+
+        `attachment`: what the media's `source` resolved to; None: its `link` or `id` passes on as
+        it is. An `Upload` stands in the body as its `reference` until its media id is known.
+        `recipient_type` is always there: the provider's documents disagree about its default.
+        """
+        payload: Payload = {
+            "recipient_type": message.recipient_type,
+            "to": message.to,
+            "type": message.type,
+            message.type: _content(message, attachment),
+        }
+        if message.preview_url is not None:
+            payload["preview_url"] = message.preview_url
+        return payload
 
     def check(self, payload: Payload, attachment: Attachment | None) -> Iterable[Problem]:
         """Every way in which the payload breaks the gateway's contract; never raises."""
@@ -43,7 +86,7 @@ class GreenApi(HttpTransport):
         """Store a file at the gateway for 24 hours. Raises `NotSent` for everything that may work
         later: repeating an upload does no harm."""
         expires_at = datetime.now(UTC) + MEDIA_LIFETIME
-        headers = {"X-Gr-File-Extension": extension(file)}
+        headers = {"X-Gr-File-Extension": _extension(file)}
         return MediaId(id=self.post_file(self._media, file, headers), expires_at=expires_at)
 
     def send(self, payload: Payload) -> Receipt:
@@ -55,12 +98,44 @@ class GreenApi(HttpTransport):
 
     @cached_property
     def _messages(self) -> Route:
-        from dispatcher.builtin.greenapi import routes
-
-        return routes.messages(self.settings)
+        return self._route("base_url", "messages", repeatable=False)
 
     @cached_property
     def _media(self) -> Route:
-        from dispatcher.builtin.greenapi import routes
+        # A file that is stored twice expires unused.
+        return self._route("media_url", "media", repeatable=True)
 
-        return routes.media(self.settings)
+    def _route(self, setting: str, kind: str, *, repeatable: bool) -> Route:
+        return Route(
+            url=f"{getattr(self.settings, setting)}/v1/{kind}",
+            setting=setting,
+            identifier=(kind, 0, "id"),
+            error_map=ERROR_MAP,
+            connect_timeout=self.settings.connect_timeout,
+            read_timeout=self.settings.read_timeout,
+            repeatable=repeatable,
+            token=self.settings.token_origin,
+        )
+
+
+def _content(message: Message, attachment: Attachment | None) -> dict[str, Any]:
+    media = message.media
+    if media is None:
+        return dict(vars(message.content))
+    fields = {
+        **media.file_fields(attachment),
+        "caption": getattr(media, "caption", None),
+        "filename": getattr(media, "filename", None),
+    }
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def _extension(file: Upload) -> str:
+    """The value of `X-Gr-File-Extension`: "jpeg".
+
+    From the name, else from the MIME type, else "bin".
+    """
+    suffix = PurePath(file.filename).suffix.lower()
+    guessed = MimeTypes(filenames=()).guess_extension(file.mime_type) or ""  # not the system's
+    found = next((one for one in (suffix, guessed) if _EXTENSION.fullmatch(one)), ".bin")
+    return found.removeprefix(".")

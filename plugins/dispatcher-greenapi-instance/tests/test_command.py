@@ -87,7 +87,7 @@ def test_what_it_cannot_do_is_said_before_anything_is_sent(
     for command in ("validate", "send"):
         done = dispatcher(command)
         assert done.returncode == 2
-        assert "greenapi-instance has no provider" in done.stdout + done.stderr
+        assert 'no field "provider" here' in done.stdout + done.stderr
     assert gateway.attempts == 0
 
 

@@ -164,6 +164,6 @@ def test_what_a_gateway_cannot_do_is_said_by_name(
         return
     assert done.returncode == 2
     [problem] = [each for each in found if each.get("severity") == "error"]
-    assert problem["text"] == f"{transport} has no provider ({transport})"
+    assert problem["text"] == f'the gateway has no field "provider" here ({transport})'
     assert text.splitlines()[problem["line"] - 2].startswith("image.provider")
     assert gateway.attempts == 0

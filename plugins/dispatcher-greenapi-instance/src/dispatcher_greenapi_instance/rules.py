@@ -8,10 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
-from dispatcher import Attachment, Problem, Upload, encode
-from dispatcher.http.files import MIME_TYPE
+from dispatcher import Attachment, Problem
+from dispatcher.http.rules import (
+    file_problems,
+    json_problems,
+    link_problems,
+    text_problems,
+    unknown_fields,
+)
 
 MAX_TEXT = 20_000  # characters; "SendMessage", `message`
 # Characters. "SendFileByUrl" says 20000; Green API's support says that WhatsApp has 1024, and that
@@ -37,9 +42,9 @@ def check(payload: object, attachment: Attachment | None) -> list[Problem]:
         *foreign,
         *_chat(payload.get("chatId")),
         *([] if foreign else _content(payload)),
-        *_lengths(payload),
-        *_file(attachment),
-        *_json(payload),
+        *_texts(payload),
+        *file_problems(attachment, None, MAX_FILE),
+        *json_problems(payload),
     ]
 
 
@@ -47,9 +52,12 @@ def _foreign(payload: dict[Any, Any]) -> Iterator[Problem]:
     """What only other gateways have: credentials for links, and ids of their own."""
     for kind in _CONTENTS:
         fields = payload.get(kind)
-        for key in fields if isinstance(fields, dict) else ():
-            what = {"id": "media ids; it takes links and files"}.get(key, str(key)[:60])
-            yield Problem(message=f"greenapi-instance has no {what}", where=f"{kind}.{key}")
+        if not isinstance(fields, dict):
+            continue
+        if "id" in fields:
+            sentence = "the gateway has no media ids; it takes links and files"
+            yield Problem(message=sentence, where=f"{kind}.id")
+        yield from unknown_fields(fields, ("id",), kind)
 
 
 def _chat(chat: object) -> Iterator[Problem]:
@@ -66,64 +74,25 @@ def _content(payload: dict[Any, Any]) -> Iterator[Problem]:
     if len(kinds) != 1:
         yield Problem(message="needs either a text or a file")
         return
-    for key in payload:
-        if key not in _FIELDS[kinds[0]]:
-            yield Problem(message=f"greenapi-instance has no field {str(key)[:60]!r} here")
+    yield from unknown_fields(payload, _FIELDS[kinds[0]])
     if "linkPreview" in payload and not isinstance(payload["linkPreview"], bool):
         yield Problem(message="must be true or false", where="preview_url")
-    yield from _text(payload) if kinds == ["message"] else _url(payload)
-
-
-def _text(payload: dict[Any, Any]) -> Iterator[Problem]:
-    if not isinstance(payload["message"], str) or not payload["message"]:
-        yield Problem(message="the text is empty", where="text.body")
+    if "urlFile" in payload:
+        yield from _url(payload)
 
 
 def _url(payload: dict[Any, Any]) -> Iterator[Problem]:
     url, name = payload["urlFile"], payload.get("fileName")
-    if not isinstance(url, str) or not (_is_link(url) or url.startswith("upload:sha256:")):
-        yield Problem(message="the link must begin with http:// or https:// and a host")
+    if not isinstance(url, str) or not url.startswith("upload:sha256:"):
+        yield from link_problems(url, None)
     if not isinstance(name, str) or not re.fullmatch(r".+\.\w+", name, re.DOTALL):
         yield Problem(message="the file's name needs an extension, which decides how it is shown")
 
 
-def _is_link(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        clean = url.isprintable() and " " not in url
-        return clean and parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        return False
-
-
-def _lengths(payload: dict[Any, Any]) -> Iterator[Problem]:
-    for key, where, most in (
-        ("message", "text.body", MAX_TEXT),
-        ("caption", "caption", MAX_CAPTION),
-    ):
-        value = payload.get(key, "")
-        if not isinstance(value, str):
-            yield Problem(message=f"the {key} must be text", where=where)
-        elif len(value) > most:
-            yield Problem(
-                message=f"the {key} has {len(value)} characters; at most {most} are allowed",
-                where=where,
-            )
-
-
-def _file(attachment: Attachment | None) -> Iterator[Problem]:
-    if not isinstance(attachment, Upload):
-        return
-    if not 0 < attachment.size <= MAX_FILE:
-        yield Problem(
-            message=f"the file has {attachment.size} bytes; 1 to {MAX_FILE} are allowed",
+def _texts(payload: dict[Any, Any]) -> Iterator[Problem]:
+    if "message" in payload:
+        yield from text_problems(payload["message"], "text.body", MAX_TEXT)
+    if "caption" in payload:
+        yield from text_problems(
+            payload["caption"], "caption", MAX_CAPTION, called="caption", required=False
         )
-    if not MIME_TYPE.fullmatch(attachment.mime_type):
-        yield Problem(message=f"{attachment.mime_type[:60]!r} is not a MIME type")
-
-
-def _json(payload: dict[Any, Any]) -> Iterator[Problem]:
-    try:
-        encode(payload)
-    except Exception as error:  # whatever a plugin left in the payload
-        yield Problem(message=f"the message cannot be written as JSON: {type(error).__name__}")

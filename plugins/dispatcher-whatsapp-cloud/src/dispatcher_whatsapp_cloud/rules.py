@@ -6,12 +6,19 @@ Works on any payload, however a plugin left it, and never raises.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
-from dispatcher import Attachment, Link, Problem, Upload, encode
-from dispatcher.http.files import MIME_TYPE
+from dispatcher import Attachment, Link, Problem, Upload
+from dispatcher.http.rules import (
+    file_problems,
+    filled_problems,
+    json_problems,
+    link_problems,
+    quoted,
+    text_problems,
+    unknown_fields,
+)
 from dispatcher.http.whatsapp import SHOWN, file_warnings
 from dispatcher_whatsapp_cloud.services import Service
 
@@ -28,7 +35,7 @@ _CONTENTS = {
     "audio": ("id", "link"),
     "document": ("id", "link", "caption", "filename"),
 }
-
+_CONTENT_FIELDS = {field for fields in _CONTENTS.values() for field in fields}
 
 # Bytes; "Supported media types", the same in the cloud and on premises. Of others, see `SHOWN`.
 MAX_DOCUMENT = 100_000_000
@@ -48,13 +55,13 @@ def check(payload: object, attachment: Attachment | None, service: Service) -> l
         return [Problem(message="the message is not a table of fields")]
     kinds = [kind for kind in _CONTENTS if kind in payload]
     return [
-        *_unknown(payload, (*_ENVELOPE, *_CONTENTS, *_MORE), None),
+        *unknown_fields(payload, (*_ENVELOPE, *_CONTENTS, *_MORE)),
         *_recipient(payload),
         *_kind(payload, kinds),
         *(problem for kind in kinds for problem in _content(kind, payload[kind], service)),
         *_file(kinds, attachment),
         *_link_to_file(kinds, attachment),
-        *_json(payload),
+        *json_problems(payload),
     ]
 
 
@@ -66,7 +73,7 @@ def _recipient(payload: dict[Any, Any]) -> Iterator[Problem]:
         yield Problem(message="the recipient is missing", where="to")
     elif kind == "individual" and not _PERSON.fullmatch(to):
         yield Problem(
-            message=f'"{to[:60]}" is not a phone number: 7 to 15 digits with the country code',
+            message=f"{quoted(to)} is not a phone number: 7 to 15 digits with the country code",
             where="to",
         )
 
@@ -84,15 +91,12 @@ def _content(kind: str, fields: object, service: Service) -> Iterator[Problem]:
         yield Problem(message="must be a table of fields", where=kind)
         return
     extra = ("provider",) if service.provider and kind != "text" else ()
-    yield from _unknown(fields, (*_CONTENTS[kind], *extra), kind)
+    yield from unknown_fields(fields, (*_CONTENTS[kind], *extra), kind, _CONTENT_FIELDS)
     yield from _body(fields) if kind == "text" else _media(kind, fields)
 
 
 def _body(fields: dict[Any, Any]) -> Iterator[Problem]:
-    if not isinstance(fields.get("body"), str) or not fields["body"]:
-        yield Problem(message="the text is empty", where="text.body")
-    else:
-        yield from _length("text.body", fields["body"], MAX_TEXT)
+    yield from text_problems(fields.get("body"), "text.body", MAX_TEXT)
     if not isinstance(fields.get("preview_url", True), bool):
         yield Problem(message="must be true or false", where="preview_url")
 
@@ -100,30 +104,16 @@ def _body(fields: dict[Any, Any]) -> Iterator[Problem]:
 def _media(kind: str, fields: dict[Any, Any]) -> Iterator[Problem]:
     if ("id" in fields) == ("link" in fields):
         yield Problem(message="needs either the id of an uploaded file or a link", where=kind)
-    for key in ("id", "link", "filename"):
-        if key in fields and not (isinstance(fields[key], str) and fields[key].strip()):
-            yield Problem(message="must be text and not empty", where=f"{kind}.{key}")
-    if isinstance(fields.get("link"), str) and not _is_link(fields["link"]):
-        yield Problem(message="must be an http or https URL", where=f"{kind}.link")
+    for key in ("id", "filename"):
+        if key in fields:
+            yield from filled_problems(fields[key], f"{kind}.{key}")
+    if "link" in fields:
+        yield from link_problems(fields["link"], f"{kind}.link")
     if "caption" in fields:
-        yield from _length(f"{kind}.caption", fields["caption"], MAX_CAPTION)
-
-
-def _length(where: str, text: object, most: int) -> Iterator[Problem]:
-    if not isinstance(text, str):
-        yield Problem(message="must be text", where=where)
-    elif len(text) > most:
-        sentence = f"it has {len(text)} characters; at most {most} are allowed"
-        yield Problem(message=sentence, where=where)
-
-
-def _is_link(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        clean = url.isprintable() and " " not in url
-        return clean and parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        return False
+        where = f"{kind}.caption"
+        yield from text_problems(
+            fields["caption"], where, MAX_CAPTION, called="caption", required=False
+        )
 
 
 def _file(kinds: list[str], attachment: Attachment | None) -> Iterator[Problem]:
@@ -131,13 +121,8 @@ def _file(kinds: list[str], attachment: Attachment | None) -> Iterator[Problem]:
     if not isinstance(attachment, Upload) or kind == "text":
         return
     where, shown = f"{kind}.source", SHOWN.get(kind)
-    most = shown.size if shown else MAX_DOCUMENT
-    if not 0 < attachment.size <= most:
-        sentence = f"the file has {attachment.size} bytes; 1 to {most} are allowed on {kind}"
-        yield Problem(message=sentence, where=where)
-    if not MIME_TYPE.fullmatch(attachment.mime_type):
-        yield Problem(message=f"{attachment.mime_type[:60]!r} is not a MIME type", where=where)
-    elif shown and mime_type(attachment).partition(";")[0] not in shown.mime_types:
+    yield from file_problems(attachment, where, shown.size if shown else MAX_DOCUMENT)
+    if shown and mime_type(attachment).partition(";")[0] not in shown.mime_types:
         types = ", ".join(shown.mime_types)
         sentence = f"the file is {attachment.mime_type}; {kind} must be one of {types}"
         yield Problem(message=sentence, where=where)
@@ -146,19 +131,3 @@ def _file(kinds: list[str], attachment: Attachment | None) -> Iterator[Problem]:
 def _link_to_file(kinds: list[str], attachment: Attachment | None) -> Iterator[Problem]:
     if kinds and isinstance(attachment, Link):
         yield from file_warnings(kinds[0], attachment)
-
-
-def _unknown(fields: dict[Any, Any], known: Iterable[str], table: str | None) -> Iterator[Problem]:
-    for key in fields:
-        if key not in known:
-            shown = str(key)[:60]
-            on = f" on {table}" if table in _CONTENTS and shown in ("caption", "filename") else ""
-            where = ".".join(filter(None, (table, shown)))
-            yield Problem(message=f"whatsapp-cloud has no {shown}{on}", where=where or None)
-
-
-def _json(payload: dict[Any, Any]) -> Iterator[Problem]:
-    try:
-        encode(payload)
-    except Exception as error:  # whatever a plugin left in the payload
-        yield Problem(message=f"the message cannot be written as JSON: {type(error).__name__}")
