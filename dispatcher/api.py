@@ -34,7 +34,7 @@ from dispatcher.manifest import load as load_manifests
 from dispatcher.models import LocatedProblem, Message, Outcome
 from dispatcher.planning import PlannedMessage, Planner, PlanStatus
 from dispatcher.redaction import Secrets
-from dispatcher.registry import Clock, Registry, build_registry
+from dispatcher.registry import CallTimer, Registry, build_registry
 from dispatcher.transports import BoundTransport, Calls, Transport, optional
 from dispatcher.visible import quoted
 
@@ -100,7 +100,7 @@ class Dispatcher:
         third_party: bool = True,
         warn: Warn = _logger.warning,
         secrets: Secrets | None = None,
-        clocks: list[Clock] | None = None,
+        timers: list[CallTimer] | None = None,
     ) -> Self:
         """The configuration, plugins and journal that the commands would use in this folder.
 
@@ -108,7 +108,7 @@ class Dispatcher:
         instead of the configured one; its path is relative to the folder.
         `without`: plugins to leave out; `third_party`: whether any but the built-in ones are
         loaded. `warn` is told what is doubtful; by default it is logged. `secrets`: where the
-        values of credentials are noted, so that no output shows them. `clocks`: where the clocks
+        values of credentials are noted, so that no output shows them. `timers`: where the timers
         that time plugins are put. Raises ConfigError, PluginError.
         """
         config = load(Path.cwd() / folder, profile=profile)
@@ -117,7 +117,7 @@ class Dispatcher:
             without=without,
             third_party=third_party,
             settings=config.plugin_settings,
-            clocks=clocks,
+            timers=timers,
         )
         if third_party:  # otherwise nobody looked whose the tables are
             config.check_plugins(_tables(registry))
@@ -304,7 +304,7 @@ class Dispatcher:
                     resend,
                     notice,
                     planner.inputs,
-                    self.registry.clock,
+                    self.registry.timer,
                     sharing,
                 )
                 yield Sending(plan, journal, delivery, engine)
@@ -416,7 +416,7 @@ class Dispatcher:
         """Those that the plans so far needed, for what is asked of them beside a run."""
         from dispatcher.delivery.calls import GuardedCalls
 
-        calls = GuardedCalls(self.registry.clock, halt=lambda why: None)
+        calls = GuardedCalls(self.registry.timer, halt=lambda why: None)
         try:
             yield [BoundTransport(each, calls) for each in self._transports.values()]
         finally:
@@ -433,7 +433,7 @@ class Dispatcher:
         country = self.config.settings.country
         with suppress(DispatcherError):
             transport = self.transport(self._default_transport)
-            bound = BoundTransport(transport, Calls(self.registry.clock))
+            bound = BoundTransport(transport, Calls(self.registry.timer))
             return bound.address(written, country).to
         try:
             return phone_address(written, country).to

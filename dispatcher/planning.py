@@ -234,7 +234,7 @@ class Planner:
             return None
 
     def _bound(self, name: str) -> BoundTransport:
-        return BoundTransport(self._get_transport(name), Calls(self._registry.clock))
+        return BoundTransport(self._get_transport(name), Calls(self._registry.timer))
 
     def _attachment(
         self, message: Message, origin: Origin

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from pydantic_settings import BaseSettings
 
-    from dispatcher.registry.clock import Clock, GetClock
+    from dispatcher.registry.calls import CallTimer, GetTimer
 
 # How gateways call who gets a message; a transport that calls it otherwise has `recipient_fields`.
 RECIPIENT_FIELDS = ("to", "recipient_type", "recipient", "chatId", "chat_id", "phone")
@@ -197,11 +197,11 @@ class Hanging(OutcomeUnknown):
 class Calls:
     """Makes the calls to transports: here on the thread that needs the answer, for what is pure.
 
-    `clock`: for a transport's method; it names a slow one.
+    `timer`: for a transport's method; it names a slow one.
     """
 
-    def __init__(self, clock: GetClock) -> None:
-        self.clock = clock
+    def __init__(self, timer: GetTimer) -> None:
+        self.timer = timer
 
     def make(
         self,
@@ -216,7 +216,7 @@ class Calls:
 
         `seconds`: that the call may take, and `ends_in_time`: it surely will; for who counts them.
         """
-        with self.clock(transport, method):
+        with self.timer(transport, method):
             return function()
 
 
@@ -266,32 +266,32 @@ class BoundTransport:
             attachment = detached(attachment)
         payload = decode(sealed)
         problems: list[Problem] = self._ask("check", answers.check_answer, payload, attachment)
-        plugin = self._clocks["check"].plugin
+        plugin = self._timers["check"].plugin
         return [
             problem.model_copy(update={"message": plugin.signed(problem.message)})
             for problem in problems
         ]
 
     @cached_property
-    def _clocks(self) -> dict[str, Clock]:
+    def _timers(self) -> dict[str, CallTimer]:
         methods = ["build", "check", *(["address"] if self.has_own_addresses else [])]
-        return {method: self._calls.clock(self.name, method) for method in methods}
+        return {method: self._calls.timer(self.name, method) for method in methods}
 
     @cached_property
     def _builtin(self) -> bool:
-        return self._clocks["build"].plugin.builtin
+        return self._timers["build"].plugin.builtin
 
     def _ask(self, method: str, read: answers.Read, *arguments: object) -> Any:
-        clock = self._clocks[method]
+        timer = self._timers[method]
         try:
-            with clock:
+            with timer:
                 return read(getattr(self._transport, method)(*arguments))
         except BaseException as error:
             pass_on_interruption(error)
             if isinstance(error, AddressError) and method == "address":
                 raise
             cause = describe(error)
-            raise PluginError(f"{clock.plugin} failed in {clock.task}: {cause}") from error
+            raise PluginError(f"{timer.plugin} failed in {timer.task}: {cause}") from error
 
     # What delivery calls: by `calls`, as each may take long, or never return.
 
@@ -412,8 +412,8 @@ class BoundTransport:
             raise
         except BaseException as error:
             pass_on_interruption(error)
-            clock = self._calls.clock(self.name, name)
-            failed = f"{clock.plugin} failed in {clock.task}"
+            timer = self._calls.timer(self.name, name)
+            failed = f"{timer.plugin} failed in {timer.task}"
             raise PluginError(f"{failed}: {describe(error)}") from error
 
 

@@ -37,7 +37,7 @@ from dispatcher.delivery.rate_limiter import RateLimiter, SharedRateLimiter
 from dispatcher.journal import Ending, Journal, open_journal
 from dispatcher.models import Text, seal
 from dispatcher.planning import PlannedMessage, compared
-from dispatcher.registry import Clock, PluginInfo
+from dispatcher.registry import CallTimer, PluginInfo
 from dispatcher.transports import BoundTransport, Hanging
 
 Guard = Callable[[Any], BoundTransport]
@@ -70,7 +70,7 @@ def released() -> Iterator[threading.Event]:
 @pytest.fixture
 def guarded() -> Iterator[Guard]:
     """A transport as delivery calls it."""
-    made = GuardedCalls(clock, pytest.fail)
+    made = GuardedCalls(timer, pytest.fail)
     yield lambda transport: BoundTransport(transport, made)
     made.close()
 
@@ -145,7 +145,7 @@ class Run:
             RateLimiter(SharedRateLimiter(self._file)),
             self._finished,
             notice=self.notices.append,
-            clock=clock,
+            timer=timer,
         )
 
     def _finished(self, message: Message, outcome: Outcome) -> None:
@@ -165,8 +165,8 @@ class Run:
         return record.status, record.id
 
 
-def clock(transport: str, method: str) -> Clock:
-    return Clock(SLOW, f'{method} of transport "{transport}"')
+def timer(transport: str, method: str) -> CallTimer:
+    return CallTimer(SLOW, f'{method} of transport "{transport}"')
 
 
 @pytest.fixture

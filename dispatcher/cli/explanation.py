@@ -12,41 +12,41 @@ import click
 from dispatcher.cli.output import Part, coloured, print_line
 from dispatcher.models import Attachment, Link, MediaId, Problem
 from dispatcher.planning import PlannedMessage
-from dispatcher.registry import Change, PluginInfo, Witness
+from dispatcher.registry import Change, HookTrace, PluginInfo
 
 _MISSING = object()
 
 
 @contextmanager
-def objections_named(witness: Witness | None) -> Iterator[None]:
+def objections_named(trace: HookTrace | None) -> Iterator[None]:
     """Around the check of a plan: if it fails, who objected; else everything is told later."""
     try:
         yield
     except click.exceptions.Exit:
-        for key, objections in witness.objections.items() if witness else ():
+        for key, objections in trace.objections.items() if trace else ():
             for plugin, problem in objections:
                 print_line(f"{key}: ", *_objection(plugin, problem), err=True)
         raise
-    if witness:
-        witness.objections.clear()
-        witness.changes.clear()
+    if trace:
+        trace.objections.clear()
+        trace.changes.clear()
 
 
-def print_explanation(planned: PlannedMessage, witness: Witness) -> None:
+def print_explanation(planned: PlannedMessage, trace: HookTrace) -> None:
     """The lines below a message of the plan."""
-    for line in _lines(planned, witness):
+    for line in _lines(planned, trace):
         print_line("  ", *line)
 
 
-def _lines(planned: PlannedMessage, witness: Witness) -> Iterator[tuple[Part, ...]]:
+def _lines(planned: PlannedMessage, trace: HookTrace) -> Iterator[tuple[Part, ...]]:
     message = planned.message
     source = message.media and message.media.source
-    if source in witness.sources:
-        resolution = witness.sources[source]
+    if source in trace.sources:
+        resolution = trace.sources[source]
         yield (f"{source}: {resolution.plugin} says {_attachment(resolution.attachment)}",)
-    for plugin, problem in witness.objections.pop(message.key, []):
+    for plugin, problem in trace.objections.pop(message.key, []):
         yield _objection(plugin, problem)
-    for change in witness.changes.pop(message.key, []):
+    for change in trace.changes.pop(message.key, []):
         yield (f"{change.plugin} changed",)
         yield from (("  ", line) for line in _differences(change))
 

@@ -91,7 +91,7 @@ def session_options(function: Function) -> Function:
         if click.get_current_context().invoked_subcommand:  # a group's: it has options of its own
             return None
         with (
-            supervised() as clocks,
+            supervised() as timers,
             Dispatcher.open(
                 profile=profile,
                 transport=transport,
@@ -100,7 +100,7 @@ def session_options(function: Function) -> Function:
                 third_party=not no_plugins,
                 warn=print_warning,
                 secrets=click.get_current_context().find_object(Secrets),
-                clocks=clocks,
+                timers=timers,
             ) as dispatcher,
         ):
             return function(dispatcher=dispatcher, **rest)

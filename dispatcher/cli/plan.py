@@ -22,7 +22,7 @@ from dispatcher.errors import ExitCode
 from dispatcher.models import Upload
 from dispatcher.planning import PlannedMessage
 from dispatcher.printing import print_encoded
-from dispatcher.registry import Witness
+from dispatcher.registry import HookTrace
 
 _SIGNS = {"new": "+", "sent": "=", "changed": "~", "retry": "!", "unknown": "?"}
 
@@ -45,8 +45,8 @@ def command(
 ) -> int:
     """Show what send would do, message by message, without a network."""
     counts: Counter[str] = Counter()
-    witness = dispatcher.registry.witness = Witness() if explain else None
-    with objections_named(witness):
+    trace = dispatcher.registry.trace = HookTrace() if explain else None
+    with objections_named(trace):
         plan = good_plan(dispatcher, paths, run)
     for planned in plan:
         counts[planned.status] += 1
@@ -54,8 +54,8 @@ def command(
             _print_json(planned)
         else:
             _print_text(planned, payloads)
-        if witness and not as_json:
-            print_explanation(planned, witness)
+        if trace and not as_json:
+            print_explanation(planned, trace)
     if not as_json:
         known = ", ".join(f"{counts[status]} {status}" for status in _SIGNS if counts[status])
         print_line(f"Plan: {known or 'nothing'}.", err=True)

@@ -48,11 +48,11 @@ def new(name: str, kind: Kind) -> int:
 
 def _times(registry: Registry, plugin: PluginInfo) -> dict[str, float]:
     """Milliseconds to load it and of all its calls; how many these were."""
-    clocks = [clock for clock in registry.clocks if clock.plugin.name == plugin.name]
+    timers = [timer for timer in registry.timers if timer.plugin.name == plugin.name]
     return {
         "load_ms": round(plugin.load_seconds * 1000, 3),
-        "call_ms": round(sum(clock.seconds for clock in clocks) * 1000, 3),
-        "calls": sum(clock.calls for clock in clocks),
+        "call_ms": round(sum(timer.seconds for timer in timers) * 1000, 3),
+        "calls": sum(timer.calls for timer in timers),
     }
 
 

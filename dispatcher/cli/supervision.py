@@ -8,38 +8,38 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 
 from dispatcher.printing import Strays, print_line
-from dispatcher.registry import Clock
+from dispatcher.registry import CallTimer
 
 # Seconds after which a plugin that has not answered yet is named.
 PATIENCE = 10.0
 
 
 @contextmanager
-def supervised() -> Iterator[list[Clock]]:
-    """Around whatever loads or calls plugins; out: where to put the clocks that are watched."""
-    clocks: list[Clock] = []
+def supervised() -> Iterator[list[CallTimer]]:
+    """Around whatever loads or calls plugins; out: where to put the timers that are watched."""
+    timers: list[CallTimer] = []
     ended = threading.Event()
-    watch = threading.Thread(target=_watch, args=(clocks, ended), daemon=True)
+    watch = threading.Thread(target=_watch, args=(timers, ended), daemon=True)
     watch.start()
     try:
         with redirect_stdout(Strays(sys.stdout)):
-            yield clocks
+            yield timers
     finally:
         ended.set()
         watch.join()
 
 
-def _watch(clocks: list[Clock], ended: threading.Event) -> None:
+def _watch(timers: list[CallTimer], ended: threading.Event) -> None:
     named: dict[int, float | None] = {}
     while not ended.wait(PATIENCE / 10):
-        for clock in list(clocks):
-            since, patience = clock.since, clock.patience or PATIENCE
-            if clock.running > patience and named.get(id(clock)) != since:
-                named[id(clock)] = since
-                print_line(_busy(clock, patience), err=True)
+        for timer in list(timers):
+            since, patience = timer.since, timer.patience or PATIENCE
+            if timer.running > patience and named.get(id(timer)) != since:
+                named[id(timer)] = since
+                print_line(_busy(timer, patience), err=True)
 
 
-def _busy(clock: Clock, seconds: float) -> str:
-    go_on = f"to go on without: Ctrl-C, then --without {clock.plugin.name}"
-    what = f"{clock.plugin} has been busy with {clock.task}"
-    return f"{what} for {seconds:.3g} s; {clock.advice or go_on}"
+def _busy(timer: CallTimer, seconds: float) -> str:
+    go_on = f"to go on without: Ctrl-C, then --without {timer.plugin.name}"
+    what = f"{timer.plugin} has been busy with {timer.task}"
+    return f"{what} for {seconds:.3g} s; {timer.advice or go_on}"

@@ -19,7 +19,7 @@ from dispatcher.inputs import Inputs
 from dispatcher.journal import Ending, Journal, Sharing
 from dispatcher.models import Failure, Message, Outcome, Receipt
 from dispatcher.planning import PlannedMessage, PlanStatus
-from dispatcher.registry import Clock, GetClock, PluginInfo
+from dispatcher.registry import CallTimer, GetTimer, PluginInfo
 from dispatcher.transports import BoundTransports, GetTransport
 
 __all__ = ["Abandoned", "Delivery", "RateLimiter", "Summary"]
@@ -34,7 +34,7 @@ class Delivery:
 
     `resend`: statuses besides new and retry whose messages are sent, too. `notice` is told, by any
     thread, why nothing happens for a while. `inputs`: the files of which the plan is made; once one
-    of them has changed, nothing more leaves. `clock` times a transport's method. `sharing`: what
+    of them has changed, nothing more leaves. `timer` times a transport's method. `sharing`: what
     there is of the journal for runs on other machines, if any.
     """
 
@@ -48,11 +48,11 @@ class Delivery:
         resend: Collection[PlanStatus] = (),
         notice: Callable[[str], None] = lambda text: None,
         inputs: Inputs | None = None,
-        clock: GetClock = lambda transport, method: Clock(PluginInfo(transport), method),
+        timer: GetTimer = lambda transport, method: CallTimer(PluginInfo(transport), method),
         sharing: Sharing | None = None,
     ) -> None:
         self._run = Run(inputs or Inputs(), notice)
-        self._calls = GuardedCalls(clock, self._run.halt)
+        self._calls = GuardedCalls(timer, self._run.halt)
         self._transports = BoundTransports(transports, self._calls)
         self._journal, self._finished = journal, finished
         self._workers = settings.workers

@@ -17,7 +17,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
-from dispatcher.registry import Clock, GetClock
+from dispatcher.registry import CallTimer, GetTimer
 from dispatcher.transports import Call, Calls, Overdue
 
 # Seconds that a call may take beyond what a transport says.
@@ -30,13 +30,13 @@ class Caller:
     """A thread that makes calls, one after the other."""
 
     def __init__(self) -> None:
-        self._calls: SimpleQueue[tuple[Call, Clock, Callable[[], Any]] | None] = SimpleQueue()
+        self._calls: SimpleQueue[tuple[Call, CallTimer, Callable[[], Any]] | None] = SimpleQueue()
         threading.Thread(target=self._work, name="caller", daemon=True).start()
 
-    def make(self, clock: Clock, function: Callable[[], Any]) -> Call:
+    def make(self, timer: CallTimer, function: Callable[[], Any]) -> Call:
         """Call a function, which is timed."""
         call: Call = Future()
-        self._calls.put((call, clock, function))
+        self._calls.put((call, timer, function))
         return call
 
     def dismiss(self) -> None:
@@ -45,9 +45,9 @@ class Caller:
 
     def _work(self) -> None:
         while (given := self._calls.get()) is not None:
-            call, clock, function = given
+            call, timer, function = given
             try:
-                with clock:
+                with timer:
                     value = function()
             except BaseException as error:
                 call.set_exception(error)
@@ -58,12 +58,12 @@ class Caller:
 class GuardedCalls(Calls):
     """The calls of one run, each of which ends in time. `halt`: is told why the run is to end."""
 
-    def __init__(self, clock: GetClock, halt: Callable[[str], None]) -> None:
-        super().__init__(clock)
+    def __init__(self, timer: GetTimer, halt: Callable[[str], None]) -> None:
+        super().__init__(timer)
         self._halt = halt
         self._lock = threading.Lock()
         self._idle: list[Caller] = []
-        self._clocks: dict[tuple[str, str], list[Clock]] = {}
+        self._timers: dict[tuple[str, str], list[CallTimer]] = {}
         self._hanging, self._closed = 0, False
 
     def make(
@@ -79,18 +79,18 @@ class GuardedCalls(Calls):
 
         `ends_in_time`: it surely will, and is called on this thread.
         """
-        clock = self._clock_of(transport, method)
+        timer = self._timer_of(transport, method)
         try:
             if ends_in_time:
-                clock.patience = seconds + MARGIN  # until then it is only as slow as it may be
-                clock.advice = "to end the run: Ctrl-C"
-                with clock:
+                timer.patience = seconds + MARGIN  # until then it is only as slow as it may be
+                timer.advice = "to end the run: Ctrl-C"
+                with timer:
                     return function()
-            clock.advice = f"it is waited for until {seconds + MARGIN:.3g} s have passed"
-            return self._handed_over(seconds + MARGIN, clock, function)
+            timer.advice = f"it is waited for until {seconds + MARGIN:.3g} s have passed"
+            return self._handed_over(seconds + MARGIN, timer, function)
         finally:
-            if clock.since is None:
-                self._clocks[transport, method].append(clock)
+            if timer.since is None:
+                self._timers[transport, method].append(timer)
 
     def close(self) -> None:
         """Let the threads end that wait for calls, and those that make some once they are done."""
@@ -98,9 +98,9 @@ class GuardedCalls(Calls):
         while self._idle:
             self._idle.pop().dismiss()
 
-    def _handed_over(self, seconds: float, clock: Clock, function: Callable[[], Any]) -> Any:
+    def _handed_over(self, seconds: float, timer: CallTimer, function: Callable[[], Any]) -> Any:
         caller = _taken(self._idle) or Caller()
-        call = caller.make(clock, partial(copy_context().run, function))
+        call = caller.make(timer, partial(copy_context().run, function))
         with suppress(TimeoutError):
             call.exception(seconds)  # given, not raised, so that only the wait times out
         returned = call.done()
@@ -110,7 +110,7 @@ class GuardedCalls(Calls):
             caller.dismiss()
         if returned:
             return call.result()
-        text = f"{clock.plugin}: {clock.task} did not return within {seconds:.3g} s"
+        text = f"{timer.plugin}: {timer.task} did not return within {seconds:.3g} s"
         with self._lock:
             self._hanging += 1
             often = self._hanging == MOST_HANGING
@@ -118,10 +118,10 @@ class GuardedCalls(Calls):
             self._halt(f"{MOST_HANGING} calls did not return; {text}")
         raise Overdue(text, call)
 
-    def _clock_of(self, name: str, method: str) -> Clock:
-        """A clock that no other thread uses."""
-        free = self._clocks.setdefault((name, method), [])
-        return _taken(free) or self.clock(name, method)
+    def _timer_of(self, name: str, method: str) -> CallTimer:
+        """A timer that no other thread uses."""
+        free = self._timers.setdefault((name, method), [])
+        return _taken(free) or self.timer(name, method)
 
 
 def _taken(free: list[Any]) -> Any:

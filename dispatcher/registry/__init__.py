@@ -1,7 +1,7 @@
-"""The plugins of one run: built, asked, and blamed by name.
+"""The plugins of one run: loaded, called, and named in every error.
 
 pluggy keeps the implementations and their order. They are called from here, one at a time, so that
-every failure and every answer has an owner.
+every failure and every answer belongs to one plugin.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from dispatcher.errors import ConfigError, PluginError, PluginMissing, SourceErr
 from dispatcher.hookspecs import Engine
 from dispatcher.models import Attachment, Message, Outcome, Problem, decode
 from dispatcher.registry import checks
+from dispatcher.registry.calls import CallTimer, Change, GetTimer, HookTrace, Implementation
 from dispatcher.registry.checks import missing
-from dispatcher.registry.clock import Clock, GetClock
-from dispatcher.registry.implementation import Implementation
 from dispatcher.registry.loading import (
     Manager,
     PluginInfo,
@@ -29,24 +28,29 @@ from dispatcher.registry.loading import (
     disabled_names,
     find_candidates,
 )
-from dispatcher.registry.recipient import changed_field, recipient_of
-from dispatcher.registry.witness import Change, Witness
+from dispatcher.registry.transforming import (
+    RecipientChanged,
+    changed_field,
+    recipient_of,
+    transformed,
+)
 from dispatcher.transports import RECIPIENT_FIELDS, Transport
 
 if TYPE_CHECKING:
     import click
 
-__all__ = ["Change", "Clock", "GetClock", "PluginInfo", "Registry", "Witness", "build_registry"]
+__all__ = [
+    "CallTimer",
+    "Change",
+    "GetTimer",
+    "HookTrace",
+    "PluginInfo",
+    "RecipientChanged",
+    "Registry",
+    "build_registry",
+]
 
-Answer = TypeVar("Answer")
-
-
-class RecipientChanged(PluginError):
-    """A plugin has a payload go to somebody else. The text is a problem of the message."""
-
-    def __init__(self, plugin: PluginInfo, place: str) -> None:
-        sentence = f'"{place}" of the payload says who gets the message, and is not to be changed'
-        super().__init__(f"{sentence} ({plugin.name})")
+Offer = TypeVar("Offer")
 
 
 class Registry:
@@ -54,8 +58,8 @@ class Registry:
 
     Each method raises `PluginError`, with plugin, distribution, version, hook and cause, when a
     plugin raises anything or answers what the hook does not allow. `plugins`: all of them, in the
-    order in which they are asked; `tryfirst` and `trylast` change it for a single hook. `clocks`:
-    of every implementation that may have been called. `witness`: is told what plugins answer.
+    order in which they are asked; `tryfirst` and `trylast` change it for a single hook. `timers`:
+    of every implementation that may have been called. `trace`: is told what plugins answer.
     """
 
     def __init__(
@@ -63,16 +67,16 @@ class Registry:
         manager: pluggy.PluginManager,
         plugins: Iterable[PluginInfo],
         causes: Iterable[BaseException],
-        clocks: list[Clock],
+        timers: list[CallTimer],
     ) -> None:
         self.plugins = tuple(plugins)
         self._manager = manager
         self._causes = tuple(causes)
         self._active = {plugin.name: plugin for plugin in self.plugins if plugin.status == "active"}
         self._implementations = cache(self._in_call_order)
-        self.clocks = clocks
+        self.timers = timers
         self._owners: dict[tuple[str, str], PluginInfo] = {}
-        self.witness: Witness | None = None
+        self.trace: HookTrace | None = None
 
     def require_healthy(self) -> None:
         """Raise `PluginError` if a plugin is broken: every one of them, and how to go on.
@@ -105,8 +109,8 @@ class Registry:
             except SourceError as error:
                 raise SourceError(each.plugin.signed(str(error))) from error
             if answer is not None:
-                if self.witness:
-                    self.witness.resolved(source, each.plugin, answer)
+                if self.trace:
+                    self.trace.resolved(source, each.plugin, answer)
                 return answer
         return None
 
@@ -118,8 +122,8 @@ class Registry:
             for problem in each.answer(answers.problem_answer, arguments):
                 told = each.plugin.signed(problem.message)
                 problems.append(problem.model_copy(update={"message": told}))
-                if self.witness:
-                    self.witness.objected(message.key, each.plugin, problem)
+                if self.trace:
+                    self.trace.objected(message.key, each.plugin, problem)
         return problems
 
     def transform_payload(
@@ -133,13 +137,13 @@ class Registry:
         recipient = recipient_of(decode(built), fields) if implementations else {}
         sealed = built
         for each in implementations:
-            before, sealed = sealed, _transformed(each, sealed, message)
+            before, sealed = sealed, transformed(each, sealed, message)
             payload = decode(sealed)
             place = changed_field(recipient, recipient_of(payload, fields))
             if place is not None:
                 raise RecipientChanged(each.plugin, place)
-            if self.witness:
-                self.witness.transformed(message.key, each.plugin, decode(before), payload)
+            if self.trace:
+                self.trace.transformed(message.key, each.plugin, decode(before), payload)
         return sealed
 
     def message_finished(self, message: Message, outcome: Outcome) -> list[PluginError]:
@@ -160,11 +164,11 @@ class Registry:
         """The transport of this name; `PluginError` if there is none."""
         return _choose("transport", name, self.transports())
 
-    def clock(self, transport: str, method: str) -> Clock:
-        """A clock for a transport's method; its time counts for the plugin that offers it."""
+    def timer(self, transport: str, method: str) -> CallTimer:
+        """A timer for a transport's method; its time counts for the plugin that offers it."""
         owner = self._owners.get(("transport", transport), PluginInfo(transport))
-        made = Clock(owner, f'{method} of transport "{transport}"')
-        self.clocks.append(made)
+        made = CallTimer(owner, f'{method} of transport "{transport}"')
+        self.timers.append(made)
         return made
 
     def engines(self) -> dict[str, Engine]:
@@ -209,9 +213,9 @@ class Registry:
 
     def _implementation(self, hook: str, found: pluggy.HookImpl) -> Implementation:
         plugin = self._active[found.plugin_name]
-        clock = Clock(plugin, hook)
-        self.clocks.append(clock)
-        return Implementation(plugin, hook, found.function, found.argnames, clock)
+        timer = CallTimer(plugin, hook)
+        self.timers.append(timer)
+        return Implementation(plugin, hook, found.function, found.argnames, timer)
 
 
 def build_registry(
@@ -221,7 +225,7 @@ def build_registry(
     without: Iterable[str] = (),
     third_party: bool = True,
     settings: Settings = lambda name, kind: kind(),
-    clocks: list[Clock] | None = None,
+    timers: list[CallTimer] | None = None,
 ) -> Registry:
     """Load the plugins of one run.
 
@@ -229,7 +233,7 @@ def build_registry(
     not disabled, the dotted name of a module. `third_party`: also those that installed
     distributions name in their entry points. `without`: names to disable, beside those in the
     environment variable DISPATCHER_DISABLED_PLUGINS. `settings`: reads those of a plugin that is a
-    class with `Settings`; without it, they are what the environment says. `clocks`: where those of
+    class with `Settings`; without it, they are what the environment says. `timers`: where those of
     the registry are to be, and of each plugin while it is loaded.
 
     A plugin that cannot be loaded is listed as broken and keeps no other from working; see
@@ -240,24 +244,13 @@ def build_registry(
     manager = Manager("dispatcher")
     manager.add_hookspecs(hookspecs)
     # Built-ins first: of two names for one object they keep theirs.
-    clocks = [] if clocks is None else clocks
-    fates = [admit(each, manager, found, disabled, settings, clocks) for each in reversed(found)]
-    causes = [cause for _, cause in fates if cause]
-    return Registry(manager, [info for info, _ in reversed(fates)], causes, clocks)
+    timers = [] if timers is None else timers
+    loaded = [admit(each, manager, found, disabled, settings, timers) for each in reversed(found)]
+    causes = [cause for _, cause in loaded if cause]
+    return Registry(manager, [info for info, _ in reversed(loaded)], causes, timers)
 
 
-def _transformed(each: Implementation, sealed: bytes, message: Message) -> bytes:
-    """What one plugin makes of a payload: its bytes, before anybody else can have a hand in it."""
-    payload = decode(sealed)
-
-    def read(answer: object) -> bytes:
-        answers.no_answer(answer)
-        return answers.sealed(payload)
-
-    return each.answer(read, {"payload": payload, "message": message})
-
-
-def _choose(kind: str, name: str, offers: dict[str, Answer]) -> Answer:
+def _choose(kind: str, name: str, offers: dict[str, Offer]) -> Offer:
     if name not in offers:
         raise PluginMissing(missing(kind, name, offers))
     return offers[name]

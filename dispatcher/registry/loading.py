@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -19,20 +20,25 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 import pluggy
 
 from dispatcher.errors import PluginError, PluginMissing, describe, pass_on_interruption
-from dispatcher.registry import installed
+from dispatcher.registry.calls import CallTimer
 from dispatcher.registry.checks import hook_options, hooks_of, missing
-from dispatcher.registry.clock import Clock
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from pydantic_settings import BaseSettings
 
 # A plugin's name and its class `Settings` → its settings.
 Settings: TypeAlias = "Callable[[str, type[BaseSettings]], BaseSettings]"
 
+GROUP = "dispatcher"  # of entry points
+_HEADER = f"[{GROUP}]".encode()
+_METADATA = (".dist-info", ".egg-info", "egg-info")  # as in importlib.metadata
+
 
 @dataclass(frozen=True)
 class PluginInfo:
-    """A plugin and its fate: the hooks it implements, or why it implements none.
+    """A plugin and what became of it: the hooks that it implements, or why it is not active.
 
     `warnings`: what it uses of a hook that will be gone (`warn_on_impl` and `warn_on_impl_args` of
     its specification); it works all the same.
@@ -110,7 +116,7 @@ def admit(
     found: Iterable[Candidate],
     disabled: Collection[str],
     settings: Settings,
-    clocks: list[Clock],
+    timers: list[CallTimer],
 ) -> tuple[PluginInfo, BaseException | None]:
     """Load, check and register one plugin; out: what became of it and why it is broken, if so."""
     info = candidate.info
@@ -118,7 +124,7 @@ def admit(
         return replace(info, status="disabled"), None
     try:
         _refuse_shared_name(info, [each.info for each in found])
-        with _clocked(info, clocks) as clock:
+        with _timed(info, timers) as timer:
             loaded = candidate.load()
             plugin = _with_settings(loaded, info.name, settings)
         hooks = hooks_of(plugin)
@@ -131,7 +137,7 @@ def admit(
         return replace(info, status="broken", error=describe(error)), error
     facts: dict[str, Any] = {
         "hooks": hooks,
-        "load_seconds": clock.seconds,
+        "load_seconds": timer.seconds,
         "warnings": tuple(str(warning.message) for warning in caught),
         "configurable": plugin is not loaded,
     }
@@ -139,15 +145,15 @@ def admit(
 
 
 @contextmanager
-def _clocked(info: PluginInfo, clocks: list[Clock]) -> Iterator[Clock]:
-    """Around its loading, for whoever watches these clocks."""
-    clock = Clock(info, "loading")
-    clocks.append(clock)
+def _timed(info: PluginInfo, timers: list[CallTimer]) -> Iterator[CallTimer]:
+    """Time the loading of a plugin; its timer is among `timers` meanwhile."""
+    timer = CallTimer(info, "loading")
+    timers.append(timer)
     try:
-        with clock:
-            yield clock
+        with timer:
+            yield timer
     finally:
-        clocks.remove(clock)
+        timers.remove(timer)
 
 
 def _with_settings(loaded: Any, name: str, settings: Settings) -> object:
@@ -169,9 +175,56 @@ def _imported(plugin: object) -> object:
 
 
 def _installed() -> Iterator[Candidate]:
-    for entry_point in installed.entry_points():
-        info = PluginInfo(entry_point.name, *installed.distribution(entry_point))
+    for entry_point in _entry_points():
+        info = PluginInfo(entry_point.name, *_distribution(entry_point))
         yield Candidate(info, entry_point.load)
+
+
+def _entry_points() -> Iterable[EntryPoint]:
+    """Those of our group; most installations have none.
+
+    To know that, a look at the files is enough; importlib.metadata, which loads half of `email` and
+    `zipfile`, would take longer than everything else that `validate` does (benchmarks/startup.py).
+    """
+    if not _any_entry_points():
+        return ()
+    from importlib import metadata
+
+    return metadata.entry_points(group=GROUP)
+
+
+def _distribution(entry_point: EntryPoint) -> tuple[str | None, str | None]:
+    """Name and version of the distribution that an entry point is from, if they are known."""
+    try:
+        found = entry_point.dist
+        return (found.name, found.version) if found else (None, None)
+    except Exception:  # damaged metadata: the plugin may work all the same
+        return None, None
+
+
+def _any_entry_points() -> bool:
+    """Whether any file has a section of ours; what is not in plain folders may have one."""
+    finders = [each for each in sys.meta_path if hasattr(each, "find_distributions")]
+    return len(finders) > 1 or any(_may_be_in(folder or ".") for folder in sys.path)
+
+
+def _may_be_in(folder: str) -> bool:
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return False
+    except OSError:  # an archive, for example
+        return True
+    found = (os.path.join(folder, name) for name in names if name.lower().endswith(_METADATA))
+    return any(_has_section(metadata) for metadata in found)
+
+
+def _has_section(metadata: str) -> bool:
+    try:
+        with open(os.path.join(metadata, "entry_points.txt"), "rb") as stream:
+            return _HEADER in stream.read()
+    except OSError:
+        return False
 
 
 def _refuse_shared_name(info: PluginInfo, everybody: Iterable[PluginInfo]) -> None:

@@ -1,15 +1,40 @@
-"""To whom a payload goes: no plugin may change that once the transport has built it."""
+"""A payload on its way through `dispatcher_transform_payload`: nobody may change its recipient."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dispatcher.models import Payload, encode
+from dispatcher import answers
+from dispatcher.errors import PluginError
+from dispatcher.models import Message, Payload, decode, encode
+
+if TYPE_CHECKING:
+    from dispatcher.registry.calls import Implementation
+    from dispatcher.registry.loading import PluginInfo
 
 # Where a field is, `("messages", 0, "to")`, and what it holds.
 _Place: TypeAlias = tuple[str | int, ...]
 Recipient: TypeAlias = Mapping[_Place, bytes]
+
+
+class RecipientChanged(PluginError):
+    """A plugin has a payload go to somebody else. The text is a problem of the message."""
+
+    def __init__(self, plugin: PluginInfo, place: str) -> None:
+        sentence = f'"{place}" of the payload says who gets the message, and is not to be changed'
+        super().__init__(f"{sentence} ({plugin.name})")
+
+
+def transformed(each: Implementation, sealed: bytes, message: Message) -> bytes:
+    """What one plugin makes of a payload: its bytes, before anybody else can change them."""
+    payload = decode(sealed)
+
+    def read(answer: object) -> bytes:
+        answers.no_answer(answer)
+        return answers.sealed(payload)
+
+    return each.answer(read, {"payload": payload, "message": message})
 
 
 def recipient_of(payload: Payload, names: Collection[str]) -> Recipient:
@@ -29,7 +54,7 @@ def recipient_of(payload: Payload, names: Collection[str]) -> Recipient:
 
 
 def changed_field(built: Recipient, now: Recipient) -> str | None:
-    """The first field that is not as the transport built it, or stands anew at the top."""
+    """The first field that is not as the transport built it, or that was added at the top."""
     gone = (place for place in built if now.get(place) != built[place])
     added = (place for place in now if place not in built and len(place) == 1)
     return next((_shown(place) for places in (gone, added) for place in places), None)

@@ -1,0 +1,155 @@
+"""How a plugin's functions are called: timed, each failure with its plugin's name, and traced."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, Self, TypeAlias, TypeVar
+
+from dispatcher.errors import PluginError, SourceError, describe, pass_on_interruption
+from dispatcher.models import Attachment, Message, Model, Payload, Problem
+from dispatcher.visible import printable
+
+if TYPE_CHECKING:
+    from dispatcher.registry.loading import PluginInfo
+
+Answer = TypeVar("Answer")
+
+_STDERR = 2
+
+
+@dataclass
+class CallTimer:
+    """A plugin's calls for one task; `seconds`: all of them together.
+
+    It runs while it is entered, and must be left in the process in which it was entered. `task`: a
+    hook, a transport's method, or "loading". `since`: when the call that is under way began, in the
+    time of `perf_counter`. A call that takes longer than `patience` (None: the usual time) is
+    reported, with `advice`: what can be done about it, or what will be.
+    """
+
+    plugin: PluginInfo
+    task: str
+    calls: int = 0
+    seconds: float = 0.0
+    since: float | None = None
+    patience: float | None = None
+    advice: str = ""
+    _process: int = field(default=0, repr=False)
+
+    def __enter__(self) -> Self:
+        self._process = os.getpid()
+        self.since = perf_counter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if os.getpid() != self._process:
+            self._end_copy()
+        self.seconds += self.running
+        self.calls += 1
+        self.since = None
+
+    @property
+    def running(self) -> float:
+        """Seconds for which the call that is under way has lasted; 0: there is none."""
+        since = self.since
+        return perf_counter() - since if since is not None else 0.0
+
+    def _end_copy(self) -> NoReturn:
+        """End a process that the plugin has forked from this one.
+
+        It must not go on as a second run, and would hold the journal; locks that other threads had
+        at the time are never released in it.
+        """
+        sentence = f"{self.plugin} has forked in {self.task}; the copy of this process was ended"
+        with suppress(OSError):
+            os.write(_STDERR, f"{printable(sentence)}\n".encode())
+        os._exit(1)
+
+
+# The names of a transport and of its method → the timer for it.
+GetTimer: TypeAlias = Callable[[str, str], CallTimer]
+
+
+class Implementation(NamedTuple):
+    """A plugin's function for a hook, and the names of the arguments that it needs."""
+
+    plugin: PluginInfo
+    hook: str
+    function: Callable[..., object]
+    needed: Sequence[str]
+    timer: CallTimer
+
+    def answer(self, read: Callable[[object], Answer], arguments: Mapping[str, object]) -> Answer:
+        """What it answers, as `read` checks it. Raises `PluginError` for whatever it raises, but
+        lets `SourceError` pass from `dispatcher_resolve_source`.
+
+        A third party gets copies of its own of all models.
+        """
+        given = [self._own(arguments[name]) for name in self.needed]
+        try:
+            with self.timer:
+                answer = read(self.function(*given))
+                _require_unchanged(given, arguments)
+                return answer
+        except BaseException as error:
+            pass_on_interruption(error)
+            if isinstance(error, SourceError) and self.hook == "dispatcher_resolve_source":
+                raise
+            cause = describe(error)
+            raise PluginError(f"{self.plugin} failed in {self.hook}: {cause}") from error
+
+    def _own(self, argument: object) -> object:
+        if self.plugin.builtin or not isinstance(argument, Model):
+            return argument
+        return argument.detached()
+
+
+def _require_unchanged(given: Iterable[object], arguments: Mapping[str, object]) -> None:
+    """Raise PluginError if a plugin changed its copy of a message: it believes that this counts."""
+    message = arguments.get("message")
+    for each in given:
+        if isinstance(each, Message) and each != message:
+            raise PluginError("it changed the message; messages are not to be changed")
+
+
+class Resolution(NamedTuple):
+    """What a plugin said a source is."""
+
+    plugin: PluginInfo
+    attachment: Attachment
+
+
+class Change(NamedTuple):
+    """A payload before and after a plugin changed it."""
+
+    plugin: PluginInfo
+    before: Payload
+    after: Payload
+
+
+class HookTrace:
+    """Which plugin resolved, objected and changed what: sources by their text, everything else by a
+    message's key."""
+
+    def __init__(self) -> None:
+        self.sources: dict[str, Resolution] = {}
+        self.objections: defaultdict[str, list[tuple[PluginInfo, Problem]]] = defaultdict(list)
+        self.changes: defaultdict[str, list[Change]] = defaultdict(list)
+
+    def resolved(self, source: str, plugin: PluginInfo, attachment: Attachment) -> None:
+        """A plugin answered what a source is."""
+        self.sources[source] = Resolution(plugin, attachment)
+
+    def objected(self, key: str, plugin: PluginInfo, problem: Problem) -> None:
+        """A plugin has a problem with a message."""
+        self.objections[key].append((plugin, problem))
+
+    def transformed(self, key: str, plugin: PluginInfo, before: Payload, after: Payload) -> None:
+        """A plugin was given a payload, and left it as it is `after`."""
+        if before != after:
+            self.changes[key].append(Change(plugin, before, after))
