@@ -13,17 +13,14 @@ def test_welcome(sandbox):
     assert message["payload"]["text"]["body"] == "Hello!"
 """
 
-import dispatcher.testing.asserting  # noqa: F401 - before what it is for
+import dispatcher.testing.assertion_rewriting  # noqa: F401 - before what it is for
 from dispatcher.sandbox.process import SandboxProcess
 from dispatcher.testing.fixtures import Run, run, sandbox, scripted_gateway
-from dispatcher.testing.gateway import ScriptedGateway
+from dispatcher.testing.gateway import Fault, Raw, Reply, Request, ScriptedGateway
+from dispatcher.testing.hook_contracts import SourceContract, TransformerContract, ValidatorContract
 from dispatcher.testing.making import Plan, manifest, message, plan, registry, upload
 from dispatcher.testing.recording import Recording, RecordingTransport
-from dispatcher.testing.script import Fault, Raw, Reply, Request
-from dispatcher.testing.sources import SourceContract
-from dispatcher.testing.transformers import TransformerContract
-from dispatcher.testing.transports import TransportContract
-from dispatcher.testing.validators import ValidatorContract
+from dispatcher.testing.transport_contract import TransportContract
 
 __all__ = [
     "Fault",

@@ -2,18 +2,110 @@
 
 from __future__ import annotations
 
+import enum
+import hashlib
+import json
+import select
 import socket
 import struct
+import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from io import BufferedReader
-from typing import IO, Self
-
-from dispatcher.testing.script import Doing, Fault, Raw, Reply, Request, Step
-from dispatcher.testing.wire import read_request
+from dataclasses import dataclass, field, replace
+from time import sleep
+from typing import IO, Any, NamedTuple, Self, TypeAlias
 
 _RESETS = struct.pack("ii", 1, 0)  # SO_LINGER: what is closed so is reset
+_IN_MEMORY = 256 * 1024  # bytes of a body; what is longer goes to disk
+_PIECE = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer. `body`: bytes or text as it is, anything else as JSON.
+
+    Headers that are given win over those that the gateway adds.
+    """
+
+    status: int = 200
+    body: Any = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def content(self) -> bytes:
+        """The bytes of the body."""
+        if isinstance(self.body, bytes):
+            return self.body
+        text = self.body if isinstance(self.body, str) else json.dumps(self.body)
+        return text.encode()
+
+    def cut(self) -> Reply:
+        """The same answer, of whose body only the first half comes before the connection closes."""
+        whole = self.content
+        length = {"Content-Length": str(max(1, len(whole)))}
+        return replace(self, body=whole[: len(whole) // 2], headers={**self.headers, **length})
+
+    @property
+    def broken(self) -> bool:
+        """Whether less comes than the answer promises."""
+        promised = self.headers.get("Content-Length", "")
+        return promised.isdigit() and int(promised) != len(self.content)
+
+    def encoded(self) -> bytes:
+        """The whole answer as it is sent."""
+        added = {"Content-Type": "application/json", "Content-Length": str(len(self.content))}
+        headers = {**added, **self.headers}
+        lines = [f"HTTP/1.1 {self.status} Scripted"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        return "\r\n".join([*lines, "", ""]).encode() + self.content
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Bytes that are sent as they are, before the connection closes."""
+
+    data: bytes
+
+
+class Fault(enum.Enum):
+    """How a connection ends without an answer."""
+
+    CLOSE_BEFORE_READING = "closed before the request was read"
+    CLOSE = "closed after the whole request"
+    RESET = "reset after the whole request"
+    STALL = "no answer, as long as the gateway has patience"
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request that arrived whole. `headers`: by lower-case name. `path`: with the query.
+
+    `length`: bytes of the body. `pieces`: the lengths of the parts in which it came, if it came in
+    chunks, else one.
+    """
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    length: int
+    sha256: str
+    pieces: tuple[int, ...]
+    stored: IO[bytes] = field(repr=False)
+
+    @property
+    def body(self) -> bytes:
+        """The body, read from disk if it is a big one."""
+        self.stored.seek(0)
+        return self.stored.read()
+
+    def json(self) -> Any:
+        """The body as JSON. Raises ValueError if it is none."""
+        return json.loads(self.body)
+
+
+Doing: TypeAlias = Reply | Raw | Fault
+Step: TypeAlias = Doing | Callable[[Request], Doing]
 
 
 class ScriptedGateway:
@@ -21,8 +113,8 @@ class ScriptedGateway:
 
     A step is a `Reply`, a `Fault`, `Raw` bytes, or a function that makes one of them of the
     `Request`. `aside`: steps for certain paths, whose requests are neither counted nor kept: where
-    a session is opened, say. `requests`: those that arrived whole. `attempts`: how many began.
-    `patience`: seconds that a stall lasts. Use it as a `with ScriptedGateway(…) as gateway:`.
+    a session is opened, say. `requests`: those that arrived whole. `patience`: seconds that a stall
+    lasts. Use it as a `with ScriptedGateway(…) as gateway:`.
     """
 
     def __init__(
@@ -32,27 +124,39 @@ class ScriptedGateway:
         self._ended, self._lock = threading.Event(), threading.Lock()
         self._threads: list[threading.Thread] = []
         self._connections: set[socket.socket] = set()
+        self._listening: list[socket.socket] = []
+        # Connections whose next request is still to be counted.
+        self._uncounted: set[socket.socket] = set()
         self.requests: list[Request] = []
         self._stored: list[IO[bytes]] = []
         self.script(*steps)
 
     def script(self, *steps: Step) -> None:
         """What to do from now on; forgets the requests so far."""
+        self._count_arrived()
         with self._lock:
-            self._steps, self.attempts = list(steps) or [Reply()], 0
+            self._steps, self._attempts = list(steps) or [Reply()], 0
             self._forget()
 
+    @property
+    def attempts(self) -> int:
+        """How many requests began: every one that was sent before this was asked."""
+        self._count_arrived()
+        return self._attempts
+
     def __enter__(self) -> Self:
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=50)
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        self._start(self._listen)
+        listener = socket.create_server(("127.0.0.1", 0), backlog=50)
+        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        self._listening.append(listener)
+        self._start(self._listen, listener)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        for listener in self._listening:
+            with suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
         for connection in list(self._connections):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -65,32 +169,49 @@ class ScriptedGateway:
             stored.close()
         self._stored, self.requests = [], []
 
-    def _start(self, work: object, *arguments: object) -> None:
-        thread = threading.Thread(target=work, args=arguments, daemon=True)  # type: ignore[arg-type]
+    def _start(self, work: Callable[[socket.socket], None], on: socket.socket) -> None:
+        thread = threading.Thread(target=work, args=(on,), daemon=True)
         self._threads.append(thread)
         thread.start()
 
-    def _listen(self) -> None:
-        with suppress(OSError):
+    def _count_arrived(self) -> None:
+        """Wait until every request has been counted that is in a connection.
+
+        A sender that gives up early may be done before the thread here has looked at its request.
+        """
+        while not self._ended.is_set():
+            with self._lock:
+                if not _readable(*self._listening, *self._uncounted):
+                    return
+            sleep(0.001)
+
+    def _listen(self, listener: socket.socket) -> None:
+        with suppress(OSError, ValueError):  # it was closed
             while True:
-                connection, _ = self._listener.accept()
-                self._connections.add(connection)
+                _readable(listener, wait=True)
+                with self._lock:  # it is in none of the two only while nobody can look
+                    connection, _ = listener.accept()
+                    self._connections.add(connection)
+                    self._uncounted.add(connection)
                 self._start(self._serve, connection)
 
     def _serve(self, connection: socket.socket) -> None:
-        # ValueError: what came is no HTTP.
-        with suppress(OSError, ValueError), connection, connection.makefile("rb") as stream:
-            while not self._ended.is_set() and self._answer(connection, stream):
-                pass
-        self._connections.discard(connection)
+        with connection, connection.makefile("rb") as stream:
+            with suppress(OSError, ValueError):  # ValueError: what came is no HTTP
+                while not self._ended.is_set() and self._answer(connection, stream):
+                    pass
+            with self._lock:
+                self._connections.discard(connection)
+                self._uncounted.discard(connection)
 
-    def _answer(self, connection: socket.socket, stream: BufferedReader) -> bool:
+    def _answer(self, connection: socket.socket, stream: IO[bytes]) -> bool:
         """Deal with one request; whether the connection stays open."""
-        first = stream.peek(1)
+        # It stays in the socket until it is counted: see `_count_arrived`.
+        first = connection.recv(_PIECE, socket.MSG_PEEK)
         if not first:
             return False
         path = [*first.partition(b"\r\n")[0].decode("latin-1").split(" "), ""][1]
-        step = self._aside[path] if path in self._aside else self._next_step()
+        step = self._next_step(path, connection)
         if step is Fault.CLOSE_BEFORE_READING:
             return False
         request = read_request(stream)
@@ -102,16 +223,23 @@ class ScriptedGateway:
                 self.requests.append(request)
         return self._do(step(request) if callable(step) else step, connection)
 
-    def _next_step(self) -> Step:
+    def _next_step(self, path: str, connection: socket.socket) -> Step:
         with self._lock:
-            self.attempts += 1
-            return self._steps[min(self.attempts, len(self._steps)) - 1]
+            self._uncounted.discard(connection)
+            if path in self._aside:
+                return self._aside[path]
+            self._attempts += 1
+            return self._steps[min(self._attempts, len(self._steps)) - 1]
 
     def _do(self, doing: Doing, connection: socket.socket) -> bool:
         match doing:
+            case Reply(broken=False):
+                with self._lock:  # before the sender can go on
+                    self._uncounted.add(connection)
+                connection.sendall(doing.encoded())
+                return True
             case Reply():
                 connection.sendall(doing.encoded())
-                return not doing.broken
             case Raw():
                 connection.sendall(doing.data)
             case Fault.RESET:
@@ -121,9 +249,82 @@ class ScriptedGateway:
         return False
 
 
+def _readable(*sockets: socket.socket, wait: bool = False) -> bool:
+    """Whether there is anything to be read, or accepted, in one of them."""
+    poll = select.poll()
+    for each in sockets:
+        poll.register(each, select.POLLIN)
+    return bool(poll.poll(None if wait else 0))
+
+
 @contextmanager
 def closed_address() -> Iterator[str]:
     """The URL of a port on which nobody listens, held so that nobody else can."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{held.getsockname()[1]}"
+
+
+class _Head(NamedTuple):
+    """The first lines of a request."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+
+
+def read_request(stream: IO[bytes]) -> Request | None:
+    """The next request, once all of it is there; None: the connection ended before."""
+    head = _head(stream)
+    if head is None:
+        return None
+    body = _Body(stream)
+    chunked = "chunked" in head.headers.get("transfer-encoding", "").lower()
+    whole = body.chunks() if chunked else body.take(int(head.headers.get("content-length", 0)))
+    if not whole:
+        body.stored.close()
+        return None
+    return Request(*head, body.length, body.digest.hexdigest(), tuple(body.pieces), body.stored)
+
+
+def _head(stream: IO[bytes]) -> _Head | None:
+    method, _, rest = stream.readline().decode("latin-1").strip().partition(" ")
+    headers: dict[str, str] = {}
+    for line in iter(stream.readline, b""):
+        if not line.strip():
+            return _Head(method, rest.rpartition(" ")[0], headers)
+        name, _, value = line.decode("latin-1").partition(":")
+        headers[name.strip().lower()] = value.strip()
+    return None
+
+
+class _Body:
+    """The bytes of a body on their way to a file."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.stored: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - kept with the request
+        self.digest, self.length = hashlib.sha256(), 0
+        self.pieces: list[int] = []
+        self._stream = stream
+
+    def take(self, size: int) -> bool:
+        """Read one piece of so many bytes; False: the connection ended before."""
+        left = size
+        while left and (data := self._stream.read(min(left, _PIECE))):
+            self.stored.write(data)
+            self.digest.update(data)
+            left -= len(data)
+        self.length += size - left
+        self.pieces.append(size - left)
+        return not left
+
+    def chunks(self) -> bool:
+        """Read a body in chunks (RFC 9112, 7.1); False: the connection ended before."""
+        while line := self._stream.readline():
+            size = int(line.partition(b";")[0], 16)
+            if not size:
+                return any(not end.strip() for end in iter(self._stream.readline, b""))
+            if not self.take(size):
+                return False
+            self._stream.readline()
+        return False

@@ -1,4 +1,4 @@
-"""What the author of a contract said, and the tests' cases that follow from it."""
+"""What a test class declares for its contract, and the cases that follow from it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 
-def said(contract: object, name: str) -> Any:
-    """What an author said; whoever asks fails if that is nothing."""
+def declared(contract: object, name: str) -> Any:
+    """What a test class declares; the test that asks for it fails if that was forgotten."""
     try:
         return getattr(contract, name)
     except AttributeError:
@@ -17,14 +17,14 @@ def said(contract: object, name: str) -> Any:
         pytest.fail(f"{of} does not say `{name}`; what does not exist is () or None", pytrace=False)
 
 
-def cases(contract: object, name: str, title: Callable[[Any], str] = str) -> Iterable[Any]:
-    """A test's cases for a list or a table (then: pairs); for an empty one, a case to skip."""
-    found = said(contract, name)
+def cases(contract: object, name: str, title: Callable[[Any], str] | None = None) -> Iterable[Any]:
+    """A test's cases, one for each item of a list or pair of a table; an empty one is skipped."""
+    found = declared(contract, name)
     listed = found.items() if isinstance(found, Mapping) else found
     if not listed:
         return [skipped(f"nothing to test: {name} is empty", name)]
     return [
-        pytest.param(each, id=f"{name}-{number}{title(each)}")
+        pytest.param(each, id=f"{name}-{number}{title(each) if title else ''}")
         for number, each in enumerate(listed, 1)
     ]
 
@@ -32,8 +32,3 @@ def cases(contract: object, name: str, title: Callable[[Any], str] = str) -> Ite
 def skipped(reason: str, name: str) -> Any:
     """A case that shows as skipped."""
     return pytest.param(None, id=f"{name}-none", marks=pytest.mark.skip(reason=reason))
-
-
-def untitled(case: object) -> str:
-    """For cases whose text is no name."""
-    return ""

@@ -1,4 +1,4 @@
-"""What an author says of a transport, and what all tests of the contract begin with."""
+"""What a test class declares of a transport, and what the tests of its contract begin with."""
 
 from __future__ import annotations
 
@@ -11,19 +11,37 @@ import pytest
 
 from dispatcher.errors import DeliveryError
 from dispatcher.models import Payload, Upload
-from dispatcher.testing import making, saying
-from dispatcher.testing.gateway import ScriptedGateway
-from dispatcher.testing.script import Reply, Request, Step
+from dispatcher.testing import making
+from dispatcher.testing.declarations import cases, declared, skipped
+from dispatcher.testing.gateway import Fault, Raw, Reply, Request, ScriptedGateway, Step
 from dispatcher.transports import Transport
 
-_LISTS = ("refused", "account_refused", "not_sent", "throttled", "unknown")
-URL = "http://127.0.0.1:9"  # nobody is asked there
+URL = "http://127.0.0.1:9"  # nothing is sent there
 
+_LISTS = ("refused", "account_refused", "not_sent", "throttled", "unknown")
 _NOT_HTTP = "it does not speak HTTP: http = False"
 
+# In none of these does anybody know whether the message was accepted.
+BREAKS: dict[str, Step] = {
+    **{fault.name.lower().replace("_", "-"): fault for fault in Fault},
+    "not-http": Raw(b"hello\r\n\r\n"),
+    "cut-in-the-status": Raw(b"HTTP/1.1 20"),
+}
+# Libraries warn of it, with the URL.
+BAD_HEADERS = Raw(b"HTTP/1.1 401 No\r\nX: y\r\nno header\r\n\r\n")
+USELESS: dict[str, Any] = {
+    "empty": b"",
+    "no-object": "[]",
+    "no-id": {},
+    "broken-json": '{"id": "m1", "messages": [{"id": "m1',
+    "html": "<html><body>Welcome to this network! Please sign in.</body></html>",
+    "deep": "[" * 100_000,
+    "not-utf-8": b'{"id": "\xff\xfe',
+}
 
-class Situation:
-    """What an author says; what is missing fails the tests that need it, what is () skips them.
+
+class TransportSetup:
+    """What a test class declares; what is missing fails the tests that need it, () skips them.
 
     `token`: what no error, log or repr may show; None: there is none.
     `accepted`, `accepted_id`: the answer to a message that is accepted, and the id in it.
@@ -82,10 +100,10 @@ class Situation:
 
     def _cases(self, name: str) -> Iterable[Any]:
         if not self.http:
-            return [saying.skipped(_NOT_HTTP, name)]
+            return [skipped(_NOT_HTTP, name)]
         if name == "listed":
             return [case for each in _LISTS for case in self._cases(each)]
-        return saying.cases(self, name, lambda reply: f"-{reply.status}")
+        return cases(self, name, lambda reply: f"-{reply.status}")
 
     @pytest.fixture(autouse=True)
     def _surroundings(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +121,7 @@ class Situation:
         """The gateway to which the transport speaks; it accepts everything until told otherwise."""
         if not self.http:
             pytest.skip(_NOT_HTTP)
-        accepted = saying.said(self, "accepted")
+        accepted = declared(self, "accepted")
         with ScriptedGateway(accepted, aside=self.aside, patience=self.patience) as gateway:
             yield gateway
 
@@ -121,7 +139,7 @@ class Situation:
     @pytest.fixture
     def secret(self) -> str:
         """The token."""
-        token: str | None = saying.said(self, "token")
+        token: str | None = declared(self, "token")
         if token is None:
             pytest.skip("it has no token: token = None")
         return token
@@ -129,7 +147,7 @@ class Situation:
     @pytest.fixture
     def uploaded_reply(self) -> Reply:
         """The answer to an upload."""
-        reply: Reply | None = saying.said(self, "uploaded")
+        reply: Reply | None = declared(self, "uploaded")
         if reply is None:
             pytest.skip("it takes no uploads: uploaded = None")
         return reply
@@ -156,3 +174,28 @@ def attempt(action: Callable[[], object]) -> None:
     """Do it, however it ends."""
     with suppress(DeliveryError):
         action()
+
+
+def without_id(value: Any, identifier: str) -> Iterator[Any]:
+    """A JSON body in which, in the place of the id, stands what is none; nothing if it has none."""
+    others: list[Any] = [None, "", " ", {}, [], True]
+    for instead in others:
+        if (body := _replaced(value, identifier, instead)) != value:
+            yield body
+
+
+def _replaced(value: Any, old: str, new: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _replaced(each, old, new) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_replaced(each, old, new) for each in value]
+    return new if str(value) == old else value
+
+
+def with_words(value: Any, words: str) -> Any:
+    """A body that says something more in each of its texts."""
+    if isinstance(value, dict):
+        return {key: with_words(each, words) for key, each in value.items()}
+    if isinstance(value, list):
+        return [with_words(each, words) for each in value]
+    return f"{value} {words}" if isinstance(value, str) else value

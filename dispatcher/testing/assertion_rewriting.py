@@ -1,0 +1,7 @@
+"""Has pytest show what a contract compared when it does not hold; imported before the contracts."""
+
+import pytest
+
+_WITH_ASSERTIONS = ("hook_contracts", "purity", "transport_contract", "transport_setup")
+
+pytest.register_assert_rewrite(*(f"dispatcher.testing.{name}" for name in _WITH_ASSERTIONS))

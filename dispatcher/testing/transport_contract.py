@@ -1,0 +1,531 @@
+"""The contract of transports, as tests: `class TestContract(TransportContract)`."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import logging
+import random
+import threading
+import traceback
+import tracemalloc
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from time import monotonic
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from pydantic_settings import BaseSettings
+
+from dispatcher.errors import (
+    AccountRefused,
+    ConfigError,
+    DeliveryError,
+    NotSent,
+    OutcomeUnknown,
+    Refused,
+)
+from dispatcher.models import Attachment, MediaId, Message, Problem, Receipt, Upload, encode
+from dispatcher.testing import corpus, making
+from dispatcher.testing.declarations import declared
+from dispatcher.testing.gateway import Reply, Request, ScriptedGateway, Step, closed_address
+from dispatcher.testing.purity import watched
+from dispatcher.testing.transport_setup import (
+    BAD_HEADERS,
+    BREAKS,
+    URL,
+    USELESS,
+    TransportSetup,
+    attempt,
+    failure,
+    outcome,
+    with_words,
+    without_id,
+)
+from dispatcher.transports import Transport, optional, own
+
+_STATUSES = (200, 201, 302, 400, 401, 403, 404, 422, 429, 500, 503)
+
+_EACH = 20  # messages of a thread
+_FORMAT = logging.Formatter("%(name)s: %(message)s")  # and tracebacks, if there are any
+_BIG = 20_000_000  # bytes
+_MOST = 5_000_000  # bytes more in memory while a big file goes out
+
+# What may have become of a file since it was planned.
+_CHANGES = {
+    "shorter": lambda content: content[:-1],
+    "longer": lambda content: content + b"!",
+    "other": lambda content: content[:-1] + bytes([content[-1] ^ 1]),
+    "emptied": lambda content: b"",
+}
+
+
+class TransportContract(TransportSetup):
+    """Derive a test class from it, and declare what its gateway answers: see `TransportSetup`.
+
+    class TestContract(TransportContract):
+        token = "secret-token-1234"
+        accepted = Reply(200, {"messages": [{"id": "m1"}]})
+        accepted_id = "m1"
+        uploaded = None  # it takes no files
+        refused = (Reply(400, {"error": {"code": 100, "message": "no such number"}}),)
+        account_refused = (Reply(401),)
+        not_sent = ()
+        throttled = (Reply(429, {}, {"Retry-After": "7"}),)
+        unknown = (Reply(500),)
+
+        def make(self, url):
+            return Pigeon(PigeonSettings(base_url=url, token=self.token, read_timeout=0.5))
+    """
+
+    # Planning: name, settings, `build` and `check`, without a network.
+
+    @pytest.fixture(params=corpus.MESSAGES.values(), ids=[*corpus.MESSAGES])
+    def planned(self, request: pytest.FixtureRequest) -> tuple[Message, Attachment | None]:
+        """A message and what its source is."""
+        case: tuple[Message, Attachment | None] = request.param
+        return case
+
+    def test_it_has_a_name_and_settings(self) -> None:
+        kind: Any = type(self.make(URL))
+        name = getattr(kind, "name", None)
+        assert isinstance(name, str), "`name` must be a text of the class"
+        assert name.strip(), "`name` is empty"
+        assert issubclass(kind.Settings, BaseSettings), (
+            "`Settings` must be BaseSettings of pydantic"
+        )
+
+    def test_it_loads_without_credentials(self) -> None:
+        bare = self.make_without_credentials()
+        bare.build(making.message(), None)
+        require = own(bare, "require_credentials")
+        if require is not None and declared(self, "token") is not None:
+            with pytest.raises(ConfigError):
+                require()
+
+    def test_it_plans_without_settings_if_it_says_so(self) -> None:
+        kind: Any = type(self.make(URL))
+        if not optional(kind, "plans_without_settings"):
+            pytest.skip("it does not say plans_without_settings")
+        bare = kind()
+        list(bare.check(bare.build(making.message(), None), None))
+
+    def test_build_is_pure(self, planned: tuple[Message, Attachment | None]) -> None:
+        message, attachment = planned
+        transport, before = self.make(URL), copy.deepcopy(planned)
+        with watched() as watch:
+            first = copy.deepcopy(transport.build(message, attachment))
+            second = transport.build(message, attachment)
+        watch.require_pure()
+        assert first == second, "build answers differently when it is asked again"
+        assert encode(first) == encode(second), "build writes its keys in another order"
+        assert planned == before, "build changed its arguments"
+
+    def test_check_is_pure(self, planned: tuple[Message, Attachment | None]) -> None:
+        transport, attachment = self.make(URL), planned[1]
+        payload = transport.build(*planned)
+        before = copy.deepcopy(payload)
+        with watched() as watch:
+            first = list(transport.check(payload, attachment))
+            second = list(transport.check(payload, attachment))
+        watch.require_pure()
+        assert first == second, "check answers differently when it is asked again"
+        assert all(isinstance(each, Problem) for each in first), f"check gave {first!r}"
+        assert payload == before, "check changed the payload"
+
+    def test_check_survives_what_plugins_leave(self) -> None:
+        transport = self.make(URL)
+        payloads = corpus.odd(transport.build(making.message(), None))
+        for payload in payloads:
+            found = list(transport.check(payload, None))
+            assert all(isinstance(each, Problem) for each in found), f"check gave {found!r}"
+
+    def test_a_file_stands_in_the_payload_as_its_reference(self, uploaded_reply: object) -> None:
+        file = self.file()
+        message = making.message(document={"source": file.filename})
+        payload = self.make(URL).build(message, file)
+        assert file.reference in _texts(json.loads(encode(payload))), (
+            "the core finds no place for the media id: put upload.reference, whole, where it goes"
+        )
+
+    # Answers: a receipt, or the one outcome that is true.
+
+    def test_success_gives_the_receipt(
+        self, gateway: ScriptedGateway, transport: Transport
+    ) -> None:
+        receipt = transport.send(self.payload())
+        assert isinstance(receipt, Receipt), f"send gave {receipt!r}"
+        assert receipt.id == declared(self, "accepted_id") or not self.answers_with_id
+        assert gateway.attempts == 1, f"it made {gateway.attempts} requests for one message"
+
+    def test_refused(self, gateway: ScriptedGateway, transport: Transport, refused: Reply) -> None:
+        gateway.script(refused)
+        assert outcome(lambda: transport.send(self.payload())) is Refused
+
+    def test_account_refused(
+        self, gateway: ScriptedGateway, transport: Transport, account_refused: Reply
+    ) -> None:
+        gateway.script(account_refused)
+        assert outcome(lambda: transport.send(self.payload())) is AccountRefused
+
+    def test_not_sent(
+        self, gateway: ScriptedGateway, transport: Transport, not_sent: Reply
+    ) -> None:
+        gateway.script(not_sent)
+        assert outcome(lambda: transport.send(self.payload())) is NotSent
+
+    def test_throttled(
+        self, gateway: ScriptedGateway, transport: Transport, throttled: Reply
+    ) -> None:
+        gateway.script(throttled)
+        error = failure(lambda: transport.send(self.payload()))
+        assert isinstance(error, NotSent), f"it raised {type(error).__name__}"
+        assert error.throttled, "NotSent without throttled=True: other messages would go on"
+        asked = throttled.headers.get("Retry-After", "")
+        if asked.isdigit():
+            assert error.retry_after is not None, "the Retry-After got lost"
+            assert error.retry_after >= float(asked), f"it waits {error.retry_after} s only"
+
+    def test_unknown(self, gateway: ScriptedGateway, transport: Transport, unknown: Reply) -> None:
+        gateway.script(unknown)
+        assert outcome(lambda: transport.send(self.payload())) is OutcomeUnknown
+
+    @pytest.mark.parametrize("status", [500, 502, 503, 504])
+    @pytest.mark.parametrize("body", [b"", {}, "<html>Bad gateway</html>"], ids=["", "{}", "html"])
+    def test_a_broken_gateway_is_unknown(
+        self, gateway: ScriptedGateway, transport: Transport, status: int, body: Any
+    ) -> None:
+        gateway.script(Reply(status, body))
+        assert outcome(lambda: transport.send(self.payload())) is OutcomeUnknown
+
+    @pytest.mark.parametrize("status", [300, 303, 304])
+    def test_a_redirect_that_may_mean_done_is_unknown(
+        self, gateway: ScriptedGateway, transport: Transport, status: int
+    ) -> None:
+        gateway.script(Reply(status, b"", {"Location": "/done"}))
+        assert outcome(lambda: transport.send(self.payload())) is OutcomeUnknown
+
+    @pytest.mark.parametrize("status", [200, 201])
+    @pytest.mark.parametrize("body", USELESS.values(), ids=USELESS.keys())
+    def test_success_without_an_id_is_unknown(
+        self, gateway: ScriptedGateway, transport: Transport, status: int, body: Any
+    ) -> None:
+        self._needs_an_id()
+        gateway.script(Reply(status, body))
+        assert outcome(lambda: transport.send(self.payload())) is OutcomeUnknown
+
+    def test_what_is_no_id_is_unknown(self, gateway: ScriptedGateway, transport: Transport) -> None:
+        self._needs_an_id()
+        accepted, identifier = declared(self, "accepted"), declared(self, "accepted_id")
+        bodies = list(without_id(accepted.body, identifier))
+        if not bodies:
+            pytest.skip("the id is in no JSON")
+        for body in bodies:
+            gateway.script(Reply(accepted.status, body))
+            assert outcome(lambda: transport.send(self.payload())) is OutcomeUnknown, body
+
+    def _needs_an_id(self) -> None:
+        if not self.answers_with_id:
+            pytest.skip("its gateway gives no ids: answers_with_id = False")
+
+    # Connections: whatever happens to one, a message is posted once and to one place.
+
+    @pytest.mark.parametrize("step", BREAKS.values(), ids=BREAKS.keys())
+    def test_a_broken_connection_is_unknown(
+        self, gateway: ScriptedGateway, transport: Transport, step: Step
+    ) -> None:
+        gateway.script(step)
+        began = monotonic()
+        kind = outcome(lambda: transport.send(self.payload()))
+        assert monotonic() - began < self.patience, "it does not stop waiting for an answer"
+        assert kind is OutcomeUnknown
+
+    def test_a_cut_answer_is_unknown(self, gateway: ScriptedGateway, transport: Transport) -> None:
+        self._needs_an_id()
+        gateway.script(declared(self, "accepted").cut())
+        assert outcome(lambda: transport.send(self.payload())) is OutcomeUnknown
+
+    def test_a_refused_connection_is_not_sent(self, gateway: ScriptedGateway) -> None:
+        with closed_address() as url:
+            transport = self.make(url)
+            assert outcome(lambda: transport.send(self.payload())) is NotSent
+
+    @pytest.mark.parametrize("step", BREAKS.values(), ids=BREAKS.keys())
+    def test_a_broken_connection_is_not_retried(
+        self, gateway: ScriptedGateway, transport: Transport, step: Step
+    ) -> None:
+        gateway.script(step)
+        attempt(lambda: transport.send(self.payload()))
+        _require_one(gateway)
+
+    def test_an_answer_is_not_retried(
+        self, gateway: ScriptedGateway, transport: Transport, listed: Reply
+    ) -> None:
+        gateway.script(listed)
+        attempt(lambda: transport.send(self.payload()))
+        _require_one(gateway)
+
+    @pytest.mark.parametrize("status", [500, 502, 503, 504])
+    def test_a_broken_gateway_is_not_retried(
+        self, gateway: ScriptedGateway, transport: Transport, status: int
+    ) -> None:
+        gateway.script(Reply(status))
+        attempt(lambda: transport.send(self.payload()))
+        _require_one(gateway)
+
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    def test_a_redirect_is_not_followed(
+        self, gateway: ScriptedGateway, transport: Transport, status: int
+    ) -> None:
+        with ScriptedGateway(declared(self, "accepted")) as elsewhere:
+            gateway.script(Reply(status, b"", {"Location": f"{elsewhere.url}/v1/elsewhere"}))
+            failure(lambda: transport.send(self.payload()))
+            assert not elsewhere.attempts, "it followed a redirect to another host"
+        _require_one(gateway)
+
+    def test_two_threads_use_it_at_once(
+        self, gateway: ScriptedGateway, transport: Transport
+    ) -> None:
+        payload, together = self.payload(), threading.Barrier(2)
+
+        def send_many() -> list[str]:
+            together.wait()
+            return [transport.send(payload).id for _ in range(_EACH)]
+
+        with ThreadPoolExecutor(2) as pool:
+            running = [pool.submit(send_many) for _ in range(2)]
+            ids = [identifier for each in running for identifier in each.result()]
+        assert set(ids) == {declared(self, "accepted_id")} or not self.answers_with_id
+        assert gateway.attempts == len(gateway.requests) == 2 * _EACH
+
+    # Secrecy: the token is in no error, no log and no repr, whatever the gateway says.
+
+    @pytest.mark.parametrize("step", BREAKS.values(), ids=BREAKS.keys())
+    def test_no_broken_connection_shows_the_token(
+        self, gateway: ScriptedGateway, transport: Transport, secret: str, step: Step
+    ) -> None:
+        gateway.script(step)
+        self._require_silence(transport, secret)
+
+    def test_no_refused_connection_shows_the_token(
+        self, gateway: ScriptedGateway, secret: str
+    ) -> None:
+        with closed_address() as url:
+            self._require_silence(self.make(url), secret)
+
+    def test_no_answer_shows_the_token(
+        self, gateway: ScriptedGateway, transport: Transport, secret: str, listed: Reply
+    ) -> None:
+        gateway.script(_reflecting(listed.status, listed.body))
+        self._require_silence(transport, secret)
+
+    @pytest.mark.parametrize("status", _STATUSES)
+    def test_no_reflected_token_shows(
+        self, gateway: ScriptedGateway, transport: Transport, secret: str, status: int
+    ) -> None:
+        for body in ("said", {"error": {"message": "said"}}, declared(self, "accepted").body):
+            gateway.script(_reflecting(status, body))
+            self._require_silence(transport, secret)
+
+    def test_no_log_shows_the_token(
+        self,
+        gateway: ScriptedGateway,
+        transport: Transport,
+        secret: str,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        caplog.set_level(logging.DEBUG)
+        for step in (
+            declared(self, "accepted"),
+            *BREAKS.values(),
+            *(Reply(500), Reply(401), _reflecting(401, "said"), BAD_HEADERS),
+        ):
+            gateway.script(step)
+            _everything_of(lambda: transport.send(self.payload()))
+        lines = [_FORMAT.format(each) for each in caplog.records]
+        _require_hidden(secret, {f"the log {line.partition(':')[0]}": line for line in lines})
+
+    def test_no_object_shows_the_token(self, transport: Transport, secret: str) -> None:
+        _everything_of(lambda: transport.send(self.payload()))
+        shown = [f"{each!r} {each!s}" for each in (transport, getattr(transport, "settings", None))]
+        shown.append(str(optional(transport, "account")))
+        assert secret not in " ".join(shown), "a repr or the account shows the token"
+
+    def _require_silence(self, transport: Transport, secret: str) -> None:
+        said = _everything_of(lambda: transport.send(self.payload()))
+        _require_hidden(secret, said)
+
+    # Uploads: a file may go out again, so every end says whether to try that.
+
+    @pytest.fixture(autouse=True)
+    def _accepts_files(self, request: pytest.FixtureRequest) -> None:
+        if "uploaded_reply" in request.fixturenames and "gateway" in request.fixturenames:
+            gateway = request.getfixturevalue("gateway")
+            gateway.script(request.getfixturevalue("uploaded_reply"))
+
+    def test_an_upload_gives_the_media_id(
+        self, gateway: ScriptedGateway, transport: Transport, uploaded_reply: Reply
+    ) -> None:
+        file = self.file()
+        media = transport.upload(file)
+        assert isinstance(media, MediaId), f"upload gave {media!r}"
+        assert media.id == declared(self, "uploaded_id")
+        expires = media.expires_at
+        assert expires is None or expires.tzinfo is not None, "expires_at has no time zone"
+        assert _content(file) in self.received(gateway.requests[-1]), "the file did not arrive"
+
+    @pytest.mark.parametrize("step", BREAKS.values(), ids=BREAKS.keys())
+    def test_a_broken_upload_is_not_unknown(
+        self, gateway: ScriptedGateway, transport: Transport, uploaded_reply: Reply, step: Step
+    ) -> None:
+        gateway.script(step)
+        _require_known(transport, self.file())
+
+    @pytest.mark.parametrize("status", [201, 404, 500])
+    @pytest.mark.parametrize("body", USELESS.values(), ids=USELESS.keys())
+    def test_a_useless_answer_is_not_unknown(
+        self,
+        gateway: ScriptedGateway,
+        transport: Transport,
+        uploaded_reply: Reply,
+        status: int,
+        body: Any,
+    ) -> None:
+        gateway.script(Reply(status, body))
+        _require_known(transport, self.file())
+
+    def test_a_refused_connection_is_not_unknown(
+        self, gateway: ScriptedGateway, uploaded_reply: Reply
+    ) -> None:
+        with closed_address() as url:
+            _require_known(self.make(url), self.file())
+
+    def test_an_upload_that_fails_is_not_unknown(
+        self, gateway: ScriptedGateway, transport: Transport, uploaded_reply: Reply, listed: Reply
+    ) -> None:
+        gateway.script(listed)
+        _require_known(transport, self.file())
+
+    @pytest.mark.parametrize("step", BREAKS.values(), ids=BREAKS.keys())
+    def test_an_upload_is_not_retried(
+        self, gateway: ScriptedGateway, transport: Transport, uploaded_reply: Reply, step: Step
+    ) -> None:
+        gateway.script(step)
+        attempt(lambda: transport.upload(self.file()))
+        assert gateway.attempts == 1, "it tries again by itself; the core does that"
+
+    def test_an_upload_streams(
+        self,
+        gateway: ScriptedGateway,
+        transport: Transport,
+        uploaded_reply: Reply,
+        tmp_path: Path,
+    ) -> None:
+        path = tmp_path / self.file().filename
+        content = random.Random(1).randbytes(_BIG)
+        path.write_bytes(content)
+        file = Upload.from_path(path)
+        transport.upload(self.file())  # what it loads at the first use is not what is measured
+        peak = _peak_of(transport, file)
+        assert content in self.received(gateway.requests[-1]), "the file did not arrive whole"
+        assert peak < _MOST, f"{peak / 1e6:.0f} MB more in memory for a file of {_BIG / 1e6:.0f} MB"
+
+    @pytest.mark.parametrize("change", _CHANGES.values(), ids=_CHANGES.keys())
+    def test_a_changed_file_is_refused(
+        self, gateway: ScriptedGateway, transport: Transport, uploaded_reply: Reply, change: Any
+    ) -> None:
+        file = self.file()
+        changed = partial(io.BytesIO, change(_content(file)))
+        planned = file.model_copy(update={"open": changed})
+        assert outcome(lambda: transport.upload(planned)) is Refused
+
+    def test_a_missing_file_is_refused(
+        self, gateway: ScriptedGateway, transport: Transport, uploaded_reply: Reply, tmp_path: Path
+    ) -> None:
+        gone = (tmp_path / "gone.pdf").open
+        planned = self.file().model_copy(update={"open": partial(gone, "rb")})
+        assert outcome(lambda: transport.upload(planned)) is Refused
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [text for each in value.values() for text in _texts(each)]
+    if isinstance(value, list):
+        return [text for each in value for text in _texts(each)]
+    return [value] if isinstance(value, str) else []
+
+
+def _require_one(gateway: ScriptedGateway) -> None:
+    made = gateway.attempts
+    assert made == 1, f"it made {made} requests for one message, which may arrive twice"
+
+
+def _require_hidden(secret: str, said: Mapping[str, str]) -> None:
+    """Fail if a text shows the token, also as a URL writes it; the failure does not."""
+    for where, text in said.items():
+        plain = unquote(text)
+        hidden = plain.replace(secret, "<the token>")[-600:]
+        assert secret not in text + plain, f"{where} shows the token: {hidden}"
+
+
+def _reflecting(status: int, body: Any) -> Callable[[Request], Reply]:
+    """An answer that says back who asked, wherever it says anything."""
+
+    def answer(request: Request) -> Reply:
+        words = f"{request.path} {json.dumps(dict(request.headers))}".replace('"', "'")
+        headers = {"Location": words, "Retry-After": words, "X-Request": words}
+        return Reply(status, with_words(body, words), headers)
+
+    return answer
+
+
+def _everything_of(action: Callable[[], object]) -> dict[str, str]:
+    """What an attempt lets anybody see: its receipt, or its error and all from which that came."""
+    try:
+        return {"the receipt": repr(action())}
+    except DeliveryError as error:
+        return _everything(error)
+
+
+def _everything(error: BaseException) -> dict[str, str]:
+    shown: dict[str, str] = {}
+    seen, left = set(), [error]
+    while left:
+        each = left.pop()
+        seen.add(id(each))
+        name = type(each).__name__
+        shown |= {f"str({name})": str(each), f"repr({name})": repr(each)}
+        shown |= {f"{name}.args": repr(each.args), f"the fields of {name}": repr(vars(each))}
+        shown[f"the traceback of {name}"] = "".join(traceback.format_exception(each, chain=False))
+        causes = (each.__cause__, each.__context__)
+        left += [cause for cause in causes if cause is not None and id(cause) not in seen]
+    return shown
+
+
+def _content(file: Upload) -> bytes:
+    with file.open() as stream:
+        return stream.read()
+
+
+def _require_known(transport: Transport, file: Upload) -> None:
+    error = failure(lambda: transport.upload(file))
+    assert not isinstance(error, OutcomeUnknown), "an upload may be tried again: NotSent"
+
+
+def _peak_of(transport: Transport, file: Upload) -> int:
+    """How much more memory an upload takes than there was before, in bytes."""
+    traced = tracemalloc.is_tracing()
+    tracemalloc.start()
+    try:
+        tracemalloc.reset_peak()
+        before, _ = tracemalloc.get_traced_memory()
+        transport.upload(file)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        if not traced:
+            tracemalloc.stop()
+    return peak - before
