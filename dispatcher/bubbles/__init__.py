@@ -1,8 +1,6 @@
 """Messages as WhatsApp would show them, roughly: the sandbox's inbox and `preview` share this.
 
-    formatting.py  a text with WhatsApp's marks → HTML
-    inline.py      the marks within one line
-    plain.py       any text → what may stand in a page
+    formatting.py  a text with WhatsApp's marks → HTML, any other text → what may stand in a page
     bubble.py      a payload → what its bubble shows
     finding.py     whether a search finds a payload
     pages.py       templates/ and static/, for pages that hold bubbles

@@ -10,8 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from markupsafe import Markup
 
-from dispatcher.bubbles.formatting import formatted
-from dispatcher.bubbles.plain import plain, printable, short, size
+from dispatcher.bubbles.formatting import formatted, plain, printable, short, size
 
 KINDS: Final[Mapping[str, str]] = {
     "image": "Photo",

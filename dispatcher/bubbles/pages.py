@@ -26,7 +26,7 @@ SAFE: Final[Mapping[str, str]] = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-# Somebody's file: a browser may show or save it, but neither guess its type nor run it.
+# Headers of somebody's file: a browser may show or save it, but neither guess its type nor run it.
 HARMLESS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "X-Content-Type-Options": "nosniff",

@@ -22,7 +22,7 @@ from dispatcher.errors import Refused
 from dispatcher.http.files import opened
 from dispatcher.models import Upload
 from dispatcher.planning import Planner
-from dispatcher.preview.look import Wanted, found, wanted_of
+from dispatcher.preview.queries import Query, matching, query_of
 from dispatcher.preview.reading import Reading, read, shown, wrong
 from dispatcher.preview.watching import snapshot
 from dispatcher.sandbox.guard import LOCAL_HOSTS, Guard
@@ -55,22 +55,22 @@ class Preview:
 
     async def show(self, request: Request) -> Response:
         """The recipients, and the messages to one of them."""
-        wanted = wanted_of(request.query_params)
-        written = await asyncio.to_thread(self._page, wanted)
+        query = query_of(request.query_params)
+        written = await asyncio.to_thread(self._page, query)
         return HTMLResponse(written.encode(errors="replace"), headers=dict(SAFE))
 
-    def _page(self, wanted: Wanted) -> str:
+    def _page(self, query: Query) -> str:
         self._refresh()
         reading, version = self.reading, self.version
-        chats = found(reading.chats, wanted)
-        chat = wanted.chat if wanted.chat in chats else next(iter(chats), None)
+        chats = matching(reading.chats, query)
+        chat = query.chat if query.chat in chats else next(iter(chats), None)
         page = templates(HERE / "templates", TEMPLATES).get_template("preview.html")
         return page.render(
             version=version,
             reading=reading,
-            wanted=wanted,
-            chats=list(islice(chats.items(), wanted.chats)),
-            more=len(chats) - wanted.chats,
+            query=query,
+            chats=list(islice(chats.items(), query.chats)),
+            more=len(chats) - query.chats,
             chat=chat,
             messages=map(shown, chats[chat]) if chat else [],
             counts=reading.counts,

@@ -19,7 +19,7 @@ Chats = Mapping[str, list[Draft]]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Query:
     """What a page was asked for; `only`: "problems" for the messages that have some."""
 
     chat: str | None = None
@@ -40,24 +40,24 @@ class Wanted:
     def link(self, **changes: object) -> str:
         """The address of this page with some things changed."""
         asked = {**asdict(self), **changes}
-        defaults = asdict(Wanted())
+        defaults = asdict(Query())
         return "/?" + urlencode({name: it for name, it in asked.items() if it != defaults[name]})
 
 
-def wanted_of(query: Mapping[str, str]) -> Wanted:
+def query_of(parameters: Mapping[str, str]) -> Query:
     """What a query string asks for; what it cannot ask for is left out."""
-    chats = query.get("chats", "")
-    return Wanted(
-        chat=query.get("chat") or None,
-        q=query.get("q", "").strip()[:LONGEST_QUERY],
-        only=PROBLEMS if query.get("only") == PROBLEMS else "",
+    chats = parameters.get("chats", "")
+    return Query(
+        chat=parameters.get("chat") or None,
+        q=parameters.get("q", "").strip()[:LONGEST_QUERY],
+        only=PROBLEMS if parameters.get("only") == PROBLEMS else "",
         chats=int(chats) if re.fullmatch(r"[0-9]{1,6}", chats) else PAGE,
     )
 
 
-def found(chats: Chats, wanted: Wanted) -> Chats:
-    """The recipients who have a message that is wanted, with what is."""
-    if not wanted.is_search:
+def matching(chats: Chats, query: Query) -> Chats:
+    """The recipients who have a message that the query finds, each with those messages."""
+    if not query.is_search:
         return chats
-    matching = {to: list(filter(wanted.finds, drafts)) for to, drafts in chats.items()}
-    return {to: drafts for to, drafts in matching.items() if drafts}
+    found = {to: list(filter(query.finds, drafts)) for to, drafts in chats.items()}
+    return {to: drafts for to, drafts in found.items() if drafts}

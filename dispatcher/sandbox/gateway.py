@@ -14,6 +14,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from dispatcher.bubbles.pages import HARMLESS
 from dispatcher.sandbox.contract import check, type_of
 from dispatcher.sandbox.counts import Counts
 from dispatcher.sandbox.faults import Connection, FaultInjector, inject
@@ -23,12 +24,6 @@ from dispatcher.sandbox.refusals import Refusals
 from dispatcher.sandbox.responses import META, Json, Refusal
 
 LARGEST_JSON: Final = 1024 * 1024
-
-# A file is somebody's upload: a browser may save it, but neither guess its type nor run it.
-HARMLESS: Final = {
-    "Content-Security-Policy": "default-src 'none'; sandbox",
-    "X-Content-Type-Options": "nosniff",
-}
 
 
 class LimitedRequest(Request):
@@ -125,7 +120,7 @@ class Gateway:
         media = self.media.get(request.path_params["id"])
         if media is None:
             return Response(status_code=404)
-        headers = HARMLESS | {"Content-Type": media.content_type}
+        headers = {**HARMLESS, "Content-Type": media.content_type}
         return FileResponse(media.path, headers=headers, filename=f"{media.id}.{media.extension}")
 
     async def delete_media(self, request: LimitedRequest) -> Response:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.bubbles.bubble import KINDS, LONGEST, File, bubble_of, summary_of
+from dispatcher.bubbles.formatting import size
 from dispatcher.bubbles.pages import render
-from dispatcher.bubbles.plain import size
 
 PDF = File("/inbox/media/a", "application/pdf", 12_345, "a.pdf")
 FILES = {"pdf": PDF, "png": File("/inbox/media/b", "image/png", 5, "b.png")}

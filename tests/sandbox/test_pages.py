@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from dispatcher.bubbles.plain import size
+from dispatcher.bubbles.formatting import size
 from dispatcher.sandbox.inbox.details import Check, checks, curl
 from dispatcher.sandbox.inbox.queries import PAGE, Query, View, look, query_of
 from dispatcher.sandbox.messages import Messages

@@ -5,7 +5,7 @@ from shlex import quote
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from dispatcher.bubbles.plain import size
+from dispatcher.bubbles.formatting import size
 from dispatcher.sandbox.contract import LONGEST_TEXT, type_of
 from dispatcher.sandbox.media import Media
 
