@@ -48,7 +48,7 @@ def unknown_fields(
             if table is not None and key in elsewhere:
                 yield Problem(message=f"{key} is not allowed on {table}", where=where)
             else:
-                sentence = f"the gateway has no field {quoted(key)} here{_guess(key, known)}"
+                sentence = f"the gateway has no field {quoted_value(key)} here{_guess(key, known)}"
                 yield Problem(message=sentence, where=where)
 
 
@@ -84,7 +84,7 @@ def link_problems(link: object, where: str | None) -> Iterator[Problem]:
     if not isinstance(link, str) or not link.strip():
         yield Problem(message="the link must be text and not empty", where=where)
     elif fault := _fault_of_link(link):
-        yield Problem(message=f"{quoted(link)} {fault}", where=where)
+        yield Problem(message=f"{quoted_value(link)} {fault}", where=where)
 
 
 def file_problems(file: Attachment | None, where: str | None, most: int) -> Iterator[Problem]:
@@ -94,7 +94,7 @@ def file_problems(file: Attachment | None, where: str | None, most: int) -> Iter
     """
     if not isinstance(file, Upload):
         return
-    name = quoted(file.filename)
+    name = quoted_value(file.filename)
     if file.size == 0:
         yield Problem(message=f"the file {name} is empty", where=where)
     if file.size > most:
@@ -104,10 +104,10 @@ def file_problems(file: Attachment | None, where: str | None, most: int) -> Iter
             where=where,
         )
     if not MIME_TYPE.fullmatch(file.mime_type):
-        yield Problem(message=f"{quoted(file.mime_type)} is not a MIME type", where=where)
+        yield Problem(message=f"{quoted_value(file.mime_type)} is not a MIME type", where=where)
 
 
-def quoted(value: object) -> str:
+def quoted_value(value: object) -> str:
     """A value in a sentence: the beginning of a text, `"+7900"`, and of anything else `a list`.
 
     What cannot be seen in a text is an escape.

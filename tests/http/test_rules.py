@@ -110,10 +110,10 @@ def test_what_is_no_json_is_told_why() -> None:
 
 
 def test_a_value_in_a_sentence_is_short_and_visible() -> None:
-    assert rules.quoted("+7900") == '"+7900"'
-    assert rules.quoted("a\ud800\n") == r'"a\ud800\n"'
-    assert rules.quoted(["x"]) == "a list"
-    assert len(rules.quoted("\u202e" * 1000)) < 110
+    assert rules.quoted_value("+7900") == '"+7900"'
+    assert rules.quoted_value("a\ud800\n") == r'"a\ud800\n"'
+    assert rules.quoted_value(["x"]) == "a list"
+    assert len(rules.quoted_value("\u202e" * 1000)) < 110
 
 
 @given(ANYTHING)

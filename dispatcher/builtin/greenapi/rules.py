@@ -15,7 +15,7 @@ from dispatcher.http.rules import (
     filled_problems,
     json_problems,
     link_problems,
-    quoted,
+    quoted_value,
     text_problems,
     unknown_fields,
 )
@@ -68,7 +68,7 @@ def _recipient(payload: dict[Any, Any]) -> Iterator[Problem]:
         yield Problem(message="the recipient is missing", where="to")
     elif actual is None:
         yield Problem(
-            message=f"{quoted(to)} is neither a phone number with country code (79001234567)"
+            message=f"{quoted_value(to)} is neither a phone number with country code (79001234567)"
             " nor a group id (79001234567-1581234048)",
             where="to",
         )
@@ -78,7 +78,7 @@ def _recipient(payload: dict[Any, Any]) -> Iterator[Problem]:
         yield Problem(message='must be "individual" or "group"', where="recipient_type")
     elif actual is not None and kind != actual:
         yield Problem(
-            message=f'says "{kind}", but {quoted(to)} is the address of {_ADDRESS_OF[actual]}',
+            message=f'says "{kind}", but {quoted_value(to)} is the address of {_ADDRESS_OF[actual]}',
             where="recipient_type",
         )
 

@@ -15,7 +15,7 @@ from dispatcher.http.rules import (
     filled_problems,
     json_problems,
     link_problems,
-    quoted,
+    quoted_value,
     text_problems,
     unknown_fields,
 )
@@ -73,7 +73,7 @@ def _recipient(payload: dict[Any, Any]) -> Iterator[Problem]:
         yield Problem(message="the recipient is missing", where="to")
     elif kind == "individual" and not _PERSON.fullmatch(to):
         yield Problem(
-            message=f"{quoted(to)} is not a phone number: 7 to 15 digits with the country code",
+            message=f"{quoted_value(to)} is not a phone number: 7 to 15 digits with the country code",
             where="to",
         )
 
