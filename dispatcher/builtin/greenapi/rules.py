@@ -77,10 +77,8 @@ def _recipient(payload: dict[Any, Any]) -> Iterator[Problem]:
     if not isinstance(kind, str) or kind not in RECIPIENTS:
         yield Problem(message='must be "individual" or "group"', where="recipient_type")
     elif actual is not None and kind != actual:
-        yield Problem(
-            message=f'says "{kind}", but {quoted_value(to)} is the address of {_ADDRESS_OF[actual]}',
-            where="recipient_type",
-        )
+        whose = f"{quoted_value(to)} is the address of {_ADDRESS_OF[actual]}"
+        yield Problem(message=f'says "{kind}", but {whose}', where="recipient_type")
 
 
 def _recipient_type(to: object) -> str | None:

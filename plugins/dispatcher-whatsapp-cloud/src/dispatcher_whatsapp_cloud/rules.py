@@ -73,7 +73,7 @@ def _recipient(payload: dict[Any, Any]) -> Iterator[Problem]:
         yield Problem(message="the recipient is missing", where="to")
     elif kind == "individual" and not _PERSON.fullmatch(to):
         yield Problem(
-            message=f"{quoted_value(to)} is not a phone number: 7 to 15 digits with the country code",
+            message=f"{quoted_value(to)} is not a phone number: 7 to 15 digits with country code",
             where="to",
         )
 
