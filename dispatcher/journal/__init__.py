@@ -28,7 +28,7 @@ from dispatcher.journal.changes import LATE, Changes, Sender, forget_upload
 from dispatcher.journal.clock import Clock, steady
 from dispatcher.journal.missing import note_sent
 from dispatcher.journal.queries import Event, HistoryRow
-from dispatcher.journal.schema import SCHEMA_VERSION, migrate
+from dispatcher.journal.schema import SCHEMA_VERSION, migrate, show_as_current
 from dispatcher.journal.sharing import Sharing
 from dispatcher.journal.writer import Writer, blamed
 from dispatcher.models import Failure, MediaId, Message, Record
@@ -94,8 +94,7 @@ class JournalReader:
 
     def show_as_current(self, version: int) -> None:
         """Read tables of this older version as if they were of today's."""
-        with self._reading() as connection:
-            self._backend.show_as_current(connection, version)
+        show_as_current(self._engine, version, self._backend.schema)
 
     def close(self) -> None:
         """Release the connection."""

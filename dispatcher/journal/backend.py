@@ -18,19 +18,20 @@ class Backend(Protocol):
     """A database that can hold a journal.
 
     `name`: how errors call it, without a password. `exclusive`: whoever is `prepared` is the only
-    one that writes. `insert`: makes an INSERT statement that knows ON CONFLICT. `warnings`: what is
-    doubtful about it; `loss`: what is missing of it, which `require` raises, until a person has
-    accepted it. `recognise` comes first in a transaction, when a run begins, with each
-    heartbeat and after each reconnect: it raises JournalError if it is not the journal that it was,
-    and says what is doubtful about where it is. `run_began` and `run_ended` are called around a
-    run, `committed` after each of its commits, and `run_broken_off` instead of `run_ended` when its
-    end could not be written. Nothing more is to be written where it is not `usable`. `lock`
-    lets others finish what they change in a table, and begin nothing until the transaction ends;
-    `cut` has a thread that waits for the database's answer wait no longer.
+    one that writes. `schema`: where its tables are. `insert`: makes an INSERT statement that knows
+    ON CONFLICT. `warnings`: what is doubtful about it; `loss`: what is missing of it, which
+    `require` raises, until a person has accepted it. `recognise` comes first in a transaction, when
+    a run begins, with each heartbeat and after each reconnect: it raises JournalError if it is not
+    the journal that it was, and says what is doubtful about where it is. `run_began` and
+    `run_ended` are called around a run, `committed` after each of its commits, and `run_broken_off`
+    instead of `run_ended` when its end could not be written. Nothing more is to be written where it
+    is not `usable`. `lock` lets others finish what they change in a table, and begin nothing until
+    the transaction ends; `cut` has a thread that waits for the database's answer wait no longer.
     """
 
     name: str
     exclusive: bool
+    schema: str
     insert: Callable[..., Any]
 
     def exists(self) -> bool: ...
@@ -48,7 +49,6 @@ class Backend(Protocol):
     def run_broken_off(self, engine: Engine) -> None: ...
     def make_room(self, connection: Connection) -> None: ...
     def version(self, connection: Connection) -> int: ...
-    def show_as_current(self, connection: Connection, version: int) -> None: ...
     def set_version(self, connection: Connection, version: int) -> None: ...
     def lock(self, connection: Connection, table: str) -> None: ...
     def cut(self, connection: Connection) -> None: ...

@@ -13,7 +13,6 @@ from sqlalchemy.dialects.postgresql import insert  # noqa: TID253
 
 from dispatcher.errors import JournalError
 from dispatcher.journal import origin, server
-from dispatcher.journal.schema import show_as_current
 from dispatcher.journal.writer import blamed
 
 if TYPE_CHECKING:
@@ -79,6 +78,7 @@ class PostgresBackend:
     """Nobody is alone with it: whose attempt is whose stands in the journal."""
 
     exclusive = False
+    schema = _SCHEMA
     insert = staticmethod(insert)
 
     def __init__(self, url: str) -> None:
@@ -270,15 +270,6 @@ class PostgresBackend:
             )
         version: int = found[0]
         return version
-
-    def show_as_current(self, connection: Connection, version: int) -> None:
-        """Let a reader's connection see older tables as if they were of this version."""
-        driver: Any = connection.connection.driver_connection
-        connection.rollback()
-        driver.read_only = False  # views of its own are changes, too
-        show_as_current(connection, version, _SCHEMA)
-        connection.commit()
-        driver.read_only = True
 
     def set_version(self, connection: Connection, version: int) -> None:
         """Note the version of the tables that were just made."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
 
 from dispatcher.errors import JournalError
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection, Engine
 
 SCHEMA_VERSION = 5
 
@@ -174,19 +174,25 @@ def version_by_columns(columns: Collection[str]) -> int:
     return 3 if "owner" in columns else 1
 
 
-def show_as_current(connection: Connection, version: int, schema: str) -> None:
-    """Have this connection see the tables of an older version as if they were of this one.
+def show_as_current(engine: Engine, version: int, schema: str) -> None:
+    """Have this engine's queries see the tables of an older version as if they were of this one.
 
-    Nothing is written: the views are the connection's own. `schema`: where the tables are.
+    Nothing is made for that, not even for a moment: a replica and a reader's role refuse that.
+    `schema`: where the tables are.
     """
+    views = []
     for table, added in _ADDED.items():
         missing = [name for name, since in added.items() if version < since]
         kinds = {name: metadata.tables[table].c[name].type for name in missing}
         columns = "".join(f", CAST(NULL AS {kinds[name]}) AS {name}" for name in missing)
         if missing:
-            connection.exec_driver_sql(
-                f"CREATE TEMPORARY VIEW {table} AS SELECT *{columns} FROM {schema}.{table}"
-            )
+            views.append(f"{table} AS (SELECT *{columns} FROM {schema}.{table})")
+
+    @sa.event.listens_for(engine, "before_cursor_execute", retval=True)
+    def with_views(_: Any, cursor: Any, statement: str, given: Any, *__: Any) -> tuple[str, Any]:
+        if views and statement.startswith("SELECT"):
+            statement = f"WITH {', '.join(views)} {statement}"
+        return statement, given
 
 
 def migrate(connection: Connection, version: int) -> None:

@@ -20,7 +20,7 @@ from dispatcher.errors import JournalError
 from dispatcher.journal import origin
 from dispatcher.journal.files import JournalFiles, unescaped
 from dispatcher.journal.locking import Lock, locked, noted_changes
-from dispatcher.journal.schema import show_as_current, version_by_columns
+from dispatcher.journal.schema import version_by_columns
 from dispatcher.ownership import objection_at
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class SqliteBackend:
     """`exclusive`: whoever opens it for sending is alone with it."""
 
     exclusive = True
+    schema = "main"
     insert = staticmethod(insert)
 
     def __init__(self, url: str, *, kept: bool = True) -> None:
@@ -201,11 +202,6 @@ class SqliteBackend:
         # SQLite's own .dump has the tables, but not their version.
         rows = connection.exec_driver_sql("SELECT name FROM pragma_table_info('messages')")
         return version_by_columns(set(rows.scalars()))
-
-    def show_as_current(self, connection: Connection, version: int) -> None:
-        """Let a reader's connection see older tables as if they were of this version."""
-        show_as_current(connection, version, "main")
-        connection.commit()
 
     def set_version(self, connection: Connection, version: int) -> None:
         """Note the version of the tables that were just made."""

@@ -347,6 +347,28 @@ def test_user_without_rights(
     assert allowed.statuses == {"a": "skipped"}, "no right to make what is there is needed"
 
 
+def test_older_journal_is_read_by_a_role_that_may_make_nothing(
+    project: Project, inbox: SandboxProcess, database: Database, guest: str
+) -> None:
+    """Not even a temporary view; nor may anybody where the server is a replica."""
+    project.texts("a")
+    assert project.call("send", *on(database)).code == 0
+    added = ("messages DROP COLUMN not_before", "messages DROP COLUMN owner")
+    for column in (*added, "messages DROP COLUMN sent_digest", "events DROP COLUMN attempt"):
+        database.ask(f"ALTER TABLE dispatcher.{column}")
+    database.ask("UPDATE dispatcher.version SET number = 1")
+    name = make_url(guest).username
+    database.ask(f"REVOKE TEMPORARY ON DATABASE {make_url(guest).database} FROM PUBLIC")
+    database.ask(f"GRANT USAGE ON SCHEMA dispatcher TO {name}")
+    database.ask(f"GRANT SELECT ON ALL TABLES IN SCHEMA dispatcher TO {name}")
+
+    plan = project.call("plan", "--json", "--journal", guest)
+    history = project.call("history", "--json", "--attempts", "--journal", guest)
+
+    assert [line["status"] for line in plan.lines] == ["sent"], plan.stderr
+    assert [each["status"] for each in history.lines[0]["events"]] == ["sending", "sent"]
+
+
 def test_user_for_whom_the_schema_was_made(
     project: Project, inbox: SandboxProcess, database: Database, guest: str
 ) -> None:
