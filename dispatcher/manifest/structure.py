@@ -9,7 +9,6 @@ from pydantic import BaseModel, ValidationError
 
 from dispatcher import models, validation
 from dispatcher.manifest import tables
-from dispatcher.manifest.glance import surely_fits
 from dispatcher.models import CONTENT_TYPES, LocatedProblem
 from dispatcher.names import canonical_name, closest_name
 from dispatcher.redaction import SECRET_FOUND, is_secret
@@ -45,7 +44,6 @@ _MAIN_KEYS: dict[str, str] = {
 }
 MAX_MESSAGES = 50_000
 MAX_RECIPIENTS = 100_000  # of one message in the manifest itself
-_SMALL = 100_000  # characters; with more of them, building pydantic's validator pays
 _DEPTH = 5  # the data, messages, a message, its content, provider
 
 
@@ -73,8 +71,6 @@ def _with_canonical_names(data: dict[str, Any]) -> dict[str, Any]:
 def _check(file: TomlFile) -> tuple[dict[str, Any], list[LocatedProblem]]:
     if not file.data:
         return {}, [file.problem((), "the file is empty; a manifest begins with: manifest = 1")]
-    if len(file.text) < _SMALL and surely_fits(file.data, tables.ManifestTable):
-        return file.data, []
     if too_many := list(_too_many(file)):
         return {}, too_many
     try:
