@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import inspect
 import os
-import sys
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib import import_module
+from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import pluggy
@@ -24,16 +23,10 @@ from dispatcher.registry.calls import CallTimer
 from dispatcher.registry.checks import hook_options, hooks_of, missing
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
-
     from pydantic_settings import BaseSettings
 
 # A plugin's name and its class `Settings` → its settings.
 Settings: TypeAlias = "Callable[[str, type[BaseSettings]], BaseSettings]"
-
-GROUP = "dispatcher"  # of entry points
-_HEADER = f"[{GROUP}]".encode()
-_METADATA = (".dist-info", ".egg-info", "egg-info")  # as in importlib.metadata
 
 
 @dataclass(frozen=True)
@@ -175,56 +168,18 @@ def _imported(plugin: object) -> object:
 
 
 def _installed() -> Iterator[Candidate]:
-    for entry_point in _entry_points():
+    for entry_point in metadata.entry_points(group="dispatcher"):
         info = PluginInfo(entry_point.name, *_distribution(entry_point))
         yield Candidate(info, entry_point.load)
 
 
-def _entry_points() -> Iterable[EntryPoint]:
-    """Those of our group; most installations have none.
-
-    To know that, a look at the files is enough; importlib.metadata, which loads half of `email` and
-    `zipfile`, would take longer than everything else that `validate` does (benchmarks/startup.py).
-    """
-    if not _any_entry_points():
-        return ()
-    from importlib import metadata
-
-    return metadata.entry_points(group=GROUP)
-
-
-def _distribution(entry_point: EntryPoint) -> tuple[str | None, str | None]:
+def _distribution(entry_point: metadata.EntryPoint) -> tuple[str | None, str | None]:
     """Name and version of the distribution that an entry point is from, if they are known."""
     try:
         found = entry_point.dist
         return (found.name, found.version) if found else (None, None)
     except Exception:  # damaged metadata: the plugin may work all the same
         return None, None
-
-
-def _any_entry_points() -> bool:
-    """Whether any file has a section of ours; what is not in plain folders may have one."""
-    finders = [each for each in sys.meta_path if hasattr(each, "find_distributions")]
-    return len(finders) > 1 or any(_may_be_in(folder or ".") for folder in sys.path)
-
-
-def _may_be_in(folder: str) -> bool:
-    try:
-        names = os.listdir(folder)
-    except FileNotFoundError:
-        return False
-    except OSError:  # an archive, for example
-        return True
-    found = (os.path.join(folder, name) for name in names if name.lower().endswith(_METADATA))
-    return any(_has_section(metadata) for metadata in found)
-
-
-def _has_section(metadata: str) -> bool:
-    try:
-        with open(os.path.join(metadata, "entry_points.txt"), "rb") as stream:
-            return _HEADER in stream.read()
-    except OSError:
-        return False
 
 
 def _refuse_shared_name(info: PluginInfo, everybody: Iterable[PluginInfo]) -> None:
