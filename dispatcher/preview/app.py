@@ -25,7 +25,7 @@ from dispatcher.planning import Planner
 from dispatcher.preview.queries import Query, matching, query_of
 from dispatcher.preview.reading import Reading, read, shown, wrong
 from dispatcher.preview.watching import snapshot
-from dispatcher.sandbox.guard import LOCAL_HOSTS, Guard
+from dispatcher.sandbox.server import LOCAL_HOSTS, Guard
 
 HERE: Final = Path(__file__).parent
 INTERVAL: Final = 0.4

@@ -2,24 +2,20 @@
 
 A real HTTP server that is strict, remembers what arrived, and fails on demand:
 
-    contract.py   what POST /v1/messages takes, to the letter
+    contract.py   what POST /v1/messages takes, to the letter, and the gateway's error codes
     gateway.py    /v1: the way of every request, and the work
-    faults.py     the faults that can be injected, the rules of /api/faults
-    responses.py  the gateway's codes, and the body that carries them
-    messages.py   the accepted messages; chats.py: by recipient
+    faults.py     the faults that can be injected, and the rules of /api/faults
+    database.py   SQLite: in memory, or in the file of --storage
+    store.py      the accepted messages, what was refused, and how many requests there were
     media.py      the uploaded files, 24 hours each
-    refusals.py   what was refused; counts.py: how many requests there were
-    storage.py    keeps messages and uploads, for --storage
-    changes.py    tells those who wait that something changed
     api.py        /api: look, wait, inject
     openapi.py    the description of all this
-    guard.py      keeps foreign web pages out
     inbox/        the pages for people
-    app.py        all routes in one application
-    server.py     serves it until it is told to stop
+    app.py        all routes in one application, and serving it
+    server.py     uvicorn, and what keeps foreign web pages out
     command.py    the command line
     process.py    the sandbox as a child process, for tests and for `send --sandbox`
 
-Importing this package imports none of them. What serves (server.py and all it imports) needs the
+Importing this package imports none of them. What serves (app.py and all it imports) needs the
 extra `message-dispatcher[sandbox]`; process.py and command.py do not.
 """

@@ -12,13 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
-from dispatcher.sandbox.counts import Counts, view
+from dispatcher.sandbox.contract import Json
 from dispatcher.sandbox.faults import BadRule, FaultInjector, parse_rules
 from dispatcher.sandbox.media import MediaStore
-from dispatcher.sandbox.messages import Filter, Message, Messages, selected
 from dispatcher.sandbox.openapi import describe
-from dispatcher.sandbox.refusals import Refusals
-from dispatcher.sandbox.responses import Json
+from dispatcher.sandbox.store import COUNTS, Filter, Message, Store
 
 FILTERS: Final = ("to", "type", "q")
 PATIENCE: Final = 10.0
@@ -29,11 +27,9 @@ LARGEST_RULES: Final = 1024 * 1024
 class Api:
     """Looks at, waits for and changes what the gateway remembers."""
 
-    messages: Messages
+    store: Store
     media: MediaStore
     faults: FaultInjector
-    counts: Counts
-    refusals: Refusals
 
     def routes(self) -> list[Route]:
         return [
@@ -54,26 +50,23 @@ class Api:
     async def list_messages(self, request: Request) -> Response:
         """The messages that match, oldest first; `limit` keeps the newest, `total` counts all."""
         _allow_only(request, (*FILTERS, "limit"))
-        messages, wanted = self.messages.all(), _filter(request)
-        limit = _whole(request, "limit", len(messages))
+        wanted, limit = _filter(request), _whole(request, "limit", len(self.store))
 
         def listing() -> Response:
-            found = selected(messages, wanted)
+            found = self.store.select(wanted)
             return _listing(len(found), found[max(len(found) - limit, 0) :])
 
         return await asyncio.to_thread(listing)
 
     async def clear_messages(self, request: Request) -> Response:
         """Forgets the messages and what was refused, and starts to count again."""
-        self.messages.clear()
-        self.refusals.clear()
-        self.counts.clear()
+        self.store.clear()
         return _listing(0, [])
 
     async def get_message(self, request: Request) -> Response:
         """One message by its id, or the `latest`."""
         id = request.path_params["id"]
-        message = self.messages.latest() if id == "latest" else self.messages.get(id)
+        message = self.store.get(id)
         if message is None:
             raise HTTPException(404, f"there is no message {id}")
         return Json(message.view())
@@ -81,7 +74,7 @@ class Api:
     async def mark_read(self, request: Request) -> Response:
         """Somebody looked at all messages to this recipient."""
         to = request.path_params["to"]
-        if not self.messages.mark_read(to):
+        if not self.store.mark_read(to):
             raise HTTPException(404, f"there is no message to {to}")
         return Json({"unread": 0})
 
@@ -92,11 +85,9 @@ class Api:
         count = _whole(request, "count", 1)
         timeout = _number(request, "timeout", PATIENCE)
         try:
-            async with asyncio.timeout(timeout):
-                found = await self.messages.wait(wanted, count)
-        except TimeoutError:
-            there = len(await asyncio.to_thread(selected, self.messages.all(), wanted))
-            raise HTTPException(408, f"{there} of {count} messages after {timeout:g} s") from None
+            found = await self.store.wait(wanted, count, timeout)
+        except TimeoutError as late:
+            raise HTTPException(408, str(late)) from None
         return await asyncio.to_thread(_listing, len(found), found)
 
     async def list_media(self, request: Request) -> Response:
@@ -126,7 +117,7 @@ class Api:
 
     async def stats(self, request: Request) -> Response:
         """How often things happened."""
-        return Json(view(self.counts))
+        return Json({name: self.store.counts[name] for name in COUNTS})
 
     async def description(self, request: Request) -> Response:
         """This server in OpenAPI's words."""

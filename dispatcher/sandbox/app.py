@@ -1,7 +1,8 @@
-"""All of it in one ASGI application."""
+"""The sandbox as one ASGI application, and serving it."""
 
 import time
 from collections.abc import Callable, Collection
+from contextlib import closing
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -9,43 +10,59 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from dispatcher.sandbox.api import Api, show_error
-from dispatcher.sandbox.changes import ChangeNotifier, Events
-from dispatcher.sandbox.counts import Counts
+from dispatcher.sandbox.database import Database
 from dispatcher.sandbox.faults import FaultInjector
 from dispatcher.sandbox.gateway import Gateway
-from dispatcher.sandbox.guard import LOCAL_HOSTS, Guard
 from dispatcher.sandbox.inbox.pages import Inbox
 from dispatcher.sandbox.media import MediaStore
-from dispatcher.sandbox.messages import Messages
-from dispatcher.sandbox.refusals import Refusals
-from dispatcher.sandbox.storage import Storage
+from dispatcher.sandbox.server import LOCAL_HOSTS, Guard, listen, run, url_of
+from dispatcher.sandbox.store import Store
 
 
 def create_app(
-    folder: Path,
+    database: Database,
     token: str | None = None,
     max_messages: int = 10_000,
     hosts: Collection[str] = (),
     clock: Callable[[], float] = time.time,
-    storage: Storage | None = None,
 ) -> ASGIApp:
-    """A gateway that has heard nothing yet.
+    """A gateway that has heard no more than what the database holds.
 
-    `folder` holds the uploads, `token` is the only valid one (None: any), `hosts` are names of this
-    server beside the local ones, `clock` tells the time as `time.time` does, `storage` keeps the
-    messages and what is known of the uploads. To be served by `dispatcher.sandbox.server`, whose
-    protocol hands every request its connection.
+    `token` is the only valid one (None: any), `hosts` are names of this server beside the local
+    ones, `clock` tells the time as `time.time` does. To be served by `dispatcher.sandbox.server`,
+    whose protocol hands every request its connection. Raises CannotStore.
     """
-    changes, counts = ChangeNotifier(), Counts()
-    messages = Messages(max_messages, clock, changes, storage)
-    media = MediaStore(folder, clock, storage)
-    faults, refusals = FaultInjector(changes), Refusals(clock, changes)
-    gateway = Gateway(messages, media, faults, counts, refusals, token)
-    api = Api(messages, media, faults, counts, refusals)
-    inbox = Inbox(messages, media, faults, refusals, Events(changes))
+    store = Store(database, max_messages, clock)
+    media = MediaStore(database, clock)
+    faults = FaultInjector(store.changes)
+    gateway = Gateway(store, media, faults, token)
+    api = Api(store, media, faults)
+    inbox = Inbox(store, media, faults)
     app = Starlette(
         routes=[*gateway.routes(), *api.routes(), *inbox.routes()],
         exception_handlers={HTTPException: show_error},
     )
     app.router.redirect_slashes = False  # the gateway's paths have one form
     return Guard(app, (*LOCAL_HOSTS, *hosts))
+
+
+def serve(
+    host: str,
+    port: int,
+    token: str | None,
+    max_messages: int,
+    on_ready: Callable[[str], None],
+    *,
+    clock: Callable[[], float] = time.time,
+    storage: Path | None = None,
+) -> None:
+    """Serves until SIGINT or SIGTERM; calls `on_ready` with its URL as soon as it does.
+
+    Port 0 takes a free one; `token` is the only valid one (None: any); the newest `max_messages`
+    are kept, in the file `storage` if there is one, as the uploads are beside it; `clock` tells the
+    time as `time.time` does.
+    Raises OSError if it cannot listen there, CannotStore if it cannot use the file.
+    """
+    with listen(host, port) as listener, closing(Database(storage)) as database:
+        app = create_app(database, token, max_messages, [host.lower()], clock)
+        run(app, listener, lambda: on_ready(url_of(listener, host)))

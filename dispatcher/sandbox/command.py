@@ -61,10 +61,12 @@ def sandbox(
     Nothing that is sent to it reaches anybody.
     """
     try:
-        from dispatcher.sandbox.server import serve
-        from dispatcher.sandbox.storage import CannotStore
-    except ImportError as error:
-        raise CannotServe(str(error)) from error
+        from dispatcher.sandbox.app import serve
+        from dispatcher.sandbox.database import CannotStore
+    except ModuleNotFoundError as missing:
+        raise CannotServe(
+            "the sandbox needs its extra: pip install 'message-dispatcher[sandbox]'"
+        ) from missing
     if not is_loopback(host):
         print_line(
             f"sandbox: {host} can be reached from other machines, and has no password", err=True

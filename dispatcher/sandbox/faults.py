@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import socket
-import struct
-import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -27,8 +24,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dispatcher.sandbox.changes import ChangeNotifier
-from dispatcher.sandbox.responses import META, Json, Refusal
+from dispatcher.sandbox.contract import META, Json, Refusal
+from dispatcher.sandbox.server import Connection
+from dispatcher.sandbox.store import Changes
 
 MESSAGES: Final = "/v1/messages"
 BODILESS: Final = (204, 205, 304)
@@ -37,34 +35,8 @@ LONGEST_DELAY: Final = 3600
 PROXY_PAGE: Final = (
     "<html><head><title>{0}</title></head><body><h1>{0}</h1><hr>proxy</body></html>\n"
 )
-# struct linger is two shorts on Windows, two ints elsewhere: switched on, for 0 seconds.
-LINGER_NOT: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 Work = Callable[[], Awaitable[Response]]
-
-
-class Connection:
-    """One TCP connection; `used` once a request to /v1 came over it."""
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self.used = False
-
-    @staticmethod
-    def of(scope: Scope) -> Connection:
-        """The connection that the server's protocol put into the state of an ASGI request."""
-        connection: Connection = scope["state"]["connection"]
-        return connection
-
-    def close(self) -> None:
-        """Closes it now, without sending what is still to be sent."""
-        self._transport.abort()
-
-    def reset(self) -> None:
-        """Closes it with an RST: what a socket sends that may not linger (socket(7), SO_LINGER)."""
-        raw = self._transport.get_extra_info("socket")
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
-        self._transport.abort()
 
 
 async def hang_up(scope: Scope, receive: Receive, send: Send) -> None:
@@ -236,9 +208,7 @@ def _reason(error: str, index: object, field: object) -> str:
 class FaultInjector:
     """The rules in force; the first that matches a request applies."""
 
-    def __init__(
-        self, changes: ChangeNotifier, chance: Callable[[], float] = random.random
-    ) -> None:
+    def __init__(self, changes: Changes, chance: Callable[[], float] = random.random) -> None:
         self._changes = changes
         self._chance = chance
         self._rules: list[Rule] = []

@@ -5,68 +5,35 @@ The way of every request: count it, let a fault act, check token and size, do th
 
 import json
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dispatcher.bubbles.pages import HARMLESS
-from dispatcher.sandbox.contract import check, type_of
-from dispatcher.sandbox.counts import Counts
-from dispatcher.sandbox.faults import Connection, FaultInjector, inject
+from dispatcher.sandbox.contract import META, Json, Refusal, check, type_of
+from dispatcher.sandbox.faults import FaultInjector, inject
 from dispatcher.sandbox.media import EXTENSION, LARGEST_FILE, MediaStore
-from dispatcher.sandbox.messages import Messages
-from dispatcher.sandbox.refusals import Refusals
-from dispatcher.sandbox.responses import META, Json, Refusal
+from dispatcher.sandbox.server import Connection
+from dispatcher.sandbox.store import LONGEST_BODY, Store
 
 LARGEST_JSON: Final = 1024 * 1024
 
 
-class LimitedRequest(Request):
-    """A request whose body may have at most `largest` bytes: Refusal as soon as it has more."""
-
-    def __init__(self, scope: Scope, receive: Receive, largest: int) -> None:
-        super().__init__(scope, receive)
-        self._largest = largest
-        self.seen = b""  # the body, if all of it was read at once
-
-    def check_length(self) -> None:
-        """Raises Refusal if the request announces more than it may have."""
-        if int(self.headers.get("content-length", 0)) > self._largest:
-            raise self._too_large()
-
-    async def body(self) -> bytes:
-        self.seen = await super().body()
-        return self.seen
-
-    async def stream(self) -> AsyncGenerator[bytes, None]:
-        size = 0
-        async for chunk in super().stream():
-            size += len(chunk)
-            if size > self._largest:
-                raise self._too_large()
-            yield chunk
-
-    def _too_large(self) -> Refusal:
-        return Refusal(1011, f"the body is larger than {self._largest} bytes")
-
-
-Handler = Callable[[LimitedRequest], Awaitable[Response]]
+Handler = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass
 class Gateway:
     """The gateway's work, once a request has passed the door."""
 
-    messages: Messages
+    store: Store
     media: MediaStore
     faults: FaultInjector
-    counts: Counts
-    refusals: Refusals
     token: str | None
 
     def routes(self) -> list[Route]:
@@ -98,32 +65,36 @@ class Gateway:
     def _is_valid(self, token: str) -> bool:
         return self.token is None or secrets.compare_digest(token.encode(), self.token.encode())
 
-    async def post_message(self, request: LimitedRequest) -> Response:
+    async def post_message(self, request: Request) -> Response:
         """Takes a message that keeps the contract (docs/greenapi-v1.md, "Request")."""
         body, payload = _decode(await request.body())
-        message = check(payload, self.media.has)
-        kept = self.messages.add(message["to"], type_of(message), body, request.scope["headers"])
-        self.counts["accepted"] += 1
+        message = check(payload, self._is_uploaded)
+        kept = self.store.add(message["to"], type_of(message), body, request.scope["headers"])
+        self.store.counts["accepted"] += 1
         return _created("messages", kept.id)
 
-    async def post_media(self, request: LimitedRequest) -> Response:
+    def _is_uploaded(self, id: str) -> bool:
+        return self.media.get(id) is not None
+
+    async def post_media(self, request: Request) -> Response:
         """Takes a file's bytes (docs/greenapi-v1.md, "Media")."""
         extension = (request.headers.get("x-gr-file-extension", "")).removeprefix(".")
         content_type = request.headers.get("content-type", "")
         _check_upload(extension, content_type)
         kept = await self.media.add(request.stream(), extension, content_type)
-        self.counts["uploaded"] += 1
+        self.store.counts["uploaded"] += 1
         return _created("media", kept.id)
 
-    async def get_media(self, request: LimitedRequest) -> Response:
+    async def get_media(self, request: Request) -> Response:
         """The bytes of a file, as a download; 404 with an empty body for an unknown id."""
         media = self.media.get(request.path_params["id"])
         if media is None:
             return Response(status_code=404)
         headers = {**HARMLESS, "Content-Type": media.content_type}
-        return FileResponse(media.path, headers=headers, filename=f"{media.id}.{media.extension}")
+        name = f"{media.id}.{media.extension}"
+        return FileResponse(self.media.path(media), headers=headers, filename=name)
 
-    async def delete_media(self, request: LimitedRequest) -> Response:
+    async def delete_media(self, request: Request) -> Response:
         """Forgets a file before its time; 404 with an empty body for an unknown id."""
         known = self.media.remove(request.path_params["id"])
         return Json({}) if known else Response(status_code=404)
@@ -139,27 +110,31 @@ class Endpoint:
     largest: int
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = LimitedRequest(scope, receive, self.largest)
+        body = LimitedBody(receive, self.largest)
+        request = Request(scope, body)
         self._count(Connection.of(scope))
         try:
             answer = await self._answer(request)
         except Refusal as refusal:
-            self.gateway.refusals.add(f"{scope['method']} {scope['path']}", refusal, request.seen)
+            start = b"" if self.largest == LARGEST_FILE else body.start
+            self.gateway.store.refuse(f"{scope['method']} {scope['path']}", refusal, start)
             answer = Json(refusal.body(), 400)
         except ClientDisconnect:  # before it had sent everything
             return
         await answer(scope, receive, send)
 
     def _count(self, connection: Connection) -> None:
-        self.gateway.counts[self.counted] += 1
+        counts = self.gateway.store.counts
+        counts[self.counted] += 1
         if not connection.used:
             connection.used = True
-            self.gateway.counts["connections"] += 1
+            counts["connections"] += 1
 
-    async def _answer(self, request: LimitedRequest) -> ASGIApp:
+    async def _answer(self, request: Request) -> ASGIApp:
         async def work() -> Response:
             self.gateway.authorize(request.headers.get("authorization"))
-            request.check_length()
+            if int(request.headers.get("content-length", 0)) > self.largest:
+                raise _too_large(self.largest)
             return await self.work(request)
 
         faults, path = self.gateway.faults, request.scope["path"]
@@ -167,8 +142,32 @@ class Endpoint:
         rule = faults.take(path, to)
         if rule is None:
             return await work()
-        self.gateway.counts["faults"] += 1
+        self.gateway.store.counts["faults"] += 1
         return await inject(rule, request, work)
+
+
+class LimitedBody:
+    """Receives a body of at most `largest` bytes, otherwise Refusal; `start` is how it began."""
+
+    def __init__(self, receive: Receive, largest: int) -> None:
+        self.start = b""
+        self._receive = receive
+        self._largest = largest
+        self._size = 0
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        chunk = message.get("body", b"")
+        self._size += len(chunk)
+        if self._size > self._largest:
+            raise _too_large(self._largest)
+        if len(self.start) < LONGEST_BODY:
+            self.start += chunk
+        return message
+
+
+def _too_large(largest: int) -> Refusal:
+    return Refusal(1011, f"the body is larger than {largest} bytes")
 
 
 async def _recipient(request: Request) -> str | None:

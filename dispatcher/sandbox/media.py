@@ -2,35 +2,36 @@
 
 import hashlib
 import re
-from collections import OrderedDict
-from collections.abc import AsyncIterable, Callable
-from dataclasses import dataclass
+import stat
+import time
+from collections.abc import AsyncIterable, Callable, Iterator
+from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-from uuid import uuid4
+from typing import Any, Final, NamedTuple
+from uuid import UUID, uuid4
 
 from dispatcher.media import mime_type
-from dispatcher.sandbox.messages import moment
-from dispatcher.sandbox.responses import Refusal
-
-if TYPE_CHECKING:
-    from dispatcher.sandbox.storage import Storage
+from dispatcher.sandbox.contract import Refusal
+from dispatcher.sandbox.database import Database
+from dispatcher.sandbox.store import moment
 
 LARGEST_FILE: Final = 37_000_000
 LIFETIME: Final = 24 * 60 * 60
 MOST_FILES: Final = 10_000
 EXTENSION: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]*")
+SHA256: Final = re.compile(r"[0-9a-f]{64}")
+CONTENT_TYPE: Final = re.compile(r"[^\r\n\0]{0,1000}")  # it becomes a header
 
 # Sent by clients that know no type: the provider's JavaScript client, curl --data-binary, and none.
 SAYS_NOTHING: Final = ("text/plain", "application/x-www-form-urlencoded", "")
 
+COLUMNS: Final = "id, size, sha256, extension, content_type, uploaded_at"
 
-@dataclass(frozen=True, slots=True)
-class Media:
-    """One uploaded file, whose bytes are in `path`."""
+
+class Media(NamedTuple):
+    """One uploaded file: a row of its table; its bytes are in the folder, under its id."""
 
     id: str
-    path: Path
     size: int
     sha256: str
     extension: str
@@ -55,16 +56,19 @@ class Media:
 
 
 class MediaStore:
-    """Keeps files in a folder, oldest first; forgets each after its time, or of too many."""
+    """Keeps uploads, and forgets each after its time, or the oldest of too many.
 
-    def __init__(
-        self, folder: Path, clock: Callable[[], float], storage: "Storage | None" = None
-    ) -> None:
-        self._folder = folder
+    An upload whose file is not there as it was written counts as none.
+    Raises CannotStore if the database holds an upload that the gateway would not take.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+        self._execute = database.execute
+        self._folder = database.folder
         self._clock = clock
-        self._storage = storage
-        kept = storage.load_media() if storage else ()
-        self._by_id = OrderedDict((media.id, media) for media in kept)
+        for number, *fields in database.rows("media"):
+            if not _is_ours(Media(*fields)):
+                raise database.damaged(f"upload {number} is none of the sandbox")
 
     async def add(self, chunks: AsyncIterable[bytes], extension: str, content_type: str) -> Media:
         """Keeps the chunks as a file; nothing stays behind if they break off or there are none."""
@@ -76,47 +80,77 @@ class MediaStore:
             path.unlink(missing_ok=True)
             raise
         kind = _media_type(content_type, extension)
-        media = Media(id, path, size, sha256, extension, kind, self._clock())
-        self._by_id[id] = media
-        if self._storage:
-            self._storage.add_media(media)
-        if len(self._by_id) > MOST_FILES:
-            self._forget(self._oldest())
+        media = Media(id, size, sha256, extension, kind, self._clock())
+        self._execute(f"INSERT INTO media ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", media)
+        for surplus in self._select("ORDER BY number DESC LIMIT -1 OFFSET ?", MOST_FILES):
+            self._forget(surplus)
         return media
 
     def get(self, id: str) -> Media | None:
+        """The upload of this id, if it has not expired; forgets all that have."""
         self._expire()
-        return self._by_id.get(id)
+        return self.find(id)
 
-    def has(self, id: str) -> bool:
-        return self.get(id) is not None
+    def find(self, id: str) -> Media | None:
+        """The same, in any thread, as it forgets nothing."""
+        media = next(self._select("WHERE id = ?", id), None)
+        if media is None or media.expires_at <= self._clock() or not self._is_there(media):
+            return None
+        return media
+
+    def all(self) -> list[Media]:
+        """The uploads that have not expired, oldest first."""
+        self._expire()
+        return [media for media in self._select("ORDER BY number") if self._is_there(media)]
 
     def remove(self, id: str) -> bool:
-        """Forgets a file; says whether there was one."""
-        self._expire()
-        media = self._by_id.get(id)
+        """Forgets an upload; says whether there was one."""
+        media = self.get(id)
         if media is not None:
             self._forget(media)
         return media is not None
 
-    def all(self) -> list[Media]:
-        """The files that have not expired, oldest first."""
-        self._expire()
-        return list(self._by_id.values())
+    def path(self, media: Media) -> Path:
+        """Where its bytes are."""
+        return self._folder / media.id
+
+    def _select(self, condition: str, *values: object) -> Iterator[Media]:
+        rows = self._execute(f"SELECT {COLUMNS} FROM media {condition}", values)
+        return map(Media._make, rows)
 
     def _expire(self) -> None:
         now = self._clock()
-        while self._by_id and self._oldest().expires_at <= now:
-            self._forget(self._oldest())
-
-    def _oldest(self) -> Media:
-        return next(iter(self._by_id.values()))
+        oldest_first = self._select("ORDER BY number")
+        for media in takewhile(lambda each: each.expires_at <= now, oldest_first):
+            self._forget(media)
 
     def _forget(self, media: Media) -> None:
-        del self._by_id[media.id]
-        media.path.unlink(missing_ok=True)
-        if self._storage:
-            self._storage.drop_media(media)
+        self._execute("DELETE FROM media WHERE id = ?", (media.id,))
+        if self._is_there(media):
+            self.path(media).unlink()
+
+    def _is_there(self, media: Media) -> bool:
+        """Whether its file is one of the folder's own, and no link, symbolic or hard."""
+        try:
+            info = self.path(media).lstat()
+        except OSError:
+            return False
+        return stat.S_ISREG(info.st_mode) and (info.st_size, info.st_nlink) == (media.size, 1)
+
+
+def _is_ours(media: Media) -> bool:
+    """Whether the gateway may have kept this."""
+    try:
+        moment(media.expires_at)
+        return (
+            str(UUID(media.id)) == media.id
+            and type(media.size) is int
+            and SHA256.fullmatch(media.sha256) is not None
+            and EXTENSION.fullmatch(media.extension) is not None
+            and CONTENT_TYPE.fullmatch(media.content_type) is not None
+        )
+    except (ValueError, TypeError, AttributeError, OverflowError, OSError):
+        return False
 
 
 async def _write(path: Path, chunks: AsyncIterable[bytes]) -> tuple[int, str]:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from dispatcher.sandbox.contract import CONTENT, GROUP, LONGEST_TEXT, MEDIA_FIELDS, PERSON
-from dispatcher.sandbox.counts import MEANINGS
 from dispatcher.sandbox.faults import Rule
+from dispatcher.sandbox.store import COUNTS
 
 Json = dict[str, Any]
 
@@ -162,7 +162,7 @@ def schemas() -> Json:
         "MediaList": object_of({"total": INTEGER, "media": array_of(ref("Media"))}),
         "Rule": Rule.model_json_schema(),
         "Stats": object_of(
-            {name: INTEGER | {"description": what} for name, what in MEANINGS.items()}
+            {name: INTEGER | {"description": what} for name, what in COUNTS.items()}
         ),
     }
 

@@ -92,7 +92,7 @@ class SandboxProcess:
         return list(self._ask("/api/media")["media"])
 
     def stats(self) -> dict[str, int]:
-        """How often things happened; counts.py says what each name means."""
+        """How often things happened; store.py says what each name means."""
         return self._ask("/api/stats")
 
     def _ask(

@@ -1,57 +1,35 @@
-"""Serves the sandbox with uvicorn until it is told to stop."""
+"""Serves an application to this machine: uvicorn, and a guard against web pages of elsewhere.
+
+A browser on this machine can be made to send requests here. Two checks keep foreign pages out: the
+name in `Host` must be one of ours (DNS rebinding), and a page of another origin may do no more than
+lead to a page of ours by a link (CSRF).
+"""
+
+from __future__ import annotations
 
 import asyncio
 import ipaddress
 import logging
 import socket
-import time
-from collections.abc import Callable
-from contextlib import ExitStack, closing
-from pathlib import Path
-from tempfile import TemporaryDirectory
+import struct
+import sys
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from types import FrameType
 from typing import Any, Final, cast
+from urllib.parse import urlsplit
 
-try:
-    import uvicorn
-    from starlette.types import ASGIApp
-    from uvicorn.protocols.http.auto import AutoHTTPProtocol
-
-    from dispatcher.sandbox.app import create_app
-    from dispatcher.sandbox.faults import Connection
-    from dispatcher.sandbox.storage import Storage
-except ModuleNotFoundError as missing:
-    raise ImportError(
-        "the sandbox needs its extra: pip install 'message-dispatcher[sandbox]'"
-    ) from missing
+import uvicorn
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 IDLE_SECONDS: Final = 75
-
-
-def serve(
-    host: str,
-    port: int,
-    token: str | None,
-    max_messages: int,
-    on_ready: Callable[[str], None],
-    *,
-    clock: Callable[[], float] = time.time,
-    storage: Path | None = None,
-) -> None:
-    """Serves until SIGINT or SIGTERM; calls `on_ready` with its URL as soon as it does.
-
-    Port 0 takes a free one; `token` is the only valid one (None: any); the newest `max_messages`
-    are kept, in the file `storage` if there is one, as the uploads are beside it; `clock` tells the
-    time as `time.time` does.
-    Raises OSError if it cannot listen there, CannotStore if it cannot use the file.
-    """
-    with ExitStack() as stack:
-        listener = stack.enter_context(listen(host, port))
-        kept = stack.enter_context(closing(Storage(storage))) if storage else None
-        temporary = stack.enter_context(TemporaryDirectory(prefix="sandbox-"))
-        folder = kept.folder if kept else Path(temporary)
-        app = create_app(folder, token, max_messages, [host.lower()], clock, kept)
-        run(app, listener, lambda: on_ready(url_of(listener, host)))
+LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
+FOREIGN_SITES: Final = (b"cross-site", b"same-site")
+# struct linger is two shorts on Windows, two ints elsewhere: switched on, for 0 seconds.
+LINGER_NOT: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
 def run(app: ASGIApp, listener: socket.socket, on_ready: Callable[[], None]) -> None:
@@ -132,3 +110,74 @@ class _HandsOverConnection(asyncio.Protocol):
         super().connection_made(transport)
         connection = Connection(cast(asyncio.Transport, transport))
         self.app_state = {**self.app_state, "connection": connection}
+
+
+class Connection:
+    """One TCP connection; `used` once a request to /v1 came over it."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self.used = False
+
+    @staticmethod
+    def of(scope: Scope) -> Connection:
+        """The connection that the server's protocol put into the state of an ASGI request."""
+        connection: Connection = scope["state"]["connection"]
+        return connection
+
+    def close(self) -> None:
+        """Closes it now, without sending what is still to be sent."""
+        self._transport.abort()
+
+    def reset(self) -> None:
+        """Closes it with an RST: what a socket sends that may not linger (socket(7), SO_LINGER)."""
+        raw = self._transport.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
+        self._transport.abort()
+
+
+@dataclass
+class Guard:
+    """ASGI middleware that answers 403 to what may not come in."""
+
+    app: ASGIApp
+    hosts: Collection[str]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        objection = self._objection(scope)
+        if objection is None:
+            await self.app(scope, receive, send)
+        else:
+            await JSONResponse({"error": objection}, 403)(scope, receive, send)
+
+    def _objection(self, scope: Scope) -> str | None:
+        headers: Mapping[bytes, bytes] = dict(scope["headers"])
+        host = headers.get(b"host", b"").decode("latin-1")
+        if hostname(host) not in (*self.hosts, scope["server"][0]):
+            return f"the Host header must be this server's own, not {host!r}"
+        if is_foreign(headers, host) and not is_link(scope, headers):
+            return "the request comes from a page of another origin"
+        return None
+
+
+@lru_cache(maxsize=64)  # one program asks again and again under the same name
+def hostname(host: str) -> str | None:
+    """The name or address in a Host header, without port and brackets; None if there is none."""
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
+
+
+def is_foreign(headers: Mapping[bytes, bytes], host: str) -> bool:
+    """Whether a browser says that a page of another origin sent the request."""
+    origin = headers.get(b"origin")
+    if headers.get(b"sec-fetch-site") in FOREIGN_SITES:
+        return True
+    return origin is not None and origin.decode("latin-1").lower() != f"http://{host.lower()}"
+
+
+def is_link(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a browser says that somebody goes to a page of ours, which changes nothing."""
+    is_page = scope["method"] == "GET" and not scope["path"].startswith("/v1/")
+    return is_page and headers.get(b"sec-fetch-mode") == b"navigate"

@@ -1,9 +1,11 @@
 """A sandbox in a process of its own, and a client for it."""
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
+from dispatcher.sandbox.database import Database
 from dispatcher.sandbox.process import SandboxProcess
 
 from .client import Client
@@ -20,6 +22,13 @@ def sandbox(running: SandboxProcess) -> SandboxProcess:
     """The running sandbox, with nothing of other tests in it but their uploads."""
     running.clear()
     return running
+
+
+@pytest.fixture
+def database() -> Iterator[Database]:
+    """A database in memory."""
+    with closing(Database()) as database:
+        yield database
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from starlette.types import ASGIApp, Message, Scope
 
-from dispatcher.sandbox import api, messages
+from dispatcher.sandbox import store
 from dispatcher.sandbox.app import create_app
-from dispatcher.sandbox.inbox import pages, queries
-from dispatcher.sandbox.messages import Filter, Messages
-from dispatcher.sandbox.storage import Storage
+from dispatcher.sandbox.database import Database
+from dispatcher.sandbox.inbox import pages
+from dispatcher.sandbox.store import Filter, Store
 
 PATIENCE = 20.0
 BODY = json.dumps({"to": "79001234567", "text": {"body": "Hello"}})
@@ -49,20 +49,20 @@ async def get(app: ASGIApp, path: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("module", "name", "path"),
+    ("place", "name", "path"),
     [
         (pages, "bubble_of", "/"),
         (pages, "summary_of", "/"),
-        (queries, "selected", "/?q=hello"),
-        (api, "selected", "/api/messages?q=hello"),
-        (api, "selected", "/api/messages"),
+        (pages, "look", "/?q=hello"),
+        (Store, "select", "/api/messages?q=hello"),
+        (Store, "select", "/api/messages"),
     ],
 )
 def test_a_page_that_takes_long_holds_up_nobody(
-    module: Any, name: str, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: Any, name: str, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, may_end = threading.Event(), threading.Event()
-    work: Callable[..., Any] = getattr(module, name)
+    work: Callable[..., Any] = getattr(place, name)
 
     def long_work(*arguments: Any) -> Any:
         begun.set()
@@ -70,7 +70,7 @@ def test_a_page_that_takes_long_holds_up_nobody(
         return work(*arguments)
 
     async def both() -> tuple[int, int]:
-        app = create_app(tmp_path, storage=storage)
+        app = create_app(database)
         page = asyncio.create_task(get(app, path))
         while not begun.is_set():
             await asyncio.sleep(0.001)
@@ -78,14 +78,16 @@ def test_a_page_that_takes_long_holds_up_nobody(
         may_end.set()
         return ready, await page
 
-    storage = Storage(tmp_path / "messages.db")
-    Messages(10, lambda: 0.0, storage=storage).add("79001234567", "text", BODY, [])
-    monkeypatch.setattr(module, name, long_work)
+    database = Database(tmp_path / "messages.db")
+    Store(database).add("79001234567", "text", BODY, [])
+    monkeypatch.setattr(place, name, long_work)
     assert asyncio.run(both()) == (200, 200)
-    storage.close()
+    database.close()
 
 
-def test_who_waits_looks_at_each_message_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_waits_looks_at_each_message_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     looked = 0
 
     def counted(payload: object, sought: str) -> bool:
@@ -93,23 +95,23 @@ def test_who_waits_looks_at_each_message_once(monkeypatch: pytest.MonkeyPatch) -
         looked += 1
         return True
 
-    async def arrive(kept: Messages, wanted: int) -> list[str]:
-        waiting = asyncio.create_task(kept.wait(Filter(q="hello"), wanted))
+    async def arrive(kept: Store, wanted: int) -> list[str]:
+        waiting = asyncio.create_task(kept.wait(Filter(q="hello"), wanted, PATIENCE))
         for _ in range(wanted):
             kept.add("79001234567", "text", BODY, [])
             await asyncio.sleep(0.012)
         return [message.id for message in await waiting]
 
-    monkeypatch.setattr(messages, "mentions", counted)
-    kept = Messages(1000, lambda: 0.0)
+    monkeypatch.setattr(store, "mentions", counted)
+    kept = Store(database)
     found = asyncio.run(arrive(kept, 30))
-    assert found == [message.id for message in kept.all()]
+    assert found == [message.id for message in kept.select(Filter())]
     assert looked == 30
 
 
-def test_who_waits_does_not_count_what_is_gone() -> None:
+def test_who_waits_does_not_count_what_is_gone(database: Database) -> None:
     async def arrive() -> list[str]:
-        waiting = asyncio.create_task(kept.wait(Filter(), 2))
+        waiting = asyncio.create_task(kept.wait(Filter(), 2, PATIENCE))
         for clear in (True, False, False):
             added.append(kept.add("79001234567", "text", BODY, []).id)
             await asyncio.sleep(0.03)
@@ -117,13 +119,15 @@ def test_who_waits_does_not_count_what_is_gone() -> None:
                 kept.clear()
         return [message.id for message in await waiting]
 
-    kept, added = Messages(1000, lambda: 0.0), list[str]()
+    kept, added = Store(database), list[str]()
     assert asyncio.run(arrive()) == added[1:]
 
 
-def test_of_long_messages_fewer_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(messages, "MOST_CHARACTERS", 3 * len(BODY))
-    kept = Messages(1000, lambda: 0.0)
+def test_of_long_messages_fewer_are_kept(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "MOST_CHARACTERS", 3 * len(BODY))
+    kept = Store(database)
     added = [kept.add("79001234567", "text", BODY, []) for _ in range(5)]
-    assert kept.all() == added[2:]
-    assert [each.messages[0] for each in kept.chats] == [added[2]]
+    assert kept.select(Filter()) == added[2:]
+    assert [each.newest for each in kept.chats(None, 10)] == [added[4]]

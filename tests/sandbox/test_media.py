@@ -19,7 +19,7 @@ DAY = 24 * 60 * 60
 WITH_A_SHIFTED_CLOCK = """
 import sys, time
 from pathlib import Path
-from dispatcher.sandbox.server import serve
+from dispatcher.sandbox.app import serve
 
 def clock() -> float:
     return time.time() + float(Path(sys.argv[1]).read_text())

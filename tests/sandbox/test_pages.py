@@ -1,6 +1,5 @@
 """The pages for people, as they come over HTTP; tests/browser/ looks at them."""
 
-import asyncio
 import json
 import re
 import shutil
@@ -11,75 +10,71 @@ from collections.abc import Callable
 import pytest
 
 from dispatcher.bubbles.formatting import size
-from dispatcher.sandbox.inbox.details import Check, checks, curl
-from dispatcher.sandbox.inbox.queries import PAGE, Query, View, look, query_of
-from dispatcher.sandbox.messages import Messages
+from dispatcher.sandbox.database import Database
+from dispatcher.sandbox.inbox.views import PAGE, Check, Query, checks, curl, look, query_of
 from dispatcher.sandbox.process import SandboxProcess
+from dispatcher.sandbox.store import Store
 
 from .client import GROUP, PERSON, Client, connect, message_bytes
 
 OTHER = "79007654321"
 
 
-def kept(*chats: str, most: int = 10_000) -> Messages:
+def kept(database: Database, *chats: str, most: int = 10_000) -> Store:
     """One numbered text to each of these."""
-    messages = Messages(most, lambda: 0.0)
+    messages = Store(database, most)
     for number, to in enumerate(chats):
         body = json.dumps({"to": to, "text": {"body": f"text {number}"}})
         messages.add(to, "text", body, [])
     return messages
 
 
-def seen(messages: Messages, wanted: Query) -> View:
-    return asyncio.run(look(messages, wanted))
-
-
-def numbers(messages: Messages, wanted: Query) -> list[int]:
-    texts = [json.loads(each.body)["text"]["body"] for each in seen(messages, wanted).messages]
+def numbers(messages: Store, wanted: Query) -> list[int]:
+    texts = [json.loads(each.body)["text"]["body"] for each in look(messages, wanted).messages]
     return [int(text.removeprefix("text ")) for text in texts]
 
 
-def test_the_chat_with_the_newest_message_is_first_and_open() -> None:
-    view = seen(kept(PERSON, OTHER, GROUP, OTHER, PERSON), Query())
+def test_the_chat_with_the_newest_message_is_first_and_open(database: Database) -> None:
+    view = look(kept(database, PERSON, OTHER, GROUP, OTHER, PERSON), Query())
 
-    assert [row.chat.to for row in view.rows] == [PERSON, OTHER, GROUP]
+    assert [chat.to for chat in view.chats] == [PERSON, OTHER, GROUP]
     assert (view.chat, len(view.messages), view.total, view.unread) == (PERSON, 2, 5, 5)
 
 
-def test_a_long_chat_comes_in_pages() -> None:
-    messages = kept(*[PERSON] * (2 * PAGE + 5))
+def test_a_long_chat_comes_in_pages(database: Database) -> None:
+    messages = kept(database, *[PERSON] * (2 * PAGE + 5))
     shown: list[int] = []
     before = None
 
     while True:
         wanted = Query(chat=PERSON, before=before)
         shown = numbers(messages, wanted) + shown
-        before = seen(messages, wanted).earlier
+        before = look(messages, wanted).earlier
         if before is None:
             break
 
     assert shown == list(range(2 * PAGE + 5))
 
 
-def test_many_chats_come_in_pages() -> None:
-    messages = kept(*(str(number) for number in range(PAGE + 1)))
+def test_many_chats_come_in_pages(database: Database) -> None:
+    messages = kept(database, *(str(number) for number in range(PAGE + 1)))
 
-    assert seen(messages, Query()).more_chats
-    assert len(seen(messages, Query(chats=PAGE + 1)).rows) == PAGE + 1
+    assert look(messages, Query()).more_chats
+    assert len(look(messages, Query(chats=PAGE + 1)).chats) == PAGE + 1
 
 
-def test_a_chat_ends_with_its_last_message() -> None:
-    messages = kept(OTHER, PERSON, PERSON, most=2)
+def test_a_chat_ends_with_its_last_message(database: Database) -> None:
+    messages = kept(database, OTHER, PERSON, PERSON, most=2)
 
-    assert [row.chat.to for row in seen(messages, Query()).rows] == [PERSON]
-    assert messages.chats.get(OTHER) is None
+    assert [chat.to for chat in look(messages, Query()).chats] == [PERSON]
+    assert look(messages, Query(chat=OTHER)).messages == []
 
 
 @pytest.mark.parametrize("q", ["TEXT 1", "1", "+7 (900) 765-43-21", "79007654321"])
-def test_search_finds_texts_and_numbers(q: str) -> None:
-    view = seen(kept(PERSON, OTHER, GROUP), Query(q=q))
+def test_search_finds_texts_and_numbers(q: str, database: Database) -> None:
+    view = look(kept(database, PERSON, OTHER, GROUP), Query(q=q))
 
-    assert OTHER in [row.chat.to for row in view.rows]
+    assert OTHER in [chat.to for chat in view.chats]
     assert len(view.messages) == 1
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from dispatcher.sandbox.database import CannotStore, Database
 from dispatcher.sandbox.media import LIFETIME, Media, MediaStore
 from dispatcher.sandbox.process import SandboxDidNotStart, SandboxProcess
-from dispatcher.sandbox.storage import CannotStore, Storage
+from dispatcher.sandbox.store import Store
 
 from .client import PERSON, Client
 
@@ -53,22 +54,22 @@ def test_uploads_outlive_a_restart(tmp_path: Path) -> None:
 
 
 def test_kept_uploads_expire_while_nobody_serves(tmp_path: Path) -> None:
-    with closing(Storage(tmp_path / "messages.db")) as storage:
-        keep(MediaStore(storage.folder, lambda: 0.0, storage))
-        assert len(list(storage.folder.iterdir())) == 1
+    with closing(Database(tmp_path / "messages.db")) as database:
+        keep(MediaStore(database, lambda: 0.0))
+        assert len(list(database.folder.iterdir())) == 1
 
-        assert MediaStore(storage.folder, lambda: LIFETIME, storage).all() == []
-        assert [*storage.load_media(), *storage.folder.iterdir()] == []
+        assert MediaStore(database, lambda: LIFETIME).all() == []
+        assert [*database.rows("media"), *database.folder.iterdir()] == []
 
 
 def test_of_too_many_uploads_the_oldest_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dispatcher.sandbox.media.MOST_FILES", 2)
-    with closing(Storage(tmp_path / "messages.db")) as storage:
-        store = MediaStore(storage.folder, lambda: 0.0, storage)
+    with closing(Database(tmp_path / "messages.db")) as database:
+        store = MediaStore(database, lambda: 0.0)
         kept = [keep(store) for _ in range(4)][2:]
 
-        assert store.all() == list(storage.load_media()) == kept
-        assert {file.name for file in storage.folder.iterdir()} == {media.id for media in kept}
+        assert store.all() == [Media(*fields) for _, *fields in database.rows("media")] == kept
+        assert {file.name for file in database.folder.iterdir()} == {media.id for media in kept}
 
 
 def keep(store: MediaStore) -> Media:
@@ -130,7 +131,7 @@ def test_two_sandboxes_do_not_share_a_file(tmp_path: Path) -> None:
 
 def prepared(file: Path, statement: str, *values: object) -> None:
     """A storage that somebody has changed."""
-    with closing(Storage(file)):
+    with closing(Database(file)):
         pass
     with closing(sqlite3.connect(file)) as database, database:
         database.execute(statement, values)
@@ -165,10 +166,10 @@ def test_an_upload_that_the_sandbox_has_not_written_is_not_used(
     prepared(tmp_path / "messages.db", UPLOAD, *fields)
 
     with (
-        closing(Storage(tmp_path / "messages.db")) as storage,
+        closing(Database(tmp_path / "messages.db")) as database,
         pytest.raises(CannotStore, match="upload 1 is none of the sandbox; delete it"),
     ):
-        MediaStore(storage.folder, lambda: LIFETIME, storage)
+        MediaStore(database, lambda: LIFETIME)
     assert precious.read_text() == "precious"
 
 
@@ -181,8 +182,8 @@ def test_a_link_among_the_uploads_is_neither_served_nor_followed(
     prepared(tmp_path / "messages.db", UPLOAD, *GOOD)
     link(tmp_path / "messages.db-uploads" / GOOD[0], secret)
 
-    with closing(Storage(tmp_path / "messages.db")) as storage:
-        assert MediaStore(storage.folder, lambda: LIFETIME + 1, storage).all() == []
+    with closing(Database(tmp_path / "messages.db")) as database:
+        assert MediaStore(database, lambda: LIFETIME + 1).all() == []
     assert secret.read_text() == "precious"
 
 
@@ -190,7 +191,7 @@ def test_a_folder_of_uploads_that_is_a_link_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "messages.db-uploads").symlink_to("elsewhere")
     with pytest.raises(CannotStore, match="links are not followed"):
-        Storage(tmp_path / "messages.db")
+        Database(tmp_path / "messages.db")
 
 
 BODY = json.dumps({"to": PERSON, "text": {"body": "Hello"}})
@@ -216,10 +217,10 @@ def test_a_message_that_the_gateway_would_not_take_is_not_shown(
     insert = "INSERT INTO messages VALUES (1, ?, 0.0, ?, 'text', ?, ?)"
     prepared(tmp_path / "messages.db", insert, id, to, body, headers)
     with (
-        closing(Storage(tmp_path / "messages.db")) as storage,
+        closing(Database(tmp_path / "messages.db")) as database,
         pytest.raises(CannotStore, match="message 1 is none of the sandbox; delete it"),
     ):
-        list(storage.load())
+        Store(database)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +239,7 @@ def test_a_database_of_another_program_is_left_as_it_is(tmp_path: Path, statemen
         database.execute(statement)
     before = file.read_bytes()
     with pytest.raises(CannotStore, match=r"of another (program|version)"):
-        Storage(file)
+        Database(file)
     assert [path.name for path in tmp_path.iterdir()] == ["other.db"]
     assert file.read_bytes() == before
 

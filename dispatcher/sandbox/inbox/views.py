@@ -1,13 +1,77 @@
-"""About one message: what each of the gateway's checks said of it, and how to post it again."""
+"""What the pages show: chats and messages, and what each of the gateway's checks said of one."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from shlex import quote
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
+from dispatcher.bubbles.finding import as_number
 from dispatcher.bubbles.formatting import size
-from dispatcher.sandbox.contract import LONGEST_TEXT, type_of
+from dispatcher.sandbox.contract import CONTENT, LONGEST_TEXT, type_of
 from dispatcher.sandbox.media import Media
+from dispatcher.sandbox.store import Chat, Filter, Message, Store
+
+PAGE: Final = 25
+LONGEST_QUERY: Final = 200
+
+
+@dataclass(frozen=True)
+class Query:
+    """What a page was asked for; `before`: an id, for the page of earlier messages."""
+
+    chat: str | None = None
+    q: str = ""
+    type: str = ""
+    before: str | None = None
+    chats: int = PAGE
+
+    @property
+    def filter(self) -> Filter:
+        return Filter(type=self.type or None, q=as_number(self.q) or None)
+
+
+@dataclass(frozen=True)
+class View:
+    """What a page shows; `chat` is the one that is open."""
+
+    chats: list[Chat]
+    more_chats: bool
+    chat: str | None
+    messages: list[Message]
+    earlier: str | None
+    total: int
+    unread: int
+
+
+def query_of(given: Mapping[str, str]) -> Query:
+    """What a query string asks for; what it cannot ask for is left out."""
+    kind, chats = given.get("type", ""), given.get("chats", "")
+    return Query(
+        chat=given.get("chat") or None,
+        q=given.get("q", "").strip()[:LONGEST_QUERY],
+        type=kind if kind in CONTENT else "",
+        before=given.get("before") or None,
+        chats=int(chats) if re.fullmatch(r"[0-9]{1,6}", chats) else PAGE,
+    )
+
+
+def look(store: Store, query: Query) -> View:
+    """What a page shows of the kept messages; may take long where much is searched."""
+    found = store.search(query.filter)
+    chats = store.chats(found, query.chats + 1)
+    to = query.chat if query.chat and len(store) else chats[0].to if chats else None
+    messages = store.chat(to, found, query.before, PAGE + 1) if to else []
+    return View(
+        chats=chats[: query.chats],
+        more_chats=len(chats) > query.chats,
+        chat=to,
+        messages=messages[-PAGE:],
+        earlier=messages[-PAGE].id if len(messages) > PAGE else None,
+        total=len(store),
+        unread=store.unread(),
+    )
 
 
 class Check(NamedTuple):

@@ -1,0 +1,297 @@
+"""What the gateway remembers: the messages it accepted, what it refused, and how often."""
+
+import asyncio
+import json
+import re
+import secrets
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+from dispatcher.bubbles.finding import mentions
+from dispatcher.sandbox.contract import Refusal, check, type_of
+from dispatcher.sandbox.database import Database
+
+MOST_CHARACTERS: Final = 200_000_000
+MOST_REFUSED: Final = 50
+LONGEST_REQUEST: Final = 500
+LONGEST_BODY: Final = 10_000
+MESSAGE_ID: Final = re.compile(r"[0-9a-f]{20,}")
+
+# Counted since the start, or since the messages were last cleared.
+COUNTS: Final[Mapping[str, str]] = {
+    "requests": "POST /v1/messages that arrived, whatever became of them",
+    "accepted": "messages that were accepted, including those dropped since as the oldest",
+    "uploads": "POST /v1/media that arrived",
+    "uploaded": "files that were kept",
+    "downloads": "GET /v1/media/{id} that arrived",
+    "removals": "DELETE /v1/media/{id} that arrived",
+    "faults": "requests on which a fault acted",
+    "connections": "TCP connections over which a request to /v1 came",
+}
+
+INSERT: Final = "INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?)"
+SELECT: Final = """SELECT * FROM messages WHERE number > :after AND number <= :newest
+    AND (:to IS NULL OR recipient = :to) AND (:type IS NULL OR type = :type) ORDER BY number"""
+# `found`: a JSON array of the numbers that a search found, or NULL where nothing is searched for.
+WANTED: Final = "(:found IS NULL OR number IN (SELECT value FROM json_each(:found)))"
+SELECT_CHATS: Final = f"""SELECT messages.*, count, unread FROM (
+        SELECT max(number) AS newest, count(*) AS count, sum(number > ifnull(read, 0)) AS unread
+        FROM messages LEFT JOIN reads USING (recipient)
+        WHERE {WANTED} GROUP BY recipient ORDER BY newest DESC LIMIT :limit
+    ) JOIN messages ON number = newest ORDER BY number DESC"""
+SELECT_CHAT: Final = f"""SELECT * FROM messages WHERE recipient = :to AND {WANTED}
+    AND (:before IS NULL OR number < (SELECT number FROM messages WHERE id = :before))
+    ORDER BY number DESC LIMIT :limit"""
+COUNT_UNREAD: Final = """SELECT count(*) FROM messages LEFT JOIN reads USING (recipient)
+    WHERE number > ifnull(read, 0)"""
+SELECT_NEWEST: Final = """SELECT max(number), (SELECT read FROM reads WHERE recipient = :to)
+    FROM messages WHERE recipient = :to"""
+
+
+class Message(NamedTuple):
+    """One accepted message: a row of its table."""
+
+    number: int
+    id: str
+    received_at: float
+    to: str
+    type: str
+    body: str  # as it came
+    headers: str  # as a JSON object, without the token
+
+    def view(self) -> dict[str, Any]:
+        """What `GET /api/messages/{id}` answers."""
+        return {
+            "id": self.id,
+            "received_at": moment(self.received_at),
+            "to": self.to,
+            "type": self.type,
+            "payload": json.loads(self.body),
+            "body": self.body,
+            "headers": json.loads(self.headers),
+        }
+
+
+class Filter(NamedTuple):
+    """Which messages are wanted; `q`: a text that the payload mentions."""
+
+    to: str | None = None
+    type: str | None = None
+    q: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A recipient with messages: the newest, how many there are, and how many nobody looked at."""
+
+    newest: Message
+    count: int
+    unread: int
+
+    @property
+    def to(self) -> str:
+        return self.newest.to
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A refused request, the error that was answered, and how the body began, if it was read."""
+
+    at: float
+    request: str
+    error: dict[str, Any]
+    body: str
+
+
+class Changes:
+    """Wakes all who wait whenever something changes; `version` tells one state from the next."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self._event = asyncio.Event()
+
+    def notify(self) -> None:
+        self.version += 1
+        self._event.set()
+        self._event.clear()
+
+    async def wait(self, version: int) -> None:
+        """Returns as soon as the state is another than this one."""
+        while self.version == version:
+            await self._event.wait()
+
+
+class Store:
+    """Keeps the newest `most` messages, fewer if they are large: `MOST_CHARACTERS` together.
+
+    Refused requests and counts are not in the database: they end with the process. What reads many
+    messages (`select`, `chats`, `chat`, `unread`) is work for a thread of its own.
+    Raises CannotStore if the database holds a message that the gateway would not take.
+    """
+
+    def __init__(
+        self, database: Database, most: int = 10_000, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.changes = Changes()
+        self.counts: Counter[str] = Counter()
+        self.refused: deque[Refused] = deque(maxlen=MOST_REFUSED)  # newest first
+        self.refused_total = 0
+        self._execute = database.execute
+        self._most = most
+        self._clock = clock
+        self._run = secrets.token_hex(6)
+        self._newest = self._forgotten = 0  # numbers; what was forgotten last, and all before it
+        self._lengths: deque[tuple[int, int]] = deque()  # of the bodies of all kept, by number
+        self._characters = 0
+        self._execute(
+            "CREATE TEMP TABLE IF NOT EXISTS reads (recipient TEXT PRIMARY KEY, read INTEGER)"
+        )
+        for row in database.rows("messages"):
+            message = Message(*row)
+            if not _is_ours(message):
+                raise database.damaged(f"message {message.number} is none of the sandbox")
+            self._keep(message)
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def add(self, to: str, type: str, body: str, headers: Iterable[tuple[bytes, bytes]]) -> Message:
+        """Keeps a message under a new id, forgets the oldest of too many, wakes who waits."""
+        number = self._newest + 1
+        id = f"{self._run}{number:08x}"
+        message = Message(number, id, self._clock(), to, type, body, _readable(headers))
+        self._execute(INSERT, message)
+        self._keep(message)
+        self.changes.notify()
+        return message
+
+    def _keep(self, message: Message) -> None:
+        self._newest, length = message.number, len(message.body)
+        self._lengths.append((message.number, length))
+        self._characters += length
+        while len(self._lengths) > self._most or self._characters > MOST_CHARACTERS:
+            self._forgotten, length = self._lengths.popleft()
+            self._characters -= length
+            self._execute("DELETE FROM messages WHERE number = ?", (self._forgotten,))
+
+    def clear(self) -> None:
+        """Forgets the messages and what was refused, and starts to count again."""
+        self._execute("DELETE FROM messages")
+        self._execute("DELETE FROM reads")
+        self._forgotten = self._newest
+        self._lengths.clear()
+        self._characters = 0
+        self.refused.clear()
+        self.refused_total = 0
+        self.counts.clear()
+        self.changes.notify()
+
+    def get(self, id: str) -> Message | None:
+        """The message of this id, or the `latest`; None if there is none."""
+        if id == "latest":
+            rows = self._execute("SELECT * FROM messages ORDER BY number DESC LIMIT 1")
+        else:
+            rows = self._execute("SELECT * FROM messages WHERE id = ?", (id,))
+        return next(map(Message._make, rows), None)
+
+    def select(self, wanted: Filter, after: int = 0, newest: int | None = None) -> list[Message]:
+        """The messages that match, oldest first: those with numbers `after` one, up to `newest`."""
+        newest = self._newest if newest is None else newest
+        asked = {"after": after, "newest": newest, "to": wanted.to, "type": wanted.type}
+        found = map(Message._make, self._execute(SELECT, asked))
+        if not wanted.q:
+            return list(found)
+        return [each for each in found if mentions(json.loads(each.body), wanted.q)]
+
+    async def wait(self, wanted: Filter, count: int, timeout: float) -> list[Message]:
+        """The messages that match, oldest first, as soon as there are at least `count`.
+
+        Raises TimeoutError if there are fewer after `timeout` seconds.
+        """
+        deadline = asyncio.get_running_loop().time() + timeout
+        found: list[Message] = []
+        seen = 0
+        while True:
+            version, newest = self.changes.version, self._newest
+            # Each message is looked at once, however often others arrive.
+            found += await asyncio.to_thread(self.select, wanted, seen, newest)
+            found = [each for each in found if each.number > self._forgotten]
+            if len(found) >= count:
+                return found
+            seen = newest
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await self.changes.wait(version)
+                    await asyncio.sleep(0.01)  # a burst is looked at once, not once a message
+            except TimeoutError:
+                there = f"{len(found)} of {count} messages after {timeout:g} s"
+                raise TimeoutError(there) from None
+
+    def search(self, wanted: Filter) -> str | None:
+        """What `chats` and `chat` take as `found`: which messages match, None for all."""
+        if not any(wanted):
+            return None
+        return json.dumps([each.number for each in self.select(wanted)])
+
+    def chats(self, found: str | None, limit: int) -> list[Chat]:
+        """The recipients of what was found, the one with the newest message first."""
+        rows = self._execute(SELECT_CHATS, {"found": found, "limit": limit})
+        return [Chat(Message(*row), count, unread) for *row, count, unread in rows]
+
+    def chat(self, to: str, found: str | None, before: str | None, limit: int) -> list[Message]:
+        """The newest of the found messages to one recipient, oldest first; `before`: an id."""
+        asked = {"to": to, "found": found, "before": before, "limit": limit}
+        return list(map(Message._make, self._execute(SELECT_CHAT, asked)))[::-1]
+
+    def unread(self) -> int:
+        """How many messages nobody has looked at."""
+        [[count]] = self._execute(COUNT_UNREAD)
+        return int(count)
+
+    def mark_read(self, to: str) -> bool:
+        """Somebody looked at all messages to a recipient; says whether there are any."""
+        newest, read = self._execute(SELECT_NEWEST, {"to": to}).fetchone()
+        if newest != read:
+            self._execute("INSERT OR REPLACE INTO reads VALUES (?, ?)", (to, newest))
+            self.changes.notify()
+        return newest is not None
+
+    def refuse(self, request: str, refusal: Refusal, body: bytes) -> None:
+        """Remembers a request that was refused."""
+        [error] = refusal.body()["errors"]
+        text = body[:LONGEST_BODY].decode(errors="replace")
+        self.refused.appendleft(Refused(self._clock(), request[:LONGEST_REQUEST], error, text))
+        self.refused_total += 1
+        self.changes.notify()
+
+
+def moment(timestamp: float) -> str:
+    """A POSIX timestamp as ISO 8601 in UTC, to the millisecond."""
+    written = datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="milliseconds")
+    return written.replace("+00:00", "Z")
+
+
+def _readable(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    readable = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
+    return json.dumps(readable | {"authorization": "Bearer ***"})
+
+
+def _is_ours(message: Message) -> bool:
+    """Whether the gateway may have kept this."""
+    try:
+        payload = check(json.loads(message.body), lambda _: True)
+        moment(message.received_at)
+        for name, value in json.loads(message.headers).items():
+            (name + value).encode("latin-1")
+        return (
+            0 < message.number < 2**62
+            and MESSAGE_ID.fullmatch(message.id) is not None
+            and (message.to, message.type) == (payload["to"], type_of(payload))
+            and isinstance(message.body, str)
+        )
+    except (ValueError, TypeError, AttributeError, OverflowError, OSError, Refusal):
+        return False
