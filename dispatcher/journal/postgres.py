@@ -179,9 +179,10 @@ class PostgresBackend:
         found = origin.noted(connection)
         if found is None:
             return None
-        here, _ = server.ask(connection, _SCHEMA)
+        here, replica = server.ask(connection, _SCHEMA)
         seen = origin.Mark(found.journal)
-        return self._difference(found, here) or _missing(origin.changes(connection), seen)
+        changes = origin.changes(connection)
+        return self._difference(found, here) or _missing(changes, seen, replica=replica)
 
     def require(self, loss: str | None) -> None:
         """Raise JournalError if something may be missing."""
@@ -314,12 +315,13 @@ class PostgresBackend:
             return "what it says of its server was not written by this program"
 
 
-def _missing(changes: int, mark: origin.Mark) -> str | None:
+def _missing(changes: int, mark: origin.Mark, *, replica: bool = False) -> str | None:
     if changes >= mark.changes:
         return None
+    why = "the server was put back to an earlier state"
     return (
         f"{mark.changes - changes} of the {mark.changes} changes that this machine has seen are "
-        "missing: the server was put back to an earlier state"
+        f"missing: {'this replica has not got them yet, or ' if replica else ''}{why}"
     )
 
 

@@ -258,6 +258,26 @@ def test_fail_over_under_load(
         assert max(copies.values()) == 2, "what was lost is sent again by a person's word alone"
 
 
+def test_replica_that_lags_is_not_said_to_be_put_back(
+    project: Project, inbox: SandboxProcess, new_replica: Callable[[], tuple[Server, Server]]
+) -> None:
+    first, second = new_replica()
+    project.texts("a")
+    assert project.call("send", "--journal", first.url("postgres")).code == 0
+    log = "SELECT pg_current_wal_lsn()::text"
+    sent = first.database().ask(log)[0][0]
+    got = "SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn"
+    wait_until(lambda: second.database().ask(got, sent) == [(True,)])
+    second.database().ask("SELECT pg_wal_replay_pause()")
+    project.texts("a", "b")
+    assert project.call("send", "--journal", first.url("postgres")).code == 0
+
+    plan = project.call("plan", "--json", "--journal", second.url("postgres"))
+
+    assert [line["status"] for line in plan.lines] == ["sent", "new"]
+    assert "2 of the 4 changes that this machine has seen are missing: this replica" in plan.stderr
+
+
 def test_base_backup_that_is_put_back(
     project: Project,
     inbox: SandboxProcess,
