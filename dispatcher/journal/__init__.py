@@ -299,6 +299,8 @@ class Journal:
             queries.require_own(connection)
             self._set_clock(connection)
             self._changes.enter(connection, self._worker, self._lease)
+            # Asked again: who renews the tables lets nobody enter until that is done.
+            _known(backend.version(connection), backend.name)
             self._changes.recover(connection)
 
     def _heartbeat(self, connection: Connection) -> None:

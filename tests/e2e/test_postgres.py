@@ -268,6 +268,25 @@ def test_newer_schema(
     refuses(project, inbox, refused(), "newer dispatcher (schema 99); update this one")
 
 
+def test_schema_that_becomes_newer_while_a_run_begins(
+    held: Project, stand_in: StandIn, database: Database
+) -> None:
+    """Who renews it has seen that nobody is at work, and lets nobody begin meanwhile."""
+    held.call("send", *on(database))
+    stand_in.asked.clear()
+    held.texts("d")
+    here = "(SELECT oid FROM pg_database WHERE datname = current_database())"
+    waiting = f"SELECT count(*) FROM pg_locks WHERE NOT granted AND database = {here}"
+    with psycopg.connect(database.url) as newer:
+        newer.execute("LOCK TABLE dispatcher.workers IN SHARE ROW EXCLUSIVE MODE")
+        run = held.start("send", *on(database))
+        wait_until(lambda: database.ask(waiting) == [(1,)])
+        newer.execute("UPDATE dispatcher.version SET number = 99")
+    result = held.finish(run)
+    assert (result.code, "newer dispatcher (schema 99)" in result.stderr) == (2, True)
+    assert stand_in.asked == []
+
+
 def test_without_psycopg_the_sentence_says_what_to_install(
     project: Project,
     inbox: SandboxProcess,
