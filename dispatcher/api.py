@@ -32,7 +32,7 @@ from dispatcher.errors import (
 from dispatcher.manifest import Manifests, Options
 from dispatcher.manifest import load as load_manifests
 from dispatcher.models import LocatedProblem, Message, Outcome
-from dispatcher.planning import PlannedMessage, Planner, PlanStatus
+from dispatcher.planning import PlannedMessage, Planner
 from dispatcher.redaction import Secrets
 from dispatcher.registry import CallTimer, Registry, build_registry
 from dispatcher.transports import BoundTransport, Calls, Transport, optional
@@ -517,7 +517,7 @@ class Sending:
         self.plan, self.delivery = plan, delivery
         self._journal, self._engine = journal, engine
 
-    def statuses(self) -> Iterator[PlanStatus]:
+    def statuses(self) -> Iterator[str]:
         """What the journal says of each message, now that nobody else changes it."""
         return (each.status for each in self.plan.planner.plan(self._journal.lookup))
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from dispatcher.addresses import lenient_address
 from dispatcher.errors import InputChanged, ManifestError, PluginError, SourceError
@@ -27,17 +27,17 @@ from dispatcher.models import (
     MediaId,
     Message,
     Payload,
+    PlanStatus,
     Problem,
     ProblemList,
     Record,
+    Status,
     Upload,
     decode,
     encode,
 )
 from dispatcher.registry import RecipientChanged, Registry
 from dispatcher.transports import BoundTransport, Calls, GetTransport
-
-PlanStatus: TypeAlias = Literal["new", "sent", "changed", "retry", "unknown"]
 
 # Stands for an attachment that could not be resolved, so that the rest of the message is checked.
 _UNRESOLVED = MediaId.model_construct(id="unresolved")
@@ -57,7 +57,7 @@ class PlannedMessage(NamedTuple):
     sealed: bytes
     upload: Upload | None
     digest: str
-    status: PlanStatus = "new"
+    status: Status = Status.NEW
     record: Record | None = None
     stop_on_failure: bool = False
 
@@ -301,14 +301,14 @@ def compared(planned: PlannedMessage, record: Record | None) -> PlannedMessage:
 
 
 def _status(planned: PlannedMessage, record: Record) -> PlanStatus:
-    if record.status == "sent":
-        return "sent" if record.digest == planned.digest else "changed"
-    if record.status != "failed":
-        return "unknown"
+    if record.status == Status.SENT:
+        return Status.SENT if record.digest == planned.digest else Status.CHANGED
+    if record.status != Status.FAILED:
+        return Status.UNKNOWN
     if record.sent_digest == planned.digest:
-        return "sent"
+        return Status.SENT
     retried = record.sent_digest is None or record.digest == planned.digest
-    return "retry" if retried else "changed"
+    return Status.RETRY if retried else Status.CHANGED
 
 
 def _unknown(

@@ -45,8 +45,8 @@ from dispatcher.delivery.rate_file import RateFile
 from dispatcher.delivery.rate_limiter import RateLimiter, SharedRateLimiter, parsed
 from dispatcher.errors import ConfigError, DispatcherError, JournalError
 from dispatcher.journal import Ending, Journal, open_journal
-from dispatcher.models import Text, encode
-from dispatcher.planning import PlannedMessage, PlanStatus, compared
+from dispatcher.models import PlanStatus, Text, encode
+from dispatcher.planning import PlannedMessage, compared
 
 FILE = Upload(
     filename="a.pdf",

@@ -48,8 +48,8 @@ from dispatcher.delivery import Delivery, retries
 from dispatcher.delivery.rate_file import RateFile
 from dispatcher.delivery.rate_limiter import LONGEST_PAUSE, RateLimiter, SharedRateLimiter
 from dispatcher.journal import Journal, open_journal, writer
-from dispatcher.models import Text, encode
-from dispatcher.planning import PlannedMessage, PlanStatus, compared
+from dispatcher.models import PlanStatus, Text, encode
+from dispatcher.planning import PlannedMessage, compared
 
 ATTEMPTS = 3
 DEADLINE = 600.0

@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from dispatcher import config
-from dispatcher.planning import PlanStatus
+from dispatcher.models import PlanStatus
 from dispatcher.sandbox.faults import FAULTS
 from dispatcher.sandbox.process import SandboxProcess
 

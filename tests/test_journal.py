@@ -723,6 +723,7 @@ def test_other_journals_are_refused_in_a_sentence(url: str) -> None:
     [
         "status = 'done'",
         "status = 'SENT'",
+        "status = 'retry'",
         "attempts = 0",
         "attempts = 2147483647",
         "changed_at = ''",

@@ -25,8 +25,8 @@ from dispatcher import (
 from dispatcher.builtin import builtins
 from dispatcher.errors import InputChanged
 from dispatcher.manifest import Options, load
-from dispatcher.models import Record
-from dispatcher.planning import PlannedMessage, Planner, PlanStatus
+from dispatcher.models import PlanStatus, Record
+from dispatcher.planning import PlannedMessage, Planner
 from dispatcher.registry import build_registry
 
 TO = "79001234567"

@@ -348,6 +348,8 @@ def _spoil(value: Any) -> None:
         value["to"] = "79990000000"
     elif isinstance(value, list):
         value.append("spoilt")
+    elif isinstance(value, enum.Enum):
+        return  # a constant, as much a part of the program as a class
     elif hasattr(value, "__dict__"):
         for each in list(vars(value).values()):
             _spoil(each)

@@ -12,6 +12,7 @@ from dispatcher.cli.options import filter_options, journal_option, session_optio
 from dispatcher.cli.output import OutputError, coloured, confirm, counted, print_line
 from dispatcher.errors import ExitCode
 from dispatcher.journal import Journal
+from dispatcher.models import Status
 
 
 @click.command("settle")
@@ -94,7 +95,7 @@ def _why_not(journal: Journal, key: str) -> str:
 
 
 def _unknown(journal: Journal, filters: dict[str, str | None]) -> list[str]:
-    return [row.key for row in journal.history(status="unknown", **filters)]
+    return [row.key for row in journal.history(status=Status.UNKNOWN, **filters)]
 
 
 def _keys_in(file: TextIO | None) -> list[str]:

@@ -17,8 +17,8 @@ from dispatcher.errors import DispatcherError, InputChanged, JournalError, Plugi
 from dispatcher.hookspecs import Engine
 from dispatcher.inputs import Inputs
 from dispatcher.journal import Ending, Journal, Sharing
-from dispatcher.models import Failure, Message, Outcome, Receipt
-from dispatcher.planning import PlannedMessage, PlanStatus
+from dispatcher.models import Failure, Message, Outcome, Receipt, Status
+from dispatcher.planning import PlannedMessage
 from dispatcher.registry import CallTimer, GetTimer, PluginInfo
 from dispatcher.transports import BoundTransports, GetTransport
 
@@ -45,7 +45,7 @@ class Delivery:
         settings: Settings,
         limiter: RateLimiter,
         finished: Finished,
-        resend: Collection[PlanStatus] = (),
+        resend: Collection[str] = (),
         notice: Callable[[str], None] = lambda text: None,
         inputs: Inputs | None = None,
         timer: GetTimer = lambda transport, method: CallTimer(PluginInfo(transport), method),
@@ -56,7 +56,7 @@ class Delivery:
         self._transports = BoundTransports(transports, self._calls)
         self._journal, self._finished = journal, finished
         self._workers = settings.workers
-        self._sendable = {"new", "retry", *resend}
+        self._sendable: set[str] = {Status.NEW, Status.RETRY, *resend}
         self._running = self._read_all = self._tried = False
         self._tasks: dict[str, Task] = {}
         self._worker = Worker(
@@ -166,7 +166,7 @@ class Delivery:
     def _advance(self, task: Task) -> Step:
         why = self._blocked.reason(task.message, task.place)
         if why is not None:
-            return task.left("skipped", why)
+            return task.left(Status.SKIPPED, why)
         try:
             return self._worker.advance(task)
         except (JournalError, InputChanged) as error:  # nothing left, and nothing more is to leave
@@ -208,16 +208,17 @@ class Delivery:
 
 def _skipped(planned: PlannedMessage) -> Outcome:
     """What is not sent: it was, or what it would say changed, or nobody knows whether it was."""
-    if planned.record and planned.record.status == "sending":  # of a run that is known to live
-        return Outcome(status="skipped", error=claimed(planned.record, planned.digest))
-    if planned.status == "unknown":
+    if planned.record and planned.record.status == Status.SENDING:  # of a run that is known to live
+        return Outcome(status=Status.SKIPPED, error=claimed(planned.record, planned.digest))
+    if planned.status == Status.UNKNOWN:
         text = "an earlier attempt may have arrived; settle it, then send again"
-        return Outcome(status="unknown", error=Failure(code="unsettled", text=text))
+        return Outcome(status=Status.UNKNOWN, error=Failure(code="unsettled", text=text))
     error = None
-    if planned.status == "changed":
+    if planned.status == Status.CHANGED:
         text = "it was sent with other content; raise its revision to send it once more"
         error = Failure(code="changed", text=text)
-    return Outcome(status="skipped", id=planned.record.id if planned.record else None, error=error)
+    id = planned.record.id if planned.record else None
+    return Outcome(status=Status.SKIPPED, id=id, error=error)
 
 
 def _reconciled(
@@ -225,7 +226,7 @@ def _reconciled(
 ) -> PlannedMessage:
     """An unknown message as it is planned once its gateway was asked, if its transport can ask."""
     record, key = planned.record, planned.message.key
-    if planned.status != "unknown" or record is None or record.digest != planned.digest:
+    if planned.status != Status.UNKNOWN or record is None or record.digest != planned.digest:
         return planned
     transport = transports(planned.message.transport)
     if not transport.can_reconcile or (since := journal.began_at(key)) is None:
@@ -233,15 +234,15 @@ def _reconciled(
     ending = _ending(transport.reconcile(planned.payload, since))
     if ending is None or not journal.decide(key, ending):
         return planned
-    status: PlanStatus = "sent" if ending.status == "sent" else "retry"
+    status = Status.SENT if ending.status == Status.SENT else Status.RETRY
     return planned._replace(status=status, record=journal.lookup([key])[key])
 
 
 def _ending(found: Receipt | Failure | None) -> Ending | None:
     match found:
         case Receipt():
-            return Ending("sent", id=found.id)
+            return Ending(Status.SENT, id=found.id)
         case Failure():
-            return Ending("failed", error=found.detached())
+            return Ending(Status.FAILED, error=found.detached())
         case None:
             return None

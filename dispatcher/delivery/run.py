@@ -12,7 +12,7 @@ from dispatcher.delivery.task import CHANGING, CLAIMED, Lapsed, Write, Written, 
 from dispatcher.errors import ExitCode, JournalError
 from dispatcher.inputs import Inputs
 from dispatcher.journal import LATE
-from dispatcher.models import Failure, Message, Outcome
+from dispatcher.models import Failure, Message, Outcome, Status
 
 Finished = Callable[[Message, Outcome], None]
 
@@ -110,7 +110,7 @@ class BlockedRecipients:
             self._block((message.to,), _Block(place, _ELSEWHERE))
         elif outcome.error == _LAPSED:
             self._block((message.to,), _Block(place, _LATE))
-        elif strict and outcome.status in ("failed", "unknown"):
+        elif strict and outcome.status in (Status.FAILED, Status.UNKNOWN):
             self._block((message.to, message.manifest), _Block(place, _STOPPED))
 
     def reason(self, message: Message, place: int) -> Failure | None:
@@ -195,12 +195,12 @@ class OutcomeReporter:
             written = report.write.result()
         except JournalError as error:
             self._halt(str(error))
-            if outcome.status != "failed":
+            if outcome.status != Status.FAILED:
                 failure = Failure(code="journal", text=str(error))
-                return outcome.model_copy(update={"status": "unknown", "error": failure})
+                return outcome.model_copy(update={"status": Status.UNKNOWN, "error": failure})
             return outcome
-        if written is not Written.LOST or outcome.status == "skipped":
+        if written is not Written.LOST or outcome.status == Status.SKIPPED:
             return outcome
-        if outcome.status == "sent":
-            return outcome.model_copy(update={"status": "unknown", "error": LATE})
-        return outcome.model_copy(update={"status": "skipped", "error": _DECIDED})
+        if outcome.status == Status.SENT:
+            return outcome.model_copy(update={"status": Status.UNKNOWN, "error": LATE})
+        return outcome.model_copy(update={"status": Status.SKIPPED, "error": _DECIDED})

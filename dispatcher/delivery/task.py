@@ -145,7 +145,10 @@ class Task:
             return
         attempts = self.known.attempts + 1 if self.known else 1
         self.known = Record(
-            digest=self.planned.digest, status="failed", attempts=attempts, not_before=not_before
+            digest=self.planned.digest,
+            status=Status.FAILED,
+            attempts=attempts,
+            not_before=not_before,
         )
 
     def may_have_stale_media(self, error: DeliveryError) -> bool:
@@ -170,7 +173,7 @@ class Task:
 
 def claimed(record: Record | None, digest: str) -> Failure:
     """Why a message is left to whoever is at it; `digest`: of what this run would send."""
-    other = record is not None and record.status == "sending" and record.digest != digest
+    other = record is not None and record.status == Status.SENDING and record.digest != digest
     return CHANGING if other else CLAIMED
 
 

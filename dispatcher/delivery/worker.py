@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from time import monotonic
-from typing import Literal
 
 from dispatcher.delivery.concurrent_runs import ConcurrentRuns
 from dispatcher.delivery.rate_limiter import SHORT, Permit, RateLimiter
@@ -40,7 +39,7 @@ from dispatcher.errors import (
 )
 from dispatcher.http.guard import guarded
 from dispatcher.journal import Claim, Ending, Journal
-from dispatcher.models import Failure, Payload, Record, fill_in
+from dispatcher.models import AttemptStatus, Failure, Payload, Record, Status, fill_in
 from dispatcher.planning import compared
 from dispatcher.transports import BoundTransport, BoundTransports, Call, Hanging
 
@@ -88,7 +87,7 @@ class Worker:
         permit = self._limiter.acquire(transport, task.message.to)
         if task.error is not None and task.elapsed + permit.wait > self._retries.deadline:
             self._limiter.release(permit)
-            return task.left("failed", failure(task.error))
+            return task.left(Status.FAILED, failure(task.error))
         if permit.wait > SHORT:
             if self._too_long(self._limiter.paused(transport)):
                 return Stopped()
@@ -123,11 +122,11 @@ class Worker:
         """The run ends before the message has: what is known of it, if it was ever tried."""
         if task.claim is not None:
             task.attempts += 1  # the one that is under way
-            ending = Ending("unknown", error=_ABANDONED)
+            ending = Ending(Status.UNKNOWN, error=_ABANDONED)
             return task.ended(ending, self._write(task, ending))
         if task.error is None:
             return Stopped()
-        return task.left("failed", failure(task.error))
+        return task.left(Status.FAILED, failure(task.error))
 
     def _not_yet(self, task: Task, transport: BoundTransport, wait: float) -> Step:
         """The gateway asked for no attempt yet: wait as long as for one message is allowed."""
@@ -136,7 +135,7 @@ class Worker:
         if wait <= self._retries.deadline:
             return self._retry_after(wait)
         text = f"the gateway asked for no attempt before {task.not_before:%Y-%m-%d %H:%M:%S} UTC"
-        return task.left("failed", Failure(code="not_before", text=text))
+        return task.left(Status.FAILED, Failure(code="not_before", text=text))
 
     def _retry_after(self, wait: float) -> RetryAfter:
         """Have the message wait; the user hears of it if it is the longest wait so far."""
@@ -187,23 +186,24 @@ class Worker:
             return result
         except Lapsed as error:
             task.attempts += 1
-            ending = Ending("failed", error=failure(error))
+            ending = Ending(Status.FAILED, error=failure(error))
             return task.ended(ending, self._write(task, ending))
         except DeliveryError as error:
             return self._failed(task, transport, error)
         task.attempts += 1
         self._budget.refund()
-        ending = Ending("sent", id=receipt.id)
+        ending = Ending(Status.SENT, id=receipt.id)
         return task.ended(ending, self._write(task, ending))
 
     def _returned(self, claim: Claim, transport: BoundTransport, call: Call) -> None:
         """A call that nobody waited for any longer has returned: what it says still counts."""
         try:
-            ending = Ending("sent", id=transport.receipt(call).id)
+            ending = Ending(Status.SENT, id=transport.receipt(call).id)
         except DeliveryError as error:
             ending = Ending(_status(error), None, failure(error))
         try:
-            written = ending.status != "unknown" and self._journal.conclude(claim, ending).result()
+            known = ending.status != Status.UNKNOWN
+            written = known and self._journal.conclude(claim, ending).result()
         except JournalError:  # the run is over, and says that it is unknown
             return
         if written:
@@ -217,12 +217,12 @@ class Worker:
         """Somebody else changed the row meanwhile. `record`: what it says now, if that is known."""
         key = task.message.key
         record = record or self._journal.lookup([key]).get(key)
-        status = compared(task.planned, record).status if record else "new"
-        if status == "sent":
-            return task.left("skipped", TAKEN)
-        if status == "changed":
-            return task.left("skipped", CHANGED)
-        return task.left("skipped", claimed(record, task.planned.digest))
+        status = compared(task.planned, record).status if record else Status.NEW
+        if status == Status.SENT:
+            return task.left(Status.SKIPPED, TAKEN)
+        if status == Status.CHANGED:
+            return task.left(Status.SKIPPED, CHANGED)
+        return task.left(Status.SKIPPED, claimed(record, task.planned.digest))
 
     def _failed(self, task: Task, transport: BoundTransport, error: DeliveryError) -> Step:
         """What follows from an attempt that did not end well: another one, or its outcome."""
@@ -274,7 +274,7 @@ class Worker:
     def _write(self, task: Task, ending: Ending) -> Write:
         if task.claim is not None:
             return Write(self._journal.conclude(task.claim, ending))
-        if task.known is not None and task.known.status != "failed":
+        if task.known is not None and task.known.status != Status.FAILED:
             return NOT_NEEDED  # nothing left, so that what was sent, or is unknown, still is
         return Write(self._journal.fail(task.message, task.planned.digest, task.known, ending))
 
@@ -286,5 +286,5 @@ class Worker:
         return f"{then:%H:%M:%S} UTC" if today else f"{then:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _status(error: DeliveryError) -> Literal["failed", "unknown"]:
-    return "unknown" if isinstance(error, OutcomeUnknown) else "failed"
+def _status(error: DeliveryError) -> AttemptStatus:
+    return Status.UNKNOWN if isinstance(error, OutcomeUnknown) else Status.FAILED

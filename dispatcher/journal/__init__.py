@@ -31,7 +31,7 @@ from dispatcher.journal.queries import Event, HistoryRow
 from dispatcher.journal.schema import SCHEMA_VERSION, migrate, show_as_current
 from dispatcher.journal.sharing import Sharing
 from dispatcher.journal.writer import Writer, blamed
-from dispatcher.models import Failure, MediaId, Message, Record
+from dispatcher.models import Failure, MediaId, Message, Record, Status
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -214,8 +214,10 @@ class Journal:
 
     def settle(self, key: str, *, sent: bool) -> bool:
         """Decide an unknown outcome by a person's word; False if this key's is not unknown."""
-        error = None if sent else Failure(code="settled", text="settled: it was not sent")
-        return self.decide(key, Ending("sent" if sent else "failed", error=error))
+        if sent:
+            return self.decide(key, Ending(Status.SENT))
+        error = Failure(code="settled", text="settled: it was not sent")
+        return self.decide(key, Ending(Status.FAILED, error=error))
 
     def note_sent(self, key: str) -> bool:
         """Note by a person's word what the journal no longer knows; False: it knows it."""
@@ -231,7 +233,7 @@ class Journal:
             spelt = queries.noted_as(connection, key)
             known = queries.lookup(connection, [spelt]).get(spelt)
             return known is not None and self._changes.decide(
-                connection, Claim(spelt, known.attempts), "unknown", ending
+                connection, Claim(spelt, known.attempts), Status.UNKNOWN, ending
             )
 
         return self._writer.submit(decide, key).result()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from dispatcher.models import Failure, Message
+from dispatcher.models import AttemptStatus, Failure, Message
 
 
 class Claim(NamedTuple):
@@ -24,12 +24,12 @@ class Claim(NamedTuple):
 
 
 class Ending(NamedTuple):
-    """How an attempt ended: "sent", "failed" or "unknown".
+    """How an attempt ended.
 
     `not_before`: after a failure, the next attempt is not to be made earlier.
     """
 
-    status: Literal["sent", "failed", "unknown"]
+    status: AttemptStatus
     id: str | None = None
     error: Failure | None = None
     not_before: datetime | None = None

@@ -13,7 +13,7 @@ import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal w
 from dispatcher.journal.attempts import Claim, Ending, storable, timestamp
 from dispatcher.journal.backend import Backend
 from dispatcher.journal.schema import events, messages, uploads, workers
-from dispatcher.models import Failure, MediaId, Message, Record
+from dispatcher.models import Failure, MediaId, Message, Record, RecordStatus, Status
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Dialect
@@ -72,7 +72,7 @@ class Changes:
     def withdraw(self, connection: Connection, claim: Claim) -> None:
         """Note that nothing was sent, if this attempt was noted: of a lost commit nobody knows."""
         self._backend.lock(connection, "messages")  # it may be under way
-        ending = Ending("failed", error=_WITHDRAWN)
+        ending = Ending(Status.FAILED, error=_WITHDRAWN)
         self._conclude(connection, **self._whose(claim, ending), **self._ending(ending))
 
     def conclude(self, connection: Connection, claim: Claim, ending: Ending) -> bool:
@@ -108,7 +108,7 @@ class Changes:
             return self._put_back(connection, claim, ending)
         if (row.attempts, row.owner) == (claim.attempt, self._owner):
             return bool(row.status == ending.status)
-        if ending.status == "sent":
+        if ending.status == Status.SENT:
             connection.execute(
                 sa.update(messages).where(messages.c.key == key).values(sent_digest=claim.digest)
             )
@@ -132,7 +132,7 @@ class Changes:
     def _note_late(self, connection: Connection, claim: Claim, ending: Ending) -> None:
         event = {
             "key": storable(claim.key),
-            "status": "sent",
+            "status": Status.SENT,
             "attempt": claim.attempt,
             **ending.columns,
             "error_code": LATE.code,
@@ -142,7 +142,9 @@ class Changes:
         if connection.execute(sa.select(events.c.id).where(*noted)).first() is None:
             connection.execute(sa.insert(events).values(at=timestamp(self._now()), **event))
 
-    def decide(self, connection: Connection, claim: Claim, status: str, ending: Ending) -> bool:
+    def decide(
+        self, connection: Connection, claim: Claim, status: RecordStatus, ending: Ending
+    ) -> bool:
         """Change a row that has this status and attempt, whoever's it is; False: it has not."""
         as_believed = (
             messages.c.key == storable(claim.key),
@@ -157,11 +159,12 @@ class Changes:
         alive = sa.select(workers.c.owner).where(workers.c.lease > self._backend.now())
         dead = sa.or_(messages.c.owner.is_(None), messages.c.owner.not_in(alive))
         query = sa.select(messages.c.key, messages.c.attempts).where(
-            messages.c.status == sa.literal_column("'sending'"), dead
+            messages.c.status == _literal(Status.SENDING), dead
         )
         rows = connection.execute(query.with_for_update(skip_locked=True)).all()
         for row in rows:
-            self.decide(connection, Claim(*row), "sending", Ending("unknown", error=_INTERRUPTED))
+            ending = Ending(Status.UNKNOWN, error=_INTERRUPTED)
+            self.decide(connection, Claim(*row), Status.SENDING, ending)
         over = sa.select(workers.c.owner).where(workers.c.lease <= self._backend.now())
         gone = over.with_for_update(skip_locked=True)
         connection.execute(sa.delete(workers).where(workers.c.owner.in_(gone)))
@@ -253,18 +256,18 @@ def _claim(insert: Callable[..., Any]) -> ClauseElement:
     Never one that is "sending": somebody is at it, or will be found dead and make it unknown.
     What was sent is remembered, though the attempt to send something else may fail.
     """
-    sent = messages.c.status == sa.literal_column("'sent'")
+    sent = messages.c.status == _literal(Status.SENT)
     before = sa.case((sent, messages.c.digest), else_=messages.c.sent_digest)
-    fresh = {"status": "sending", "not_before": None, **_NOTHING}
+    fresh = {"status": Status.SENDING, "not_before": None, **_NOTHING}
     again = _parameters("digest", "transport", "owner", "changed_at")
     new = {**_parameters(*_IDENTITY), **again, **fresh, "attempts": 1}
     believed = sa.and_(
         messages.c.status == sa.bindparam("known_status", type_=sa.Text),
         messages.c.attempts == sa.bindparam("known_attempts", type_=sa.Integer),
-        messages.c.status != sa.literal_column("'sending'"),
+        messages.c.status != _literal(Status.SENDING),
         # Its receipt came after a later attempt had begun, which failed.
         sa.or_(
-            messages.c.status != sa.literal_column("'failed'"),
+            messages.c.status != _literal(Status.FAILED),
             messages.c.sent_digest.is_(None),
             messages.c.sent_digest != sa.bindparam("digest", type_=sa.Text),
         ),
@@ -291,9 +294,9 @@ def _conclude() -> ClauseElement:
     """Of what is under way or unknown, every end is noted; a receipt is also where a person or the
     gateway decided that it was not sent, or a person that it was."""
     status, receipt = messages.c.status, messages.c.receipt
-    open_ = [status == sa.literal_column(f"'{each}'") for each in ("sending", "unknown")]
-    failed, sent = (status == sa.literal_column(f"'{each}'") for each in ("failed", "sent"))
-    came = sa.bindparam("how", type_=sa.Text) == sa.literal_column("'sent'")
+    open_ = [status == _literal(each) for each in (Status.SENDING, Status.UNKNOWN)]
+    failed, sent = (status == _literal(each) for each in (Status.FAILED, Status.SENT))
+    came = sa.bindparam("how", type_=sa.Text) == _literal(Status.SENT)
     return (
         sa.update(messages)
         .where(
@@ -304,6 +307,11 @@ def _conclude() -> ClauseElement:
         )
         .values(_parameters(*_ENDING))
     )
+
+
+def _literal(status: Status) -> sa.ColumnClause[str]:
+    """A status written into a statement: only so can a database use an index of some statuses."""
+    return sa.literal_column(f"'{status}'")
 
 
 def _identity(message: Message) -> dict[str, str]:

@@ -11,6 +11,7 @@ import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal w
 from dispatcher.journal import queries
 from dispatcher.journal.attempts import storable, timestamp
 from dispatcher.journal.schema import messages
+from dispatcher.models import Status
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -29,7 +30,7 @@ def note_sent(connection: Connection, insert: Callable[..., Any], key: str, now:
             return False
     spelt = storable(queries.noted_as(connection, key))
     sent = {
-        "status": "sent",
+        "status": Status.SENT,
         "changed_at": timestamp(now),
         "receipt": None,
         "error_code": None,

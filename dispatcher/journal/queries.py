@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from dispatcher.errors import JournalError
 from dispatcher.journal.attempts import storable
 from dispatcher.journal.schema import FOREIGN, FOREIGN_UPLOAD, events, messages, uploads, workers
-from dispatcher.models import Failure, MediaId, Record
+from dispatcher.models import Failure, MediaId, Record, Status
 from dispatcher.names import spellings
 
 if TYPE_CHECKING:
@@ -173,7 +173,9 @@ def history(
 def began_at(connection: Connection, key: str) -> datetime | None:
     """When the last attempt to send this message began."""
     spelt = storable(noted_as(connection, key))
-    attempts = sa.select(events.c.at).where(events.c.key == spelt, events.c.status == "sending")
+    attempts = sa.select(events.c.at).where(
+        events.c.key == spelt, events.c.status == Status.SENDING
+    )
     # Not by time: the clock may have been set back.
     last = attempts.order_by(events.c.id.desc()).limit(1)
     noted = connection.execute(last).scalar()

@@ -15,7 +15,16 @@ from dispatcher.models.message import (
     Text,
     Video,
 )
-from dispatcher.models.outcomes import Failure, Outcome, Receipt, Record, Status
+from dispatcher.models.outcomes import (
+    AttemptStatus,
+    Failure,
+    Outcome,
+    PlanStatus,
+    Receipt,
+    Record,
+    RecordStatus,
+    Status,
+)
 from dispatcher.models.payload import Payload, decode, encode, fill_in, seal
 from dispatcher.models.problems import (
     LocatedProblem,
@@ -30,6 +39,7 @@ __all__ = [
     "CONTENT_TYPES",
     "Address",
     "Attachment",
+    "AttemptStatus",
     "Audio",
     "ContentType",
     "Document",
@@ -44,11 +54,13 @@ __all__ = [
     "Model",
     "Outcome",
     "Payload",
+    "PlanStatus",
     "Problem",
     "ProblemList",
     "Provider",
     "Receipt",
     "Record",
+    "RecordStatus",
     "Severity",
     "Status",
     "Text",

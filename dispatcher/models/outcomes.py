@@ -1,13 +1,58 @@
-"""How an attempt ended, and what the journal knows of a message."""
+"""Where a message stands: its status, what the journal knows of it, how it ended in a run."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Literal, TypeAlias
+
+from pydantic import Field, field_validator
 
 from dispatcher.models.base import Model
 
-Status: TypeAlias = Literal["sent", "skipped", "failed", "unknown"]
+
+class Status(StrEnum):
+    """Every status that a message can have. Where only some are possible, a type below says which.
+
+    In the journal, a message that was never tried has no row. What changes one is a claim (an
+    attempt begins), its end, or the recovery of what a dead run left behind:
+
+    no row
+    └── sending         claimed, on disk before the request leaves
+        ├── sent        accepted → sending, if it is to be sent again with other content
+        ├── failed      surely not accepted → sending; → sent, if a receipt comes late
+        └── unknown     it may have been accepted, or the run died
+            ├── sent    so says a person, the gateway, or a receipt that comes late
+            ├── failed  so says a person or the gateway
+            └── sending it is to be sent again at the risk of a second copy
+
+    A plan compares the row with the message's content, and a run skips what it does not send; the
+    table in docs/design.md, "Identity", has all cases:
+
+    no row              new         → sent, failed or unknown
+    failed              retry       → sent, failed or unknown
+    sent                sent        → skipped
+    sent                changed     → skipped, unless it is to be sent again
+    unknown, sending    unknown     → unknown, unless it is to be sent again
+    """
+
+    NEW = "new"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    RETRY = "retry"
+    CHANGED = "changed"
+    SKIPPED = "skipped"
+
+
+# Of a planned message; of a row in the journal; of an attempt; of a message at the end of a run.
+PlanStatus: TypeAlias = Literal[
+    Status.NEW, Status.SENT, Status.CHANGED, Status.RETRY, Status.UNKNOWN
+]
+RecordStatus: TypeAlias = Literal[Status.SENDING, Status.SENT, Status.FAILED, Status.UNKNOWN]
+AttemptStatus: TypeAlias = Literal[Status.SENT, Status.FAILED, Status.UNKNOWN]
+_OUTCOMES = frozenset({Status.SENT, Status.SKIPPED, Status.FAILED, Status.UNKNOWN})
 
 
 class Receipt(Model):
@@ -32,10 +77,17 @@ class Failure(Model):
 class Outcome(Model):
     """How a message ended in this run. `attempts`: how often it was tried, in this run."""
 
-    status: Status
+    status: Status = Field(strict=False)  # a plugin's tests give it as plain text
     id: str | None = None
     attempts: int = 0
     error: Failure | None = None
+
+    @field_validator("status")
+    @classmethod
+    def _is_an_outcome(cls, status: Status) -> Status:
+        if status not in _OUTCOMES:
+            raise ValueError(f"{status} is no outcome")
+        return status
 
 
 class Record(Model):
@@ -46,7 +98,7 @@ class Record(Model):
     """
 
     digest: str
-    status: Literal["sending", "sent", "failed", "unknown"]
+    status: RecordStatus
     id: str | None = None
     attempts: int = 1
     not_before: datetime | None = None
