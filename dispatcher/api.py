@@ -35,7 +35,7 @@ from dispatcher.models import LocatedProblem, Message, Outcome
 from dispatcher.planning import PlannedMessage, Planner
 from dispatcher.redaction import Secrets
 from dispatcher.registry import CallTimer, Registry, build_registry
-from dispatcher.transports import BoundTransport, Calls, Transport, optional
+from dispatcher.transports import BoundTransport, Calls, Transport
 from dispatcher.visible import quoted
 
 if TYPE_CHECKING:
@@ -453,14 +453,10 @@ class Dispatcher:
             raise self.config.error(("transport",), str(error)) from None
 
     def _made(self, kind: Any, overrides: dict[str, Any]) -> Transport:
-        needs_none = optional(kind, "plans_without_settings")
-        # Where there is nothing to read, pydantic-settings need not be loaded.
-        bare = needs_none and not overrides and not self.config.sets_up(kind.name)
-        given = [] if bare else [self.config.transport_settings(kind, **overrides)]
-        for settings in given:
-            self._secrets.watch(settings)
+        settings = self.config.transport_settings(kind, **overrides)
+        self._secrets.watch(settings)
         try:
-            made: Transport = kind(*given)
+            made: Transport = kind(settings)
         except BaseException as error:
             pass_on_interruption(error)
             cause = f"{type(error).__name__}: {error}"

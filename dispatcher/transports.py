@@ -96,10 +96,6 @@ class BaseTransport(Transport):
     A property may be overridden by a plain attribute of the class, `rate = "5/s"`.
     """
 
-    plans_without_settings: ClassVar[bool] = False
-    """True: where neither dispatcher.toml nor the environment (`<NAME>_…`) says anything, it is
-    made without settings; `build` and `check` need none, the rest takes its defaults."""
-
     ends_in_time: ClassVar[bool] = False
     """True: a promise that `send` never takes longer than `patience`. It is called straight away
     then; all other calls are made by a thread of their own, which takes a little longer."""

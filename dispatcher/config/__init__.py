@@ -121,13 +121,6 @@ class Config:
             ]
             raise ConfigError(*lines)
 
-    def sets_up(self, transport: str) -> bool:
-        """Whether the file or the environment has anything for a transport."""
-        prefix = f"{transport}_".upper()
-        return transport in self.settings.transports or any(
-            variable.upper().startswith(prefix) for variable in os.environ
-        )
-
     def error(self, where: KeyPath, sentence: str) -> ConfigError:
         """What is wrong with a value: at its place, if there is a file from which it comes."""
         return ConfigError(self._problem(where, sentence, False) if self._file else sentence)

@@ -7,10 +7,10 @@ import os
 import threading
 from collections.abc import Mapping
 from functools import cached_property
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dispatcher.errors import Refused
+from dispatcher.http.settings import HttpSettings, is_loopback
 from dispatcher.models import Payload, encode
 from dispatcher.transports import BaseTransport
 
@@ -22,21 +22,6 @@ if TYPE_CHECKING:
     from dispatcher.http.files import Body
     from dispatcher.http.responses import Route
     from dispatcher.models import Upload
-
-
-class _Late:
-    """What a module has under a name, loaded when asked for."""
-
-    def __init__(self, module: str, name: str) -> None:
-        self._module, self._name = module, name
-
-    def __get__(self, transport: object, kind: type[object]) -> Any:
-        return getattr(import_module(self._module), self._name)
-
-
-def late_settings(module: str, name: str) -> Any:
-    """A transport's `Settings` by module and name: pydantic-settings is slower than a plan."""
-    return _Late(module, name)
 
 
 class HttpTransport(BaseTransport):
@@ -51,13 +36,8 @@ class HttpTransport(BaseTransport):
     Settings: ClassVar[type[BaseSettings]]
 
     def __init__(self, settings: BaseSettings | None = None) -> None:
-        self._given = settings
+        self.settings: Any = self.Settings() if settings is None else settings
         self._threads = threading.local()
-
-    @cached_property
-    def settings(self) -> Any:
-        """What was given, or else what the environment says: a `Settings`, an `HttpSettings`."""
-        return self.Settings() if self._given is None else self._given
 
     def post_json(self, route: Route, payload: Payload) -> str:
         """Post a JSON body, once. Out: the id in the answer.
@@ -117,7 +97,6 @@ class HttpTransport(BaseTransport):
         # The pace asks for it first: a message that had its turn is not to wait for this import,
         # and then to leave together with others.
         import dispatcher.http.client  # noqa: F401
-        from dispatcher.http.settings import HttpSettings
 
         own = {
             name: str(value)
@@ -142,8 +121,6 @@ class HttpTransport(BaseTransport):
     @property
     def local(self) -> bool:
         """Whether the gateway is on this machine."""
-        from dispatcher.http.settings import is_loopback
-
         return is_loopback(str(getattr(self.settings, "base_url", "")))
 
     @property

@@ -153,9 +153,7 @@ def transport_answer(answer: object) -> list[type[Transport]]:
         if not inspect.isclass(transport):
             raise unexpected(transport, "the transport's class itself, without ()")
         _require_name(transport)
-        # Whoever needs none to plan may load their class later.
-        later = optional(transport, "plans_without_settings")
-        if not later and not inspect.isclass(getattr(transport, "Settings", None)):
+        if not inspect.isclass(getattr(transport, "Settings", None)):
             raise PluginError(f"{transport.__name__} has no class Settings")
         _require_methods(transport, Transport, ("build", "check", "upload", "send"))
         _require_names(transport, "recipient_fields")

@@ -26,7 +26,6 @@ class RecordingTransport(BaseTransport):
 
     name: ClassVar[str] = "recording"
     Settings: ClassVar[type[BaseSettings]] = RecordingSettings
-    plans_without_settings: ClassVar[bool] = True
 
     def __init__(self, settings: BaseSettings | None = None) -> None:
         self.payloads: list[Payload] = []

@@ -107,13 +107,6 @@ class TransportContract(TransportSetup):
             with pytest.raises(ConfigError):
                 require()
 
-    def test_it_plans_without_settings_if_it_says_so(self) -> None:
-        kind: Any = type(self.make(URL))
-        if not optional(kind, "plans_without_settings"):
-            pytest.skip("it does not say plans_without_settings")
-        bare = kind()
-        list(bare.check(bare.build(making.message(), None), None))
-
     def test_build_is_pure(self, planned: tuple[Message, Attachment | None]) -> None:
         message, attachment = planned
         transport, before = self.make(URL), copy.deepcopy(planned)

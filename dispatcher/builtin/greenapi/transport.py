@@ -27,8 +27,9 @@ from dispatcher import (
     Upload,
 )
 from dispatcher.builtin.greenapi import rules
+from dispatcher.builtin.greenapi.settings import GreenApiSettings
 from dispatcher.http.responses import STATUS_FIRST, ErrorMap, Route
-from dispatcher.http.transport import HttpTransport, late_settings
+from dispatcher.http.transport import HttpTransport
 
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
@@ -55,10 +56,7 @@ class GreenApi(HttpTransport):
     """WhatsApp messages through Green API v1 (docs/greenapi-v1.md)."""
 
     name: ClassVar[str] = "greenapi"
-    Settings: ClassVar[type[BaseSettings]] = late_settings(
-        "dispatcher.builtin.greenapi.settings", "GreenApiSettings"
-    )
-    plans_without_settings: ClassVar[bool] = True
+    Settings: ClassVar[type[BaseSettings]] = GreenApiSettings
     ends_in_time: ClassVar[bool] = True
 
     def build(self, message: Message, attachment: Attachment | None) -> Payload:

@@ -9,9 +9,10 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, ClassVar
 
 from dispatcher import Address, Attachment, MediaId, Message, Payload, Problem, Receipt, Upload
-from dispatcher.http.transport import HttpTransport, late_settings
+from dispatcher.http.transport import HttpTransport
 from dispatcher_greenapi_instance import addresses, routes, rules
 from dispatcher_greenapi_instance import payload as payloads
+from dispatcher_greenapi_instance.settings import InstanceSettings
 
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
@@ -25,9 +26,7 @@ class GreenApiInstance(HttpTransport):
     """WhatsApp messages through an instance of Green API; its token is in the path of each URL."""
 
     name: ClassVar[str] = "greenapi-instance"
-    Settings: ClassVar[type[BaseSettings]] = late_settings(
-        "dispatcher_greenapi_instance.settings", "InstanceSettings"
-    )
+    Settings: ClassVar[type[BaseSettings]] = InstanceSettings
     ends_in_time: ClassVar[bool] = True
 
     def address(self, written: str, country: str | None) -> Address:

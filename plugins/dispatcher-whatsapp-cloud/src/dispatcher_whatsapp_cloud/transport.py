@@ -21,10 +21,11 @@ from dispatcher import (
 )
 from dispatcher.http.files import content_type
 from dispatcher.http.responses import Route
-from dispatcher.http.transport import HttpTransport, late_settings
+from dispatcher.http.transport import HttpTransport
 from dispatcher_whatsapp_cloud import payload as payloads
 from dispatcher_whatsapp_cloud import rules
 from dispatcher_whatsapp_cloud.services import Service
+from dispatcher_whatsapp_cloud.settings import CloudSettings
 
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
@@ -38,9 +39,7 @@ class WhatsAppCloud(HttpTransport):
     """WhatsApp messages through Meta's Cloud API, or a service of its shape."""
 
     name: ClassVar[str] = "whatsapp-cloud"
-    Settings: ClassVar[type[BaseSettings]] = late_settings(
-        "dispatcher_whatsapp_cloud.settings", "CloudSettings"
-    )
+    Settings: ClassVar[type[BaseSettings]] = CloudSettings
     ends_in_time: ClassVar[bool] = True
 
     def address(self, written: str, country: str | None) -> Address:
