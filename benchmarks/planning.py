@@ -20,7 +20,7 @@ from pathlib import Path
 import tomli
 
 from dispatcher.api import Dispatcher
-from dispatcher.manifest.tables import ManifestTable
+from dispatcher.manifest.schema import ManifestTable
 
 MESSAGES = 10_000
 ROUNDS = 7

@@ -17,8 +17,8 @@ from dispatcher.addresses import lenient_address
 from dispatcher.errors import InputChanged, ManifestError, PluginError, SourceError
 from dispatcher.inputs import InputFile, Inputs
 from dispatcher.manifest import Manifests
+from dispatcher.manifest.definitions import Definition, LoadedMessage
 from dispatcher.manifest.expansion import Report
-from dispatcher.manifest.origins import LoadedMessage, Origin
 from dispatcher.models import (
     Address,
     Attachment,
@@ -72,7 +72,7 @@ class Draft(NamedTuple):
 
     planned: PlannedMessage
     problems: list[LocatedProblem]
-    origin: Origin
+    definition: Definition
 
 
 class Planner:
@@ -166,7 +166,7 @@ class Planner:
                 for problem in problems:
                     report(problem)
             else:
-                yield Draft(planned, list(problems), loaded.origin)
+                yield Draft(planned, list(problems), loaded.definition)
 
     def problems_of_files(self) -> ProblemList:
         """What is wrong with the files, before any message is made."""
@@ -185,8 +185,8 @@ class Planner:
                     yield planned
 
     def _plan(self, loaded: LoadedMessage, report: Report) -> PlannedMessage | None:
-        message, origin, faults = loaded
-        attachment, found = self._attachment(message, origin)
+        message, definition, faults = loaded
+        attachment, found = self._attachment(message, definition)
         problems = _unknown(found, faults)
         found = self._registry.validate_message(message, attachment)
         problems += _unknown(found, faults, problems)
@@ -206,7 +206,7 @@ class Planner:
             found = transport.check(sealed, attachment)
             problems += _unknown(_as_written(found, message), faults, problems)
         for problem in problems:
-            report(origin.locate(problem))
+            report(definition.locate(problem))
         if transport is None:
             return None
         upload = attachment if isinstance(attachment, Upload) else None
@@ -215,7 +215,7 @@ class Planner:
             sealed,
             upload,
             _digest(sealed, attachment),
-            stop_on_failure=origin.file.data.get("stop_on_failure", False),
+            stop_on_failure=definition.file.data.get("stop_on_failure", False),
         )
 
     def _address(self, transport: str, written: str, country: str | None) -> Address:
@@ -230,14 +230,14 @@ class Planner:
             return self._transports(loaded.message.transport)
         except PluginError as error:
             problem = Problem(message=str(error), where="transport")
-            report(loaded.origin.locate(problem))
+            report(loaded.definition.locate(problem))
             return None
 
     def _bound(self, name: str) -> BoundTransport:
         return BoundTransport(self._get_transport(name), Calls(self._registry.timer))
 
     def _attachment(
-        self, message: Message, origin: Origin
+        self, message: Message, definition: Definition
     ) -> tuple[Attachment | None, list[Problem]]:
         media = message.media
         if media is None:
@@ -247,7 +247,7 @@ class Planner:
             return Link(url=media.link, provider=provider), []
         if media.source is None:
             return MediaId(id=media.id or ""), []
-        attachment = self._resolve(media.source, origin.base)
+        attachment = self._resolve(media.source, definition.base)
         if isinstance(attachment, str):
             return None, [Problem(message=attachment, where=f"{message.type}.source")]
         if isinstance(attachment, Link) and provider is not None:

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from dispatcher.errors import ManifestError
 from dispatcher.inputs import Inputs
 from dispatcher.manifest import recipients
-from dispatcher.manifest.listtext import MAX_ROW, Row
-from dispatcher.manifest.recipients import Format, read_rows
+from dispatcher.manifest.recipients import ListFormat, read_rows
+from dispatcher.manifest.rows import MAX_ROW, Row
 from dispatcher.testing import manifest, plan
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def test_leftovers_of_spreadsheets(
 
 def test_a_nul_makes_no_text_utf_16(folder: Path) -> None:
     (folder / "r.csv").write_bytes(f"to,name\n{TO},a\0\n".encode())
-    [row] = read_rows(folder / "r.csv", Format(), Inputs())
+    [row] = read_rows(folder / "r.csv", ListFormat(), Inputs())
     assert isinstance(row, Row)
     assert row.vars["name"] == "a\0"
 
@@ -184,7 +184,7 @@ def test_a_list_of_many_gigabytes_is_not_even_read(folder: Path) -> None:
     with (folder / "r.csv").open("wb") as file:
         file.truncate(8 << 30)
     with pytest.raises(ManifestError, match="is larger than 1 GB"):
-        list(read_rows(folder / "r.csv", Format(), Inputs()))
+        list(read_rows(folder / "r.csv", ListFormat(), Inputs()))
 
 
 def test_lines_are_counted_with_what_stands_before_the_header(folder: Path) -> None:
@@ -214,7 +214,7 @@ def test_what_was_written_is_read(
         sheet = csv.writer(stream, delimiter=delimiter, quoting=csv.QUOTE_ALL)
         sheet.writerow(["any", "to"])
         sheet.writerows([text, f"7900{number:08}"] for number, text in rows)
-    found = list(read_rows(path, Format(), Inputs()))
+    found = list(read_rows(path, ListFormat(), Inputs()))
     assert [(each.to, each.vars["any"]) for each in found if isinstance(each, Row)] == [
         (f"7900{number:08}", text) for number, text in rows
     ]
@@ -464,9 +464,9 @@ def test_an_archive_that_fills_a_machine_is_left_alone(
     path = tmp_path / "r.csv.gz"
     path.write_bytes(gzip.compress(b"to\n" + b"\n" * 5_000_000))
     with pytest.raises(ManifestError, match="unpacks to more than any list"):
-        list(read_rows(path, Format(), Inputs()))
+        list(read_rows(path, ListFormat(), Inputs()))
     path.write_bytes(gzip.compress(b"to\n" + b"79001234567\n" * 2000))
-    assert len(list(read_rows(path, Format(), Inputs()))) == 2000
+    assert len(list(read_rows(path, ListFormat(), Inputs()))) == 2000
 
 
 def test_editors_know_the_table(project: Project) -> None:

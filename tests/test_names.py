@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher import names
-from dispatcher.manifest.tables import ManifestTable
+from dispatcher.manifest.schema import ManifestTable
 
 # Words of scripts whose vowels are marks, and of some that have none.
 WORDS = [

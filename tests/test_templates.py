@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.manifest.budget import MAX_WORK
-from dispatcher.manifest.templates import Renderer, TemplateProblem, is_template
+from dispatcher.manifest.limits import MAX_WORK
+from dispatcher.manifest.templates import Renderer, RenderError, is_template
 
 VARIABLES: dict[str, Any] = {
     "name": "Ann",
@@ -151,7 +151,7 @@ def test_what_works(text: str, rendered: str) -> None:
     ],
 )
 def test_what_is_refused(text: str, sentence: str) -> None:
-    with pytest.raises(TemplateProblem) as error:
+    with pytest.raises(RenderError) as error:
         Renderer().render(text, VARIABLES)
     assert str(error.value)[: len(sentence)] == sentence
 
@@ -172,7 +172,7 @@ def test_what_is_refused(text: str, sentence: str) -> None:
     ],
 )
 def test_the_line_of_a_fault(text: str, line: int) -> None:
-    with pytest.raises(TemplateProblem) as error:
+    with pytest.raises(RenderError) as error:
         Renderer().render(text, VARIABLES)
     assert error.value.line == line
 
@@ -217,7 +217,7 @@ def test_simple_templates_take_the_fast_path(text: str) -> None:
 def _outcome(render: Any, text: str, variables: dict[str, Any]) -> str:
     try:
         return str(render(text, variables))
-    except TemplateProblem as error:
+    except RenderError as error:
         return f"{error.line}: {error}"
 
 
@@ -235,7 +235,7 @@ def test_any_text_renders_or_is_refused(text: str, words: list[str]) -> None:
     text += " ".join(words)
     try:
         Renderer().render(text, VARIABLES)
-    except TemplateProblem as error:
+    except RenderError as error:
         lines = text.count("\n") + 1
         if not (str(error) and 1 <= error.line <= lines):
             raise AssertionError(f"line {error.line} of {lines}: {error}") from error
@@ -316,14 +316,14 @@ ESCAPES = """\
 
 @pytest.mark.parametrize("text", ESCAPES.splitlines())
 def test_no_way_out_of_the_sandbox(text: str) -> None:
-    with pytest.raises(TemplateProblem):
+    with pytest.raises(RenderError):
         Renderer().render(text, VARIABLES)
 
 
 def test_data_are_not_changed() -> None:
     before = json.dumps(VARIABLES, default=str)
     for text in ESCAPES.splitlines():
-        with pytest.raises(TemplateProblem):
+        with pytest.raises(RenderError):
             Renderer().render(text, VARIABLES)
     assert json.dumps(VARIABLES, default=str) == before
 
@@ -414,7 +414,7 @@ ATTACKS = """\
 
 RUN = """
 import json, sys, time
-from dispatcher.manifest.templates import Renderer, TemplateProblem
+from dispatcher.manifest.templates import Renderer, RenderError
 
 for line in sys.stdin:
     text, variables = eval(line)
@@ -422,7 +422,7 @@ for line in sys.stdin:
     started = time.process_time()
     try:
         outcome = f"{len(renderer.render(text, variables))} characters"
-    except TemplateProblem as error:
+    except RenderError as error:
         outcome = str(error)
     seconds = time.process_time() - started
     del text, variables, renderer
@@ -461,7 +461,7 @@ def test_a_template_that_takes_too_long_is_not_tried_with_every_row() -> None:
     text = "{% for a in s %}{% for b in s %}{% endfor %}{% endfor %}"
     renderer = Renderer()
     for s in ("a" * 1000, "a"):
-        with pytest.raises(TemplateProblem, match="the template takes too long"):
+        with pytest.raises(RenderError, match="the template takes too long"):
             renderer.render(text, {"s": s})
     assert Renderer().render(text, {"s": "a"}) == ""
 

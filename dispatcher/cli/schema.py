@@ -9,7 +9,7 @@ import click
 from dispatcher.api import Dispatcher
 from dispatcher.cli.options import session_options
 from dispatcher.errors import ExitCode
-from dispatcher.manifest.tables import ManifestTable
+from dispatcher.manifest.schema import ManifestTable
 from dispatcher.printing import print_value
 
 

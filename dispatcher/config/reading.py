@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from dispatcher import validation
+from dispatcher import validation_errors
 from dispatcher.config.schema import Delivery, File, Files, Settings, known_keys
 from dispatcher.errors import ConfigError, ManifestError
 from dispatcher.names import closest_name, did_you_mean
@@ -100,9 +100,9 @@ def _check(file: TomlFile) -> None:
     except ValidationError as error:
         problems = []
         for finding in error.errors(include_url=False)[:MOST_PROBLEMS]:
-            path = validation.key_path(finding)
+            path = validation_errors.key_path(finding)
             hint = _table_meant(path, finding["input"])
-            sentence = hint or validation.sentence(finding, known_keys(path[:-1]))
+            sentence = hint or validation_errors.sentence(finding, known_keys(path[:-1]))
             at_key = finding["type"] == "extra_forbidden" or hint is not None
             problems.append(file.problem(path, sentence, key=at_key))
         problems.sort(key=lambda problem: (problem.location.line, problem.location.column))

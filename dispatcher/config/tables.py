@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from pydantic_settings.exceptions import SettingsError
 
-from dispatcher import validation
+from dispatcher import validation_errors
 from dispatcher.errors import ConfigError
 from dispatcher.toml import KeyPath
 
@@ -76,7 +76,7 @@ def _unreadable(where: tuple[str, str], settings: type[BaseSettings], error: Set
 
 
 def _row(table: dict[str, Any], finding: ErrorDetails) -> int:
-    key = next(iter(validation.key_path(finding)), None)
+    key = next(iter(validation_errors.key_path(finding)), None)
     return list(table).index(key) if key in table else len(table)
 
 
@@ -87,15 +87,15 @@ def _line(
     table: dict[str, Any],
     locate: Locate,
 ) -> str:
-    path = validation.key_path(finding)
+    path = validation_errors.key_path(finding)
     if not path:
-        return f"{_owner(where)}: {validation.sentence(finding, show=False)}"
+        return f"{_owner(where)}: {validation_errors.sentence(finding, show=False)}"
     variable = _variable(settings, path[0])
     if path[0] in table and not os.environ.get(variable):
-        sentence = validation.sentence(finding, settings.model_fields)
+        sentence = validation_errors.sentence(finding, settings.model_fields)
         return locate((*where, *path), sentence, finding["type"] == "extra_forbidden")
     # What comes from the environment may be a secret.
-    return f"environment, {variable}: {validation.sentence(finding, show=False)}"
+    return f"environment, {variable}: {validation_errors.sentence(finding, show=False)}"
 
 
 def _variable(settings: type[BaseSettings], field: str | int) -> str:

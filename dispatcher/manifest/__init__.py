@@ -15,9 +15,9 @@ from dispatcher import names
 from dispatcher.errors import ManifestError
 from dispatcher.inputs import Inputs
 from dispatcher.localfiles import as_spelt, neighbour
-from dispatcher.manifest import entries, structure, walking
-from dispatcher.manifest.expansion import ReadAddress, Report, Source, expand
-from dispatcher.manifest.origins import LoadedMessage, Origin
+from dispatcher.manifest import discovery, message_table, validation
+from dispatcher.manifest.definitions import Definition, LoadedMessage
+from dispatcher.manifest.expansion import Manifest, ReadAddress, Report, expand
 from dispatcher.models import LocatedProblem, Problem, Severity, located
 from dispatcher.names import canonical_name
 from dispatcher.toml.file import TomlFile, read_toml, toml_value
@@ -47,8 +47,8 @@ class Manifests:
         self.problems: list[LocatedProblem] = []
         self.inputs = Inputs()
         self._options = options
-        self._sources: list[Source] = []
-        self._names: dict[str, Source] = {}
+        self._manifests: list[Manifest] = []
+        self._names: dict[str, Manifest] = {}
         self._files: dict[str, TomlFile] = {}
 
     def add(self, path: Path) -> None:
@@ -61,12 +61,12 @@ class Manifests:
         self._files.setdefault(self._add(file), file)
 
     def _add(self, file: TomlFile) -> str:
-        data, problems = structure.check(file)
+        data, problems = validation.check(file)
         self.problems.extend(problems)
         name = data.get("name", canonical_name(file.path.stem))
         transport = data.get("transport", self._options.transport)
         options = self._options
-        source = Source(
+        manifest = Manifest(
             file,
             data,
             name,
@@ -76,21 +76,23 @@ class Manifests:
             self.inputs,
             options.country,
         )
-        self._sources.append(source)
-        self._check_name(source)
-        return source.name
+        self._manifests.append(manifest)
+        self._check_name(manifest)
+        return manifest.name
 
-    def _check_name(self, source: Source) -> None:
-        twin = self._names.setdefault(source.name, source)
+    def _check_name(self, manifest: Manifest) -> None:
+        twin = self._names.setdefault(manifest.name, manifest)
         sentence = None
-        if twin is not source:
-            sentence = f'the name "{source.name}" is also that of {twin.file.path}; give it another'
-        elif names.fault(source.name):
-            unseen = names.unseen(source.name) or ""
+        if twin is not manifest:
+            sentence = (
+                f'the name "{manifest.name}" is also that of {twin.file.path}; give it another'
+            )
+        elif names.fault(manifest.name):
+            unseen = names.unseen(manifest.name) or ""
             why = f" (it holds {unseen})" if unseen.startswith("U+") else ""
-            sentence = f'"{source.name}" cannot be the manifest\'s name{why}; give it another'
+            sentence = f'"{manifest.name}" cannot be the manifest\'s name{why}; give it another'
         if sentence is not None:
-            self.problems.append(source.file.problem(("name",), f'{sentence} name: name = "…"'))
+            self.problems.append(manifest.file.problem(("name",), f'{sentence} name: name = "…"'))
 
     def add_tables(self, messages: Iterable[Mapping[str, Any]], name: str, folder: Path) -> None:
         """Take a program's own `[[messages]]` tables as the manifest of this name.
@@ -122,12 +124,12 @@ class Manifests:
 
         May be called again. Problems go to `report`; `read_address` is the transports'.
         """
-        for source in self._sources:
-            yield from _messages(source, report, read_address)
+        for manifest in self._manifests:
+            yield from _messages(manifest, report, read_address)
 
 
 def load(paths: Iterable[Path], options: Options) -> Manifests:
-    """Read manifests from files and folders (`*.toml` below them: see `walking`)."""
+    """Read manifests from files and folders (`*.toml` below them: see `discovery`)."""
     manifests = Manifests(options)
     chosen: dict[object, Path] = {}
     for path in paths:
@@ -150,7 +152,7 @@ def _identity(path: Path) -> object:
 
 
 def _files(path: Path, problems: list[LocatedProblem]) -> Iterator[Path]:
-    def tell(severity: Severity) -> walking.Report:
+    def tell(severity: Severity) -> discovery.Report:
         return lambda path, sentence: problems.append(
             located(path, Problem(message=sentence, severity=severity))
         )
@@ -159,37 +161,39 @@ def _files(path: Path, problems: list[LocatedProblem]) -> Iterator[Path]:
         problems.append(located(path, f"no such file or folder{neighbour(path)}"))
         return
     before = len(problems)
-    found = list(walking.manifests(path, tell("warning"), tell("error")))
+    found = list(discovery.manifests(path, tell("warning"), tell("error")))
     if not found and all(each.severity == "warning" for each in problems[before:]):
         problems.append(located(path, "no manifests (*.toml) in this folder"))
     yield from found
 
 
-def _messages(source: Source, report: Report, read_address: ReadAddress) -> Iterator[LoadedMessage]:
+def _messages(
+    manifest: Manifest, report: Report, read_address: ReadAddress
+) -> Iterator[LoadedMessage]:
     first: dict[str, int] = {}
-    for index, entry in enumerate(source.data.get("messages", ())):
+    for index, entry in enumerate(manifest.data.get("messages", ())):
         if "id" not in entry:
             continue
-        origin = Origin(source.file, index, entry["id"])
-        twin = first.setdefault(origin.id, index)
+        definition = Definition(manifest.file, index, entry["id"])
+        twin = first.setdefault(definition.id, index)
         if twin != index:
-            line, _ = source.file.position([("messages", twin, "id")])
+            line, _ = manifest.file.position([("messages", twin, "id")])
             sentence = f"this id is used in line {line} already; give it another"
-            report(origin.locate(Problem(message=sentence, where="id")))
-        yield from _entry_messages(source, entry, origin, report, read_address)
+            report(definition.locate(Problem(message=sentence, where="id")))
+        yield from _entry_messages(manifest, entry, definition, report, read_address)
 
 
 def _entry_messages(
-    source: Source,
-    entry: entries.Table,
-    origin: Origin,
+    manifest: Manifest,
+    entry: message_table.Table,
+    definition: Definition,
     report: Report,
     read_address: ReadAddress,
 ) -> Iterator[LoadedMessage]:
-    table = entries.merge(source.data.get("defaults", {}), entry)
-    problems = list(entries.check(table))
+    table = message_table.merge(manifest.data.get("defaults", {}), entry)
+    problems = list(message_table.check(table))
     for problem in problems:
-        report(origin.locate(problem, key=problem.at_key))
+        report(definition.locate(problem, key=problem.at_key))
     if not any(problem.fatal for problem in problems):
         faults = frozenset(problem.where for problem in problems if problem.where is not None)
-        yield from expand(source, table, origin, report, faults, read_address)
+        yield from expand(manifest, table, definition, report, faults, read_address)

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from dispatcher import localfiles, models
 from dispatcher.errors import AddressError, ManifestError, SourceError
 from dispatcher.inputs import Inputs
-from dispatcher.manifest import entries
-from dispatcher.manifest.origins import LoadedMessage, Origin
-from dispatcher.manifest.templates import Renderer, TemplateProblem
+from dispatcher.manifest import message_table
+from dispatcher.manifest.definitions import Definition, LoadedMessage
+from dispatcher.manifest.templates import Renderer, RenderError
 from dispatcher.models import Address, LocatedProblem, Message, Problem, located
 from dispatcher.toml.file import MAX_TEXT, TomlFile, read_text
 from dispatcher.visible import quoted
@@ -37,11 +37,11 @@ class Recipient(NamedTuple):
 
     to: str
     vars: Table
-    origin: Origin
+    definition: Definition
 
 
 @dataclass(frozen=True)
-class Source:
+class Manifest:
     """A manifest while its messages are made.
 
     `name` and `run` are parts of every key; `roots`: folders outside its own that it may read from;
@@ -67,9 +67,9 @@ class Source:
 
 
 def expand(
-    source: Source,
+    manifest: Manifest,
     table: Table,
-    origin: Origin,
+    definition: Definition,
     report: Report,
     faults: frozenset[str],
     read_address: ReadAddress,
@@ -78,20 +78,20 @@ def expand(
 
     `faults`: keys of the table with a problem already told.
     """
-    builder = _Builder(source, table, origin, report, read_address)
-    first_only = entries.list_form(table).get("duplicates") == "first"
+    builder = _Builder(manifest, table, definition, report, read_address)
+    first_only = message_table.list_form(table).get("duplicates") == "first"
     seen: dict[str, int] = {}  # the row of each recipient; a list may have a million
-    for recipient in _recipients(source, table, builder.origin, report):
+    for recipient in _recipients(manifest, table, builder.definition, report):
         message, found = builder.build(recipient)
         if message.to in seen and "to" not in found:
             if first_only:
                 continue
-            report(_twice(message.to, recipient.origin, seen[message.to]))
-        seen.setdefault(message.to, recipient.origin.row)
-        yield LoadedMessage(message, recipient.origin, faults | found)
+            report(_twice(message.to, recipient.definition, seen[message.to]))
+        seen.setdefault(message.to, recipient.definition.row)
+        yield LoadedMessage(message, recipient.definition, faults | found)
 
 
-def _twice(to: str, again: Origin, first_row: int) -> LocatedProblem:
+def _twice(to: str, again: Definition, first_row: int) -> LocatedProblem:
     sentence = f"{to} is a recipient twice; remove one"
     if again.row_path is not None:
         twice = f"{to} is a recipient twice, first in line {first_row}"
@@ -100,94 +100,94 @@ def _twice(to: str, again: Origin, first_row: int) -> LocatedProblem:
 
 
 def _recipients(
-    source: Source, table: Table, origin: Origin, report: Report
+    manifest: Manifest, table: Table, definition: Definition, report: Report
 ) -> Iterator[Recipient]:
     if "to" in table:
-        yield from _listed(table["to"], origin)
+        yield from _listed(table["to"], definition)
         return
-    form = entries.list_form(table)
+    form = message_table.list_form(table)
     where = "recipients" if isinstance(table["recipients"], str) else "recipients.file"
     try:
-        yield from _rows(source, source.find(form["file"]), form, origin, report)
+        yield from _rows(manifest, manifest.find(form["file"]), form, definition, report)
     except SourceError as error:
-        report(origin.locate(Problem(message=str(error), where=where)))
+        report(definition.locate(Problem(message=str(error), where=where)))
     except ManifestError as error:
         for problem in error.problems:
             report(problem)
 
 
-def _listed(to: str | list[str], origin: Origin) -> Iterator[Recipient]:
+def _listed(to: str | list[str], definition: Definition) -> Iterator[Recipient]:
     if isinstance(to, str):
-        yield Recipient(to, {}, origin)
+        yield Recipient(to, {}, definition)
         return
     for item, each in enumerate(to):
-        yield Recipient(each, {}, origin._replace(item=item))
+        yield Recipient(each, {}, definition._replace(item=item))
 
 
 def _rows(
-    source: Source, path: Path, form: Table, origin: Origin, report: Report
+    manifest: Manifest, path: Path, form: Table, definition: Definition, report: Report
 ) -> Iterator[Recipient]:
-    from dispatcher.manifest.listtext import Row  # most manifests have none
-    from dispatcher.manifest.recipients import Format, read_rows
+    from dispatcher.manifest.recipients import ListFormat, read_rows  # most have none
+    from dispatcher.manifest.rows import Row
 
-    said = Format(**{name: form[name] for name in Format._fields if name in form})
+    said = ListFormat(**{name: form[name] for name in ListFormat._fields if name in form})
     empty = True
-    for row in read_rows(path, said, source.inputs):
+    for row in read_rows(path, said, manifest.inputs):
         empty = False
         if isinstance(row, Row):
-            place = origin._replace(row_path=path, row=row.line)
+            place = definition._replace(row_path=path, row=row.line)
             yield Recipient(row.to, row.vars, place)
         else:
             report(row)
     if empty:
         nobody = Problem(message="the file names no recipients", severity="warning")
-        report(located(path, nobody, message_id=origin.id))
+        report(located(path, nobody, message_id=definition.id))
 
 
 class _Builder:
     """Builds the messages of one table, whose structure is checked.
 
-    `origin`: of the table, with the file of its text.
+    `definition`: of the table, with the file of its text.
     """
 
     def __init__(
         self,
-        source: Source,
+        manifest: Manifest,
         table: Table,
-        origin: Origin,
+        definition: Definition,
         report: Report,
         read_address: ReadAddress,
     ) -> None:
-        self.origin = origin
+        self.definition = definition
         self._table, self._report = table, report
-        self._read_address, self._country = read_address, _country(source, table)
-        self._vars = {**source.data.get("vars", {}), **table.get("vars", {})}
-        self._renderer = source.renderer
+        self._read_address, self._country = read_address, _country(manifest, table)
+        self._vars = {**manifest.data.get("vars", {}), **table.get("vars", {})}
+        self._renderer = manifest.renderer
         self._row: Table = {}
-        self._type = entries.content_types(table)[0]
+        self._type = message_table.content_types(table)[0]
         self._faults: set[str] = set()
-        self._content_table = self._with_body(source, table[self._type])
+        self._content_table = self._with_body(manifest, table[self._type])
         self._same: Table = {
-            "manifest": source.name,
+            "manifest": manifest.name,
             "id": table["id"],
             "type": self._type,
             "preview_url": table.get("preview_url"),
-            "transport": table.get("transport", source.transport),
+            "transport": table.get("transport", manifest.transport),
         }
-        self._key = f"{source.run}/{source.name}/{table['id']}/{table.get('revision', 1)}/"
+        self._key = f"{manifest.run}/{manifest.name}/{table['id']}/{table.get('revision', 1)}/"
 
     def build(self, recipient: Recipient) -> tuple[Message, set[str]]:
         """The message to one recipient, and the keys whose problems went to the report."""
         self._faults = set()
         variables = shown = {**self._vars, **recipient.vars}
         to = recipient.to
-        if recipient.origin.row_path is not None:  # columns may have names that are no variables'
+        if recipient.definition.row_path is None:
+            to = self._text(to, variables, recipient.definition, "to")
+        else:  # a row is data, no template; its columns may have names that no variable can have
             self._row = recipient.vars
             shown = {"row": recipient.vars, **variables}
-        else:  # rows are data, not templates
-            to = self._text(to, variables, recipient.origin, "to")
-        address, kind = self._address(to, recipient.origin)
-        content = self._filled(self._content_table, shown, recipient.origin, self._type)
+        address, kind = self._address(to, recipient.definition)
+        content = self._filled(self._content_table, shown, recipient.definition, self._type)
         values = {
             **self._same,
             "key": self._key + address,
@@ -198,73 +198,73 @@ class _Builder:
         }
         return Message.model_construct(**values), self._faults
 
-    def _with_body(self, source: Source, content: Table) -> Table:
+    def _with_body(self, manifest: Manifest, content: Table) -> Table:
         """The content with the text of `text.file` as its body."""
         if "file" not in content:
             return content
         try:
-            path = source.find(content["file"])
-            self.origin = self.origin._replace(text_path=path)
+            path = manifest.find(content["file"])
+            self.definition = self.definition._replace(text_path=path)
             # As in TOML, a line ends in the same way whoever wrote it.
-            text = read_text(path, "the text", source.inputs, most=MAX_TEXT)
+            text = read_text(path, "the text", manifest.inputs, most=MAX_TEXT)
             return {"body": text.replace("\r\n", "\n")}
         except SourceError as error:
-            self._report(self.origin.locate(Problem(message=str(error), where="text.file")))
+            self._report(self.definition.locate(Problem(message=str(error), where="text.file")))
         except ManifestError as error:
             for problem in error.problems:
                 self._report(problem)
         return {"body": "(unreadable)"}
 
-    def _filled(self, table: Table, variables: Table, origin: Origin, where: str) -> Table:
+    def _filled(self, table: Table, variables: Table, definition: Definition, where: str) -> Table:
         filled: Table = {}
         for key, value in table.items():
             place = f"{where}.{key}"
             if isinstance(value, dict):
-                filled[key] = self._filled(value, variables, origin, place)
+                filled[key] = self._filled(value, variables, definition, place)
             else:
-                filled[key] = self._text(value, variables, origin, place)
+                filled[key] = self._text(value, variables, definition, place)
         return filled
 
-    def _text(self, text: str, variables: Table, origin: Origin, where: str) -> str:
+    def _text(self, text: str, variables: Table, definition: Definition, where: str) -> str:
         try:
             rendered = self._renderer.render(text, variables)
-        except TemplateProblem as error:
+        except RenderError as error:
             problem = Problem(message=str(error), where=where, line=error.line)
-            self._report(origin.locate(problem))
+            self._report(definition.locate(problem))
             self._faults.add(where)
             return text
         if self._renderer.blanks and rendered.strip():  # else it is an error, told elsewhere
             for name in dict.fromkeys(self._renderer.blanks):
-                self._warn_of_blank(name, origin, where)
+                self._warn_of_blank(name, definition, where)
         return rendered
 
-    def _warn_of_blank(self, name: str, origin: Origin, where: str) -> None:
+    def _warn_of_blank(self, name: str, definition: Definition, where: str) -> None:
         """A cell that a template shows, but is empty, leaves a hole in the text."""
         if name in self._row:
             empty = f"{quoted(name)} is empty"
-            self._report(origin.locate(Problem(message=empty, where=where, severity="warning")))
+            self._report(definition.locate(Problem(message=empty, where=where, severity="warning")))
 
-    def _address(self, to: str, origin: Origin) -> Address:
+    def _address(self, to: str, definition: Definition) -> Address:
         """What the transport makes of a recipient; of one that is none, what is written."""
         if "to" in self._faults:
             return Address(to, "individual")
         try:
             address = self._read_address(self._same["transport"], to, self._country)
         except AddressError as error:
-            self._report(origin.locate(Problem(message=str(error), where="to")))
+            self._report(definition.locate(Problem(message=str(error), where="to")))
             self._faults.add("to")
             return Address(to, "individual")
         kind = address.recipient_type
         given = self._table.get("recipient_type", kind)
         if given != kind:
             sentence = f'recipient_type is "{given}", but "to" is of the type "{kind}"'
-            self._report(origin.locate(Problem(message=sentence, where="recipient_type")))
+            self._report(definition.locate(Problem(message=sentence, where="recipient_type")))
         return address
 
 
-def _country(source: Source, table: Table) -> str | None:
+def _country(manifest: Manifest, table: Table) -> str | None:
     """Where a message's numbers without a country code are dialled: what says it nearest."""
-    return entries.list_form(table).get("country") or table.get("country") or source.country
+    return message_table.list_form(table).get("country") or table.get("country") or manifest.country
 
 
 def _content(type: str, table: Table) -> models.Text | models.Media:

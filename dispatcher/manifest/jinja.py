@@ -24,15 +24,15 @@ from jinja2.filters import do_round, do_sum, make_attrgetter  # noqa: TID253 - s
 from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: TID253 - see above
 from jinja2.utils import pass_environment  # noqa: TID253 - see above
 
-from dispatcher.manifest.budget import (
+from dispatcher.manifest.filters import WRITING
+from dispatcher.manifest.limits import (
     MAX_NODES,
     MAX_NUMBER,
     NOT_FINITE,
-    Budget,
-    TemplateProblem,
+    RenderError,
+    WorkBudget,
     check_length,
 )
-from dispatcher.manifest.writing import WRITING
 from dispatcher.names import canonical_name
 
 _STATEMENTS = ("Template", "Output", "TemplateData", "If", "For")
@@ -54,12 +54,12 @@ _METHODS = frozenset(
 _SCALARS = (str, int, float, date, time)
 
 
-class NarrowEnvironment(ImmutableSandboxedEnvironment):
+class RestrictedEnvironment(ImmutableSandboxedEnvironment):
     """Everything in it pays from the budget. `blank` is told each variable that shows nothing."""
 
     intercepted_binops = frozenset("+ - * / // %".split())
 
-    def __init__(self, budget: Budget, blank: Callable[[str], None]) -> None:
+    def __init__(self, budget: WorkBudget, blank: Callable[[str], None]) -> None:
         super().__init__(
             undefined=StrictUndefined,
             keep_trailing_newline=True,
@@ -119,7 +119,7 @@ class NarrowEnvironment(ImmutableSandboxedEnvironment):
         if not isinstance(__obj, Undefined):
             owner, name = getattr(__obj, "__self__", None), getattr(__obj, "__name__", "this")
             if not isinstance(owner, (str, dict)) or name not in _METHODS:
-                raise TemplateProblem(f"{name}() cannot be used in a template")
+                raise RenderError(f"{name}() cannot be used in a template")
             __self._budget.pay((owner if isinstance(owner, str) else None, args, kwargs))
         return super().call(__context, __obj, *args, **kwargs)
 
@@ -130,11 +130,11 @@ class NarrowEnvironment(ImmutableSandboxedEnvironment):
         if numbers or (operator == "+" and type(left) is type(right) in (str, list)):
             result = super().call_binop(context, operator, left, right)
             if numbers and abs(result) > MAX_NUMBER:
-                raise TemplateProblem("a number grows too large")
+                raise RenderError("a number grows too large")
             return result
         for undefined in (each for each in (left, right) if isinstance(each, Undefined)):
             str(undefined)  # raises
-        raise TemplateProblem(f"{operator} is for numbers; ~ puts texts together")
+        raise RenderError(f"{operator} is for numbers; ~ puts texts together")
 
 
 def _check(node: nodes.Node) -> None:
@@ -201,12 +201,12 @@ def _filtered(node: Any, name: str, *arguments: nodes.Expr) -> nodes.Filter:
 def _printable(value: Any) -> Any:
     """What `{{ … }}` may print; a list or nothing in the middle of a text is a mistake."""
     if isinstance(value, float) and not isfinite(value):
-        raise TemplateProblem(NOT_FINITE)
+        raise RenderError(NOT_FINITE)
     if isinstance(value, (*_SCALARS, Undefined)):
         return value
     if value is None:
-        raise TemplateProblem("an empty value (none); use |default('…', true)")
-    raise TemplateProblem("a list or table is no text; use |join(', ')")
+        raise RenderError("an empty value (none); use |default('…', true)")
+    raise RenderError("a list or table is no text; use |join(', ')")
 
 
 @pass_environment
@@ -230,7 +230,7 @@ def _replace(text: Any, old: Any, new: Any, count: int = -1) -> str:
 
 def _round(value: Any, precision: int = 0, method: Any = "common") -> Any:
     if abs(precision) > 20:
-        raise TemplateProblem("round works with at most 20 digits")
+        raise RenderError("round works with at most 20 digits")
     return do_round(value, precision, method)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from ast import literal_eval
 
-from dispatcher.manifest.budget import TemplateProblem
+from dispatcher.manifest.limits import RenderError
 from dispatcher.names import did_you_mean
 from dispatcher.visible import code_point, quoted
 
@@ -36,7 +36,7 @@ _SENTENCES = {
 }
 
 
-def fault(said: str, text: str, line: int) -> TemplateProblem:
+def fault(said: str, text: str, line: int) -> RenderError:
     """What is wrong with `text`, of which Jinja2 says something about a line."""
     kind = re.search(r"'end of (print statement|statement block)'", said)
     if kind and "expected" in said:
@@ -45,8 +45,8 @@ def fault(said: str, text: str, line: int) -> TemplateProblem:
         start = before.rfind(opening)
         if closing not in before[start:]:
             shown = quoted(text[start:].split("\n")[0].rstrip(), _LONGEST)
-            return TemplateProblem(f"{shown} has no {closing}", text.count("\n", 0, start) + 1)
-    return TemplateProblem(_sentence(said, _rest(text, line)), line)
+            return RenderError(f"{shown} has no {closing}", text.count("\n", 0, start) + 1)
+    return RenderError(_sentence(said, _rest(text, line)), line)
 
 
 def _sentence(said: str, text: str) -> str:

@@ -17,10 +17,8 @@ from typing import Any, BinaryIO, NamedTuple, TextIO
 
 from dispatcher.errors import ManifestError
 from dispatcher.inputs import Inputs
-from dispatcher.manifest.csvrows import csv_rows
-from dispatcher.manifest.jsonrows import json_rows
-from dispatcher.manifest.listtext import MAX_ROW, ListText, Row, fault
-from dispatcher.models import LocatedProblem
+from dispatcher.manifest.rows import MAX_ROW, ListText, Row, csv_rows, json_rows
+from dispatcher.models import LocatedProblem, file_error
 from dispatcher.names import did_you_mean
 from dispatcher.toml.file import reason
 from dispatcher.visible import quoted
@@ -48,7 +46,7 @@ _USUAL = (
 _NO_FILES = ("idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined")
 
 
-class Format(NamedTuple):
+class ListFormat(NamedTuple):
     """What a manifest says of a list. `to`: the column with the recipients.
 
     `encoding`, `delimiter`: None: the file shows it.
@@ -59,7 +57,7 @@ class Format(NamedTuple):
     delimiter: str | None = None
 
 
-def read_rows(path: Path, form: Format, inputs: Inputs) -> Iterator[Row | LocatedProblem]:
+def read_rows(path: Path, form: ListFormat, inputs: Inputs) -> Iterator[Row | LocatedProblem]:
     """The rows of a .csv or .jsonl file, a problem in place of each row that is wrong.
 
     `inputs` remembers the file. Raises ManifestError where the rest of the file could mean
@@ -79,9 +77,9 @@ def read_rows(path: Path, form: Format, inputs: Inputs) -> Iterator[Row | Locate
         encoding = getattr(error, "encoding", form.encoding or "utf-8")
         raise _undecodable(path, form.encoding, encoding, inputs) from None
     except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise fault(path, "the file is damaged: it cannot be unpacked") from None
+        raise file_error(path, "the file is damaged: it cannot be unpacked") from None
     except OSError as error:
-        raise fault(path, f"cannot read the recipients: {reason(error)}") from None
+        raise file_error(path, f"cannot read the recipients: {reason(error)}") from None
 
 
 def encoding_fault(name: str) -> str | None:
@@ -111,7 +109,7 @@ def _kind(path: Path) -> str:
     kind = suffixes[-1] if suffixes else ""
     if kind in (".csv", ".jsonl"):
         return kind
-    raise fault(path, _WORKBOOK if kind in _WORKBOOKS else _OTHERS)
+    raise file_error(path, _WORKBOOK if kind in _WORKBOOKS else _OTHERS)
 
 
 # ---------------------------------------------------------------------------------- opening, text
@@ -120,7 +118,7 @@ def _kind(path: Path) -> str:
 def open_list(path: Path, inputs: Inputs) -> io.BufferedReader:
     """The bytes of a list, unpacked: the one place where a file of recipients is opened."""
     if inputs.place(path).stat().st_size > _MOST_BYTES:
-        raise fault(path, f"the file is larger than {_MOST_BYTES // 10**9} GB; is it a list?")
+        raise file_error(path, f"the file is larger than {_MOST_BYTES // 10**9} GB; is it a list?")
     stream = inputs.open(path)
     if path.suffix.lower() != ".gz":
         return stream
@@ -144,7 +142,7 @@ class _Unpacked(io.RawIOBase):
         count = self._unpacked.readinto(buffer)
         self._left -= count
         if self._left < 0:
-            raise fault(self._path, "the file unpacks to more than any list; is it one?")
+            raise file_error(self._path, "the file unpacks to more than any list; is it one?")
         return count
 
     def close(self) -> None:
@@ -159,9 +157,9 @@ def _opened(
     with open_list(path, inputs) as stream:
         head = stream.peek(1)
         if head.startswith(b"PK\3\4"):
-            raise fault(path, _WORKBOOK)
+            raise file_error(path, _WORKBOOK)
         if head.startswith(b"\x1f\x8b"):
-            raise fault(path, "this file is compressed; its name must end in .gz")
+            raise file_error(path, "this file is compressed; its name must end in .gz")
         name = _encoding(head, encoding)
         with io.TextIOWrapper(stream, encoding=name, errors=errors, newline="") as text:
             yield text
@@ -200,7 +198,8 @@ def _refuse_utf8(path: Path, named: str, inputs: Inputs) -> None:
         except UnicodeDecodeError:
             return
     if not plain:
-        raise fault(path, f"the text is UTF-8, not {named}; leave encoding out of the manifest")
+        sentence = f"the text is UTF-8, not {named}; leave encoding out of the manifest"
+        raise file_error(path, sentence)
 
 
 def _undecodable(path: Path, named: str | None, encoding: str, inputs: Inputs) -> ManifestError:
@@ -218,8 +217,8 @@ def _undecodable(path: Path, named: str | None, encoding: str, inputs: Inputs) -
     except UnicodeError:
         pass  # of an encoding with more than one byte a character, the place is not known
     if named is not None:
-        return fault(path, f"{what} is not {named}, as the manifest says", line, column)
+        return file_error(path, f"{what} is not {named}, as the manifest says", line, column)
     shown = "UTF-8" if encoding.startswith("utf-8") else encoding.upper()
     way = f'recipients = {{ file = "{path.name}", encoding = "cp1251" }}'
     advice = f"save the file as UTF-8, or name its encoding: {way}"
-    return fault(path, f"{what} is not {shown}; {advice}", line, column)
+    return file_error(path, f"{what} is not {shown}; {advice}", line, column)

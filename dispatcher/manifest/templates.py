@@ -9,13 +9,13 @@ from functools import lru_cache
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
-from dispatcher.manifest.budget import (
+from dispatcher.manifest.limits import (
     MAX_NUMBER,
     MAX_TEMPLATE,
     MAX_WORK,
-    Budget,
     Exhausted,
-    TemplateProblem,
+    RenderError,
+    WorkBudget,
     check_length,
 )
 from dispatcher.names import closest_name, did_you_mean
@@ -24,7 +24,7 @@ from dispatcher.visible import quoted
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
 
-__all__ = ["Renderer", "TemplateProblem", "is_template"]
+__all__ = ["RenderError", "Renderer", "is_template"]
 
 _VARIABLE = re.compile(r"\{\{ *([A-Za-z_][A-Za-z0-9_]*) *\}\}")
 _MOST_COLUMNS = 1000  # as a .csv file can have
@@ -51,12 +51,12 @@ class Renderer:
     def __init__(self) -> None:
         self._compile = lru_cache(maxsize=4096)(self._compile_uncached)
         self._environment: Environment | None = None
-        self._budget = Budget()
+        self._budget = WorkBudget()
         self._exhausting: set[str] = set()
         self.blanks: list[str] = []
 
     def render(self, text: str, variables: Mapping[str, Any]) -> str:
-        """The text with its variables filled in. Raises TemplateProblem."""
+        """The text with its variables filled in. Raises RenderError."""
         self.blanks.clear()
         if not is_template(text):
             return text
@@ -65,9 +65,9 @@ class Renderer:
 
     def _render(self, text: str, variables: Mapping[str, Any]) -> str:
         template = self._compile(text)
-        if isinstance(template, TemplateProblem):
+        if isinstance(template, RenderError):
             if advice := _misnamed(text, variables):
-                raise TemplateProblem(advice, template.line)
+                raise RenderError(advice, template.line)
             raise template.with_traceback(None)
         self._budget.fill(0 if text in self._exhausting else MAX_WORK)
         try:
@@ -82,31 +82,31 @@ class Renderer:
             sentence = _lacking_column(text, sentence, variables) or sentence
             if sentence.startswith(_UNKNOWN):
                 sentence = _misnamed(text, variables) or sentence
-            raise TemplateProblem(sentence, line) from error
+            raise RenderError(sentence, line) from error
 
-    def _compile_uncached(self, text: str) -> Template | TemplateProblem:
+    def _compile_uncached(self, text: str) -> Template | RenderError:
         from jinja2 import TemplateSyntaxError
 
         from dispatcher.manifest.jinja_errors import fault
 
         if len(text) > MAX_TEMPLATE:
-            return TemplateProblem(f"the template is longer than {MAX_TEMPLATE} characters")
+            return RenderError(f"the template is longer than {MAX_TEMPLATE} characters")
         self._budget.fill(MAX_WORK)
         try:
             return self.environment.from_string(text)
         except TemplateSyntaxError as error:
             return fault(str(error.message), text, error.lineno)
         except RecursionError:
-            return TemplateProblem("the template is nested too deep")
+            return RenderError("the template is nested too deep")
         except Exception as error:  # SyntaxError of the generated code, numbers out of range, …
-            return TemplateProblem(f"the template is not valid: {error}")
+            return RenderError(f"the template is not valid: {error}")
 
     @property
     def environment(self) -> Environment:
         if self._environment is None:
-            from dispatcher.manifest.jinja import NarrowEnvironment
+            from dispatcher.manifest.jinja import RestrictedEnvironment
 
-            self._environment = NarrowEnvironment(self._budget, self.blanks.append)
+            self._environment = RestrictedEnvironment(self._budget, self.blanks.append)
         return self._environment
 
 
@@ -156,7 +156,7 @@ def _explain(error: Exception, variables: Mapping[str, Any]) -> str:
     from jinja2.exceptions import SecurityError
 
     match error:
-        case TemplateProblem():
+        case RenderError():
             return str(error)
         case UndefinedError():
             return _explain_undefined(str(error.message), variables)

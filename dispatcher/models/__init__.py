@@ -32,6 +32,7 @@ from dispatcher.models.problems import (
     Problem,
     ProblemList,
     Severity,
+    file_error,
     located,
 )
 
@@ -68,6 +69,7 @@ __all__ = [
     "Video",
     "decode",
     "encode",
+    "file_error",
     "fill_in",
     "located",
     "seal",

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field
 
+from dispatcher.errors import ManifestError
 from dispatcher.models.base import Model
 from dispatcher.visible import printable
 
@@ -92,6 +93,11 @@ def located(
             row=None if row is None else printable(row),
         ),
     )
+
+
+def file_error(path: Path, sentence: str, line: int = 1, column: int = 1) -> ManifestError:
+    """What keeps a file, or the rest of it, from being read."""
+    return ManifestError([located(path, sentence, line, column)])
 
 
 class ProblemList:

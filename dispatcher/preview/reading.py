@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 from dispatcher.bubbles.bubble import Bubble, File, bubble_of, summary_of
 from dispatcher.errors import DispatcherError
-from dispatcher.manifest.origins import Origin
+from dispatcher.manifest.definitions import Definition
 from dispatcher.models import LocatedProblem, ProblemList, Upload
 from dispatcher.planning import Draft, Planner
 from dispatcher.visible import printable
@@ -88,7 +88,7 @@ def _without_bubble(
     """
     by_place: dict[Place, list[int]] = {}
     for number, draft in enumerate(drafts):
-        for place in _places(draft.origin):
+        for place in _places(draft.definition):
             by_place.setdefault(place, []).append(number)
     for problem in dict.fromkeys(told):
         at = problem.location
@@ -107,14 +107,14 @@ def _own(problem: LocatedProblem, about: list[int], before: set[int]) -> Iterabl
     return about
 
 
-def _places(origin: Origin) -> Iterator[Place]:
+def _places(definition: Definition) -> Iterator[Place]:
     """Where what is wrong with a message may be: in its manifest or text, for all or its row."""
-    row = printable(f"{origin.row_path}:{origin.row}") if origin.row_path else None
-    for path in {origin.file.path, origin.text_path or origin.file.path}:
+    row = printable(f"{definition.row_path}:{definition.row}") if definition.row_path else None
+    for path in {definition.file.path, definition.text_path or definition.file.path}:
         for whose in {None, row}:
-            yield origin.id, printable(str(path)), whose
+            yield definition.id, printable(str(path)), whose
     if row:
-        yield origin.id, None, row  # what is wrong with the row itself
+        yield definition.id, None, row  # what is wrong with the row itself
 
 
 def wrong(drafts: Iterable[Draft]) -> int:

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from dispatcher.manifest.walking import walk
+from dispatcher.manifest.discovery import walk
 
 MOST_FILES: Final = 10_000
 

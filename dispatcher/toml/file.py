@@ -19,7 +19,7 @@ import tomli
 
 from dispatcher.errors import ManifestError
 from dispatcher.inputs import Inputs
-from dispatcher.models import LocatedProblem, located
+from dispatcher.models import LocatedProblem, file_error, located
 from dispatcher.toml import KeyPath
 
 if TYPE_CHECKING:
@@ -112,9 +112,9 @@ def read_toml(path: Path, inputs: Inputs | None = None, check: Check | None = No
 
         raise ManifestError([syntax_problem(path, error)]) from None
     except RecursionError:
-        raise ManifestError([located(path, TOO_DEEP)]) from None
+        raise file_error(path, TOO_DEEP) from None
     except ValueError:  # Python reads no numbers of thousands of digits
-        raise ManifestError([located(path, TOO_LARGE)]) from None
+        raise file_error(path, TOO_LARGE) from None
     file = TomlFile(path, text, data, path.parent.absolute())
     if _may_hold_odd_numbers(text):
         problems = list(islice(_odd_numbers(file, data, ()), MOST_PROBLEMS))
@@ -140,7 +140,7 @@ def read_text(
     try:
         info = inputs.place(path).stat()
         if not stat.S_ISREG(info.st_mode):
-            raise ManifestError([located(path, f"{what} is not a regular file")])
+            raise file_error(path, f"{what} is not a regular file")
         if info.st_size > most:
             raise _too_large(path, what, most)
         with inputs.open(path) as stream:
@@ -148,7 +148,7 @@ def read_text(
                 check(os.fstat(stream.fileno()))
             content = stream.read(most + 1)
     except (OSError, ValueError) as error:
-        raise ManifestError([located(path, f"cannot read {what}: {reason(error)}")]) from None
+        raise file_error(path, f"cannot read {what}: {reason(error)}") from None
     if len(content) > most:
         raise _too_large(path, what, most)
     return _decode(path, content)
@@ -156,7 +156,7 @@ def read_text(
 
 def _too_large(path: Path, what: str, most: int) -> ManifestError:
     advice = _LISTS if most == MAX_BYTES else ""
-    return ManifestError([located(path, f"{what} is larger than {most // 1_000_000} MB{advice}")])
+    return file_error(path, f"{what} is larger than {most // 1_000_000} MB{advice}")
 
 
 def _require_reasonable(path: Path, text: str) -> None:
@@ -164,13 +164,13 @@ def _require_reasonable(path: Path, text: str) -> None:
     if len(text) < _SMALL:
         return
     if text.count("\n") > MAX_LINES:
-        raise ManifestError([located(path, f"the file has more than {MAX_LINES} lines{_LISTS}")])
+        raise file_error(path, f"the file has more than {MAX_LINES} lines{_LISTS}")
     for number, line in enumerate(text.split("\n"), 1):
         if len(line) > MAX_LINE:
             sentence = f"the line is longer than {MAX_LINE} characters{_LISTS}"
-            raise ManifestError([located(path, sentence, number)])
+            raise file_error(path, sentence, number)
         if line.count(".") >= 2 * MAX_DEPTH and (deep := _DEEP_KEY.search(line)):
-            raise ManifestError([located(path, TOO_DEEP, number, deep.start() + 1)])
+            raise file_error(path, TOO_DEEP, number, deep.start() + 1)
 
 
 def reason(error: Exception) -> str:
@@ -184,19 +184,17 @@ def reason(error: Exception) -> str:
 
 def _decode(path: Path, content: bytes) -> str:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise ManifestError([located(path, "the text is UTF-16; save it as UTF-8")])
+        raise file_error(path, "the text is UTF-16; save it as UTF-8")
     content = content.removeprefix(b"\xef\xbb\xbf")  # which Windows' editors write
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
         line, column = _line_column(content[: error.start].decode())
-        byte = content[error.start]
-        raise ManifestError(
-            [located(path, f"byte 0x{byte:02x} is not UTF-8; save the file as UTF-8", line, column)]
-        ) from None
+        sentence = f"byte 0x{content[error.start]:02x} is not UTF-8; save the file as UTF-8"
+        raise file_error(path, sentence, line, column) from None
     if "\0" in text:
         line, column = _line_column(text[: text.index("\0")])
-        raise ManifestError([located(path, "the text holds a NUL character", line, column)])
+        raise file_error(path, "the text holds a NUL character", line, column)
     return text
 
 
@@ -213,7 +211,7 @@ def _may_hold_odd_numbers(text: str) -> bool:
 
 def _odd_numbers(file: TomlFile, data: Any, path: KeyPath) -> Iterator[LocatedProblem]:
     if len(path) > MAX_DEPTH:
-        raise ManifestError([located(file.path, TOO_DEEP)])
+        raise file_error(file.path, TOO_DEEP)
     if isinstance(data, (dict, list)):
         for key, value in data.items() if isinstance(data, dict) else enumerate(data):
             yield from _odd_numbers(file, value, (*path, key))

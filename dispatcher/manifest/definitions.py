@@ -10,7 +10,7 @@ from dispatcher.toml import KeyPath
 from dispatcher.toml.file import TomlFile
 
 
-class Origin(NamedTuple):
+class Definition(NamedTuple):
     """A message table, and the item of its `to` or the row of its recipients' file.
 
     `text_path`: the file that holds its text.
@@ -67,5 +67,5 @@ class LoadedMessage(NamedTuple):
     """A rendered message and where it comes from; `faults`: keys with a problem already told."""
 
     message: Message
-    origin: Origin
+    definition: Definition
     faults: frozenset[str] = frozenset()

@@ -1,7 +1,7 @@
 """The structure of a manifest, version 1: what a TOML file may hold, templates not filled in.
 
 It checks files and is the source of the JSON Schema for editors. Rules between keys (exactly one
-content, `to` or `recipients`) are in `entries.py`, because defaults take part in them.
+content, `to` or `recipients`) are in `message_table.py`, because defaults take part in them.
 """
 
 from __future__ import annotations

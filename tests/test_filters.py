@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.manifest.templates import Renderer, TemplateProblem
-from dispatcher.manifest.writing import number, written_date
+from dispatcher.manifest.filters import number, written_date
+from dispatcher.manifest.templates import Renderer, RenderError
 from dispatcher.testing import manifest, plan
 
 TO = "79001234567"
@@ -101,14 +101,14 @@ def test_what_is_no_number_and_no_date(value: Any, call: str, said: str | None) 
     if said is None:
         assert rendered(f"{{{{ x | {call} }}}}", x=value) == "%"
         return
-    with pytest.raises(TemplateProblem) as raised:
+    with pytest.raises(RenderError) as raised:
         rendered(f"{{{{ x | {call} }}}}", x=value)
     assert said in str(raised.value)
 
 
 @pytest.mark.parametrize("call", ["number", "date"])
 def test_what_is_not_defined_is_named(call: str) -> None:
-    with pytest.raises(TemplateProblem, match='unknown variable "y"'):
+    with pytest.raises(RenderError, match='unknown variable "y"'):
         rendered(f"{{{{ y | {call} }}}}", x=1)
 
 
@@ -163,7 +163,7 @@ def test_words_like_numbers_are_words(tmp_path: Path) -> None:
     ],
 )
 def test_what_a_template_calculates_is_a_number(expression: str) -> None:
-    with pytest.raises(TemplateProblem, match="a number is infinite, or not a number at all"):
+    with pytest.raises(RenderError, match="a number is infinite, or not a number at all"):
         rendered(f"{{{{ {expression} }}}}", x="inf", y="nan")
 
 

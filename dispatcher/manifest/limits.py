@@ -20,7 +20,7 @@ NOT_FINITE = "a number is infinite, or not a number at all"
 _CONTAINERS = (list, tuple, dict, KeysView, ValuesView, ItemsView)
 
 
-class TemplateProblem(DispatcherError):
+class RenderError(DispatcherError):
     """A template cannot be compiled or rendered; `line` counts from 1 within the string."""
 
     def __init__(self, text: str, line: int = 1) -> None:
@@ -28,11 +28,11 @@ class TemplateProblem(DispatcherError):
         self.line = line
 
 
-class Exhausted(TemplateProblem):
+class Exhausted(RenderError):
     """A rendering did more than it may."""
 
 
-class Budget:
+class WorkBudget:
     """What one rendering may still do."""
 
     def __init__(self) -> None:
@@ -62,9 +62,9 @@ class Budget:
                 if isinstance(value_or_part, dict):
                     rest.extend(value_or_part.values())
             elif isinstance(value_or_part, int) and abs(value_or_part) > MAX_NUMBER:
-                raise TemplateProblem("a number is too large")
+                raise RenderError("a number is too large")
             elif isinstance(value_or_part, float) and not isfinite(value_or_part):
-                raise TemplateProblem(NOT_FINITE)
+                raise RenderError(NOT_FINITE)
         return value
 
     def paid(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -86,6 +86,6 @@ class Budget:
 
 
 def check_length(length: int) -> None:
-    """Raises TemplateProblem for a text that is longer than any message could be."""
+    """Raises RenderError for a text that is longer than any message could be."""
     if length > MAX_LENGTH:
-        raise TemplateProblem(f"the template makes more than {MAX_LENGTH} characters")
+        raise RenderError(f"the template makes more than {MAX_LENGTH} characters")

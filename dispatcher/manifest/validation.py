@@ -1,4 +1,4 @@
-"""A manifest's data against `tables.py`: findings in people's words, and what is still usable."""
+"""A manifest's data against `schema.py`: findings in people's words, and what is still usable."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from dispatcher import models, validation
-from dispatcher.manifest import tables
+from dispatcher import models, validation_errors
+from dispatcher.manifest import schema
 from dispatcher.models import CONTENT_TYPES, LocatedProblem
 from dispatcher.names import canonical_name, closest_name
 from dispatcher.redaction import SECRET_FOUND, is_secret
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _TABLES: dict[str | int, type[BaseModel]] = {
-    "defaults": tables.DefaultsTable,
-    "recipients": tables.RecipientsTable,
-    "text": tables.TextTable,
+    "defaults": schema.DefaultsTable,
+    "recipients": schema.RecipientsTable,
+    "text": schema.TextTable,
     "image": models.Image,
     "video": models.Video,
     "audio": models.Audio,
@@ -74,7 +74,7 @@ def _check(file: TomlFile) -> tuple[dict[str, Any], list[LocatedProblem]]:
     if too_many := list(_too_many(file)):
         return {}, too_many
     try:
-        tables.ManifestTable.model_validate(file.data)
+        schema.ManifestTable.model_validate(file.data)
     except ValidationError as error:
         faults = _causes([_fault(finding) for finding in error.errors(include_url=False)])
         problems = [_problem(file, fault) for fault in faults[:MOST_PROBLEMS]]
@@ -118,7 +118,7 @@ class _Fault(NamedTuple):
 
 
 def _fault(finding: ErrorDetails) -> _Fault:
-    path = validation.key_path(finding)
+    path = validation_errors.key_path(finding)
     if finding["type"] != "extra_forbidden":
         return _Fault(finding, path, False, path[-1])
     home = _home(path)
@@ -139,8 +139,8 @@ def _home(path: KeyPath) -> KeyPath | None:
 
 def _meant(path: KeyPath) -> str | None:
     *table, key = path
-    message = _model(table) in (tables.MessageTable, tables.DefaultsTable)
-    if message and key in tables.TextTable.model_fields:
+    message = _model(table) in (schema.MessageTable, schema.DefaultsTable)
+    if message and key in schema.TextTable.model_fields:
         return f"text.{key}"
     return closest_name(str(key), _known_keys(table))
 
@@ -190,7 +190,7 @@ def message_id(data: dict[str, Any], path: KeyPath) -> str | None:
 def _sentence(fault: _Fault) -> str:
     path = fault.path
     key, parent = str(path[-1]), path[-2] if len(path) > 1 else None
-    if fault.finding["type"] == tables.NAME_FAULT:
+    if fault.finding["type"] == schema.NAME_FAULT:
         return f"{key} {fault.finding['msg']}"
     if fault.unknown:
         if is_secret(key):
@@ -207,7 +207,9 @@ def _sentence(fault: _Fault) -> str:
         return "there are no messages; each begins with [[messages]]"
     elif fault.finding["type"] == "model_type" and key in _MAIN_KEYS:
         return _no_table(key, fault.finding["input"])
-    return validation.sentence(fault.finding, () if fault.meant is None else [str(fault.meant)])
+    return validation_errors.sentence(
+        fault.finding, () if fault.meant is None else [str(fault.meant)]
+    )
 
 
 def _no_table(key: str, found: object) -> str:
@@ -224,8 +226,8 @@ def _known_keys(table: Sequence[str | int]) -> Iterable[str]:
 
 def _model(table: Sequence[str | int]) -> type[BaseModel] | None:
     if not table:
-        return tables.ManifestTable
-    return tables.MessageTable if isinstance(table[-1], int) else _TABLES.get(table[-1])
+        return schema.ManifestTable
+    return schema.MessageTable if isinstance(table[-1], int) else _TABLES.get(table[-1])
 
 
 def _usable(data: dict[str, Any], faults: Iterable[_Fault]) -> dict[str, Any]:

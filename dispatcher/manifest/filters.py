@@ -14,7 +14,7 @@ from datetime import date, datetime, time
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any, Final
 
-from dispatcher.manifest.budget import NOT_FINITE, TemplateProblem
+from dispatcher.manifest.limits import NOT_FINITE, RenderError
 from dispatcher.visible import quoted
 
 _NO_BREAK_SPACE = "\u00a0"
@@ -54,7 +54,7 @@ def number(value: Any, example: str | None = None) -> str:
     else:
         shape = _EXAMPLE.fullmatch(str(example))
         if shape is None or shape["group"] == shape["mark"]:
-            raise TemplateProblem('number takes an example like "1 234,50" or "1,234.5"')
+            raise RenderError('number takes an example like "1 234,50" or "1,234.5"')
         group, mark = shape["group"], shape["mark"] or ""
         decimals = len(shape["decimals"] or "")
     if decimals is not None:
@@ -74,17 +74,15 @@ def written_date(value: Any, pattern: str = "%d.%m.%Y", language: str = "en") ->
     """
     moment = _moment(value)
     if language not in _MONTHS:
-        raise TemplateProblem(
-            f'date knows the languages "en" and "ru", not {quoted(str(language))}'
-        )
+        raise RenderError(f'date knows the languages "en" and "ru", not {quoted(str(language))}')
 
     def written(code: re.Match[str]) -> str:
         make = _CODES.get(code[1])
         if make is None:
             known = " ".join(f"%{each}" for each in _CODES)
-            raise TemplateProblem(f"date has no {quoted(code[0])}; it has {known}")
+            raise RenderError(f"date has no {quoted(code[0])}; it has {known}")
         if code[1] in "HMS" and not isinstance(moment, datetime):
-            raise TemplateProblem(f"{moment} has no time of day for {code[0]}")
+            raise RenderError(f"{moment} has no time of day for {code[0]}")
         return make(moment, language)
 
     return _CODE.sub(written, str(pattern))
@@ -110,7 +108,7 @@ def _decimal(value: Any) -> Decimal:
     if isinstance(value, str):
         bare = re.sub(r"(?<=[0-9])[ \u00a0\u202f](?=[0-9]{3}(?![0-9]))", "", value.strip())
         if _GROUPED_OR_NOT.fullmatch(bare):
-            raise TemplateProblem(f"{quoted(value)} may have thousands or decimals; write 1234.5")
+            raise RenderError(f"{quoted(value)} may have thousands or decimals; write 1234.5")
         if grouped := _GROUPED.fullmatch(bare):
             bare = re.sub("[.,'’]", "", grouped["whole"]) + (grouped["rest"] or "")
         if not _NUMBER.fullmatch(bare):
@@ -120,11 +118,11 @@ def _decimal(value: Any) -> Decimal:
         exact = Decimal(repr(value))
     else:
         str(value)  # raises, if it is not defined at all
-        raise TemplateProblem("number is for numbers, and for texts that are one")
+        raise RenderError("number is for numbers, and for texts that are one")
     if not exact.is_finite():
-        raise TemplateProblem(NOT_FINITE)
+        raise RenderError(NOT_FINITE)
     if len(exact.as_tuple().digits) > _DIGITS or abs(exact.adjusted()) > _DIGITS:
-        raise TemplateProblem("a number is too large")
+        raise RenderError("a number is too large")
     return exact
 
 
@@ -141,7 +139,7 @@ def _moment(value: Any) -> date:
         raise _unfit(value, "date like 2026-12-01 or 01.12.2026")
     str(value)  # raises, if it is not defined at all
     what = "a time of day is no date" if isinstance(value, time) else "date is for dates"
-    raise TemplateProblem(f"{what}, like 2026-12-01")
+    raise RenderError(f"{what}, like 2026-12-01")
 
 
 def _year_first(found: re.Match[str]) -> str:
@@ -149,10 +147,10 @@ def _year_first(found: re.Match[str]) -> str:
     return f"{year}-{month:0>2}-{day:0>2}" + (f" {hour:0>2}" if hour else "")
 
 
-def _unfit(value: str, kind: str) -> TemplateProblem:
+def _unfit(value: str, kind: str) -> RenderError:
     if value.strip():
-        return TemplateProblem(f"{quoted(value)} is no {kind}")
-    return TemplateProblem(f"an empty value is no {kind}; write {{% if … %}} around it")
+        return RenderError(f"{quoted(value)} is no {kind}")
+    return RenderError(f"an empty value is no {kind}; write {{% if … %}} around it")
 
 
 WRITING: Final[dict[str, Callable[..., str]]] = {"number": number, "date": written_date}
