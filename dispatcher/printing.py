@@ -239,7 +239,7 @@ class _Guarded(_StandIn):
         return getattr(self.inner, name)
 
 
-class Strays(_StandIn):
+class StdoutGuard(_StandIn):
     """Stands for stdout: what anybody but this module prints goes to stderr, with its module."""
 
     def write(self, text: str, /) -> int:

@@ -26,7 +26,7 @@ from dispatcher.models import Message, Outcome
 from dispatcher.printing import (
     Coloured,
     OutputError,
-    Strays,
+    StdoutGuard,
     guarded,
     print_encoded,
     print_line,
@@ -165,7 +165,7 @@ def test_what_others_write_to_a_stream_keeps_its_lines_and_nothing_that_steers()
 
 def test_what_plugins_print_is_told_by_module_on_stderr() -> None:
     streams = Streams("ascii")
-    with streams.used(), redirect_stdout(Strays(sys.stdout)):
+    with streams.used(), redirect_stdout(StdoutGuard(sys.stdout)):
         print("one", "ключ\x1b", end="")
         print(" two\n::error::x")
         print_line("a result")

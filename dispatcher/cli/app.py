@@ -9,8 +9,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from dispatcher.cli.arguments import only_text
 from dispatcher.cli.options import early_session_options, plugin_commands
+from dispatcher.cli.usage import only_text
 
 _COMMANDS = {
     "validate": "Check manifests; offline.",

@@ -1,17 +1,26 @@
-"""What helps to find a mistake, on stderr: logs, warnings, tracebacks."""
+"""What helps to find a mistake, on stderr: logs, warnings, tracebacks, plugins that block.
+
+What plugins print meanwhile stays out of the results.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
+import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import TextIO
 
-from dispatcher.printing import print_line, print_text
+from dispatcher.printing import StdoutGuard, print_line, print_text
 from dispatcher.redaction import Secrets, is_secret
+from dispatcher.registry import CallTimer
+
+# Seconds after which a plugin that has not answered yet is named.
+PATIENCE = 10.0
 
 
 @contextmanager
@@ -70,3 +79,34 @@ def _show_warning(
     line: str | None = None,
 ) -> None:
     print_line(f"[{filename}:{lineno}] {category.__name__}: {message}", err=True)
+
+
+@contextmanager
+def supervised() -> Iterator[list[CallTimer]]:
+    """Around whatever loads or calls plugins; out: where to put the timers that are watched."""
+    timers: list[CallTimer] = []
+    ended = threading.Event()
+    watch = threading.Thread(target=_watch, args=(timers, ended), daemon=True)
+    watch.start()
+    try:
+        with redirect_stdout(StdoutGuard(sys.stdout)):
+            yield timers
+    finally:
+        ended.set()
+        watch.join()
+
+
+def _watch(timers: list[CallTimer], ended: threading.Event) -> None:
+    named: dict[int, float | None] = {}
+    while not ended.wait(PATIENCE / 10):
+        for timer in list(timers):
+            since, patience = timer.since, timer.patience or PATIENCE
+            if timer.running > patience and named.get(id(timer)) != since:
+                named[id(timer)] = since
+                print_line(_busy(timer, patience), err=True)
+
+
+def _busy(timer: CallTimer, seconds: float) -> str:
+    go_on = f"to go on without: Ctrl-C, then --without {timer.plugin.name}"
+    what = f"{timer.plugin} has been busy with {timer.task}"
+    return f"{what} for {seconds:.3g} s; {timer.advice or go_on}"

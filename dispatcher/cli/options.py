@@ -11,9 +11,9 @@ import click
 
 from dispatcher.api import Dispatcher, Plan
 from dispatcher.builtin import builtins
-from dispatcher.cli.arguments import is_text
+from dispatcher.cli.diagnosis import supervised
 from dispatcher.cli.output import print_problems, print_warning
-from dispatcher.cli.supervision import supervised
+from dispatcher.cli.usage import is_text
 from dispatcher.config import absolute_journal, load
 from dispatcher.errors import ConfigError, ExitCode
 from dispatcher.redaction import Secrets

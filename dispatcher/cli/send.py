@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import groupby
 from pathlib import Path
+from types import FrameType
+from typing import Any, TypeAlias
 
 import click
 
 from dispatcher.api import Dispatcher, Resend, Sending
-from dispatcher.cli.conversation import print_conversation
-from dispatcher.cli.interruption import interruptible
 from dispatcher.cli.options import (
     good_plan,
     journal_option,
@@ -22,10 +25,13 @@ from dispatcher.cli.options import (
     session_options,
     yes_option,
 )
-from dispatcher.cli.output import confirm, counted
+from dispatcher.cli.output import Coloured, confirm, counted, print_line
 from dispatcher.cli.progress import Reporter, reporter
 from dispatcher.config import seconds
+from dispatcher.delivery import Delivery
 from dispatcher.errors import ConfigError
+
+_Arrived: TypeAlias = dict[str, Any]
 
 _SANDBOX_TRANSPORT = "greenapi"
 _SANDBOX_RATE = "100000/s"  # nobody is to wait for a gateway that is one's own
@@ -40,6 +46,9 @@ _RISKS: dict[Resend, str] = {
     "changed": "was sent before with other content",
     "unknown": "may have arrived, and then arrives twice",
 }
+
+_MARGIN = 0.5  # seconds beyond what a transport needs
+_LAST = 1.0  # seconds in which what is known then is to be written and told
 
 
 @click.command("send")
@@ -90,7 +99,7 @@ def command(
         )
         if statuses and not yes:
             _ask(sending, statuses)
-        with report, interruptible(sending.delivery):
+        with report, _interruptible(sending.delivery):
             summary = sending.run()
         report.summary(summary, _advice(dispatcher, report))
         return summary.exit_code
@@ -151,4 +160,73 @@ def _sandbox(dispatcher: Dispatcher, as_json: bool) -> Iterator[None]:
         dispatcher.journal = f"sqlite:///{folder}/journal.db"
         yield
         if not as_json:
-            print_conversation(gateway.messages(), gateway.media())
+            _print_conversation(gateway.messages(), gateway.media())
+
+
+@contextmanager
+def _interruptible(delivery: Delivery) -> Iterator[None]:
+    """The first signal (Ctrl-C, SIGTERM, a closed terminal) lets what is in flight end, for its
+    `patience`; a second one kills, unless it only says once more that the terminal is gone.
+
+    If even then it does not end, because nobody reads its results, say, the process ends as if it
+    were killed: for that the journal is made.
+    """
+
+    def stop(number: int, _: FrameType | None) -> None:
+        if not delivery.summary.interrupted:
+            delivery.stop()
+            signal.setitimer(signal.ITIMER_REAL, delivery.patience + _MARGIN)
+        elif number != signal.SIGHUP:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+    def give_up(number: int, _: FrameType | None) -> None:
+        if not delivery.summary.interrupted:
+            return  # a plugin has set an alarm of its own
+        signal.signal(number, lambda *_: os._exit(130))
+        signal.setitimer(signal.ITIMER_REAL, _LAST)
+        delivery.abandon()
+
+    handlers = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGALRM: give_up}
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+        handlers[signal.SIGHUP] = stop
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _print_conversation(messages: Iterable[_Arrived], media: Iterable[_Arrived]) -> None:
+    """One block a recipient, in the order of arrival; `media`: the uploaded files."""
+    files = {file["id"]: file for file in media}
+    for to, chat in groupby(sorted(messages, key=lambda each: str(each["to"])), lambda m: m["to"]):
+        print_line("")
+        print_line(Coloured(f"{to}{' (group)' if '-' in to else ''}", bold=True))
+        for message in chat:
+            first, *rest = _bubble(message["payload"], files)
+            print_line(f"  • {first}")
+            for line in rest:
+                print_line(f"    {line}")
+
+
+def _bubble(payload: _Arrived, files: dict[str, _Arrived]) -> list[str]:
+    type = payload.get("type", "text")
+    content = payload[type]
+    if type == "text":
+        return list(content["body"].splitlines())
+    lines = [f"[{type}] {_where(content, files)}"]
+    return lines + str(content.get("caption", "")).splitlines()
+
+
+def _where(content: _Arrived, files: dict[str, _Arrived]) -> str:
+    if "link" in content:
+        provider = content.get("provider", {}).get("name")
+        return f"{content['link']} (through {provider})" if provider else str(content["link"])
+    file = files.get(content["id"])
+    name = content.get("filename", "")
+    if file is None:
+        return str(name or content["id"])
+    return f"{name} {file['content_type']}, {file['size']} bytes".strip()

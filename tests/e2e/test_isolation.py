@@ -199,7 +199,7 @@ def test_who_blocks_is_named_and_ctrl_c_ends_it(
     else:
         environment = odd(HOOK, hook="validate_message", arguments="message", body="time.sleep(60)")
     project.write(
-        "plugins/sitecustomize.py", "import dispatcher.cli.supervision as s\ns.PATIENCE = 0.5\n"
+        "plugins/sitecustomize.py", "import dispatcher.cli.diagnosis as s\ns.PATIENCE = 0.5\n"
     )
     chosen = ["--transport", "odd"] if "transport" in place else []
     process = project.start("validate", *chosen, env=environment)
