@@ -148,7 +148,8 @@ class ScriptedGateway:
         listener = socket.create_server(("127.0.0.1", 0), backlog=50)
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         self._listening.append(listener)
-        self._start(self._listen, listener)
+        self._accepting = threading.Thread(target=self._accept, args=(listener,), daemon=True)
+        self._accepting.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -156,6 +157,7 @@ class ScriptedGateway:
         for listener in self._listening:
             with suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
+            self._accepting.join()  # after it, no connection and no thread is added
             listener.close()
         for connection in list(self._connections):
             with suppress(OSError):
@@ -169,11 +171,6 @@ class ScriptedGateway:
             stored.close()
         self._stored, self.requests = [], []
 
-    def _start(self, work: Callable[[socket.socket], None], on: socket.socket) -> None:
-        thread = threading.Thread(target=work, args=(on,), daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
     def _count_arrived(self) -> None:
         """Wait until every request has been counted that is in a connection.
 
@@ -185,15 +182,18 @@ class ScriptedGateway:
                     return
             sleep(0.001)
 
-    def _listen(self, listener: socket.socket) -> None:
-        with suppress(OSError, ValueError):  # it was closed
-            while True:
-                _readable(listener, wait=True)
+    def _accept(self, listener: socket.socket) -> None:
+        with suppress(OSError):  # it was shut down
+            while not self._ended.is_set():
+                if not _readable(listener, seconds=0.1):
+                    continue
                 with self._lock:  # it is in none of the two only while nobody can look
                     connection, _ = listener.accept()
                     self._connections.add(connection)
                     self._uncounted.add(connection)
-                self._start(self._serve, connection)
+                thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
+                thread.start()
+                self._threads.append(thread)
 
     def _serve(self, connection: socket.socket) -> None:
         with connection, connection.makefile("rb") as stream:
@@ -249,12 +249,12 @@ class ScriptedGateway:
         return False
 
 
-def _readable(*sockets: socket.socket, wait: bool = False) -> bool:
-    """Whether there is anything to be read, or accepted, in one of them."""
+def _readable(*sockets: socket.socket, seconds: float = 0) -> bool:
+    """Whether there is anything to be read, or accepted, in one of them, within this time."""
     poll = select.poll()
     for each in sockets:
         poll.register(each, select.POLLIN)
-    return bool(poll.poll(None if wait else 0))
+    return bool(poll.poll(seconds * 1000))
 
 
 @contextmanager
