@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from dispatcher import ConfigError
-from dispatcher.builtin.greenapi.settings import GreenApiSettings
+from dispatcher.builtin.greenapi.transport import GreenApiSettings
 from dispatcher.delivery.rate_limiter import parsed
 
 

@@ -11,7 +11,9 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from mimetypes import MimeTypes
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dispatcher import (
     AccountRefused,
@@ -27,12 +29,9 @@ from dispatcher import (
     Upload,
 )
 from dispatcher.builtin.greenapi import rules
-from dispatcher.builtin.greenapi.settings import GreenApiSettings
 from dispatcher.http.responses import STATUS_FIRST, ErrorMap, Route
+from dispatcher.http.settings import HttpSettings, Rate, Url
 from dispatcher.http.transport import HttpTransport
-
-if TYPE_CHECKING:
-    from pydantic_settings import BaseSettings
 
 MEDIA_LIFETIME = timedelta(hours=24)
 
@@ -50,6 +49,21 @@ ERROR_MAP = ErrorMap(
 )
 
 _EXTENSION = re.compile(r"\.[a-z0-9]{1,16}")
+
+
+class GreenApiSettings(HttpSettings):
+    """`[transports.greenapi]` in dispatcher.toml, `GREENAPI_*` in the environment.
+
+    URLs come without `/v1/…` and lose trailing slashes; plain http leads to loopback only.
+    """
+
+    gateway: ClassVar[str] = "Green API"
+
+    model_config = SettingsConfigDict(env_prefix="GREENAPI_")
+
+    base_url: Url = "https://api.green-api.com"
+    media_url: Url = "https://media.green-api.com"
+    rate: Rate | None = "50/s"
 
 
 class GreenApi(HttpTransport):
