@@ -187,9 +187,9 @@ class Planner:
     def _plan(self, loaded: LoadedMessage, report: Report) -> PlannedMessage | None:
         message, definition, faults = loaded
         attachment, found = self._attachment(message, definition)
-        problems = _unknown(found, faults)
+        problems = _not_told_yet(found, faults)
         found = self._registry.validate_message(message, attachment)
-        problems += _unknown(found, faults, problems)
+        problems += _not_told_yet(found, faults, problems)
         problems += _ambiguous(message, attachment)
         transport = self._transport(loaded, report)
         if transport is not None and transport.has_own_addresses and "to" in faults:
@@ -204,7 +204,7 @@ class Planner:
             except RecipientChanged as error:
                 problems.append(Problem(message=str(error)))
             found = transport.check(sealed, attachment)
-            problems += _unknown(_as_written(found, message), faults, problems)
+            problems += _not_told_yet(_as_written(found, message), faults, problems)
         for problem in problems:
             report(definition.locate(problem))
         if transport is None:
@@ -311,7 +311,7 @@ def _status(planned: PlannedMessage, record: Record) -> PlanStatus:
     return Status.RETRY if retried else Status.CHANGED
 
 
-def _unknown(
+def _not_told_yet(
     found: list[Problem], faults: Collection[str], told: Iterable[Problem] = ()
 ) -> list[Problem]:
     """The problems of keys about which nothing was told yet: one fault, one line."""

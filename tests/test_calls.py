@@ -29,7 +29,7 @@ from dispatcher import (
     transports,
 )
 from dispatcher.builtin.threads import Threads
-from dispatcher.config import Delivery as Settings
+from dispatcher.config import DeliverySettings
 from dispatcher.delivery import Delivery, Summary, calls
 from dispatcher.delivery.calls import GuardedCalls
 from dispatcher.delivery.rate_file import RateFile
@@ -136,7 +136,7 @@ class Run:
 
     def __init__(self, journal: Journal, folder: Path, transport: Any, **options: Any) -> None:
         self.journal, self.outcomes, self.notices = journal, dict[str, Outcome](), list[str]()
-        settings = Settings(**{"workers": 2, "attempts": 1, **options})
+        settings = DeliverySettings(**{"workers": 2, "attempts": 1, **options})
         self._file = RateFile(folder / "pace.db")
         self._delivery = Delivery(
             journal,

@@ -39,8 +39,8 @@ from dispatcher import (
 )
 from dispatcher.builtin import threads
 from dispatcher.builtin.threads import Threads
-from dispatcher.config import Delivery as Settings
-from dispatcher.delivery import Delivery, Summary, pacing, retries, worker
+from dispatcher.config import DeliverySettings
+from dispatcher.delivery import Delivery, Summary, rate_limiter, retries, worker
 from dispatcher.delivery.rate_file import RateFile
 from dispatcher.delivery.rate_limiter import RateLimiter, SharedRateLimiter, parsed
 from dispatcher.errors import ConfigError, DispatcherError, JournalError
@@ -137,7 +137,7 @@ class Run:
         self.journal = journal
         self.told: list[tuple[str, str]] = []
         self.outcomes: dict[str, Outcome] = {}
-        given = Settings(**{"attempts": 3, **options})
+        given = DeliverySettings(**{"attempts": 3, **options})
         turns = SharedRateLimiter(OPENED.enter_context(RateFile(Path(mkdtemp()) / "pace.db")))
         self.delivery = Delivery(
             journal, lambda name: transport, given, RateLimiter(turns), self.finished, resend
@@ -469,7 +469,7 @@ def test_slow_rate_is_no_pause_of_the_account(
 ) -> None:
     """Whoever sets "6/min" wants to wait, however short a message's deadline is."""
     monkeypatch.setattr(worker, "SHORT", 0.0)
-    monkeypatch.setattr(pacing, "SHORT", 0.0)
+    monkeypatch.setattr(rate_limiter, "SHORT", 0.0)
     transport = Scripted()
     transport.recipient_rate = "2/s"  # type: ignore[attr-defined]
     run = Run(journal, transport, deadline="0.1s")

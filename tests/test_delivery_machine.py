@@ -43,7 +43,7 @@ from dispatcher import (
     Refused,
     Upload,
 )
-from dispatcher.config import Delivery as Settings
+from dispatcher.config import DeliverySettings
 from dispatcher.delivery import Delivery, retries
 from dispatcher.delivery.rate_file import RateFile
 from dispatcher.delivery.rate_limiter import LONGEST_PAUSE, RateLimiter, SharedRateLimiter
@@ -250,7 +250,7 @@ class AnyDelivery(RuleBasedStateMachine):
         self.delivery = Delivery(
             self.journal,
             lambda name: Gateway(self),
-            Settings(attempts=ATTEMPTS, deadline=f"{DEADLINE:g}s"),
+            DeliverySettings(attempts=ATTEMPTS, deadline=f"{DEADLINE:g}s"),
             self.pace,
             self.tell,
             resend,

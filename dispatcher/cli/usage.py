@@ -69,7 +69,7 @@ def unknown_command(name: str, known: Iterable[str]) -> str:
     return f"no command {quoted(name)}{did_you_mean(name, known)}"
 
 
-class Text(click.types.StringParamType):
+class Utf8Text(click.types.StringParamType):
     """Text, in UTF-8 also where the locale knows ASCII only; anything else is a usage error."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
@@ -90,7 +90,7 @@ def only_text(command: click.Command) -> click.Command:
     """A command whose arguments all have to be text."""
     for parameter in command.params:
         if type(parameter.type) is click.types.StringParamType:
-            parameter.type = Text()
+            parameter.type = Utf8Text()
     if isinstance(command, click.Group):
         for each in command.commands.values():
             only_text(each)

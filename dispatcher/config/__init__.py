@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dispatcher.config.reading import read_file, settings_of
-from dispatcher.config.schema import Delivery, Files, Settings, seconds
+from dispatcher.config.schema import DeliverySettings, FileSettings, Settings, seconds
 from dispatcher.errors import ConfigError
 from dispatcher.models import located
 from dispatcher.names import did_you_mean
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 __all__ = [
     "FILE_NAME",
     "Config",
-    "Delivery",
-    "Files",
+    "DeliverySettings",
+    "FileSettings",
     "Settings",
     "absolute_journal",
     "load",

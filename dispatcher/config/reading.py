@@ -12,7 +12,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from dispatcher import validation_errors
-from dispatcher.config.schema import Delivery, File, Files, Settings, known_keys
+from dispatcher.config.schema import (
+    ConfigurationFile,
+    DeliverySettings,
+    FileSettings,
+    Settings,
+    known_keys,
+)
 from dispatcher.errors import ConfigError, ManifestError
 from dispatcher.names import closest_name, did_you_mean
 from dispatcher.ownership import objection
@@ -96,7 +102,7 @@ def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 def _check(file: TomlFile) -> None:
     try:
-        File.model_validate(file.data)
+        ConfigurationFile.model_validate(file.data)
     except ValidationError as error:
         problems = []
         for finding in error.errors(include_url=False)[:MOST_PROBLEMS]:
@@ -114,9 +120,9 @@ def _table_meant(path: KeyPath, value: object) -> str | None:
     *outer, key = path[2:] if path[:1] == ("profiles",) and path[2:] else path
     if isinstance(value, dict) and outer == [] and key == "transport":
         return f"the table is [transports.{next(iter(value), 'greenapi')}], with an s"
-    if outer == [] and key in Delivery.model_fields:
+    if outer == [] and key in DeliverySettings.model_fields:
         return f"{key} belongs below [delivery]"
-    if outer == [] and key in Files.model_fields:
+    if outer == [] and key in FileSettings.model_fields:
         return f"{key} belongs below [files]"
     if outer in (["delivery"], ["files"]) and key in Settings.model_fields:
         return f"{key} belongs above [{outer[0]}]"

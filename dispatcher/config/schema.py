@@ -44,7 +44,7 @@ def _country(name: str) -> str:
 Country = Annotated[str, AfterValidator(_country)]
 
 
-class Delivery(Model):
+class DeliverySettings(Model):
     """`[delivery]`: how a plan is carried out.
 
     `deadline`: seconds after a message's first attempt began, after which no other one begins.
@@ -56,7 +56,7 @@ class Delivery(Model):
     deadline: Seconds = 900.0
 
 
-class Files(Model):
+class FileSettings(Model):
     """`[files]`: `roots` are folders, besides a manifest's own, from which it may use files."""
 
     roots: list[str] | None = None
@@ -72,22 +72,22 @@ class Settings(Model):
     journal: str | None = None
     transport: str = "greenapi"
     country: Country | None = None
-    delivery: Delivery = Field(default_factory=Delivery.model_construct)
-    files: Files = Field(default_factory=Files.model_construct)
+    delivery: DeliverySettings = Field(default_factory=DeliverySettings.model_construct)
+    files: FileSettings = Field(default_factory=FileSettings.model_construct)
     transports: dict[str, dict[str, Any]] = Field(default_factory=dict)
     plugins: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
 
-class File(Settings):
+class ConfigurationFile(Settings):
     profiles: dict[str, Settings] = Field(default_factory=dict)
 
 
 def known_keys(path: KeyPath) -> Iterable[str]:
     """The keys that a table may have; every profile is like the file itself."""
     tables: dict[KeyPath, type[Model]] = {
-        (): Settings if path else File,
-        ("delivery",): Delivery,
-        ("files",): Files,
+        (): Settings if path else ConfigurationFile,
+        ("delivery",): DeliverySettings,
+        ("files",): FileSettings,
     }
     inner = path[2:] if path[:1] == ("profiles",) else path
     return tables[inner].model_fields if inner in tables else ()

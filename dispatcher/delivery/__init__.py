@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 
-from dispatcher.config import Delivery as Settings
+from dispatcher.config import DeliverySettings
 from dispatcher.delivery.calls import GuardedCalls
 from dispatcher.delivery.concurrent_runs import ConcurrentRuns
 from dispatcher.delivery.rate_limiter import RateLimiter
@@ -42,7 +42,7 @@ class Delivery:
         self,
         journal: Journal,
         transports: GetTransport,
-        settings: Settings,
+        settings: DeliverySettings,
         limiter: RateLimiter,
         finished: Finished,
         resend: Collection[str] = (),

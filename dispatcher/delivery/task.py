@@ -11,7 +11,7 @@ from time import monotonic
 from typing import NamedTuple, TypeAlias
 
 from dispatcher.delivery.retries import LONGEST_PAUSE
-from dispatcher.delivery.uploads import Media
+from dispatcher.delivery.uploads import UploadedMedia
 from dispatcher.errors import AccountRefused, DeliveryError, Refused
 from dispatcher.journal import Claim, Ending
 from dispatcher.models import Failure, Message, Outcome, Record, Status
@@ -101,7 +101,7 @@ class Task:
     attempts: int = 0
     claim: Claim | None = None
     error: DeliveryError | None = None
-    media: Media | None = None
+    media: UploadedMedia | None = None
     write: Write = NOT_NEEDED
     alone: threading.Lock = field(default_factory=threading.Lock)
     _began: float | None = None

@@ -30,7 +30,7 @@ _LOOK = 0.1
 Place: TypeAlias = tuple[str, str]
 
 
-class MediaStore(Protocol):
+class MediaIdStore(Protocol):
     """Where media ids are kept between runs: the journal."""
 
     def media_id(self, account: str, sha256: str) -> MediaId | None: ...
@@ -45,7 +45,7 @@ class Leases(Protocol):
     def release(self, name: str) -> None: ...
 
 
-class Media(NamedTuple):
+class UploadedMedia(NamedTuple):
     """The gateway's id of a content. `reused`: it was uploaded by an earlier run."""
 
     id: str
@@ -59,7 +59,7 @@ class Uploads:
     """
 
     def __init__(
-        self, store: MediaStore, stop: threading.Event, leases: Leases | None = None
+        self, store: MediaIdStore, stop: threading.Event, leases: Leases | None = None
     ) -> None:
         self._store, self._stop, self._leases = store, stop, leases
         self._guard = threading.Lock()
@@ -67,7 +67,7 @@ class Uploads:
         self._here: dict[Place, MediaId] = {}
         self._fresh: set[Place] = set()
 
-    def media(self, transport: BoundTransport, file: Upload) -> Media | None:
+    def media(self, transport: BoundTransport, file: Upload) -> UploadedMedia | None:
         """The gateway's id of the file's content; None: the run is to stop. Raises what
         `BoundTransport.upload` raises, and InputChanged.
 
@@ -81,9 +81,9 @@ class Uploads:
             if known is None:
                 return None
             self._here[place] = known
-            return Media(known.id, place not in self._fresh)
+            return UploadedMedia(known.id, place not in self._fresh)
 
-    def forget(self, transport: BoundTransport, file: Upload, media: Media) -> None:
+    def forget(self, transport: BoundTransport, file: Upload, media: UploadedMedia) -> None:
         """The gateway may not know this id any longer: have the content uploaded once more."""
         place = _place(transport, file)
         with self._alone_with(place):

@@ -22,7 +22,7 @@ OF_RECIPIENTS: Final = ("to", "recipient_type")
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownMessage:
     """A message as a page shows it."""
 
     id: str
@@ -122,7 +122,7 @@ def wrong(drafts: Iterable[Draft]) -> int:
     return len({problem for draft in drafts for problem in draft.problems})
 
 
-def shown(draft: Draft) -> Shown:
+def shown(draft: Draft) -> ShownMessage:
     """A message as its bubble, with its problems."""
     message, payload, upload = draft.planned.message, draft.planned.payload, draft.planned.upload
 
@@ -132,4 +132,4 @@ def shown(draft: Draft) -> Shown:
         return File(f"/files/{upload.sha256}", upload.mime_type, upload.size, upload.filename)
 
     bubble = bubble_of(payload, find)
-    return Shown(message.id, message.manifest, bubble, summary_of(payload), draft.problems)
+    return ShownMessage(message.id, message.manifest, bubble, summary_of(payload), draft.problems)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from dispatcher.addresses import lenient_address
 from dispatcher.api import Dispatcher
 from dispatcher.builtin import builtins
-from dispatcher.config import Config, Files, Settings
+from dispatcher.config import Config, FileSettings, Settings
 from dispatcher.media import mime_type
 from dispatcher.models import CONTENT_TYPES, LocatedProblem, Message, Upload
 from dispatcher.planning import PlannedMessage
@@ -119,7 +119,7 @@ def plan(path: Path, *plugins: object, transport: str = "recording") -> Plan:
     `transport`: of manifests that name none. Transports are made from the environment.
     """
     recording = [] if any(isinstance(each, Recording) for each in plugins) else [Recording()]
-    config = Config(Settings(files=Files(roots=[])), Path.cwd())
+    config = Config(Settings(files=FileSettings(roots=[])), Path.cwd())
     dispatcher = Dispatcher(config, registry(*plugins, *recording), transport=transport)
     made = dispatcher.plan(path)
     messages = [] if made.errors else list(made.planner.plan(lambda keys: {}))
