@@ -1,17 +1,21 @@
-"""Names of files in manifests → files, never outside the folders that may be read."""
+"""Files of this machine: found by the names that manifests give them, and read as text."""
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from dispatcher.errors import SourceError
+from dispatcher.inputs import Inputs
+from dispatcher.models import file_error
 from dispatcher.names import canonical_name, did_you_mean
-from dispatcher.toml.file import reason
 from dispatcher.visible import quoted
 
+MAX_TEXT = 1_000_000  # bytes of a message's text; the gateway takes some thousand characters
+CheckOpened = Callable[[os.stat_result], None]
 # What a backslash and the letter after it became in a "…" of TOML; a backslash alone, in a '…'.
 _ESCAPES = {"\\": "/", "\b": "/b", "\t": "/t", "\n": "/n", "\f": "/f", "\r": "/r", "\x1b": "/e"}
 
@@ -109,3 +113,65 @@ def neighbour(path: Path) -> str:
         return did_you_mean(path.name, os.listdir(path.parent))
     except (OSError, ValueError):
         return ""
+
+
+def read_text(
+    path: Path,
+    what: str = "the file",
+    inputs: Inputs | None = None,
+    *,
+    most: int = MAX_TEXT,
+    advice: str = "",
+    check: CheckOpened | None = None,
+) -> str:
+    """A regular file of at most so many bytes of UTF-8 text; a byte order mark is left out.
+
+    `inputs`: remembers the file, or knows it again. `advice`: what to do with a larger one. `check`
+    judges what was opened, before any of it is used. Raises ManifestError, and InputChanged.
+    """
+    inputs = inputs or Inputs()
+    too_large = f"{what} is larger than {most // 1_000_000} MB{advice}"
+    try:
+        info = inputs.place(path).stat()
+        if not stat.S_ISREG(info.st_mode):
+            raise file_error(path, f"{what} is not a regular file")
+        if info.st_size > most:
+            raise file_error(path, too_large)
+        with inputs.open(path) as stream:
+            if check is not None:
+                check(os.fstat(stream.fileno()))
+            content = stream.read(most + 1)
+    except (OSError, ValueError) as error:
+        raise file_error(path, f"cannot read {what}: {reason(error)}") from None
+    if len(content) > most:
+        raise file_error(path, too_large)
+    return _decode(path, content)
+
+
+def _decode(path: Path, content: bytes) -> str:
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise file_error(path, "the text is UTF-16; save it as UTF-8")
+    content = content.removeprefix(b"\xef\xbb\xbf")  # which Windows' editors write
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        line, column = _line_column(content[: error.start].decode())
+        sentence = f"byte 0x{content[error.start]:02x} is not UTF-8; save the file as UTF-8"
+        raise file_error(path, sentence, line, column) from None
+    if "\0" in text:
+        line, column = _line_column(text[: text.index("\0")])
+        raise file_error(path, "the text holds a NUL character", line, column)
+    return text
+
+
+def _line_column(before: str) -> tuple[int, int]:
+    return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+
+
+def reason(error: Exception) -> str:
+    """The system's sentence for a failed file operation, without number and path."""
+    if isinstance(error, ValueError):
+        return "no file can have this name"
+    if isinstance(error, RuntimeError):  # Python 3.11 and 3.12, for what is ELOOP later
+        return os.strerror(errno.ELOOP).lower()
+    return (getattr(error, "strerror", None) or str(error)).lower()

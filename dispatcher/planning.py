@@ -18,7 +18,6 @@ from dispatcher.errors import InputChanged, ManifestError, PluginError, SourceEr
 from dispatcher.inputs import InputFile, Inputs
 from dispatcher.manifest import Manifests
 from dispatcher.manifest.definitions import Definition, LoadedMessage
-from dispatcher.manifest.expansion import Report
 from dispatcher.models import (
     Address,
     Attachment,
@@ -31,6 +30,7 @@ from dispatcher.models import (
     Problem,
     ProblemList,
     Record,
+    Report,
     Status,
     Upload,
     decode,

@@ -6,7 +6,6 @@ one by one, one for each recipient, their templates filled in.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,11 +13,10 @@ from typing import Any, NamedTuple
 from dispatcher import names
 from dispatcher.errors import ManifestError
 from dispatcher.inputs import Inputs
-from dispatcher.localfiles import as_spelt, neighbour
 from dispatcher.manifest import discovery, message_table, validation
 from dispatcher.manifest.definitions import Definition, LoadedMessage
-from dispatcher.manifest.expansion import Manifest, ReadAddress, Report, expand
-from dispatcher.models import LocatedProblem, Problem, Severity, located
+from dispatcher.manifest.expansion import Manifest, ReadAddress, expand
+from dispatcher.models import LocatedProblem, Problem, Report, located
 from dispatcher.names import canonical_name
 from dispatcher.toml.file import TomlFile, read_toml, toml_value
 
@@ -131,40 +129,11 @@ class Manifests:
 def load(paths: Iterable[Path], options: Options) -> Manifests:
     """Read manifests from files and folders (`*.toml` below them: see `discovery`)."""
     manifests = Manifests(options)
-    chosen: dict[object, Path] = {}
-    for path in paths:
-        for file in _files(as_spelt(path), manifests.problems):
-            twin = chosen.setdefault(_identity(file), file)
-            if twin.is_symlink() and not file.is_symlink():  # a link gives a file no name
-                chosen[_identity(file)] = file
-    for file in chosen.values():
+    files, problems = discovery.find(paths)
+    manifests.problems += problems
+    for file in files:
         manifests.add(file)
     return manifests
-
-
-def _identity(path: Path) -> object:
-    """The same for two names of one file, also where letters' case makes no difference."""
-    try:
-        info = path.stat()
-    except (OSError, ValueError):
-        return str(path)
-    return info.st_dev, info.st_ino
-
-
-def _files(path: Path, problems: list[LocatedProblem]) -> Iterator[Path]:
-    def tell(severity: Severity) -> discovery.Report:
-        return lambda path, sentence: problems.append(
-            located(path, Problem(message=sentence, severity=severity))
-        )
-
-    if not os.path.lexists(path):
-        problems.append(located(path, f"no such file or folder{neighbour(path)}"))
-        return
-    before = len(problems)
-    found = list(discovery.manifests(path, tell("warning"), tell("error")))
-    if not found and all(each.severity == "warning" for each in problems[before:]):
-        problems.append(located(path, "no manifests (*.toml) in this folder"))
-    yield from found
 
 
 def _messages(

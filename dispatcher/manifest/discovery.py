@@ -8,20 +8,18 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from dispatcher.inputs import open_regular
-from dispatcher.localfiles import own_name
-from dispatcher.toml.file import reason
+from dispatcher.localfiles import as_spelt, neighbour, own_name, reason
+from dispatcher.models import LocatedProblem, Problem, Report, located
 
 CONFIGURATION = "dispatcher.toml"
 _LOOKED_AT = 4096  # bytes: a manifest says so at its beginning
 _SAYS_MANIFEST = re.compile(r"^\s*manifest\s*=\s*\d", re.MULTILINE)
 _SHOWS_MANIFESTS = frozenset({".md", ".rst"})  # documentation, which quotes some
-
-Report = Callable[[Path, str], None]
 
 
 class Folder(NamedTuple):
@@ -32,16 +30,39 @@ class Folder(NamedTuple):
     own: bool
 
 
-def manifests(path: Path, warn: Report, fail: Report) -> Iterator[Path]:
-    """The manifests at a path: a file, or all of a folder in order, but for what is hidden.
+def find(paths: Iterable[Path]) -> tuple[list[Path], list[LocatedProblem]]:
+    """The manifests at these paths, each once, and what is wrong with files and folders there.
 
-    `fail` is told what cannot be read, `warn` what looks like a manifest and is none.
+    A path is a file, or a folder of which all `*.toml` count, but for what is hidden.
     """
+    chosen: dict[object, Path] = {}
+    problems: list[LocatedProblem] = []
+    for path in paths:
+        for file in _manifests(as_spelt(path), problems):
+            twin = chosen.setdefault(_identity(file), file)
+            if twin.is_symlink() and not file.is_symlink():  # a link gives a file no name
+                chosen[_identity(file)] = file
+    return list(chosen.values()), problems
+
+
+def _identity(path: Path) -> object:
+    """The same for two names of one file, also where letters' case makes no difference."""
+    try:
+        info = path.stat()
+    except (OSError, ValueError):
+        return str(path)
+    return info.st_dev, info.st_ino
+
+
+def _manifests(path: Path, problems: list[LocatedProblem]) -> list[Path]:
+    if not os.path.lexists(path):
+        problems.append(located(path, f"no such file or folder{neighbour(path)}"))
+        return []
     if not path.is_dir():
-        yield own_name(path)
-        return
+        return [own_name(path)]
     found: list[Path] = []
-    for folder, names, own in walk(path, warn, fail):
+    known = len(problems)
+    for folder, names, own in walk(path, problems.append):
         for name in names:
             if name.startswith(".") or name == CONFIGURATION:
                 continue
@@ -49,21 +70,30 @@ def manifests(path: Path, warn: Report, fail: Report) -> Iterator[Path]:
             if file.suffix.lower() == ".toml":
                 found.append(file)
             elif sentence := _left_out(file, own):
-                warn(file, sentence)
-    yield from sorted(found)
+                problems.append(_warning(file, sentence))
+    if not found and all(each.severity == "warning" for each in problems[known:]):
+        problems.append(located(path, "no manifests (*.toml) in this folder"))
+    return sorted(found)
 
 
-def _ignored(path: Path, sentence: str) -> None:
+def _warning(path: Path, sentence: str) -> LocatedProblem:
+    return located(path, Problem(message=sentence, severity="warning"))
+
+
+def _ignore(problem: LocatedProblem) -> None:
     pass
 
 
-def walk(path: Path, warn: Report = _ignored, fail: Report = _ignored) -> Iterator[Folder]:
-    """A folder and all below it, those that links lead to last; hidden ones are left out."""
+def walk(path: Path, report: Report = _ignore) -> Iterator[Folder]:
+    """A folder and all below it, those that links lead to last; hidden ones are left out.
+
+    `report` is told what cannot be read, and which links are not followed.
+    """
     seen: set[tuple[int, int]] = set()
     tops = [path]
     for top in tops:
         for folder, folders, names in os.walk(
-            top, onerror=lambda error: fail(Path(error.filename), _unreadable(error))
+            top, onerror=lambda error: report(_unreadable(error))
         ):
             here = Path(folder)
             if not _is_new(here, seen):
@@ -71,7 +101,7 @@ def walk(path: Path, warn: Report = _ignored, fail: Report = _ignored) -> Iterat
                 continue
             shown = sorted(name for name in folders if not name.startswith("."))
             links = [here / name for name in shown if (here / name).is_symlink()]
-            tops += [link for link in links if _leads_on(link, warn)]
+            tops += [link for link in links if _leads_on(link, report)]
             folders[:] = [name for name in shown if here / name not in links]
             yield Folder(here, sorted(names), top is path)
 
@@ -86,11 +116,12 @@ def _is_new(folder: Path, seen: set[tuple[int, int]]) -> bool:
     return not known
 
 
-def _leads_on(link: Path, warn: Report) -> bool:
+def _leads_on(link: Path, report: Report) -> bool:
     """Whether a link leads to another folder than one that it lies in."""
     around = link.parent.resolve()
     if around.is_relative_to(link.resolve()):
-        warn(link, "this link is not followed: it leads to a folder that it lies in itself")
+        sentence = "this link is not followed: it leads to a folder that it lies in itself"
+        report(_warning(link, sentence))
         return False
     return True
 
@@ -120,5 +151,5 @@ def _beginning(file: Path) -> str:
     return head.decode("utf-16" if utf16 else "utf-8-sig", errors="replace")
 
 
-def _unreadable(error: OSError) -> str:
-    return f"cannot read the folder: {reason(error)}"
+def _unreadable(error: OSError) -> LocatedProblem:
+    return located(Path(error.filename), f"cannot read the folder: {reason(error)}")

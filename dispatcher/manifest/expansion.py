@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 from dispatcher import localfiles, models
 from dispatcher.errors import AddressError, ManifestError, SourceError
 from dispatcher.inputs import Inputs
+from dispatcher.localfiles import MAX_TEXT, read_text
 from dispatcher.manifest import message_table
 from dispatcher.manifest.definitions import Definition, LoadedMessage
 from dispatcher.manifest.templates import Renderer, RenderError
-from dispatcher.models import Address, LocatedProblem, Message, Problem, located
-from dispatcher.toml.file import MAX_TEXT, TomlFile, read_text
+from dispatcher.models import Address, LocatedProblem, Message, Problem, Report, located
+from dispatcher.toml.file import TomlFile
 from dispatcher.visible import quoted
 
-Report = Callable[[LocatedProblem], None]
 # A transport's name, what was written for a recipient, and the country, to what the transport makes
 # of it. Raises AddressError.
 ReadAddress = Callable[[str, str, str | None], Address]

@@ -1,4 +1,4 @@
-"""The filters `number` and `date`: as people write them, in English and in Russian.
+"""The filters of templates: which of Jinja2's there are, and our own, as `number` and `date`.
 
 Lists have money, counts and days as machines or spreadsheets write them: 1234.5, 1,234.50,
 2026-12-01, 01.12.2026. What may mean two things (1,234 or 01/12/2026) is refused. How they are to
@@ -9,14 +9,26 @@ locale of the machine never counts: a plan is the same everywhere.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, time
 from decimal import ROUND_HALF_UP, Decimal, localcontext
+from math import isfinite
 from typing import Any, Final
 
-from dispatcher.manifest.limits import NOT_FINITE, RenderError
+from jinja2 import Environment, Undefined
+from jinja2.filters import do_round, do_sum, make_attrgetter
+from jinja2.utils import pass_environment
+
+from dispatcher.manifest.limits import NOT_FINITE, RenderError, check_length
 from dispatcher.visible import quoted
 
+# What a template may use: of Jinja2, and our own.
+FILTERS = frozenset(
+    "abs capitalize count d date default dictsort e escape first float groupby int items join last "
+    "length list lower map max min number reject rejectattr replace reverse round select "
+    "selectattr sort string sum title trim truncate unique upper urlencode wordcount".split()
+)
+_SCALARS = (str, int, float, date, time)
 _NO_BREAK_SPACE = "\u00a0"
 _DIGITS = 30  # of a number; more would be none that people write
 
@@ -153,4 +165,52 @@ def _unfit(value: str, kind: str) -> RenderError:
     return RenderError(f"an empty value is no {kind}; write {{% if … %}} around it")
 
 
-WRITING: Final[dict[str, Callable[..., str]]] = {"number": number, "date": written_date}
+def printable_value(value: Any) -> Any:
+    """What `{{ … }}` may print; a list or nothing in the middle of a text is a mistake."""
+    if isinstance(value, float) and not isfinite(value):
+        raise RenderError(NOT_FINITE)
+    if isinstance(value, (*_SCALARS, Undefined)):
+        return value
+    if value is None:
+        raise RenderError("an empty value (none); use |default('…', true)")
+    raise RenderError("a list or table is no text; use |join(', ')")
+
+
+@pass_environment
+def _join(
+    environment: Environment, values: Iterable[Any], separator: str = "", attribute: Any = None
+) -> str:
+    if attribute is not None:
+        values = map(make_attrgetter(environment, attribute), values)
+    texts = [str(printable_value(value)) for value in values]
+    separator = str(separator)
+    check_length(sum(map(len, texts)) + len(separator) * len(texts))
+    return separator.join(texts)
+
+
+def _replace(text: Any, old: Any, new: Any, count: int = -1) -> str:
+    whole, before, after = str(text), str(old), str(new)
+    times = whole.count(before) if count < 0 else min(count, whole.count(before))
+    check_length(len(whole) + times * (len(after) - len(before)))
+    return whole.replace(before, after, count)
+
+
+def _round(value: Any, precision: int = 0, method: Any = "common") -> Any:
+    if abs(precision) > 20:
+        raise RenderError("round works with at most 20 digits")
+    return do_round(value, precision, method)
+
+
+@pass_environment
+def _sum(environment: Environment, values: Iterable[Any], attribute: Any = None) -> Any:
+    return do_sum(environment, values, attribute)
+
+
+OWN_FILTERS: Final[dict[str, Callable[..., Any]]] = {
+    "date": written_date,
+    "join": _join,
+    "number": number,
+    "replace": _replace,
+    "round": _round,
+    "sum": _sum,
+}

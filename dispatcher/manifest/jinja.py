@@ -2,36 +2,26 @@
 
 Templates are reviewed in git, but rows come from anywhere and mistakes happen: a template can reach
 no Python object, cannot run for ever and cannot grow without bound. It knows variables, filters,
-tests, `if` and `for`, and nothing that defines or loads anything. Every operation pays for the size
-of what it works on, out of a budget that is set anew for each rendering.
+tests, `if` and `for`, and nothing that defines or loads anything. Every operation is charged by the
+size of what it works on, to a budget that is reset for each rendering.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import date, time
+from collections.abc import Callable
 from math import isfinite
 from typing import Any
 
-from jinja2 import (  # noqa: TID253 - this module is imported only for templates that need it
-    Environment,
-    StrictUndefined,
-    TemplateSyntaxError,
-    Undefined,
-    nodes,
-)
-from jinja2.filters import do_round, do_sum, make_attrgetter  # noqa: TID253 - see above
-from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: TID253 - see above
-from jinja2.utils import pass_environment  # noqa: TID253 - see above
+from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, nodes
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from dispatcher.manifest.filters import WRITING
+from dispatcher.manifest.filters import FILTERS, OWN_FILTERS, printable_value
 from dispatcher.manifest.limits import (
     MAX_NODES,
     MAX_NUMBER,
     NOT_FINITE,
     RenderError,
     WorkBudget,
-    check_length,
 )
 from dispatcher.names import canonical_name
 
@@ -42,20 +32,14 @@ _EXPRESSIONS = (
     *("Mod", "Neg", "Pos", "List", "Tuple", "Dict", "Pair", "Keyword"),
 )
 _ALLOWED = frozenset(_STATEMENTS + _EXPRESSIONS)
-FILTERS = frozenset(
-    "abs capitalize count d date default dictsort e escape first float groupby int items join last "
-    "length list lower map max min number reject rejectattr replace reverse round select "
-    "selectattr sort string sum title trim truncate unique upper urlencode wordcount".split()
-)
 _METHODS = frozenset(
     "capitalize endswith get items keys lower lstrip removeprefix removesuffix rstrip split "
     "splitlines startswith strip title upper values".split()
 )
-_SCALARS = (str, int, float, date, time)
 
 
 class RestrictedEnvironment(ImmutableSandboxedEnvironment):
-    """Everything in it pays from the budget. `blank` is told each variable that shows nothing."""
+    """All its work is charged to `budget`. `blank` is told each variable that shows nothing."""
 
     intercepted_binops = frozenset("+ - * / // %".split())
 
@@ -63,25 +47,24 @@ class RestrictedEnvironment(ImmutableSandboxedEnvironment):
         super().__init__(
             undefined=StrictUndefined,
             keep_trailing_newline=True,
-            finalize=_printable,
+            finalize=printable_value,
             optimized=False,
         )
         self._budget = budget
         self._blank = blank
         self.globals.clear()
-        self.filters = self._paid_filters()
+        self.filters = self._charged_filters()
         tests: dict[str, Any] = self.tests
-        self.tests = {name: budget.paid(test) for name, test in tests.items()}
+        self.tests = {name: budget.charged(test) for name, test in tests.items()}
 
-    def _paid_filters(self) -> dict[str, Any]:
+    def _charged_filters(self) -> dict[str, Any]:
         budget = self._budget
-        ours = {"join": _join, "replace": _replace, "round": _round, "sum": _sum, **WRITING}
-        theirs = {name: self.filters[name] for name in FILTERS - ours.keys()}
+        known: dict[str, Any] = {**self.filters, **OWN_FILTERS}
         return {
-            **{name: budget.paid(each) for name, each in {**theirs, **ours}.items()},
+            **{name: budget.charged(known[name]) for name in FILTERS},
             "counted": budget.counted,
-            "paid": budget.pay,
-            "printed": lambda value: _printable(budget.pay(value)),
+            "charged": budget.charge,
+            "printed": lambda value: printable_value(budget.charge(value)),
             "seen": self._seen,
         }
 
@@ -99,7 +82,7 @@ class RestrictedEnvironment(ImmutableSandboxedEnvironment):
             _check(node)
             _spell(node)
         for node in every:
-            _make_pay(node)
+            _charge(node)
         return tree
 
     def getattr(self, obj: Any, attribute: str) -> Any:
@@ -120,12 +103,12 @@ class RestrictedEnvironment(ImmutableSandboxedEnvironment):
             owner, name = getattr(__obj, "__self__", None), getattr(__obj, "__name__", "this")
             if not isinstance(owner, (str, dict)) or name not in _METHODS:
                 raise RenderError(f"{name}() cannot be used in a template")
-            __self._budget.pay((owner if isinstance(owner, str) else None, args, kwargs))
+            __self._budget.charge((owner if isinstance(owner, str) else None, args, kwargs))
         return super().call(__context, __obj, *args, **kwargs)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """Calculate; of texts and lists, `+` only."""
-        self._budget.pay((left, right))
+        self._budget.charge((left, right))
         numbers = isinstance(left, (int, float)) and isinstance(right, (int, float))
         if numbers or (operator == "+" and type(left) is type(right) in (str, list)):
             result = super().call_binop(context, operator, left, right)
@@ -162,16 +145,16 @@ def _spell(node: nodes.Node) -> None:
             key.value = canonical_name(name)
 
 
-def _make_pay(node: nodes.Node) -> None:
-    """Filters, tests, calls and operators pay by themselves; this is for the rest."""
+def _charge(node: nodes.Node) -> None:
+    """Filters, tests, calls and operators are charged as they are called; this is for the rest."""
     match node:
         case nodes.For():
             cost = nodes.Const(sum(1 for _ in node.find_all(nodes.Node)))
             node.iter = _filtered(node.iter, "counted", cost)
         case nodes.Compare() | nodes.Operand():
-            node.expr = _filtered(node.expr, "paid")
+            node.expr = _filtered(node.expr, "charged")
         case nodes.Getitem(arg=nodes.Slice()):
-            node.node = _filtered(node.node, "paid")
+            node.node = _filtered(node.node, "charged")
         case nodes.Output():
             node.nodes = [_watched(each) for each in node.nodes]
         case nodes.Concat():
@@ -196,44 +179,3 @@ def _watched(node: Any) -> Any:
 
 def _filtered(node: Any, name: str, *arguments: nodes.Expr) -> nodes.Filter:
     return nodes.Filter(node, name, list(arguments), [], None, None, lineno=node.lineno)
-
-
-def _printable(value: Any) -> Any:
-    """What `{{ … }}` may print; a list or nothing in the middle of a text is a mistake."""
-    if isinstance(value, float) and not isfinite(value):
-        raise RenderError(NOT_FINITE)
-    if isinstance(value, (*_SCALARS, Undefined)):
-        return value
-    if value is None:
-        raise RenderError("an empty value (none); use |default('…', true)")
-    raise RenderError("a list or table is no text; use |join(', ')")
-
-
-@pass_environment
-def _join(
-    environment: Environment, values: Iterable[Any], separator: str = "", attribute: Any = None
-) -> str:
-    if attribute is not None:
-        values = map(make_attrgetter(environment, attribute), values)
-    texts = [str(_printable(value)) for value in values]
-    separator = str(separator)
-    check_length(sum(map(len, texts)) + len(separator) * len(texts))
-    return separator.join(texts)
-
-
-def _replace(text: Any, old: Any, new: Any, count: int = -1) -> str:
-    whole, before, after = str(text), str(old), str(new)
-    times = whole.count(before) if count < 0 else min(count, whole.count(before))
-    check_length(len(whole) + times * (len(after) - len(before)))
-    return whole.replace(before, after, count)
-
-
-def _round(value: Any, precision: int = 0, method: Any = "common") -> Any:
-    if abs(precision) > 20:
-        raise RenderError("round works with at most 20 digits")
-    return do_round(value, precision, method)
-
-
-@pass_environment
-def _sum(environment: Environment, values: Iterable[Any], attribute: Any = None) -> Any:
-    return do_sum(environment, values, attribute)

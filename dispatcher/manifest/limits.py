@@ -1,4 +1,4 @@
-"""What one rendering of a template may do: everything pays by its size, out of a budget."""
+"""The limits of a template: how long it may be, and how much work one rendering may do."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class Exhausted(RenderError):
 
 
 class WorkBudget:
-    """What one rendering may still do."""
+    """The work that one rendering may still do: each value is charged by its size."""
 
     def __init__(self) -> None:
         self._left = 0
 
-    def fill(self, amount: int) -> None:
-        """Begin anew."""
+    def reset(self, amount: int) -> None:
+        """Begin another rendering."""
         self._left = amount
 
     def spend(self, amount: int) -> None:
@@ -48,8 +48,8 @@ class WorkBudget:
         if self._left < 0:
             raise Exhausted("the template takes too long; let it do less, or with less data")
 
-    def pay(self, value: Any) -> Any:
-        """Spend the size of a value, of all that it holds, and return it."""
+    def charge(self, value: Any) -> Any:
+        """Spend the size of a value, with all that it holds, and return the value."""
         rest = [value]
         while rest:
             value_or_part = rest.pop()
@@ -67,19 +67,19 @@ class WorkBudget:
                 raise RenderError(NOT_FINITE)
         return value
 
-    def paid(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, paid for what it gets and, if it answers one by one, for each answer."""
+    def charged(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, charged for its arguments and, if it gives an iterator, for each item."""
 
         @wraps(function)
         def wrapped(*arguments: Any, **options: Any) -> Any:
-            self.pay((arguments, options))
-            answer = function(*arguments, **options)
-            return self.counted(answer) if isinstance(answer, Iterator) else answer
+            self.charge((arguments, options))
+            result = function(*arguments, **options)
+            return self.counted(result) if isinstance(result, Iterator) else result
 
         return wrapped
 
     def counted(self, items: Iterable[Any], cost: int = 1) -> Iterator[Any]:
-        """The items, each for its cost: so much happens with each of them."""
+        """The items, each charged with the cost of what is done with it."""
         for item in items:
             self.spend(cost)
             yield item

@@ -17,10 +17,10 @@ from typing import Any, BinaryIO, NamedTuple, TextIO
 
 from dispatcher.errors import ManifestError
 from dispatcher.inputs import Inputs
+from dispatcher.localfiles import reason
 from dispatcher.manifest.rows import MAX_ROW, ListText, Row, csv_rows, json_rows
 from dispatcher.models import LocatedProblem, file_error
 from dispatcher.names import did_you_mean
-from dispatcher.toml.file import reason
 from dispatcher.visible import quoted
 
 _MOST_BYTES = 1_000_000_000  # of millions of people; the whole file is read to know it again

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from ast import literal_eval
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from traceback import walk_tb
@@ -19,7 +20,7 @@ from dispatcher.manifest.limits import (
     check_length,
 )
 from dispatcher.names import closest_name, did_you_mean
-from dispatcher.visible import quoted
+from dispatcher.visible import code_point, quoted
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -32,6 +33,31 @@ _UNFIT = "a filter or operator does not fit this value"
 _UNKNOWN = "unknown variable"
 _LACKING = "there is no {} in this value"
 _RESERVED = frozenset("true false none True False None not and or in is if else self".split())
+_LONGEST_SHOWN = 24  # characters of the template that are shown
+
+# How Jinja2's message begins, as a pattern → what to write instead; `{0}`: what a group matched.
+_SYNTAX_ERRORS = {
+    r"unexpected '.', expected '(.)'": "a {0} is missing",
+    r"expected token ':', got": "a brace too many; a variable is {{{{ name }}}}",
+    r"expected token 'name'": "a name is missing after | or .",
+    r"Expected an expression": "between {{{{ and }}}} a name is missing",
+    r"unexpected 'end of": "something is missing at the end of the braces",
+    r"expected token '.*', got '='": "= compares nothing here; write ==",
+    r"expected token 'end of print statement'": "in {{{{ }}}} stands a name, and filters after |",
+    r"Encountered unknown tag '(?:elseif|elsif)'": "write elif, not elseif",
+    r"Encountered unknown tag 'end'": "write {{% endif %}} or {{% endfor %}}, not {{% end %}}",
+    r"Encountered unknown tag 'end(if|for)'": "{{% end{0} %}} has no {{% {0} … %}} before it",
+    r"Encountered unknown tag '(\w+)'": "{{% {0} %}} is no statement; write {{{{ {0} }}}}",
+    r"Unexpected end of template.* is '(\w+)'": "{{% {0} … %}} has no {{% end{0} %}}",
+    r"Missing end of raw": "{{% raw %}} has no {{% endraw %}}",
+    r"tag name expected": "{{% %}} is empty",
+    r"Missing end of comment": '{{# has no #}}; to print it write {{{{ "{{#" }}}}',
+    r"unexpected char '&'": "write and, not &",
+    r"unexpected char '\?'": "there is no ? here; write {{{{ a if b else c }}}}",
+    r"(\w+ cannot be used here.*)": "{0}",
+    r"(a list can hold .*)": "{0}",
+    r"unexpected char [\"']['\"]": "a text in the braces has no closing quote",
+}
 
 
 def is_template(text: str) -> bool:
@@ -69,7 +95,7 @@ class Renderer:
             if advice := _misnamed(text, variables):
                 raise RenderError(advice, template.line)
             raise template.with_traceback(None)
-        self._budget.fill(0 if text in self._exhausting else MAX_WORK)
+        self._budget.reset(0 if text in self._exhausting else MAX_WORK)
         try:
             return "".join(
                 _bounded(template.root_render_func(template.new_context(dict(variables))))
@@ -87,15 +113,13 @@ class Renderer:
     def _compile_uncached(self, text: str) -> Template | RenderError:
         from jinja2 import TemplateSyntaxError
 
-        from dispatcher.manifest.jinja_errors import fault
-
         if len(text) > MAX_TEMPLATE:
             return RenderError(f"the template is longer than {MAX_TEMPLATE} characters")
-        self._budget.fill(MAX_WORK)
+        self._budget.reset(MAX_WORK)
         try:
             return self.environment.from_string(text)
         except TemplateSyntaxError as error:
-            return fault(str(error.message), text, error.lineno)
+            return _syntax_error(str(error.message), text, error.lineno)
         except RecursionError:
             return RenderError("the template is nested too deep")
         except Exception as error:  # SyntaxError of the generated code, numbers out of range, …
@@ -163,7 +187,7 @@ def _explain(error: Exception, variables: Mapping[str, Any]) -> str:
         case SecurityError():
             return "this is out of the reach of templates"
         case TemplateRuntimeError():  # filters and tests are looked up when they are used
-            return _of_filter(str(error.message))
+            return str(_syntax_error(str(error.message), "", 1))
         case ZeroDivisionError():
             return "the template divides by zero"
         case TypeError():
@@ -222,13 +246,46 @@ def _explain_undefined(message: str, variables: Mapping[str, Any]) -> str:
     return _LACKING.format(quoted(lacking[1])) if lacking else message
 
 
-def _of_filter(message: str) -> str:
-    from dispatcher.manifest.jinja_errors import fault
-
-    return str(fault(message, "", 1))
-
-
 def _of_arguments(error: TypeError) -> str:
     """A filter or test that cannot be called like this; Python's words name its inside."""
     lacking = re.search(r"missing .* argument: '(\w+)'", str(error))
     return f"a filter lacks its {quoted(lacking[1])}" if lacking else _UNFIT
+
+
+def _syntax_error(said: str, text: str, line: int) -> RenderError:
+    """What Jinja2 says of a line of `text`, in words that tell what to write instead."""
+    kind = re.search(r"'end of (print statement|statement block)'", said)
+    if kind and "expected" in said:
+        opening, closing = ("{{", "}}") if kind[1] == "print statement" else ("{%", "%}")
+        before = "\n".join(text.split("\n")[:line])
+        start = before.rfind(opening)
+        if closing not in before[start:]:
+            shown = quoted(text[start:].split("\n")[0].rstrip(), _LONGEST_SHOWN)
+            return RenderError(f"{shown} has no {closing}", text.count("\n", 0, start) + 1)
+    return RenderError(_syntax_sentence(said, _from_line(text, line)), line)
+
+
+def _syntax_sentence(said: str, text: str) -> str:
+    if said == "unexpected '}'" and (found := re.search(r"\{([{%])[^{}%\n]*\}(?!\})", text)):
+        ends = "ends in one brace; write two" if found[1] == "{" else "ends without %; write %}"
+        return f"{quoted(found[0], _LONGEST_SHOWN)} {ends}"
+    if said.startswith("expected token 'end of print statement', got '") and (
+        found := re.search(r"\{\{ *[^\W\d]\w*(?: +\w+)+ *\}\}", text)
+    ):
+        return f"{quoted(found[0], _LONGEST_SHOWN)}: a name has no spaces"
+    if unknown := re.match(r"No (filter|test) named '(.*?)'", said):
+        from dispatcher.manifest.filters import FILTERS
+
+        known = FILTERS if unknown[1] == "filter" else ()
+        return f"no {unknown[1]} {quoted(unknown[2])}{did_you_mean(unknown[2], known)}"
+    for pattern, sentence in _SYNTAX_ERRORS.items():
+        if known_words := re.match(pattern, said, re.DOTALL):
+            return sentence.format(*known_words.groups())
+    if character := re.match(r"unexpected char ('.+?') at", said):
+        return f"{code_point(literal_eval(character[1]))} has no place in the braces"
+    return f"the template is not valid: {said[:1].lower()}{said[1:].rstrip('.')}"
+
+
+def _from_line(text: str, line: int) -> str:
+    """The text from a line on."""
+    return "\n".join(text.split("\n")[line - 1 :])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -98,6 +98,9 @@ def located(
 def file_error(path: Path, sentence: str, line: int = 1, column: int = 1) -> ManifestError:
     """What keeps a file, or the rest of it, from being read."""
     return ManifestError([located(path, sentence, line, column)])
+
+
+Report: TypeAlias = Callable[[LocatedProblem], None]
 
 
 class ProblemList:

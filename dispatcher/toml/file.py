@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import re
-import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from functools import cached_property
@@ -19,18 +16,16 @@ import tomli
 
 from dispatcher.errors import ManifestError
 from dispatcher.inputs import Inputs
+from dispatcher.localfiles import CheckOpened, read_text
 from dispatcher.models import LocatedProblem, file_error, located
 from dispatcher.toml import KeyPath
 
 if TYPE_CHECKING:
     from dispatcher.toml.positions import Place, Places
 
-Check = Callable[[os.stat_result], None]
-
 MAX_BYTES = 5_000_000
 MAX_LINES = 200_000
 MAX_LINE = 2_000_000  # characters: a list of recipients may stand in one
-MAX_TEXT = 1_000_000  # bytes of a message's text; the gateway takes some thousand characters
 MAX_DEPTH = 50
 MOST_PROBLEMS = 1000  # of one kind in a file; nobody reads more
 MAX_BITS = 64  # of a whole number; TOML asks for no more
@@ -101,9 +96,11 @@ class TomlFile:
         return None if too_deep(self.data) else Places(self.text)
 
 
-def read_toml(path: Path, inputs: Inputs | None = None, check: Check | None = None) -> TomlFile:
+def read_toml(
+    path: Path, inputs: Inputs | None = None, check: CheckOpened | None = None
+) -> TomlFile:
     """Read a TOML 1.1 file. Raises ManifestError with the problem that keeps it from being read."""
-    text = read_text(path, inputs=inputs, check=check)
+    text = read_text(path, inputs=inputs, most=MAX_BYTES, advice=_LISTS, check=check)
     _require_reasonable(path, text)
     try:
         data = tomli.loads(text)
@@ -123,42 +120,6 @@ def read_toml(path: Path, inputs: Inputs | None = None, check: Check | None = No
     return file
 
 
-def read_text(
-    path: Path,
-    what: str = "the file",
-    inputs: Inputs | None = None,
-    *,
-    most: int = MAX_BYTES,
-    check: Check | None = None,
-) -> str:
-    """A regular file of at most so many bytes of UTF-8 text; a byte order mark is left out.
-
-    `inputs`: remembers the file, or knows it again. `check` judges what was opened, before any of
-    it is used. Raises ManifestError, and InputChanged.
-    """
-    inputs = inputs or Inputs()
-    try:
-        info = inputs.place(path).stat()
-        if not stat.S_ISREG(info.st_mode):
-            raise file_error(path, f"{what} is not a regular file")
-        if info.st_size > most:
-            raise _too_large(path, what, most)
-        with inputs.open(path) as stream:
-            if check is not None:
-                check(os.fstat(stream.fileno()))
-            content = stream.read(most + 1)
-    except (OSError, ValueError) as error:
-        raise file_error(path, f"cannot read {what}: {reason(error)}") from None
-    if len(content) > most:
-        raise _too_large(path, what, most)
-    return _decode(path, content)
-
-
-def _too_large(path: Path, what: str, most: int) -> ManifestError:
-    advice = _LISTS if most == MAX_BYTES else ""
-    return file_error(path, f"{what} is larger than {most // 1_000_000} MB{advice}")
-
-
 def _require_reasonable(path: Path, text: str) -> None:
     """Raise ManifestError for a text that nobody can have written, and that takes long to read."""
     if len(text) < _SMALL:
@@ -171,35 +132,6 @@ def _require_reasonable(path: Path, text: str) -> None:
             raise file_error(path, sentence, number)
         if line.count(".") >= 2 * MAX_DEPTH and (deep := _DEEP_KEY.search(line)):
             raise file_error(path, TOO_DEEP, number, deep.start() + 1)
-
-
-def reason(error: Exception) -> str:
-    """The system's sentence for a failed file operation, without number and path."""
-    if isinstance(error, ValueError):
-        return "no file can have this name"
-    if isinstance(error, RuntimeError):  # Python 3.11 and 3.12, for what is ELOOP later
-        return os.strerror(errno.ELOOP).lower()
-    return (getattr(error, "strerror", None) or str(error)).lower()
-
-
-def _decode(path: Path, content: bytes) -> str:
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise file_error(path, "the text is UTF-16; save it as UTF-8")
-    content = content.removeprefix(b"\xef\xbb\xbf")  # which Windows' editors write
-    try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        line, column = _line_column(content[: error.start].decode())
-        sentence = f"byte 0x{content[error.start]:02x} is not UTF-8; save the file as UTF-8"
-        raise file_error(path, sentence, line, column) from None
-    if "\0" in text:
-        line, column = _line_column(text[: text.index("\0")])
-        raise file_error(path, "the text holds a NUL character", line, column)
-    return text
-
-
-def _line_column(before: str) -> tuple[int, int]:
-    return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
 
 
 def _may_hold_odd_numbers(text: str) -> bool:
