@@ -1,4 +1,4 @@
-"""/api: what arrived, waiting for it, and the faults."""
+"""/api: the accepted messages, waiting for them, and the faults."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ LARGEST_RULES: Final = 1024 * 1024
 
 @dataclass
 class Api:
-    """Looks at, waits for and changes what the gateway remembers."""
+    """The endpoints under /api."""
 
     store: Store
     media: MediaStore
@@ -48,7 +48,7 @@ class Api:
         ]
 
     async def list_messages(self, request: Request) -> Response:
-        """The messages that match, oldest first; `limit` keeps the newest, `total` counts all."""
+        """The matching messages, oldest first; `limit` keeps the newest, `total` counts all."""
         _allow_only(request, (*FILTERS, "limit"))
         wanted, limit = _filter(request), _whole(request, "limit", len(self.store))
 
@@ -59,27 +59,27 @@ class Api:
         return await asyncio.to_thread(listing)
 
     async def clear_messages(self, request: Request) -> Response:
-        """Forgets the messages and what was refused, and starts to count again."""
+        """Deletes the messages and the refused requests, and sets all counts to 0."""
         self.store.clear()
         return _listing(0, [])
 
     async def get_message(self, request: Request) -> Response:
         """One message by its id, or the `latest`."""
         id = request.path_params["id"]
-        message = self.store.get(id)
+        message = self.store.latest() if id == "latest" else self.store.get(id)
         if message is None:
             raise HTTPException(404, f"there is no message {id}")
         return Json(message.view())
 
     async def mark_read(self, request: Request) -> Response:
-        """Somebody looked at all messages to this recipient."""
+        """Marks the messages to a recipient as read."""
         to = request.path_params["to"]
         if not self.store.mark_read(to):
             raise HTTPException(404, f"there is no message to {to}")
         return Json({"unread": 0})
 
     async def wait(self, request: Request) -> Response:
-        """Answers when `count` matching messages are there, or with 408 after `timeout` seconds."""
+        """Responds once there are `count` matching messages; with 408 after `timeout` seconds."""
         _allow_only(request, (*FILTERS, "count", "timeout"))
         wanted = _filter(request)
         count = _whole(request, "count", 1)
@@ -96,11 +96,11 @@ class Api:
         return Json({"total": len(media), "media": [one.view() for one in media]})
 
     async def list_faults(self, request: Request) -> Response:
-        """The rules, with what is left of their `times`."""
+        """The rules in force; `times` is how often each still applies."""
         return Json(self.faults.view())
 
     async def put_faults(self, request: Request) -> Response:
-        """Takes the place of all rules, or of none if one of the new ones cannot be: 422."""
+        """Replaces all rules; responds with 422 and replaces none if one of them is invalid."""
         try:
             self.faults.replace(parse_rules(json.loads(await _read(request))))
         except BadRule as bad:
@@ -111,35 +111,35 @@ class Api:
         return await self.list_faults(request)
 
     async def clear_faults(self, request: Request) -> Response:
-        """From now on nothing goes wrong."""
+        """Removes all rules."""
         self.faults.replace([])
         return await self.list_faults(request)
 
     async def stats(self, request: Request) -> Response:
-        """How often things happened."""
+        """The counts."""
         return Json({name: self.store.counts[name] for name in COUNTS})
 
     async def description(self, request: Request) -> Response:
-        """This server in OpenAPI's words."""
+        """The OpenAPI document."""
         return Json(describe())
 
     async def ready(self, request: Request) -> Response:
-        """Answers as soon as the server serves."""
+        """Responds as soon as the server is up."""
         return Json({"status": "ready"})
 
 
 async def show_error(request: Request, error: Exception) -> Response:
-    """Every other refusal of /api as `{"error": reason}`."""
+    """Any other error of /api as `{"error": reason}`."""
     assert isinstance(error, HTTPException)
     headers = _allowed(request) if error.status_code == 405 else error.headers
     return Json({"error": error.detail}, error.status_code, headers)
 
 
 def _allowed(request: Request) -> dict[str, str]:
-    """All methods that the path has: a route knows its own only."""
+    """The methods of all routes with this path: Starlette names those of one route only."""
     routes = (route for route in request.app.routes if isinstance(route, Route))
-    fitting = (route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
-    methods = {method for route in fitting for method in route.methods or ()}
+    matching = (route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+    methods = {method for route in matching for method in route.methods or ()}
     return {"Allow": ", ".join(sorted(methods))}
 
 

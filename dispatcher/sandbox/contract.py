@@ -1,4 +1,4 @@
-"""The contract of `POST /v1/messages`: what is taken, to the letter, and how the gateway refuses.
+"""The contract of `POST /v1/messages`: which bodies are accepted, and the gateway's error codes.
 
 Source: docs/greenapi-v1.md, "Request" and "Errors".
 """
@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 Table = Mapping[str, Any]
 
-LONGEST_DETAILS: Final = 500  # what a client wrote into a name or an id is told back to it
+LONGEST_DETAILS: Final = 500  # they quote names and ids of any length
 
 META: Final[Mapping[str, str]] = {"api_status": "stable", "version": "2.0.1"}
 
@@ -46,7 +46,7 @@ TEXTS: Final[Mapping[int, tuple[str, str]]] = {
 
 
 class Refusal(Exception):
-    """The gateway says no: a code of its table, and English details unless the code says all."""
+    """The gateway refuses a request: an error code, and details in English if it needs any."""
 
     def __init__(self, code: int, details: str | None = None) -> None:
         super().__init__(code, details)
@@ -54,23 +54,20 @@ class Refusal(Exception):
         self.details = details and details[:LONGEST_DETAILS]
 
     def body(self) -> dict[str, Any]:
-        """The JSON body of the answer; the title is Russian, as the gateway's is."""
+        """The JSON body of the response; the title is Russian, as the gateway's is."""
         details, title = TEXTS.get(self.code, TEXTS[1010])
         error = {"code": self.code, "details": self.details or details, "title": title}
         return {"errors": [error], "meta": dict(META)}
 
 
-# Made once: `json.dumps` with arguments makes one each time.
-ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-
-
 class Json(Response):
-    """A value as JSON: readable, and escaped only where it cannot be UTF-8 (lone surrogates)."""
+    """A value as JSON in UTF-8; only lone surrogates, which UTF-8 cannot encode, are escaped."""
 
     media_type = "application/json"
 
     def render(self, content: object) -> bytes:
-        return ENCODER.encode(content).encode(errors="backslashreplace")
+        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+        return text.encode(errors="backslashreplace")
 
 
 LONGEST_TEXT: Final = 4096
@@ -89,9 +86,9 @@ UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\ud
 
 
 def check(message: object, has_media: Callable[[str], bool]) -> Table:
-    """The message itself if the gateway takes it; otherwise raises the Refusal that it answers.
+    """The message if the gateway accepts it; otherwise raises the Refusal to respond with.
 
-    `has_media` says whether an id names a file that was uploaded and has not expired.
+    `has_media` returns whether an id is that of an uploaded file that has not expired.
     """
     if not isinstance(message, dict):
         raise Refusal(1011, "the body must be a JSON object")
@@ -108,7 +105,7 @@ def check(message: object, has_media: Callable[[str], bool]) -> Table:
 
 
 def type_of(message: Table) -> str:
-    """The message's type, `text` if it names none."""
+    """The message's type, `text` by default."""
     kind = message.get("type", "text")
     if kind not in CONTENT:
         raise Refusal(1011, f"type must be one of {', '.join(CONTENT)}")

@@ -1,7 +1,7 @@
-"""The faults that can be injected: what each does, the rules of /api/faults, and which applies.
+"""Fault injection: the faults, the rules of /api/faults, and which rule applies to a request.
 
-A new fault is one entry of FAULTS. Some act instead of the gateway; the others let it work as
-always, and spoil the answer if it accepted.
+A new fault is one entry of FAULTS. Some respond instead of the gateway; the others let it handle
+the request, and replace its response if it accepted.
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ PROXY_PAGE: Final = (
     "<html><head><title>{0}</title></head><body><h1>{0}</h1><hr>proxy</body></html>\n"
 )
 
-Work = Callable[[], Awaitable[Response]]
+Handler = Callable[[], Awaitable[Response]]
 
 
 async def hang_up(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers by closing the connection."""
+    """Closes the connection without a response."""
     Connection.of(scope).close()
     await silence(scope, receive, send)
 
 
 async def reset(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers by resetting the connection."""
+    """Resets the connection without a response."""
     Connection.of(scope).reset()
     await silence(scope, receive, send)
 
 
 async def silence(scope: Scope, receive: Receive, send: Send) -> None:
-    """Does not answer: returns when the connection is gone."""
+    """Sends no response; returns when the connection is gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -86,9 +86,10 @@ def _no_id(request: Request, accepted: Response) -> ASGIApp:
 
 
 class Fault(NamedTuple):
-    """What a fault does: it answers `instead` of the gateway, or in place of what that `accepted`.
+    """What a fault does, either before or after the gateway handles the request.
 
-    `status` is the rule's default.
+    `instead` responds instead of the gateway; `accepted` replaces the response to an accepted
+    request. `status` is the default of a rule.
     """
 
     instead: Callable[[Rule, Request], Awaitable[ASGIApp]] | None = None
@@ -136,7 +137,7 @@ Status = Annotated[
 
 
 class Rule(BaseModel):
-    """One fault to inject; `times` counts down to 0, None is without end."""
+    """One fault to inject; `times` counts down to 0, None is without limit."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -170,7 +171,7 @@ class Rules(RootModel[list[Rule]]):
 
 
 class BadRule(ValueError):
-    """A rule that cannot be: its place in the list, the field (None: all of it) and the reason."""
+    """An invalid rule: its index in the list, the field (None: the whole rule), and the reason."""
 
     def __init__(self, index: object, field: object, reason: str) -> None:
         place = "the rules" if index is None else f"rule {index}"
@@ -182,13 +183,13 @@ class BadRule(ValueError):
 
 
 def parse_rules(rules: object) -> list[Rule]:
-    """The rules of a decoded `PUT /api/faults` body; BadRule for the first thing that is wrong."""
+    """The rules of a decoded `PUT /api/faults` body. Raises BadRule for the first mistake."""
     try:
         return Rules.model_validate(rules).root
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         index, field, *_ = (*first["loc"], None, None)
-        if first["type"] == "string_unicode":  # a name with a lone surrogate has no place
+        if first["type"] == "string_unicode":  # pydantic gives no location to such a field name
             field = first["input"]
         raise BadRule(index, field, _reason(first["type"], index, field)) from None
 
@@ -218,17 +219,17 @@ class FaultInjector:
         self._changes.notify()
 
     def view(self) -> list[dict[str, Any]]:
-        """The rules as they were put, every default filled in, `times` being what is left."""
+        """The rules with all defaults; `times` is how often each still applies."""
         return [rule.model_dump() for rule in self._rules]
 
     def need_recipient(self, path: str) -> bool:
-        """Whether the body must be read to know which rule applies; only messages are addressed."""
+        """Whether a rule depends on the recipient, which is in the body; only messages have one."""
         if path != MESSAGES:
             return False
         return any(rule.to is not None and rule.concerns(path) for rule in self._rules)
 
     def take(self, path: str, to: str | None) -> Rule | None:
-        """The rule that applies to this request, counted down, or None."""
+        """The rule that applies to this request, if any; its `times` is decreased."""
         for rule in self._rules:
             if rule.concerns(path) and rule.to in (None, to) and self._chance() < rule.probability:
                 if rule.times is not None:
@@ -238,17 +239,17 @@ class FaultInjector:
         return None
 
 
-async def inject(rule: Rule, request: Request, work: Work) -> ASGIApp:
-    """What answers the request under this rule; `work` is what the gateway does at its best."""
+async def inject(rule: Rule, request: Request, handle: Handler) -> ASGIApp:
+    """The response to a request under this rule; `handle` is the gateway without a fault."""
     fault = FAULTS[rule.fault]
     if fault.instead:
         await asyncio.sleep(rule.delay)
         answer = await fault.instead(rule, request)
     else:
         if rule.delay:
-            await request.body()  # a client who gives up meanwhile has then sent it all the same
+            await request.body()  # accepted even if the client gives up during the delay
             await asyncio.sleep(rule.delay)
-        response = await work()
+        response = await handle()
         answer = response if response.status_code >= 400 else fault.accepted(request, response)
     if isinstance(answer, Response) and rule.retry_after is not None:
         answer.headers["Retry-After"] = str(rule.retry_after)

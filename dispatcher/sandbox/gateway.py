@@ -1,6 +1,7 @@
-"""The half that pretends to be Green API: /v1/messages and /v1/media (docs/greenapi-v1.md).
+"""/v1/messages and /v1/media, as Green API has them (docs/greenapi-v1.md).
 
-The way of every request: count it, let a fault act, check token and size, do the work.
+Every request is counted, a fault may be injected, the token and the size of the body are checked;
+then the request is handled.
 """
 
 import json
@@ -23,13 +24,12 @@ from dispatcher.sandbox.store import LONGEST_BODY, Store
 
 LARGEST_JSON: Final = 1024 * 1024
 
-
 Handler = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass
 class Gateway:
-    """The gateway's work, once a request has passed the door."""
+    """Authorization, and the handlers of authorized requests; `token` None: any token is valid."""
 
     store: Store
     media: MediaStore
@@ -37,12 +37,10 @@ class Gateway:
     token: str | None
 
     def routes(self) -> list[Route]:
-        """What answers which method on which path."""
-
         def route(
-            method: str, path: str, work: Handler, counted: str, largest: int = LARGEST_JSON
+            method: str, path: str, handle: Handler, count: str, largest: int = LARGEST_JSON
         ) -> Route:
-            return Route(path, Endpoint(self, work, counted, largest), methods=[method])
+            return Route(path, Endpoint(self, handle, count, largest), methods=[method])
 
         return [
             route("POST", "/v1/messages", self.post_message, "requests"),
@@ -66,7 +64,7 @@ class Gateway:
         return self.token is None or secrets.compare_digest(token.encode(), self.token.encode())
 
     async def post_message(self, request: Request) -> Response:
-        """Takes a message that keeps the contract (docs/greenapi-v1.md, "Request")."""
+        """Accepts a message (docs/greenapi-v1.md, "Request")."""
         body, payload = _decode(await request.body())
         message = check(payload, self._is_uploaded)
         kept = self.store.add(message["to"], type_of(message), body, request.scope["headers"])
@@ -77,8 +75,8 @@ class Gateway:
         return self.media.get(id) is not None
 
     async def post_media(self, request: Request) -> Response:
-        """Takes a file's bytes (docs/greenapi-v1.md, "Media")."""
-        extension = (request.headers.get("x-gr-file-extension", "")).removeprefix(".")
+        """Accepts a file (docs/greenapi-v1.md, "Media")."""
+        extension = request.headers.get("x-gr-file-extension", "").removeprefix(".")
         content_type = request.headers.get("content-type", "")
         _check_upload(extension, content_type)
         kept = await self.media.add(request.stream(), extension, content_type)
@@ -86,7 +84,7 @@ class Gateway:
         return _created("media", kept.id)
 
     async def get_media(self, request: Request) -> Response:
-        """The bytes of a file, as a download; 404 with an empty body for an unknown id."""
+        """The content of a file, as a download; 404 with an empty body for an unknown id."""
         media = self.media.get(request.path_params["id"])
         if media is None:
             return Response(status_code=404)
@@ -95,18 +93,18 @@ class Gateway:
         return FileResponse(self.media.path(media), headers=headers, filename=name)
 
     async def delete_media(self, request: Request) -> Response:
-        """Forgets a file before its time; 404 with an empty body for an unknown id."""
+        """Deletes a file; 404 with an empty body for an unknown id."""
         known = self.media.remove(request.path_params["id"])
         return Json({}) if known else Response(status_code=404)
 
 
 @dataclass
 class Endpoint:
-    """One /v1 route as an ASGI application: its work, what it is counted as, its largest body."""
+    """One /v1 route as an ASGI application: its handler, its count, its largest body in bytes."""
 
     gateway: Gateway
-    work: Handler
-    counted: str
+    handle: Handler
+    count: str
     largest: int
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -114,40 +112,40 @@ class Endpoint:
         request = Request(scope, body)
         self._count(Connection.of(scope))
         try:
-            answer = await self._answer(request)
+            response = await self._respond(request, body)
         except Refusal as refusal:
-            start = b"" if self.largest == LARGEST_FILE else body.start
+            # What a file begins with tells nobody anything.
+            start = b"" if self.count == "uploads" else body.start
             self.gateway.store.refuse(f"{scope['method']} {scope['path']}", refusal, start)
-            answer = Json(refusal.body(), 400)
-        except ClientDisconnect:  # before it had sent everything
+            response = Json(refusal.body(), 400)
+        except ClientDisconnect:  # before the whole body arrived
             return
-        await answer(scope, receive, send)
+        await response(scope, receive, send)
 
     def _count(self, connection: Connection) -> None:
         counts = self.gateway.store.counts
-        counts[self.counted] += 1
+        counts[self.count] += 1
         if not connection.used:
             connection.used = True
             counts["connections"] += 1
 
-    async def _answer(self, request: Request) -> ASGIApp:
-        async def work() -> Response:
+    async def _respond(self, request: Request, body: "LimitedBody") -> ASGIApp:
+        async def handle() -> Response:
             self.gateway.authorize(request.headers.get("authorization"))
-            if int(request.headers.get("content-length", 0)) > self.largest:
-                raise _too_large(self.largest)
-            return await self.work(request)
+            body.check_size(int(request.headers.get("content-length", 0)))
+            return await self.handle(request)
 
         faults, path = self.gateway.faults, request.scope["path"]
         to = await _recipient(request) if faults.need_recipient(path) else None
         rule = faults.take(path, to)
         if rule is None:
-            return await work()
+            return await handle()
         self.gateway.store.counts["faults"] += 1
-        return await inject(rule, request, work)
+        return await inject(rule, request, handle)
 
 
 class LimitedBody:
-    """Receives a body of at most `largest` bytes, otherwise Refusal; `start` is how it began."""
+    """Receives a request's body; `start` is how it begins. Raises Refusal if it is too large."""
 
     def __init__(self, receive: Receive, largest: int) -> None:
         self.start = b""
@@ -159,15 +157,14 @@ class LimitedBody:
         message = await self._receive()
         chunk = message.get("body", b"")
         self._size += len(chunk)
-        if self._size > self._largest:
-            raise _too_large(self._largest)
+        self.check_size(self._size)
         if len(self.start) < LONGEST_BODY:
             self.start += chunk
         return message
 
-
-def _too_large(largest: int) -> Refusal:
-    return Refusal(1011, f"the body is larger than {largest} bytes")
+    def check_size(self, size: int) -> None:
+        if size > self._largest:
+            raise Refusal(1011, f"the body is larger than {self._largest} bytes")
 
 
 async def _recipient(request: Request) -> str | None:

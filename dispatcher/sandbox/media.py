@@ -29,7 +29,7 @@ COLUMNS: Final = "id, size, sha256, extension, content_type, uploaded_at"
 
 
 class Media(NamedTuple):
-    """One uploaded file: a row of its table; its bytes are in the folder, under its id."""
+    """One uploaded file, as a row of the table; its content is in the folder, under its id."""
 
     id: str
     size: int
@@ -56,10 +56,10 @@ class Media(NamedTuple):
 
 
 class MediaStore:
-    """Keeps uploads, and forgets each after its time, or the oldest of too many.
+    """Keeps uploads for their lifetime; if there are more than `MOST_FILES`, the newest.
 
-    An upload whose file is not there as it was written counts as none.
-    Raises CannotStore if the database holds an upload that the gateway would not take.
+    An upload is ignored while its file is missing or is not what was written.
+    Raises CannotStore if the database holds an upload that the sandbox cannot have written.
     """
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
@@ -71,7 +71,7 @@ class MediaStore:
                 raise database.damaged(f"upload {number} is none of the sandbox")
 
     async def add(self, chunks: AsyncIterable[bytes], extension: str, content_type: str) -> Media:
-        """Keeps the chunks as a file; nothing stays behind if they break off or there are none."""
+        """Stores the chunks as a file; none is left if the chunks break off, or there are none."""
         id = str(uuid4())
         path = self._folder / id
         try:
@@ -82,17 +82,17 @@ class MediaStore:
         kind = _media_type(content_type, extension)
         media = Media(id, size, sha256, extension, kind, self._clock())
         self._execute(f"INSERT INTO media ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", media)
-        for surplus in self._select("ORDER BY number DESC LIMIT -1 OFFSET ?", MOST_FILES):
-            self._forget(surplus)
+        for old in self._select("ORDER BY number DESC LIMIT -1 OFFSET ?", MOST_FILES):
+            self._delete(old)
         return media
 
     def get(self, id: str) -> Media | None:
-        """The upload of this id, if it has not expired; forgets all that have."""
+        """The upload of this id, if it has not expired; deletes all that have."""
         self._expire()
         return self.find(id)
 
     def find(self, id: str) -> Media | None:
-        """The same, in any thread, as it forgets nothing."""
+        """Like `get`, but in any thread, as it deletes nothing."""
         media = next(self._select("WHERE id = ?", id), None)
         if media is None or media.expires_at <= self._clock() or not self._is_there(media):
             return None
@@ -104,14 +104,14 @@ class MediaStore:
         return [media for media in self._select("ORDER BY number") if self._is_there(media)]
 
     def remove(self, id: str) -> bool:
-        """Forgets an upload; says whether there was one."""
+        """Deletes an upload; returns whether there was one."""
         media = self.get(id)
         if media is not None:
-            self._forget(media)
+            self._delete(media)
         return media is not None
 
     def path(self, media: Media) -> Path:
-        """Where its bytes are."""
+        """The file with its content."""
         return self._folder / media.id
 
     def _select(self, condition: str, *values: object) -> Iterator[Media]:
@@ -122,9 +122,9 @@ class MediaStore:
         now = self._clock()
         oldest_first = self._select("ORDER BY number")
         for media in takewhile(lambda each: each.expires_at <= now, oldest_first):
-            self._forget(media)
+            self._delete(media)
 
-    def _forget(self, media: Media) -> None:
+    def _delete(self, media: Media) -> None:
         self._execute("DELETE FROM media WHERE id = ?", (media.id,))
         if self._is_there(media):
             self.path(media).unlink()
@@ -139,7 +139,7 @@ class MediaStore:
 
 
 def _is_ours(media: Media) -> bool:
-    """Whether the gateway may have kept this."""
+    """Whether the sandbox may have written this row."""
     try:
         moment(media.expires_at)
         return (
@@ -166,7 +166,7 @@ async def _write(path: Path, chunks: AsyncIterable[bytes]) -> tuple[int, str]:
 
 
 def _media_type(given: str, extension: str) -> str:
-    """The type that was given, unless it says nothing: then what the extension stands for."""
+    """The given type; that of the extension if the given one says nothing."""
     if given.partition(";")[0].strip().lower() not in SAYS_NOTHING:
         return given
     return mime_type(f"file.{extension}")

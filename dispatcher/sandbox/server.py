@@ -1,8 +1,8 @@
-"""Serves an application to this machine: uvicorn, and a guard against web pages of elsewhere.
+"""Serves an application on this machine with uvicorn, and keeps web pages of other origins out.
 
-A browser on this machine can be made to send requests here. Two checks keep foreign pages out: the
-name in `Host` must be one of ours (DNS rebinding), and a page of another origin may do no more than
-lead to a page of ours by a link (CSRF).
+A page of any origin can make a browser on this machine send requests here. So the name in `Host`
+must be one of this server's (against DNS rebinding), and a page of another origin may only link to
+pages of this server (against CSRF).
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import struct
 import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from types import FrameType
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
@@ -29,7 +28,7 @@ IDLE_SECONDS: Final = 75
 LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 FOREIGN_SITES: Final = (b"cross-site", b"same-site")
 # struct linger is two shorts on Windows, two ints elsewhere: switched on, for 0 seconds.
-LINGER_NOT: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+NO_LINGER: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
 def run(app: ASGIApp, listener: socket.socket, on_ready: Callable[[], None]) -> None:
@@ -52,7 +51,7 @@ def run(app: ASGIApp, listener: socket.socket, on_ready: Callable[[], None]) -> 
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that is bound there."""
+    """A socket that is bound to this address. Raises OSError if it cannot be."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # Where TCP is named, asyncio switches off Nagle's algorithm, which costs 40 ms an answer.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -66,7 +65,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def url_of(listener: socket.socket, host: str) -> str:
-    """Where a client on this machine finds the listener."""
+    """The URL of the listener for clients on this machine."""
     address, port = listener.getsockname()[:2]
     if ipaddress.ip_address(address).is_unspecified:
         host = "::1" if ":" in address else "127.0.0.1"
@@ -74,7 +73,7 @@ def url_of(listener: socket.socket, host: str) -> str:
 
 
 class _Server(uvicorn.Server):
-    """Stops at the first signal, whatever is still open."""
+    """Stops at the first signal, even if requests are in progress."""
 
     def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -85,7 +84,7 @@ class _Server(uvicorn.Server):
         self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # Who waits for an answer is cut off on purpose: that is no error to report.
+        # Requests in progress are cut off on purpose: that is no error to report.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         for protocol in list(self.server_state.connections):
             protocol.transport.abort()
@@ -126,31 +125,29 @@ class Connection:
         return connection
 
     def close(self) -> None:
-        """Closes it now, without sending what is still to be sent."""
+        """Closes it now, without sending what is buffered."""
         self._transport.abort()
 
     def reset(self) -> None:
-        """Closes it with an RST: what a socket sends that may not linger (socket(7), SO_LINGER)."""
+        """Closes it with an RST, as a socket does that must not linger (socket(7), SO_LINGER)."""
         raw = self._transport.get_extra_info("socket")
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
         self._transport.abort()
 
 
 @dataclass
 class Guard:
-    """ASGI middleware that answers 403 to what may not come in."""
+    """ASGI middleware that responds with 403 to requests of other origins."""
 
     app: ASGIApp
     hosts: Collection[str]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        objection = self._objection(scope)
-        if objection is None:
-            await self.app(scope, receive, send)
-        else:
-            await JSONResponse({"error": objection}, 403)(scope, receive, send)
+        reason = self._reason(scope)
+        app = self.app if reason is None else JSONResponse({"error": reason}, 403)
+        await app(scope, receive, send)
 
-    def _objection(self, scope: Scope) -> str | None:
+    def _reason(self, scope: Scope) -> str | None:
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
         host = headers.get(b"host", b"").decode("latin-1")
         if hostname(host) not in (*self.hosts, scope["server"][0]):
@@ -160,7 +157,6 @@ class Guard:
         return None
 
 
-@lru_cache(maxsize=64)  # one program asks again and again under the same name
 def hostname(host: str) -> str | None:
     """The name or address in a Host header, without port and brackets; None if there is none."""
     try:
@@ -178,6 +174,6 @@ def is_foreign(headers: Mapping[bytes, bytes], host: str) -> bool:
 
 
 def is_link(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
-    """Whether a browser says that somebody goes to a page of ours, which changes nothing."""
+    """Whether a browser follows a link to a page of this server, which changes nothing."""
     is_page = scope["method"] == "GET" and not scope["path"].startswith("/v1/")
     return is_page and headers.get(b"sec-fetch-mode") == b"navigate"

@@ -1,4 +1,4 @@
-"""What the gateway remembers: the messages it accepted, what it refused, and how often."""
+"""What the sandbox remembers: accepted messages, refused requests, and counts of both."""
 
 import asyncio
 import json
@@ -36,14 +36,14 @@ COUNTS: Final[Mapping[str, str]] = {
 INSERT: Final = "INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?)"
 SELECT: Final = """SELECT * FROM messages WHERE number > :after AND number <= :newest
     AND (:to IS NULL OR recipient = :to) AND (:type IS NULL OR type = :type) ORDER BY number"""
-# `found`: a JSON array of the numbers that a search found, or NULL where nothing is searched for.
-WANTED: Final = "(:found IS NULL OR number IN (SELECT value FROM json_each(:found)))"
+# `found` is a JSON array of the numbers that a search found, NULL without a search.
+FOUND: Final = "(:found IS NULL OR number IN (SELECT value FROM json_each(:found)))"
 SELECT_CHATS: Final = f"""SELECT messages.*, count, unread FROM (
         SELECT max(number) AS newest, count(*) AS count, sum(number > ifnull(read, 0)) AS unread
         FROM messages LEFT JOIN reads USING (recipient)
-        WHERE {WANTED} GROUP BY recipient ORDER BY newest DESC LIMIT :limit
+        WHERE {FOUND} GROUP BY recipient ORDER BY newest DESC LIMIT :limit
     ) JOIN messages ON number = newest ORDER BY number DESC"""
-SELECT_CHAT: Final = f"""SELECT * FROM messages WHERE recipient = :to AND {WANTED}
+SELECT_CHAT: Final = f"""SELECT * FROM messages WHERE recipient = :to AND {FOUND}
     AND (:before IS NULL OR number < (SELECT number FROM messages WHERE id = :before))
     ORDER BY number DESC LIMIT :limit"""
 COUNT_UNREAD: Final = """SELECT count(*) FROM messages LEFT JOIN reads USING (recipient)
@@ -53,7 +53,7 @@ SELECT_NEWEST: Final = """SELECT max(number), (SELECT read FROM reads WHERE reci
 
 
 class Message(NamedTuple):
-    """One accepted message: a row of its table."""
+    """One accepted message, as a row of the table."""
 
     number: int
     id: str
@@ -77,7 +77,7 @@ class Message(NamedTuple):
 
 
 class Filter(NamedTuple):
-    """Which messages are wanted; `q`: a text that the payload mentions."""
+    """Which messages to select; `q` is a text that the payload must mention."""
 
     to: str | None = None
     type: str | None = None
@@ -86,7 +86,7 @@ class Filter(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """A recipient with messages: the newest, how many there are, and how many nobody looked at."""
+    """The messages to one recipient: the newest, how many there are, and how many are unread."""
 
     newest: Message
     count: int
@@ -99,7 +99,7 @@ class Chat:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A refused request, the error that was answered, and how the body began, if it was read."""
+    """A refused request, the error in the answer, and the start of the body if it was read."""
 
     at: float
     request: str
@@ -108,7 +108,7 @@ class Refused:
 
 
 class Changes:
-    """Wakes all who wait whenever something changes; `version` tells one state from the next."""
+    """Wakes everyone who waits for a change; `version` is another number after each."""
 
     def __init__(self) -> None:
         self.version = 0
@@ -120,17 +120,17 @@ class Changes:
         self._event.clear()
 
     async def wait(self, version: int) -> None:
-        """Returns as soon as the state is another than this one."""
+        """Returns as soon as the version is another than this one."""
         while self.version == version:
             await self._event.wait()
 
 
 class Store:
-    """Keeps the newest `most` messages, fewer if they are large: `MOST_CHARACTERS` together.
+    """Keeps the newest `most` messages; fewer if their bodies exceed `MOST_CHARACTERS` together.
 
-    Refused requests and counts are not in the database: they end with the process. What reads many
-    messages (`select`, `chats`, `chat`, `unread`) is work for a thread of its own.
-    Raises CannotStore if the database holds a message that the gateway would not take.
+    Refused requests and counts are not in the database: they end with the process. Methods that
+    read many messages may be called in any thread: `select`, `search`, `chats`, `chat`, `unread`.
+    Raises CannotStore if the database holds a message that the gateway would not have accepted.
     """
 
     def __init__(
@@ -144,9 +144,10 @@ class Store:
         self._most = most
         self._clock = clock
         self._run = secrets.token_hex(6)
-        self._newest = self._forgotten = 0  # numbers; what was forgotten last, and all before it
-        self._lengths: deque[tuple[int, int]] = deque()  # of the bodies of all kept, by number
-        self._characters = 0
+        self._newest = 0  # the number of the newest message
+        self._deleted = 0  # messages with this number and smaller ones are gone
+        self._lengths: deque[tuple[int, int]] = deque()  # number and length of every kept body
+        self._characters = 0  # their sum
         self._execute(
             "CREATE TEMP TABLE IF NOT EXISTS reads (recipient TEXT PRIMARY KEY, read INTEGER)"
         )
@@ -160,7 +161,7 @@ class Store:
         return len(self._lengths)
 
     def add(self, to: str, type: str, body: str, headers: Iterable[tuple[bytes, bytes]]) -> Message:
-        """Keeps a message under a new id, forgets the oldest of too many, wakes who waits."""
+        """Stores a message under a new id, and deletes the oldest if there are too many."""
         number = self._newest + 1
         id = f"{self._run}{number:08x}"
         message = Message(number, id, self._clock(), to, type, body, _readable(headers))
@@ -170,19 +171,19 @@ class Store:
         return message
 
     def _keep(self, message: Message) -> None:
-        self._newest, length = message.number, len(message.body)
-        self._lengths.append((message.number, length))
-        self._characters += length
+        self._lengths.append((message.number, len(message.body)))
+        self._characters += len(message.body)
         while len(self._lengths) > self._most or self._characters > MOST_CHARACTERS:
-            self._forgotten, length = self._lengths.popleft()
+            self._deleted, length = self._lengths.popleft()
             self._characters -= length
-            self._execute("DELETE FROM messages WHERE number = ?", (self._forgotten,))
+            self._execute("DELETE FROM messages WHERE number = ?", (self._deleted,))
+        self._newest = message.number  # last, so that no thread ever selects too many
 
     def clear(self) -> None:
-        """Forgets the messages and what was refused, and starts to count again."""
+        """Deletes the messages and the refused requests, and sets all counts to 0."""
         self._execute("DELETE FROM messages")
         self._execute("DELETE FROM reads")
-        self._forgotten = self._newest
+        self._deleted = self._newest
         self._lengths.clear()
         self._characters = 0
         self.refused.clear()
@@ -191,15 +192,15 @@ class Store:
         self.changes.notify()
 
     def get(self, id: str) -> Message | None:
-        """The message of this id, or the `latest`; None if there is none."""
-        if id == "latest":
-            rows = self._execute("SELECT * FROM messages ORDER BY number DESC LIMIT 1")
-        else:
-            rows = self._execute("SELECT * FROM messages WHERE id = ?", (id,))
+        rows = self._execute("SELECT * FROM messages WHERE id = ?", (id,))
+        return next(map(Message._make, rows), None)
+
+    def latest(self) -> Message | None:
+        rows = self._execute("SELECT * FROM messages ORDER BY number DESC LIMIT 1")
         return next(map(Message._make, rows), None)
 
     def select(self, wanted: Filter, after: int = 0, newest: int | None = None) -> list[Message]:
-        """The messages that match, oldest first: those with numbers `after` one, up to `newest`."""
+        """The matching messages with numbers greater than `after`, up to `newest`; oldest first."""
         newest = self._newest if newest is None else newest
         asked = {"after": after, "newest": newest, "to": wanted.to, "type": wanted.type}
         found = map(Message._make, self._execute(SELECT, asked))
@@ -208,7 +209,7 @@ class Store:
         return [each for each in found if mentions(json.loads(each.body), wanted.q)]
 
     async def wait(self, wanted: Filter, count: int, timeout: float) -> list[Message]:
-        """The messages that match, oldest first, as soon as there are at least `count`.
+        """The matching messages, oldest first, as soon as there are at least `count`.
 
         Raises TimeoutError if there are fewer after `timeout` seconds.
         """
@@ -217,43 +218,43 @@ class Store:
         seen = 0
         while True:
             version, newest = self.changes.version, self._newest
-            # Each message is looked at once, however often others arrive.
+            # Every message is searched only once, however many arrive later.
             found += await asyncio.to_thread(self.select, wanted, seen, newest)
-            found = [each for each in found if each.number > self._forgotten]
+            found = [each for each in found if each.number > self._deleted]
             if len(found) >= count:
                 return found
             seen = newest
             try:
                 async with asyncio.timeout_at(deadline):
                     await self.changes.wait(version)
-                    await asyncio.sleep(0.01)  # a burst is looked at once, not once a message
+                    await asyncio.sleep(0.01)  # a burst needs one query, not one for each message
             except TimeoutError:
                 there = f"{len(found)} of {count} messages after {timeout:g} s"
                 raise TimeoutError(there) from None
 
     def search(self, wanted: Filter) -> str | None:
-        """What `chats` and `chat` take as `found`: which messages match, None for all."""
+        """The matching messages, in the form that `chats` and `chat` take as `found`."""
         if not any(wanted):
             return None
         return json.dumps([each.number for each in self.select(wanted)])
 
     def chats(self, found: str | None, limit: int) -> list[Chat]:
-        """The recipients of what was found, the one with the newest message first."""
+        """The chats in which something was found, the one with the newest message first."""
         rows = self._execute(SELECT_CHATS, {"found": found, "limit": limit})
         return [Chat(Message(*row), count, unread) for *row, count, unread in rows]
 
     def chat(self, to: str, found: str | None, before: str | None, limit: int) -> list[Message]:
-        """The newest of the found messages to one recipient, oldest first; `before`: an id."""
+        """The newest found messages to one recipient, oldest first; `before`: an id, exclusive."""
         asked = {"to": to, "found": found, "before": before, "limit": limit}
         return list(map(Message._make, self._execute(SELECT_CHAT, asked)))[::-1]
 
     def unread(self) -> int:
-        """How many messages nobody has looked at."""
+        """How many messages are unread."""
         [[count]] = self._execute(COUNT_UNREAD)
         return int(count)
 
     def mark_read(self, to: str) -> bool:
-        """Somebody looked at all messages to a recipient; says whether there are any."""
+        """Marks the messages to a recipient as read; returns whether there are any."""
         newest, read = self._execute(SELECT_NEWEST, {"to": to}).fetchone()
         if newest != read:
             self._execute("INSERT OR REPLACE INTO reads VALUES (?, ?)", (to, newest))
@@ -281,7 +282,7 @@ def _readable(headers: Iterable[tuple[bytes, bytes]]) -> str:
 
 
 def _is_ours(message: Message) -> bool:
-    """Whether the gateway may have kept this."""
+    """Whether the sandbox may have written this row."""
     try:
         payload = check(json.loads(message.body), lambda _: True)
         moment(message.received_at)
@@ -293,5 +294,5 @@ def _is_ours(message: Message) -> bool:
             and (message.to, message.type) == (payload["to"], type_of(payload))
             and isinstance(message.body, str)
         )
-    except (ValueError, TypeError, AttributeError, OverflowError, OSError, Refusal):
+    except (ValueError, TypeError, AttributeError, OverflowError, OSError, RecursionError, Refusal):
         return False

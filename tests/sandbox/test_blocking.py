@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from dispatcher.sandbox import store
 from dispatcher.sandbox.app import create_app
 from dispatcher.sandbox.database import Database
 from dispatcher.sandbox.inbox import pages
-from dispatcher.sandbox.store import Filter, Store
+from dispatcher.sandbox.store import Chat, Filter, Store
 
 PATIENCE = 20.0
 BODY = json.dumps({"to": "79001234567", "text": {"body": "Hello"}})
@@ -53,7 +54,7 @@ async def get(app: ASGIApp, path: str) -> int:
     [
         (pages, "bubble_of", "/"),
         (pages, "summary_of", "/"),
-        (pages, "look", "/?q=hello"),
+        (pages, "view_of", "/?q=hello"),
         (Store, "select", "/api/messages?q=hello"),
         (Store, "select", "/api/messages"),
     ],
@@ -131,3 +132,22 @@ def test_of_long_messages_fewer_are_kept(
     added = [kept.add("79001234567", "text", BODY, []) for _ in range(5)]
     assert kept.select(Filter()) == added[2:]
     assert [each.newest for each in kept.chats(None, 10)] == [added[4]]
+
+
+def test_messages_are_read_whole_while_others_come_and_go(database: Database) -> None:
+    kept = Store(database, most=50)
+
+    def read() -> tuple[list[Chat], list[store.Message]]:
+        return kept.chats(kept.search(Filter(q="hello")), 10), kept.select(Filter())
+
+    with ThreadPoolExecutor(2) as threads:
+        reads = [threads.submit(read) for _ in range(200)]
+        while not all(each.done() for each in reads):
+            kept.add("79001234567", "text", BODY, [])
+        for chats, messages in (each.result() for each in reads):
+            numbers = [each.number for each in messages]
+            assert numbers == sorted(set(numbers))
+            assert len(numbers) <= 50
+            assert {each.body for each in messages} <= {BODY}
+            assert [each.to for each in chats] == ["79001234567"] * len(chats)
+    assert len(kept) == len(kept.select(Filter())) == 50

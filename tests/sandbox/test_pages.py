@@ -11,7 +11,7 @@ import pytest
 
 from dispatcher.bubbles.formatting import size
 from dispatcher.sandbox.database import Database
-from dispatcher.sandbox.inbox.views import PAGE, Check, Query, checks, curl, look, query_of
+from dispatcher.sandbox.inbox.views import PAGE, Check, Query, checks, curl, query_of, view_of
 from dispatcher.sandbox.process import SandboxProcess
 from dispatcher.sandbox.store import Store
 
@@ -30,12 +30,12 @@ def kept(database: Database, *chats: str, most: int = 10_000) -> Store:
 
 
 def numbers(messages: Store, wanted: Query) -> list[int]:
-    texts = [json.loads(each.body)["text"]["body"] for each in look(messages, wanted).messages]
+    texts = [json.loads(each.body)["text"]["body"] for each in view_of(messages, wanted).messages]
     return [int(text.removeprefix("text ")) for text in texts]
 
 
 def test_the_chat_with_the_newest_message_is_first_and_open(database: Database) -> None:
-    view = look(kept(database, PERSON, OTHER, GROUP, OTHER, PERSON), Query())
+    view = view_of(kept(database, PERSON, OTHER, GROUP, OTHER, PERSON), Query())
 
     assert [chat.to for chat in view.chats] == [PERSON, OTHER, GROUP]
     assert (view.chat, len(view.messages), view.total, view.unread) == (PERSON, 2, 5, 5)
@@ -49,7 +49,7 @@ def test_a_long_chat_comes_in_pages(database: Database) -> None:
     while True:
         wanted = Query(chat=PERSON, before=before)
         shown = numbers(messages, wanted) + shown
-        before = look(messages, wanted).earlier
+        before = view_of(messages, wanted).earlier
         if before is None:
             break
 
@@ -59,20 +59,20 @@ def test_a_long_chat_comes_in_pages(database: Database) -> None:
 def test_many_chats_come_in_pages(database: Database) -> None:
     messages = kept(database, *(str(number) for number in range(PAGE + 1)))
 
-    assert look(messages, Query()).more_chats
-    assert len(look(messages, Query(chats=PAGE + 1)).chats) == PAGE + 1
+    assert view_of(messages, Query()).more_chats
+    assert len(view_of(messages, Query(chats=PAGE + 1)).chats) == PAGE + 1
 
 
 def test_a_chat_ends_with_its_last_message(database: Database) -> None:
     messages = kept(database, OTHER, PERSON, PERSON, most=2)
 
-    assert [chat.to for chat in look(messages, Query()).chats] == [PERSON]
-    assert look(messages, Query(chat=OTHER)).messages == []
+    assert [chat.to for chat in view_of(messages, Query()).chats] == [PERSON]
+    assert view_of(messages, Query(chat=OTHER)).messages == []
 
 
 @pytest.mark.parametrize("q", ["TEXT 1", "1", "+7 (900) 765-43-21", "79007654321"])
 def test_search_finds_texts_and_numbers(q: str, database: Database) -> None:
-    view = look(kept(database, PERSON, OTHER, GROUP), Query(q=q))
+    view = view_of(kept(database, PERSON, OTHER, GROUP), Query(q=q))
 
     assert OTHER in [chat.to for chat in view.chats]
     assert len(view.messages) == 1

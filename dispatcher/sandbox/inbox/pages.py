@@ -1,13 +1,12 @@
-"""The pages of the inbox, and the uploaded files as they may show them."""
+"""The pages of the inbox, and the uploaded files in them."""
 
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -26,7 +25,7 @@ from dispatcher.bubbles.bubble import SHOWN, Bubble, File, bubble_of, summary_of
 from dispatcher.bubbles.pages import HARMLESS, SAFE, STATIC, TEMPLATES, templates
 from dispatcher.sandbox.contract import CONTENT
 from dispatcher.sandbox.faults import FAULTS, FaultInjector, Rule
-from dispatcher.sandbox.inbox.views import Query, checks, curl, look, query_of
+from dispatcher.sandbox.inbox.views import checks, curl, query_of, view_of
 from dispatcher.sandbox.media import Media, MediaStore
 from dispatcher.sandbox.openapi import describe
 from dispatcher.sandbox.store import Changes, Message, Store, moment
@@ -34,12 +33,12 @@ from dispatcher.sandbox.store import Changes, Message, Store, moment
 HERE: Final = Path(__file__).parent
 FILES: Final = "/inbox/files/"
 MOST_STREAMS: Final = 50
-BREATH: Final = 0.15  # seconds; a burst of changes is told once, not once a message
+PAUSE: Final = 0.15  # seconds between two versions: a burst of changes needs one only
 HEARTBEAT: Final = 15.0
 
 
 class Switch(NamedTuple):
-    """A fault that is wanted often: `rule` as `PUT /api/faults` takes it."""
+    """A switch for a common fault; `rule` is as `PUT /api/faults` takes it."""
 
     name: str
     label: str
@@ -65,7 +64,7 @@ SWITCHES: Final = (
 
 
 class Events:
-    """Streams of versions: each page is told one when it is opened, and at every change."""
+    """Server-sent events: each open page is sent a version at once and after every change."""
 
     def __init__(self, changes: Changes) -> None:
         self._changes = changes
@@ -74,7 +73,7 @@ class Events:
 
     @property
     def version(self) -> str:
-        """Names the present state; no other run of the server has it."""
+        """Identifies the present state, in this run of the server."""
         return f"{self._run}-{self._changes.version}"
 
     async def stream(self, request: Request) -> Response:
@@ -89,18 +88,18 @@ class Events:
     async def _versions(self) -> AsyncIterator[str]:
         yield "retry: 500\n\n"
         while True:
-            told = self._changes.version
+            sent = self._changes.version
             yield f"data: {self.version}\n\n"
-            while self._changes.version == told:
+            while self._changes.version == sent:
                 try:
-                    await asyncio.wait_for(self._changes.wait(told), HEARTBEAT)
+                    await asyncio.wait_for(self._changes.wait(sent), HEARTBEAT)
                 except TimeoutError:
                     yield ": still here\n\n"
-            await asyncio.sleep(BREATH)
+            await asyncio.sleep(PAUSE)
 
 
 class _Stream(StreamingResponse):
-    """Counts itself as long as it is open."""
+    """A stream of events that counts itself while it is open."""
 
     media_type = "text/event-stream"
 
@@ -118,7 +117,7 @@ class _Stream(StreamingResponse):
 
 @dataclass
 class Inbox:
-    """Shows what the gateway remembers; changes nothing."""
+    """The pages at /, which change nothing."""
 
     store: Store
     media: MediaStore
@@ -140,9 +139,9 @@ class Inbox:
         ]
 
     async def show_inbox(self, request: Request) -> Response:
-        """The chats and the one that is open."""
+        """The list of chats, and the open chat."""
         query, version = query_of(request.query_params), self.events.version
-        view = await asyncio.to_thread(look, self.store, query)
+        view = await asyncio.to_thread(view_of, self.store, query)
 
         def bubbles() -> Iterator[tuple[Message, Bubble, str]]:
             for each in view.messages:
@@ -153,7 +152,6 @@ class Inbox:
             version=version,
             view=view,
             query=query,
-            link=lambda **changes: _link(query, changes),
             kinds=CONTENT,
             summary=lambda message: summary_of(json.loads(message.body)),
             bubbles=bubbles(),
@@ -181,25 +179,25 @@ class Inbox:
         )
 
     async def show_refused(self, request: Request) -> Response:
-        """What the gateway did not take, and why."""
+        """The refused requests, and why."""
         shown, total = list(self.store.refused), self.store.refused_total
         return await _page("refused.html", shown=shown, total=total, moment=moment)
 
     async def show_help(self, request: Request) -> Response:
-        """Keys, and what can be asked of this server: its own description."""
+        """The keys, and the operations of the OpenAPI document."""
         return await _page("help.html", paths=describe()["paths"], url=_url(request))
 
     async def serve_file(self, request: Request) -> Response:
-        """An uploaded file: what bubbles show as what it is, all else as mere bytes."""
+        """An uploaded file; types that bubbles do not show are served as octet-stream."""
         media = self.media.get(request.path_params["id"])
         if media is None:
             return Response(status_code=404, headers=dict(HARMLESS))
-        # Without a name: the link that leads here has the one that the message gives to the file.
+        # Without a filename: the link to this file has the one that is given in the message.
         kind = {"Content-Type": _harmless_type(media), "Content-Disposition": "attachment"}
         return FileResponse(self.media.path(media), headers={**HARMLESS, **kind})
 
     def _file(self, id: str) -> File | None:
-        """An uploaded file as bubbles show it; in any thread."""
+        """An uploaded file as bubbles show it; may be called in any thread."""
         media = self.media.find(id)
         if media is None:
             return None
@@ -212,7 +210,7 @@ class Inbox:
 
 
 async def _page(template: str, **values: object) -> Response:
-    """The page, written beside the gateway's work: it may be long."""
+    """The rendered page; in a thread, as it may be long."""
     made = templates(HERE / "templates", TEMPLATES).get_template(template)
     written = await asyncio.to_thread(lambda: made.render(values).encode(errors="replace"))
     return HTMLResponse(written, headers=dict(SAFE))
@@ -220,15 +218,6 @@ async def _page(template: str, **values: object) -> Response:
 
 def _url(request: Request) -> str:
     return f"http://{request.headers['host']}"
-
-
-def _link(query: Query, changes: Mapping[str, object]) -> str:
-    """The address of this page with some things changed."""
-    asked = {**asdict(query), **changes}
-    defaults = asdict(Query())
-    return "?" + urlencode(
-        {name: it for name, it in asked.items() if it not in (defaults[name], "")}
-    )
 
 
 def _harmless_type(media: Media) -> str:

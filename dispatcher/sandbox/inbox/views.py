@@ -1,11 +1,11 @@
-"""What the pages show: chats and messages, and what each of the gateway's checks said of one."""
+"""What the pages show: chats and messages, and the results of the gateway's checks of one."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from shlex import quote
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from dispatcher.bubbles.finding import as_number
 from dispatcher.bubbles.formatting import size
@@ -19,7 +19,7 @@ LONGEST_QUERY: Final = 200
 
 @dataclass(frozen=True)
 class Query:
-    """What a page was asked for; `before`: an id, for the page of earlier messages."""
+    """The query of a page; `before` is the id of the message before which a page of a chat ends."""
 
     chat: str | None = None
     q: str = ""
@@ -31,10 +31,17 @@ class Query:
     def filter(self) -> Filter:
         return Filter(type=self.type or None, q=as_number(self.q) or None)
 
+    def link(self, **changes: object) -> str:
+        """The address of this page with some things changed."""
+        asked = {**asdict(self), **changes}
+        defaults = asdict(Query())
+        changed = {name: it for name, it in asked.items() if it not in (defaults[name], "")}
+        return "?" + urlencode(changed)
+
 
 @dataclass(frozen=True)
 class View:
-    """What a page shows; `chat` is the one that is open."""
+    """What a page shows; `chat` is the recipient of the open chat."""
 
     chats: list[Chat]
     more_chats: bool
@@ -45,20 +52,20 @@ class View:
     unread: int
 
 
-def query_of(given: Mapping[str, str]) -> Query:
-    """What a query string asks for; what it cannot ask for is left out."""
-    kind, chats = given.get("type", ""), given.get("chats", "")
+def query_of(parameters: Mapping[str, str]) -> Query:
+    """The query of these parameters; invalid ones are ignored."""
+    kind, chats = parameters.get("type", ""), parameters.get("chats", "")
     return Query(
-        chat=given.get("chat") or None,
-        q=given.get("q", "").strip()[:LONGEST_QUERY],
+        chat=parameters.get("chat") or None,
+        q=parameters.get("q", "").strip()[:LONGEST_QUERY],
         type=kind if kind in CONTENT else "",
-        before=given.get("before") or None,
+        before=parameters.get("before") or None,
         chats=int(chats) if re.fullmatch(r"[0-9]{1,6}", chats) else PAGE,
     )
 
 
-def look(store: Store, query: Query) -> View:
-    """What a page shows of the kept messages; may take long where much is searched."""
+def view_of(store: Store, query: Query) -> View:
+    """What the page for this query shows; to be called in a thread, as a search may take long."""
     found = store.search(query.filter)
     chats = store.chats(found, query.chats + 1)
     to = query.chat if query.chat and len(store) else chats[0].to if chats else None
@@ -75,7 +82,7 @@ def look(store: Store, query: Query) -> View:
 
 
 class Check(NamedTuple):
-    """A check, and what it said; `good` unless something has changed since."""
+    """A check of the gateway and its result; `good` unless something has changed since."""
 
     name: str
     said: str
@@ -83,7 +90,7 @@ class Check(NamedTuple):
 
 
 def checks(payload: Mapping[str, Any], get_media: Callable[[str], Media | None]) -> list[Check]:
-    """All checks that concern this message."""
+    """All checks of this message."""
     kind = type_of(payload)
     return [
         Check("Token", "a Bearer token that is valid here"),
