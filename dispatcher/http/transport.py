@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dispatcher.errors import Refused
+from dispatcher.http.responses import ErrorMap, Path, Route
 from dispatcher.http.settings import HttpSettings, is_loopback
 from dispatcher.models import Payload, encode
 from dispatcher.transports import BaseTransport
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from dispatcher.http.client import Client
     from dispatcher.http.files import Body
-    from dispatcher.http.responses import Route
     from dispatcher.models import Upload
 
 
@@ -38,6 +38,31 @@ class HttpTransport(BaseTransport):
     def __init__(self, settings: BaseSettings | None = None) -> None:
         self.settings: Any = self.Settings() if settings is None else settings
         self._threads = threading.local()
+
+    def route(
+        self,
+        url: str,
+        setting: str,
+        identifier: Path,
+        error_map: ErrorMap,
+        *,
+        repeatable: bool = False,
+    ) -> Route:
+        """A `Route` with the timeouts and the token of the settings.
+
+        `setting`: the one with the address. `identifier`: where a success has the new id.
+        `repeatable`: whether doing it twice does no harm.
+        """
+        return Route(
+            url,
+            setting,
+            identifier,
+            error_map,
+            connect_timeout=self.settings.connect_timeout,
+            read_timeout=self.settings.read_timeout,
+            repeatable=repeatable,
+            token=self.settings.token_origin,
+        )
 
     def post_json(self, route: Route, payload: Payload) -> str:
         """Post a JSON body, once. Out: the id in the answer.

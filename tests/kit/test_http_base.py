@@ -64,14 +64,8 @@ class Bot(HttpTransport):
         return self._route("sendDocument", "file_id")._replace(repeatable=True)
 
     def _route(self, method: str, identifier: str) -> Route:
-        return Route(
-            url=f"{self.settings.base_url}/bot{self.token.get_secret_value()}/{method}",
-            setting="base_url",
-            identifier=("result", identifier),
-            error_map=ERROR_MAP,
-            connect_timeout=self.settings.connect_timeout,
-            read_timeout=self.settings.read_timeout,
-        )
+        url = f"{self.settings.base_url}/bot{self.token.get_secret_value()}/{method}"
+        return self.route(url, "base_url", ("result", identifier), ERROR_MAP)
 
 
 def _error(status: int, words: str) -> Reply:

@@ -110,24 +110,14 @@ class GreenApi(HttpTransport):
 
     @cached_property
     def _messages(self) -> Route:
-        return self._route("base_url", "messages", repeatable=False)
+        url = f"{self.settings.base_url}/v1/messages"
+        return self.route(url, "base_url", ("messages", 0, "id"), ERROR_MAP)
 
     @cached_property
     def _media(self) -> Route:
+        url = f"{self.settings.media_url}/v1/media"
         # A file that is stored twice expires unused.
-        return self._route("media_url", "media", repeatable=True)
-
-    def _route(self, setting: str, kind: str, *, repeatable: bool) -> Route:
-        return Route(
-            url=f"{getattr(self.settings, setting)}/v1/{kind}",
-            setting=setting,
-            identifier=(kind, 0, "id"),
-            error_map=ERROR_MAP,
-            connect_timeout=self.settings.connect_timeout,
-            read_timeout=self.settings.read_timeout,
-            repeatable=repeatable,
-            token=self.settings.token_origin,
-        )
+        return self.route(url, "media_url", ("media", 0, "id"), ERROR_MAP, repeatable=True)
 
 
 def _content(message: Message, attachment: Attachment | None) -> dict[str, Any]:

@@ -8,8 +8,7 @@ import pytest
 
 from dispatcher import ConfigError
 from dispatcher.testing import message
-from dispatcher_apprise.settings import AppriseSettings
-from dispatcher_apprise.targets import read_targets
+from dispatcher_apprise.settings import AppriseSettings, read_targets
 from dispatcher_apprise.transport import AppriseTransport
 
 URL = "json://user:s3cret@127.0.0.1:9/"

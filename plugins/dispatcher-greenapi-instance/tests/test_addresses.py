@@ -7,7 +7,6 @@ import pytest
 from dispatcher import Address, AddressError
 from dispatcher.testing import message
 from dispatcher_greenapi_instance import GreenApiInstance
-from dispatcher_greenapi_instance.addresses import read
 from dispatcher_greenapi_instance.payload import build
 
 
@@ -37,7 +36,7 @@ from dispatcher_greenapi_instance.payload import build
     ],
 )
 def test_the_chat_that_is_meant(written: str, address: Address, chat: str) -> None:
-    assert read(written, None) == address
+    assert GreenApiInstance().address(written, None) == address
     made = message().model_copy(update=address._asdict())
     assert build(made, None)["chatId"] == chat
     assert not list(GreenApiInstance().check(build(made, None), None))
@@ -46,8 +45,9 @@ def test_the_chat_that_is_meant(written: str, address: Address, chat: str) -> No
 @pytest.mark.parametrize("written", ["7900", "7900@c.us", "79001234567@g.us", "ops", "1@lid", ""])
 def test_what_is_no_chat(written: str) -> None:
     with pytest.raises(AddressError):
-        read(written, None)
+        GreenApiInstance().address(written, None)
 
 
 def test_a_number_is_dialled_in_the_country() -> None:
-    assert read("8 (900) 123-45-67", "RU") == Address("79001234567", "individual")
+    address = GreenApiInstance().address("8 (900) 123-45-67", "RU")
+    assert address == Address("79001234567", "individual")

@@ -12,7 +12,7 @@ import pytest
 from dispatcher import AccountRefused, ConfigError, NotSent, OutcomeUnknown, Refused, Upload
 from dispatcher.testing import Reply, ScriptedGateway, message, upload
 from dispatcher_greenapi_instance import GreenApiInstance
-from dispatcher_greenapi_instance.routes import _until_next_month
+from dispatcher_greenapi_instance.errors import _until_next_month
 
 Make = Callable[..., GreenApiInstance]
 INSTANCE = "1101000001"

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from dispatcher import ConfigError
-from dispatcher_apprise.watching import Watch, watching
+from dispatcher_apprise.outcomes import Watch, watching
 
-# Services whose every byte shows in Python's audit events: see `watching`.
+# Services whose every byte shows in Python's audit events: see `outcomes`.
 _TRACEABLE = ("requests", "smtplib")
 
 

@@ -15,6 +15,7 @@ from dispatcher import (
     AddressError,
     Attachment,
     ConfigError,
+    Link,
     MediaId,
     Message,
     Payload,
@@ -24,13 +25,12 @@ from dispatcher import (
     Upload,
     closest_name,
 )
-from dispatcher_apprise import payload as payloads
 from dispatcher_apprise.files import Files
 from dispatcher_apprise.outcomes import verdict
 from dispatcher_apprise.service import Attached, Service
-from dispatcher_apprise.settings import AppriseSettings
-from dispatcher_apprise.targets import NAME, read_targets
+from dispatcher_apprise.settings import NAME, AppriseSettings, read_targets
 
+_NO_TARGET = '"to" is the name of a target of Apprise, like ops'
 _PATIENCE = 30.0  # seconds
 
 
@@ -60,16 +60,28 @@ class AppriseTransport:
     def address(self, written: str, country: str | None) -> Address:
         """The name of a target. Raises AddressError."""
         if not NAME.fullmatch(written.strip()):
-            raise AddressError(payloads.NO_TARGET)
+            raise AddressError(_NO_TARGET)
         return Address(written.strip(), "target")
 
     def build(self, message: Message, attachment: Attachment | None) -> Payload:
-        """The target, the text and the files."""
-        return payloads.build(message, attachment)
+        """`{"to": target, "body": text}`, and with a file `"attach": [{"file", "name", "type"}]`.
+
+        A link stands in the text, on a line of its own: the recipient's application shows it.
+        """
+        content = message.content
+        lines = [getattr(content, "body", None) or getattr(content, "caption", None)]
+        if isinstance(attachment, Link):
+            lines.append(attachment.url)
+        payload: Payload = {"to": message.to, "body": "\n".join(line for line in lines if line)}
+        if isinstance(attachment, Upload):
+            name = getattr(content, "filename", None) or attachment.filename
+            file = {"file": attachment.reference, "name": name, "type": attachment.mime_type}
+            payload["attach"] = [file]
+        return payload
 
     def check(self, payload: Payload, attachment: Attachment | None) -> Iterable[Problem]:
         """What holds for every target and, where the targets are known, for this one."""
-        yield from payloads.check(payload, attachment)
+        yield from _check_payload(payload, attachment)
         try:
             services = self._services
         except ConfigError:
@@ -112,6 +124,30 @@ class AppriseTransport:
                 raise Refused("the file is not one of this run", code="file")
             found.append(Attached(path, file["name"], file["type"]))
         return found
+
+
+def _check_payload(payload: Payload, attachment: Attachment | None) -> Iterator[Problem]:
+    """What holds for every target; never raises."""
+    to, body, files = payload.get("to"), payload.get("body"), payload.get("attach", [])
+    if not isinstance(to, str) or not NAME.fullmatch(to):
+        yield Problem(message=_NO_TARGET, where="to")
+    if not isinstance(body, str) or not (body.strip() or files):
+        yield Problem(message="there is neither a text nor a file to send")
+    if not _well_formed(files):
+        yield Problem(message="the files of the payload cannot be used")
+    if isinstance(attachment, MediaId):
+        yield Problem(message="Apprise stores no files, so it has no ids; use source or link")
+    if isinstance(attachment, Link) and attachment.provider is not None:
+        yield Problem(message="Apprise knows no provider; the link must be open to its readers")
+
+
+def _well_formed(files: object) -> bool:
+    """Whether it is a list of files as `build` makes it."""
+    return isinstance(files, list) and all(
+        isinstance(file, dict)
+        and all(isinstance(file.get(key), str) for key in ("file", "name", "type"))
+        for file in files
+    )
 
 
 def _check_target(services: dict[str, Service], payload: Payload) -> Iterator[Problem]:

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from dispatcher import Attachment, Link, Media, MediaId, Message, Payload, Upload
 
-# Green API, "Chat id"; `addresses` leaves the ids of hidden numbers whole.
+# Green API, "Chat id"; `GreenApiInstance.address` leaves the ids of hidden numbers whole.
 _CHAT = {"individual": "@c.us", "group": "@g.us", "lid": ""}
 # The extension of `fileName` decides what is shown; these are for files that have none of their
 # kind, a picture that a script makes, say.

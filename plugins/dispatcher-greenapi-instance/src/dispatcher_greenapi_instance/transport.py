@@ -6,20 +6,70 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
-from typing import TYPE_CHECKING, ClassVar
+from typing import Annotated, ClassVar
 
-from dispatcher import Address, Attachment, MediaId, Message, Payload, Problem, Receipt, Upload
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from dispatcher import (
+    Address,
+    Attachment,
+    ConfigError,
+    MediaId,
+    Message,
+    Payload,
+    Problem,
+    Receipt,
+    Upload,
+    phone_address,
+)
+from dispatcher.http.responses import HIDDEN, Route
+from dispatcher.http.settings import HttpSettings, Rate, Url
 from dispatcher.http.transport import HttpTransport
-from dispatcher_greenapi_instance import addresses, routes, rules
 from dispatcher_greenapi_instance import payload as payloads
-from dispatcher_greenapi_instance.settings import InstanceSettings
-
-if TYPE_CHECKING:
-    from pydantic_settings import BaseSettings
+from dispatcher_greenapi_instance import rules
+from dispatcher_greenapi_instance.errors import ERROR_MAP
 
 FILE_LIFETIME = timedelta(days=15)  # Green API, "UploadFile"
 
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,16}")
+# It becomes a part of a path, where other letters mean something else, or are written in a way in
+# which a gateway that says them back would not be understood.
+_TOKEN = re.compile(r"[A-Za-z0-9_-]+")
+# "120363043968066561", 18 digits and more than any phone number has; until 2021 a group was called
+# by its creator's number and a time stamp, "79001234567-1581234048".
+_GROUP = re.compile(r"([0-9]{16,20}|[0-9]{7,15}-[0-9]{6,15})(?:@g\.us)?")
+_HIDDEN = re.compile(r"[0-9]{6,20}@lid")  # a person whose number WhatsApp does not show
+_PERSON = re.compile(r"([0-9]+)@c\.us")
+
+
+class InstanceSettings(HttpSettings):
+    """`[transports.greenapi-instance]` in dispatcher.toml, `GREENAPI_INSTANCE_…` around it.
+
+    The console shows both hosts and the number of the instance. `rate`: what the gateway takes for
+    one instance (Green API, "Rate limiter").
+    """
+
+    gateway: ClassVar[str] = "the instance of Green API"
+
+    model_config = SettingsConfigDict(env_prefix="GREENAPI_INSTANCE_")
+
+    id_instance: Annotated[str, Field(pattern=r"^[0-9]{1,20}$")] | None = None
+    base_url: Url = "https://api.green-api.com"
+    media_url: Url = "https://media.green-api.com"
+    rate: Rate | None = "50/s"
+
+    def credentials(self) -> SecretStr:
+        """The instance's token. Raises ConfigError, also where there is no instance to be used."""
+        token = super().credentials()
+        if not _TOKEN.fullmatch(token.get_secret_value()):
+            raise ConfigError("the token of an instance has letters, digits, - and _ only")
+        if self.id_instance is None:
+            raise ConfigError(
+                "no instance of Green API: set id_instance in [transports.greenapi-instance], or "
+                "GREENAPI_INSTANCE_ID_INSTANCE"
+            )
+        return token
 
 
 class GreenApiInstance(HttpTransport):
@@ -30,8 +80,17 @@ class GreenApiInstance(HttpTransport):
     ends_in_time: ClassVar[bool] = True
 
     def address(self, written: str, country: str | None) -> Address:
-        """A person, or a group as an instance knows it. Raises AddressError."""
-        return addresses.read(written, country)
+        """A phone number as people write it, or a chat id, with or without what follows its @.
+
+        Source: Green API, "Chat id". Raises AddressError.
+        """
+        text = written.strip()
+        if _HIDDEN.fullmatch(text):
+            return Address(text, "lid")
+        if group := _GROUP.fullmatch(text):
+            return Address(group[1], "group")
+        person = _PERSON.fullmatch(text)
+        return phone_address(person[1] if person else written, country)
 
     def build(self, message: Message, attachment: Attachment | None) -> Payload:
         """The body of sendMessage or sendFileByUrl."""
@@ -47,17 +106,26 @@ class GreenApiInstance(HttpTransport):
         Raises `NotSent` for everything that may work later: repeating an upload does no harm.
         """
         expires_at = datetime.now(UTC) + FILE_LIFETIME
-        url = self.post_file(routes.upload_file(self.settings), file, _headers(file))
-        return MediaId(id=url, expires_at=expires_at)
+        # Any repeat expires: it may be done again.
+        route = self._route("media_url", "uploadFile", "urlFile", repeatable=True)
+        return MediaId(id=self.post_file(route, file, _headers(file)), expires_at=expires_at)
 
     def send(self, payload: Payload) -> Receipt:
         """Post one message, once: to sendFileByUrl if it has a file, else to sendMessage."""
-        route = routes.send_file if "urlFile" in payload else routes.send_message
-        return Receipt(id=self.post_json(route(self.settings), payload))
+        method = "sendFileByUrl" if "urlFile" in payload else "sendMessage"
+        return Receipt(id=self.post_json(self._route("base_url", method, "idMessage"), payload))
 
     def identity(self) -> Mapping[str, str]:
         """None: the token is in the path."""
         return {}
+
+    def _route(
+        self, setting: str, method: str, identifier: str, *, repeatable: bool = False
+    ) -> Route:
+        """`POST {host}/waInstance{id}/{method}/{token}`; the documents have the methods' names."""
+        host, number = getattr(self.settings, setting), self.settings.id_instance
+        url = f"{host}/waInstance{number}/{method}/{HIDDEN}"
+        return self.route(url, setting, (identifier,), ERROR_MAP, repeatable=repeatable)
 
 
 def _headers(file: Upload) -> dict[str, str]:

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from dispatcher import Link, Upload, hookimpl, mime_type
-from dispatcher_s3.bucket import Bucket
+from dispatcher_s3.bucket import Bucket, S3Settings
 from dispatcher_s3.location import Location, parse
 from dispatcher_s3.lock import find_entry
-from dispatcher_s3.settings import S3Settings
 
 if TYPE_CHECKING:
     import click

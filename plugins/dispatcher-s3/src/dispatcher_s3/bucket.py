@@ -5,11 +5,34 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import cached_property, lru_cache
-from typing import Any, BinaryIO, cast
+from typing import Annotated, Any, BinaryIO, cast
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dispatcher import SourceError
 from dispatcher_s3.location import Location
-from dispatcher_s3.settings import S3Settings
+
+LONGEST = 7 * 24 * 3600  # seconds; AWS signs no link for longer
+
+
+class S3Settings(BaseSettings):
+    """`[plugins.s3]` in dispatcher.toml; credentials are boto3's affair.
+
+    `expires`: seconds that a link works. In the environment: DISPATCHER_S3_UPLOAD, and so on.
+
+    `region` defaults to what boto3 finds: AWS_REGION, or the profile's. `endpoint_url`: of another
+    storage than Amazon's.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="DISPATCHER_S3_", env_ignore_empty=True, extra="forbid", frozen=True
+    )
+
+    upload: bool = False
+    expires: Annotated[int, Field(ge=60, le=LONGEST)] = 24 * 3600
+    region: str | None = None
+    endpoint_url: str | None = None
 
 
 class Bucket:

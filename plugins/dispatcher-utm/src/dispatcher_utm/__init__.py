@@ -8,8 +8,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from dispatcher import Message, Payload, hookimpl
-from dispatcher_utm.links import Campaign
-from dispatcher_utm.payload import with_texts
+from dispatcher_utm.links import Campaign, with_texts
 from dispatcher_utm.settings import UtmSettings
 
 __all__ = ["Utm", "UtmSettings"]

@@ -1,18 +1,36 @@
-"""The links in a text, and parameters added to them."""
+"""The texts of a payload, the links in them, and parameters added to these."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_plus, urlsplit
 
+# What people read of a payload: Green API's `text.body` and `image.caption`, and what others
+# call the same.
+_READ = frozenset({"body", "caption", "text"})
 _LINK = re.compile(r"(?<![A-Za-z0-9])https?://[^\s<>\"“”„«»]+", re.IGNORECASE)
 # What ends a sentence or a quotation rather than a URL, in many scripts.
 _TRAILING = ".,;:!?'’‘…。，、！？；：」』】》）…؟،।"
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
 # WhatsApp's formatting: in *https://example.com* the stars are none of the link's.
 _MARKERS = "*_~`"
+
+
+def with_texts(value: Any, change: Callable[[str], str]) -> Any:
+    """The value with every text that people read changed, at any depth."""
+    if isinstance(value, dict):
+        return {key: _item(key, item, change) for key, item in value.items()}
+    if isinstance(value, list):
+        return [with_texts(item, change) for item in value]
+    return value
+
+
+def _item(key: object, value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str) and key in _READ:
+        return change(value)
+    return with_texts(value, change)
 
 
 class Campaign(NamedTuple):

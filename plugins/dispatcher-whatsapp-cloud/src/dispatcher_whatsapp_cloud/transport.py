@@ -6,11 +6,16 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dispatcher import (
     Address,
     Attachment,
+    ConfigError,
+    Media,
     MediaId,
     Message,
     Payload,
@@ -20,19 +25,60 @@ from dispatcher import (
     phone_address,
 )
 from dispatcher.http.files import content_type
-from dispatcher.http.responses import Route
+from dispatcher.http.responses import Path, Route
+from dispatcher.http.settings import HttpSettings, Rate, Url
 from dispatcher.http.transport import HttpTransport
-from dispatcher_whatsapp_cloud import payload as payloads
 from dispatcher_whatsapp_cloud import rules
-from dispatcher_whatsapp_cloud.services import Service
-from dispatcher_whatsapp_cloud.settings import CloudSettings
-
-if TYPE_CHECKING:
-    from pydantic_settings import BaseSettings
-
+from dispatcher_whatsapp_cloud.services import SERVICES, Name, Service
 
 # Meta, "Groups API": an opaque id, base64 of "capi_group:" and more.
 _GROUP = re.compile(r"Y2FwaV9ncm91cDo[A-Za-z0-9+/_-]{1,150}={0,2}")
+
+
+class CloudSettings(HttpSettings):
+    """`[transports.whatsapp-cloud]` in dispatcher.toml, `WHATSAPP_CLOUD_…` in the environment.
+
+    `service`: see `services`. `base_url`: where it is not the service's own. `version`: of Meta's
+    API, which retires old ones; so there is no default. Rates: Meta, "Throughput".
+    """
+
+    gateway: ClassVar[str] = "WhatsApp's Cloud API"
+
+    model_config = SettingsConfigDict(env_prefix="WHATSAPP_CLOUD_")
+
+    service: Name = "meta"
+    base_url: Url | None = None
+    phone_number_id: Annotated[str, Field(pattern=r"^[0-9]{1,30}$")] | None = None
+    version: Annotated[str, Field(pattern=r"^v[0-9]+\.[0-9]+$")] | None = None
+    rate: Rate | None = "80/s"
+    recipient_rate: Rate | None = "10/min"
+
+    @property
+    def described(self) -> Service:
+        """What the service wants."""
+        return SERVICES[self.service]
+
+    @property
+    def root(self) -> str:
+        """The URL above `/messages` and `/media`; only where `credentials` does not object."""
+        path = self.described.path.format(version=self.version, number=self.phone_number_id)
+        return f"{self.base_url or self.described.base_url}{path}"
+
+    def credentials(self) -> SecretStr:
+        """The account's token. Raises ConfigError, also where a part of the address is missing."""
+        token = super().credentials()
+        needed = {
+            "base_url": (self.base_url, self.described.base_url is None),
+            "version": (self.version, "{version}" in self.described.path),
+            "phone_number_id": (self.phone_number_id, "{number}" in self.described.path),
+        }
+        missing = [name for name, (value, wanted) in needed.items() if wanted and value is None]
+        if missing:
+            raise ConfigError(
+                f"{self.service} needs {' and '.join(missing)} in [transports.whatsapp-cloud], or "
+                f"in the environment: {', '.join(f'WHATSAPP_CLOUD_{n.upper()}' for n in missing)}"
+            )
+        return token
 
 
 class WhatsAppCloud(HttpTransport):
@@ -48,8 +94,23 @@ class WhatsAppCloud(HttpTransport):
         return Address(group[0], "group") if group else phone_address(written, country)
 
     def build(self, message: Message, attachment: Attachment | None) -> Payload:
-        """The body of `POST …/messages`."""
-        return payloads.build(message, attachment, self._service)
+        """The body of `POST …/messages` (Meta, "Cloud API: Messages", "On-Premises API").
+
+        Only what the message says; an `Upload` stands in it as its `reference`. `provider` is in
+        it, wherever the message has one; `rules` refuses it for most services.
+        """
+        service = self._service
+        product = {"messaging_product": "whatsapp"} if service.messaging_product else {}
+        preview = {} if message.preview_url is None else {"preview_url": message.preview_url}
+        inside = preview if service.preview_in_text else {}
+        return {
+            **product,
+            "recipient_type": message.recipient_type,
+            "to": _number(message, service),
+            "type": message.type,
+            message.type: {**_content(message, attachment), **inside},
+            **({} if inside else preview),
+        }
 
     def check(self, payload: Payload, attachment: Attachment | None) -> Iterable[Problem]:
         """Every way in which the payload breaks the gateway's contract; never raises."""
@@ -88,14 +149,32 @@ class WhatsAppCloud(HttpTransport):
     def _media(self) -> Route:
         return self._route("media", self._service.media_id, repeatable=True)
 
-    def _route(self, kind: str, identifier: tuple[str | int, ...], *, repeatable: bool) -> Route:
-        return Route(
-            url=f"{self.settings.root}/{kind}",
-            setting="base_url",
-            identifier=identifier,
-            error_map=self._service.error_map,
-            connect_timeout=self.settings.connect_timeout,
-            read_timeout=self.settings.read_timeout,
-            repeatable=repeatable,
-            token=self.settings.token_origin,
-        )
+    def _route(self, kind: str, identifier: Path, *, repeatable: bool) -> Route:
+        url, error_map = f"{self.settings.root}/{kind}", self._service.error_map
+        return self.route(url, "base_url", identifier, error_map, repeatable=repeatable)
+
+
+def _number(message: Message, service: Service) -> str:
+    """With `+`: else Meta may put the country of the sender before it ("Phone number formats")."""
+    return (
+        f"+{message.to}" if service.plus and message.recipient_type == "individual" else message.to
+    )
+
+
+def _content(message: Message, attachment: Attachment | None) -> dict[str, Any]:
+    media = message.media
+    if media is None:
+        return {"body": message.text.body if message.text else ""}
+    fields = {
+        **media.file_fields(attachment),
+        "caption": getattr(media, "caption", None),
+        "filename": _file_name(media, attachment) if message.type == "document" else None,
+    }
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def _file_name(media: Media, attachment: Attachment | None) -> str | None:
+    """What the recipient sees; a document that was uploaded shows its own name."""
+    own = attachment.filename if isinstance(attachment, Upload) else None
+    given: str | None = getattr(media, "filename", None)
+    return given or own

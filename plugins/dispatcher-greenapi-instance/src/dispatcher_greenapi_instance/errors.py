@@ -1,29 +1,23 @@
-"""Where an instance takes messages and files, and what its answers mean.
+"""What the errors of an instance mean.
 
-Sources: Green API, "SendMessage", "SendFileByUrl", "UploadFile", "Common errors" (the words of
-status 400) and "Reaching the limits on the Developer plan" (status 466).
+Sources: Green API, "Common errors" (the words of status 400) and "Reaching the limits on the
+Developer plan" (status 466).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 from dispatcher import AccountRefused, NotSent, OutcomeUnknown, Refused
 from dispatcher.http.responses import (
     BY_STATUS,
-    HIDDEN,
     HINTS,
     STATUS_FIRST,
     Classification,
     ErrorMap,
     Response,
-    Route,
 )
-
-if TYPE_CHECKING:
-    from dispatcher_greenapi_instance.settings import InstanceSettings
 
 QUOTA = 466  # the HTTP status of a quota that is used up
 # `correspondentsStatus.status`: the chats of this month are others. `invokeStatus.status`, beside
@@ -88,34 +82,3 @@ ERROR_MAP = InstanceErrorMap(
     throttled=_LATER,
     hints={**HINTS, 403: "check id_instance"},
 )
-
-
-def send_message(settings: InstanceSettings) -> Route:
-    """`POST {base_url}/waInstance{id}/sendMessage/{token}` ("SendMessage")."""
-    return _route(settings, "base_url", "sendMessage", "idMessage")
-
-
-def send_file(settings: InstanceSettings) -> Route:
-    """`POST {base_url}/waInstance{id}/sendFileByUrl/{token}` ("SendFileByUrl")."""
-    return _route(settings, "base_url", "sendFileByUrl", "idMessage")
-
-
-def upload_file(settings: InstanceSettings) -> Route:
-    """`POST {media_url}/waInstance{id}/uploadFile/{token}` ("UploadFile"): any repeat expires."""
-    return _route(settings, "media_url", "uploadFile", "urlFile", repeatable=True)
-
-
-def _route(
-    settings: InstanceSettings, setting: str, method: str, field: str, *, repeatable: bool = False
-) -> Route:
-    address = getattr(settings, setting)
-    return Route(
-        url=f"{address}/waInstance{settings.id_instance}/{method}/{HIDDEN}",
-        setting=setting,
-        identifier=(field,),
-        error_map=ERROR_MAP,
-        connect_timeout=settings.connect_timeout,
-        read_timeout=settings.read_timeout,
-        repeatable=repeatable,
-        token=settings.token_origin,
-    )
