@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias
 
-from dispatcher import names, namesakes
+from dispatcher import duplicate_names, names
 from dispatcher.addresses import phone_address
 from dispatcher.builtin import builtins
 from dispatcher.config import Config, absolute_journal, load
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from dispatcher.delivery import Delivery, Summary
     from dispatcher.delivery.rate_limiter import SharedRateLimiter
     from dispatcher.hookspecs import Engine
-    from dispatcher.journal import HistoryRow, Journal, JournalReader, Sharing
+    from dispatcher.journal import HistoryRow, Journal, JournalReader, SharedState
 
 _USUAL_TRANSPORT: Final = "greenapi"  # of which nobody need say anything
 
@@ -292,9 +292,10 @@ class Dispatcher:
                 plan = plan.renewed()
                 plan.require_good()
             planner = plan.planner
-            self._tell(self._namesakes(planner, journal))
-            journal.note_places(namesakes.places(planner.paths, self.config.folder))
-            with journal.sharing() as sharing, _shared_rates(sharing) as rates:
+            self._tell(self._duplicate_names(planner, journal))
+            paths = duplicate_names.relative_paths(planner.paths, self.config.folder)
+            journal.note_manifest_paths(paths)
+            with journal.shared_state() as shared, _shared_rates(shared) as rates:
                 delivery = Delivery(
                     journal,
                     self.transport,
@@ -305,7 +306,7 @@ class Dispatcher:
                     notice,
                     planner.inputs,
                     self.registry.timer,
-                    sharing,
+                    shared,
                 )
                 yield Sending(plan, journal, delivery, engine)
 
@@ -388,15 +389,15 @@ class Dispatcher:
         """A plan's messages with what the journal says of them now."""
         with self.reading() as journal:
             if journal:
-                self._tell(self._namesakes(planner, journal))
+                self._tell(self._duplicate_names(planner, journal))
             yield from planner.plan(journal.lookup if journal else lambda keys: {})
 
-    def _namesakes(
+    def _duplicate_names(
         self, planner: Planner, journal: Journal | JournalReader
     ) -> Iterator[LocatedProblem]:
         """Which manifests have the name of another one, which was sent before."""
-        known = journal.places(planner.paths)
-        return namesakes.warnings(planner.paths, known, self.config.folder)
+        known = journal.manifest_paths(planner.paths)
+        return duplicate_names.warnings(planner.paths, known, self.config.folder)
 
     def _tell(self, warnings: Iterable[str | LocatedProblem]) -> None:
         for warning in warnings:
@@ -546,13 +547,13 @@ class Results(Iterator[Result]):
 
 
 @contextmanager
-def _shared_rates(sharing: Sharing | None) -> Iterator[SharedRateLimiter]:
+def _shared_rates(shared: SharedState | None) -> Iterator[SharedRateLimiter]:
     """The limits of all runs on a shared journal, or else of all runs on this machine."""
     from dispatcher.delivery.rate_file import RateFile, default_path
     from dispatcher.delivery.rate_limiter import SharedRateLimiter
 
-    if sharing is not None:
-        yield SharedRateLimiter(sharing)
+    if shared is not None:
+        yield SharedRateLimiter(shared)
         return
     with RateFile(default_path()) as file:
         yield SharedRateLimiter(file)

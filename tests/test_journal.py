@@ -42,11 +42,11 @@ from dispatcher.journal import (
     read_journal,
 )
 from dispatcher.journal.backend import backend
-from dispatcher.journal.changes import Changes
 from dispatcher.journal.clock import steady
 from dispatcher.journal.locking import locked
 from dispatcher.journal.schema import SCHEMA_VERSION
 from dispatcher.journal.sqlite import SqliteBackend
+from dispatcher.journal.updates import Updates
 from dispatcher.models import Record, Text
 
 if TYPE_CHECKING:
@@ -503,14 +503,14 @@ def test_run_that_wakes_up_shows_that_it_lives_before_it_claims_anything(
 def test_run_frozen_after_its_heartbeat_holds_nothing(
     database: Database, later: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Changes.claim
+    real = Updates.claim
 
-    def frozen(self: Changes, *given: Any) -> Claim | None:
+    def frozen(self: Updates, *given: Any) -> Claim | None:
         later(LEASE)
         return real(self, *given)
 
     with open_journal(database.url) as opened:
-        monkeypatch.setattr(Changes, "claim", frozen)
+        monkeypatch.setattr(Updates, "claim", frozen)
         assert not opened.holds(claim(opened, message()))
 
 
@@ -554,12 +554,12 @@ def test_journal_is_not_renewed_under_a_run_of_the_version_before(database: Data
 DYING = """
 import os, sys
 from dispatcher.journal import Ending, open_journal
-from dispatcher.journal.changes import Changes
 from dispatcher.journal.sqlite import SqliteBackend
+from dispatcher.journal.updates import Updates
 from tests.test_journal import claim, message
 
-STEPS = {"set_version": SqliteBackend, "enter": Changes, "run_began": SqliteBackend,
-         "leave": Changes, "run_ended": SqliteBackend}
+STEPS = {"set_version": SqliteBackend, "register": Updates, "run_began": SqliteBackend,
+         "unregister": Updates, "run_ended": SqliteBackend}
 for name, owner in STEPS.items():
     for when in ("before", "after"):
         if os.fork() == 0:
@@ -581,7 +581,7 @@ def test_run_that_dies_at_any_step_leaves_a_journal_that_can_be_used(tmp_path: P
     left = sorted(tmp_path.glob("*.db"))
     assert len(left) == 10
     for file in left:
-        sent = file.stem.startswith(("leave", "run_ended"))
+        sent = file.stem.startswith(("unregister", "run_ended"))
         with read_journal(f"sqlite:///{file}") as reader:
             assert not (reader and reader.warnings)
             assert not sent or (reader and status(reader, message().key) == "sent")
@@ -619,7 +619,7 @@ def steps_of_recovery(file: Path) -> int:
         assert isinstance(driver, sqlite3.Connection)
         driver.set_progress_handler(count, 1)
         backend = SqliteBackend(f"sqlite:///{file}")
-        Changes(backend, "me", engine.dialect, lambda: datetime.now(UTC)).recover(connection)
+        Updates(backend, "me", engine.dialect, lambda: datetime.now(UTC)).recover(connection)
         driver.set_progress_handler(None, 1)
     engine.dispose()
     return steps
@@ -825,7 +825,7 @@ def test_longest_names_fit_into_every_journal(url: str) -> None:
     each = message().model_copy(update={"key": key, "manifest": name, "id": id, "to": to})
     soon = datetime.now(UTC) + timedelta(hours=1)
     with open_journal(url, run=run) as opened:
-        opened.note_places({name: longest(1000)})
+        opened.note_manifest_paths({name: longest(1000)})
         opened.remember_upload(to, "f" * 64, MediaId(id="1", expires_at=soon))
         opened.conclude(claim(opened, each), Ending("sent", id="1")).result()
         assert status(opened, key) == "sent"

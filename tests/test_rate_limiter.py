@@ -28,7 +28,7 @@ from dispatcher.delivery.uploads import account
 from dispatcher.errors import ConfigError, NotSent
 from dispatcher.journal import open_journal
 from dispatcher.journal.backend import backend
-from dispatcher.journal.sharing import Sharing
+from dispatcher.journal.shared_state import SharedState
 from dispatcher.names import LONGEST_ADDRESS
 
 if TYPE_CHECKING:
@@ -98,8 +98,8 @@ def opened(
             if store == "file":
                 return SharedRateLimiter(stack.enter_context(RateFile(tmp_path / "pace.db", clock)))
             url = request.getfixturevalue("shared").url
-            sharing = Sharing(backend(url), now="(SELECT now FROM clock)")
-            return SharedRateLimiter(stack.enter_context(sharing))
+            shared = SharedState(backend(url), now="(SELECT now FROM clock)")
+            return SharedRateLimiter(stack.enter_context(shared))
 
         yield opened
 

@@ -16,12 +16,12 @@ import pytest
 from dispatcher import MediaId, Refused, Upload
 from dispatcher.delivery import uploads
 from dispatcher.delivery.uploads import Uploads
-from dispatcher.journal import Sharing, open_journal
+from dispatcher.journal import SharedState, open_journal
 
 if TYPE_CHECKING:
     from tests.conftest import Database
 
-Open: TypeAlias = "Callable[[], tuple[Uploads, Sharing]]"
+Open: TypeAlias = "Callable[[], tuple[Uploads, SharedState]]"
 
 FILE = Upload(
     filename="a.pdf",
@@ -62,11 +62,11 @@ def opened(database: Database, stop: threading.Event) -> Iterator[Open]:
     """Open the uploads of a run on a shared journal, and what it shares."""
     with ExitStack() as stack:
 
-        def opened() -> tuple[Uploads, Sharing]:
+        def opened() -> tuple[Uploads, SharedState]:
             journal = stack.enter_context(open_journal(database.url))
-            sharing = stack.enter_context(journal.sharing())
-            assert sharing is not None
-            return Uploads(journal, stop, sharing), sharing
+            shared = stack.enter_context(journal.shared_state())
+            assert shared is not None
+            return Uploads(journal, stop, shared), shared
 
         yield opened
 

@@ -16,7 +16,7 @@ from dispatcher.delivery.worker import Worker
 from dispatcher.errors import DispatcherError, InputChanged, JournalError, PluginError
 from dispatcher.hookspecs import Engine
 from dispatcher.inputs import Inputs
-from dispatcher.journal import Ending, Journal, Sharing
+from dispatcher.journal import Ending, Journal, SharedState
 from dispatcher.models import Failure, Message, Outcome, Receipt, Status
 from dispatcher.planning import PlannedMessage
 from dispatcher.registry import CallTimer, GetTimer, PluginInfo
@@ -34,7 +34,7 @@ class Delivery:
 
     `resend`: statuses besides new and retry whose messages are sent, too. `notice` is told, by any
     thread, why nothing happens for a while. `inputs`: the files of which the plan is made; once one
-    of them has changed, nothing more leaves. `timer` times a transport's method. `sharing`: what
+    of them has changed, nothing more leaves. `timer` times a transport's method. `shared`: what
     there is of the journal for runs on other machines, if any.
     """
 
@@ -49,7 +49,7 @@ class Delivery:
         notice: Callable[[str], None] = lambda text: None,
         inputs: Inputs | None = None,
         timer: GetTimer = lambda transport, method: CallTimer(PluginInfo(transport), method),
-        sharing: Sharing | None = None,
+        shared: SharedState | None = None,
     ) -> None:
         self._run = Run(inputs or Inputs(), notice)
         self._calls = GuardedCalls(timer, self._run.halt)
@@ -63,8 +63,8 @@ class Delivery:
             self._run,
             journal,
             self._transports,
-            Uploads(journal, self._run.stop, sharing),
-            ConcurrentRuns(sharing, self._tasks),
+            Uploads(journal, self._run.stop, shared),
+            ConcurrentRuns(shared, self._tasks),
             limiter,
             Retries(settings.attempts, settings.deadline),
         )

@@ -16,7 +16,7 @@ _FRESH = 0.05
 
 
 class Rows(Protocol):
-    """Which rows are not as they were known to be: see `Sharing`."""
+    """Which rows are not as they were known to be: see `SharedState`."""
 
     def changed(self, known: Mapping[str, Record | None]) -> dict[str, Record]: ...
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from dispatcher.errors import ConfigError
-from dispatcher.journal.sharing import RateChange, RateState
+from dispatcher.journal.shared_state import RateChange, RateState
 from dispatcher.state import state_file
 
 
@@ -26,7 +26,7 @@ class RateFile:
             self._connection = _opened(path, clock())
 
     def change(self, keys: Sequence[str], decide: Callable[[RateState], RateChange]) -> RateChange:
-        """See `Sharing.change`."""
+        """See `SharedState.change`."""
         with self._lock, self._blamed():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -37,7 +37,7 @@ class RateFile:
             return change
 
     def read(self, keys: Sequence[str]) -> RateState:
-        """See `Sharing.read`."""
+        """See `SharedState.read`."""
         with self._lock, self._blamed():
             return self._state(keys)
 

@@ -20,7 +20,7 @@ from dispatcher.delivery.retries import LONGEST_PAUSE
 from dispatcher.delivery.uploads import account
 from dispatcher.errors import ConfigError
 from dispatcher.journal.clock import steady
-from dispatcher.journal.sharing import RateChange, RateState
+from dispatcher.journal.shared_state import RateChange, RateState
 from dispatcher.rates import number_per_seconds
 from dispatcher.transports import BoundTransport
 

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from dispatcher.errors import DeliveryError, JournalError
 from dispatcher.inputs import InputFile, changed
-from dispatcher.journal.attempts import storable
+from dispatcher.journal.schema import storable
 from dispatcher.models import MediaId, Upload
 from dispatcher.names import LONGEST_ADDRESS
 from dispatcher.transports import BoundTransport
@@ -39,7 +39,7 @@ class MediaIdStore(Protocol):
 
 
 class Leases(Protocol):
-    """Which run does what all wait for: see `Sharing`."""
+    """Which run does what all wait for: see `SharedState`."""
 
     def lease(self, name: str, seconds: float) -> bool: ...
     def release(self, name: str) -> None: ...

@@ -21,16 +21,22 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
 
 from dispatcher.errors import JournalError
-from dispatcher.journal import places, queries
-from dispatcher.journal.attempts import Claim, Ending
+from dispatcher.journal import queries
 from dispatcher.journal.backend import Backend, backend
-from dispatcher.journal.changes import LATE, Changes, Sender, forget_upload
 from dispatcher.journal.clock import Clock, steady
-from dispatcher.journal.missing import note_sent
 from dispatcher.journal.queries import Event, HistoryRow
 from dispatcher.journal.schema import SCHEMA_VERSION, migrate, show_as_current
-from dispatcher.journal.sharing import Sharing
-from dispatcher.journal.writer import Writer, blamed
+from dispatcher.journal.shared_state import SharedState
+from dispatcher.journal.updates import (
+    LATE,
+    Claim,
+    Ending,
+    Process,
+    Updates,
+    forget_upload,
+    note_manifest_paths,
+)
+from dispatcher.journal.writer import Writer, journal_errors
 from dispatcher.models import Failure, MediaId, Message, Record, Status
 
 if TYPE_CHECKING:
@@ -44,7 +50,7 @@ __all__ = [
     "HistoryRow",
     "Journal",
     "JournalReader",
-    "Sharing",
+    "SharedState",
     "open_journal",
     "read_journal",
 ]
@@ -60,7 +66,7 @@ class JournalReader:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self.warnings = backend.warnings()
+        self.warnings = backend.faults()
         self._engine = backend.connect(read_only=True)
 
     def lookup(self, keys: Sequence[str]) -> dict[str, Record]:
@@ -77,10 +83,10 @@ class JournalReader:
                 self._backend.require_unchanged()
                 yield row
 
-    def places(self, manifests: Iterable[str]) -> dict[str, set[str]]:
-        """From which paths these manifests came, as far as it is noted."""
+    def manifest_paths(self, manifests: Iterable[str]) -> dict[str, set[str]]:
+        """From which paths these manifests came, as far as it was recorded."""
         with self._reading() as connection:
-            return places.lookup(connection, manifests)
+            return queries.manifest_paths(connection, manifests)
 
     def version(self) -> int:
         """The version of its tables; 0: there are none yet."""
@@ -102,7 +108,7 @@ class JournalReader:
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with blamed(self._backend.name), self._engine.connect() as connection:
+        with journal_errors(self._backend.name), self._engine.connect() as connection:
             yield connection
 
 
@@ -118,8 +124,8 @@ class Journal:
         self._backend, self._engine = backend, backend.connect()
         self._lost: list[tuple[Claim, Ending]] = []
         self._clock = Clock()
-        self._changes = Changes(backend, uuid.uuid4().hex, self._engine.dialect, self.now)
-        self._worker, self._lease = Sender(run, socket.gethostname(), os.getpid()), lease
+        self._updates = Updates(backend, uuid.uuid4().hex, self._engine.dialect, self.now)
+        self._process, self._lease = Process(run, socket.gethostname(), os.getpid()), lease
         began = steady()
         try:
             self._begin(backend)
@@ -145,14 +151,18 @@ class Journal:
             lambda connection: list(queries.history(connection, filters))
         ).result()
 
-    def places(self, manifests: Iterable[str]) -> dict[str, set[str]]:
-        """From which paths these manifests came, as far as it is noted."""
-        return self._writer.submit(lambda connection: places.lookup(connection, manifests)).result()
+    def manifest_paths(self, manifests: Iterable[str]) -> dict[str, set[str]]:
+        """From which paths these manifests came, as far as it was recorded."""
+        return self._writer.submit(
+            lambda connection: queries.manifest_paths(connection, manifests)
+        ).result()
 
-    def note_places(self, paths: Mapping[str, str]) -> None:
-        """Note from which path each manifest comes."""
+    def note_manifest_paths(self, paths: Mapping[str, str]) -> None:
+        """Record from which path each manifest comes."""
         backend = self._backend
-        self._writer.submit(lambda connection: places.note(connection, backend, paths)).result()
+        self._writer.submit(
+            lambda connection: note_manifest_paths(connection, backend, paths)
+        ).result()
 
     def claim(self, message: Message, digest: str, known: Record | None) -> Claim | None:
         """Note durably that an attempt begins, if the journal still says what `known` does.
@@ -163,11 +173,11 @@ class Journal:
 
         def claim(connection: Connection) -> Claim | None:
             until = self._lease_ends()  # as of before: it may be renewed after others gave us up
-            found = self._changes.claim(connection, message, digest, known)
+            found = self._updates.claim(connection, message, digest, known)
             return found and found._replace(until=until)
 
-        return self._writer.carry_out(
-            claim, message.key, lambda connection: self._changes.withdraw(connection, maybe)
+        return self._writer.commit(
+            claim, message.key, lambda connection: self._updates.withdraw(connection, maybe)
         )
 
     def holds(self, claim: Claim) -> bool:
@@ -179,12 +189,12 @@ class Journal:
 
         If it cannot be written, that is tried again and again; see `drain`.
         """
-        conclude = self._changes.conclude
+        conclude = self._updates.conclude
         written = self._writer.submit(
             lambda connection: conclude(connection, claim, ending),
             claim.key,
             patient=True,
-            lasting=True,
+            idempotent=True,
         )
         written.add_done_callback(
             lambda done: self._lost.append((claim, ending)) if done.exception() else None
@@ -201,9 +211,9 @@ class Journal:
         """Note an attempt that ended before anything could leave, at once with its end."""
 
         def fail(connection: Connection) -> Claim | None:
-            claim = self._changes.claim(connection, message, digest, known)
+            claim = self._updates.claim(connection, message, digest, known)
             if claim is not None:
-                self._changes.conclude(connection, claim, ending)
+                self._updates.conclude(connection, claim, ending)
             return claim
 
         return self._writer.submit(fail, message.key)
@@ -221,10 +231,8 @@ class Journal:
 
     def note_sent(self, key: str) -> bool:
         """Note by a person's word what the journal no longer knows; False: it knows it."""
-        insert = self._backend.insert
-        return self._writer.submit(
-            lambda connection: note_sent(connection, insert, key, self.now()), key
-        ).result()
+        note_sent = self._updates.note_sent
+        return self._writer.submit(lambda connection: note_sent(connection, key), key).result()
 
     def decide(self, key: str, ending: Ending) -> bool:
         """Decide an unknown outcome; False if this key's is not unknown."""
@@ -232,7 +240,7 @@ class Journal:
         def decide(connection: Connection) -> bool:
             spelt = queries.noted_as(connection, key)
             known = queries.lookup(connection, [spelt]).get(spelt)
-            return known is not None and self._changes.decide(
+            return known is not None and self._updates.decide(
                 connection, Claim(spelt, known.attempts), Status.UNKNOWN, ending
             )
 
@@ -246,7 +254,7 @@ class Journal:
 
     def remember_upload(self, account: str, sha256: str, media: MediaId) -> None:
         """Keep the id of an uploaded content; without an expiry it is not worth keeping."""
-        remember = self._changes.remember_upload
+        remember = self._updates.remember_upload
         self._writer.submit(
             lambda connection: remember(connection, account, sha256, media), f"{account}/{sha256}"
         ).result()
@@ -259,14 +267,14 @@ class Journal:
         ).result()
 
     @contextmanager
-    def sharing(self) -> Iterator[Sharing | None]:
+    def shared_state(self) -> Iterator[SharedState | None]:
         """What is shared with runs on other machines; None: there can be none."""
         if self._backend.exclusive:
             yield None
             return
-        with Sharing(self._backend) as sharing:
-            sharing.tidy()
-            yield sharing
+        with SharedState(self._backend) as shared:
+            shared.delete_expired()
+            yield shared
 
     def close(self) -> None:
         """Write what is still to be written, and release the connection.
@@ -278,32 +286,33 @@ class Journal:
         self._end()
 
     def _end(self) -> None:
-        if self._backend.usable() and self._written_at_the_end():
+        if self._backend.usable() and self._end_written():
             self._backend.run_ended(self._engine)
         else:
-            self._backend.run_broken_off(self._engine)
+            self._backend.run_aborted(self._engine)
         self._engine.dispose()
 
-    def _written_at_the_end(self) -> bool:
+    def _end_written(self) -> bool:
         try:
-            with blamed(self._backend.name), self._engine.begin() as connection:
+            with journal_errors(self._backend.name), self._engine.begin() as connection:
                 for claim, ending in self._lost:
-                    self._changes.conclude(connection, claim, ending)
-                self._changes.leave(connection)
+                    self._updates.conclude(connection, claim, ending)
+                self._updates.unregister(connection)
         except JournalError:
             return False
         return True
 
     def _begin(self, backend: Backend) -> None:
-        with blamed(backend.name), self._engine.begin() as connection:
+        with journal_errors(backend.name), self._engine.begin() as connection:
             _prepare(connection, backend)
-            self.warnings = backend.recognise(connection)
+            backend.verify(connection)
+            self.warnings = backend.warnings(connection)
             queries.require_own(connection)
             self._set_clock(connection)
-            self._changes.enter(connection, self._worker, self._lease)
-            # Asked again: who renews the tables lets nobody enter until that is done.
+            self._updates.register(connection, self._process, self._lease)
+            # Asked again: who migrates the tables lets nobody register until that is done.
             _known(backend.version(connection), backend.name)
-            self._changes.recover(connection)
+            self._updates.recover(connection)
 
     def _heartbeat(self, connection: Connection) -> None:
         version = self._backend.version(connection)
@@ -312,10 +321,10 @@ class Journal:
                 f"a newer dispatcher has taken over the journal {self._backend.name} (schema "
                 f"{version}) since this run began; update this one, and run again"
             )
-        self._backend.recognise(connection)
+        self._backend.verify(connection)
         self._set_clock(connection)
-        self._changes.renew(connection, self._worker, self._lease)
-        self._changes.recover(connection)
+        self._updates.renew(connection, self._process, self._lease)
+        self._updates.recover(connection)
 
     def _set_clock(self, connection: Connection) -> None:
         if not self._backend.exclusive:
@@ -366,12 +375,12 @@ def _refuse(database: Backend) -> None:
     is missing, is not to be touched."""
     with closing(JournalReader(database)) as reader:
         if _known(reader.version(), database.name):
-            database.require(reader.loss())
+            database.require_whole(reader.loss())
 
 
 def _prepare(connection: Connection, backend: Backend) -> None:
     if _known(backend.version(connection), backend.name) < SCHEMA_VERSION:
-        backend.make_room(connection)
+        backend.prepare_schema(connection)
         # Asked again: while it waited for the room, others may have made the tables.
         version = _known(backend.version(connection), backend.name)
         if 1 < version < SCHEMA_VERSION and not backend.exclusive:
@@ -382,7 +391,7 @@ def _prepare(connection: Connection, backend: Backend) -> None:
 
 def _require_nobody_at_work(connection: Connection, backend: Backend) -> None:
     """Raise JournalError while runs of an older version live: they would not know what is new."""
-    backend.lock(connection, "workers")  # nobody enters meanwhile
+    backend.lock_table(connection, "workers")  # nobody enters meanwhile
     if living := queries.living_workers(connection, backend.now()):
         raise JournalError(
             f"the journal {backend.name} is of an older dispatcher, and is renewed when no run of "

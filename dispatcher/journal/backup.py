@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -15,9 +15,10 @@ import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal w
 
 from dispatcher.errors import JournalError
 from dispatcher.journal.backend import Backend, backend
+from dispatcher.journal.files import sync_folder
 from dispatcher.journal.schema import SCHEMA_VERSION, messages
-from dispatcher.journal.sqlite import SqliteBackend, sync_folder
-from dispatcher.journal.writer import blamed
+from dispatcher.journal.sqlite import SqliteBackend
+from dispatcher.journal.writer import journal_errors
 
 
 class Condition(NamedTuple):
@@ -44,7 +45,7 @@ def back_up(url: str, target: Path) -> None:
         )
     if not source.exists():
         raise JournalError(f"there is no journal {source.name} yet")
-    if faults := source.warnings():
+    if faults := source.faults():
         raise JournalError(faults[0])
     if os.path.lexists(target):
         raise JournalError(f"{target} is there already; name another file")
@@ -67,17 +68,24 @@ def check(url: str) -> Condition:
     found = backend(url)
     if not found.exists():
         raise JournalError(f"there is no journal {found.name}")
-    faults = found.warnings()
-    notes = _notes(found) if isinstance(found, SqliteBackend) else []
+    if isinstance(found, SqliteBackend):
+        return _check_file(found)
+    with _reading(found, found.connect(read_only=True)) as connection:
+        return _examined(found, connection)  # a server has tools of its own for the rest
+
+
+def _check_file(found: SqliteBackend) -> Condition:
+    faults, notes = found.faults(), _notes(found)
     engine = found.connect(read_only=True)
     try:
-        return _examined(found, engine, faults, notes)
+        with _reading(found, engine) as connection:
+            (verdict, *_) = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalars()
+            if verdict != "ok":
+                raise JournalError(f"the journal {found.name} is damaged: {verdict}")
+            examined = _examined(found, connection)
     except JournalError as error:
-        if not isinstance(found, SqliteBackend):  # it could not be asked
-            raise
         return Condition([*faults, str(error)], notes)
-    finally:
-        engine.dispose()
+    return examined._replace(faults=faults or examined.faults, notes=notes)
 
 
 def _notes(found: SqliteBackend) -> list[str]:
@@ -89,22 +97,26 @@ def _notes(found: SqliteBackend) -> list[str]:
     return notes
 
 
-def _examined(found: Backend, engine: sa.Engine, faults: list[str], notes: list[str]) -> Condition:
-    with blamed(found.name), engine.connect() as connection:
-        if isinstance(found, SqliteBackend):  # a server has tools of its own for this
-            (verdict, *_) = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalars()
-            if verdict != "ok":
-                raise JournalError(f"the journal {found.name} is damaged: {verdict}")
-        version = found.version(connection)
-        if version > SCHEMA_VERSION:
-            raise JournalError(f"a newer dispatcher wrote {found.name} (schema {version})")
-        if not version:
-            raise JournalError(f"{found.name} is no journal: it has none of its tables")
-        if loss := found.loss(connection):
-            faults = faults or [loss]
-        query = sa.select(messages.c.status, sa.func.count()).group_by(messages.c.status)
-        rows = connection.execute(query.order_by(messages.c.status))
-        return Condition(faults, notes, version, {row[0]: row[1] for row in rows})
+@contextmanager
+def _reading(found: Backend, engine: sa.Engine) -> Iterator[sa.Connection]:
+    try:
+        with journal_errors(found.name), engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _examined(found: Backend, connection: sa.Connection) -> Condition:
+    """The version, the messages, and what is missing of the changes. Raises JournalError."""
+    version = found.version(connection)
+    if version > SCHEMA_VERSION:
+        raise JournalError(f"a newer dispatcher wrote {found.name} (schema {version})")
+    if not version:
+        raise JournalError(f"{found.name} is no journal: it has none of its tables")
+    loss = found.loss(connection)
+    query = sa.select(messages.c.status, sa.func.count()).group_by(messages.c.status)
+    rows = connection.execute(query.order_by(messages.c.status))
+    return Condition([loss] if loss else [], [], version, {row[0]: row[1] for row in rows})
 
 
 def accept_loss(url: str) -> None:
@@ -120,10 +132,10 @@ def _copy(source: SqliteBackend, target: Path) -> None:
     unknown to whoever goes on from it."""
     engine = source.connect(read_only=True)
     try:
-        with blamed(source.name), engine.connect() as connection:
+        with journal_errors(source.name), engine.connect() as connection:
             if loss := source.loss(connection):
                 raise JournalError(f"the journal {source.name} may not be whole: {loss}")
-        with blamed(source.name), closing(engine.raw_connection()) as pooled:
+        with journal_errors(source.name), closing(engine.raw_connection()) as pooled:
             reader = pooled.driver_connection
             assert isinstance(reader, sqlite3.Connection)
             with closing(sqlite3.connect(target, isolation_level=None)) as copy:

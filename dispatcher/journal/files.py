@@ -1,8 +1,8 @@
-"""A journal in SQLite is several files at one name, and only together are they whole.
+"""The files of a journal in SQLite, and the folder they are in: whether they can be trusted.
 
-What a run writes is in the write-ahead log first. While it is on, the database itself says so (a
-row in `workers`, see `SqliteBackend.run_began`): a database that says that, with no log beside it,
-is not all that is known.
+They are several files of one name, and only together are they whole. What a run writes is in the
+write-ahead log first. While a run is on, the database itself says so (a row in `workers`, see
+`SqliteBackend.run_began`): if it says that and has no log beside it, something is missing.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from pathlib import Path
 from dispatcher.errors import JournalError
 
 _MOUNTS = Path("/proc/self/mountinfo")
+_FILE_SYSTEMS = Path("/proc/self/mounts")
+# The write-ahead log needs memory that all who use the file share: one machine.
+_NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs"}
 # SQLite's "WAL-mode File Format", 2.1 and 2.2: in the index, `szPage` and `mxFrame`.
 _INDEX_HEADER = struct.Struct("=14xHI")
 _FRAME_HEADER = 24  # bytes before each page in the log
@@ -36,7 +39,7 @@ class JournalFiles:
         self.all = (self.database, self.log, self.index, self.lock)
         self._opened: dict[Path, os.stat_result] = {}
         self._index_file: int | None = None
-        self.cut_off = False
+        self.truncated = False
 
     def has_log(self) -> bool:
         """Whether there is a log with anything in it."""
@@ -60,7 +63,7 @@ class JournalFiles:
                 )
         return None
 
-    def lost_log(self) -> str | None:
+    def missing_log(self) -> str | None:
         """What is not known because a run's log is gone, or None."""
         if self.has_log():
             return None
@@ -124,10 +127,10 @@ class JournalFiles:
                 return f"{path} was moved or deleted while it was in use"
             if found.st_nlink > 1:
                 return f"{path} was given a second name (a hard link) while it was in use"
-        self.cut_off = self.cut_off or self._is_cut_off()
-        return f"{self.log} was cut off while it was in use" if self.cut_off else None
+        self.truncated = self.truncated or self._is_truncated()
+        return f"{self.log} was cut off while it was in use" if self.truncated else None
 
-    def _is_cut_off(self) -> bool:
+    def _is_truncated(self) -> bool:
         """Whether the log has fewer frames than SQLite, in its index, believes that it has."""
         if self._index_file is None:
             return False
@@ -157,10 +160,10 @@ def _mount_points() -> set[str]:
         lines = _MOUNTS.read_text(errors="surrogateescape").splitlines()
     except OSError:
         return set()
-    return {unescaped(line.split(" ")[4]) for line in lines}
+    return {_unescaped(line.split(" ")[4]) for line in lines}
 
 
-def unescaped(point: str) -> str:
+def _unescaped(point: str) -> str:
     """A path as Linux writes it in its lists of mounts."""
     return re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), point)
 
@@ -182,3 +185,74 @@ def _unfinished(database: Path) -> tuple[str, str, int, str] | None:
             return found
     except (OSError, sqlite3.Error):
         return None  # whoever opens it says what is wrong
+
+
+def permissions(path: Path) -> int:
+    """Who may read and write the files of a journal: phone numbers are nobody else's business,
+    unless those who share one have said so by the permissions of its database."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode) & 0o666
+    except OSError:
+        return 0o600
+
+
+def make_private(path: Path) -> None:
+    """Make an empty database that only its owner may read; SQLite makes the others like it."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        if not os.access(path, os.W_OK):
+            raise JournalError(f"cannot write to the journal {path}: it is read-only") from None
+    except OSError as error:
+        raise JournalError(f"cannot make the journal {path}: {error.strerror}") from None
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that only its owner may read, and have it on disk."""
+    try:
+        missing = [each for each in (folder, *folder.parents) if not each.exists()]
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for each in missing:
+            sync_folder(each.parent)
+        ignore = folder / ".gitignore"
+        if folder.name == ".dispatcher" and not ignore.exists():
+            ignore.write_text("*\n")
+    except OSError as error:
+        raise JournalError(
+            f"cannot write to the journal's folder {folder}: {error.strerror}"
+        ) from None
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on disk: SQLite does so for its files', not for its folder's."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def require_local(folder: Path) -> None:
+    """Raise JournalError if a folder lies on a network."""
+    kind = _file_system(folder)
+    if kind in _NETWORK_FILE_SYSTEMS:
+        raise JournalError(
+            f"the journal's folder {folder} lies on a network ({kind}), where SQLite can lose what "
+            "was sent; name a local one, or a PostgreSQL database: --journal postgresql://…"
+        )
+
+
+def _file_system(folder: Path) -> str | None:
+    """The kind of file system that holds a folder, or None where the system does not tell."""
+    try:
+        lines = _FILE_SYSTEMS.read_text(errors="surrogateescape").splitlines()
+    except OSError:
+        return None
+    real = os.path.realpath(folder)
+    holding: dict[int, str] = {}
+    for line in lines:
+        _, point, kind, *_ = line.split(" ")
+        point = _unescaped(point)
+        if os.path.commonpath([real, point]) == point:
+            holding[len(point)] = kind  # of two at one place, the later one covers the other
+    return holding[max(holding)] if holding else None

@@ -12,8 +12,8 @@ import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal w
 from sqlalchemy.dialects.postgresql import insert  # noqa: TID253
 
 from dispatcher.errors import JournalError
-from dispatcher.journal import origin, server
-from dispatcher.journal.writer import blamed
+from dispatcher.journal import identity, server
+from dispatcher.journal.writer import journal_errors
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection, Dialect, Engine
@@ -85,7 +85,8 @@ class PostgresBackend:
         self._url = _parsed(url)
         shown = self._url.set(drivername="postgresql", query={})  # the query may hold secrets, too
         self.name = shown.render_as_string(hide_password=True)
-        self._mark: origin.Mark | None = None
+        self._mark: identity.HighWaterMark | None = None
+        self._here: server.ServerIdentity | None = None
 
     def exists(self) -> bool:
         """A database is always there to be asked."""
@@ -152,39 +153,44 @@ class PostgresBackend:
                 "for this user; an administrator can RESET that with ALTER ROLE or ALTER DATABASE"
             ) from None
 
-    def warnings(self) -> list[str]:
-        """What can be told without asking it: nothing."""
+    def faults(self) -> list[str]:
+        """Nothing shows before it is asked."""
         return []
 
-    def recognise(self, connection: Connection) -> list[str]:
+    def verify(self, connection: Connection) -> None:
         """Raise JournalError if it is not the server, or not the state, that runs have seen."""
-        here = self._server(connection)
-        found = origin.noted_from_now_on(connection, self.insert, str(here))
+        self._here = here = self._server(connection)
+        found = identity.read_or_create(connection, self.insert, str(here))
         if self._mark is None or self._mark.journal != found.journal:
-            self._mark = origin.Mark(found.journal)
-        changes = origin.changes(connection)
-        self.require(self._difference(found, here) or _missing(changes, self._mark))
-        # All of them are on the disk: this transaction has made none yet.
+            self._mark = identity.HighWaterMark(found.journal)
+        changes = identity.count_changes(connection)
+        self.require_whole(self._difference(found, here) or _missing(changes, self._mark))
+        # All of them are on disk: this transaction has made none yet.
         self._mark.note(changes)
-        whole = str(here.completed(server.written(found.server)))
-        if whole != found.server:  # it tells more than it did
-            origin.note_server(connection, whole)
-        return [*server.doubts(connection, here), *origin.objections(self._mark)]
+        whole = str(here.completed(server.ServerIdentity.parse(found.server)))
+        if whole != found.server:  # the server tells more than it did
+            identity.update_server(connection, whole)
+
+    def warnings(self, connection: Connection) -> list[str]:
+        """What the server's settings risk, and that its changes cannot be counted."""
+        assert self._here is not None
+        assert self._mark is not None
+        return [*server.warnings(connection, self._here), *self._mark.warnings]
 
     def run_began(self, engine: Engine) -> None:
         """Whose attempt is whose is in the database with every commit."""
 
     def loss(self, connection: Connection) -> str | None:
         """What may be missing: it is another server, or has fewer changes than were seen."""
-        found = origin.noted(connection)
+        found = identity.read(connection)
         if found is None:
             return None
-        here, replica = server.ask(connection, _SCHEMA)
-        seen = origin.Mark(found.journal)
-        changes = origin.changes(connection)
+        here, replica = server.identify(connection, _SCHEMA)
+        seen = identity.HighWaterMark(found.journal)
+        changes = identity.count_changes(connection)
         return self._difference(found, here) or _missing(changes, seen, replica=replica)
 
-    def require(self, loss: str | None) -> None:
+    def require_whole(self, loss: str | None) -> None:
         """Raise JournalError if something may be missing."""
         if loss:
             raise JournalError(
@@ -198,8 +204,8 @@ class PostgresBackend:
         """Take the journal for whole as it is, on this server, and have all machines do so."""
         engine = self.connect()
         try:
-            with blamed(self.name), engine.begin() as connection:
-                origin.begin_anew(connection, str(self._server(connection)))
+            with journal_errors(self.name), engine.begin() as connection:
+                identity.replace(connection, str(self._server(connection)))
         finally:
             engine.dispose()
 
@@ -214,13 +220,13 @@ class PostgresBackend:
         """Note how far it has come."""
         with suppress(sa.exc.SQLAlchemyError), engine.connect() as connection:
             if self._mark is not None:
-                self._mark.note(origin.changes(connection))
+                self._mark.note(identity.count_changes(connection))
 
-    def run_broken_off(self, engine: Engine) -> None:
+    def run_aborted(self, engine: Engine) -> None:
         """The run's lease ends by itself."""
 
-    def make_room(self, connection: Connection) -> None:
-        """Have a place for tables; until the transaction ends, nobody else makes any."""
+    def prepare_schema(self, connection: Connection) -> None:
+        """Make the schema for the tables, if it is missing."""
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MAKING_TABLES})")
         allowed = self._allowed(connection, "CREATE")
         if allowed is None:  # who made a schema for this role need not let it make others
@@ -278,12 +284,12 @@ class PostgresBackend:
         connection.exec_driver_sql("DELETE FROM version")
         connection.exec_driver_sql(f"INSERT INTO version VALUES ({version})")
 
-    def lock(self, connection: Connection, table: str) -> None:
-        """Let others finish what they change in a table; until the transaction ends, they wait."""
+    def lock_table(self, connection: Connection, table: str) -> None:
+        """Wait for those who are changing the table, and have others wait."""
         connection.exec_driver_sql(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
 
-    def cut(self, connection: Connection) -> None:
-        """Whoever waits for the server's answer, in another thread, gets an error."""
+    def disconnect(self, connection: Connection) -> None:
+        """Shut the socket, so that whoever waits for the server's answer gets an error."""
         if connection.closed or connection.invalidated:
             return
         with suppress(sa.exc.SQLAlchemyError, OSError):
@@ -291,31 +297,28 @@ class PostgresBackend:
             with socket.socket(fileno=os.dup(driver.fileno())) as line:
                 line.shutdown(socket.SHUT_RDWR)
 
-    def require_in_place(self) -> None:
-        """A table that is gone says so itself."""
-
     def require_unchanged(self) -> None:
-        """Every statement sees the database at one moment."""
+        """The server itself sees to that."""
 
     def now(self) -> ColumnElement[float]:
         """Seconds since 1970, by the database's clock: it is the same for all machines."""
         return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Float)
 
-    def _server(self, connection: Connection) -> server.Server:
+    def _server(self, connection: Connection) -> server.ServerIdentity:
         """The server that is asked. Raises JournalError if it cannot be written to."""
-        found, replica = server.ask(connection, _SCHEMA)
+        found, replica = server.identify(connection, _SCHEMA)
         if replica:
             raise JournalError(_REPLICA.format(name=self.name))
         return found
 
-    def _difference(self, noted: origin.Origin, here: server.Server) -> str | None:
+    def _difference(self, noted: identity.Identity, here: server.ServerIdentity) -> str | None:
         try:
-            return server.difference(server.written(noted.server), here)
+            return server.difference(server.ServerIdentity.parse(noted.server), here)
         except ValueError:
             return "what it says of its server was not written by this program"
 
 
-def _missing(changes: int, mark: origin.Mark, *, replica: bool = False) -> str | None:
+def _missing(changes: int, mark: identity.HighWaterMark, *, replica: bool = False) -> str | None:
     if changes >= mark.changes:
         return None
     why = "the server was put back to an earlier state"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,8 +10,17 @@ import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal w
 from pydantic import ValidationError
 
 from dispatcher.errors import JournalError
-from dispatcher.journal.attempts import storable
-from dispatcher.journal.schema import FOREIGN, FOREIGN_UPLOAD, events, messages, uploads, workers
+from dispatcher.journal.schema import (
+    FOREIGN,
+    FOREIGN_UPLOAD,
+    events,
+    messages,
+    places,
+    places_permitted,
+    storable,
+    uploads,
+    workers,
+)
 from dispatcher.models import Failure, MediaId, Record, Status
 from dispatcher.names import spellings
 
@@ -199,6 +208,20 @@ def media_id(connection: Connection, account: str, sha256: str) -> MediaId | Non
 
 def _foreign_upload(row: Any, why: Exception | str) -> JournalError:
     return _foreign(f"the upload {row.sha256} of {row.account}", why)
+
+
+def manifest_paths(connection: Connection, manifests: Iterable[str]) -> dict[str, set[str]]:
+    """From which paths each of these manifests came, as far as it was recorded."""
+    found: dict[str, set[str]] = {}
+    names = list(manifests)
+    with places_permitted(connection):
+        if not sa.inspect(connection).has_table(places.name):
+            return found
+        for start in range(0, len(names), _KEYS_AT_ONCE):
+            some = names[start : start + _KEYS_AT_ONCE]
+            for row in connection.execute(sa.select(places).where(places.c.manifest.in_(some))):
+                found.setdefault(row.manifest, set()).add(row.path)
+    return found
 
 
 def living_workers(connection: Connection, now: ColumnElement[float]) -> list[str]:

@@ -1,8 +1,10 @@
-"""The journal's tables, and how an older journal becomes one of this version."""
+"""The journal's tables, what their columns can hold, and how an older journal is migrated."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
@@ -92,13 +94,22 @@ pauses = sa.Table(
     sa.Column("since", sa.BigInteger, nullable=False),
     sa.Column("until", sa.BigInteger, nullable=False),
 )
-# One row: which journal this is, and on which server it is; see `journal.origin`.
+# One row: which journal this is, and on which server it is; see `journal.identity`.
 origin = sa.Table(
     "origin",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),  # always 1
     sa.Column("journal", sa.Text, nullable=False),
     sa.Column("server", sa.Text, nullable=False),
+)
+
+# From which files manifests came; `path` is relative to the configuration's folder, so that a clone
+# elsewhere has the same. Not one of `metadata`: it is made when there is something to put in.
+places = sa.Table(
+    "places",
+    sa.MetaData(),
+    sa.Column("manifest", sa.Text, primary_key=True),
+    sa.Column("path", sa.Text, primary_key=True),
 )
 
 # From each version to the next; tables, indexes and triggers that are new are made afterwards.
@@ -208,3 +219,23 @@ def migrate(connection: Connection, version: int) -> None:
     connection.execute(sa.text(_INDEX_OF_FOREIGN))
     for trigger in _TRIGGERS[connection.dialect.name]:
         connection.exec_driver_sql(trigger)
+
+
+@contextmanager
+def places_permitted(connection: Connection) -> Iterator[None]:
+    """Around what is done with `places`, which a database's role may not be allowed to do: it only
+    leads to warnings, and none is worth a run."""
+    with suppress(sa.exc.ProgrammingError, JournalError), connection.begin_nested():
+        yield
+
+
+def timestamp(time: datetime) -> str:
+    """A time as a column holds it: ISO 8601, to the millisecond."""
+    return time.isoformat(timespec="milliseconds")
+
+
+def storable(text: str) -> str:
+    """A text as every database can hold it: characters that it cannot are written as escapes."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.encode(errors="backslashreplace").decode().replace("\0", "\\0")

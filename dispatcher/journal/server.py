@@ -1,4 +1,4 @@
-"""On which PostgreSQL server a journal is, and what is doubtful about that one."""
+"""On which PostgreSQL server a journal is, and whether that server may lose what it has."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ALLOWING = (
     "GRANT EXECUTE ON FUNCTION pg_control_system(), pg_current_wal_lsn(), pg_walfile_name(pg_lsn) "
     "TO PUBLIC"
 )
-_PLACE = (
+_LOCATION = (
     "SELECT pg_is_in_recovery(), "
     "(SELECT oid::bigint FROM pg_database WHERE datname = current_database()), "
     "to_regclass('{schema}.messages')::oid::bigint"
@@ -30,11 +30,11 @@ _DURABILITY = (
 )
 
 
-class Server(NamedTuple):
-    """Where the tables are. None: this server does not tell.
+class ServerIdentity(NamedTuple):
+    """On which server and in which table the messages are. None: the server does not tell.
 
-    `system`: a number that a server and its replicas share. `database` and `table`: numbers that a
-    restored dump or a copy has others of.
+    `system`: a number that a server and its replicas share. `database` and `table`: numbers that
+    change when a journal is copied or restored from a dump.
     """
 
     system: str | None
@@ -42,34 +42,34 @@ class Server(NamedTuple):
     database: int
     table: int | None
 
-    def completed(self, before: Server) -> Server:
-        """The same with what it told before and does not tell now."""
+    def completed(self, before: ServerIdentity) -> ServerIdentity:
+        """This identity, with what the server told `before` in place of what it does not tell."""
         system, timeline = self.system or before.system, self.timeline or before.timeline
         return self._replace(system=system, timeline=timeline)
 
     def __str__(self) -> str:
         return json.dumps(self._asdict())
 
+    @classmethod
+    def parse(cls, text: str) -> ServerIdentity:
+        """What `str()` has made into text. Raises ValueError."""
+        try:
+            return cls(**json.loads(text))
+        except TypeError as error:
+            raise ValueError(str(error)) from None
 
-def written(server: str) -> Server:
-    """What `str()` made of one. Raises ValueError."""
-    try:
-        return Server(**json.loads(server))
-    except TypeError as error:
-        raise ValueError(str(error)) from None
 
-
-def ask(connection: Connection, schema: str) -> tuple[Server, bool]:
-    """On which server a journal in this schema is, and whether that one is a replica."""
-    found = connection.exec_driver_sql(_PLACE.format(schema=schema))
+def identify(connection: Connection, schema: str) -> tuple[ServerIdentity, bool]:
+    """On which server a journal in this schema is, and whether that server is a replica."""
+    found = connection.exec_driver_sql(_LOCATION.format(schema=schema))
     replica, database, table = found.one()
-    system = _told(connection, _SYSTEM)
-    timeline = None if replica else _told(connection, _TIMELINE)
-    return Server(system, timeline, database, table), replica
+    system = _asked(connection, _SYSTEM)
+    timeline = None if replica else _asked(connection, _TIMELINE)
+    return ServerIdentity(system, timeline, database, table), replica
 
 
-def difference(before: Server, now: Server) -> str | None:
-    """What happened to a journal that was on one server and now is on another."""
+def difference(before: ServerIdentity, now: ServerIdentity) -> str | None:
+    """What happened to a journal that was on one server and is on another now; None: nothing."""
     if before.system and now.system and before.system != now.system:
         return (
             "it is on another server than before: it was restored from a dump, or copied or "
@@ -85,30 +85,30 @@ def difference(before: Server, now: Server) -> str | None:
     return None
 
 
-def doubts(connection: Connection, here: Server) -> list[str]:
-    """Why a server may lose what it called written, or a fail-over may not be noticed."""
-    found = connection.exec_driver_sql(_DURABILITY).one()
-    fsync, full_pages, synchronous, replicas = found
-    warnings = [
+def warnings(connection: Connection, server: ServerIdentity) -> list[str]:
+    """Why a server may lose what it has committed, or why a fail-over may not be noticed."""
+    settings = connection.exec_driver_sql(_DURABILITY).one()
+    fsync, full_pages, synchronous, replicas = settings
+    found = [
         f"{name} is off on the journal's server: a crash of its machine can lose what was sent"
         for name, value in (("fsync", fsync), ("full_page_writes", full_pages))
         if value == "off"
     ]
     if replicas and not synchronous.strip():
-        warnings.append(
+        found.append(
             "the journal's server has replicas and waits for none (synchronous_standby_names is "
             "empty): after a fail-over, what was sent last is not known"
         )
-    if here.system is None or here.timeline is None:
-        warnings.append(
+    if server.system is None or server.timeline is None:
+        found.append(
             "the journal's server does not tell this role which one it is, so that a fail-over "
             f"would not be noticed; an administrator can allow it: {_ALLOWING}"
         )
-    return warnings
+    return found
 
 
-def _told(connection: Connection, query: str) -> Any:
-    """A server's answer, or None where it, or this role's rights, do not know the question."""
+def _asked(connection: Connection, query: str) -> Any:
+    """What a query returns; None: the server does not know it, or this role may not ask it."""
     try:
         with connection.begin_nested():
             return connection.exec_driver_sql(query).scalar()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-import stat
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -17,8 +16,14 @@ import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal w
 from sqlalchemy.dialects.sqlite import insert  # noqa: TID253
 
 from dispatcher.errors import JournalError
-from dispatcher.journal import origin
-from dispatcher.journal.files import JournalFiles, unescaped
+from dispatcher.journal import identity
+from dispatcher.journal.files import (
+    JournalFiles,
+    make_folder,
+    make_private,
+    permissions,
+    require_local,
+)
 from dispatcher.journal.locking import Lock, locked, noted_changes
 from dispatcher.journal.schema import version_by_columns
 from dispatcher.ownership import objection_at
@@ -28,11 +33,8 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ColumnElement
 
 PREFIX = "sqlite:///"
-_MOUNTS = Path("/proc/self/mounts")
 _CHANGES = "SELECT max(id) FROM events"  # each change is an event
 _READ_WHOLE = 32_000_000  # bytes: some 40,000 messages, a tenth of a second
-# The write-ahead log needs memory that all who use the file share: one machine.
-_NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs"}
 
 
 class SqliteBackend:
@@ -49,7 +51,7 @@ class SqliteBackend:
         self.files = JournalFiles(self.path)
         self._read: os.stat_result | None = None
         self._lock: Lock | None = None
-        self._mark: origin.Mark | None = None
+        self._mark: identity.HighWaterMark | None = None
         self._secured = False
 
     def exists(self) -> bool:
@@ -65,23 +67,23 @@ class SqliteBackend:
     @contextmanager
     def prepared(self, run: str, patience: float) -> Iterator[None]:
         """The folder made, and the file held for one run. Raises JournalError, JournalLocked."""
-        _make_folder(self.path.parent)
-        self._refuse_others()
-        _refuse_network(self.path.parent)
+        make_folder(self.path.parent)
+        self._require_private()
+        require_local(self.path.parent)
         if alias := self.files.alias():
             raise JournalError(f"the journal cannot be used: {alias}")
-        with locked(self.path, run, patience, _mode(self.path)) as self._lock:
-            self._require_whole()
-            _make_private(self.path)
+        with locked(self.path, run, patience, permissions(self.path)) as self._lock:
+            self._require_whole_files()
+            make_private(self.path)
             try:
                 yield
             finally:
                 self.files.forget()
 
-    def warnings(self) -> list[str]:
-        """What a reader is to know of the files."""
+    def faults(self) -> list[str]:
+        """What is wrong with the files."""
         self.files.require_database()
-        faults = [self.files.alias(), self.files.lost_log()]
+        faults = [self.files.alias(), self.files.missing_log()]
         return [f"the journal {self.name} may not be whole: {each}" for each in faults if each]
 
     def connect(self, *, read_only: bool = False) -> Engine:
@@ -112,21 +114,23 @@ class SqliteBackend:
 
         return engine
 
-    def recognise(self, connection: Connection) -> list[str]:
-        """Begin to note how far it has come; what is missing was looked for before."""
-        found = origin.noted_from_now_on(connection, self.insert, "")
-        if not self._kept:
-            return []
-        self._mark = origin.Mark(found.journal, str(self.path))
-        self._mark.note(origin.changes(connection))
-        return origin.objections(self._mark)
+    def verify(self, connection: Connection) -> None:
+        """Begin to count its changes; what is missing was looked for before."""
+        found = identity.read_or_create(connection, self.insert, "")
+        if self._kept:
+            self._mark = identity.HighWaterMark(found.journal, str(self.path))
+            self._mark.note(identity.count_changes(connection))
+
+    def warnings(self, connection: Connection) -> list[str]:
+        """That its changes cannot be counted."""
+        return self._mark.warnings if self._mark else []
 
     def loss(self, connection: Connection) -> str | None:
         """What is missing: changes that a run noted, and that are not there."""
         noted = noted_changes(self.path)
-        if itself := origin.noted(connection):
-            noted = max(noted, origin.Mark(itself.journal, str(self.path)).changes)
-        found = origin.changes(connection)
+        if itself := identity.read(connection):
+            noted = max(noted, identity.HighWaterMark(itself.journal, str(self.path)).changes)
+        found = identity.count_changes(connection)
         if found >= noted:
             return None
         return (
@@ -157,14 +161,14 @@ class SqliteBackend:
 
     def usable(self) -> bool:
         """Whether what is written now can be read again."""
-        return not self.files.cut_off
+        return not self.files.truncated
 
     def run_ended(self, engine: Engine) -> None:
         """Leave the journal whole in one file, unless somebody reads it for longer."""
         with suppress(sa.exc.SQLAlchemyError, sqlite3.Error):
             _checkpoint(engine, "TRUNCATE", wait=1000)
 
-    def run_broken_off(self, engine: Engine) -> None:
+    def run_aborted(self, engine: Engine) -> None:
         """Close the journal and keep its log: the database says that a run is on.
 
         SQLite deletes a log that it could write back when the last connection is closed, unless
@@ -179,19 +183,19 @@ class SqliteBackend:
 
     def accept_loss(self) -> None:
         """Take the database for the whole journal from now on, though its log is lost."""
-        with locked(self.path, "journal check", 0, _mode(self.path)) as lock:
+        with locked(self.path, "journal check", 0, permissions(self.path)) as lock:
             self.files.require_database()
             try:
                 with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
                     connection.execute("DELETE FROM workers")
                     with suppress(sqlite3.OperationalError):  # an older version has none
-                        connection.execute("UPDATE origin SET journal = ?", [origin.new_id()])
+                        connection.execute("UPDATE origin SET journal = ?", [identity.new_id()])
                     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                     lock.note(connection.execute(_CHANGES).fetchone()[0] or 0)
             except sqlite3.Error as error:
                 raise JournalError(f"the journal {self.name} failed: {error}") from error
 
-    def make_room(self, connection: Connection) -> None:
+    def prepare_schema(self, connection: Connection) -> None:
         """The file is there already, and nobody else writes it."""
 
     def version(self, connection: Connection) -> int:
@@ -207,22 +211,20 @@ class SqliteBackend:
         """Note the version of the tables that were just made."""
         connection.exec_driver_sql(f"PRAGMA user_version={version}")
 
-    def lock(self, connection: Connection, table: str) -> None:
+    def lock_table(self, connection: Connection, table: str) -> None:
         """Nobody else writes it."""
 
-    def cut(self, connection: Connection) -> None:
-        """A file answers."""
+    def disconnect(self, connection: Connection) -> None:
+        """A file always answers."""
 
-    def require_in_place(self) -> None:
-        """Raise JournalError if the open files are no longer those that others would open."""
+    def require_unchanged(self) -> None:
+        """Raise JournalError if the files that are open are not those that others would open, or if
+        a run has begun to write what is read as if nobody did."""
         if why := self.files.replaced():
             raise JournalError(
                 f"the journal cannot be used any longer: {why}; put things back as they were, or "
                 "whatever this run sent is sent again by the next one"
             )
-
-    def require_unchanged(self) -> None:
-        """Raise JournalError if a run has begun to change what is read as if nobody did."""
         if self._read and (_times(self.path.stat()) != _times(self._read) or self.files.has_log()):
             raise JournalError(f"a run has begun to write to the journal {self.name}; try again")
 
@@ -230,23 +232,23 @@ class SqliteBackend:
         """Seconds since 1970."""
         return sa.literal(time.time())
 
-    def _refuse_others(self) -> None:
+    def _require_private(self) -> None:
         """Raise JournalError where others may write it: they would decide what counts as sent."""
         for each in (self.path.parent, *self.files.all):
             sentence = objection_at(each)
             if sentence is not None:
                 raise JournalError(f"the journal is not used: {sentence}")
 
-    def _require_whole(self) -> None:
+    def _require_whole_files(self) -> None:
         self.files.require_database()
         if foreign := self.files.foreign_log():
             raise JournalError(
                 f"{foreign} does not belong to the journal {self.name}, which is a copy put in its "
                 "place; move it away"
             )
-        self.require(self.files.lost_log())
+        self.require_whole(self.files.missing_log())
 
-    def require(self, loss: str | None) -> None:
+    def require_whole(self, loss: str | None) -> None:
         """Raise JournalError if something is missing of the journal."""
         if loss:
             raise JournalError(
@@ -318,26 +320,6 @@ def _is_done(busy: int, frames: int, written: int) -> bool:
     return not busy and frames == written
 
 
-def _mode(path: Path) -> int:
-    """Who may read and write the files of a journal: phone numbers are nobody else's business,
-    unless those who share one have said so by the permissions of its database."""
-    try:
-        return stat.S_IMODE(path.stat().st_mode) & 0o666
-    except OSError:
-        return 0o600
-
-
-def _make_private(path: Path) -> None:
-    """Make an empty database that only its owner may read; SQLite makes the others like it."""
-    try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    except FileExistsError:
-        if not os.access(path, os.W_OK):
-            raise JournalError(f"cannot write to the journal {path}: it is read-only") from None
-    except OSError as error:
-        raise JournalError(f"cannot make the journal {path}: {error.strerror}") from None
-
-
 def _times(info: os.stat_result) -> tuple[int, int, int]:
     return info.st_mtime_ns, info.st_size, info.st_ino
 
@@ -352,52 +334,3 @@ def _require_sound(connection: sqlite3.Connection, size: int) -> None:
     (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":
         raise sqlite3.DatabaseError("the file is damaged; sqlite3 may .recover it")
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        missing = [each for each in (folder, *folder.parents) if not each.exists()]
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for each in missing:
-            sync_folder(each.parent)
-        ignore = folder / ".gitignore"
-        if folder.name == ".dispatcher" and not ignore.exists():
-            ignore.write_text("*\n")
-    except OSError as error:
-        raise JournalError(
-            f"cannot write to the journal's folder {folder}: {error.strerror}"
-        ) from None
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on disk: SQLite does so for its files', not for its folder's."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _refuse_network(folder: Path) -> None:
-    kind = _file_system(folder)
-    if kind in _NETWORK_FILE_SYSTEMS:
-        raise JournalError(
-            f"the journal's folder {folder} lies on a network ({kind}), where SQLite can lose what "
-            "was sent; name a local one, or a PostgreSQL database: --journal postgresql://…"
-        )
-
-
-def _file_system(folder: Path) -> str | None:
-    """The kind of file system that holds a folder, or None where the system does not tell."""
-    try:
-        lines = _MOUNTS.read_text(errors="surrogateescape").splitlines()
-    except OSError:
-        return None
-    real = os.path.realpath(folder)
-    holding: dict[int, str] = {}
-    for line in lines:
-        _, point, kind, *_ = line.split(" ")
-        point = unescaped(point)
-        if os.path.commonpath([real, point]) == point:
-            holding[len(point)] = kind  # of two at one place, the later one covers the other
-    return holding[max(holding)] if holding else None

@@ -1,7 +1,7 @@
-"""All that is written goes through one connection; what waits meanwhile goes to disk in one commit.
+"""Group commit: all that is written goes through one connection, many changes in one commit.
 
 Waiting for the disk is what a durable journal costs; many workers that wait for one commit pay it
-once. One writer is also what SQLite before 3.51.3 needs: two may corrupt its write-ahead log.
+once. SQLite before 3.51.3 also needs a single writer: two may corrupt its write-ahead log.
 """
 
 from __future__ import annotations
@@ -42,28 +42,28 @@ _ENDS = {
 
 
 class Job(NamedTuple):
-    """An operation; `key`: the row that it changes, if any. In a commit, they are sorted by it.
+    """An operation; `key`: the row that it changes, if any, by which a commit's jobs are sorted.
 
-    `lasting`: carried out twice it changes nothing, so that it is repeated until it is on disk.
-    `undo`: repeated like that where nobody knows whether the operation is on disk.
+    `idempotent`: it is repeated until it is on disk. `undo`: an idempotent operation that is
+    carried out instead if nobody knows whether this one is on disk.
     """
 
     key: str
     operation: Operation
     answer: Future[Any]
-    lasting: bool = False
+    idempotent: bool = False
     undo: Operation | None = None
 
 
 class Writer:
     """Carries out operations in the order in which they come, many of them in one transaction.
 
-    An operation either does all of its work or raises, and then nothing of its commit happened,
-    unless it was the answer to that which was lost. Each operation of that commit raises
-    JournalError, with the backend's name in it, but for those that are `lasting`.
-    `heartbeat` is carried out every `period` seconds, however much or little else there is, before
-    anything else where it is late; not where nobody else can write. `renewed`: when the last one
-    began that is on disk, by `steady`.
+    If one of them raises, its transaction is rolled back, and so are the others in it; or it may be
+    that only the answer to a commit was lost. All of them then raise JournalError with the
+    backend's name, but for those that are idempotent.
+    `heartbeat` is carried out every `period` seconds, however much or little else there is, and
+    before anything else if it is late; not where nobody else can write. `renewed`: when the last
+    one that is on disk began, by `steady`.
     """
 
     def __init__(
@@ -79,9 +79,9 @@ class Writer:
         self.renewed = renewed
         self._due = renewed + period
         self._jobs: SimpleQueue[Job] = SimpleQueue()
-        self._kept: list[Job] = []  # to be repeated, when `_again` has come, until `_until`
+        self._failed: list[Job] = []  # to be repeated, when `_again` has come, until `_until`
         self._again, self._until, self._pause = 0.0, float("inf"), _FIRST_PAUSE
-        self._lasting: set[Future[Any]] = set()
+        self._unwritten: set[Future[Any]] = set()
         self._writing = threading.Lock()
         self._wanted = threading.Event()
         self._closed = False
@@ -89,16 +89,15 @@ class Writer:
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
         self._thread.start()
 
-    def carry_out(
+    def commit(
         self, operation: Callable[[Connection], Answer], key: str, undo: Operation
     ) -> Answer:
         """Carry an operation out, and return when it is on disk.
 
-        If nobody is writing, it is this thread that does, with what waits besides: to wake another
-        one for that, and to be woken by it, takes as long as the disk. Not so the main thread,
-        which a signal may stop in the middle of it. Once a commit has failed, nothing is carried
-        out like this any more, though the database may be back: an outcome may be lost, and no
-        message is to leave after that. `undo`: see `Job`.
+        If nobody is writing, this thread does, together with what else waits: waking another one,
+        and being woken by it, takes as long as the disk. The main thread never does, as a signal
+        may interrupt it. Once a commit has failed, this always raises, even if the database is
+        back: an outcome may be lost, and no message is to leave after that. `undo`: see `Job`.
         """
         if self._failure is not None:
             raise JournalError(str(self._failure))
@@ -121,22 +120,22 @@ class Writer:
         key: str = "",
         *,
         patient: bool = False,
-        lasting: bool = False,
+        idempotent: bool = False,
     ) -> Future[Answer]:
-        """Have an operation carried out; its answer comes when it is on disk.
+        """Have an operation carried out; the future has its answer when it is on disk.
 
-        `patient`: it may wait a moment for others to share its commit. `lasting`: see `Job`.
+        `patient`: it may wait a moment for others to share its commit. `idempotent`: see `Job`.
         """
-        job = Job(key, operation, Future(), lasting)
+        job = Job(key, operation, Future(), idempotent)
         self._put(job, patient)
         return job.answer
 
     def drain(self, seconds: float) -> None:
-        """Repeat what is lasting for so long at the most; what is not on disk then fails."""
+        """Repeat what is idempotent for so many seconds; what is not on disk by then fails."""
         self._until, self._again = steady() + seconds, 0.0
         self._wanted.set()
-        if wait(list(self._lasting), seconds + _MARGIN).not_done:
-            self._backend.cut(self._connection)  # it does not even refuse
+        if wait(list(self._unwritten), seconds + _MARGIN).not_done:
+            self._backend.disconnect(self._connection)  # the database does not answer at all
 
     def close(self) -> None:
         """Carry out what was submitted, and end the thread."""
@@ -149,19 +148,19 @@ class Writer:
         if self._closed:
             job.answer.set_exception(JournalError(f"the journal {self._backend.name} is closed"))
             return
-        if job.lasting:
-            self._note(job)
+        if job.idempotent:
+            self._track(job)
         self._jobs.put(job)
         if not patient:
             self._wanted.set()
 
-    def _note(self, job: Job) -> None:
-        self._lasting.add(job.answer)
-        job.answer.add_done_callback(self._lasting.discard)
+    def _track(self, job: Job) -> None:
+        self._unwritten.add(job.answer)
+        job.answer.add_done_callback(self._unwritten.discard)
 
     def _work(self) -> None:
         going_on = True
-        while going_on or self._kept:
+        while going_on or self._failed:
             self._wanted.wait(_LINGER)
             self._wanted.clear()
             going_on = not self._closed
@@ -172,17 +171,20 @@ class Writer:
                 self._repeat()
 
     def _write(self) -> None:
-        """Carry out what waits, and what is due. Whoever writes does both: all may be busy."""
+        """Carry out what waits, and the heartbeat if it is due. Every thread that writes does both,
+        as the journal's own may not get to it for long."""
         now = steady()
         if now >= self._due and not self._backend.exclusive:
             self._due = now + self._period
-            if self._carry_out([Job("", self._heartbeat, Future())]):
+            if self._commit([Job("", self._heartbeat, Future())]):
                 self.renewed = now
-        self._carry_out(self._next_jobs())
+        self._commit(self._next_jobs())
 
     def _next_jobs(self) -> list[Job]:
-        """What waits. Rows are locked in the same order by everybody, so that nobody waits in a
-        circle; the sort keeps the order of what is done to one row, and what only reads comes last.
+        """What waits, by key: everybody locks rows in the same order, so that there is no deadlock.
+
+        The sort is stable, which keeps the order of what is done to one row; what only reads comes
+        last.
         """
         jobs: list[Job] = []
         try:
@@ -193,27 +195,27 @@ class Writer:
         return sorted(jobs, key=lambda job: (not job.key, job.key))
 
     def _repeat(self) -> None:
-        """Try again what is kept, each alone: whichever cannot be written holds up no other."""
-        if not self._kept or steady() < min(self._again, self._until):
+        """Try again what has failed, each job alone: one that fails again holds up no other."""
+        if not self._failed or steady() < min(self._again, self._until):
             return
-        kept, self._kept = self._kept, []
-        while kept and self._carry_out([kept.pop(0)]):
+        failed, self._failed = self._failed, []
+        while failed and self._commit([failed.pop(0)]):
             pass
         if steady() > self._until + _MARGIN:
-            self._give_up(kept)
-            kept = []
-        self._kept = kept + self._kept  # it may be its own fault, so that it comes last
+            self._give_up(failed)
+            failed = []
+        self._failed = failed + self._failed  # what has failed again comes last
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
         self._again = steady() + self._pause
 
-    def _carry_out(self, jobs: list[Job]) -> bool:
-        """Whether all of them are on disk."""
+    def _commit(self, jobs: list[Job]) -> bool:
+        """Carry jobs out in one transaction; whether all of them are on disk."""
         jobs = self._admitted(jobs)
         if not jobs:
             return True
         try:
-            with blamed(self._backend.name), self._connection.begin():
-                self._backend.require_in_place()
+            with journal_errors(self._backend.name), self._connection.begin():
+                self._backend.require_unchanged()
                 answers = [job.operation(self._connection) for job in jobs]
         except Exception as error:
             self._fail(jobs, error)
@@ -228,7 +230,7 @@ class Writer:
             job.answer.set_exception(JournalError(str(self._failure)))
 
     def _admitted(self, jobs: list[Job]) -> list[Job]:
-        """What may be carried out, which depends on whether a commit has failed."""
+        """Those of the jobs that may be carried out: after a failure, no new claims."""
         if self._failure is None:
             return jobs
         self._give_up([job for job in jobs if job.undo is not None])
@@ -236,30 +238,30 @@ class Writer:
 
     def _fail(self, jobs: list[Job], error: Exception) -> None:
         self._failure = self._failure or error
-        if not self._backend.exclusive:  # there, only this connection may know the last changes
+        if not self._backend.exclusive:  # of a file, only this connection may see the last changes
             with suppress(sa.exc.SQLAlchemyError):
-                self._connection.invalidate()  # the next one to need it makes another
+                self._connection.invalidate()  # it is made again when it is needed next
         for job in jobs:
             if job.undo is not None:
-                undo = Job(job.key, job.undo, Future(), lasting=True)
-                self._note(undo)
-                self._kept.append(undo)
-            if job.lasting and steady() < self._until:
-                self._kept.append(job)
+                undo = Job(job.key, job.undo, Future(), idempotent=True)
+                self._track(undo)
+                self._failed.append(undo)
+            if job.idempotent and steady() < self._until:
+                self._failed.append(job)
             else:
                 job.answer.set_exception(error)
 
 
 @contextmanager
-def blamed(name: str) -> Iterator[None]:
-    """What the database raises, as a sentence about the journal of this name."""
+def journal_errors(name: str) -> Iterator[None]:
+    """Turn what the database raises into a JournalError about the journal of this name."""
     try:
         yield
     except sa.exc.SQLAlchemyError as last:
-        # A cursor in one of the frames would keep the connection of the driver open after its end.
+        # A cursor in one of the frames would keep the driver's connection open.
         clear_frames(last.__traceback__)
         error = last
-        while isinstance(error.__context__, sa.exc.SQLAlchemyError):  # then not even undoing worked
+        while isinstance(error.__context__, sa.exc.SQLAlchemyError):  # not even the rollback worked
             error = error.__context__
         cause = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
         if cause == "file is not a database":

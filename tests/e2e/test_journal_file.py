@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dispatcher.journal import open_journal, sqlite
+from dispatcher.journal import files, open_journal
 from dispatcher.journal.schema import SCHEMA_VERSION
 from dispatcher.models import encode
 from dispatcher.sandbox.process import SandboxProcess
@@ -206,7 +206,7 @@ def test_network_file_system(
     project.texts("a")
     point = str(project.folder.resolve()).replace(" ", r"\040")
     mounts = project.write("mounts", f"/dev/a / ext4 rw 0 0\nserver:/home {point} {kind} rw 0 0\n")
-    monkeypatch.setattr(sqlite, "_MOUNTS", mounts)
+    monkeypatch.setattr(files, "_FILE_SYSTEMS", mounts)
     result = project.call("send")
     assert result.code == 2
     assert f"lies on a network ({kind})" in result.stderr
@@ -224,9 +224,9 @@ def test_network_is_found_at_a_place_with_any_name(
     project.texts("a")
     written = str(project.folder.resolve()).replace(" ", r"\040")
     mounts = project.write("mounts", f"server:/x {written} nfs rw 0 0\n")
-    monkeypatch.setattr(sqlite, "_MOUNTS", mounts)
+    monkeypatch.setattr(files, "_FILE_SYSTEMS", mounts)
     assert "lies on a network (nfs)" in project.call("send").stderr
-    monkeypatch.setattr(sqlite, "_MOUNTS", project.folder / "none")
+    monkeypatch.setattr(files, "_FILE_SYSTEMS", project.folder / "none")
     assert project.call("send").code == 0
     assert inbox.stats()["accepted"] == 1
 

@@ -159,7 +159,7 @@ FROZEN = """
 import os, signal, time
 from dispatcher.journal import Journal
 from dispatcher.journal import postgres
-from dispatcher.journal.changes import Changes
+from dispatcher.journal.updates import Updates
 
 def stop():
     os.kill(os.getpid(), signal.SIGSTOP)
@@ -180,7 +180,7 @@ def frozen(owner, name, before):
 postgres._SETTINGS["idle_in_transaction_session_timeout"] = "1s"
 """
 STOPS = {
-    "within a claim": "frozen(Changes, 'claim', before=False)",
+    "within a claim": "frozen(Updates, 'claim', before=False)",
     "after a claim": "frozen(Journal, 'holds', before=True)",
     "at the first byte": """
 from dispatcher.http import client, wire

@@ -11,8 +11,8 @@ from typing import Any
 
 from dispatcher.cli import main
 from dispatcher.journal import Claim, Ending, Journal
+from dispatcher.journal.identity import HighWaterMark
 from dispatcher.journal.locking import Lock
-from dispatcher.journal.origin import Mark
 from dispatcher.journal.sqlite import SqliteBackend
 from dispatcher.models import Message, Record
 
@@ -27,7 +27,7 @@ def without_sync() -> None:
         return engine
 
     SqliteBackend.connect = careless
-    Lock.note = Mark.note = lambda self, changes: None
+    Lock.note = HighWaterMark.note = lambda self, changes: None
 
 
 def without_intent() -> None:

@@ -1,9 +1,9 @@
-"""What the runs on one journal share besides its messages: the rate limiter's turns, and leases.
+"""What the runs on one journal share besides its messages: the rate limiter's state, and leases.
 
-For databases that many machines use, by the database's clock. It has a connection of its own: the
-one that writes messages waits for the disk. Nothing is locked from one statement to the next, so
-that a frozen run holds nobody up: what was read is changed if it still is as it was (compare and
-swap), and else read again.
+For databases that many machines use; times are by the database's clock. It has a connection of its
+own, as the one that writes messages waits for the disk. Nothing stays locked from one statement to
+the next, so that a frozen run holds nobody up: a state is changed only if it still is as it was
+read (compare and swap), or else it is read again.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
 
 from dispatcher.journal import queries
-from dispatcher.journal.attempts import storable
 from dispatcher.journal.backend import Backend
-from dispatcher.journal.writer import blamed
+from dispatcher.journal.schema import storable
+from dispatcher.journal.writer import journal_errors
 from dispatcher.models import Record
 
 if TYPE_CHECKING:
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-# Seconds for which the end of a run waits for what another thread asks the server.
+# Seconds for which the end of a run waits for another thread's statement.
 _MARGIN = 1.0
 
 # The database's clock, in seconds since 1970.
-NOW = "extract(epoch FROM clock_timestamp())"
+_CURRENT_TIME = "extract(epoch FROM clock_timestamp())"
 
 _READ = """
 SELECT key, turns.state, pauses.since, pauses.until, ({now} * 1000)::bigint
@@ -41,7 +41,7 @@ _MAKE = """
 INSERT INTO turns SELECT key, 0 FROM unnest(%(keys)s::text[]) AS asked (key)
 ON CONFLICT DO NOTHING
 """
-# All of it or nothing: a message has its turn at the account and at its recipient.
+# All of the keys or none: a message has to wait for both its account and its recipient.
 _SWAP = """
 WITH unchanged AS (
     SELECT key FROM turns
@@ -67,8 +67,8 @@ WHERE leases.until < {now} OR leases.owner = excluded.owner
 """
 _RELEASE = "DELETE FROM leases WHERE name = %(name)s AND owner = %(owner)s"
 _MESSAGES = "SELECT key, status, attempts FROM messages WHERE key = ANY(%(keys)s)"
-# What means nothing any longer, unless somebody is changing it.
-_FORGET = (
+# Not what somebody is changing at the moment.
+_DELETE_EXPIRED = (
     """DELETE FROM turns WHERE key IN (
     SELECT key FROM turns WHERE state < {now} * 1000000 FOR UPDATE SKIP LOCKED)""",
     """DELETE FROM pauses WHERE key IN (
@@ -79,9 +79,10 @@ _FORGET = (
 
 
 class RateState(NamedTuple):
-    """What a rate limiter keeps of some keys, and the clock by which it counts.
+    """A rate limiter's state of some keys.
 
-    `now`, and since when until when a key pauses: milliseconds since 1970. `states`: GCRA's.
+    `now`: by the clock that counts here. `pauses`: since when and until when a key pauses. Both are
+    in milliseconds since 1970. `states`: those of GCRA, the algorithm.
     """
 
     now: int
@@ -90,41 +91,41 @@ class RateState(NamedTuple):
 
 
 class RateChange(NamedTuple):
-    """What becomes of a `RateState`. `wait`: milliseconds that whoever asked has to wait."""
+    """What a `RateState` is changed to. `wait`: milliseconds that whoever asked has to wait."""
 
     wait: int
     states: Mapping[str, int]
     pauses: Mapping[str, tuple[int, int]] = {}
 
 
-class Sharing:
-    """One run's share. May be used by any thread; raises JournalError.
+class SharedState:
+    """One run's access to it. May be used by any thread; raises JournalError.
 
-    A connection that is lost is made again, once: what is done twice is as if it was done once,
-    or costs a turn.
+    After a connection was lost, a statement is repeated once: all of them are idempotent, but for
+    a turn that may be taken twice, and is lost then.
     """
 
-    def __init__(self, backend: Backend, now: str = NOW) -> None:
+    def __init__(self, backend: Backend, now: str = _CURRENT_TIME) -> None:
         self._backend, self._owner = backend, uuid.uuid4().hex
         self._lock, self._closed = threading.Lock(), False
         self._engine = backend.connect()
         self._connection: Connection | None = None
         self._read, self._lease = _READ.format(now=now), _LEASE.format(now=now)
-        self._forget = [each.format(now=now) for each in _FORGET]
+        self._delete_expired = [each.format(now=now) for each in _DELETE_EXPIRED]
 
         @sa.event.listens_for(self._engine, "connect")
         def configure(connection: Any, _: Any) -> None:
             connection.execute("SET synchronous_commit TO off")  # at worst, a turn is forgotten
             connection.commit()
 
-    def tidy(self) -> None:
-        """Have what means nothing any longer forgotten."""
-        for statement in self._forget:
-            self._carry_out(statement)
+    def delete_expired(self) -> None:
+        """Delete states, pauses and leases that are in the past."""
+        for statement in self._delete_expired:
+            self._execute(statement)
 
     def change(self, keys: Sequence[str], decide: Callable[[RateState], RateChange]) -> RateChange:
-        """Have a rate limiter's state changed by what is decided from it, and by nobody else
-        meanwhile."""
+        """Change a rate limiter's state to what `decide` makes of it; nobody else changes it in
+        between. `decide` may be called several times."""
         while True:
             found = self.read(keys)
             change = decide(found)
@@ -145,8 +146,8 @@ class Sharing:
         """Whether the state was still the one that was found, and is changed now."""
         names = {key: storable(key) for key in sorted(change.states)}
         if not names.keys() <= found.states.keys():
-            self._carry_out(_MAKE, keys=list(names.values()))
-        swapped = self._carry_out(
+            self._execute(_MAKE, keys=list(names.values()))
+        swapped = self._execute(
             _SWAP,
             keys=list(names.values()),
             before=[found.states.get(key, 0) for key in names],
@@ -158,18 +159,17 @@ class Sharing:
         return bool(swapped.rowcount)
 
     def lease(self, name: str, seconds: float) -> bool:
-        """Be the run that does what all wait for, for so long, or longer if asked again in time;
-        False: another one is."""
+        """Take or renew a lease for so many seconds; False: another run has it."""
         name = storable(name)
-        leased = self._carry_out(self._lease, name=name, owner=self._owner, seconds=seconds)
+        leased = self._execute(self._lease, name=name, owner=self._owner, seconds=seconds)
         return bool(leased.rowcount)
 
     def release(self, name: str) -> None:
-        """It is done: others need not wait any longer."""
-        self._carry_out(_RELEASE, name=storable(name), owner=self._owner)
+        """Give a lease up before it ends."""
+        self._execute(_RELEASE, name=storable(name), owner=self._owner)
 
     def changed(self, known: Mapping[str, Record | None]) -> dict[str, Record]:
-        """Of these messages, those that are not as they were known to be."""
+        """Those of these messages whose rows are not as they were known to be."""
         spelt = {storable(key): key for key in known}
         rows = self._rows(_MESSAGES, keys=list(spelt))
         now = {spelt[key]: (status, attempts) for key, status, attempts in rows}
@@ -181,12 +181,12 @@ class Sharing:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Who was left behind, waiting for a server that does not answer, waits no longer."""
+        """Close the connection, also where a thread still waits for a server's answer."""
         self._closed = True
         waiting = self._connection
         if not self._lock.acquire(timeout=_MARGIN):
             if waiting is not None:
-                self._backend.cut(waiting)
+                self._backend.disconnect(waiting)
             if not self._lock.acquire(timeout=_MARGIN):
                 return
         try:
@@ -196,13 +196,13 @@ class Sharing:
             self._lock.release()
 
     def _rows(self, statement: str, **values: Any) -> list[Any]:
-        return list(self._carry_out(statement, **values))
+        return list(self._execute(statement, **values))
 
-    def _carry_out(self, statement: str, **values: Any) -> sa.CursorResult[Any]:
+    def _execute(self, statement: str, **values: Any) -> sa.CursorResult[Any]:
         return self._tried(lambda connection: connection.exec_driver_sql(statement, values))
 
     def _tried(self, operation: Callable[[Connection], Answer]) -> Answer:
-        with self._lock, blamed(self._backend.name):
+        with self._lock, journal_errors(self._backend.name):
             try:
                 return operation(self._connected())
             except sa.exc.DBAPIError as error:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.journal.origin import Mark, objections
-from dispatcher.journal.server import Server, difference, written
+from dispatcher.journal.identity import HighWaterMark
+from dispatcher.journal.server import ServerIdentity, difference
 
 
 @pytest.fixture(autouse=True)
@@ -26,46 +26,46 @@ def the_file(state: Path) -> Path:
 
 
 def test_mark_only_grows_whoever_writes_it(state: Path) -> None:
-    first, second = Mark("a"), Mark("a")
+    first, second = HighWaterMark("a"), HighWaterMark("a")
     assert not state.exists(), "who only reads makes nothing"
     for mark, changes in ((first, 12), (second, 7), (second, 30), (first, 20)):
         mark.note(changes)
-    assert Mark("a").changes == 30
-    assert Mark("b").changes == Mark("a", "/elsewhere").changes == 0
+    assert HighWaterMark("a").changes == 30
+    assert HighWaterMark("b").changes == HighWaterMark("a", "/elsewhere").changes == 0
     assert stat.S_IMODE(the_file(state).stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("content", [b"", b"12", b"not a number", b"\0" * 5000])
 def test_damaged_mark_is_begun_anew(state: Path, content: bytes) -> None:
-    Mark("a").note(50)
+    HighWaterMark("a").note(50)
     the_file(state).write_bytes(content)
-    mark = Mark("a")
+    mark = HighWaterMark("a")
     assert mark.changes == (12 if content == b"12" else 0)
     mark.note(60)
-    assert Mark("a").changes == 60
+    assert HighWaterMark("a").changes == 60
 
 
 def test_mark_that_is_somebody_elses_is_neither_believed_nor_written(state: Path) -> None:
-    Mark("a").note(50)
+    HighWaterMark("a").note(50)
     the_file(state).chmod(0o666)
-    mark = Mark("a")
+    mark = HighWaterMark("a")
     assert mark.changes == 0
     mark.note(60)
-    (warning,) = objections(mark)
+    (warning,) = mark.warnings
     assert "would not be noticed here" in warning
     assert "may be written by other users" in warning
     assert the_file(state).read_bytes().endswith(b"50")
 
 
 def test_marks_of_a_year_ago_are_forgotten(state: Path) -> None:
-    Mark("a").note(1)
+    HighWaterMark("a").note(1)
     longer = time.time() - 400 * 86_400
     os.utime(the_file(state), (longer, longer))
-    Mark("b").note(2)
-    assert (Mark("a").changes, Mark("b").changes) == (0, 2)
+    HighWaterMark("b").note(2)
+    assert (HighWaterMark("a").changes, HighWaterMark("b").changes) == (0, 2)
 
 
-BEFORE = Server("7", 1, 5, 100)
+BEFORE = ServerIdentity("7", 1, 5, 100)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,9 @@ BEFORE = Server("7", 1, 5, 100)
     ],
     ids=str,
 )
-def test_another_server_is_told_by_what_it_says_of_itself(now: Server, why: str | None) -> None:
-    assert written(str(now)) == now
+def test_another_server_is_told_by_what_it_says_of_itself(
+    now: ServerIdentity, why: str | None
+) -> None:
+    assert ServerIdentity.parse(str(now)) == now
     for found in (difference(BEFORE, now), difference(now, BEFORE)):
         assert found is None if why is None else why in str(found)

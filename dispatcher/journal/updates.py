@@ -3,17 +3,35 @@ not as its caller believes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
 
-from dispatcher.journal.attempts import Claim, Ending, storable, timestamp
+from dispatcher.journal import queries
 from dispatcher.journal.backend import Backend
-from dispatcher.journal.schema import events, messages, uploads, workers
-from dispatcher.models import Failure, MediaId, Message, Record, RecordStatus, Status
+from dispatcher.journal.schema import (
+    events,
+    messages,
+    places,
+    places_permitted,
+    storable,
+    timestamp,
+    uploads,
+    workers,
+)
+from dispatcher.models import (
+    AttemptStatus,
+    Failure,
+    MediaId,
+    Message,
+    Record,
+    RecordStatus,
+    Status,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Dialect
@@ -29,35 +47,68 @@ LATE = Failure(
     text="the gateway's receipt came when a later attempt had begun: it may have arrived twice",
 )
 _IDENTITY = ("key", "run", "manifest", "message", "recipient", "transport")
-_NOTHING: dict[str, str | None] = {"receipt": None, "error_code": None, "error_text": None}
-_ENDING = ("status", "not_before", "changed_at", *_NOTHING)
+_NO_RESULT: dict[str, str | None] = {"receipt": None, "error_code": None, "error_text": None}
+_ENDING = ("status", "not_before", "changed_at", *_NO_RESULT)
+# Bytes. A row of a PostgreSQL index cannot have many more, and a warning is not worth a run.
+_LONGEST_PATH = 2000
 
 
-class Sender(NamedTuple):
-    """Who is sending, as people are told of it: a row of the table of workers."""
+class Claim(NamedTuple):
+    """The right to make one attempt: the key, and which attempt over all runs it is.
+
+    `digest`: of what is sent. `until`: when the lease under which it was made ends, by
+    `clock.steady`. `message`: the message that is attempted.
+    """
+
+    key: str
+    attempt: int
+    digest: str = ""
+    until: float = math.inf
+    message: Message | None = None
+
+
+class Ending(NamedTuple):
+    """How an attempt ended. `not_before`: after a failure, when the next attempt may be made."""
+
+    status: AttemptStatus
+    id: str | None = None
+    error: Failure | None = None
+    not_before: datetime | None = None
+
+    @property
+    def columns(self) -> dict[str, str | None]:
+        """The columns that a message and its event have in common."""
+        code, text = (self.error.code, self.error.text) if self.error else (None, None)
+        columns = {"receipt": self.id, "error_code": code, "error_text": text}
+        return {name: value and storable(value) for name, value in columns.items()}
+
+
+class Process(NamedTuple):
+    """The process that sends, as its row in the table of workers describes it to people."""
 
     run: str
     host: str
     pid: int
 
 
-class Changes:
-    """The changes that one worker, `owner`, makes. Statements are made once: that takes time.
+class Updates:
+    """The updates that one worker, `owner`, makes.
 
-    `now`: the time that is noted.
+    The two that every message needs are compiled once, as that takes time. `now`: gives the time
+    that is written.
     """
 
     def __init__(
         self, backend: Backend, owner: str, dialect: Dialect, now: Callable[[], datetime]
     ) -> None:
         self._backend, self._owner, self._now = backend, owner, now
-        self._claim = Prepared(_claim(backend.insert), dialect)
-        self._conclude = Prepared(_conclude(), dialect)
+        self._claim = CompiledStatement(_claim(backend.insert), dialect)
+        self._conclude = CompiledStatement(_conclude(), dialect)
 
     def claim(
         self, connection: Connection, message: Message, digest: str, known: Record | None
     ) -> Claim | None:
-        """Note that an attempt begins; None: the row is not as `known` says, so it must not."""
+        """Record that an attempt begins; None: the row is not as `known` says, so it must not."""
         rows = self._claim(
             connection,
             **_identity(message),
@@ -70,24 +121,24 @@ class Changes:
         return Claim(message.key, rows[0][0], digest, message=message) if rows else None
 
     def withdraw(self, connection: Connection, claim: Claim) -> None:
-        """Note that nothing was sent, if this attempt was noted: of a lost commit nobody knows."""
-        self._backend.lock(connection, "messages")  # it may be under way
+        """Record that nothing was sent, if the claim was committed, which nobody knows."""
+        self._backend.lock_table(connection, "messages")  # its commit may still be under way
         ending = Ending(Status.FAILED, error=_WITHDRAWN)
-        self._conclude(connection, **self._whose(claim, ending), **self._ending(ending))
+        self._conclude(connection, **self._expected(claim, ending), **self._columns(ending))
 
     def conclude(self, connection: Connection, claim: Claim, ending: Ending) -> bool:
-        """Note how an attempt ended; False: somebody else has decided that meanwhile.
+        """Record how an attempt ended; False: somebody else has decided that meanwhile.
 
-        An attempt that others had to call unknown, because this worker did not show for too long,
-        may still end well; and a receipt proves more than a person's word that it was not sent.
-        Noted once more, it changes nothing.
+        An attempt that others had to call unknown, because this worker's lease had run out, may
+        still end well; and a receipt proves more than a person's word that it was not sent.
+        Idempotent.
         """
-        whose = self._whose(claim, ending)
-        if self._conclude(connection, **whose, **self._ending(ending)).rowcount > 0:
+        expected = self._expected(claim, ending)
+        if self._conclude(connection, **expected, **self._columns(ending)).rowcount > 0:
             return True
-        return self._too_late(connection, claim, ending)
+        return self._conclude_late(connection, claim, ending)
 
-    def _whose(self, claim: Claim, ending: Ending) -> dict[str, str | int]:
+    def _expected(self, claim: Claim, ending: Ending) -> dict[str, str | int]:
         return {
             "of_key": storable(claim.key),
             "of_attempt": claim.attempt,
@@ -95,41 +146,43 @@ class Changes:
             "how": ending.status,
         }
 
-    def _too_late(self, connection: Connection, claim: Claim, ending: Ending) -> bool:
-        """Whether the row says what an attempt's end says; a receipt beside a later attempt is kept
-        as an event, and what was sent counts as sent, whatever becomes of that attempt.
+    def _conclude_late(self, connection: Connection, claim: Claim, ending: Ending) -> bool:
+        """Whether the row already says how the attempt ended.
 
-        Where the attempt itself is not there any more, the database went back in time.
+        A receipt for an attempt that was followed by another one is kept as an event, and what it
+        sent counts as sent, whatever becomes of the later attempt. If the row does not have this
+        attempt at all, the database went back in time.
         """
         key = storable(claim.key)
         columns = (messages.c.status, messages.c.attempts, messages.c.owner)
         row = connection.execute(sa.select(*columns).where(messages.c.key == key)).first()
         if row is None or row.attempts < claim.attempt:
-            return self._put_back(connection, claim, ending)
+            return self._restore(connection, claim, ending)
         if (row.attempts, row.owner) == (claim.attempt, self._owner):
             return bool(row.status == ending.status)
         if ending.status == Status.SENT:
             connection.execute(
                 sa.update(messages).where(messages.c.key == key).values(sent_digest=claim.digest)
             )
-            self._note_late(connection, claim, ending)
+            self._add_late_event(connection, claim, ending)
         return False
 
-    def _put_back(self, connection: Connection, claim: Claim, ending: Ending) -> bool:
+    def _restore(self, connection: Connection, claim: Claim, ending: Ending) -> bool:
+        """Write the row of an attempt that the database has lost; False: it has a later one."""
         if claim.message is None:
             return False
         attempt = {
             "digest": claim.digest,
             "owner": self._owner,
             "attempts": claim.attempt,
-            **self._ending(ending),
+            **self._columns(ending),
         }
         upsert = self._backend.insert(messages).values(**_identity(claim.message), **attempt)
         older = messages.c.attempts < claim.attempt
-        put = upsert.on_conflict_do_update(index_elements=["key"], set_=attempt, where=older)
-        return connection.execute(put.returning(messages.c.key)).first() is not None
+        written = upsert.on_conflict_do_update(index_elements=["key"], set_=attempt, where=older)
+        return connection.execute(written.returning(messages.c.key)).first() is not None
 
-    def _note_late(self, connection: Connection, claim: Claim, ending: Ending) -> None:
+    def _add_late_event(self, connection: Connection, claim: Claim, ending: Ending) -> None:
         event = {
             "key": storable(claim.key),
             "status": Status.SENT,
@@ -138,24 +191,54 @@ class Changes:
             "error_code": LATE.code,
             "error_text": LATE.text,
         }
-        noted = (events.c[name].is_not_distinct_from(value) for name, value in event.items())
-        if connection.execute(sa.select(events.c.id).where(*noted)).first() is None:
+        same = (events.c[name].is_not_distinct_from(value) for name, value in event.items())
+        if connection.execute(sa.select(events.c.id).where(*same)).first() is None:
             connection.execute(sa.insert(events).values(at=timestamp(self._now()), **event))
 
     def decide(
         self, connection: Connection, claim: Claim, status: RecordStatus, ending: Ending
     ) -> bool:
-        """Change a row that has this status and attempt, whoever's it is; False: it has not."""
-        as_believed = (
+        """Change a row that has this status and attempt, whoever owns it; False: it has not."""
+        expected = (
             messages.c.key == storable(claim.key),
             messages.c.attempts == claim.attempt,
             messages.c.status == status,
         )
-        statement = sa.update(messages).where(*as_believed).values(**self._ending(ending))
+        statement = sa.update(messages).where(*expected).values(**self._columns(ending))
         return connection.execute(statement).rowcount > 0
 
+    def note_sent(self, connection: Connection, key: str) -> bool:
+        """Record, by a person's word, that a message was sent which the journal does not know, as
+        it went back in time, or which it knows to have failed.
+
+        False: the journal knows something else of it, or this is no key. Nobody knows with which
+        content it was sent: it counts as changed since.
+        """
+        match key.split("/"):
+            case [run, manifest, message, revision, recipient] if revision.isdigit() and recipient:
+                names = {
+                    "run": run,
+                    "manifest": manifest,
+                    "message": message,
+                    "recipient": recipient,
+                }
+            case _:
+                return False
+        sent = {**self._columns(Ending(Status.SENT)), "digest": ""}
+        row = {
+            "key": storable(queries.noted_as(connection, key)),
+            **{name: storable(value) for name, value in names.items()},
+            **sent,
+            "transport": "",
+            "attempts": 1,
+        }
+        upsert = self._backend.insert(messages).values(**row)
+        failed = messages.c.status == _literal(Status.FAILED)
+        written = upsert.on_conflict_do_update(index_elements=["key"], set_=sent, where=failed)
+        return connection.execute(written.returning(messages.c.key)).first() is not None
+
     def recover(self, connection: Connection) -> None:
-        """Call unknown what workers that are no more left "sending", and forget those."""
+        """Call unknown what dead workers left "sending", and delete those workers."""
         alive = sa.select(workers.c.owner).where(workers.c.lease > self._backend.now())
         dead = sa.or_(messages.c.owner.is_(None), messages.c.owner.not_in(alive))
         query = sa.select(messages.c.key, messages.c.attempts).where(
@@ -165,24 +248,27 @@ class Changes:
         for row in rows:
             ending = Ending(Status.UNKNOWN, error=_INTERRUPTED)
             self.decide(connection, Claim(*row), Status.SENDING, ending)
-        over = sa.select(workers.c.owner).where(workers.c.lease <= self._backend.now())
-        gone = over.with_for_update(skip_locked=True)
+        expired = sa.select(workers.c.owner).where(workers.c.lease <= self._backend.now())
+        gone = expired.with_for_update(skip_locked=True)
         connection.execute(sa.delete(workers).where(workers.c.owner.in_(gone)))
 
-    def enter(self, connection: Connection, worker: Sender, seconds: float) -> None:
-        """Be one of the workers; where only one can be, those of before are no more."""
+    def register(self, connection: Connection, process: Process, seconds: float) -> None:
+        """Enter this worker in the table, with a lease of so many seconds.
+
+        If only one worker at a time is possible, those that are still in it are dead: delete them.
+        """
         if self._backend.exclusive:
             connection.execute(sa.delete(workers))
-        self.renew(connection, worker, seconds)
+        self.renew(connection, process, seconds)
 
-    def renew(self, connection: Connection, worker: Sender, seconds: float) -> None:
-        """Show that this worker lives, for so long; others may have forgotten it meanwhile."""
+    def renew(self, connection: Connection, process: Process, seconds: float) -> None:
+        """Renew this worker's lease; others may have deleted its row meanwhile."""
         lease = self._backend.now() + seconds
         entry = self._backend.insert(workers).values(
             owner=self._owner,
-            run=storable(worker.run),
-            host=storable(worker.host),
-            pid=worker.pid,
+            run=storable(process.run),
+            host=storable(process.host),
+            pid=process.pid,
             started_at=timestamp(self._now()),
             lease=lease,
         )
@@ -190,8 +276,8 @@ class Changes:
             entry.on_conflict_do_update(index_elements=["owner"], set_={"lease": lease})
         )
 
-    def leave(self, connection: Connection) -> None:
-        """Be a worker no more; where only one can be, there is none then."""
+    def unregister(self, connection: Connection) -> None:
+        """Delete this worker from the table; if only one is possible, whatever is in there."""
         mine = () if self._backend.exclusive else (workers.c.owner == self._owner,)
         connection.execute(sa.delete(workers).where(*mine))
 
@@ -209,7 +295,7 @@ class Changes:
             upsert.on_conflict_do_update(index_elements=["account", "sha256"], set_=row)
         )
 
-    def _ending(self, ending: Ending) -> dict[str, str | None]:
+    def _columns(self, ending: Ending) -> dict[str, str | None]:
         return {
             "status": ending.status,
             "not_before": timestamp(ending.not_before) if ending.not_before else None,
@@ -224,10 +310,29 @@ def forget_upload(connection: Connection, account: str, sha256: str) -> None:
     connection.execute(sa.delete(uploads).where(*chosen))
 
 
-class Prepared:
+def note_manifest_paths(connection: Connection, backend: Backend, paths: Mapping[str, str]) -> None:
+    """Record the path of each manifest, beside those it had before."""
+    known = queries.manifest_paths(connection, paths)
+    new = [
+        {"manifest": name, "path": path}
+        for name, path in paths.items()
+        if path not in known.get(name, ()) and len(path.encode()) <= _LONGEST_PATH
+    ]
+    if not new:
+        return
+    with places_permitted(connection):
+        if not sa.inspect(connection).has_table(places.name):
+            backend.prepare_schema(connection)  # of several runs, one makes it
+            places.create(connection, checkfirst=True)
+        connection.execute(backend.insert(places).on_conflict_do_nothing(), new)
+
+
+class CompiledStatement:
     """A statement that is compiled once and goes straight to the driver: what SQLAlchemy does for
-    each call takes longer than carrying it out. Works with values for all of the statement's named
-    parameters, and gives the driver's cursor."""
+    each call takes longer than carrying it out (benchmarks/sending.py).
+
+    Call it with values for all of the statement's named parameters; it returns the driver's cursor.
+    """
 
     def __init__(self, statement: ClauseElement, dialect: Dialect) -> None:
         compiled: Any = statement.compile(dialect=dialect)
@@ -258,7 +363,7 @@ def _claim(insert: Callable[..., Any]) -> ClauseElement:
     """
     sent = messages.c.status == _literal(Status.SENT)
     before = sa.case((sent, messages.c.digest), else_=messages.c.sent_digest)
-    fresh = {"status": Status.SENDING, "not_before": None, **_NOTHING}
+    fresh = {"status": Status.SENDING, "not_before": None, **_NO_RESULT}
     again = _parameters("digest", "transport", "owner", "changed_at")
     new = {**_parameters(*_IDENTITY), **again, **fresh, "attempts": 1}
     believed = sa.and_(
@@ -291,8 +396,8 @@ def _claim(insert: Callable[..., Any]) -> ClauseElement:
 
 
 def _conclude() -> ClauseElement:
-    """Of what is under way or unknown, every end is noted; a receipt is also where a person or the
-    gateway decided that it was not sent, or a person that it was."""
+    """Set how an attempt ended, if it is under way or unknown. A receipt also counts where a person
+    or the gateway decided that it was not sent, or a person that it was."""
     status, receipt = messages.c.status, messages.c.receipt
     open_ = [status == _literal(each) for each in (Status.SENDING, Status.UNKNOWN)]
     failed, sent = (status == _literal(each) for each in (Status.FAILED, Status.SENT))
@@ -310,7 +415,7 @@ def _conclude() -> ClauseElement:
 
 
 def _literal(status: Status) -> sa.ColumnClause[str]:
-    """A status written into a statement: only so can a database use an index of some statuses."""
+    """A status as a part of a statement's text: an index of the rows with one status needs that."""
     return sa.literal_column(f"'{status}'")
 
 

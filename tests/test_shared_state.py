@@ -116,7 +116,7 @@ def test_others_find_out_while_they_work_that_a_worker_is_dead(
 CLAIM_ALL = """
 import json, random, sys, threading
 from dispatcher.journal import Ending, open_journal
-from tests.test_sharing import message
+from tests.test_shared_state import message
 
 url, count, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 won = []
@@ -174,9 +174,9 @@ def test_run_sees_which_messages_others_have_taken(database: Database) -> None:
                 other.conclude(claim, Ending("failed")).result()
         keys = {id: message(id).key for id in "abcd"}
         known = opened.lookup([keys["b"]])[keys["b"]]
-        with opened.sharing() as sharing:
-            assert sharing is not None
-            found = sharing.changed(dict.fromkeys(keys.values()) | {keys["b"]: known})
+        with opened.shared_state() as shared:
+            assert shared is not None
+            found = shared.changed(dict.fromkeys(keys.values()) | {keys["b"]: known})
     assert {key: each.status for key, each in found.items()} == {
         keys["a"]: "sending",
         keys["c"]: "failed",
@@ -184,8 +184,8 @@ def test_run_sees_which_messages_others_have_taken(database: Database) -> None:
 
 
 def test_server_that_is_gone_is_told_in_a_sentence(database: Database, server: Database) -> None:
-    with open_journal(database.url) as opened, opened.sharing() as sharing:
-        assert sharing is not None
+    with open_journal(database.url) as opened, opened.shared_state() as shared:
+        assert shared is not None
         name = make_url(database.url).database
         server.ask(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         try:
@@ -194,10 +194,10 @@ def test_server_that_is_gone_is_told_in_a_sentence(database: Database, server: D
                 name,
             )
             with pytest.raises(JournalError, match=r"^the journal .* failed: .*not.* accepting"):
-                sharing.lease("upload", 1)
+                shared.lease("upload", 1)
         finally:
             server.ask(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
-        assert sharing.lease("upload", 1), "it is back"
+        assert shared.lease("upload", 1), "it is back"
 
 
 def test_end_of_a_run_does_not_wait_for_a_server_that_does_not_answer(database: Database) -> None:
@@ -212,10 +212,10 @@ def test_end_of_a_run_does_not_wait_for_a_server_that_does_not_answer(database: 
         ThreadPoolExecutor(1) as threads,
         psycopg.connect(database.url) as blocking,
     ):
-        with opened.sharing() as sharing:
-            assert sharing is not None
+        with opened.shared_state() as shared:
+            assert shared is not None
             blocking.execute("LOCK TABLE dispatcher.turns")
-            asked = threads.submit(sharing.read, ["a"])
+            asked = threads.submit(shared.read, ["a"])
             while database.ask(waiting) == [(0,)]:
                 time.sleep(0.01)
         assert isinstance(asked.exception(), JournalError)

@@ -1,7 +1,7 @@
 """Two manifests of one name, sent by two commands: to the journal, they are one.
 
 Both in one command are an error (see `Manifests`). Here it counts from which file a name came
-before, as the journal noted it, as long as that file is there and still has the name.
+before, as the journal recorded it, as long as that file is there and still has the name.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from dispatcher.names import canonical_name
 from dispatcher.toml.file import read_toml
 
 
-def places(paths: Mapping[str, Path], folder: Path) -> dict[str, str]:
-    """Where manifests lie, by name, as the journal notes it: relative to the configuration."""
+def relative_paths(paths: Mapping[str, Path], folder: Path) -> dict[str, str]:
+    """Manifests' paths, by name, as the journal records them: relative to the configuration."""
     top = os.path.realpath(folder)
-    return {name: _place(os.path.relpath(os.path.realpath(paths[name]), top)) for name in paths}
+    return {name: _text(os.path.relpath(os.path.realpath(paths[name]), top)) for name in paths}
 
 
-def _place(path: str) -> str:
+def _text(path: str) -> str:
     return canonical_name(path).encode(errors="backslashreplace").decode()
 
 
@@ -32,9 +32,9 @@ def warnings(
 ) -> Iterator[LocatedProblem]:
     """A warning for each manifest whose name the journal knows from another file.
 
-    `paths`: of the manifests, by name. `known`: what the journal noted of these names.
+    `paths`: of the manifests, by name. `known`: what the journal recorded of these names.
     """
-    now = places(paths, folder)
+    now = relative_paths(paths, folder)
     for name, path in paths.items():
         for former in sorted(known.get(name, set()) - {now[name]}):
             other = as_spelt(folder / former)

@@ -88,10 +88,13 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def test_each_file_of_a_name_is_noted_once(url: str) -> None:
     for paths in ({"a": "x/a.toml", "b": "x/b.toml"}, {"a": "y/a.toml"}, {"a": "x/a.toml"}, {}):
         with open_journal(url) as journal:
-            journal.note_places(paths)
+            journal.note_manifest_paths(paths)
     with read_journal(url) as reader:
         assert reader is not None
-        assert reader.places(["a", "b", "c"]) == {"a": {"x/a.toml", "y/a.toml"}, "b": {"x/b.toml"}}
+        assert reader.manifest_paths(["a", "b", "c"]) == {
+            "a": {"x/a.toml", "y/a.toml"},
+            "b": {"x/b.toml"},
+        }
 
 
 def test_a_role_that_may_make_no_tables_does_without(database: Database) -> None:
@@ -104,13 +107,13 @@ def test_a_role_that_may_make_no_tables_does_without(database: Database) -> None
         database.ask(f"GRANT ALL ON ALL TABLES IN SCHEMA dispatcher TO {role}")
         theirs = str(make_url(database.url).set(username=role, password=None))
         with open_journal(theirs) as journal:
-            journal.note_places({"a": "a.toml"})
-            assert journal.places(["a"]) == {}
+            journal.note_manifest_paths({"a": "a.toml"})
+            assert journal.manifest_paths(["a"]) == {}
             assert journal.lookup(["x"]) == {}
         with open_journal(database.url) as journal:
-            journal.note_places({"a": "a.toml"})
+            journal.note_manifest_paths({"a": "a.toml"})
         with open_journal(theirs) as journal:  # nor may it read what another role has made
-            assert journal.places(["a"]) == {}
+            assert journal.manifest_paths(["a"]) == {}
     finally:
         database.ask(f"DROP OWNED BY {role}")
         database.ask(f"DROP ROLE {role}")

@@ -1,6 +1,6 @@
 """Which journal this is, and how far it had come: one that has fewer changes went back in time.
 
-A journal that went back does not know what was sent since, and would send it again. It is found out
+A journal that went back does not know what was sent since, and would send it again. That is noticed
 by a number that only grows, kept where it does not go back together with the journal: in the state
 folder of each user on each machine that has sent with it.
 """
@@ -31,55 +31,59 @@ _KEPT = 366 * 86_400  # seconds: who tries things out makes many journals
 _ROW = sa.select(origin.c.journal, origin.c.server)
 
 
-class Origin(NamedTuple):
-    """`journal`: an id that only copies of it have, too. `server`: where it was made or taken on;
-    empty for a file, which is recognised by its place."""
+class Identity(NamedTuple):
+    """What a journal says of itself.
+
+    `journal`: an id that only its copies share. `server`: the `ServerIdentity`, as text, of the
+    server on which it was made or last accepted; empty for a file, whose place identifies it.
+    """
 
     journal: str
     server: str
 
 
 def new_id() -> str:
-    """An id for a journal that is another one than all of before."""
+    """An id that no journal has yet."""
     return secrets.token_hex(16)
 
 
-def noted(connection: Connection) -> Origin | None:
-    """What a journal says of itself; None: it is of a version that says nothing."""
+def read(connection: Connection) -> Identity | None:
+    """A journal's identity; None: it is of a version that had none."""
     if not sa.inspect(connection).has_table(origin.name):
         return None
     return _row(connection)
 
 
-def noted_from_now_on(connection: Connection, insert: Callable[..., Any], server: str) -> Origin:
-    """What a journal says of itself; that it is this server's, if it said nothing before."""
+def read_or_create(connection: Connection, insert: Callable[..., Any], server: str) -> Identity:
+    """A journal's identity; a new one, on this server, if it had none."""
     if found := _row(connection):
         return found
     first = insert(origin).values(id=1, journal=new_id(), server=server)
     connection.execute(first.on_conflict_do_nothing())  # of several runs, one is the first
-    return Origin(*connection.execute(_ROW).one())
+    return Identity(*connection.execute(_ROW).one())
 
 
-def note_server(connection: Connection, server: str) -> None:
-    """Note more of the server that a journal is on."""
+def update_server(connection: Connection, server: str) -> None:
+    """Write what more is known of the server that a journal is on."""
     connection.execute(sa.update(origin).values(server=server))
 
 
-def begin_anew(connection: Connection, server: str) -> None:
-    """Make a journal another one, this server's, of which no machine has seen anything yet."""
+def replace(connection: Connection, server: str) -> None:
+    """Give a journal a new id, on this server, so that no machine has seen any change of it yet."""
     connection.execute(sa.update(origin).values(journal=new_id(), server=server))
 
 
-def changes(connection: Connection) -> int:
+def count_changes(connection: Connection) -> int:
     """How many changes a journal has: each is an event, and their ids only grow."""
     return connection.execute(sa.select(sa.func.max(events.c.id))).scalar() or 0
 
 
-class Mark:
+class HighWaterMark:
     """How many changes a journal had when this user last saw it on this machine.
 
-    `place`: of one of which a copy elsewhere is a journal of its own. A safeguard, not the truth:
-    what is lost, damaged or cannot be written counts as nothing seen. `objection`: why it cannot.
+    `place`: the path of a journal that is a file, as a copy of it elsewhere is a journal of its
+    own. A safeguard only: a mark that is lost, damaged or cannot be written counts as nothing seen.
+    `warnings`: that it cannot be written, and why.
     """
 
     def __init__(self, journal: str, place: str = "") -> None:
@@ -87,27 +91,27 @@ class Mark:
         identity = f"{journal} {place}".encode(errors="surrogateescape")
         self._name = _PREFIX + hashlib.sha256(identity).hexdigest()[:32]
         self._path: Path | None = None
-        self.objection: str | None = None
+        self.warnings: list[str] = []
         self.changes = 0
         with suppress(ConfigError, OSError):
             self.changes = _number(state_file(self._name, make=False).read_bytes())
 
     def note(self, changes: int) -> None:
-        """Note how many changes the journal has, unless somebody has noted more."""
-        if changes <= self.changes or self.objection:
+        """Raise the mark to so many changes, unless somebody has raised it higher."""
+        if changes <= self.changes or self.warnings:
             return
         self.changes = changes
         try:
             self._write(changes)
         except ConfigError as error:
-            self.objection = str(error)
+            self._warn(str(error))
         except OSError as error:
-            self.objection = f"cannot write {self._path or 'the state folder'}: {error.strerror}"
+            self._warn(f"cannot write {self._path or 'the state folder'}: {error.strerror}")
 
     def _write(self, changes: int) -> None:
         if self._path is None:
             self._path = state_file(self._name)
-            _forget_old_ones(self._path.parent)
+            _delete_old_marks(self._path.parent)
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             # Two at once may leave the smaller number, until the next change.
@@ -116,17 +120,13 @@ class Mark:
         finally:
             os.close(descriptor)
 
-
-def objections(mark: Mark) -> list[str]:
-    """That a mark cannot be kept, as a warning."""
-    if mark.objection is None:
-        return []
-    return [f"that the journal went back in time would not be noticed here: {mark.objection}"]
+    def _warn(self, why: str) -> None:
+        self.warnings = [f"that the journal went back in time would not be noticed here: {why}"]
 
 
-def _row(connection: Connection) -> Origin | None:
+def _row(connection: Connection) -> Identity | None:
     row = connection.execute(_ROW).first()
-    return Origin(*row) if row else None
+    return Identity(*row) if row else None
 
 
 def _number(content: bytes) -> int:
@@ -134,7 +134,7 @@ def _number(content: bytes) -> int:
     return int(digits) if digits.isdigit() else 0
 
 
-def _forget_old_ones(folder: Path) -> None:
+def _delete_old_marks(folder: Path) -> None:
     for path in folder.glob(f"{_PREFIX}*"):
         with suppress(OSError):
             if path.stat().st_mtime < time.time() - _KEPT:
