@@ -39,6 +39,7 @@ _ENDS = {
     "closed the connection unexpectedly": ": its server stopped, or this run stood still",
     "the connection is lost": ": its server stopped, or this run stood still",
 }
+_LOCK_TIMEOUT = "55P03"  # PostgreSQL's code
 
 
 class Job(NamedTuple):
@@ -263,12 +264,18 @@ def journal_errors(name: str) -> Iterator[None]:
         error = last
         while isinstance(error.__context__, sa.exc.SQLAlchemyError):  # not even the rollback worked
             error = error.__context__
-        cause = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+        original = getattr(error, "orig", None)
+        cause = str(original or error).strip().partition("\n")[0]
         if cause == "file is not a database":
             raise JournalError(f"{name} is no journal: it is not an SQLite database") from error
         why = next((why for end, why in _ENDS.items() if cause.endswith(end)), None)
         if why is not None:
             raise JournalError(
                 f"the journal {name} ended the connection{why}; run again"
+            ) from error
+        if getattr(original, "sqlstate", None) == _LOCK_TIMEOUT:
+            raise JournalError(
+                f"the journal {name} is held: another run renews its tables, or somebody has "
+                f"locked them; run again when that is over ({cause})"
             ) from error
         raise JournalError(f"the journal {name} failed: {cause}") from error

@@ -557,7 +557,7 @@ def test_table_that_somebody_has_locked_holds_no_run_for_ever(
         release.set()
         result = held.finish(run)
     assert (result.code, result.statuses) == (5, {"a": "unknown"})
-    assert "lock timeout" in result.stderr
+    assert "somebody has locked them; run again when that is over" in result.stderr
 
 
 HOSTILE = {
