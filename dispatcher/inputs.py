@@ -1,6 +1,6 @@
-"""The files that messages are made of: remembered when they are checked, known again later.
+"""The files that messages are made of: remembered when they are checked, and compared later.
 
-If one of them was replaced or changed meanwhile, the run ends before the next message.
+If one of them has been replaced or changed, the run ends before the next message.
 """
 
 from __future__ import annotations
@@ -111,8 +111,8 @@ class Inputs:
         self._lock = threading.Lock()
         self._not_before = 0.0
 
-    def place(self, path: Path) -> Path:
-        """Where a path leads, wherever the working directory is by now."""
+    def absolute(self, path: Path) -> Path:
+        """The path from the root, as it was meant, wherever the working directory is by now."""
         return self._folder / path
 
     def open(self, path: Path) -> BufferedReader:
@@ -120,14 +120,14 @@ class Inputs:
 
         Raises OSError, and InputChanged.
         """
-        place = self.place(path)
-        stream = open_regular(place)
+        absolute = self.absolute(path)
+        stream = open_regular(absolute)
         try:
             if fault := pointer_fault(stream):
                 raise OSError(errno.EINVAL, f"it {fault}")
             known = self._files.get(str(path))
             if known is None:
-                self._remember(str(path), InputFile.read(str(place), stream))
+                self._remember(str(path), InputFile.read(str(absolute), stream))
             elif not known.is_same(stream):
                 raise changed(str(path))
         except BaseException:

@@ -132,7 +132,7 @@ def read_text(
     inputs = inputs or Inputs()
     too_large = f"{what} is larger than {most // 1_000_000} MB{advice}"
     try:
-        info = inputs.place(path).stat()
+        info = inputs.absolute(path).stat()
         if not stat.S_ISREG(info.st_mode):
             raise file_error(path, f"{what} is not a regular file")
         if info.st_size > most:

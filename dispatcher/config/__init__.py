@@ -85,18 +85,18 @@ class Config:
 
     def transport_settings(self, transport: type[Transport], **overrides: Any) -> BaseSettings:
         """A transport's settings: overrides over environment over its table. Raises ConfigError."""
-        from dispatcher.config.tables import read
+        from dispatcher.config.plugin_settings import read_settings
 
         table = self.settings.transports.get(transport.name, {})
         where = ("transports", transport.name)
-        return read(transport.Settings, where, table, overrides, self._problem)
+        return read_settings(transport.Settings, where, table, overrides, self._problem)
 
     def plugin_settings(self, name: str, kind: type[BaseSettings]) -> BaseSettings:
         """A plugin's settings: environment over table `[plugins.<name>]`. Raises ConfigError."""
-        from dispatcher.config.tables import read
+        from dispatcher.config.plugin_settings import read_settings
 
         table = self.settings.plugins.get(name, {})
-        return read(kind, ("plugins", name), table, {}, self._problem)
+        return read_settings(kind, ("plugins", name), table, {}, self._problem)
 
     def check_plugins(self, installed: Mapping[str, bool]) -> None:
         """Raise ConfigError for tables `[plugins.<name>]` that nobody reads.

@@ -103,13 +103,13 @@ def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 def _check(file: TomlFile) -> None:
     try:
         ConfigurationFile.model_validate(file.data)
-    except ValidationError as error:
+    except ValidationError as invalid:
         problems = []
-        for finding in error.errors(include_url=False)[:MOST_PROBLEMS]:
-            path = validation_errors.key_path(finding)
-            hint = _table_meant(path, finding["input"])
-            sentence = hint or validation_errors.sentence(finding, known_keys(path[:-1]))
-            at_key = finding["type"] == "extra_forbidden" or hint is not None
+        for error in invalid.errors(include_url=False)[:MOST_PROBLEMS]:
+            path = validation_errors.key_path(error)
+            hint = _table_meant(path, error["input"])
+            sentence = hint or validation_errors.sentence(error, known_keys(path[:-1]))
+            at_key = error["type"] == "extra_forbidden" or hint is not None
             problems.append(file.problem(path, sentence, key=at_key))
         problems.sort(key=lambda problem: (problem.location.line, problem.location.column))
         raise ConfigError(*map(str, problems)) from None

@@ -159,7 +159,7 @@ def _entry_messages(
     report: Report,
     read_address: ReadAddress,
 ) -> Iterator[LoadedMessage]:
-    table = message_table.merge(manifest.data.get("defaults", {}), entry)
+    table = message_table.merge_defaults(manifest.data.get("defaults", {}), entry)
     problems = list(message_table.check(table))
     for problem in problems:
         report(definition.locate(problem, key=problem.at_key))

@@ -1,4 +1,4 @@
-"""Where a message comes from, so that whatever is wrong with it is shown at its place."""
+"""Where a message is defined, so that whatever is wrong with it is shown there."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dispatcher.toml.file import TomlFile
 
 
 class Definition(NamedTuple):
-    """A message table, and the item of its `to` or the row of its recipients' file.
+    """The `[[messages]]` table of this number, and the item of its `to` or the row of its list.
 
-    `text_path`: the file that holds its text.
+    `row_path`: the list, a file of recipients; `text_path`: the file that holds the text.
     """
 
     file: TomlFile
@@ -30,7 +30,7 @@ class Definition(NamedTuple):
         return self.file.folder
 
     def locate(self, problem: Problem, *, key: bool = False) -> LocatedProblem:
-        """The problem at its place: in the table, its defaults, the file's head, the text, the row.
+        """The problem where it is: in the table, its defaults, the file's head, the text, the row.
 
         `key`: at the key itself, not at its value.
         """
@@ -64,7 +64,7 @@ class Definition(NamedTuple):
 
 
 class LoadedMessage(NamedTuple):
-    """A rendered message and where it comes from; `faults`: keys with a problem already told."""
+    """A rendered message and where it is defined; `faults`: keys with a reported problem."""
 
     message: Message
     definition: Definition

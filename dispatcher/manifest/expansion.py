@@ -79,7 +79,7 @@ def expand(
     `faults`: keys of the table with a problem already told.
     """
     builder = _Builder(manifest, table, definition, report, read_address)
-    first_only = message_table.list_form(table).get("duplicates") == "first"
+    first_only = message_table.recipients_file(table).get("duplicates") == "first"
     seen: dict[str, int] = {}  # the row of each recipient; a list may have a million
     for recipient in _recipients(manifest, table, builder.definition, report):
         message, found = builder.build(recipient)
@@ -105,7 +105,7 @@ def _recipients(
     if "to" in table:
         yield from _listed(table["to"], definition)
         return
-    form = message_table.list_form(table)
+    form = message_table.recipients_file(table)
     where = "recipients" if isinstance(table["recipients"], str) else "recipients.file"
     try:
         yield from _rows(manifest, manifest.find(form["file"]), form, definition, report)
@@ -264,7 +264,8 @@ class _Builder:
 
 def _country(manifest: Manifest, table: Table) -> str | None:
     """Where a message's numbers without a country code are dialled: what says it nearest."""
-    return message_table.list_form(table).get("country") or table.get("country") or manifest.country
+    file = message_table.recipients_file(table)
+    return file.get("country") or table.get("country") or manifest.country
 
 
 def _content(type: str, table: Table) -> models.Text | models.Media:

@@ -16,7 +16,7 @@ _BODIES = ("body", "file")
 
 
 class RuleProblem(Problem):
-    """A problem of the message's table; `at_key`: the key is at fault, not its value.
+    """A rule between keys is broken; `at_key`: the key is at fault, not its value.
 
     `fatal`: there is no message that could be checked further.
     """
@@ -25,8 +25,8 @@ class RuleProblem(Problem):
     fatal: bool = True
 
 
-def merge(defaults: Table, entry: Table) -> Table:
-    """The entry with the defaults that apply to it: of its own content, and nothing it replaces."""
+def merge_defaults(defaults: Table, entry: Table) -> Table:
+    """The entry, and the defaults that it does not replace; of contents, those of its own kind."""
     if not defaults:
         return entry
     contents = content_types(entry) or content_types(defaults)
@@ -56,11 +56,11 @@ def content_types(table: Table) -> list[str]:
 
 
 def check(table: Table) -> Iterator[RuleProblem]:
-    """Everything wrong with a merged table that its structure alone does not show."""
+    """Everything wrong with a merged table that the schema cannot express."""
     contents = content_types(table)
     yield from _check_contents(table, contents)
     yield from _check_recipients(table)
-    yield from _check_reading(table)
+    yield from _check_recipients_file(table)
     for content in contents:
         yield from _check_content(content, table[content])
 
@@ -101,28 +101,28 @@ def _check_recipients(table: Table) -> Iterator[RuleProblem]:
         yield RuleProblem(message=sentence, where="recipients", at_key=True)
 
 
-def list_form(table: Table) -> Table:
-    """What the table says of its file of recipients, `{ file = …, country = … }`, or `{}`."""
-    form = table.get("recipients", {})
-    return {"file": form} if isinstance(form, str) else form
+def recipients_file(table: Table) -> Table:
+    """What the table says of its recipients' file, `{ file = …, country = … }`, or `{}`."""
+    given = table.get("recipients", {})
+    return {"file": given} if isinstance(given, str) else given
 
 
-def _check_reading(table: Table) -> Iterator[RuleProblem]:
-    """What says how recipients are read; the models say what kind of value each is."""
-    form = list_form(table)
-    named = {"country": table.get("country"), "recipients.country": form.get("country")}
-    for where, country in named.items():
+def _check_recipients_file(table: Table) -> Iterator[RuleProblem]:
+    """How recipients are to be read; that each value is of the right type, the schema checks."""
+    file = recipients_file(table)
+    countries = {"country": table.get("country"), "recipients.country": file.get("country")}
+    for where, country in countries.items():
         if country is not None:
             from dispatcher.addresses import country_fault  # most manifests name none
 
             if sentence := country_fault(country):
                 yield RuleProblem(message=sentence, where=where)
-    if "encoding" in form or "delimiter" in form:
+    if "encoding" in file or "delimiter" in file:
         from dispatcher.manifest.recipients import delimiter_fault, encoding_fault
 
-        if sentence := encoding_fault(form.get("encoding", "utf-8")):
+        if sentence := encoding_fault(file.get("encoding", "utf-8")):
             yield RuleProblem(message=sentence, where="recipients.encoding")
-        if sentence := delimiter_fault(form.get("delimiter", ",")):
+        if sentence := delimiter_fault(file.get("delimiter", ",")):
             yield RuleProblem(message=sentence, where="recipients.delimiter")
 
 

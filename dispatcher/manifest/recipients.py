@@ -117,7 +117,7 @@ def _kind(path: Path) -> str:
 
 def open_list(path: Path, inputs: Inputs) -> io.BufferedReader:
     """The bytes of a list, unpacked: the one place where a file of recipients is opened."""
-    if inputs.place(path).stat().st_size > _MOST_BYTES:
+    if inputs.absolute(path).stat().st_size > _MOST_BYTES:
         raise file_error(path, f"the file is larger than {_MOST_BYTES // 10**9} GB; is it a list?")
     stream = inputs.open(path)
     if path.suffix.lower() != ".gz":

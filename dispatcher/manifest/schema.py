@@ -1,7 +1,7 @@
-"""The structure of a manifest, version 1: what a TOML file may hold, templates not filled in.
+"""The schema of a manifest, version 1: what a TOML file may hold, templates not filled in.
 
-It checks files and is the source of the JSON Schema for editors. Rules between keys (exactly one
-content, `to` or `recipients`) are in `message_table.py`, because defaults take part in them.
+Manifests are validated by it, and the JSON Schema for editors is made of it. Rules between keys
+(exactly one content, `to` or `recipients`) are in `message_table.py`: defaults take part in them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from dispatcher import models, names
 
-NAME_FAULT = "name_fault"  # the kind of finding; its message is `names.fault`'s
+NAME_FAULT = "name_fault"  # the type of error; its message is what `names.fault` says
 
 
 def _checked(name: str) -> str:
@@ -39,11 +39,7 @@ def _table_or_text(value: object) -> str:
     return "<table>" if isinstance(value, dict) else "<text>"
 
 
-class Table(models.Model):
-    """A table of a manifest."""
-
-
-class RecipientsTable(Table):
+class RecipientsTable(models.Model):
     """A file of recipients, and how it is to be read."""
 
     file: str = Field(description="A .csv or .jsonl file, or one of these with .gz.")
@@ -70,12 +66,12 @@ RecipientsFile = Annotated[
 ]
 
 
-class TextTable(Table):
+class TextTable(models.Model):
     body: str | None = Field(default=None, description="What is written; may be a template.")
     file: str | None = Field(default=None, description="A file that holds the body.")
 
 
-class DefaultsTable(Table):
+class DefaultsTable(models.Model):
     """What every message of the file gets, unless it says otherwise."""
 
     to: Recipients | None = Field(
@@ -104,7 +100,7 @@ class MessageTable(DefaultsTable):
     type: models.ContentType | None = None
 
 
-class ManifestTable(Table):
+class ManifestTable(models.Model):
     """A manifest, version 1."""
 
     manifest: Annotated[int, Field(ge=1, le=1, json_schema_extra={"const": 1})]

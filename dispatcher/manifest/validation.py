@@ -1,4 +1,4 @@
-"""A manifest's data against `schema.py`: findings in people's words, and what is still usable."""
+"""A manifest's data against the schema: problems in people's words, and what is still usable."""
 
 from __future__ import annotations
 
@@ -75,12 +75,12 @@ def _check(file: TomlFile) -> tuple[dict[str, Any], list[LocatedProblem]]:
         return {}, too_many
     try:
         schema.ManifestTable.model_validate(file.data)
-    except ValidationError as error:
-        faults = _causes([_fault(finding) for finding in error.errors(include_url=False)])
-        problems = [_problem(file, fault) for fault in faults[:MOST_PROBLEMS]]
-        if more := len(faults) - len(problems):
+    except ValidationError as invalid:
+        errors = _causes([_schema_error(each) for each in invalid.errors(include_url=False)])
+        problems = [_problem(file, error) for error in errors[:MOST_PROBLEMS]]
+        if more := len(errors) - len(problems):
             problems.append(file.problem((), f"{more} more problems of this file are not shown"))
-        return _usable(file.data, faults), problems
+        return _usable(file.data, errors), problems
     return file.data, []
 
 
@@ -104,25 +104,25 @@ def _too_many(file: TomlFile) -> Iterator[LocatedProblem]:
             yield file.problem((*path, "to"), f'{sentence}"…"', message_id=id)
 
 
-class _Fault(NamedTuple):
-    """A finding at a path. `meant`: the path's last key; of an unknown one, what it stands for.
+class _SchemaError(NamedTuple):
+    """What pydantic found. `meant`: the last key of its path; of an unknown key, the one meant.
 
     `home`: the table, further out, to which an unknown key belongs.
     """
 
-    finding: ErrorDetails
+    details: ErrorDetails
     path: KeyPath
     unknown: bool
     meant: str | int | None
     home: KeyPath | None = None
 
 
-def _fault(finding: ErrorDetails) -> _Fault:
-    path = validation_errors.key_path(finding)
-    if finding["type"] != "extra_forbidden":
-        return _Fault(finding, path, False, path[-1])
+def _schema_error(details: ErrorDetails) -> _SchemaError:
+    path = validation_errors.key_path(details)
+    if details["type"] != "extra_forbidden":
+        return _SchemaError(details, path, False, path[-1])
     home = _home(path)
-    return _Fault(finding, path, True, path[-1] if home is not None else _meant(path), home)
+    return _SchemaError(details, path, True, path[-1] if home is not None else _meant(path), home)
 
 
 def _home(path: KeyPath) -> KeyPath | None:
@@ -145,32 +145,32 @@ def _meant(path: KeyPath) -> str | None:
     return closest_name(str(key), _known_keys(table))
 
 
-def _causes(faults: list[_Fault]) -> list[_Fault]:
-    """The faults, but for keys that are missing because they are misspelt or misplaced."""
+def _causes(errors: list[_SchemaError]) -> list[_SchemaError]:
+    """The errors, but for keys that are missing because they are misspelt or misplaced."""
     misspelt = {
-        (*(fault.path[:-1] if fault.home is None else fault.home), fault.meant)
-        for fault in faults
-        if fault.unknown
+        (*(error.path[:-1] if error.home is None else error.home), error.meant)
+        for error in errors
+        if error.unknown
     }
     return [
-        fault
-        for fault in faults
-        if fault.finding["type"] != "missing" or fault.path not in misspelt
+        error
+        for error in errors
+        if error.details["type"] != "missing" or error.path not in misspelt
     ]
 
 
-def _problem(file: TomlFile, fault: _Fault) -> LocatedProblem:
-    if fault.path == ("manifest",) and "manifest" in file.data.get("vars", {}):
+def _problem(file: TomlFile, error: _SchemaError) -> LocatedProblem:
+    if error.path == ("manifest",) and "manifest" in file.data.get("vars", {}):
         return file.problem(("vars", "manifest"), "manifest belongs above [vars]", key=True)
-    id = message_id(file.data, fault.path)
-    sentence = _sentence(fault) if fault.home is None else _misplaced(file, fault)
-    return file.problem(fault.path, sentence, key=fault.unknown, message_id=id)
+    id = message_id(file.data, error.path)
+    sentence = _sentence(error) if error.home is None else _misplaced(file, error)
+    return file.problem(error.path, sentence, key=error.unknown, message_id=id)
 
 
-def _misplaced(file: TomlFile, fault: _Fault) -> str:
-    *table, key = fault.path
+def _misplaced(file: TomlFile, error: _SchemaError) -> str:
+    *table, key = error.path
     if not file.has_header(tuple(table)):
-        owner = "message" if fault.home else "manifest"
+        owner = "message" if error.home else "manifest"
         return f"{key} belongs to the {owner}, not into {table[-1]}"
     names = ".".join(str(name) for name in table if isinstance(name, str))
     header = f"[[{names}]]" if isinstance(table[-1], int) else f"[{names}]"
@@ -187,12 +187,12 @@ def message_id(data: dict[str, Any], path: KeyPath) -> str | None:
     return None
 
 
-def _sentence(fault: _Fault) -> str:
-    path = fault.path
+def _sentence(error: _SchemaError) -> str:
+    path = error.path
     key, parent = str(path[-1]), path[-2] if len(path) > 1 else None
-    if fault.finding["type"] == schema.NAME_FAULT:
-        return f"{key} {fault.finding['msg']}"
-    if fault.unknown:
+    if error.details["type"] == schema.NAME_FAULT:
+        return f"{key} {error.details['msg']}"
+    if error.unknown:
         if is_secret(key):
             return SECRET_FOUND
         if key in ("caption", "filename") and parent in CONTENT_TYPES:
@@ -200,15 +200,15 @@ def _sentence(fault: _Fault) -> str:
         if key in ("id", "type") and parent == "defaults":
             return f"{key} cannot be a default; every message has its own"
     elif path == ("manifest",):
-        if fault.finding["type"] == "missing":
+        if error.details["type"] == "missing":
             return '"manifest" is missing; a manifest begins with: manifest = 1'
         return "this program reads manifests of version 1 only: manifest = 1"
     elif path == ("messages",):
         return "there are no messages; each begins with [[messages]]"
-    elif fault.finding["type"] == "model_type" and key in _MAIN_KEYS:
-        return _no_table(key, fault.finding["input"])
+    elif error.details["type"] == "model_type" and key in _MAIN_KEYS:
+        return _no_table(key, error.details["input"])
     return validation_errors.sentence(
-        fault.finding, () if fault.meant is None else [str(fault.meant)]
+        error.details, () if error.meant is None else [str(error.meant)]
     )
 
 
@@ -230,33 +230,33 @@ def _model(table: Sequence[str | int]) -> type[BaseModel] | None:
     return schema.MessageTable if isinstance(table[-1], int) else _TABLES.get(table[-1])
 
 
-def _usable(data: dict[str, Any], faults: Iterable[_Fault]) -> dict[str, Any]:
+def _usable(data: dict[str, Any], errors: Iterable[_SchemaError]) -> dict[str, Any]:
     rest: dict[str, Any] = _copied(data, _DEPTH)
     whole = True
-    for fault in sorted(faults, key=lambda each: each.meant != "id"):
-        expendable = _expendable(fault)
+    for error in sorted(errors, key=lambda each: each.meant != "id"):
+        expendable = _expendable(error)
         if expendable:
             _remove(rest, expendable)
-        elif fault.meant == "id" and fault.path[:1] == ("messages",) and len(fault.path) == 3:
+        elif error.meant == "id" and error.path[:1] == ("messages",) and len(error.path) == 3:
             # The rest of the message is checked under the name by which its problems go.
-            _remove(rest, fault.path)
-            rest["messages"][fault.path[1]]["id"] = message_id(data, fault.path)
-        elif fault.path[0] == "messages" and len(fault.path) > 1:
-            rest["messages"][fault.path[1]] = {}
+            _remove(rest, error.path)
+            rest["messages"][error.path[1]]["id"] = message_id(data, error.path)
+        elif error.path[0] == "messages" and len(error.path) > 1:
+            rest["messages"][error.path[1]] = {}
         else:
             whole = False
     return rest if whole else {**rest, "messages": []}
 
 
-def _expendable(fault: _Fault) -> KeyPath:
+def _expendable(error: _SchemaError) -> KeyPath:
     """The path to take out, so that nothing else is wrong because of it; empty: there is none."""
-    if fault.home is not None:
+    if error.home is not None:
         return ()
-    if fault.meant is None:
-        return fault.path
-    keys = (*fault.path[:-1], fault.meant)
+    if error.meant is None:
+        return error.path
+    keys = (*error.path[:-1], error.meant)
     lengths = (length for length, key in enumerate(keys, 1) if key in _OPTIONAL)
-    return fault.path[: next(lengths, 0)]
+    return error.path[: next(lengths, 0)]
 
 
 def _copied(data: Any, depth: int) -> Any:

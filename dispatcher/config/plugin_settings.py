@@ -1,4 +1,4 @@
-"""A transport's or a plugin's table of dispatcher.toml and the environment → its `Settings`."""
+"""A transport's or a plugin's settings, from its table of dispatcher.toml and the environment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Locate = Callable[[KeyPath, str, bool], str]
 
 
-def read(
+def read_settings(
     settings: type[BaseSettings],
     where: tuple[str, str],
     table: dict[str, Any],
@@ -36,10 +36,10 @@ def read(
     try:
         return _environment_first(settings, overrides)(**table)
     except ValidationError as error:
-        findings = error.errors(include_url=False)
+        errors = error.errors(include_url=False)
         # As the table has them; in the order of fields, what is common to transports came first.
-        findings.sort(key=lambda each: (each["type"] == "extra_forbidden", _row(table, each)))
-        lines = [_line(where, settings, each, table, locate) for each in findings]
+        errors.sort(key=lambda each: (each["type"] == "extra_forbidden", _row(table, each)))
+        lines = [_line(where, settings, each, table, locate) for each in errors]
         raise ConfigError(*lines) from None
     except SettingsError as error:
         raise ConfigError(_unreadable(where, settings, error)) from None
@@ -75,27 +75,27 @@ def _unreadable(where: tuple[str, str], settings: type[BaseSettings], error: Set
     return f'environment, {_variable(settings, field[1])}: expected JSON, like ["a", "b"]'
 
 
-def _row(table: dict[str, Any], finding: ErrorDetails) -> int:
-    key = next(iter(validation_errors.key_path(finding)), None)
+def _row(table: dict[str, Any], error: ErrorDetails) -> int:
+    key = next(iter(validation_errors.key_path(error)), None)
     return list(table).index(key) if key in table else len(table)
 
 
 def _line(
     where: tuple[str, str],
     settings: type[BaseSettings],
-    finding: ErrorDetails,
+    error: ErrorDetails,
     table: dict[str, Any],
     locate: Locate,
 ) -> str:
-    path = validation_errors.key_path(finding)
+    path = validation_errors.key_path(error)
     if not path:
-        return f"{_owner(where)}: {validation_errors.sentence(finding, show=False)}"
+        return f"{_owner(where)}: {validation_errors.sentence(error, show=False)}"
     variable = _variable(settings, path[0])
     if path[0] in table and not os.environ.get(variable):
-        sentence = validation_errors.sentence(finding, settings.model_fields)
-        return locate((*where, *path), sentence, finding["type"] == "extra_forbidden")
+        sentence = validation_errors.sentence(error, settings.model_fields)
+        return locate((*where, *path), sentence, error["type"] == "extra_forbidden")
     # What comes from the environment may be a secret.
-    return f"environment, {variable}: {validation_errors.sentence(finding, show=False)}"
+    return f"environment, {variable}: {validation_errors.sentence(error, show=False)}"
 
 
 def _variable(settings: type[BaseSettings], field: str | int) -> str:
