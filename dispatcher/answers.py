@@ -1,8 +1,8 @@
-"""What plugins answer: what a hook does not allow is a `PluginError`, and every call of a transport
-that connects ends in the words of `dispatcher.errors`.
+"""Checks of what plugins return. What a hook does not allow is a `PluginError`; every `send` and
+`upload` of a transport returns, or raises a `DeliveryError`.
 
-A plugin may be anybody's. What it answers is copied and is well formed from here on: an error of
-ours further on would end the run, with everybody else's messages.
+A plugin may do anything. What it returns is copied and well formed from here on: an error of the
+dispatcher's own further on would end the run, and with it all other messages.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ from dispatcher.names import LONGEST_ADDRESS
 from dispatcher.visible import printable
 
 Read: TypeAlias = Callable[[object], Any]
-# Gives what a call gave, or raises what it raised.
+# Returns what a call returned, or raises what it raised.
 Answer: TypeAlias = Callable[[], Any]
 Made = TypeVar("Made", Receipt, MediaId)
 
-_WORDS = (AccountRefused, Refused, NotSent, OutcomeUnknown)  # each before those it derives from
+_OUTCOMES = (AccountRefused, Refused, NotSent, OutcomeUnknown)  # each before its base class
 _FAULT = "transport_error"
 _brief = reprlib.Repr()
 _brief.maxother = _brief.maxstring = 100
@@ -60,7 +60,7 @@ def attachment_answer(answer: object) -> Attachment | None:
 
 
 def no_answer(answer: object) -> None:
-    """What hooks answer that are only told something."""
+    """What a hook may answer that is only notified: nothing."""
     if answer is not None:
         raise unexpected(answer, "no answer")
 
@@ -73,7 +73,7 @@ def problem_answer(answer: object) -> list[Problem]:
 
 
 def _own_problem(answer: object, expected: str) -> Problem:
-    """A copy of a problem, checked: it can be made past the checks of its class."""
+    """A checked copy of a problem: one can be made without the checks of its class."""
     if not isinstance(answer, Problem):
         raise unexpected(answer, expected)
     try:
@@ -97,7 +97,7 @@ def payload_answer(answer: object) -> bytes:
 
 
 def sealed(payload: Payload) -> bytes:
-    """The bytes of a payload that somebody has built or changed."""
+    """The bytes of a payload that a plugin has built or changed. Raises PluginError."""
     try:
         return seal(payload)
     except ValueError as error:
@@ -112,7 +112,7 @@ def address_answer(answer: object) -> Address:
         raise unexpected(answer, _IN_A_KEY)
     if not isinstance(answer.recipient_type, str) or not answer.recipient_type:
         raise unexpected(answer, "a recipient_type that is a word")
-    # Texts themselves: what is derived from them may be written otherwise in a key.
+    # Plain texts: a class derived from `str` may be written differently in a key.
     return Address(str.__str__(answer.to), str.__str__(answer.recipient_type))
 
 
@@ -134,7 +134,7 @@ def unexpected(answer: object, expected: str) -> PluginError:
 
 def items(answer: object, expected: str) -> list[Any]:
     """What an answer has in it, if it is a collection. Raises PluginError."""
-    if isinstance(answer, (list, GeneratorType)):  # almost always, and quickly known
+    if isinstance(answer, (list, GeneratorType)):  # almost always
         return list(answer)
     # A model iterates over its fields and a text over its letters: neither is a collection here.
     if isinstance(answer, (str, bytes, Mapping, Problem)) or not isinstance(answer, Iterable):
@@ -148,8 +148,10 @@ def brief(answer: object) -> str:
 
 
 def receipt(transport: str, answer: Answer) -> Receipt:
-    """What `send` answers. Raises one of the words of `dispatcher.errors`; whatever else it raises,
-    or returns, the message may have left: unknown."""
+    """What `send` returned. Raises a `DeliveryError`.
+
+    Whatever else the transport raises or returns, the message may have left: `OutcomeUnknown`.
+    """
     given = _answered(transport, answer, OutcomeUnknown)
     found = _made(Receipt, given, "id")
     if found is None:
@@ -158,7 +160,7 @@ def receipt(transport: str, answer: Answer) -> Receipt:
 
 
 def media_id(transport: str, answer: Answer) -> MediaId:
-    """What `upload` answers. Raises `NotSent` or `Refused`: no message has left."""
+    """What `upload` returned. Raises `NotSent` or `Refused`: no message has left."""
     try:
         given = _answered(transport, answer, Refused)
     except OutcomeUnknown as error:
@@ -175,23 +177,23 @@ def _answered(transport: str, answer: Answer, otherwise: type[DeliveryError]) ->
     except BaseException as error:
         pass_on_interruption(error)
         try:
-            word = _word(error)
+            outcome = _delivery_error(error)
         except Exception:  # one of its attributes fails
-            word = None
-        if word is error:
+            outcome = None
+        if outcome is error:
             raise
-        if word is not None:
-            raise word from error
+        if outcome is not None:
+            raise outcome from error
         import logging
 
-        # Only so: its text may hold anything, a token in a URL, say.
+        # Only with --debug: its text may hold anything, a token in a URL, say.
         logging.getLogger("dispatcher").debug("transport %s failed", transport, exc_info=True)
         text = f"the transport failed: {type(error).__name__}; --debug shows where"
         raise otherwise(text, code=_FAULT) from error
 
 
 def _made(kind: type[Made], given: object, *fields: str) -> Made | None:
-    """A model of one's own, with an id, of what is one only by its class; None: it is none."""
+    """A checked copy of a model with an id; None: it is not one, or not well formed."""
     try:
         found = kind(**{name: getattr(given, name) for name in fields})
     except Exception:  # not only ValidationError: what is asked for may be a property that fails
@@ -199,15 +201,15 @@ def _made(kind: type[Made], given: object, *fields: str) -> Made | None:
     return found if isinstance(given, kind) and found.id.strip() else None
 
 
-def _word(error: BaseException) -> DeliveryError | None:
-    """An error in the words of `dispatcher.errors`, itself where it is well formed; None: it is
-    none of them."""
-    kind = next((word for word in _WORDS if isinstance(error, word)), None)
+def _delivery_error(error: BaseException) -> DeliveryError | None:
+    """The error itself where it is a well-formed `DeliveryError`, else one made of it; None: it is
+    another exception."""
+    kind = next((kind for kind in _OUTCOMES if isinstance(error, kind)), None)
     if kind is None:
         return None
     code, text = getattr(error, "code", None), getattr(error, "text", None)
-    written = isinstance(text, str) and text and (code is None or isinstance(code, str))
-    if written and kind is not NotSent:
+    well_formed = isinstance(text, str) and text and (code is None or isinstance(code, str))
+    if well_formed and kind is not NotSent:
         assert isinstance(error, DeliveryError)
         return error
     code, text = code if code is None else str(code), str(text or f"{type(error).__name__} raised")
@@ -218,7 +220,7 @@ def _word(error: BaseException) -> DeliveryError | None:
 
 
 def _seconds(given: object) -> float | None:
-    """A number of seconds, also where it was passed on as a header has it; None: it is none."""
+    """A number of seconds, also as the text of a header; None: it is no number."""
     if not isinstance(given, (int, float, str)):
         return None
     try:

@@ -53,13 +53,13 @@ def formatted(text: str) -> Markup:
 
 
 def _blocks(text: str) -> Iterator[Markup]:
-    told = 0
+    done = 0
     for fence in FENCE.finditer(text):
         if "\n" in fence[1]:
-            yield from _lines(text[told : fence.start()].removesuffix("\n"))
+            yield from _lines(text[done : fence.start()].removesuffix("\n"))
             yield Markup('<pre dir="auto">{}</pre>').format(plain(fence[1].strip("\n")))
-            told = fence.end()
-    yield from _lines(text[told:])
+            done = fence.end()
+    yield from _lines(text[done:])
 
 
 def _lines(text: str) -> Iterator[Markup]:
@@ -129,15 +129,15 @@ class _MarkedLine:
     def html(self, start: int, end: int, inside: frozenset[str]) -> Markup:
         """This part of the line; `inside`: the marks that are open around it."""
         parts: list[Markup] = []
-        position = told = start
+        position = done = start
         while position < end:
             found = self._piece(position, end, inside)
             if found is None:
                 position += 1
                 continue
-            parts += [plain(self._text[told:position]), found[1]]
-            position = told = found[0]
-        return Markup("").join([*parts, plain(self._text[told:end])])
+            parts += [plain(self._text[done:position]), found[1]]
+            position = done = found[0]
+        return Markup("").join([*parts, plain(self._text[done:end])])
 
     def _piece(self, start: int, end: int, inside: frozenset[str]) -> tuple[int, Markup] | None:
         if start in self._opaque:

@@ -13,9 +13,9 @@ from typing import ClassVar
 
 from dispatcher import Engine, Message, hookimpl
 
-# As many messages are open at a time, however many there are: those of busy recipients wait here.
+# So many messages are held at a time, however many there are: those of busy recipients wait here.
 WINDOW = 1000
-# Seconds. How long it may take to notice that the run is to stop.
+# Seconds within which it is noticed that the run is to stop.
 _TICK = 0.1
 
 
@@ -33,7 +33,7 @@ class Threads:
     ) -> None:
         """See `Engine.run`."""
         schedule = _Schedule(messages, stopped)
-        # Daemons: a run that is abandoned does not wait for them.
+        # Daemons: a run that is given up does not wait for them.
         threads = [
             threading.Thread(target=schedule.serve, args=(deliver,), daemon=True)
             for _ in range(workers)
@@ -50,17 +50,17 @@ class Threads:
 
 
 class _Schedule:
-    """Which message is whose turn. `lanes`: the open messages of each recipient, in order.
+    """Which message is next. `_queues`: by recipient, the messages behind the one under way.
 
-    What a message's end leads to is done by the thread that brought it there: to wake another one
-    for every message would take a good part of the time of a post.
+    What follows from the end of a message is done by the thread that delivered it: to wake another
+    one for every message would take a good part of the time of a post (benchmarks/sending.py).
     """
 
     def __init__(self, messages: Iterable[Message], stopped: Callable[[], bool]) -> None:
         self._messages, self._stopped = iter(messages), stopped
-        self._todo: SimpleQueue[Message | None] = SimpleQueue()
+        self._ready: SimpleQueue[Message | None] = SimpleQueue()
         self._lock, self._changed = threading.Lock(), threading.Event()
-        self._lanes: dict[str, deque[Message]] = {}
+        self._queues: dict[str, deque[Message]] = {}
         self._waiting: list[tuple[float, int, Message]] = []
         self._number = count()
         self._open = self._running = 0
@@ -76,23 +76,23 @@ class _Schedule:
                 self._start_waiting()
             if self._running == 0 and (self._stopping or self._open == 0):
                 break
-            self._changed.wait(self._patience())
+            self._changed.wait(self._timeout())
         if self._error is not None:
             raise self._error
 
     def serve(self, deliver: Callable[[Message], float | None]) -> None:
-        """Deliver what is to be started, until dismissed."""
-        while (message := self._todo.get()) is not None:
+        """Deliver what is ready, until dismissed."""
+        while (message := self._ready.get()) is not None:
             try:
                 wait = deliver(message)
             except BaseException as error:
-                self._settle(message, None, error)
+                self._delivered(message, None, error)
             else:
-                self._settle(message, wait)
+                self._delivered(message, wait)
 
     def dismiss(self) -> None:
         """Let one thread end."""
-        self._todo.put(None)
+        self._ready.put(None)
 
     @property
     def _stopping(self) -> bool:
@@ -113,31 +113,31 @@ class _Schedule:
     def _take_in(self, message: Message) -> None:
         with self._lock:
             self._open += 1
-            if message.to in self._lanes:
-                self._lanes[message.to].append(message)
+            if message.to in self._queues:
+                self._queues[message.to].append(message)
             else:
-                self._lanes[message.to] = deque()
+                self._queues[message.to] = deque()
                 self._start(message)
 
     def _start(self, message: Message) -> None:
         self._running += 1
-        self._todo.put(message)
+        self._ready.put(message)
 
     def _start_waiting(self) -> None:
         with self._lock:
             while self._waiting and self._waiting[0][0] <= monotonic():
                 self._start(heapq.heappop(self._waiting)[2])
 
-    def _patience(self) -> float:
+    def _timeout(self) -> float:
         """Seconds until there is something to do, if nothing changes."""
         with self._lock:
             due = self._waiting[0][0] - monotonic() if self._waiting else _TICK
         return min(max(due, 0.0), _TICK)
 
-    def _settle(
+    def _delivered(
         self, message: Message, wait: float | None, error: BaseException | None = None
     ) -> None:
-        """A message is done with, for now: `wait` seconds until it wants to go on."""
+        """A message was delivered, or is to be tried again in `wait` seconds."""
         with self._lock:
             self._running -= 1
             self._error = self._error or error
@@ -152,10 +152,10 @@ class _Schedule:
 
     def _end(self, message: Message) -> None:
         self._open -= 1
-        if not self._lanes[message.to]:
-            del self._lanes[message.to]
+        if not self._queues[message.to]:
+            del self._queues[message.to]
         elif not self._stopping:
-            self._start(self._lanes[message.to].popleft())
+            self._start(self._queues[message.to].popleft())
 
 
 @hookimpl

@@ -1,6 +1,6 @@
 """What transports over HTTP share; a plugin imports from these modules what it needs.
 
-`transport.HttpTransport`   the base: one connection a thread, the rate, who we are
+`transport.HttpTransport`   the base: one connection a thread, the rate, credentials
 `settings.HttpSettings`     timeouts, rates and the token, from dispatcher.toml and the environment
 `responses.Route`           where requests of one kind go
 `responses.ErrorMap`        what a gateway's responses look like, and what each means: tables

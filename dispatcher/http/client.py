@@ -72,7 +72,7 @@ class Redactor:
 
 
 class Identity(AuthBase):
-    """Says who we are. Being an explicit `auth`, it keeps ~/.netrc out of the headers."""
+    """Adds the headers that authenticate; an explicit `auth` also keeps ~/.netrc out of them."""
 
     def __init__(self, headers: Callable[[], Mapping[str, str]]) -> None:
         self._headers = headers
@@ -84,7 +84,8 @@ class Identity(AuthBase):
 
 @dataclass
 class Prepared:
-    """What all requests to one URL share; preparing it anew would double the cost of a post."""
+    """What all requests to one URL share: to prepare it for each would double the cost of a post
+    (benchmarks/sending.py)."""
 
     request: requests.PreparedRequest
     headers: Mapping[str, str]
@@ -93,7 +94,8 @@ class Prepared:
 
 
 class Adapter(requests.adapters.HTTPAdapter):
-    """Of what requests works out anew for every post, only what differs: a fifth of its time."""
+    """Works out only what differs between posts; requests would spend a fifth of a post on the rest
+    (benchmarks/sending.py)."""
 
     def __init__(self, token_in_urls: SecretStr, deadline: Deadline) -> None:
         super().__init__(max_retries=0)
@@ -121,7 +123,7 @@ class Adapter(requests.adapters.HTTPAdapter):
     def build_response(
         self, request: requests.PreparedRequest, answer: BaseHTTPResponse
     ) -> requests.Response:
-        """What came back, without cookies and the rest of which nobody asks."""
+        """What came back, without cookies and the rest that is not used."""
         response = requests.Response()
         response.request = request
         response.status_code, response.raw = answer.status, answer
@@ -137,7 +139,7 @@ class Adapter(requests.adapters.HTTPAdapter):
 class Client:
     """Posts to a gateway, with a session of its own; for one thread. `pid`: its process.
 
-    `token`: what no text may show. `identity` gives the headers that say who we are.
+    `token`: what no text may show. `identity` gives the headers that authenticate.
     """
 
     def __init__(self, token: SecretStr, identity: Callable[[], Mapping[str, str]]) -> None:

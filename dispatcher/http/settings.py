@@ -53,7 +53,7 @@ Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
 class HttpSettings(BaseSettings):
-    """What every transport over HTTP can be told; derived classes set `env_prefix` and `gateway`.
+    """The settings of every transport over HTTP; derived classes set `env_prefix` and `gateway`.
 
     Its table is `[transports.<name>]` in dispatcher.toml; the environment, `<PREFIX>…`, wins.
     Timeouts are seconds: `connect_timeout` until a connection stands, `read_timeout` from the last

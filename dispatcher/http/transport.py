@@ -28,9 +28,9 @@ class HttpTransport(BaseTransport):
     """What a transport over HTTP has besides `name`, `build`, `check`, `upload` and `send`.
 
     `Settings` is to be derived from `HttpSettings`.
-    `post_json`, `post_file`, `post_form` and `post` make one request and answer in the words of
-    `dispatcher.errors`; they retry nothing, follow no redirect and show no token. May be used by
-    several threads.
+    `post_json`, `post_file`, `post_form` and `post` make one request; they return, or raise a
+    `DeliveryError`. They retry nothing, follow no redirect and show no token. Several threads may
+    use them.
     """
 
     Settings: ClassVar[type[BaseSettings]]
@@ -100,7 +100,7 @@ class HttpTransport(BaseTransport):
             return self.post(route, form, form.headers)
 
     def identity(self) -> Mapping[str, str]:
-        """The headers that say who we are; override it where that is no bearer token."""
+        """The headers that authenticate a request; override it where that is no bearer token."""
         return {"Authorization": f"Bearer {self.token.get_secret_value()}"}
 
     def require_credentials(self) -> None:

@@ -53,7 +53,7 @@ def file_warnings(kind: str, attachment: Attachment | None) -> Iterator[Problem]
         return  # what the URL leads to shows when the gateway fetches it
     family = found.partition("/")[0]
     if isinstance(attachment, Upload) and family in {*SHOWN, "text"} - {kind}:
-        return  # that a video is no image is told whatever the transport
+        return  # that a video is no image is a warning of `checks`, whatever the transport
     if found.partition(";")[0].strip().lower() not in shown.mime_types:
         sentence = (
             f"{name} is {found}, but WhatsApp shows only {shown.called} as {kind}: the recipient "

@@ -1,7 +1,7 @@
 """Connections that end in time, and of which urllib3 logs nothing that is secret.
 
 An exchange has a deadline, which is looked at before each piece is sent and each one is received:
-a timeout of the socket alone begins anew with every byte that trickles in.
+a timeout of the socket alone starts again with every byte that trickles in.
 
 urllib3 logs the path of every request and repeats it in its errors. So what it gets has `HIDDEN` in
 the place of a token, and only the connection, when it writes the request, puts the token there. It
@@ -145,7 +145,7 @@ def _addresses(host: str, port: int) -> list[tuple[str, int]]:
 
 
 class _Answer(HTTPResponse):
-    """What cannot be read of the headers is dropped: nobody asks for it but urllib3's log."""
+    """Drops what cannot be read of the headers: it would only go into urllib3's log."""
 
     def begin(self) -> None:
         super().begin()

@@ -59,7 +59,8 @@ class Registry:
     Each method raises `PluginError`, with plugin, distribution, version, hook and cause, when a
     plugin raises anything or answers what the hook does not allow. `plugins`: all of them, in the
     order in which they are asked; `tryfirst` and `trylast` change it for a single hook. `timers`:
-    of every implementation that may have been called. `trace`: is told what plugins answer.
+    of every implementation that may have been called. `trace`: records what plugins answer; None:
+    nothing does.
     """
 
     def __init__(
@@ -101,7 +102,7 @@ class Registry:
         return " ".join(dict.fromkeys(f"--without {plugin.name}" for plugin in broken))
 
     def resolve_source(self, source: str, base: Path) -> Attachment | None:
-        """The first answer to what a source is; None: nobody knows. `SourceError` passes."""
+        """The first answer to what a source is; None: no plugin knows. `SourceError` passes."""
         arguments = {"source": source, "base": base}
         for each in self._implementations("dispatcher_resolve_source"):
             try:
@@ -120,8 +121,8 @@ class Registry:
         problems = []
         for each in self._implementations("dispatcher_validate_message"):
             for problem in each.answer(answers.problem_answer, arguments):
-                told = each.plugin.signed(problem.message)
-                problems.append(problem.model_copy(update={"message": told}))
+                signed = each.plugin.signed(problem.message)
+                problems.append(problem.model_copy(update={"message": signed}))
                 if self.trace:
                     self.trace.objected(message.key, each.plugin, problem)
         return problems
@@ -237,7 +238,7 @@ def build_registry(
     the registry are to be, and of each plugin while it is loaded.
 
     A plugin that cannot be loaded is listed as broken and keeps no other from working; see
-    `Registry.require_healthy`. Raises `PluginError` if `without` has a name that nobody has.
+    `Registry.require_healthy`. Raises `PluginError` if `without` has a name that no plugin has.
     """
     found = find_candidates(builtins, plugins, third_party)
     disabled = disabled_names(without, found)

@@ -38,7 +38,7 @@ _COLLECTED = {
 
 
 def missing(kind: str, name: str, known: Collection[str]) -> str:
-    """The sentence for a name that nobody has, with what there is instead."""
+    """The sentence for an unknown name, with what there is instead."""
     installed = f"; installed: {', '.join(sorted(known)) or 'none'}"
     return f'no {kind} named "{name}"{did_you_mean(name, known) or installed}'
 

@@ -35,7 +35,7 @@ class PluginInfo:
 
     `warnings`: what it uses of a hook that will be gone (`warn_on_impl` and `warn_on_impl_args` of
     its specification); it works all the same.
-    `configurable`: it may have a table `[plugins.<name>]`; of one that is not active, nobody knows.
+    `configurable`: it may have a table `[plugins.<name>]`; unknown unless it is active.
     `distribution` and `version` are None for built-ins and for plugins that were given directly.
     `str()` names it for people: `plugin "utm" (dispatcher-utm 0.1.0)`.
     """
@@ -92,8 +92,8 @@ def find_candidates(
 def disabled_names(without: Iterable[str], found: Iterable[Candidate]) -> Collection[str]:
     """The names in `without` and in DISPATCHER_DISABLED_PLUGINS.
 
-    Raises `PluginError` if nobody has a name in `without`. The variable may hold such names: it is
-    often set for a whole machine.
+    Raises `PluginError` if no plugin has a name in `without`. The variable may hold such names: it
+    is often set for a whole machine.
     """
     names, known = set(without), {candidate.info.name for candidate in found}
     if names - known:  # with --no-plugins, naming a third party is no mistake

@@ -1,4 +1,4 @@
-"""A payload on its way through `dispatcher_transform_payload`: nobody may change its recipient."""
+"""A payload in `dispatcher_transform_payload`: no plugin may change its recipient."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Recipient: TypeAlias = Mapping[_Place, bytes]
 
 
 class RecipientChanged(PluginError):
-    """A plugin has a payload go to somebody else. The text is a problem of the message."""
+    """A plugin changed the recipient of a payload. The text is a problem of the message."""
 
     def __init__(self, plugin: PluginInfo, place: str) -> None:
         sentence = f'"{place}" of the payload says who gets the message, and is not to be changed'

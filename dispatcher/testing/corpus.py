@@ -1,4 +1,4 @@
-"""Messages of every kind, and payloads that nobody expects: what plugins must survive."""
+"""Messages of every kind, and unexpected payloads: what plugins must survive."""
 
 from __future__ import annotations
 

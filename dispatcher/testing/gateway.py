@@ -187,7 +187,7 @@ class ScriptedGateway:
             while not self._ended.is_set():
                 if not _readable(listener, seconds=0.1):
                     continue
-                with self._lock:  # it is in none of the two only while nobody can look
+                with self._lock:  # `_count_arrived` sees it as waiting, or as uncounted
                     connection, _ = listener.accept()
                     self._connections.add(connection)
                     self._uncounted.add(connection)

@@ -23,7 +23,7 @@ Good = Message | tuple[Message, Attachment | None]
 Bad = tuple[Message, str | None] | tuple[Message, Attachment | None, str | None]
 
 _LISTS = ("mine", "foreign", "bad", "good", "cases", "untouched")
-# What people write, and what breaks parsers: whoever does not know a source says None.
+# What people write, and what breaks parsers; the answer to a source that is not known is None.
 _ODD = (
     *("", " ", "\x00", "a\nb", "a" * 5000, "../" * 99),
     *". .. / ~ % 😃 ..\\..\\a http:// :// : a:b //host/a file:///etc/passwd https://[::1 ſ3://a".split(),

@@ -1,6 +1,6 @@
 """What a hook must not do while it is asked: connect, start programs, write, read elsewhere.
 
-Python's audit events tell it, whichever function is called for it.
+Python's audit events show it, whichever function is called for it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from sysconfig import get_path
 from typing import Any
@@ -24,15 +25,13 @@ _PACKAGES = tuple({get_path(name) for name in ("stdlib", "platstdlib", "purelib"
 _CHANGES = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree")
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_WATCHES: list[Watch] = []
-_LISTENING: list[bool] = []
+_here = threading.local()
 
 
 @dataclass
 class Watch:
     """What was seen. `opened`: files that were read; `forbidden`: sentences."""
 
-    thread: int
     opened: list[Path] = field(default_factory=list)
     forbidden: list[str] = field(default_factory=list)
 
@@ -74,12 +73,11 @@ def watched() -> Iterator[Watch]:
     """Watch what this thread does; what a hook must not do fails with PermissionError."""
     _listen()
     mimetypes.init()  # reads the system's tables, once
-    watch = Watch(threading.get_ident())
-    _WATCHES.append(watch)
+    _here.watch = watch = Watch()
     try:
         yield watch
     finally:
-        _WATCHES.remove(watch)
+        _here.watch = None
 
 
 def _by_import(path: str | bytes) -> bool:
@@ -87,14 +85,13 @@ def _by_import(path: str | bytes) -> bool:
     return name.endswith(_CODE) or name.startswith(_PACKAGES)
 
 
+@cache
 def _listen() -> None:
-    """Ask Python for its events, once: nobody can stop listening."""
-    if not _LISTENING:
-        _LISTENING.append(True)
-        sys.addaudithook(_hear)
+    """Add the audit hook, once: none can be removed."""
+    sys.addaudithook(_hear)
 
 
 def _hear(event: str, arguments: tuple[Any, ...]) -> None:
-    for watch in _WATCHES:
-        if watch.thread == threading.get_ident():
-            watch.notice(event, arguments)
+    watch: Watch | None = getattr(_here, "watch", None)
+    if watch is not None:
+        watch.notice(event, arguments)

@@ -118,7 +118,7 @@ class TransportSetup:
 
     @pytest.fixture
     def gateway(self) -> Iterator[ScriptedGateway]:
-        """The gateway to which the transport speaks; it accepts everything until told otherwise."""
+        """The gateway to which the transport speaks; it accepts everything until it is scripted."""
         if not self.http:
             pytest.skip(_NOT_HTTP)
         accepted = declared(self, "accepted")

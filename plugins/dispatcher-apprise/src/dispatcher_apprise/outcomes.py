@@ -131,7 +131,7 @@ class _Silence(logging.Filter):
 
 @cache
 def _listen() -> None:
-    """Once: nobody can stop listening to audit events."""
+    """Add the audit hook, once: none can be removed."""
     sys.addaudithook(_hear)
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(_Silence())

@@ -48,7 +48,7 @@ class AppriseTransport:
         self._fault: ConfigError | None = None
         try:
             self._targets = read_targets(settings)
-        except ConfigError as error:  # nobody needs them to plan
+        except ConfigError as error:  # planning needs none
             self._fault = error
 
     def require_credentials(self) -> None:

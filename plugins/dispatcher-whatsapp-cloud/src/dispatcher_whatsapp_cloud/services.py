@@ -120,7 +120,7 @@ ON_PREMISES_360_ERRORS = replace(
 class Service:
     """A gateway. Below `base_url` and `path` it has `/messages` and `/media`.
 
-    `header`, `scheme`: who we are: "Authorization: Bearer <token>".
+    `header`, `scheme`: for the token: "Authorization: Bearer <token>".
     `messaging_product`: whether requests name it. `form`: a file is uploaded in a form, else as it
     is. `plus`: numbers begin with `+`. `preview_in_text`: where `preview_url` stands, else beside
     `text`. `provider`: whether a link may name credentials. `media_id`: where an upload's answer
