@@ -39,8 +39,6 @@ from dispatcher.models import (
 from dispatcher.registry import RecipientChanged, Registry
 from dispatcher.transports import BoundTransport, Calls, GetTransport
 
-# Stands for an attachment that could not be resolved, so that the rest of the message is checked.
-_UNRESOLVED = MediaId.model_construct(id="unresolved")
 _BATCH = 500  # keys that the journal is asked for at once
 _STAGE = 50
 
@@ -195,7 +193,9 @@ class Planner:
         if transport is not None and transport.has_own_addresses and "to" in faults:
             transport = None  # which need not know what to make of a recipient that it refused
         if transport is not None:
-            stand_in = _UNRESOLVED if attachment is None and message.media else attachment
+            # Where a source could not be resolved, the rest of the message is checked all the same.
+            unresolved = attachment is None and message.media
+            stand_in = MediaId(id="unresolved") if unresolved else attachment
             sealed = transport.build(message, stand_in)
             try:
                 sealed = self._registry.transform_payload(

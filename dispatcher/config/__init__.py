@@ -162,7 +162,7 @@ def load(start: Path, *, profile: str | None = None) -> Config:
     if path is None:
         if profile is not None:
             raise ConfigError(f'no {FILE_NAME} here or above, so there is no profile "{profile}"')
-        return Config(Settings.model_construct(), start)
+        return Config(Settings(), start)
     file = read_file(_shown(path))
     return Config(settings_of(file, profile), path.parent, profile, file)
 

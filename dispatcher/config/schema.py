@@ -72,8 +72,8 @@ class Settings(Model):
     journal: str | None = None
     transport: str = "greenapi"
     country: Country | None = None
-    delivery: DeliverySettings = Field(default_factory=DeliverySettings.model_construct)
-    files: FileSettings = Field(default_factory=FileSettings.model_construct)
+    delivery: DeliverySettings = Field(default_factory=DeliverySettings)
+    files: FileSettings = Field(default_factory=FileSettings)
     transports: dict[str, dict[str, Any]] = Field(default_factory=dict)
     plugins: dict[str, dict[str, Any]] = Field(default_factory=dict)
 

@@ -194,9 +194,9 @@ class _Builder:
             "to": address,
             "recipient_type": kind,
             "vars": variables,
-            self._type: _content(self._type, content),
+            self._type: _MODELS[self._type](**content),
         }
-        return Message.model_construct(**values), self._faults
+        return Message(**values), self._faults
 
     def _with_body(self, manifest: Manifest, content: Table) -> Table:
         """The content with the text of `text.file` as its body."""
@@ -266,10 +266,3 @@ def _country(manifest: Manifest, table: Table) -> str | None:
     """Where a message's numbers without a country code are dialled: what says it nearest."""
     file = message_table.recipients_file(table)
     return file.get("country") or table.get("country") or manifest.country
-
-
-def _content(type: str, table: Table) -> models.Text | models.Media:
-    if "provider" in table:
-        provider = models.Provider.model_construct(**table["provider"])
-        table = {**table, "provider": provider}
-    return _MODELS[type].model_construct(**table)
