@@ -98,7 +98,7 @@ def test_when_one_run_cannot_upload_a_file_another_one_tries(opened: Open) -> No
     gateway, runs = Gateway(), [opened()[0] for _ in range(2)]
     gateway.fails = 1
     found = media(runs, gateway)
-    assert sorted(type(each).__name__ for each in found) == ["Media", "Refused"]
+    assert sorted(type(each).__name__ for each in found) == ["Refused", "UploadedMedia"]
     assert gateway.uploads == 2
 
 
