@@ -41,6 +41,7 @@ UNREAD = ("sh", "-c", 'exec "$@" > results.txt', "sh")
 # See tests/crash/conftest.py.
 LONG = os.environ.get("CRASH") == "long"
 PROCESSES, WORKERS, KILLS, KEYS, DELAY = (4, 8, 40, 100_000, 0.05) if LONG else (4, 4, 6, 600, 0.15)
+HAZARDS = ["all", "killed", "frozen", "suspended"]
 # Whoever loses a lease holds the rest for that recipient back until the next run.
 RECIPIENTS = 20_000 if LONG else 300
 
@@ -57,7 +58,7 @@ def start(database: Database) -> Start:
     return start
 
 
-@pytest.mark.parametrize("how", ["killed", "frozen", "suspended"] if LONG else ["killed"])
+@pytest.mark.parametrize("how", HAZARDS if LONG else ["killed"])
 def test_runs_that_die_or_stand_still_send_nothing_twice_and_lose_nothing(
     new_project: Callable[..., Project],
     stand_in: StandIn,
@@ -66,7 +67,7 @@ def test_runs_that_die_or_stand_still_send_nothing_twice_and_lose_nothing(
     reply: type[Reply],
     how: str,
 ) -> None:
-    """Frozen: at any moment, and for longer than the lease."""
+    """Frozen: at any moment, and for longer than the lease. All: one machine sleeps, too."""
     project = new_project(stand_in.url)
     project.config(f'[delivery]\nworkers = {WORKERS}\n[transports.greenapi]\nrate = "100000/s"')
     for first in range(0, KEYS, 10_000):
@@ -83,19 +84,20 @@ def test_runs_that_die_or_stand_still_send_nothing_twice_and_lose_nothing(
 
     stand_in.answer = accept
     chance = random.Random(1)
-    before = SUSPENDED if how == "suspended" else ""
-    runs = [start(project, before, *UNREAD) for _ in range(PROCESSES)]
+    sleepers = {"suspended": PROCESSES, "all": 1}.get(how, 0)
+    before = [SUSPENDED] * sleepers + [""] * (PROCESSES - sleepers)
+    runs = [start(project, each, *UNREAD) for each in before]
     for kill in range(KILLS):
         stand_in.wait_for((kill + 1) * KEYS // (KILLS + 3))
         victim = chance.randrange(PROCESSES)
-        if how == "frozen":
+        if how == "frozen" or (how == "all" and chance.random() < 0.5):
             runs[victim].send_signal(signal.SIGSTOP)
             time.sleep(LEASE * chance.uniform(1, 2))
             runs[victim].send_signal(signal.SIGCONT)
             continue
         runs[victim].kill()
         project.finish(runs[victim])
-        runs[victim] = start(project, before, *UNREAD)
+        runs[victim] = start(project, before[victim], *UNREAD)
     codes = [project.finish(run).code for run in runs]
     time.sleep(LEASE)
     last = project.finish(start(project))
