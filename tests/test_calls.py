@@ -34,7 +34,7 @@ from dispatcher.delivery import Delivery, Summary, calls
 from dispatcher.delivery.calls import GuardedCalls
 from dispatcher.delivery.rate_file import RateFile
 from dispatcher.delivery.rate_limiter import RateLimiter, SharedRateLimiter
-from dispatcher.journal import Ending, Journal, open_journal
+from dispatcher.journal import AttemptResult, Journal, open_journal
 from dispatcher.models import Text, seal
 from dispatcher.planning import PlannedMessage, compared
 from dispatcher.registry import CallTimer, PluginInfo
@@ -274,7 +274,7 @@ def test_who_does_not_return_cannot_tell_what_became_of_a_message(
     message = planned("a")
     claim = journal.claim(message.message, message.digest, None)
     assert claim is not None
-    journal.conclude(claim, Ending("unknown")).result()
+    journal.conclude(claim, AttemptResult("unknown")).result()
     known = compared(message, journal.lookup([message.message.key])[message.message.key])
     run = Run(journal, tmp_path, Slow(released, "reconcile"))
     run.send(known, planned("b"))

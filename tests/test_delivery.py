@@ -44,7 +44,7 @@ from dispatcher.delivery import Delivery, Summary, rate_limiter, retries, worker
 from dispatcher.delivery.rate_file import RateFile
 from dispatcher.delivery.rate_limiter import RateLimiter, SharedRateLimiter, parsed
 from dispatcher.errors import ConfigError, DispatcherError, JournalError
-from dispatcher.journal import Ending, Journal, open_journal
+from dispatcher.journal import AttemptResult, Journal, open_journal
 from dispatcher.models import PlanStatus, Text, encode
 from dispatcher.planning import PlannedMessage, compared
 
@@ -298,7 +298,7 @@ def test_message_that_another_run_has_just_sent_holds_nobody_back(journal: Journ
     ours = planned("a")
     theirs = journal.claim(ours.message, ours.digest, None)
     assert theirs is not None
-    journal.conclude(theirs, Ending("sent", id="1"))
+    journal.conclude(theirs, AttemptResult("sent", id="1"))
     run = Run(journal, Scripted())
     summary = run.delivery.run(iter([ours, planned("b")]), Threads(), 2)  # as if planned before
     assert (summary.skipped, summary.sent) == (1, 1)
@@ -340,7 +340,7 @@ def test_upload_that_failed_while_another_run_sent_the_message_changes_nothing(
     def upload(file: Upload) -> MediaId:
         theirs = journal.claim(ours.message, ours.digest, None)
         assert theirs is not None
-        journal.conclude(theirs, Ending("sent", id="1")).result()
+        journal.conclude(theirs, AttemptResult("sent", id="1")).result()
         raise Refused("too large", code="413")
 
     transport.upload_does = upload
@@ -357,7 +357,7 @@ def test_what_was_sent_stays_so_when_a_file_for_another_copy_cannot_be_uploaded(
     before = planned("a")
     claim = journal.claim(before.message, before.digest, None)
     assert claim is not None
-    journal.conclude(claim, Ending(how, id="1" if how == "sent" else None))
+    journal.conclude(claim, AttemptResult(how, id="1" if how == "sent" else None))
     transport = Scripted()
     transport.upload_does = lambda file: (_ for _ in ()).throw(NotSent("later"))
     again = planned("a", file=FILE)._replace(digest="other")
@@ -417,7 +417,7 @@ def test_stop_on_failure_holds_what_comes_later_only(journal: Journal) -> None:
     strict = [planned(id)._replace(stop_on_failure=True) for id in ("a", "z", "later")]
     claim = journal.claim(strict[1].message, strict[1].digest, None)
     assert claim is not None
-    journal.conclude(claim, Ending("unknown", error=Failure(code=None, text="lost")))
+    journal.conclude(claim, AttemptResult("unknown", error=Failure(code=None, text="lost")))
     first = planned("first", to=OTHER)
     transport = Scripted()
     run = Run(journal, transport, workers=1)

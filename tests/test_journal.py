@@ -34,8 +34,8 @@ from dispatcher import Failure, JournalError, MediaId, Message, names
 from dispatcher.errors import JournalLocked
 from dispatcher.journal import (
     LEASE,
+    AttemptResult,
     Claim,
-    Ending,
     Journal,
     JournalReader,
     open_journal,
@@ -116,13 +116,13 @@ def test_what_is_known_of_a_message_from_intent_to_receipt(url: str) -> None:
         assert opened.lookup([sent.key]) == {}
         first = claim(opened, sent, "digest-1")
         assert status(opened, sent.key) == "sending"
-        assert opened.conclude(first, Ending("failed", error=REFUSED)).result()
+        assert opened.conclude(first, AttemptResult("failed", error=REFUSED)).result()
         (row,) = opened.history()
         assert (row.status, row.error) == ("failed", REFUSED)
         second = claim(opened, sent, "digest-2")
         (row,) = opened.history()
         assert (row.status, row.error) == ("sending", None), "nothing of the last attempt stays"
-        opened.conclude(second, Ending("sent", id="1234"))
+        opened.conclude(second, AttemptResult("sent", id="1234"))
     with read_journal(url) as reopened:
         assert reopened is not None
         record = reopened.lookup([sent.key])[sent.key]
@@ -142,7 +142,7 @@ def test_the_last_attempt_is_the_one_that_was_made_last_whatever_the_clock_said(
 ) -> None:
     """Asked for one that began earlier, a gateway might find an older message in its place."""
     with open_journal(sqlite_url) as opened:
-        opened.conclude(claim(opened, message()), Ending("failed", error=REFUSED)).result()
+        opened.conclude(claim(opened, message()), AttemptResult("failed", error=REFUSED)).result()
     with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as connection, connection:
         connection.execute("UPDATE events SET at = '2999-01-01T00:00:00.000+00:00'")
     with open_journal(sqlite_url) as opened:
@@ -182,13 +182,15 @@ def test_attempt_is_made_only_from_what_it_was_decided_on(url: str) -> None:
         first = claim(opened, message())
         before = opened.lookup([message().key])[message().key]
         assert opened.claim(message(), "digest", before) is None, "it is under way"
-        opened.conclude(first, Ending("failed", error=REFUSED))
+        opened.conclude(first, AttemptResult("failed", error=REFUSED))
         assert opened.claim(message(), "digest", None) is None, "it is no longer new"
         assert opened.claim(message(), "digest", before) is None, "it is no longer under way"
         second = claim(opened, message())
-        assert not opened.conclude(first, Ending("sent", id="1")).result(), "that attempt is over"
-        assert opened.conclude(second, Ending("sent", id="2")).result()
-        assert not opened.conclude(second, Ending("failed", error=REFUSED)).result()
+        assert not opened.conclude(first, AttemptResult("sent", id="1")).result(), (
+            "that attempt is over"
+        )
+        assert opened.conclude(second, AttemptResult("sent", id="2")).result()
+        assert not opened.conclude(second, AttemptResult("failed", error=REFUSED)).result()
         assert opened.lookup([message().key])[message().key].id == "2"
 
 
@@ -196,10 +198,10 @@ def test_late_answer_still_counts(url: str) -> None:
     """A worker that was taken for dead may yet learn how its attempt ended."""
     with open_journal(url) as opened:
         mine = claim(opened, message())
-        opened.decide(message().key, Ending("failed", error=REFUSED))
+        opened.decide(message().key, AttemptResult("failed", error=REFUSED))
         assert status(opened, message().key) == "sending", "only what is unknown is decided"
-        opened.conclude(mine, Ending("unknown", error=REFUSED))
-        assert opened.conclude(mine, Ending("sent", id="1")).result()
+        opened.conclude(mine, AttemptResult("unknown", error=REFUSED))
+        assert opened.conclude(mine, AttemptResult("sent", id="1")).result()
         assert status(opened, message().key) == "sent"
 
 
@@ -207,10 +209,10 @@ def test_late_answer_still_counts(url: str) -> None:
 def test_receipt_proves_more_than_a_persons_word(url: str, sent: bool) -> None:
     with open_journal(url) as opened:
         mine = claim(opened, message())
-        opened.conclude(mine, Ending("unknown", error=REFUSED))
+        opened.conclude(mine, AttemptResult("unknown", error=REFUSED))
         opened.settle(message().key, sent=sent)
-        assert opened.conclude(mine, Ending("sent", id="1")).result()
-        assert not opened.conclude(mine, Ending("failed", error=REFUSED)).result()
+        assert opened.conclude(mine, AttemptResult("sent", id="1")).result()
+        assert not opened.conclude(mine, AttemptResult("failed", error=REFUSED)).result()
     with read_journal(url) as reader:
         assert reader is not None
         (row,) = reader.history(with_events=True)
@@ -227,15 +229,19 @@ def test_receipt_beside_a_later_attempt_is_kept_and_nothing_goes_out_again(
 ) -> None:
     with open_journal(url) as opened:
         first = claim(opened, message())
-        opened.conclude(first, Ending("unknown", error=REFUSED))
+        opened.conclude(first, AttemptResult("unknown", error=REFUSED))
         opened.settle(message().key, sent=False)
         second = claim(opened, message())
-        ends = Ending("sent", id="2") if later == "sent" else Ending("failed", error=REFUSED)
+        ends = (
+            AttemptResult("sent", id="2")
+            if later == "sent"
+            else AttemptResult("failed", error=REFUSED)
+        )
         if later == "unknown":
             ends = ends._replace(status="unknown")
         if later != "sending":
             opened.conclude(second, ends)
-        assert not opened.conclude(first, Ending("sent", id="1")).result()
+        assert not opened.conclude(first, AttemptResult("sent", id="1")).result()
         if later == "sending":
             opened.conclude(second, ends)
         record = opened.lookup([message().key])[message().key]
@@ -256,7 +262,7 @@ def test_receipt_that_could_not_be_written_is_written_when_the_database_is_back(
     with open_journal(database.url) as opened:
         mine = claim(opened, message())
         database.cut()
-        assert opened.conclude(mine, Ending("sent", id="1")).result()
+        assert opened.conclude(mine, AttemptResult("sent", id="1")).result()
         with pytest.raises(JournalError, match="ended the connection"):
             opened.claim(message("b"), "digest", None)
     assert database.journal()["a"]["receipt"] == "1"
@@ -272,7 +278,7 @@ def test_of_a_commit_that_fails_receipts_are_written_again_and_no_intent_is(
         with opened._writer._writing:
             began = pool.submit(opened.claim, message("b"), "digest", None)
             wait_until(lambda: not opened._writer._jobs.empty())
-            written = opened.conclude(mine, Ending("sent", id="1"))
+            written = opened.conclude(mine, AttemptResult("sent", id="1"))
             database.cut()
         with pytest.raises(JournalError):
             began.result()
@@ -288,7 +294,7 @@ def test_receipt_is_waited_for_no_longer_than_it_may_take(
     journal = opened.__enter__()
     mine = claim(journal, message())
     database.ask("ALTER TABLE dispatcher.messages RENAME TO elsewhere")
-    written = journal.conclude(mine, Ending("sent", id="1"))
+    written = journal.conclude(mine, AttemptResult("sent", id="1"))
     assert not written.done()
     opened.__exit__(None, None, None)
     with pytest.raises(JournalError, match="messages"):
@@ -313,24 +319,26 @@ def test_what_a_database_that_went_back_has_forgotten_is_noted_anew(
         else:
             connection.exec_driver_sql("UPDATE messages SET attempts = 1, status = 'failed'")
 
-    ending = Ending("sent", id="1") if how == "sent" else Ending("unknown", error=REFUSED)
+    result = (
+        AttemptResult("sent", id="1") if how == "sent" else AttemptResult("unknown", error=REFUSED)
+    )
     with open_journal(url) as opened:
-        opened.conclude(claim(opened, message()), Ending("failed", error=REFUSED))
+        opened.conclude(claim(opened, message()), AttemptResult("failed", error=REFUSED))
         second = claim(opened, message())
         opened._writer.submit(go_back).result()
-        assert opened.conclude(second, ending).result()
+        assert opened.conclude(second, result).result()
         (row,) = opened.history()
     assert row[:6] == (message().key, "default", "m", "a", TO, "greenapi")
-    assert (row.status, row.id, row.attempts) == (how, ending.id, 2)
+    assert (row.status, row.id, row.attempts) == (how, result.id, 2)
 
 
 def test_receipt_beside_a_later_attempt_is_kept_once(url: str) -> None:
     with open_journal(url) as opened:
         first = claim(opened, message())
-        opened.conclude(first, Ending("failed", error=REFUSED))
+        opened.conclude(first, AttemptResult("failed", error=REFUSED))
         claim(opened, message())
         for _ in range(2):  # as where the first answer was lost
-            assert not opened.conclude(first, Ending("sent", id="1")).result()
+            assert not opened.conclude(first, AttemptResult("sent", id="1")).result()
     with read_journal(url) as reader:
         assert reader is not None
         (row,) = reader.history(with_events=True)
@@ -342,7 +350,7 @@ def test_message_of_any_name_can_be_kept(url: str, odd: str) -> None:
     """A transport of a third party may have addresses of any kind."""
     with open_journal(url) as opened:
         mine = claim(opened, message(to=odd, run=odd))
-        assert opened.conclude(mine, Ending("unknown", error=REFUSED)).result()
+        assert opened.conclude(mine, AttemptResult("unknown", error=REFUSED)).result()
         assert status(opened, message(to=odd, run=odd).key) == "unknown"
         assert opened.settle(message(to=odd, run=odd).key, sent=True)
         assert len(opened.history(recipient=odd)) == 1
@@ -354,7 +362,7 @@ def test_message_of_any_name_can_be_kept(url: str, odd: str) -> None:
 def test_settling_one_message_settles_no_other(url: str) -> None:
     with open_journal(url) as opened:
         for id in "abc":
-            opened.conclude(claim(opened, message(id)), Ending("unknown", error=REFUSED))
+            opened.conclude(claim(opened, message(id)), AttemptResult("unknown", error=REFUSED))
         assert opened.settle(message("b").key, sent=True)
         assert {row.message: row.status for row in opened.history()} == {
             "a": "unknown",
@@ -372,18 +380,18 @@ def test_answer_to_a_run_of_before_decides_nothing(
     with open_journal(url) as opened:
         theirs = claim(opened, message())
     with open_journal(url) as opened:
-        assert not opened.conclude(theirs, Ending("sent", id="1")).result()
+        assert not opened.conclude(theirs, AttemptResult("sent", id="1")).result()
         assert status(opened, message().key) == "unknown"
 
 
 def test_attempt_that_never_left_is_noted_with_its_end(url: str) -> None:
     later = datetime.now(UTC) + timedelta(minutes=5)
     with open_journal(url) as opened:
-        ending = Ending("failed", error=REFUSED, not_before=later)
-        failed = opened.fail(message(), "digest", None, ending).result()
+        result = AttemptResult("failed", error=REFUSED, not_before=later)
+        failed = opened.fail(message(), "digest", None, result).result()
         assert failed is not None
         assert failed[:3] == (message().key, 1, "digest")
-        assert opened.fail(message(), "digest", None, ending).result() is None, "no longer new"
+        assert opened.fail(message(), "digest", None, result).result() is None, "no longer new"
         record = opened.lookup([message().key])[message().key]
     assert (record.status, record.attempts) == ("failed", 1)
     assert record.not_before is not None
@@ -395,10 +403,13 @@ def test_text_that_no_database_can_keep_spoils_nothing(url: str) -> None:
     odd = "a\0b \ud800 😃"
     with open_journal(url) as opened:
         claims = [claim(opened, message(id)) for id in "abc"]
-        endings = [Ending("sent", id=odd), Ending("failed", error=Failure(code=odd, text=odd))]
+        results = [
+            AttemptResult("sent", id=odd),
+            AttemptResult("failed", error=Failure(code=odd, text=odd)),
+        ]
         written = [
             opened.conclude(*each)
-            for each in zip(claims, [*endings, Ending("sent", id="1")], strict=True)
+            for each in zip(claims, [*results, AttemptResult("sent", id="1")], strict=True)
         ]
         assert [each.result() for each in written] == [True] * 3
         found = {row.message: row for row in opened.history()}
@@ -411,7 +422,7 @@ def test_what_was_under_way_when_a_run_ended_is_unknown(url: str) -> None:
     with open_journal(url) as opened:
         mine = claim(opened, message("sent"))
         claim(opened, message("under-way"))
-        opened.conclude(mine, Ending("sent", id="1"))
+        opened.conclude(mine, AttemptResult("sent", id="1"))
     with read_journal(url) as reader:
         assert reader is not None
         assert status(reader, message("under-way").key) == "sending", "reading settles nothing"
@@ -456,7 +467,7 @@ def test_of_many_workers_only_the_silent_ones_lose_their_attempts(
         assert statuses() == ["unknown", "sending"]
         left = "SELECT max(lease) - extract(epoch FROM clock_timestamp()) FROM dispatcher.workers"
         assert LEASE - 10 < database.ask(left)[0][0] <= LEASE
-        assert silent.conclude(attempt, Ending("sent", id="1")).result(), "it was only late"
+        assert silent.conclude(attempt, AttemptResult("sent", id="1")).result(), "it was only late"
         assert statuses() == ["sent", "sending"]
 
 
@@ -532,7 +543,7 @@ def test_run_ends_when_a_newer_dispatcher_took_over_and_keeps_its_receipts(
         later(LEASE / 2)
         with pytest.raises(JournalError, match="a newer dispatcher has taken over"):
             opened.claim(message("b"), "digest", None)
-        assert opened.conclude(mine, Ending("sent", id="1")).result()
+        assert opened.conclude(mine, AttemptResult("sent", id="1")).result()
     assert {id: row["status"] for id, row in database.journal().items()} == {"a": "sent"}
 
 
@@ -553,7 +564,7 @@ def test_journal_is_not_renewed_under_a_run_of_the_version_before(database: Data
 # A process for each step, which dies before or after it as if it were killed.
 DYING = """
 import os, sys
-from dispatcher.journal import Ending, open_journal
+from dispatcher.journal import AttemptResult, open_journal
 from dispatcher.journal.sqlite import SqliteBackend
 from dispatcher.journal.updates import Updates
 from tests.test_journal import claim, message
@@ -569,7 +580,7 @@ for name, owner in STEPS.items():
                 os._exit(0)
             setattr(owner, name, dies)
             with open_journal(f"sqlite:///{sys.argv[1]}/{name}-{when}.db") as opened:
-                opened.conclude(claim(opened, message()), Ending("sent", id="1")).result()
+                opened.conclude(claim(opened, message()), AttemptResult("sent", id="1")).result()
             os._exit(1)
         assert os.wait()[1] == 0
 """
@@ -592,7 +603,7 @@ def test_run_that_dies_at_any_step_leaves_a_journal_that_can_be_used(tmp_path: P
 def test_start_does_not_read_the_whole_journal(sqlite_url: str) -> None:
     with open_journal(sqlite_url) as opened:
         done = claim(opened, message())
-        opened.conclude(done, Ending("sent", id="1"))
+        opened.conclude(done, AttemptResult("sent", id="1"))
     file = Path(sqlite_url.removeprefix("sqlite:///"))
     short = steps_of_recovery(file)
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
@@ -657,7 +668,7 @@ def test_threads_share_a_journal(url: str) -> None:
     def work(number: int) -> None:
         mine = [message(f"m{number}-{each}") for each in range(20)]
         for each in mine:
-            opened.conclude(claim(opened, each), Ending("sent", id=each.id))
+            opened.conclude(claim(opened, each), AttemptResult("sent", id=each.id))
             assert opened.lookup([each.key])[each.key].id == each.id
 
     with open_journal(url) as opened:
@@ -761,7 +772,7 @@ def test_times_that_were_written_by_hand_count_as_they_are_meant(url: str) -> No
     """Without a zone, as another program may show them, or in another zone."""
     with open_journal(url) as opened:
         for id in ("a", "b"):
-            opened.conclude(claim(opened, message(id)), Ending("failed", error=REFUSED))
+            opened.conclude(claim(opened, message(id)), AttemptResult("failed", error=REFUSED))
     for id, when in (("a", "2030-01-01 00:00:00"), ("b", "2030-01-01T02:00:00.000+02:00")):
         by_hand(url, f"UPDATE messages SET not_before = '{when}' WHERE message = '{id}'")
     with open_journal(url) as opened:
@@ -827,7 +838,7 @@ def test_longest_names_fit_into_every_journal(url: str) -> None:
     with open_journal(url, run=run) as opened:
         opened.note_manifest_paths({name: longest(1000)})
         opened.remember_upload(to, "f" * 64, MediaId(id="1", expires_at=soon))
-        opened.conclude(claim(opened, each), Ending("sent", id="1")).result()
+        opened.conclude(claim(opened, each), AttemptResult("sent", id="1")).result()
         assert status(opened, key) == "sent"
 
 
@@ -1071,10 +1082,10 @@ class AnyHistory(RuleBasedStateMachine):
         key = message(id).key
         was, digest, kept, attempts = self.known.get(key, ("", "", None, 0))
         receipt = f"receipt of {id}" if how == "sent" else None
-        ending = Ending(how, receipt, None if receipt else REFUSED)
+        result = AttemptResult(how, receipt, None if receipt else REFUSED)
         if key not in self.claims:
             return
-        done = self.journal.conclude(self.claims[key], ending).result()
+        done = self.journal.conclude(self.claims[key], result).result()
         corrected = how == "sent" and was == "failed"
         assert done == (was in ("sending", "unknown", how) or corrected)
         if was in ("sending", "unknown") or (how == "sent" and kept is None):
@@ -1084,7 +1095,7 @@ class AnyHistory(RuleBasedStateMachine):
     def finish_what_a_run_of_before_began(self, id: str) -> None:
         if theirs := self.claims_of_others.get(message(id).key):
             self.had[theirs.key] = theirs.digest
-            assert not self.journal.conclude(theirs, Ending("sent", "1")).result()
+            assert not self.journal.conclude(theirs, AttemptResult("sent", "1")).result()
 
     @rule(id=st.sampled_from("abc"), sent=st.booleans())
     def settle(self, id: str, sent: bool) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy import make_url
 
 from dispatcher import Message, journal
 from dispatcher.errors import JournalError
-from dispatcher.journal import Ending, open_journal
+from dispatcher.journal import AttemptResult, open_journal
 from dispatcher.journal.postgres import MAKING_TABLES
 from dispatcher.models import Text
 
@@ -109,13 +109,13 @@ def test_others_find_out_while_they_work_that_a_worker_is_dead(
             database.ask(f"DELETE FROM dispatcher.workers WHERE {its_lease}")  # it renews that
             time.sleep(0.05)
         assert alive.lookup([key])[key].status == "unknown"
-        assert dies.conclude(mine, Ending("sent", id="1")).result(), "a late answer counts"
+        assert dies.conclude(mine, AttemptResult("sent", id="1")).result(), "a late answer counts"
         assert alive.lookup([key])[key].id == "1"
 
 
 CLAIM_ALL = """
 import json, random, sys, threading
-from dispatcher.journal import Ending, open_journal
+from dispatcher.journal import AttemptResult, open_journal
 from tests.test_shared_state import message
 
 url, count, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
@@ -129,7 +129,7 @@ def work(number):
         claim = opened.claim(each, "digest", None)
         if claim is not None:
             won.append(each.id)
-            opened.conclude(claim, Ending("sent", id=each.id))
+            opened.conclude(claim, AttemptResult("sent", id=each.id))
 
 with open_journal(url) as opened:
     threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
@@ -171,7 +171,7 @@ def test_run_sees_which_messages_others_have_taken(database: Database) -> None:
             claim = other.claim(message(id), "digest", None)
             assert claim is not None
             if id != "a":
-                other.conclude(claim, Ending("failed")).result()
+                other.conclude(claim, AttemptResult("failed")).result()
         keys = {id: message(id).key for id in "abcd"}
         known = opened.lookup([keys["b"]])[keys["b"]]
         with opened.shared_state() as shared:

@@ -16,7 +16,7 @@ from dispatcher.delivery.worker import Worker
 from dispatcher.errors import DispatcherError, InputChanged, JournalError, PluginError
 from dispatcher.hookspecs import Engine
 from dispatcher.inputs import Inputs
-from dispatcher.journal import Ending, Journal, SharedState
+from dispatcher.journal import AttemptResult, Journal, SharedState
 from dispatcher.models import Failure, Message, Outcome, Receipt, Status
 from dispatcher.planning import PlannedMessage
 from dispatcher.registry import CallTimer, GetTimer, PluginInfo
@@ -231,18 +231,18 @@ def _reconciled(
     transport = transports(planned.message.transport)
     if not transport.can_reconcile or (since := journal.began_at(key)) is None:
         return planned
-    ending = _ending(transport.reconcile(planned.payload, since))
-    if ending is None or not journal.decide(key, ending):
+    result = _result(transport.reconcile(planned.payload, since))
+    if result is None or not journal.decide(key, result):
         return planned
-    status = Status.SENT if ending.status == Status.SENT else Status.RETRY
+    status = Status.SENT if result.status == Status.SENT else Status.RETRY
     return planned._replace(status=status, record=journal.lookup([key])[key])
 
 
-def _ending(found: Receipt | Failure | None) -> Ending | None:
+def _result(found: Receipt | Failure | None) -> AttemptResult | None:
     match found:
         case Receipt():
-            return Ending(Status.SENT, id=found.id)
+            return AttemptResult(Status.SENT, id=found.id)
         case Failure():
-            return Ending(Status.FAILED, error=found.detached())
+            return AttemptResult(Status.FAILED, error=found.detached())
         case None:
             return None

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 from dispatcher.delivery.retries import LONGEST_PAUSE
 from dispatcher.delivery.uploads import UploadedMedia
 from dispatcher.errors import AccountRefused, DeliveryError, Refused
-from dispatcher.journal import Claim, Ending
+from dispatcher.journal import AttemptResult, Claim
 from dispatcher.models import Failure, Message, Outcome, Record, Status
 from dispatcher.planning import PlannedMessage
 
@@ -159,10 +159,10 @@ class Task:
         self._media_renewed = self._media_renewed or once
         return once
 
-    def ended(self, ending: Ending, write: Write) -> Done:
+    def ended(self, result: AttemptResult, write: Write) -> Done:
         """The last attempt of this run ended so."""
         outcome = Outcome(
-            status=ending.status, id=ending.id, attempts=self.attempts, error=ending.error
+            status=result.status, id=result.id, attempts=self.attempts, error=result.error
         )
         return Done(outcome, write)
 

@@ -38,7 +38,7 @@ from dispatcher.errors import (
     OutcomeUnknown,
 )
 from dispatcher.http.guard import guarded
-from dispatcher.journal import Claim, Ending, Journal
+from dispatcher.journal import AttemptResult, Claim, Journal
 from dispatcher.models import AttemptStatus, Failure, Payload, Record, Status, fill_in
 from dispatcher.planning import compared
 from dispatcher.transports import BoundTransport, BoundTransports, Call, Hanging
@@ -122,8 +122,8 @@ class Worker:
         """The run ends before the message has: what is known of it, if it was ever tried."""
         if task.claim is not None:
             task.attempts += 1  # the one that is under way
-            ending = Ending(Status.UNKNOWN, error=_ABANDONED)
-            return task.ended(ending, self._write(task, ending))
+            result = AttemptResult(Status.UNKNOWN, error=_ABANDONED)
+            return task.ended(result, self._write(task, result))
         if task.error is None:
             return Stopped()
         return task.left(Status.FAILED, failure(task.error))
@@ -181,33 +181,33 @@ class Worker:
                 receipt = transport.send(payload)
         except Hanging as error:
             late = partial(self._returned, task.claim, transport)
-            result = self._failed(task, transport, error)
+            step = self._failed(task, transport, error)
             error.call.add_done_callback(late)
-            return result
+            return step
         except Lapsed as error:
             task.attempts += 1
-            ending = Ending(Status.FAILED, error=failure(error))
-            return task.ended(ending, self._write(task, ending))
+            result = AttemptResult(Status.FAILED, error=failure(error))
+            return task.ended(result, self._write(task, result))
         except DeliveryError as error:
             return self._failed(task, transport, error)
         task.attempts += 1
         self._budget.refund()
-        ending = Ending(Status.SENT, id=receipt.id)
-        return task.ended(ending, self._write(task, ending))
+        result = AttemptResult(Status.SENT, id=receipt.id)
+        return task.ended(result, self._write(task, result))
 
     def _returned(self, claim: Claim, transport: BoundTransport, call: Call) -> None:
         """A call that nobody waited for any longer has returned: what it says still counts."""
         try:
-            ending = Ending(Status.SENT, id=transport.receipt(call).id)
+            result = AttemptResult(Status.SENT, id=transport.receipt(call).id)
         except DeliveryError as error:
-            ending = Ending(_status(error), None, failure(error))
+            result = AttemptResult(_status(error), None, failure(error))
         try:
-            known = ending.status != Status.UNKNOWN
-            written = known and self._journal.conclude(claim, ending).result()
+            known = result.status != Status.UNKNOWN
+            written = known and self._journal.conclude(claim, result).result()
         except JournalError:  # the run is over, and says that it is unknown
             return
         if written:
-            self._run.notice(f"{claim.key}: {ending.status} after all")
+            self._run.notice(f"{claim.key}: {result.status} after all")
 
     def _require_lease(self, claim: Claim) -> None:
         if not self._journal.holds(claim):
@@ -237,13 +237,13 @@ class Worker:
             wait = None
         pause = asked if wait is None else wait
         not_before = self._journal.now() + timedelta(seconds=pause) if pause else None
-        ending = Ending(_status(error), None, failure(error), not_before)
-        write = self._write(task, ending)
+        result = AttemptResult(_status(error), None, failure(error), not_before)
+        write = self._write(task, result)
         # How an attempt ended that left may have to wait for the database: nobody waits for that.
         if task.claim is None and write.result() is Written.LOST:
             return self._taken(task)
         if wait is None:
-            return task.ended(ending, write)
+            return task.ended(result, write)
         task.wait_for_next(not_before, write)
         return self._retry_after(wait)
 
@@ -271,12 +271,12 @@ class Worker:
         except (JournalError, ConfigError) as error:
             self._run.halt(str(error))
 
-    def _write(self, task: Task, ending: Ending) -> Write:
+    def _write(self, task: Task, result: AttemptResult) -> Write:
         if task.claim is not None:
-            return Write(self._journal.conclude(task.claim, ending))
+            return Write(self._journal.conclude(task.claim, result))
         if task.known is not None and task.known.status != Status.FAILED:
             return NOT_NEEDED  # nothing left, so that what was sent, or is unknown, still is
-        return Write(self._journal.fail(task.message, task.planned.digest, task.known, ending))
+        return Write(self._journal.fail(task.message, task.planned.digest, task.known, result))
 
     def _clock(self, wait: float) -> str:
         """The time of day after a wait, for people; with its date if that is not today's."""

@@ -29,8 +29,8 @@ from dispatcher.journal.schema import SCHEMA_VERSION, migrate, show_as_current
 from dispatcher.journal.shared_state import SharedState
 from dispatcher.journal.updates import (
     LATE,
+    AttemptResult,
     Claim,
-    Ending,
     Process,
     Updates,
     forget_upload,
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LATE",
+    "AttemptResult",
     "Claim",
-    "Ending",
     "Event",
     "HistoryRow",
     "Journal",
@@ -122,7 +122,7 @@ class Journal:
 
     def __init__(self, backend: Backend, run: str, lease: float) -> None:
         self._backend, self._engine = backend, backend.connect()
-        self._lost: list[tuple[Claim, Ending]] = []
+        self._lost: list[tuple[Claim, AttemptResult]] = []
         self._clock = Clock()
         self._updates = Updates(backend, uuid.uuid4().hex, self._engine.dialect, self.now)
         self._process, self._lease = Process(run, socket.gethostname(), os.getpid()), lease
@@ -184,20 +184,20 @@ class Journal:
         """Whether an attempt may begin: nobody can have taken this run for dead since its claim."""
         return steady() < claim.until
 
-    def conclude(self, claim: Claim, ending: Ending) -> Future[bool]:
+    def conclude(self, claim: Claim, result: AttemptResult) -> Future[bool]:
         """Note how an attempt ended; False: somebody else has decided that meanwhile.
 
         If it cannot be written, that is tried again and again; see `drain`.
         """
         conclude = self._updates.conclude
         written = self._writer.submit(
-            lambda connection: conclude(connection, claim, ending),
+            lambda connection: conclude(connection, claim, result),
             claim.key,
             patient=True,
             idempotent=True,
         )
         written.add_done_callback(
-            lambda done: self._lost.append((claim, ending)) if done.exception() else None
+            lambda done: self._lost.append((claim, result)) if done.exception() else None
         )
         return written
 
@@ -206,14 +206,14 @@ class Journal:
         self._writer.drain(0.0 if self._backend.exclusive else _PATIENCE)
 
     def fail(
-        self, message: Message, digest: str, known: Record | None, ending: Ending
+        self, message: Message, digest: str, known: Record | None, result: AttemptResult
     ) -> Future[Claim | None]:
         """Note an attempt that ended before anything could leave, at once with its end."""
 
         def fail(connection: Connection) -> Claim | None:
             claim = self._updates.claim(connection, message, digest, known)
             if claim is not None:
-                self._updates.conclude(connection, claim, ending)
+                self._updates.conclude(connection, claim, result)
             return claim
 
         return self._writer.submit(fail, message.key)
@@ -225,23 +225,23 @@ class Journal:
     def settle(self, key: str, *, sent: bool) -> bool:
         """Decide an unknown outcome by a person's word; False if this key's is not unknown."""
         if sent:
-            return self.decide(key, Ending(Status.SENT))
+            return self.decide(key, AttemptResult(Status.SENT))
         error = Failure(code="settled", text="settled: it was not sent")
-        return self.decide(key, Ending(Status.FAILED, error=error))
+        return self.decide(key, AttemptResult(Status.FAILED, error=error))
 
     def note_sent(self, key: str) -> bool:
         """Note by a person's word what the journal no longer knows; False: it knows it."""
         note_sent = self._updates.note_sent
         return self._writer.submit(lambda connection: note_sent(connection, key), key).result()
 
-    def decide(self, key: str, ending: Ending) -> bool:
+    def decide(self, key: str, result: AttemptResult) -> bool:
         """Decide an unknown outcome; False if this key's is not unknown."""
 
         def decide(connection: Connection) -> bool:
             spelt = queries.noted_as(connection, key)
             known = queries.lookup(connection, [spelt]).get(spelt)
             return known is not None and self._updates.decide(
-                connection, Claim(spelt, known.attempts), Status.UNKNOWN, ending
+                connection, Claim(spelt, known.attempts), Status.UNKNOWN, result
             )
 
         return self._writer.submit(decide, key).result()
@@ -295,8 +295,8 @@ class Journal:
     def _end_written(self) -> bool:
         try:
             with journal_errors(self._backend.name), self._engine.begin() as connection:
-                for claim, ending in self._lost:
-                    self._updates.conclude(connection, claim, ending)
+                for claim, result in self._lost:
+                    self._updates.conclude(connection, claim, result)
                 self._updates.unregister(connection)
         except JournalError:
             return False

@@ -67,7 +67,7 @@ class Claim(NamedTuple):
     message: Message | None = None
 
 
-class Ending(NamedTuple):
+class AttemptResult(NamedTuple):
     """How an attempt ended. `not_before`: after a failure, when the next attempt may be made."""
 
     status: AttemptStatus
@@ -123,30 +123,30 @@ class Updates:
     def withdraw(self, connection: Connection, claim: Claim) -> None:
         """Record that nothing was sent, if the claim was committed, which nobody knows."""
         self._backend.lock_table(connection, "messages")  # its commit may still be under way
-        ending = Ending(Status.FAILED, error=_WITHDRAWN)
-        self._conclude(connection, **self._expected(claim, ending), **self._columns(ending))
+        result = AttemptResult(Status.FAILED, error=_WITHDRAWN)
+        self._conclude(connection, **self._expected(claim, result), **self._columns(result))
 
-    def conclude(self, connection: Connection, claim: Claim, ending: Ending) -> bool:
+    def conclude(self, connection: Connection, claim: Claim, result: AttemptResult) -> bool:
         """Record how an attempt ended; False: somebody else has decided that meanwhile.
 
         An attempt that others had to call unknown, because this worker's lease had run out, may
         still end well; and a receipt proves more than a person's word that it was not sent.
         Idempotent.
         """
-        expected = self._expected(claim, ending)
-        if self._conclude(connection, **expected, **self._columns(ending)).rowcount > 0:
+        expected = self._expected(claim, result)
+        if self._conclude(connection, **expected, **self._columns(result)).rowcount > 0:
             return True
-        return self._conclude_late(connection, claim, ending)
+        return self._conclude_late(connection, claim, result)
 
-    def _expected(self, claim: Claim, ending: Ending) -> dict[str, str | int]:
+    def _expected(self, claim: Claim, result: AttemptResult) -> dict[str, str | int]:
         return {
             "of_key": storable(claim.key),
             "of_attempt": claim.attempt,
             "of_owner": self._owner,
-            "how": ending.status,
+            "how": result.status,
         }
 
-    def _conclude_late(self, connection: Connection, claim: Claim, ending: Ending) -> bool:
+    def _conclude_late(self, connection: Connection, claim: Claim, result: AttemptResult) -> bool:
         """Whether the row already says how the attempt ended.
 
         A receipt for an attempt that was followed by another one is kept as an event, and what it
@@ -157,17 +157,17 @@ class Updates:
         columns = (messages.c.status, messages.c.attempts, messages.c.owner)
         row = connection.execute(sa.select(*columns).where(messages.c.key == key)).first()
         if row is None or row.attempts < claim.attempt:
-            return self._restore(connection, claim, ending)
+            return self._restore(connection, claim, result)
         if (row.attempts, row.owner) == (claim.attempt, self._owner):
-            return bool(row.status == ending.status)
-        if ending.status == Status.SENT:
+            return bool(row.status == result.status)
+        if result.status == Status.SENT:
             connection.execute(
                 sa.update(messages).where(messages.c.key == key).values(sent_digest=claim.digest)
             )
-            self._add_late_event(connection, claim, ending)
+            self._add_late_event(connection, claim, result)
         return False
 
-    def _restore(self, connection: Connection, claim: Claim, ending: Ending) -> bool:
+    def _restore(self, connection: Connection, claim: Claim, result: AttemptResult) -> bool:
         """Write the row of an attempt that the database has lost; False: it has a later one."""
         if claim.message is None:
             return False
@@ -175,19 +175,19 @@ class Updates:
             "digest": claim.digest,
             "owner": self._owner,
             "attempts": claim.attempt,
-            **self._columns(ending),
+            **self._columns(result),
         }
         upsert = self._backend.insert(messages).values(**_identity(claim.message), **attempt)
         older = messages.c.attempts < claim.attempt
         written = upsert.on_conflict_do_update(index_elements=["key"], set_=attempt, where=older)
         return connection.execute(written.returning(messages.c.key)).first() is not None
 
-    def _add_late_event(self, connection: Connection, claim: Claim, ending: Ending) -> None:
+    def _add_late_event(self, connection: Connection, claim: Claim, result: AttemptResult) -> None:
         event = {
             "key": storable(claim.key),
             "status": Status.SENT,
             "attempt": claim.attempt,
-            **ending.columns,
+            **result.columns,
             "error_code": LATE.code,
             "error_text": LATE.text,
         }
@@ -196,7 +196,7 @@ class Updates:
             connection.execute(sa.insert(events).values(at=timestamp(self._now()), **event))
 
     def decide(
-        self, connection: Connection, claim: Claim, status: RecordStatus, ending: Ending
+        self, connection: Connection, claim: Claim, status: RecordStatus, result: AttemptResult
     ) -> bool:
         """Change a row that has this status and attempt, whoever owns it; False: it has not."""
         expected = (
@@ -204,7 +204,7 @@ class Updates:
             messages.c.attempts == claim.attempt,
             messages.c.status == status,
         )
-        statement = sa.update(messages).where(*expected).values(**self._columns(ending))
+        statement = sa.update(messages).where(*expected).values(**self._columns(result))
         return connection.execute(statement).rowcount > 0
 
     def note_sent(self, connection: Connection, key: str) -> bool:
@@ -224,7 +224,7 @@ class Updates:
                 }
             case _:
                 return False
-        sent = {**self._columns(Ending(Status.SENT)), "digest": ""}
+        sent = {**self._columns(AttemptResult(Status.SENT)), "digest": ""}
         row = {
             "key": storable(queries.noted_as(connection, key)),
             **{name: storable(value) for name, value in names.items()},
@@ -246,8 +246,8 @@ class Updates:
         )
         rows = connection.execute(query.with_for_update(skip_locked=True)).all()
         for row in rows:
-            ending = Ending(Status.UNKNOWN, error=_INTERRUPTED)
-            self.decide(connection, Claim(*row), Status.SENDING, ending)
+            result = AttemptResult(Status.UNKNOWN, error=_INTERRUPTED)
+            self.decide(connection, Claim(*row), Status.SENDING, result)
         expired = sa.select(workers.c.owner).where(workers.c.lease <= self._backend.now())
         gone = expired.with_for_update(skip_locked=True)
         connection.execute(sa.delete(workers).where(workers.c.owner.in_(gone)))
@@ -295,12 +295,12 @@ class Updates:
             upsert.on_conflict_do_update(index_elements=["account", "sha256"], set_=row)
         )
 
-    def _columns(self, ending: Ending) -> dict[str, str | None]:
+    def _columns(self, result: AttemptResult) -> dict[str, str | None]:
         return {
-            "status": ending.status,
-            "not_before": timestamp(ending.not_before) if ending.not_before else None,
+            "status": result.status,
+            "not_before": timestamp(result.not_before) if result.not_before else None,
             "changed_at": timestamp(self._now()),
-            **ending.columns,
+            **result.columns,
         }
 
 

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from dispatcher.cli import main
-from dispatcher.journal import Claim, Ending, Journal
+from dispatcher.journal import AttemptResult, Claim, Journal
 from dispatcher.journal.identity import HighWaterMark
 from dispatcher.journal.locking import Lock
 from dispatcher.journal.sqlite import SqliteBackend
@@ -38,8 +38,8 @@ def without_intent() -> None:
         intents[message.key] = (message, digest, known)
         return Claim(message.key, 1)
 
-    def conclude(self: Journal, claim: Claim, ending: Ending) -> Future[Any]:
-        return self.fail(*intents[claim.key], ending)
+    def conclude(self: Journal, claim: Claim, result: AttemptResult) -> Future[Any]:
+        return self.fail(*intents[claim.key], result)
 
     Journal.claim, Journal.conclude = claim, conclude
 
