@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dispatcher.errors import ManifestError
-from dispatcher.localfiles import as_spelt
+from dispatcher.localfiles import existing_spelling
 from dispatcher.models import LocatedProblem, Problem, located
 from dispatcher.names import canonical_name
 from dispatcher.toml.file import read_toml
@@ -37,7 +37,7 @@ def warnings(
     now = relative_paths(paths, folder)
     for name, path in paths.items():
         for former in sorted(known.get(name, set()) - {now[name]}):
-            other = as_spelt(folder / former)
+            other = existing_spelling(folder / former)
             if _still_has(name, other) and not os.path.samefile(other, path):
                 sentence = (
                     f'the name "{name}" is also that of {other}, which was sent before: what '

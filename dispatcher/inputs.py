@@ -21,14 +21,14 @@ from dispatcher.errors import InputChanged
 from dispatcher.media import pointer_fault
 
 _ANOTHER = "it is another file than the one that was checked"
-# Files to upload of which a sweep takes care; each of them is looked at once more when it is sent.
+# So many files to upload are compared before a message; each is compared once more when it is sent.
 _MOST_MEDIA = 4096
-# So many files are looked at before every message; for more, that may take 5 % of the time.
+# So many files are compared before every message; with more, that may take 5 % of the time.
 _FEW, _SHARE = 200, 0.05
 
 
 class FileState(NamedTuple):
-    """What tells a file from another one without reading it.
+    """What distinguishes a file from another one without reading it.
 
     `ctime_ns`: the system sets it at every change. It moves also where nothing was changed (a
     hard link, other permissions), so that only the content can tell what it means.

@@ -21,21 +21,21 @@ _ESCAPES = {"\\": "/", "\b": "/b", "\t": "/t", "\n": "/n", "\f": "/f", "\r": "/r
 
 
 def find_file(name: str, base: Path, roots: Iterable[Path] = ()) -> Path:
-    """The regular, readable file that `name`, relative to `base`, means; links are followed first.
+    """The regular, readable file that `name` means, relative to `base`, links followed.
 
-    A name that is not there may be so in another normal form of Unicode. It must lie in `base` or
-    in one of `roots`. Raises SourceError with a sentence for the user.
+    It must lie in `base` or in one of `roots`. A name is also found if the folder has it in another
+    normal form of Unicode. Raises SourceError with a sentence for the user.
     """
     if not name.strip():
         raise SourceError("the name of the file is empty")
     shown = quoted(name)
     try:
-        path = as_spelt(base / name).resolve()
+        path = existing_spelling(base / name).resolve()
         info = path.stat() if _inside(path, [base, *roots]) else None
     except FileNotFoundError:
         if (written := _with_slashes(name)) != name:
             raise SourceError(f"write / between folders: {quoted(written)}") from None
-        raise SourceError(f"no such file: {shown}{neighbour(base / name)}") from None
+        raise SourceError(f"no such file: {shown}{similar_file(base / name)}") from None
     except (OSError, ValueError, RuntimeError) as error:
         raise SourceError(f"cannot use the file {shown}: {reason(error)}") from None
     if info is None:
@@ -46,8 +46,8 @@ def find_file(name: str, base: Path, roots: Iterable[Path] = ()) -> Path:
     return _readable(path, info, shown)
 
 
-def as_spelt(path: Path) -> Path:
-    """The path itself, or if there is none, that of the same letters in another normal form.
+def existing_spelling(path: Path) -> Path:
+    """The path itself or, where there is none, one of the same letters in another normal form.
 
     Macs write what others type in one code point as a letter and a mark.
     """
@@ -59,13 +59,13 @@ def as_spelt(path: Path) -> Path:
     return found
 
 
-def own_name(path: Path) -> Path:
-    """The path with its last name as the folder has it, where letters' case makes no difference."""
+def name_on_disk(path: Path) -> Path:
+    """The path, its last name as the folder has it, where letters' case makes no difference."""
     return path.with_name(_entry(path.parent, path.name) or path.name)
 
 
 def _entry(folder: Path, name: str) -> str | None:
-    """The name in a folder that is `name`, in another normal form, or in another case."""
+    """The name in a folder that is `name`, maybe in another normal form or in another case."""
     try:
         names = sorted(os.listdir(folder))
     except (OSError, ValueError):
@@ -107,8 +107,8 @@ def _with_slashes(name: str) -> str:
     return "".join(_ESCAPES.get(each, each) for each in name)
 
 
-def neighbour(path: Path) -> str:
-    """`; did you mean "prices.pdf"?` for a name beside a path that leads nowhere, or nothing."""
+def similar_file(path: Path) -> str:
+    """`; did you mean "prices.pdf"?` for a path that leads nowhere, or an empty text."""
     try:
         return did_you_mean(path.name, os.listdir(path.parent))
     except (OSError, ValueError):
@@ -124,10 +124,11 @@ def read_text(
     advice: str = "",
     check: CheckOpened | None = None,
 ) -> str:
-    """A regular file of at most so many bytes of UTF-8 text; a byte order mark is left out.
+    """The text of a regular file: UTF-8 of at most so many bytes, without a byte order mark.
 
-    `inputs`: remembers the file, or knows it again. `advice`: what to do with a larger one. `check`
-    judges what was opened, before any of it is used. Raises ManifestError, and InputChanged.
+    `inputs` remembers the file, or compares it with what it remembers. `advice`: what to do with a
+    larger file. `check` is given the opened file's state before any of it is used. Raises
+    ManifestError, and InputChanged.
     """
     inputs = inputs or Inputs()
     too_large = f"{what} is larger than {most // 1_000_000} MB{advice}"

@@ -46,7 +46,7 @@ def fault(name: str) -> str | None:
         return "must not be empty"
     if len(canonical_name(name)) > LONGEST:
         return f"must be at most {LONGEST} characters long"
-    if found := unseen(name):
+    if found := invisible(name):
         return f"{RULE}; take out {found}"
     if not all(map(_stands_in_names, name)):
         return RULE
@@ -54,7 +54,7 @@ def fault(name: str) -> str | None:
     return None if begins else "must begin with a letter or a digit"
 
 
-def unseen(name: str) -> str | None:
+def invisible(name: str) -> str | None:
     """The first invisible character of a name, by its code point; None: there is none.
 
     Lone surrogates do not count: they stand for bytes that are no text at all.

@@ -172,7 +172,7 @@ def test_where_case_makes_no_difference_a_file_has_the_name_that_its_folder_has(
     other = folder / "manifests/FIRST.toml"
     os.link(folder / "manifests/first.toml", other)  # as such a file system opens it
     monkeypatch.setattr(os, "listdir", lambda _: ["first.toml"])
-    assert localfiles.own_name(other) == folder / "manifests/first.toml"
+    assert localfiles.name_on_disk(other) == folder / "manifests/first.toml"
 
 
 def test_a_change_in_a_linked_folder_is_seen_by_the_preview(project: Any, folder: Path) -> None:

@@ -13,7 +13,7 @@ from dispatcher.cli.options import paths_argument, session_options
 from dispatcher.cli.output import print_line, print_problems
 from dispatcher.config import FILE_NAME
 from dispatcher.errors import ConfigError, ExitCode
-from dispatcher.localfiles import as_spelt
+from dispatcher.localfiles import existing_spelling
 from dispatcher.planning import Planner
 
 _HOST = "127.0.0.1"
@@ -71,7 +71,7 @@ def _serve(
 
 def _require_there(dispatcher: Dispatcher, named: list[Path]) -> None:
     """End the command where a path is none: nobody waits for it to become one."""
-    missing = [path for path in named if not os.path.lexists(as_spelt(path))]
+    missing = [path for path in named if not os.path.lexists(existing_spelling(path))]
     if missing:
         print_problems(dispatcher.planner(missing).problems_of_files(), "text", err=True)
         raise click.exceptions.Exit(ExitCode.USAGE)

@@ -8,31 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from dispatcher import names
 from dispatcher.errors import ManifestError
 from dispatcher.inputs import Inputs
 from dispatcher.manifest import discovery, message_table, validation
-from dispatcher.manifest.definitions import Definition, LoadedMessage
-from dispatcher.manifest.expansion import Manifest, ReadAddress, expand
+from dispatcher.manifest.definitions import Definition, LoadedMessage, Manifest, Options
+from dispatcher.manifest.expansion import ReadAddress, expand
 from dispatcher.models import LocatedProblem, Problem, Report, located
 from dispatcher.names import canonical_name
 from dispatcher.toml.file import TomlFile, read_toml, toml_value
 
-
-class Options(NamedTuple):
-    """What the messages depend on besides their files.
-
-    `run`: the first part of every key. `transport`: for manifests that name none. `roots`: folders
-    outside a manifest's own from which it may read files. `country`: where numbers are dialled that
-    have no country code.
-    """
-
-    run: str = "default"
-    transport: str = "greenapi"
-    roots: tuple[Path, ...] = ()
-    country: str | None = None
+__all__ = ["Manifests", "Options", "load"]
 
 
 class Manifests:
@@ -63,17 +51,7 @@ class Manifests:
         self.problems.extend(problems)
         name = data.get("name", canonical_name(file.path.stem))
         transport = data.get("transport", self._options.transport)
-        options = self._options
-        manifest = Manifest(
-            file,
-            data,
-            name,
-            options.run,
-            transport,
-            options.roots,
-            self.inputs,
-            options.country,
-        )
+        manifest = Manifest(file, data, name, transport, self._options, self.inputs)
         self._manifests.append(manifest)
         self._check_name(manifest)
         return manifest.name
@@ -86,8 +64,8 @@ class Manifests:
                 f'the name "{manifest.name}" is also that of {twin.file.path}; give it another'
             )
         elif names.fault(manifest.name):
-            unseen = names.unseen(manifest.name) or ""
-            why = f" (it holds {unseen})" if unseen.startswith("U+") else ""
+            invisible = names.invisible(manifest.name) or ""
+            why = f" (it holds {invisible})" if invisible.startswith("U+") else ""
             sentence = f'"{manifest.name}" cannot be the manifest\'s name{why}; give it another'
         if sentence is not None:
             self.problems.append(manifest.file.problem(("name",), f'{sentence} name: name = "…"'))

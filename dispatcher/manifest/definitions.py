@@ -1,13 +1,55 @@
-"""Where a message is defined, so that whatever is wrong with it is shown there."""
+"""A manifest as it was read, and where in it a message is defined: there its problems are shown."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from dispatcher import localfiles
+from dispatcher.inputs import Inputs
+from dispatcher.manifest.templates import Renderer
 from dispatcher.models import LocatedProblem, Message, Problem, located
 from dispatcher.toml import KeyPath
 from dispatcher.toml.file import TomlFile
+
+
+class Options(NamedTuple):
+    """What the messages depend on besides their files.
+
+    `run`: the first part of every key. `transport`: for manifests that name none. `roots`: folders
+    outside a manifest's own from which it may read files. `country`: where numbers are dialled that
+    have no country code.
+    """
+
+    run: str = "default"
+    transport: str = "greenapi"
+    roots: tuple[Path, ...] = ()
+    country: str | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest while its messages are made.
+
+    `data`: what is usable of the file. `name`: a part of every key. `transport`: of messages that
+    name none. `inputs` remembers what is read.
+    """
+
+    file: TomlFile
+    data: dict[str, Any]
+    name: str
+    transport: str
+    options: Options
+    inputs: Inputs
+    renderer: Renderer = field(default_factory=Renderer)
+
+    def find(self, name: str) -> Path:
+        """A file beside the manifest, named as the user would. Raises SourceError."""
+        path = localfiles.find_file(name, self.file.folder, self.options.roots)
+        real = self.file.folder.resolve()
+        named = self.file.path.parent
+        return named / path.relative_to(real) if path.is_relative_to(real) else path
 
 
 class Definition(NamedTuple):

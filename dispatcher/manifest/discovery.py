@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dispatcher.inputs import open_regular
-from dispatcher.localfiles import as_spelt, neighbour, own_name, reason
+from dispatcher.localfiles import existing_spelling, name_on_disk, reason, similar_file
 from dispatcher.models import LocatedProblem, Problem, Report, located
 
 CONFIGURATION = "dispatcher.toml"
@@ -38,7 +38,7 @@ def find(paths: Iterable[Path]) -> tuple[list[Path], list[LocatedProblem]]:
     chosen: dict[object, Path] = {}
     problems: list[LocatedProblem] = []
     for path in paths:
-        for file in _manifests(as_spelt(path), problems):
+        for file in _manifests(existing_spelling(path), problems):
             twin = chosen.setdefault(_identity(file), file)
             if twin.is_symlink() and not file.is_symlink():  # a link gives a file no name
                 chosen[_identity(file)] = file
@@ -56,10 +56,10 @@ def _identity(path: Path) -> object:
 
 def _manifests(path: Path, problems: list[LocatedProblem]) -> list[Path]:
     if not os.path.lexists(path):
-        problems.append(located(path, f"no such file or folder{neighbour(path)}"))
+        problems.append(located(path, f"no such file or folder{similar_file(path)}"))
         return []
     if not path.is_dir():
-        return [own_name(path)]
+        return [name_on_disk(path)]
     found: list[Path] = []
     known = len(problems)
     for folder, names, own in walk(path, problems.append):

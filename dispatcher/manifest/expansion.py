@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dispatcher import localfiles, models
+from dispatcher import models
 from dispatcher.errors import AddressError, ManifestError, SourceError
-from dispatcher.inputs import Inputs
 from dispatcher.localfiles import MAX_TEXT, read_text
 from dispatcher.manifest import message_table
-from dispatcher.manifest.definitions import Definition, LoadedMessage
-from dispatcher.manifest.templates import Renderer, RenderError
+from dispatcher.manifest.definitions import Definition, LoadedMessage, Manifest
+from dispatcher.manifest.templates import RenderError
 from dispatcher.models import Address, LocatedProblem, Message, Problem, Report, located
-from dispatcher.toml.file import TomlFile
 from dispatcher.visible import quoted
 
 # A transport's name, what was written for a recipient, and the country, to what the transport makes
@@ -38,32 +35,6 @@ class Recipient(NamedTuple):
     to: str
     vars: Table
     definition: Definition
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """A manifest while its messages are made.
-
-    `name` and `run` are parts of every key; `roots`: folders outside its own that it may read from;
-    `inputs` remembers what is read. `country`: for messages that name none.
-    """
-
-    file: TomlFile
-    data: Table
-    name: str
-    run: str
-    transport: str
-    roots: tuple[Path, ...]
-    inputs: Inputs
-    country: str | None = None
-    renderer: Renderer = field(default_factory=Renderer)
-
-    def find(self, name: str) -> Path:
-        """A file beside the manifest, named as the user would. Raises SourceError."""
-        path = localfiles.find_file(name, self.file.folder, self.roots)
-        real = self.file.folder.resolve()
-        named = self.file.path.parent
-        return named / path.relative_to(real) if path.is_relative_to(real) else path
 
 
 def expand(
@@ -174,7 +145,9 @@ class _Builder:
             "preview_url": table.get("preview_url"),
             "transport": table.get("transport", manifest.transport),
         }
-        self._key = f"{manifest.run}/{manifest.name}/{table['id']}/{table.get('revision', 1)}/"
+        self._key = (
+            f"{manifest.options.run}/{manifest.name}/{table['id']}/{table.get('revision', 1)}/"
+        )
 
     def build(self, recipient: Recipient) -> tuple[Message, set[str]]:
         """The message to one recipient, and the keys whose problems went to the report."""
@@ -265,4 +238,4 @@ class _Builder:
 def _country(manifest: Manifest, table: Table) -> str | None:
     """Where a message's numbers without a country code are dialled: what says it nearest."""
     file = message_table.recipients_file(table)
-    return file.get("country") or table.get("country") or manifest.country
+    return file.get("country") or table.get("country") or manifest.options.country
