@@ -10,9 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import reduce
-from http import HTTPStatus
 from math import inf, isfinite
 from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
@@ -109,6 +107,8 @@ def _inside(found: Any, step: str | int) -> Any:
 
 
 def _moment(date: str) -> datetime | None:
+    from email.utils import parsedate_to_datetime  # planning need not pay for it
+
     try:
         moment = parsedate_to_datetime(date)
     except (ValueError, TypeError, LookupError, OverflowError):
@@ -206,6 +206,8 @@ class ErrorMap:
 
 
 def _named(status: int) -> str:
+    from http import HTTPStatus  # as above
+
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:

@@ -101,11 +101,11 @@ class Preview:
             self.reading, self.version = read(self.make_planner), version
 
     async def _versions(self) -> AsyncIterator[str]:
-        told = ""
+        sent = ""
         while True:
             now = await asyncio.to_thread(snapshot, self.places)
-            yield f"data: {now}\n\n" if now != told else ": still here\n\n"
-            told = now
+            yield f"data: {now}\n\n" if now != sent else ": still here\n\n"
+            sent = now
             await asyncio.sleep(INTERVAL)
 
 

@@ -16,32 +16,32 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST = 24  # letters: with more, lines of the files would be too long
 
 
-class _Words(NamedTuple):
+class _Description(NamedTuple):
     """What a kind's README says: what the plugin does, and how a manifest uses it."""
 
     summary: str
     usage: str
 
 
-_WORDS: dict[Kind, _Words] = {
-    "source": _Words(
+_DESCRIPTIONS: dict[Kind, _Description] = {
+    "source": _Description(
         'Sources "{name}:PATH" for the media of a message.',
         'Then a manifest may say:\n\n```toml\nimage.source = "{name}:spring/banner.png"\n```',
     ),
-    "validator": _Words(
+    "validator": _Description(
         "Keeps forbidden words out of messages.",
         "Then `dispatcher validate` shows every forbidden word with its place.",
     ),
-    "transformer": _Words(
+    "transformer": _Description(
         "Puts a footer below every text.",
         "Then `dispatcher plan --explain` shows what it changes.",
     ),
-    "transport": _Words(
+    "transport": _Description(
         "Sends messages through {name}.",
         'Then a manifest may say `transport = "{name}"`. The token comes from {prefix}TOKEN.',
     ),
 }
-KINDS: tuple[Kind, ...] = tuple(_WORDS)
+KINDS: tuple[Kind, ...] = tuple(_DESCRIPTIONS)
 
 
 def create(name: str, kind: Kind, parent: Path) -> list[Path]:
@@ -68,12 +68,12 @@ def create(name: str, kind: Kind, parent: Path) -> list[Path]:
 def _texts(name: str, kind: Kind) -> Iterator[tuple[str, str]]:
     from jinja2 import Environment, StrictUndefined
 
-    words = _words(name, kind)
+    variables = _variables(name, kind)
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True)
     templates = files(__name__).joinpath("templates")
-    for path, template in _files(kind, words["package"]).items():
+    for path, template in _files(kind, variables["package"]).items():
         text = templates.joinpath(template).read_text(encoding="utf-8")
-        yield path, environment.from_string(text).render(words)
+        yield path, environment.from_string(text).render(variables)
 
 
 def _files(kind: Kind, package: str) -> dict[str, str]:
@@ -88,15 +88,16 @@ def _files(kind: Kind, package: str) -> dict[str, str]:
     }
 
 
-def _words(name: str, kind: Kind) -> dict[str, str]:
-    """What the templates speak of."""
+def _variables(name: str, kind: Kind) -> dict[str, str]:
+    """The variables of the templates."""
     bare = name.replace("-", "_")
-    words = {
+    variables = {
         "name": name,
         "distribution": f"dispatcher-{name}",
         "package": f"dispatcher_{bare}",
         "class_name": "".join(part.capitalize() for part in name.split("-")),
         "prefix": f"{bare.upper()}_",
     }
-    summary, usage = _WORDS[kind]
-    return {**words, "summary": summary.format(**words), "usage": usage.format(**words)}
+    summary, usage = _DESCRIPTIONS[kind]
+    description = {"summary": summary.format(**variables), "usage": usage.format(**variables)}
+    return {**variables, **description}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 from collections.abc import Iterator
 from http.client import (
     HTTPConnection,
@@ -102,6 +103,15 @@ def test_what_is_aside_is_not_counted() -> None:
         assert _ask(gateway.url, path="/login")[1] == b"hi"
         assert _ask(gateway.url)[0].status == 201
         assert (gateway.attempts, len(gateway.requests)) == (1, 1)
+
+
+def test_a_request_counts_as_soon_as_it_was_sent(scripted_gateway: ScriptedGateway) -> None:
+    address = urlsplit(scripted_gateway.url)
+    for _ in range(50):
+        scripted_gateway.script(Reply())
+        with socket.create_connection((address.hostname, address.port)) as connection:
+            connection.sendall(b"POST / HTTP/1.1\r\n\r\n")
+            assert scripted_gateway.attempts == 1
 
 
 def test_a_new_script_forgets(scripted_gateway: ScriptedGateway) -> None:
