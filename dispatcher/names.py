@@ -26,7 +26,7 @@ RULE = "may hold only letters, digits and . _ - + @"
 # through (a space that is not ASCII, say) is found when the manifest is read.
 SCHEMA_PATTERN = r"^[^\x00-/:-@\[-^`{-\x7f][^\x00-*,/:-?\[-^`{-\x7f]*$"
 
-# Most names: a shortcut, not a second rule.
+# Most names: a shortcut, not a second rule (benchmarks/planning.py).
 _PLAIN = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9_.@+-]{{0,{LONGEST - 1}}}")
 
 _LONGEST_COMPARED = 60

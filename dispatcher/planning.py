@@ -40,7 +40,6 @@ from dispatcher.registry import RecipientChanged, Registry
 from dispatcher.transports import BoundTransport, Calls, GetTransport
 
 _BATCH = 500  # keys that the journal is asked for at once
-_STAGE = 50
 
 Lookup: TypeAlias = Callable[[list[str]], Mapping[str, Record]]
 
@@ -174,13 +173,10 @@ class Planner:
         return problems
 
     def _planned(self, report: Report) -> Iterator[PlannedMessage]:
-        messages = self._manifests.messages(report, self._address)
-        # A stage for many messages, then the next: its code stays in the processor's cache.
-        while batch := list(islice(messages, _STAGE)):
-            for loaded in batch:
-                planned = self._plan(loaded, report)
-                if planned is not None:
-                    yield planned
+        for loaded in self._manifests.messages(report, self._address):
+            planned = self._plan(loaded, report)
+            if planned is not None:
+                yield planned
 
     def _plan(self, loaded: LoadedMessage, report: Report) -> PlannedMessage | None:
         message, definition, faults = loaded

@@ -103,7 +103,7 @@ def visible_json(text: str) -> str:
     return _found().sub(lambda found: _json_escape(found[0]) if found[1] else found[0], text)
 
 
-# Made where the first text is not ASCII: to compile them takes a part of a small command's time.
+# Made where the first text is not ASCII: to compile them takes its time (benchmarks/startup.py).
 @cache
 def _found() -> re.Pattern[str]:
     """What is hidden, as group 1, but where it has its place."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple, NoReturn
 
 from dispatcher.addresses.lengths import LENGTHS, REGIONS, TRUNK_ZERO
@@ -54,9 +53,8 @@ def phone_address(written: str, country: str | None = None) -> Address:
     """
     text = written.strip()
     if text.isascii() and text.isdigit():
-        # Most recipients are written so: what is called for each of them shows in `planning.py`
-        # of the benchmarks.
-        if _fits(text[:4], len(text)) and (country is None or _belongs(text, country)):
+        # Most recipients are written so, and need no more than this (benchmarks/planning.py).
+        if _possible(text) and (country is None or _belongs(text, country)):
             return Address(text, "individual")
     elif _GROUP.fullmatch(text):
         return Address(text, "group")
@@ -99,16 +97,10 @@ def _person(digits: str) -> Address:
 
 def _possible(digits: str) -> bool:
     """Whether a number with its country code can have these digits."""
-    return _fits(digits[:4], len(digits))
-
-
-@lru_cache(maxsize=4096)
-def _fits(begin: str, length: int) -> bool:
-    """The same by the first four digits, of which a list has few, and how many there are."""
     for end in (1, 2, 3):
-        code = begin[:end]
-        if length in LENGTHS.get(code, ()):
-            return not (begin[end] == "0" and code in TRUNK_ZERO)
+        code = digits[:end]
+        if len(digits) in LENGTHS.get(code, ()):
+            return not (digits[end] == "0" and code in TRUNK_ZERO)
     return False
 
 

@@ -68,8 +68,8 @@ def is_template(text: str) -> bool:
 class Renderer:
     """Renders strings with variables; compiled templates are kept. Not for several threads.
 
-    Most strings hold nothing but `{{ name }}`: these are filled in without loading Jinja2, which
-    would take longer than everything else that `validate` does.
+    Most strings hold nothing but `{{ name }}`: these are filled in without Jinja2, which takes
+    longer to compile one of them than a message takes otherwise (benchmarks/planning.py).
 
     `blanks`: variables of which the last text shows nothing, though it names them.
     """

@@ -30,9 +30,7 @@ def seal(payload: Payload) -> bytes:
     """
     try:
         sealed = encode(payload)
-        copy = decode(sealed)
-        # Equal tables have as many keys; to compare them is quicker than to encode once more.
-        again = sealed if copy == payload else encode(copy)
+        again = encode(decode(sealed))
     except UnicodeEncodeError:
         raise ValueError("a text holds half of a character (a lone surrogate)") from None
     except RecursionError:

@@ -135,7 +135,7 @@ def _require_reasonable(path: Path, text: str) -> None:
 
 
 def _may_hold_odd_numbers(text: str) -> bool:
-    """Asked first, of the text: to look at all values takes as long as to parse them."""
+    """Asked of the text first: to look at all values takes longer (benchmarks/planning.py)."""
     if ("inf" in text or "nan" in text) and _NOT_FINITE.search(text):
         return True
     return _HUGE.search(text) is not None
