@@ -39,7 +39,7 @@ _ENDS = {
     "closed the connection unexpectedly": ": its server stopped, or this run stood still",
     "the connection is lost": ": its server stopped, or this run stood still",
 }
-_LOCK_TIMEOUT = "55P03"  # PostgreSQL's code
+_HELD = ("55P03", "40P01")  # PostgreSQL's codes: a lock timeout, a deadlock
 
 
 class Job(NamedTuple):
@@ -273,7 +273,7 @@ def journal_errors(name: str) -> Iterator[None]:
             raise JournalError(
                 f"the journal {name} ended the connection{why}; run again"
             ) from error
-        if getattr(original, "sqlstate", None) == _LOCK_TIMEOUT:
+        if getattr(original, "sqlstate", None) in _HELD:
             raise JournalError(
                 f"the journal {name} is held: another run renews its tables, or somebody has "
                 f"locked them; run again when that is over ({cause})"
