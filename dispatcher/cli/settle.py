@@ -27,7 +27,7 @@ from dispatcher.models import Status
 @click.option(
     "--from",
     "file",
-    type=click.File(encoding="utf-8"),
+    type=click.File(encoding="utf-8-sig"),
     help="A file with a key on each line; - is standard input.",
 )
 @filter_options

@@ -47,8 +47,10 @@ _ALLOWING = {
         "GRANT ALL ON ALL SEQUENCES IN SCHEMA {schema} TO {role}"
     ),
 }
-# What a connection needs before anything can be set: the role may have others.
-_TIMEOUTS = {
+# What a connection needs before anything can be set: the role may have others. If it only reads by
+# default, it is not found where the URL asks for one that can be written to.
+_FROM_THE_START = {
+    "default_transaction_read_only": "off",
     "statement_timeout": "0",
     "lock_timeout": "10s",
     # What a frozen run has locked is free again before those who wait for it give up.
@@ -56,11 +58,10 @@ _TIMEOUTS = {
 }
 # What a run relies on, whatever the role, the database or the URL say, as far as a server knows it.
 _SETTINGS = {
-    **_TIMEOUTS,
+    **_FROM_THE_START,
     "idle_session_timeout": "0",
     "transaction_timeout": "0",
     "default_transaction_isolation": "read committed",  # a stricter one fails what two change
-    "default_transaction_read_only": "off",
     "extra_float_digits": "1",  # the clock is a float: with fewer, it is years off
     "search_path": _SCHEMA,
     "synchronous_commit": "on",
@@ -99,7 +100,7 @@ class PostgresBackend:
 
     def connect(self, *, read_only: bool = False) -> Engine:
         """One connection, durable with every commit, for one thread at a time."""
-        ours = [f"-c {name}={setting}" for name, setting in _TIMEOUTS.items()]
+        ours = [f"-c {name}={setting}" for name, setting in _FROM_THE_START.items()]
         options = " ".join([*self._given("options"), *ours])
         query = {**_PATIENCE, **self._url.query, "options": options, "client_encoding": "utf8"}
         engine = sa.create_engine(

@@ -4,6 +4,7 @@ not as its caller believes."""
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from operator import itemgetter
@@ -32,6 +33,7 @@ from dispatcher.models import (
     RecordStatus,
     Status,
 )
+from dispatcher.names import fault, invisible
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Dialect
@@ -49,6 +51,8 @@ LATE = Failure(
 _IDENTITY = ("key", "run", "manifest", "message", "recipient", "transport")
 _NO_RESULT: dict[str, str | None] = {"receipt": None, "error_code": None, "error_text": None}
 _ENDING = ("status", "not_before", "changed_at", *_NO_RESULT)
+# A run, a manifest, a message, its revision, and a recipient, in which a / may be.
+_KEY = re.compile(r"([^/]+/){3}[1-9][0-9]*/.+")
 # Bytes. A row of a PostgreSQL index cannot have many more, and a warning is not worth a run.
 _LONGEST_PATH = 2000
 
@@ -214,16 +218,12 @@ class Updates:
         False: the journal knows something else of it, or this is no key. Nobody knows with which
         content it was sent: it counts as changed since.
         """
-        match key.split("/"):
-            case [run, manifest, message, revision, recipient] if revision.isdigit() and recipient:
-                names = {
-                    "run": run,
-                    "manifest": manifest,
-                    "message": message,
-                    "recipient": recipient,
-                }
-            case _:
-                return False
+        if _KEY.fullmatch(key) is None:
+            return False
+        run, manifest, message, _, recipient = key.split("/", 4)
+        if any(map(fault, (run, manifest, message))) or invisible(recipient):
+            return False
+        names = {"run": run, "manifest": manifest, "message": message, "recipient": recipient}
         sent = {**self._columns(AttemptResult(Status.SENT)), "digest": ""}
         row = {
             "key": storable(queries.noted_as(connection, key)),

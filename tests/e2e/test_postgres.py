@@ -599,6 +599,11 @@ def test_settings_of_others_change_nothing(
     assert database.ask("SELECT count(*) FROM dispatcher.events") == [(6,)]
     hours = database.ask(f"SELECT {HOURS.format('changed_at')} FROM dispatcher.messages")
     assert [round(each) for (each,) in hours] == [0, 0, 0], "the clock is the database's"
+    url = (
+        make_url(url)
+        .update_query_dict({"target_session_attrs": "read-write"})
+        .render_as_string(False)
+    )
     engine = PostgresBackend(url).connect()
     with engine.connect() as connection:
         effective = dict(connection.exec_driver_sql(_EFFECTIVE).all())  # type: ignore[arg-type]

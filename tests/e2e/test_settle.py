@@ -63,6 +63,31 @@ def test_what_the_journal_no_longer_knows_is_settled_as_sent(
         assert project.call("settle", "--missing", *wrong_use).code == 2
 
 
+@pytest.mark.parametrize(
+    ("key", "known"),
+    [
+        ("default/m/a/1/room/7", True),  # a provider's recipient
+        ("default/m/a/\N{SUPERSCRIPT TWO}/79001234567", False),
+        ("default/m/a/01/79001234567", False),
+        ("\ufeffdefault/m/a/1/79001234567", False),
+        ("default/m /a/1/79001234567", False),
+        ("default/m/a/1/79001234567\u200e", False),
+    ],
+)
+def test_only_what_can_be_a_key_is_noted_as_sent(unknown: Project, key: str, known: bool) -> None:
+    """What no message can have would protect nobody."""
+    settled = unknown.call("settle", "--sent", "--missing", key)
+    assert settled.code == (0 if known else 3)
+    assert bool(settled.stdout) == known
+
+
+def test_file_of_keys_may_begin_with_a_byte_order_mark(unknown: Project) -> None:
+    """As programs on Windows write it."""
+    keys = str(unknown.write("keys", f"\ufeff{KEY}\r\n"))
+    assert unknown.call("settle", "--sent", "--missing", "--from", keys).code == 0
+    assert unknown.journal()["a"]["status"] == "sent"
+
+
 def test_history_shows_the_keys_to_settle(unknown: Project) -> None:
     assert KEY in unknown.call("history", "--status", "unknown").stdout
 
