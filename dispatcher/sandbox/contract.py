@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from pydantic_core import to_json
 from starlette.responses import Response
 
 Table = Mapping[str, Any]
@@ -61,13 +62,15 @@ class Refusal(Exception):
 
 
 class Json(Response):
-    """A value as JSON in UTF-8; only lone surrogates, which UTF-8 cannot encode, are escaped."""
+    """A value as JSON: in UTF-8, or escaped where a lone surrogate makes that impossible."""
 
     media_type = "application/json"
 
     def render(self, content: object) -> bytes:
-        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-        return text.encode(errors="backslashreplace")
+        try:
+            return to_json(content)
+        except ValueError:
+            return json.dumps(content).encode()
 
 
 LONGEST_TEXT: Final = 4096

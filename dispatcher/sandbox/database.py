@@ -26,14 +26,14 @@ class CannotStore(Exception):
 class Database:
     """The tables of one running sandbox, and the `folder` of its uploads; temporary without a path.
 
-    A file has one user at a time. It may come from anybody: what it holds is checked when it is
-    opened, and of the folder nothing but plain files is used. Every thread may run statements that
-    read, but only the server's own those that write.
+    A file has one user at a time. It may come from anybody: its rows are to be checked when they
+    are first read, and only plain files of the folder are used. Any thread may call `execute`.
     Raises CannotStore if the file cannot be used.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
+        self.is_file = path is not None
         self._stack = ExitStack()
         if path is None:
             self.folder = Path(self._stack.enter_context(TemporaryDirectory(prefix="sandbox-")))

@@ -4,12 +4,16 @@ import asyncio
 import json
 import re
 import secrets
+import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from sqlite3 import Cursor
 from typing import Any, Final, NamedTuple
+
+from pydantic_core import to_json
 
 from dispatcher.bubbles.finding import mentions
 from dispatcher.sandbox.contract import Refusal, check, type_of
@@ -19,6 +23,7 @@ MOST_CHARACTERS: Final = 200_000_000
 MOST_REFUSED: Final = 50
 LONGEST_REQUEST: Final = 500
 LONGEST_BODY: Final = 10_000
+BATCH: Final = 100  # messages that are written to memory at once: benchmarks/sandbox.py
 MESSAGE_ID: Final = re.compile(r"[0-9a-f]{20,}")
 
 # Counted since the start, or since the messages were last cleared.
@@ -140,15 +145,17 @@ class Store:
         self.counts: Counter[str] = Counter()
         self.refused: deque[Refused] = deque(maxlen=MOST_REFUSED)  # newest first
         self.refused_total = 0
-        self._execute = database.execute
+        self._database = database
         self._most = most
         self._clock = clock
         self._run = secrets.token_hex(6)
         self._newest = 0  # the number of the newest message
-        self._deleted = 0  # messages with this number and smaller ones are gone
+        self._deleted = 0  # messages with this number and smaller ones are no longer kept
         self._lengths: deque[tuple[int, int]] = deque()  # number and length of every kept body
         self._characters = 0  # their sum
-        self._execute(
+        self._unwritten: deque[Message] = deque()
+        self._writing = threading.Lock()
+        database.execute(
             "CREATE TEMP TABLE IF NOT EXISTS reads (recipient TEXT PRIMARY KEY, read INTEGER)"
         )
         for row in database.rows("messages"):
@@ -156,6 +163,7 @@ class Store:
             if not _is_ours(message):
                 raise database.damaged(f"message {message.number} is none of the sandbox")
             self._keep(message)
+        self._write()
 
     def __len__(self) -> int:
         return len(self._lengths)
@@ -165,8 +173,10 @@ class Store:
         number = self._newest + 1
         id = f"{self._run}{number:08x}"
         message = Message(number, id, self._clock(), to, type, body, _readable(headers))
-        self._execute(INSERT, message)
+        self._unwritten.append(message)
         self._keep(message)
+        if self._database.is_file or len(self._unwritten) >= BATCH or len(body) > LONGEST_BODY:
+            self._write()
         self.changes.notify()
         return message
 
@@ -176,34 +186,45 @@ class Store:
         while len(self._lengths) > self._most or self._characters > MOST_CHARACTERS:
             self._deleted, length = self._lengths.popleft()
             self._characters -= length
-            self._execute("DELETE FROM messages WHERE number = ?", (self._deleted,))
-        self._newest = message.number  # last, so that no thread ever selects too many
+        self._newest = message.number
+
+    def _write(self) -> None:
+        """Brings the table up to date; a file, after every message."""
+        with self._writing:
+            while self._unwritten:
+                self._database.execute(INSERT, self._unwritten.popleft())
+            self._database.execute("DELETE FROM messages WHERE number <= ?", (self._deleted,))
+
+    def _read(self, query: str, values: Sequence[object] | Mapping[str, object] = ()) -> Cursor:
+        """The rows of the table as they are now; may be called in any thread."""
+        self._write()
+        return self._database.execute(query, values)
 
     def clear(self) -> None:
         """Deletes the messages and the refused requests, and sets all counts to 0."""
-        self._execute("DELETE FROM messages")
-        self._execute("DELETE FROM reads")
         self._deleted = self._newest
         self._lengths.clear()
         self._characters = 0
+        self._write()
+        self._database.execute("DELETE FROM reads")
         self.refused.clear()
         self.refused_total = 0
         self.counts.clear()
         self.changes.notify()
 
     def get(self, id: str) -> Message | None:
-        rows = self._execute("SELECT * FROM messages WHERE id = ?", (id,))
+        rows = self._read("SELECT * FROM messages WHERE id = ?", (id,))
         return next(map(Message._make, rows), None)
 
     def latest(self) -> Message | None:
-        rows = self._execute("SELECT * FROM messages ORDER BY number DESC LIMIT 1")
+        rows = self._read("SELECT * FROM messages ORDER BY number DESC LIMIT 1")
         return next(map(Message._make, rows), None)
 
     def select(self, wanted: Filter, after: int = 0, newest: int | None = None) -> list[Message]:
         """The matching messages with numbers greater than `after`, up to `newest`; oldest first."""
         newest = self._newest if newest is None else newest
         asked = {"after": after, "newest": newest, "to": wanted.to, "type": wanted.type}
-        found = map(Message._make, self._execute(SELECT, asked))
+        found = map(Message._make, self._read(SELECT, asked))
         if not wanted.q:
             return list(found)
         return [each for each in found if mentions(json.loads(each.body), wanted.q)]
@@ -240,24 +261,24 @@ class Store:
 
     def chats(self, found: str | None, limit: int) -> list[Chat]:
         """The chats in which something was found, the one with the newest message first."""
-        rows = self._execute(SELECT_CHATS, {"found": found, "limit": limit})
+        rows = self._read(SELECT_CHATS, {"found": found, "limit": limit})
         return [Chat(Message(*row), count, unread) for *row, count, unread in rows]
 
     def chat(self, to: str, found: str | None, before: str | None, limit: int) -> list[Message]:
         """The newest found messages to one recipient, oldest first; `before`: an id, exclusive."""
         asked = {"to": to, "found": found, "before": before, "limit": limit}
-        return list(map(Message._make, self._execute(SELECT_CHAT, asked)))[::-1]
+        return list(map(Message._make, self._read(SELECT_CHAT, asked)))[::-1]
 
     def unread(self) -> int:
         """How many messages are unread."""
-        [[count]] = self._execute(COUNT_UNREAD)
+        [[count]] = self._read(COUNT_UNREAD)
         return int(count)
 
     def mark_read(self, to: str) -> bool:
         """Marks the messages to a recipient as read; returns whether there are any."""
-        newest, read = self._execute(SELECT_NEWEST, {"to": to}).fetchone()
+        newest, read = self._read(SELECT_NEWEST, {"to": to}).fetchone()
         if newest != read:
-            self._execute("INSERT OR REPLACE INTO reads VALUES (?, ?)", (to, newest))
+            self._database.execute("INSERT OR REPLACE INTO reads VALUES (?, ?)", (to, newest))
             self.changes.notify()
         return newest is not None
 
@@ -278,7 +299,7 @@ def moment(timestamp: float) -> str:
 
 def _readable(headers: Iterable[tuple[bytes, bytes]]) -> str:
     readable = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
-    return json.dumps(readable | {"authorization": "Bearer ***"})
+    return to_json(readable | {"authorization": "Bearer ***"}).decode()
 
 
 def _is_ours(message: Message) -> bool:
