@@ -55,7 +55,7 @@ class InputFile(NamedTuple):
 
     @classmethod
     def read(cls, path: str, stream: BufferedReader) -> Self:
-        """Describe an open file, and go back to its beginning. Raises OSError."""
+        """Describe an open file, and rewind it. Raises OSError."""
         state = FileState.of(os.fstat(stream.fileno()))
         found = cls(path, state, _sha256(stream))
         if FileState.of(os.fstat(stream.fileno())) != state:
@@ -64,12 +64,12 @@ class InputFile(NamedTuple):
 
     @classmethod
     def behind(cls, function: Callable[[], object]) -> Self | None:
-        """The file that this function opens; None: it is no file's `open`."""
+        """The file that a function opens; None: it is not the `open` of an `InputFile`."""
         owner = function.__self__ if isinstance(function, MethodType) else None
         return owner if isinstance(owner, cls) else None
 
     def open(self) -> BufferedReader:
-        """The file's bytes. Raises OSError if it is not this file, before any byte is given."""
+        """Open the file to read it. Raises OSError if another file is there now."""
         stream = open_regular(self.path, follow=False)
         try:
             if not self.is_same(stream):
@@ -80,14 +80,14 @@ class InputFile(NamedTuple):
         return stream
 
     def is_same(self, stream: BufferedReader) -> bool:
-        """Whether an open file is this one; its content is read only where there is doubt."""
+        """Whether an open file is this one; its content is read only in doubt."""
         now = FileState.of(os.fstat(stream.fileno()))
         if now[:-1] != self.state[:-1]:
             return False
         return now == self.state or _sha256(stream) == self.sha256
 
     def is_unchanged(self, *, thorough: bool = False) -> bool:
-        """Whether the file lies there as it was; `thorough`: its content is read in any case."""
+        """Whether the file is there as it was; `thorough`: its content is read in any case."""
         try:
             if not thorough and FileState.of(os.stat(self.path)) == self.state:
                 return True
@@ -112,7 +112,7 @@ class Inputs:
         self._not_before = 0.0
 
     def absolute(self, path: Path) -> Path:
-        """The path from the root, as it was meant, wherever the working directory is by now."""
+        """The absolute path, wherever the working directory is by now."""
         return self._folder / path
 
     def open(self, path: Path) -> BufferedReader:
@@ -136,15 +136,15 @@ class Inputs:
         return stream
 
     def note_media(self, file: InputFile) -> None:
-        """Remember a file that is to be uploaded, and was read for that."""
+        """Remember a file to upload that has been read."""
         with self._lock:
             if len(self._media) < _MOST_MEDIA:
                 self._media.setdefault(file.path, file)
 
     def require_unchanged(self, *, thorough: bool = False) -> None:
-        """Raise InputChanged, which names the file, if one of them is not what was checked.
+        """Raise InputChanged, which names the file, if one of them is not as it was checked.
 
-        `thorough`: read again what is no file to upload, though it looks as before.
+        `thorough`: files that are not uploaded are read again even if they look unchanged.
         """
         with self._lock:
             began = monotonic()
@@ -170,7 +170,7 @@ def changed(path: str) -> InputChanged:
 
 
 def open_regular(path: Path | str, *, follow: bool = True) -> BufferedReader:
-    """Open a regular file to read it; nothing else is waited for. Raises OSError.
+    """Open a regular file to read it, without waiting for a pipe or a device. Raises OSError.
 
     `follow`: also through a link.
     """
@@ -186,7 +186,7 @@ def open_regular(path: Path | str, *, follow: bool = True) -> BufferedReader:
 
 
 def _sha256(stream: BufferedReader) -> str:
-    """The hash of a whole open file, which is at its beginning then."""
+    """The hash of a whole open file, which is rewound."""
     stream.seek(0)
     digest = hashlib.file_digest(stream, "sha256").hexdigest()
     stream.seek(0)

@@ -39,7 +39,7 @@ def canonical_name(name: str) -> str:
 
 
 def fault(name: str) -> str | None:
-    """What keeps a text from being a part of a key ("may hold …"), or None."""
+    """Why a text cannot be a part of a key ("may hold …"); None: it can."""
     if _PLAIN.fullmatch(name):
         return None
     if not name:
@@ -66,7 +66,7 @@ def invisible(name: str) -> str | None:
 def spellings(key: str) -> Iterator[str]:
     """The key itself, then its other spellings: each of its names composed or decomposed.
 
-    A dispatcher that did not compare names in one normal form may have noted any of them.
+    A dispatcher that did not normalise names may have noted any of them.
     """
     yield key
     if key.isascii():
@@ -79,7 +79,7 @@ def spellings(key: str) -> Iterator[str]:
 
 
 def closest_name(name: str, known: Iterable[str]) -> str | None:
-    """The known name that was probably meant; None: there is none that is like it.
+    """The known name that was probably meant; None: none is like it.
 
     Of very many known names, only the first are considered.
     """

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong with data → sentences that people understand, with "did you mean"."""
+"""pydantic's validation errors → sentences that people understand, with "did you mean"."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ _BRANCHES = frozenset({"<text>", "<list>", "<table>"})
 
 
 def key_path(error: ErrorDetails) -> KeyPath:
-    """Where in the file's data the finding is."""
+    """Where in the data the error is."""
     return tuple(part for part in error["loc"] if part not in _BRANCHES)
 
 
 def sentence(error: ErrorDetails, known: Iterable[str] = (), *, show: bool = True) -> str:
-    """What is wrong. `known`: the keys that the table of an unknown key could have.
+    """What is wrong. `known`: the keys that the table of an unknown key may have.
 
-    `show`: the value at fault, too.
+    `show`: with the value at fault.
     """
     kind, path = error["type"], key_path(error)
     key = str(path[-1]) if path else ""
@@ -103,5 +103,5 @@ def _literal(error: ErrorDetails, path: KeyPath) -> str:
 
 
 def _plain(error: ErrorDetails) -> str:
-    """The sentence of a check of ours, or pydantic's own without its preamble."""
+    """The sentence of one of our validators, or pydantic's own."""
     return error["msg"].removeprefix("Value error, ")

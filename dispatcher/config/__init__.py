@@ -99,7 +99,7 @@ class Config:
         return read_settings(kind, ("plugins", name), table, {}, self._problem)
 
     def check_plugins(self, installed: Mapping[str, bool]) -> None:
-        """Raise ConfigError for tables `[plugins.<name>]` that nobody reads.
+        """Raise ConfigError for tables `[plugins.<name>]` that no plugin reads.
 
         `installed`: the plugins' names, and whether each may have a table.
         """
@@ -122,7 +122,7 @@ class Config:
             raise ConfigError(*lines)
 
     def error(self, where: KeyPath, sentence: str) -> ConfigError:
-        """What is wrong with a value: at its place, if there is a file from which it comes."""
+        """The error for a value, with its place if it comes from a file."""
         return ConfigError(self._problem(where, sentence, False) if self._file else sentence)
 
     def _problem(self, where: KeyPath, sentence: str, key: bool) -> str:

@@ -68,7 +68,7 @@ def _environment_first(
 
 
 def _unreadable(where: tuple[str, str], settings: type[BaseSettings], error: SettingsError) -> str:
-    """A variable that is to be JSON, and is not; pydantic names its field only in a sentence."""
+    """What to say of a variable that is not JSON; pydantic names its field only in a sentence."""
     field = re.search(r'field "(\w+)"', str(error))
     if field is None:
         return f"{_owner(where)}: {error}"

@@ -1,4 +1,4 @@
-"""dispatcher.toml → `Settings`: read, checked, a profile laid over it."""
+"""dispatcher.toml → `Settings`: read, validated, a profile merged into it."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _PROFILE = r"\w[\w.-]*"
 
 
 def read_file(path: Path) -> TomlFile:
-    """The file, its shape checked. Raises ConfigError, with all that is wrong."""
+    """The file, validated. Raises ConfigError, with all that is wrong."""
     file = _read(path)
     _check(file)
     return file
 
 
 def settings_of(file: TomlFile, profile: str | None) -> Settings:
-    """What it says, for a profile. Raises ConfigError if there is no such profile."""
+    """The settings in the file, for a profile. Raises ConfigError if there is no such profile."""
     data = {key: value for key, value in file.data.items() if key != "profiles"}
     if profile is not None:
         if not re.fullmatch(_PROFILE, profile):
@@ -61,7 +61,7 @@ def _read(path: Path) -> TomlFile:
         raise ConfigError(*error.sentences) from None
     if too_deep(file.data):
         raise ConfigError(str(file.problem((), TOO_DEEP)))
-    secrets = [str(file.problem(where, _misplaced(where))) for where in _secrets(file.data)]
+    secrets = [str(file.problem(where, _secret_sentence(where))) for where in _secrets(file.data)]
     if secrets:
         raise ConfigError(*secrets)
     return file
@@ -74,8 +74,8 @@ def _require_trusted(path: Path, info: os.stat_result) -> None:
         raise ConfigError(sentence)
 
 
-def _misplaced(where: KeyPath) -> str:
-    """What to say of a token at a path; its transport, if it is in the table of one, names it."""
+def _secret_sentence(where: KeyPath) -> str:
+    """What to say of a secret at a path: in which variable it belongs, if that is known."""
     tables = dict(pairwise(where))
     if "plugins" in tables:
         return SECRET_FOUND
@@ -116,7 +116,7 @@ def _check(file: TomlFile) -> None:
 
 
 def _table_meant(path: KeyPath, value: object) -> str | None:
-    """In which table a key should be, where it is a key of another one or no table's name."""
+    """What to say of a key that belongs into another table, or that is no table's name."""
     *outer, key = path[2:] if path[:1] == ("profiles",) and path[2:] else path
     if isinstance(value, dict) and outer == [] and key == "transport":
         return f"the table is [transports.{next(iter(value), 'greenapi')}], with an s"

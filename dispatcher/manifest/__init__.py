@@ -1,7 +1,7 @@
 """TOML manifests → messages, with every problem of every file.
 
-A file is read, its structure checked, the defaults merged under each message; then messages come
-one by one, one for each recipient, their templates filled in.
+A file is read and validated, and the defaults are merged into each of its messages. Then messages
+are made one by one, one for each recipient, with their templates filled in.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A manifest as it was read, and where in it a message is defined: there its problems are shown."""
+"""A manifest as it was read, and where a message is defined in it: its problems are shown there."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Manifest:
     renderer: Renderer = field(default_factory=Renderer)
 
     def find(self, name: str) -> Path:
-        """A file beside the manifest, named as the user would. Raises SourceError."""
+        """A file that the manifest names, as a user would write its path. Raises SourceError."""
         path = localfiles.find_file(name, self.file.folder, self.options.roots)
         real = self.file.folder.resolve()
         named = self.file.path.parent
@@ -86,7 +86,7 @@ class Definition(NamedTuple):
         return located(self.file.path, problem, *self._position(problem, key), self.id, row)
 
     def _of_transport(self, problem: Problem) -> LocatedProblem:
-        """What a file says for all its messages is wrong once, not once for each of them."""
+        """What a file says for all its messages is one problem, not one of each message."""
         data = self.file.data
         if "transport" in data["messages"][self.entry]:
             return located(self.file.path, problem, *self._position(problem), self.id)

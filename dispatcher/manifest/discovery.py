@@ -23,7 +23,7 @@ _SHOWS_MANIFESTS = frozenset({".md", ".rst"})  # documentation, which quotes som
 
 
 class Folder(NamedTuple):
-    """A folder that was met on a walk, and the names of its files; `own`: no link led to it."""
+    """A folder, and the names of its files; `own`: no link led to it."""
 
     path: Path
     names: list[str]
@@ -31,9 +31,9 @@ class Folder(NamedTuple):
 
 
 def find(paths: Iterable[Path]) -> tuple[list[Path], list[LocatedProblem]]:
-    """The manifests at these paths, each once, and what is wrong with files and folders there.
+    """The manifests at these paths, each of them once, and what is wrong with files and folders.
 
-    A path is a file, or a folder of which all `*.toml` count, but for what is hidden.
+    A path is a file, or a folder: of that, all `*.toml` count that are not hidden.
     """
     chosen: dict[object, Path] = {}
     problems: list[LocatedProblem] = []
@@ -85,7 +85,7 @@ def _ignore(problem: LocatedProblem) -> None:
 
 
 def walk(path: Path, report: Report = _ignore) -> Iterator[Folder]:
-    """A folder and all below it, those that links lead to last; hidden ones are left out.
+    """A folder and all folders below it, but hidden ones; those behind links come last.
 
     `report` is told what cannot be read, and which links are not followed.
     """
@@ -117,7 +117,7 @@ def _is_new(folder: Path, seen: set[tuple[int, int]]) -> bool:
 
 
 def _leads_on(link: Path, report: Report) -> bool:
-    """Whether a link leads to another folder than one that it lies in."""
+    """Whether a link leads anywhere but to a folder that it lies in."""
     around = link.parent.resolve()
     if around.is_relative_to(link.resolve()):
         sentence = "this link is not followed: it leads to a folder that it lies in itself"
@@ -127,7 +127,7 @@ def _leads_on(link: Path, report: Report) -> bool:
 
 
 def _left_out(file: Path, own: bool) -> str | None:
-    """Why a file that seems to be a manifest, or to lead to some, is none."""
+    """Why a file is not read though it looks like a manifest or like a link to some."""
     try:
         info = file.stat()
     except FileNotFoundError:  # where a link led, such links are somebody else's affair

@@ -30,7 +30,7 @@ _MODELS: dict[str, type[models.Text | models.Media]] = {
 
 
 class Recipient(NamedTuple):
-    """`to` as written, the variables of its row, and where it stands."""
+    """`to` as written, the variables of its row, and where it is written."""
 
     to: str
     vars: Table
@@ -45,9 +45,9 @@ def expand(
     faults: frozenset[str],
     read_address: ReadAddress,
 ) -> Iterator[LoadedMessage]:
-    """The messages of one table (defaults merged); problems go to `report`.
+    """The messages of one table, into which the defaults are merged; problems go to `report`.
 
-    `faults`: keys of the table with a problem already told.
+    `faults`: keys of the table with a reported problem.
     """
     builder = _Builder(manifest, table, definition, report, read_address)
     first_only = message_table.recipients_file(table).get("duplicates") == "first"
@@ -116,7 +116,7 @@ def _rows(
 
 
 class _Builder:
-    """Builds the messages of one table, whose structure is checked.
+    """Builds the messages of one table that has been validated.
 
     `definition`: of the table, with the file of its text.
     """
@@ -150,7 +150,7 @@ class _Builder:
         )
 
     def build(self, recipient: Recipient) -> tuple[Message, set[str]]:
-        """The message to one recipient, and the keys whose problems went to the report."""
+        """The message to one recipient, and the keys with a reported problem."""
         self._faults = set()
         variables = shown = {**self._vars, **recipient.vars}
         to = recipient.to
@@ -212,13 +212,13 @@ class _Builder:
         return rendered
 
     def _warn_of_blank(self, name: str, definition: Definition, where: str) -> None:
-        """A cell that a template shows, but is empty, leaves a hole in the text."""
+        """Warn of an empty cell that a template shows: it leaves a hole in the text."""
         if name in self._row:
             empty = f"{quoted(name)} is empty"
             self._report(definition.locate(Problem(message=empty, where=where, severity="warning")))
 
     def _address(self, to: str, definition: Definition) -> Address:
-        """What the transport makes of a recipient; of one that is none, what is written."""
+        """What the transport makes of a recipient; if that is refused, the recipient as written."""
         if "to" in self._faults:
             return Address(to, "individual")
         try:
@@ -236,6 +236,6 @@ class _Builder:
 
 
 def _country(manifest: Manifest, table: Table) -> str | None:
-    """Where a message's numbers without a country code are dialled: what says it nearest."""
+    """Where a message's numbers without a country code are dialled; the closest key counts."""
     file = message_table.recipients_file(table)
     return file.get("country") or table.get("country") or manifest.options.country

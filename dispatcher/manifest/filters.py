@@ -1,9 +1,9 @@
 """The filters of templates: which of Jinja2's there are, and our own, as `number` and `date`.
 
 Lists have money, counts and days as machines or spreadsheets write them: 1234.5, 1,234.50,
-2026-12-01, 01.12.2026. What may mean two things (1,234 or 01/12/2026) is refused. How they are to
-look is shown by an example (`number("1 234,50")`) or by strftime's codes (`date("%d.%m.%Y")`). The
-locale of the machine never counts: a plan is the same everywhere.
+2026-12-01, 01.12.2026. What may mean two things (1,234 or 01/12/2026) is refused. The format is
+given by an example (`number("1 234,50")`) or by strftime's codes (`date("%d.%m.%Y")`). The locale
+of the machine never counts: a plan is the same everywhere.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ _DAYS = {
 
 
 def number(value: Any, example: str | None = None) -> str:
-    """A number as 1234 and 1234.5 are written in the example: "1 234,50", "1,234.5", "1234".
+    """A number, written as the example writes 1234 or 1234.5: "1 234,50", "1,234.5", "1234".
 
-    Without one, thousands are set apart by a space, and it has the decimals that it has. A space
-    becomes one at which no line breaks. Halves are rounded up. A text that is a number is one.
+    Without an example, thousands are set apart by a space, and all decimals are kept. The space is
+    one at which no line breaks. Halves are rounded up. The value may be a text that is a number.
     """
     exact = _decimal(value)
     if example is None:
@@ -81,8 +81,8 @@ def number(value: Any, example: str | None = None) -> str:
 def written_date(value: Any, pattern: str = "%d.%m.%Y", language: str = "en") -> str:
     """A day, or a point in time, by strftime's codes %d %m %Y %y %H %M %S %B %A, and %-d %-m.
 
-    A text like 2026-12-01, 2026-12-01T09:00 or 01.12.2026 is one. `language`, "en" or "ru", is for
-    the names of months (%B) and days (%A).
+    The value may be a text like 2026-12-01, 2026-12-01T09:00 or 01.12.2026. `language`, "en" or
+    "ru": of the names of months (%B) and days (%A).
     """
     moment = _moment(value)
     if language not in _MONTHS:
@@ -166,7 +166,7 @@ def _unfit(value: str, kind: str) -> RenderError:
 
 
 def printable_value(value: Any) -> Any:
-    """What `{{ … }}` may print; a list or nothing in the middle of a text is a mistake."""
+    """The value, if `{{ … }}` may print it: a list or a null in a text is a mistake."""
     if isinstance(value, float) and not isfinite(value):
         raise RenderError(NOT_FINITE)
     if isinstance(value, (*_SCALARS, Undefined)):

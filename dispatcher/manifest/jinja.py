@@ -1,7 +1,7 @@
-"""A Jinja2 that is narrower than its own sandbox, for texts of which nobody knows what they hold.
+"""Jinja2's sandbox, restricted further.
 
 Templates are reviewed in git, but rows come from anywhere and mistakes happen: a template can reach
-no Python object, cannot run for ever and cannot grow without bound. It knows variables, filters,
+no Python object, cannot run for ever and cannot grow without bound. It has variables, filters,
 tests, `if` and `for`, and nothing that defines or loads anything. Every operation is charged by the
 size of what it works on, to a budget that is reset for each rendering.
 """
@@ -86,7 +86,7 @@ class RestrictedEnvironment(ImmutableSandboxedEnvironment):
         return tree
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        """Tables of data have keys; `order.items` is one of them before it is a method."""
+        """A table's key comes before a method: `order.items` is the key where there is one."""
         self._budget.spend(1)
         if isinstance(obj, dict) and attribute in obj:
             return obj[attribute]
@@ -107,7 +107,7 @@ class RestrictedEnvironment(ImmutableSandboxedEnvironment):
         return super().call(__context, __obj, *args, **kwargs)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        """Calculate; of texts and lists, `+` only."""
+        """Calculate with numbers; texts and lists have `+` only."""
         self._budget.charge((left, right))
         numbers = isinstance(left, (int, float)) and isinstance(right, (int, float))
         if numbers or (operator == "+" and type(left) is type(right) in (str, list)):
@@ -135,7 +135,7 @@ def _check(node: nodes.Node) -> None:
 
 
 def _spell(node: nodes.Node) -> None:
-    """Columns are known by names in normal form C, however the template spells them."""
+    """Columns have names in normal form C, in whatever form the template writes them."""
     match node:
         case nodes.Name(name=str(name)):
             node.name = canonical_name(name)
@@ -162,9 +162,9 @@ def _charge(node: nodes.Node) -> None:
 
 
 def _watched(node: Any) -> Any:
-    """What is printed of one variable, so that it is known where it is nothing.
+    """The output of one variable, watched, so that one that is blank can be warned of.
 
-    Whoever writes `default` has thought of that.
+    Whoever writes `default` has provided for that.
     """
     inner = node
     while isinstance(inner, nodes.Filter) and inner.name not in ("default", "d"):

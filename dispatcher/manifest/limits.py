@@ -43,7 +43,7 @@ class WorkBudget:
         self._left = amount
 
     def spend(self, amount: int) -> None:
-        """Raises Exhausted when nothing is left."""
+        """Use up a part of the budget. Raises Exhausted when nothing is left."""
         self._left -= amount
         if self._left < 0:
             raise Exhausted("the template takes too long; let it do less, or with less data")
@@ -86,6 +86,6 @@ class WorkBudget:
 
 
 def check_length(length: int) -> None:
-    """Raises RenderError for a text that is longer than any message could be."""
+    """Raise RenderError for a text that is longer than any message could be."""
     if length > MAX_LENGTH:
         raise RenderError(f"the template makes more than {MAX_LENGTH} characters")

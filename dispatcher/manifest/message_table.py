@@ -1,4 +1,4 @@
-"""One `[[messages]]` table: the file's defaults merged under it, and the rules between its keys."""
+"""One `[[messages]]` table: the file's defaults merged into it, and the rules between its keys."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ def merge_defaults(defaults: Table, entry: Table) -> Table:
         and (key != "preview_url" or contents == ["text"])
         and not (key in _RECIPIENTS and any(name in entry for name in _RECIPIENTS))
     }
-    tables = {key: _laid_over(applying[key], entry[key], key) for key in applying if key in entry}
+    tables = {key: _merged(applying[key], entry[key], key) for key in applying if key in entry}
     return {**applying, **entry, **tables}
 
 
-def _laid_over(under: Any, over: Any, key: str) -> Any:
-    """The value of a key that both have: of contents and variables, what both tables hold."""
+def _merged(below: Any, above: Any, key: str) -> Any:
+    """The value of a key that both tables have; contents and `vars` are merged."""
     if key != "vars" and key not in CONTENT_TYPES:
-        return over
+        return above
     group = {"vars": (), "text": _BODIES}.get(key, _ORIGINS)
-    replaced = group if any(name in over for name in group) else ()
-    return {**{name: under[name] for name in under if name not in replaced}, **over}
+    replaced = group if any(name in above for name in group) else ()
+    return {**{name: below[name] for name in below if name not in replaced}, **above}
 
 
 def content_types(table: Table) -> list[str]:
@@ -84,7 +84,7 @@ def _check_contents(table: Table, contents: list[str]) -> Iterator[RuleProblem]:
 
 
 def _in_vars(key: str) -> RuleProblem:
-    """A key became a variable: what follows [messages.vars] belongs to that table."""
+    """What follows the header [messages.vars] belongs to that table: the key became a variable."""
     sentence = f"{key} is in vars here; put it above that table"
     return RuleProblem(message=sentence, where=f"vars.{key}", at_key=True)
 

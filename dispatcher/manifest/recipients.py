@@ -1,6 +1,6 @@
-"""Files of recipients → rows: `to`, and variables for the templates. Read row by row.
+"""Files of recipients, read row by row: `to`, and variables for the templates.
 
-Which encoding, what stands between columns, whether it is compressed: a file mostly shows it.
+Its encoding and delimiter, and whether it is compressed, are mostly found from the file itself.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def read_rows(path: Path, form: ListFormat, inputs: Inputs) -> Iterator[Row | Lo
 
 
 def encoding_fault(name: str) -> str | None:
-    """What is wrong with the name of an encoding; None: text can be read with it."""
+    """What is wrong with the name of an encoding; None: nothing."""
     try:
         known = codecs.lookup(name).name
         io.TextIOWrapper(io.BytesIO(), encoding=known)  # which takes encodings of text only
@@ -96,7 +96,7 @@ def encoding_fault(name: str) -> str | None:
 
 
 def delimiter_fault(mark: str) -> str | None:
-    """What is wrong with a text that is to stand between columns; None: it can."""
+    """What is wrong with a delimiter of columns; None: nothing."""
     if len(mark) == 1 and not mark.isalnum() and mark not in '"\r\n ':
         return None
     return f'delimiter is one character, like ";" or "|", not {quoted(mark)}'
@@ -126,7 +126,7 @@ def open_list(path: Path, inputs: Inputs) -> io.BufferedReader:
 
 
 class _Unpacked(io.RawIOBase):
-    """What a compressed file holds, unless that is beyond all measure."""
+    """What a compressed file holds. Raises ManifestError if that is far more than any list."""
 
     def __init__(self, stream: BinaryIO, path: Path) -> None:
         self._stream, self._path = stream, path
@@ -166,7 +166,7 @@ def _opened(
 
 
 def _encoding(head: bytes, named: str | None) -> str:
-    """What a file is written in, as its first bytes show; else what is named, or UTF-8."""
+    """The encoding that a file's first bytes show; else the one that is named, or UTF-8."""
     for mark, encoding in _BYTE_ORDER_MARKS.items():
         if head.startswith(mark):
             return encoding
@@ -203,7 +203,7 @@ def _refuse_utf8(path: Path, named: str, inputs: Inputs) -> None:
 
 
 def _undecodable(path: Path, named: str | None, encoding: str, inputs: Inputs) -> ManifestError:
-    """Where the text is of another encoding, and what to do."""
+    """The error for a text that is not of the encoding: where, and what to do."""
     line, column, what = 1, 1, "the text"
     try:
         with _opened(path, named, inputs, "surrogateescape") as stream:

@@ -65,7 +65,7 @@ class ListText:
         self._row = 0
 
     def error(self, sentence: str, line: int, column: int = 1) -> ManifestError:
-        """What is wrong at a place of the list."""
+        """The error for what is wrong at a place of the list."""
         return file_error(self.path, sentence, line, column)
 
 
@@ -104,7 +104,7 @@ def csv_rows(text: ListText, to: str, delimiter: str | None) -> Iterator[Row | L
     line = text.line
     reader = csv.reader(
         chain([first] if first else [], lines),
-        delimiter=delimiter or _shown_delimiter(first, to),
+        delimiter=delimiter or _delimiter(first, to),
         strict=True,
     )
     try:
@@ -126,10 +126,10 @@ def _csv_sentence(error: csv.Error) -> str:
     return next((_CSV_SENTENCES[known] for known in _CSV_SENTENCES if known in words), words)
 
 
-def _shown_delimiter(header: str, to: str) -> str:
-    """What sets the columns of a header apart: what makes the wanted one, else the most frequent.
+def _delimiter(header: str, to: str) -> str:
+    """The delimiter of a header: the one that makes the wanted column, else the most frequent.
 
-    Between quotes it would be part of a name.
+    Between quotes it would be a part of a name.
     """
     bare = re.sub(r'"[^"]*"?', "", header)
 
@@ -158,7 +158,7 @@ def _header(text: ListText, names: list[str], to: str, line: int) -> _Header:
 
 
 def _instead(header: list[str], to: str) -> str:
-    """Which columns there are, and how to say that it is one of them."""
+    """Which columns there are, and how to name the one with the recipients."""
     shown = ", ".join(name[:30] for name in header[:8]) + (", …" if header[8:] else "")
     phones = (name for name in header if any(part in name.lower() for part in _PHONES))
     meant = next((name for name in header if closest_name(name, [to])), None) or next(phones, None)
@@ -251,14 +251,14 @@ def _object_of(text: ListText, written: str) -> dict[str, Any]:
 
 
 def _canonical(text: ListText, row: dict[str, Any]) -> dict[str, Any]:
-    """The row, its keys by the names that templates know them by."""
+    """The row, its keys in the normal form in which templates name them."""
     if double := _repeated(map(canonical_name, row)):
         raise text.error(f"the key {quoted(double)} is there twice", text.line)
     return {canonical_name(key): value for key, value in row.items()}
 
 
 class _Unusable(ValueError):
-    """JSON for Python, but not for everybody."""
+    """Python takes it for JSON; others do not, or would lose a part of it."""
 
 
 def _constant(name: str) -> None:

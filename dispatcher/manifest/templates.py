@@ -1,4 +1,4 @@
-"""Strings of a manifest → rendered strings, with a Jinja2 that cannot hurt (see `jinja.py`)."""
+"""Templates, rendered by a restricted Jinja2 (see `jinja.py`), and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import re
 from ast import literal_eval
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +66,7 @@ def is_template(text: str) -> bool:
 
 
 class Renderer:
-    """Renders strings with variables; compiled templates are kept. Not for several threads.
+    """Renders strings with variables, and keeps compiled templates. Not safe for several threads.
 
     Most strings hold nothing but `{{ name }}`: these are filled in without Jinja2, which takes
     longer to compile one of them than a message takes otherwise (benchmarks/planning.py).
@@ -76,7 +76,6 @@ class Renderer:
 
     def __init__(self) -> None:
         self._compile = lru_cache(maxsize=4096)(self._compile_uncached)
-        self._environment: Environment | None = None
         self._budget = WorkBudget()
         self._exhausting: set[str] = set()
         self.blanks: list[str] = []
@@ -117,7 +116,7 @@ class Renderer:
             return RenderError(f"the template is longer than {MAX_TEMPLATE} characters")
         self._budget.reset(MAX_WORK)
         try:
-            return self.environment.from_string(text)
+            return self._environment.from_string(text)
         except TemplateSyntaxError as error:
             return _syntax_error(str(error.message), text, error.lineno)
         except RecursionError:
@@ -125,17 +124,15 @@ class Renderer:
         except Exception as error:  # SyntaxError of the generated code, numbers out of range, …
             return RenderError(f"the template is not valid: {error}")
 
-    @property
-    def environment(self) -> Environment:
-        if self._environment is None:
-            from dispatcher.manifest.jinja import RestrictedEnvironment
+    @cached_property
+    def _environment(self) -> Environment:
+        from dispatcher.manifest.jinja import RestrictedEnvironment
 
-            self._environment = RestrictedEnvironment(self._budget, self.blanks.append)
-        return self._environment
+        return RestrictedEnvironment(self._budget, self.blanks.append)
 
 
 def _fill_in(text: str, variables: Mapping[str, Any], blanks: list[str]) -> str | None:
-    """The text with each `{{ name }}` replaced, or None where that is not all there is to do."""
+    """The text with each `{{ name }}` replaced; None: it takes Jinja2 to render it."""
     parts = _VARIABLE.split(text)
     names, literals = parts[1::2], "".join(parts[0::2])
     if "{" in literals or "\r" in literals or not _RESERVED.isdisjoint(names):
@@ -166,7 +163,7 @@ def _checked(text: str) -> str:
 
 
 def _line(template: Template, error: Exception) -> int:
-    """The template's line in which it failed."""
+    """The line of the template in which it failed."""
     lines = [
         template.get_corresponding_lineno(line)
         for frame, line in walk_tb(error.__traceback__)
@@ -196,7 +193,7 @@ def _explain(error: Exception, variables: Mapping[str, Any]) -> str:
 
 
 def _misnamed(text: str, variables: Mapping[str, Any]) -> str | None:
-    """How to write a column that this template calls by a name that no variable can have."""
+    """How to write a column that the template names as a variable, but whose name cannot be one."""
     row = variables.get("row")
     return _misnamed_column(text, tuple(row)) if isinstance(row, dict) else None
 
@@ -211,7 +208,7 @@ def _misnamed_column(text: str, columns: tuple[str, ...]) -> str | None:
 
 
 def _lacking_column(text: str, sentence: str, variables: Mapping[str, Any]) -> str | None:
-    """Which columns there are, if what this template takes from a row is none of them."""
+    """Which columns there are, if the template asks a row for one that is none of them."""
     row, lacking = variables.get("row"), re.fullmatch(_LACKING.format('"(.*)"'), sentence)
     if not lacking or row is None:
         return None
@@ -233,7 +230,7 @@ def _as_column(name: str) -> str:
 
 
 def _explain_undefined(message: str, variables: Mapping[str, Any]) -> str:
-    """Jinja2's words for a lacking variable, or a lacking key of a table, in ours."""
+    """What is wrong where Jinja2 says that a variable, or a key of a table, is undefined."""
     variable = re.fullmatch(r"'(.*)' is undefined", message, re.DOTALL)
     if variable:
         name, known = variable[1], ", ".join(sorted(map(str, variables)))
@@ -247,7 +244,7 @@ def _explain_undefined(message: str, variables: Mapping[str, Any]) -> str:
 
 
 def _of_arguments(error: TypeError) -> str:
-    """A filter or test that cannot be called like this; Python's words name its inside."""
+    """What is wrong with the call of a filter or test; Python's own words name its internals."""
     lacking = re.search(r"missing .* argument: '(\w+)'", str(error))
     return f"a filter lacks its {quoted(lacking[1])}" if lacking else _UNFIT
 

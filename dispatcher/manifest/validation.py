@@ -48,7 +48,7 @@ _DEPTH = 5  # the data, messages, a message, its content, provider
 
 
 def check(file: TomlFile) -> tuple[dict[str, Any], list[LocatedProblem]]:
-    """What is usable of a manifest's data, names canonical, and every problem of its structure.
+    """What is usable of a manifest's data, with canonical names, and every problem that it has.
 
     What is wrong is taken out, so that what stands beside it is checked further; a message that
     would then lack something is replaced by an empty table.
@@ -85,7 +85,7 @@ def _check(file: TomlFile) -> tuple[dict[str, Any], list[LocatedProblem]]:
 
 
 def _too_many(file: TomlFile) -> Iterator[LocatedProblem]:
-    """Messages or recipients of which each might have a problem of its own."""
+    """More messages or recipients than are read: each might have a problem of its own."""
     advice = "put the recipients into a .csv file: recipients = "
     messages = file.data.get("messages")
     entries = messages if isinstance(messages, list) else []
@@ -126,7 +126,7 @@ def _schema_error(details: ErrorDetails) -> _SchemaError:
 
 
 def _home(path: KeyPath) -> KeyPath | None:
-    """The table whose key it is, if that is not the one in which it stands.
+    """The table to which a key belongs, if it stands in another one.
 
     In TOML whatever follows the header of a table belongs to it, up to the next header.
     """
@@ -249,7 +249,7 @@ def _usable(data: dict[str, Any], errors: Iterable[_SchemaError]) -> dict[str, A
 
 
 def _expendable(error: _SchemaError) -> KeyPath:
-    """The path to take out, so that nothing else is wrong because of it; empty: there is none."""
+    """The path to take out so that the rest can be checked; empty: there is none."""
     if error.home is not None:
         return ()
     if error.meant is None:

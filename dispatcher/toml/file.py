@@ -1,4 +1,4 @@
-"""A TOML file with its positions: read by tomli, scanned for positions only on errors."""
+"""A TOML file, read by tomli; its text is searched for positions only where something is wrong."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class TomlFile:
         return None if self._places is None else self._places.find(path)
 
     def line_within(self, value: tuple[int, int], line: int) -> tuple[int, int]:
-        """Where a line, counted from 1, of the string that stands at a position is written."""
+        """The position of a line, counted from 1, of the string that stands at a position."""
         return value if self._places is None else self._places.line_within(value, line)
 
     def has_header(self, path: KeyPath) -> bool:
@@ -113,15 +113,15 @@ def read_toml(
     except ValueError:  # Python reads no numbers of thousands of digits
         raise file_error(path, TOO_LARGE) from None
     file = TomlFile(path, text, data, path.parent.absolute())
-    if _may_hold_odd_numbers(text):
-        problems = list(islice(_odd_numbers(file, data, ()), MOST_PROBLEMS))
+    if _may_hold_bad_numbers(text):
+        problems = list(islice(_bad_numbers(file, data, ()), MOST_PROBLEMS))
         if problems:
             raise ManifestError(problems)
     return file
 
 
 def _require_reasonable(path: Path, text: str) -> None:
-    """Raise ManifestError for a text that nobody can have written, and that takes long to read."""
+    """Raise ManifestError for a text that no person has written and that takes long to parse."""
     if len(text) < _SMALL:
         return
     if text.count("\n") > MAX_LINES:
@@ -134,19 +134,19 @@ def _require_reasonable(path: Path, text: str) -> None:
             raise file_error(path, TOO_DEEP, number, deep.start() + 1)
 
 
-def _may_hold_odd_numbers(text: str) -> bool:
+def _may_hold_bad_numbers(text: str) -> bool:
     """Asked of the text first: to look at all values takes longer (benchmarks/planning.py)."""
     if ("inf" in text or "nan" in text) and _NOT_FINITE.search(text):
         return True
     return _HUGE.search(text) is not None
 
 
-def _odd_numbers(file: TomlFile, data: Any, path: KeyPath) -> Iterator[LocatedProblem]:
+def _bad_numbers(file: TomlFile, data: Any, path: KeyPath) -> Iterator[LocatedProblem]:
     if len(path) > MAX_DEPTH:
         raise file_error(file.path, TOO_DEEP)
     if isinstance(data, (dict, list)):
         for key, value in data.items() if isinstance(data, dict) else enumerate(data):
-            yield from _odd_numbers(file, value, (*path, key))
+            yield from _bad_numbers(file, value, (*path, key))
     elif type(data) is int and data.bit_length() > MAX_BITS:
         yield file.problem(path, TOO_LARGE)
     elif type(data) is float and not isfinite(data):
@@ -155,7 +155,7 @@ def _odd_numbers(file: TomlFile, data: Any, path: KeyPath) -> Iterator[LocatedPr
 
 
 def toml_value(value: Any, depth: int = 0) -> Any:
-    """A copy of a program's value, of the types that tomli gives. Raises ValueError."""
+    """A copy of a program's value, made of the types that tomli gives. Raises ValueError."""
     if depth > MAX_DEPTH:
         raise ValueError(TOO_DEEP)
     match value:
@@ -185,7 +185,7 @@ def _text(value: str) -> str:
 
 
 def too_deep(data: Any) -> bool:
-    """Whether paths into the data are so long that all of them would not fit into memory."""
+    """Whether the data is nested so deep that the paths of all values would not fit into memory."""
     level = [data]
     for _ in range(MAX_DEPTH):
         level = [

@@ -46,7 +46,7 @@ _SWITCHES = ("yes", "no", "on", "off")
 
 
 def syntax_problem(path: Path, error: tomli.TOMLDecodeError) -> LocatedProblem:
-    """The first place in a file that is not TOML, and what is wrong there."""
+    """What is wrong at the first place where a file is not TOML."""
     if error.msg in _UNENDED:
         # Nothing after it is its quote, so that the last such quote is where it begins.
         quotes = [each for each in _UNENDED[error.msg] if error.doc.count(each) % 2]
@@ -101,7 +101,7 @@ def _of_value(written: str) -> str:
 
 
 def _of_rest(text: str, at: int) -> str:
-    """More follows a value that could have ended before."""
+    """What to say where more follows a value that seemed to be complete."""
     before, rest = text[text.rfind("\n", 0, at) + 1 : at].rstrip(), _rest(text, at)
     if rest.startswith(","):
         return "no comma stands after a value"
@@ -141,13 +141,13 @@ def _key(written: str) -> str:
 
 
 def _example(written: str) -> str:
-    """`: "Ann"`, where it is short and plain."""
+    """`: "Ann"` for what is short and plain, else an empty text."""
     plain = len(written) <= 20 and not set(written) & set("\"'\\=[]{},")
     return f': "{written}"' if plain else ""
 
 
 def _rest(text: str, at: int) -> str:
-    """What follows in the line, without a comment."""
+    """The rest of the line, without a comment."""
     return text[at:].partition("\n")[0].partition("#")[0].strip()
 
 
