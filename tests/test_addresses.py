@@ -1,14 +1,12 @@
 """What people write for a recipient, and what each transport makes of it."""
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from subprocess import run
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import phonenumbers
 import pytest
@@ -31,9 +29,7 @@ from dispatcher import (
     phone_address,
 )
 from dispatcher.testing import manifest, plan
-
-if TYPE_CHECKING:
-    from tests.conftest import Project
+from tests.support.project import Project
 
 TO = "79001234567"
 GROUP = "79001234567-1581234048"

@@ -24,7 +24,7 @@ from dispatcher import (
     RunStopped,
 )
 from dispatcher.sandbox.process import SandboxProcess
-from tests.conftest import Project
+from tests.support.project import Project
 
 PAGE = (Path(__file__).parents[1] / "docs" / "python.md").read_text(encoding="utf-8")
 SCRIPT, VIEW, HISTORY = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)

@@ -1,23 +1,17 @@
 """Bad input gets a sentence at its place and exit code 2, and nothing is sent."""
 
-from __future__ import annotations
-
 import os
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from dispatcher import cli
 from dispatcher.sandbox.process import SandboxProcess
-
-Files = Mapping[str, str | bytes]
+from tests.support.project import Files, Project, Result
 
 SECRET = "S3CR3T-5d1c0ffee"
 NOBODY = 65534  # a user without any rights
@@ -37,48 +31,9 @@ TWICE = "each message begins with [[messages]], in two brackets"
 NAME_START = "must begin with a letter or a digit"
 
 
-class Result(NamedTuple):
-    code: int
-    stdout: str
-    stderr: str
-
-    @property
-    def problems(self) -> list[str]:
-        return self.stdout.splitlines()
-
-
-class Project:
-    """A folder, and the command in it, called within this process."""
-
-    def __init__(self, folder: Path, capture: pytest.CaptureFixture[str]) -> None:
-        self.folder = folder
-        self._capture = capture
-
-    def write(self, files: Files) -> None:
-        for name, content in files.items():
-            path = self.folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content.encode() if isinstance(content, str) else content)
-
-    def run(self, *arguments: str) -> Result:
-        self._capture.readouterr()
-        code = cli.run(list(arguments))
-        return Result(code, *self._capture.readouterr())
-
-    def validate(self, files: Files, *arguments: str) -> Result:
-        self.write(files)
-        return self.run("validate", *(arguments or (".",)))
-
-
 @pytest.fixture
-def project(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Project:
-    monkeypatch.chdir(tmp_path)
-    for name in os.environ:
-        if name.startswith(("GREENAPI_", "DISPATCHER_")):
-            monkeypatch.delenv(name)
-    return Project(tmp_path, capsys)
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
 
 
 def named(case: object) -> str | None:
@@ -292,17 +247,17 @@ def test_a_text_that_is_too_large(project: Project) -> None:
     ],
 )
 def test_a_path_without_manifests(project: Project, arguments: list[str], problem: str) -> None:
-    project.write({"a.txt": "x", ".hidden/m.toml": "x", "dispatcher.toml": "", ".m.toml": "x"})
+    project.write_all({"a.txt": "x", ".hidden/m.toml": "x", "dispatcher.toml": "", ".m.toml": "x"})
     if "loop.toml" in arguments:
         (project.folder / "loop.toml").symlink_to("loop.toml")
-    result = project.run("validate", *arguments)
+    result = project.call("validate", *arguments)
     assert result.code == 2
     assert [line[: len(problem)] for line in result.problems] == [problem]
 
 
 def test_a_file_name_that_is_no_utf8_and_one_with_a_line_break(project: Project) -> None:
-    project.write({os.fsdecode(b"\xff.toml"): "", "a\nb.toml": ""})
-    result = project.run("validate", ".")
+    project.write_all({os.fsdecode(b"\xff.toml"): "", "a\nb.toml": ""})
+    result = project.call("validate", ".")
     empty = "the file is empty; a manifest begins with: manifest = 1"
     rename = 'cannot be the manifest\'s name; give it another name: name = "…"'
     assert result.code == 2
@@ -524,24 +479,12 @@ def test_4096_characters_are_few_enough_and_an_emoji_is_one(project: Project) ->
         ("to = []", "4:6: to must not be empty"),
         ("to = ''", f'4:6: ""{NEITHER}'),
         ("to = '+7 900 12E-45-67'", f'4:6: "+7 900 12E-45-67"{NEITHER}'),
-        (
-            "to = '79001234567, 79001234568'",
-            '4:6: "79001234567, 79001234568" is more than one',
-        ),
+        ("to = '79001234567, 79001234568'", '4:6: "79001234567, 79001234568" is more than one'),
         ("to = '09001234567'", '4:6: "09001234567": needs country = "…"'),
         ("to = '900'", '4:6: "900": a phone number has 7 to 15 digits, this one 3'),
-        (
-            "to = '7900123456789012'",
-            '4:6: "7900123456789012": a phone number has 7 to 15 digits',
-        ),
-        (
-            "to = '79001234567-1'",
-            '4:6: "79001234567-1": a number that begins with +7 has 11',
-        ),
-        (
-            "to = '７９００１２３４５６７'",
-            '4:6: "７９００１２３４５６７" holds ７ (U+FF17)',
-        ),
+        ("to = '7900123456789012'", '4:6: "7900123456789012": a phone number has 7 to 15 digits'),
+        ("to = '79001234567-1'", '4:6: "79001234567-1": a number that begins with +7 has 11'),
+        ("to = '７９００１２３４５６７'", '4:6: "７９００１２３４５６７" holds ７ (U+FF17)'),
         ("to = ['79001234567', 'x']", f'4:22: "x"{NEITHER}'),
         ("to = ['79001234567', 5]", "4:22: to is text; put 5 in quotes"),
         (
@@ -560,7 +503,7 @@ def test_4096_characters_are_few_enough_and_an_emoji_is_one(project: Project) ->
     ids=named,
 )
 def test_recipients(project: Project, line: str, problem: str) -> None:
-    project.write({"r.csv": "to\n79001234567\n", "folder/x": ""})
+    project.write_all({"r.csv": "to\n79001234567\n", "folder/x": ""})
     text = f'manifest = 1\n[[messages]]\nid = "a"\n{line}\n{TEXT}'
     assert_one_problem(project.validate({"m.toml": text}), problem)
 
@@ -611,7 +554,7 @@ def test_an_id_that_cannot_be_a_part_of_a_key(project: Project, id: str) -> None
     ids=named,
 )
 def test_a_file_that_cannot_be_used(project: Project, key: str, name: str, sentence: str) -> None:
-    project.write({"pics/shop.png": "x"})
+    project.write_all({"pics/shop.png": "x"})
     (project.folder / "out").symlink_to("/etc/hostname")
     (project.folder / "etc").symlink_to("/etc")
     (project.folder / "loop").symlink_to("loop")
@@ -766,7 +709,7 @@ def test_a_file_without_recipients_is_a_warning(project: Project, name: str) -> 
     result = project.validate(files)
     line = f'{name}:1:1: warning: message "a": the file names no recipients'
     assert (result.code, result.problems) == (0, [line])
-    assert project.run("plan", ".").code == 3
+    assert project.call("plan", ".").code == 3
 
 
 @pytest.mark.parametrize(
@@ -846,7 +789,7 @@ def test_a_transport_that_is_not_installed_is_told_once_a_file(
 @pytest.mark.parametrize("argument", [["--transport", "greenap"], []])
 def test_a_transport_that_the_file_does_not_name(project: Project, argument: list[str]) -> None:
     sentence = 'no transport named "greenap"; did you mean "greenapi"?'
-    project.write({"dispatcher.toml": "" if argument else "transport = 'greenap'\n"})
+    project.write_all({"dispatcher.toml": "" if argument else "transport = 'greenap'\n"})
     result = project.validate({"m.toml": HEAD + TEXT}, "m.toml", *argument)
     where = "Error: --transport: " if argument else "dispatcher.toml:1:13: error: "
     assert (result.code, result.stderr) == (2, f"{where}{sentence}\n")
@@ -855,10 +798,7 @@ def test_a_transport_that_the_file_does_not_name(project: Project, argument: lis
 def test_the_rest_of_a_message_is_checked_without_its_transport(project: Project) -> None:
     text = f"{HEAD}transport = 'greenap'\nimage.source = 'a.png'\n"
     result = project.validate({"m.toml": text})
-    assert [line.split(": ")[0] for line in result.problems] == [
-        "m.toml:5:13",
-        "m.toml:6:16",
-    ]
+    assert [line.split(": ")[0] for line in result.problems] == ["m.toml:5:13", "m.toml:6:16"]
 
 
 # ----------------------------------------------------------------------------------------- secrets
@@ -902,8 +842,8 @@ def test_a_secret_in_a_manifest(project: Project, text: str) -> None:
 def test_a_secret_in_the_configuration(
     project: Project, command: str, text: str, place: str
 ) -> None:
-    project.write({"manifests/m.toml": HEAD + TEXT, "dispatcher.toml": text})
-    result = project.run(command)
+    project.write_all({"manifests/m.toml": HEAD + TEXT, "dispatcher.toml": text})
+    result = project.call(command)
     assert (result.code, result.stdout) == (2, "")
     what = "a secret belongs in" if "plugins" in text else "set GREENAPI_TOKEN in"
     assert result.stderr == f"dispatcher.toml:{place}: error: {what} the environment, never here\n"
@@ -917,10 +857,10 @@ def test_a_secret_of_a_wrong_kind_is_not_shown(project: Project) -> None:
 
 
 def test_without_a_token_only_send_complains(project: Project) -> None:
-    project.write({"manifests/m.toml": HEAD + TEXT})
-    assert project.run("validate").code == 0
-    assert project.run("plan").code == 0
-    result = project.run("send")
+    project.write_all({"manifests/m.toml": HEAD + TEXT})
+    assert project.call("validate").code == 0
+    assert project.call("plan").code == 0
+    result = project.call("send")
     assert (result.code, result.stdout) == (2, "")
     assert result.stderr == (
         "Error: no token for Green API: set GREENAPI_TOKEN or GREENAPI_TOKEN_FILE\n"
@@ -992,8 +932,8 @@ def test_without_a_token_only_send_complains(project: Project) -> None:
     ids=named,
 )
 def test_the_configuration(project: Project, text: str | bytes, problems: list[str]) -> None:
-    project.write({"manifests/m.toml": HEAD + TEXT, "dispatcher.toml": text})
-    result = project.run("validate")
+    project.write_all({"manifests/m.toml": HEAD + TEXT, "dispatcher.toml": text})
+    result = project.call("validate")
     lines = [f"dispatcher.toml:{problem}".replace(": ", ": error: ", 1) for problem in problems]
     found = result.stderr.removeprefix("Error: ").splitlines()
     assert (result.code, result.stdout) == (2, "")
@@ -1002,20 +942,17 @@ def test_the_configuration(project: Project, text: str | bytes, problems: list[s
 
 def test_the_configuration_of_a_profile(project: Project) -> None:
     text = "[profiles.x.transports.greenapi]\nbase_url = 'http://gateway.example'\n"
-    project.write({"manifests/m.toml": HEAD + TEXT, "dispatcher.toml": text})
-    assert project.run("validate").code == 0
-    result = project.run("validate", "--profile", "x")
+    project.write_all({"manifests/m.toml": HEAD + TEXT, "dispatcher.toml": text})
+    assert project.call("validate").code == 0
+    result = project.call("validate", "--profile", "x")
     assert result.code == 2
     assert result.stderr.startswith("dispatcher.toml:2:12: error: base_url: must be https")
 
 
-def test_a_value_of_the_environment_is_to_blame_and_not_shown(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_value_of_the_environment_is_to_blame_and_not_shown(project: Project) -> None:
     text = "[transports.greenapi]\nread_timeout = 5\n"
-    project.write({"manifests/m.toml": HEAD + TEXT, "dispatcher.toml": text})
-    monkeypatch.setenv("GREENAPI_READ_TIMEOUT", SECRET)
-    result = project.run("validate")
+    project.write_all({"manifests/m.toml": HEAD + TEXT, "dispatcher.toml": text})
+    result = project.call("validate", env={"GREENAPI_READ_TIMEOUT": SECRET})
     assert result.code == 2
     assert result.stderr == (
         "Error: environment, GREENAPI_READ_TIMEOUT: read_timeout: expected a number\n"
@@ -1039,8 +976,8 @@ def test_a_value_of_the_environment_is_to_blame_and_not_shown(
     ],
 )
 def test_the_command_line(project: Project, arguments: list[str], sentence: str) -> None:
-    project.write({"manifests/m.toml": HEAD + TEXT, "dispatcher.toml": "[profiles.staging]\n"})
-    result = project.run("plan", *arguments)
+    project.write_all({"manifests/m.toml": HEAD + TEXT, "dispatcher.toml": "[profiles.staging]\n"})
+    result = project.call("plan", *arguments)
     assert (result.code, result.stdout) == (2, "")
     assert sentence in result.stderr
 
@@ -1066,10 +1003,7 @@ def test_two_manifests_of_one_name(project: Project) -> None:
     result = project.validate({"a/m.toml": HEAD + TEXT, "b/m.toml": HEAD + TEXT, "c.toml": named})
     sentence = 'the name "m" is also that of a/m.toml; give it another name: name = "…"'
     assert result.code == 2
-    assert result.problems == [
-        f"b/m.toml:1:1: error: {sentence}",
-        f"c.toml:1:8: error: {sentence}",
-    ]
+    assert result.problems == [f"b/m.toml:1:1: error: {sentence}", f"c.toml:1:8: error: {sentence}"]
 
 
 # --------------------------------------------------------------------------- every problem at once
@@ -1180,19 +1114,13 @@ def test_every_problem_of_every_file_at_once(project: Project) -> None:
 @pytest.mark.parametrize("format", ["json", "github"])
 def test_the_other_formats_tell_the_same(project: Project, format: str) -> None:
     """One line a problem, whatever stands in the files."""
-    project.write(EVERYTHING)
-    result = project.run("validate", ".", "--format", format)
+    project.write_all(EVERYTHING)
+    result = project.call("validate", ".", "--format", format)
     assert result.code == 2
     assert len(result.problems) == len(EVERY_PROBLEM.splitlines())
 
 
 # -------------------------------------------------------------------------------- nothing is sent
-
-
-@pytest.fixture(scope="module")
-def gateway() -> Iterator[SandboxProcess]:
-    with SandboxProcess() as process:
-        yield process
 
 
 GOOD = "manifest = 1\n[[messages]]\nid = 'good'\nto = '79001234567'\nimage.source = 'a.png'\n"
@@ -1207,55 +1135,40 @@ BAD: list[Files] = [
 
 @pytest.mark.parametrize("bad", BAD)
 def test_one_fault_anywhere_and_nothing_leaves(
-    project: Project, gateway: SandboxProcess, monkeypatch: pytest.MonkeyPatch, bad: Files
+    project: Project, inbox: SandboxProcess, bad: Files
 ) -> None:
-    monkeypatch.setenv("GREENAPI_BASE_URL", gateway.url)
-    monkeypatch.setenv("GREENAPI_MEDIA_URL", gateway.url)
-    monkeypatch.setenv("GREENAPI_TOKEN", SECRET)
-    project.write({"manifests/good.toml": GOOD, "manifests/a.png": "x", **bad})
-    result = project.run("send")
+    project.send_to(inbox.url)
+    before = inbox.media()
+    project.write_all({"manifests/good.toml": GOOD, "manifests/a.png": "x", **bad})
+    result = project.call("send")
     assert (result.code, result.stdout) == (2, "")
     assert ": error: " in result.stderr
-    assert (gateway.messages(), gateway.media()) == ([], [])
+    assert (inbox.messages(), inbox.media()) == ([], before)
     assert not (project.folder / ".dispatcher").exists()
 
 
 @pytest.mark.parametrize("bad", BAD[:2])
 def test_nor_does_it_reach_the_sandbox(project: Project, bad: Files) -> None:
-    project.write({"manifests/good.toml": GOOD, "manifests/a.png": "x", **bad})
-    result = project.run("send", "--sandbox")
+    project.write_all({"manifests/good.toml": GOOD, "manifests/a.png": "x", **bad})
+    result = project.call("send", "--sandbox")
     assert result.code == 2
     assert result.stdout.strip() == ""
     assert ": error: " in result.stderr
 
 
 def test_the_same_project_without_the_fault_is_sent(
-    project: Project, gateway: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+    project: Project, inbox: SandboxProcess
 ) -> None:
     """So that the tests above prove something."""
-    monkeypatch.setenv("GREENAPI_BASE_URL", gateway.url)
-    monkeypatch.setenv("GREENAPI_MEDIA_URL", gateway.url)
-    monkeypatch.setenv("GREENAPI_TOKEN", SECRET)
-    project.write({"manifests/good.toml": GOOD, "manifests/a.png": "x"})
-    assert project.run("send").code == 0
-    assert [message["to"] for message in gateway.messages()] == ["79001234567"]
-    gateway.clear()
+    project.send_to(inbox.url)
+    before = inbox.media()
+    project.write_all({"manifests/good.toml": GOOD, "manifests/a.png": "x"})
+    assert project.call("send").code == 0
+    assert [message["to"] for message in inbox.messages()] == ["79001234567"]
+    assert len(inbox.media()) == len(before) + 1
 
 
 # ------------------------------------------------- what can only be tried in a process of its own
-
-
-def start(folder: Path, *arguments: str) -> Result:
-    """The command in a process; one that hangs fails the test."""
-    process = subprocess.run(
-        [sys.executable, "-P", "-m", "dispatcher", *arguments],
-        cwd=folder,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=30,
-        check=False,
-    )
-    return Result(process.returncode, process.stdout, process.stderr)
 
 
 @pytest.mark.parametrize(
@@ -1271,10 +1184,10 @@ def start(folder: Path, *arguments: str) -> Result:
     ],
     ids=["manifest", "source", "text", "recipients"],
 )
-def test_a_named_pipe_is_not_waited_for(tmp_path: Path, text: str, problem: str) -> None:
-    os.mkfifo(tmp_path / "fifo")
-    (tmp_path / "m.toml").write_text(text)
-    result = start(tmp_path, "validate", "m.toml" if text else "fifo")
+def test_a_named_pipe_is_not_waited_for(project: Project, text: str, problem: str) -> None:
+    project.write("m.toml", text)
+    os.mkfifo(project.folder / "fifo")
+    result = project.run("validate", "m.toml" if text else "fifo")
     assert result.code == 2
     assert [line[: len(problem)] for line in result.problems] == [problem]
 
@@ -1293,18 +1206,14 @@ def unprivileged() -> Iterator[None]:
 
 
 @pytest.fixture
-def open_project(
-    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Project]:
+def open_project() -> Iterator[Project]:
     """A project in a folder that everybody can enter."""
     if os.geteuid() == 0 and not hasattr(os, "setresuid"):
         pytest.skip("root reads everything, and cannot become somebody else for a while here")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
-        monkeypatch.chdir(folder)
-        yield Project(folder, capsys)
-        monkeypatch.undo()
+        yield Project(folder)
         for path in folder.rglob("*"):
             path.chmod(0o755)
 
@@ -1341,7 +1250,7 @@ def test_what_may_not_be_read(open_project: Project, locked: str, problem: str) 
     assert open_project.validate(files).code == 0
     (open_project.folder / locked).chmod(0)
     with unprivileged():
-        result = open_project.run("validate", ".")
+        result = open_project.call("validate", ".")
     assert (result.code, result.problems) == (2, [problem])
 
 
@@ -1350,6 +1259,6 @@ def test_a_configuration_that_may_not_be_read_is_not_passed_over(open_project: P
     assert open_project.validate(files, "m.toml").code == 0
     (open_project.folder / "dispatcher.toml").chmod(0)
     with unprivileged():
-        result = open_project.run("validate", "m.toml")
+        result = open_project.call("validate", "m.toml")
     sentence = "dispatcher.toml:1:1: error: cannot read the file: permission denied"
     assert (result.code, result.stderr) == (2, f"{sentence}\n")

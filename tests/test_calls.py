@@ -1,8 +1,5 @@
 """Transports that do not return: who waits for them, for how long, and what is said of it."""
 
-from __future__ import annotations
-
-import io
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -35,22 +32,17 @@ from dispatcher.delivery.calls import GuardedCalls
 from dispatcher.delivery.rate_file import RateFile
 from dispatcher.delivery.rate_limiter import RateLimiter, SharedRateLimiter
 from dispatcher.journal import AttemptResult, Journal, open_journal
-from dispatcher.models import Text, seal
 from dispatcher.planning import PlannedMessage, compared
 from dispatcher.registry import CallTimer, PluginInfo
 from dispatcher.transports import BoundTransport, Hanging
+from tests.support import messages
+from tests.support.messages import FILE
+from tests.support.waiting import wait_until
 
 Guard = Callable[[Any], BoundTransport]
 
 SLOW = PluginInfo("slow", "slow-transports", "1.2")
 PATIENCE = 0.5  # seconds
-FILE = Upload(
-    filename="a.pdf",
-    size=4,
-    sha256="a" * 64,
-    mime_type="application/pdf",
-    open=lambda: io.BytesIO(b"four"),
-)
 
 
 @pytest.fixture(autouse=True)
@@ -116,19 +108,7 @@ class Slow:
 
 
 def planned(id: str, file: Upload | None = None) -> PlannedMessage:
-    to = f"7900123{ord(id):04}"
-    message = Message(
-        key=f"default/m/{id}/1/{to}",
-        manifest="m",
-        id=id,
-        to=to,
-        recipient_type="individual",
-        type="text",
-        text=Text(body="Hello"),
-        transport="slow",
-    )
-    payload = {"id": id, "to": to, "media": file.reference if file else None}
-    return PlannedMessage(message, seal(payload), file, "digest")
+    return messages.planned(id, f"7900123{ord(id):04}", file, transport="slow")
 
 
 class Run:
@@ -175,13 +155,6 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
         yield opened
 
 
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.01)
-
-
 def test_a_message_whose_send_does_not_return_is_unknown_and_the_others_go_on(
     journal: Journal, tmp_path: Path, released: threading.Event
 ) -> None:
@@ -221,7 +194,7 @@ def test_what_comes_late_still_counts(
     assert (run.statuses, run.notices) == ({"a": "unknown"}, [])
     released.set()
     assert transport.returned.wait(10)
-    until(lambda: len(run.notices) == (record[0] != "unknown"))
+    wait_until(lambda: len(run.notices) == (record[0] != "unknown"))
     assert run.recorded("a") == record
     told = [f"{planned('a').message.key}: {record[0]} after all"]
     assert run.notices == (told if record[0] != "unknown" else [])

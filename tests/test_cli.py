@@ -1,13 +1,11 @@
 """The command line's own decisions: exit codes, formats, who wins over whom."""
 
-from __future__ import annotations
-
 import io
 import itertools
 import json
 import re
 from contextlib import redirect_stdout
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,9 +16,7 @@ from dispatcher.cli.output import described, print_problems
 from dispatcher.delivery import Summary
 from dispatcher.models import Image, LocatedProblem, Location, Message, Text
 from dispatcher.visible import visible
-
-if TYPE_CHECKING:
-    from tests.conftest import Project
+from tests.support.project import Project
 
 TO = "79001234567"
 GOOD = f'[[messages]]\nid = "a"\nto = "{TO}"\ntext.body = "Hello"\n'

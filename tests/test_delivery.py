@@ -1,8 +1,5 @@
 """Delivery with a transport that does what each test says, and a journal on disk."""
 
-from __future__ import annotations
-
-import io
 import sqlite3
 import threading
 import time
@@ -45,16 +42,9 @@ from dispatcher.delivery.rate_file import RateFile
 from dispatcher.delivery.rate_limiter import RateLimiter, SharedRateLimiter, parsed
 from dispatcher.errors import ConfigError, DispatcherError, JournalError
 from dispatcher.journal import AttemptResult, Journal, open_journal
-from dispatcher.models import PlanStatus, Text, encode
+from dispatcher.models import PlanStatus
 from dispatcher.planning import PlannedMessage, compared
-
-FILE = Upload(
-    filename="a.pdf",
-    size=4,
-    sha256="a" * 64,
-    mime_type="application/pdf",
-    open=lambda: io.BytesIO(b"four"),
-)
+from tests.support.messages import FILE, planned
 
 
 class Scripted:
@@ -97,21 +87,6 @@ class Scripted:
 
 
 OTHER = "79007654321"
-
-
-def planned(id: str, to: str = "79001234567", file: Upload | None = None) -> PlannedMessage:
-    message = Message(
-        key=f"default/m/{id}/1/{to}",
-        manifest="m",
-        id=id,
-        to=to,
-        recipient_type="individual",
-        type="text",
-        text=Text(body="Hello"),
-        transport="scripted",
-    )
-    payload = {"id": id, "to": to, "media": file.reference if file else None}
-    return PlannedMessage(message, encode(payload), file, "digest")
 
 
 OPENED = ExitStack()
@@ -491,10 +466,7 @@ def test_pause_that_is_longer_than_anybody_may_wait_ends_the_run(journal: Journa
 @pytest.mark.parametrize("attempts", [1, 3])
 @pytest.mark.parametrize("error", [JournalError, ConfigError])
 def test_pause_that_cannot_be_kept_ends_the_run_and_leaves_nothing_unknown(
-    journal: Journal,
-    monkeypatch: pytest.MonkeyPatch,
-    error: type[DispatcherError],
-    attempts: int,
+    journal: Journal, monkeypatch: pytest.MonkeyPatch, error: type[DispatcherError], attempts: int
 ) -> None:
     def pause(*_: object) -> None:
         raise error("the connection was lost")
@@ -746,10 +718,7 @@ MISFORTUNES = st.sampled_from(
     attempts=st.integers(1, 3),
 )
 def test_nothing_is_sent_twice_out_of_order_or_without_being_told(
-    journal: Journal,
-    scripts: list[list[type[Exception] | None]],
-    recipients: int,
-    attempts: int,
+    journal: Journal, scripts: list[list[type[Exception] | None]], recipients: int, attempts: int
 ) -> None:
     """Message ids are new in each example: the journal is the same for all of them."""
     ids = [f"m{next(NUMBERS)}" for _ in scripts]

@@ -48,8 +48,9 @@ from dispatcher.delivery import Delivery, retries
 from dispatcher.delivery.rate_file import RateFile
 from dispatcher.delivery.rate_limiter import LONGEST_PAUSE, RateLimiter, SharedRateLimiter
 from dispatcher.journal import Journal, open_journal, writer
-from dispatcher.models import PlanStatus, Text, encode
+from dispatcher.models import PlanStatus, encode
 from dispatcher.planning import PlannedMessage, compared
+from tests.support import messages
 
 ATTEMPTS = 3
 DEADLINE = 600.0
@@ -196,18 +197,9 @@ class AnyDelivery(RuleBasedStateMachine):
     def add_messages(self, recipients: list[str]) -> None:
         for to in recipients:
             number = len(self.messages)
-            message = Message(
-                key=f"default/m/{number}/1/{to}",
-                manifest="m",
-                id=str(number),
-                to=to,
-                recipient_type="individual",
-                type="text",
-                text=Text(body="Hello"),
-                transport="gateway",
-            )
-            self.messages[message.key] = message
-            self.versions[message.key] = 0
+            added = messages.message(str(number), to)
+            self.messages[added.key] = added
+            self.versions[added.key] = 0
 
     @precondition(lambda self: self.messages)
     @rule(number=st.integers(0, 9), version=st.integers(0, 1))

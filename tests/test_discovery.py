@@ -1,7 +1,5 @@
 """Which files of a folder are manifests, and that nothing is left out in silence."""
 
-from __future__ import annotations
-
 import os
 import socket
 import unicodedata

@@ -1,7 +1,5 @@
 """README and docs: every command runs, every output is what it shows, every file is valid."""
 
-from __future__ import annotations
-
 import ast
 import os
 import re
@@ -12,7 +10,7 @@ import urllib.request
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 import psycopg
 import pytest
@@ -21,9 +19,9 @@ from dispatcher import config
 from dispatcher.models import PlanStatus
 from dispatcher.sandbox.faults import FAULTS
 from dispatcher.sandbox.process import SandboxProcess
-
-if TYPE_CHECKING:
-    from tests.conftest import Database
+from tests.support.plugins import add_metadata
+from tests.support.postgres import Database
+from tests.support.project import Project
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -43,20 +41,27 @@ def blocks(language: str) -> list[str]:
     return [text for name, text in BLOCKS if name == language]
 
 
-def run(command: str, folder: Path, **environment: str) -> str:
+def run(command: str, project: Project) -> str:
     """What a command prints, standard output and error together, as a terminal would show it."""
     line = command.replace("dispatcher ", f"'{sys.executable}' -m dispatcher ", 1)
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("GREENAPI_")}
     done = subprocess.run(
         line,
         shell=True,
-        cwd=folder,
+        cwd=project.folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env={**clean, "PYTHONIOENCODING": "utf-8", **environment},
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", **project.environment},
         check=False,
     )
     return done.stdout.decode()
+
+
+@pytest.fixture
+def hello(project: Project) -> Project:
+    """The README's first manifest."""
+    project.write("hello.toml", blocks("toml")[0])
+    project.config('manifests = "."')
+    return project
 
 
 def commands(block: str) -> Iterator[tuple[str, str]]:
@@ -74,42 +79,31 @@ def assert_shows(expected: str, actual: str) -> None:
 
 
 def test_every_command_prints_what_the_readme_shows(tmp_path: Path) -> None:
-    (tmp_path / "manifests").mkdir()
-    shown = 0
+    project, shown = Project(tmp_path), 0
     for language, text in BLOCKS:
         if language == "toml" and text.startswith("manifest = 1"):
-            (tmp_path / "manifests" / "hello.toml").write_text(text, encoding="utf-8")
+            project.write("manifests/hello.toml", text)
         if language == "console":
             for command, output in commands(text):
                 # What else is installed on this machine is none of the page's.
                 alone = f"{command} --no-plugins" if command == "dispatcher plugins" else command
-                assert_shows(output, run(alone, tmp_path))
+                assert_shows(output, run(alone, project))
                 shown += 1
     assert shown == README.count("\n$ ")
 
 
-def test_what_is_said_of_sending_happens(tmp_path: Path) -> None:
+def test_what_is_said_of_sending_happens(hello: Project, inbox: SandboxProcess) -> None:
     """The page begins where the README's first manifest ends, with a connection that breaks."""
-    (tmp_path / "hello.toml").write_text(blocks("toml")[0], encoding="utf-8")
-    (tmp_path / config.FILE_NAME).write_text('manifests = "."')
     page = (ROOT / "docs" / "sending.md").read_text(encoding="utf-8")
-    with SandboxProcess() as gateway:
-        gateway.faults([{"path": "/v1/messages", "fault": "reset_after", "times": 1}])
-        environment = {
-            "GREENAPI_BASE_URL": gateway.url,
-            "GREENAPI_MEDIA_URL": gateway.url,
-            "GREENAPI_TOKEN": "token",
-        }
-        shown = [each for language, text in blocks_of(page) for each in commands(text)]
-        assert len(shown) == page.count("\n$ ") > 0
-        for command, output in shown:
-            assert_shows(output, run(command, tmp_path, **environment))
+    inbox.faults([{"path": "/v1/messages", "fault": "reset_after", "times": 1}])
+    shown = [each for language, text in blocks_of(page) for each in commands(text)]
+    assert len(shown) == page.count("\n$ ") > 0
+    for command, output in shown:
+        assert_shows(output, run(command, hello))
 
 
-def test_what_is_said_of_postgresql_happens(tmp_path: Path, database: Database) -> None:
+def test_what_is_said_of_postgresql_happens(hello: Project, database: Database) -> None:
     """The page begins where a message was sent, and the server has become another one since."""
-    (tmp_path / "hello.toml").write_text(blocks("toml")[0], encoding="utf-8")
-    (tmp_path / config.FILE_NAME).write_text('manifests = "."')
     page = (ROOT / "docs" / "postgresql.md").read_text(encoding="utf-8")
     shown = [each for _, text in blocks_of(page) for each in commands(text)]
     assert len(shown) == page.count("\n$ ") > 0
@@ -119,26 +113,19 @@ def test_what_is_said_of_postgresql_happens(tmp_path: Path, database: Database) 
             if language == "sql":
                 connection.execute(text.replace("dispatcher", name).replace("auditor", f"{name}_2"))
         connection.rollback()
-    with SandboxProcess() as gateway:
-        environment = {
-            "GREENAPI_BASE_URL": gateway.url,
-            "GREENAPI_MEDIA_URL": gateway.url,
-            "GREENAPI_TOKEN": "token",
-            "DISPATCHER_JOURNAL": database.url,
-            "XDG_STATE_HOME": str(tmp_path / "state"),
-        }
-        assert "1 sent" in run("dispatcher send", tmp_path, **environment)
-        (tmp_path / "bye.toml").write_text(blocks("toml")[0].replace("hello", "bye"), "utf-8")
-        database.ask(
-            "UPDATE dispatcher.origin"
-            " SET server = jsonb_set(server::jsonb, '{timeline}', '2147483647')::text"
-        )
-        for command, output in shown:
-            assert_shows(output, run(command, tmp_path, **environment))
+    hello.environment["DISPATCHER_JOURNAL"] = database.url
+    assert "1 sent" in run("dispatcher send", hello)
+    hello.write("bye.toml", blocks("toml")[0].replace("hello", "bye"))
+    database.ask(
+        "UPDATE dispatcher.origin"
+        " SET server = jsonb_set(server::jsonb, '{timeline}', '2147483647')::text"
+    )
+    for command, output in shown:
+        assert_shows(output, run(command, hello))
 
 
 def test_an_sqlite_journal_moves_to_postgresql_as_is_said(
-    tmp_path: Path, database: Database
+    project: Project, inbox: SandboxProcess, database: Database
 ) -> None:
     page = (ROOT / "docs" / "postgresql.md").read_text(encoding="utf-8")
     section = page.partition("## From an SQLite journal\n")[2].partition("\n## ")[0]
@@ -148,24 +135,15 @@ def test_an_sqlite_journal_moves_to_postgresql_as_is_said(
     script = script.replace("jq -r .key", f"'{sys.executable}' -c \"{keys}\"")
     script = 'each() { dispatcher "$@"; }\n' + script.replace("dispatcher ", "each ")
     for name in ("manifests/hello", "moving/first"):
-        file = tmp_path / f"{name}.toml"
-        file.parent.mkdir()
-        file.write_text(blocks("toml")[0], encoding="utf-8")
-    with SandboxProcess() as gateway:
-        environment = {
-            "GREENAPI_BASE_URL": gateway.url,
-            "GREENAPI_MEDIA_URL": gateway.url,
-            "GREENAPI_TOKEN": "token",
-            "XDG_STATE_HOME": str(tmp_path / "state"),
-        }
-        gateway.faults([{"path": "/v1/messages", "fault": "reset_after", "times": 1}])
-        assert "1 unknown" in run("dispatcher send", tmp_path, **environment)
-        assert "1 sent" in run("dispatcher send --run 2", tmp_path, **environment)
-        environment["DISPATCHER_JOURNAL"] = database.url
-        assert "Plan: 1 changed.\n" in run(script, tmp_path, **environment)
-        for name in ("default", "2"):
-            assert "1 skipped" in run(f"dispatcher send --run {name}", tmp_path, **environment)
-        assert len(gateway.messages()) == 3
+        project.write(f"{name}.toml", blocks("toml")[0])
+    inbox.faults([{"path": "/v1/messages", "fault": "reset_after", "times": 1}])
+    assert "1 unknown" in run("dispatcher send", project)
+    assert "1 sent" in run("dispatcher send --run 2", project)
+    project.environment["DISPATCHER_JOURNAL"] = database.url
+    assert "Plan: 1 changed.\n" in run(script, project)
+    for name in ("default", "2"):
+        assert "1 skipped" in run(f"dispatcher send --run {name}", project)
+    assert len(inbox.messages()) == 3
 
 
 def test_the_configuration_is_valid_and_shows_the_defaults(tmp_path: Path) -> None:
@@ -180,40 +158,32 @@ def test_the_configuration_is_valid_and_shows_the_defaults(tmp_path: Path) -> No
     assert staging.settings.transports["greenapi"]["base_url"] == "http://127.0.0.1:8025"
 
 
-def test_the_fault_of_the_readme_makes_an_outcome_unknown(tmp_path: Path) -> None:
+def test_the_fault_of_the_readme_makes_an_outcome_unknown(
+    hello: Project, inbox: SandboxProcess
+) -> None:
     rules = re.search(r"-d '(.*)'", README)
     assert rules is not None
-    (tmp_path / "hello.toml").write_text(blocks("toml")[0], encoding="utf-8")
-    with SandboxProcess() as gateway:
-        request = urllib.request.Request(
-            f"{gateway.url}/api/faults",
-            rules[1].encode(),
-            {"Content-Type": "application/json"},
-            method="PUT",
-        )
-        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request).close()
-        environment = {
-            "GREENAPI_BASE_URL": gateway.url,
-            "GREENAPI_MEDIA_URL": gateway.url,
-            "GREENAPI_TOKEN": "token",
-        }
-        assert "1 unknown" in run("dispatcher send .", tmp_path, **environment)
-        assert "1 unknown" in run("dispatcher send .", tmp_path, **environment)
-        assert len(gateway.messages()) == 1
+    headers = {"Content-Type": "application/json"}
+    put = urllib.request.Request(
+        f"{inbox.url}/api/faults", rules[1].encode(), headers, method="PUT"
+    )
+    urllib.request.build_opener(urllib.request.ProxyHandler({})).open(put).close()
+    for _ in range(2):
+        assert "1 unknown" in hello.call("send").stderr
+    assert len(inbox.messages()) == 1
 
 
 def test_the_plugin_of_the_readme_works(tmp_path: Path) -> None:
+    project = Project(tmp_path)
     [code] = blocks("python")
     [entry_points] = [block for block in blocks("toml") if "entry-points" in block]
     [(name, module)] = tomllib.loads(entry_points)["project"]["entry-points"]["dispatcher"].items()
-    (tmp_path / f"{module}.py").write_text(code, encoding="utf-8")
-    metadata = tmp_path / f"{module}-1.0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text(f"[dispatcher]\n{name} = {module}\n")
+    project.write(f"{module}.py", code)
+    add_metadata(project.folder, name, f"{name} = {module}", "1.0")
+    project.environment["PYTHONPATH"] = str(project.folder)
     manifest = blocks("toml")[0].replace("Hello from a file in git!", "It is free of charge")
-    (tmp_path / "hello.toml").write_text(manifest, encoding="utf-8")
-    output = run("dispatcher validate hello.toml", tmp_path, PYTHONPATH=str(tmp_path))
+    project.write("hello.toml", manifest)
+    output = run("dispatcher validate hello.toml", project)
     assert 'hello.toml:6:13: error: message "hello": do not write "free of charge"' in output
 
 

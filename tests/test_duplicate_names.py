@@ -1,20 +1,16 @@
 """Two manifests of one name in two commands: the journal says that it knows another one."""
 
-from __future__ import annotations
-
 import shutil
 import sqlite3
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from sqlalchemy import make_url
 
 from dispatcher.journal import open_journal, read_journal
-
-if TYPE_CHECKING:
-    from tests.conftest import Database
+from tests.support.postgres import Database
 
 NEWS = '[[messages]]\nid = "hello"\nto = "79001234567"\ntext.body = "Hello!"\n'
 WARNING = 'warning: the name "news" is also that of shop-a/news.toml, which was sent before'

@@ -1,7 +1,5 @@
 """Numbers and dates as people write them, and values that are no text of a message."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, date, datetime, time
 from decimal import Decimal

@@ -3,25 +3,19 @@
 `--hypothesis-profile long` tries 20,000 inputs for each test; see conftest.py.
 """
 
-from __future__ import annotations
-
-import contextlib
-import io
 import json
-import os
 import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
-from dispatcher import cli
+from tests.support.project import EXAMPLES, Project, Result
 
-MANIFESTS = Path(__file__).parents[1] / "manifests"
 PROBLEM = re.compile(r"(?P<path>.+?):(?P<line>\d+):(?P<column>\d+): (error|warning): \S.*")
 
 RICH = """\
@@ -105,33 +99,22 @@ FILES = {
 }
 
 
-class Result(NamedTuple):
-    code: int
-    stdout: str
-    stderr: str
-
-
-class Folder:
+class Folder(Project):
     """The files of a project, of which each example replaces one."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def write(self, name: str, content: bytes) -> None:
-        path = self._path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
 
     def check(self, name: str, content: bytes) -> None:
         """`validate` with this content in a file: how it must end, whatever it is."""
         self.write(name, content)
-        result = self.run("validate", "m.toml")
+        result = self.ended("validate", "m.toml")
         event(f"exit {result.code}")
         self._check_problems(result)
 
     def check_plan(self) -> None:
         """`plan` agrees with `validate`, and prints JSON or nothing."""
-        validated, planned = self.run("validate", "m.toml"), self.run("plan", "m.toml", "--json")
+        validated, planned = (
+            self.ended("validate", "m.toml"),
+            self.ended("plan", "m.toml", "--json"),
+        )
         assert (validated.code == 2) == (planned.code == 2)
         lines = planned.stdout.split("\n")[:-1]
         assert all(isinstance(json.loads(line), dict) for line in lines)
@@ -150,57 +133,41 @@ class Folder:
             self._check_place(problem["path"], int(problem["line"]), int(problem["column"]))
 
     def _check_place(self, path: str, line: int, column: int) -> None:
-        text = (self._path / path).read_bytes().decode(errors="replace")
+        text = (self.folder / path).read_bytes().decode(errors="replace")
         lines = [each for part in text.split("\n") for each in (part.split("\r") or [""])]
         assert 1 <= line <= len(lines) + 1
         assert 1 <= column <= max(map(len, text.split("\n"))) + 2
 
-    def run(self, *arguments: str) -> Result:
-        """A command in this process, with streams that take no character that is none."""
-        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="\n") for _ in range(2))
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = cli.run(list(arguments))
-        texts = []
-        for stream in (out, err):
-            stream.flush()
-            buffer = stream.buffer
-            assert isinstance(buffer, io.BytesIO)
-            texts.append(buffer.getvalue().decode())
-        result = Result(code, *texts)
+    def ended(self, *arguments: str) -> Result:
+        """How a command ends, which it does in one of three ways."""
+        result = self.call(*arguments)
         assert result.code in {0, 2, 3}, result
         assert "Traceback" not in result.stderr, result.stderr
-        assert "this is a bug" not in result.stderr, result.stderr
         return result
 
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Folder]:
-    """The working directory; made once, because it costs more than the commands in it."""
-    before = Path.cwd()
-    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
-        for variable in os.environ:
-            if variable.startswith(("GREENAPI_", "DISPATCHER_")):
-                patch.delenv(variable)
-        os.chdir(name)
+    """Made once, because it costs more than the commands in it."""
+    with tempfile.TemporaryDirectory() as name:
         project = Folder(Path(name))
-        for path in (MANIFESTS / "texts").iterdir():
+        for path in (EXAMPLES / "texts").iterdir():
             project.write(f"texts/{path.name}", path.read_bytes())
         yield project
-        os.chdir(before)
 
 
 @pytest.fixture(autouse=True)
 def _good_files(folder: Folder) -> None:
     for name, content in FILES.items():
-        folder.write(name, content.encode())
-    Path("dispatcher.toml").unlink(missing_ok=True)
+        folder.write(name, content)
+    (folder.folder / "dispatcher.toml").unlink(missing_ok=True)
 
 
 def test_the_files_are_good_before_they_are_spoilt(folder: Folder) -> None:
-    result = folder.run("validate", "m.toml")
+    result = folder.ended("validate", "m.toml")
     assert (result.code, result.stdout) == (0, ""), result
     folder.write("dispatcher.toml", CONFIG.encode())
-    assert folder.run("validate").code == 0
+    assert folder.ended("validate").code == 0
 
 
 # ---------------------------------------------------------------------------------------- mutations
@@ -318,7 +285,7 @@ def word(draw: st.DrawFn, text: bytes) -> bytes:
     return text[:start] + text[first:last] + text[end:]
 
 
-EXAMPLES = tuple(path.read_text() for path in sorted(MANIFESTS.glob("*.toml")))
+GOOD = tuple(path.read_text() for path in sorted(EXAMPLES.glob("*.toml")))
 
 
 # ------------------------------------------------------------------------------------------- tests
@@ -329,7 +296,7 @@ def test_anything_at_all(folder: Folder, content: bytes) -> None:
     folder.check("m.toml", content)
 
 
-@given(mutations((RICH, *EXAMPLES)))
+@given(mutations((RICH, *GOOD)))
 def test_manifests(folder: Folder, content: bytes) -> None:
     folder.check("m.toml", content)
     folder.check_plan()

@@ -1,7 +1,5 @@
 """What a machine remembers of a journal: a number that only grows, and no more than a safeguard."""
 
-from __future__ import annotations
-
 import os
 import stat
 import time

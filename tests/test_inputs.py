@@ -1,7 +1,5 @@
 """Files that are others later: noticed by what the system says, by content, by plan."""
 
-from __future__ import annotations
-
 import io
 import os
 import threading
@@ -110,10 +108,7 @@ def test_what_is_being_written_is_not_described(path: Path) -> None:
                 file.write(b"more")
             return 0
 
-    with (
-        Growing(io.FileIO(path)) as stream,
-        pytest.raises(OSError, match="being written"),
-    ):
+    with Growing(io.FileIO(path)) as stream, pytest.raises(OSError, match="being written"):
         InputFile.read(str(path), stream)
 
 

@@ -1,7 +1,5 @@
 """The journal and its lock, apart from the commands that use them."""
 
-from __future__ import annotations
-
 import os
 import random
 import socket
@@ -17,18 +15,13 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import pytest
 import sqlalchemy as sa
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    invariant,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from dispatcher import Failure, JournalError, MediaId, Message, names
 from dispatcher.errors import JournalLocked
@@ -36,6 +29,7 @@ from dispatcher.journal import (
     LEASE,
     AttemptResult,
     Claim,
+    HistoryRow,
     Journal,
     JournalReader,
     open_journal,
@@ -47,26 +41,12 @@ from dispatcher.journal.locking import locked
 from dispatcher.journal.schema import SCHEMA_VERSION
 from dispatcher.journal.sqlite import SqliteBackend
 from dispatcher.journal.updates import Updates
-from dispatcher.models import Record, Text
+from dispatcher.models import Record
+from tests.support.messages import TO, message
+from tests.support.postgres import Database
+from tests.support.waiting import wait_until
 
-if TYPE_CHECKING:
-    from tests.conftest import Database
-
-TO = "79001234567"
 REFUSED = Failure(code="1022", text="Subscriber was not found")
-
-
-def message(id: str = "a", to: str = TO, run: str = "default") -> Message:
-    return Message(
-        key=f"{run}/m/{id}/1/{to}",
-        manifest="m",
-        id=id,
-        to=to,
-        recipient_type="individual",
-        type="text",
-        text=Text(body="Hello"),
-        transport="greenapi",
-    )
 
 
 @pytest.fixture
@@ -93,6 +73,13 @@ def url(new_url: Callable[[], str]) -> str:
 def status(opened: Journal | JournalReader, key: str) -> str | None:
     record = opened.lookup([key]).get(key)
     return record.status if record else None
+
+
+def read_history(url: str) -> list[HistoryRow]:
+    """What the journal tells when no run is on."""
+    with read_journal(url) as reader:
+        assert reader is not None
+        return list(reader.history(with_events=True))
 
 
 def by_hand(url: str, statement: str) -> None:
@@ -123,10 +110,10 @@ def test_what_is_known_of_a_message_from_intent_to_receipt(url: str) -> None:
         (row,) = opened.history()
         assert (row.status, row.error) == ("sending", None), "nothing of the last attempt stays"
         opened.conclude(second, AttemptResult("sent", id="1234"))
-    with read_journal(url) as reopened:
-        assert reopened is not None
-        record = reopened.lookup([sent.key])[sent.key]
-        (row,) = reopened.history(with_events=True)
+    (row,) = read_history(url)
+    with read_journal(url) as reader:
+        assert reader is not None
+        record = reader.lookup([sent.key])[sent.key]
     assert (record.status, record.digest, record.id) == ("sent", "digest-2", "1234")
     assert (row.attempts, row.error, row.id) == (2, None, "1234")
     assert [(each.attempt, each.status, each.id, each.error) for each in row.events] == [
@@ -213,9 +200,7 @@ def test_receipt_proves_more_than_a_persons_word(url: str, sent: bool) -> None:
         opened.settle(message().key, sent=sent)
         assert opened.conclude(mine, AttemptResult("sent", id="1")).result()
         assert not opened.conclude(mine, AttemptResult("failed", error=REFUSED)).result()
-    with read_journal(url) as reader:
-        assert reader is not None
-        (row,) = reader.history(with_events=True)
+    (row,) = read_history(url)
     assert (row.status, row.id, row.error) == ("sent", "1", None)
     assert [(event.status, event.id) for event in row.events][-2:] == [
         ("sent" if sent else "failed", None),
@@ -248,9 +233,7 @@ def test_receipt_beside_a_later_attempt_is_kept_and_nothing_goes_out_again(
         if record.status == "failed":
             assert opened.claim(message(), first.digest, record) is None, "it was sent"
             assert opened.claim(message(), "other", record) is not None
-    with read_journal(url) as reader:
-        assert reader is not None
-        (row,) = reader.history(with_events=True)
+    (row,) = read_history(url)
     (late,) = [event for event in row.events if event.error and event.error.code == "late"]
     assert (late.attempt, late.status, late.id) == (1, "sent", "1")
     assert record.sent_digest == first.digest
@@ -301,13 +284,6 @@ def test_receipt_is_waited_for_no_longer_than_it_may_take(
         written.result()
 
 
-def wait_until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.01)
-
-
 @pytest.mark.parametrize("left", ["nothing", "an older attempt"])
 @pytest.mark.parametrize("how", ["sent", "unknown"])
 def test_what_a_database_that_went_back_has_forgotten_is_noted_anew(
@@ -339,9 +315,7 @@ def test_receipt_beside_a_later_attempt_is_kept_once(url: str) -> None:
         claim(opened, message())
         for _ in range(2):  # as where the first answer was lost
             assert not opened.conclude(first, AttemptResult("sent", id="1")).result()
-    with read_journal(url) as reader:
-        assert reader is not None
-        (row,) = reader.history(with_events=True)
+    (row,) = read_history(url)
     assert [event.id for event in row.events].count("1") == 1
 
 
@@ -712,10 +686,7 @@ def test_reader_who_cannot_take_part_notices_that_a_run_has_begun(
         reader = reading.__enter__()
     assert reader is not None
     assert len(list(reader.history())) == 1
-    with (
-        open_journal(sqlite_url),
-        pytest.raises(JournalError, match="a run has begun to write"),
-    ):
+    with open_journal(sqlite_url), pytest.raises(JournalError, match="a run has begun to write"):
         reader.lookup([message().key])
     reading.__exit__(None, None, None)
 
@@ -784,9 +755,7 @@ def test_change_by_hand_is_noted_whatever_the_search_path(database: Database) ->
     with open_journal(database.url) as opened:
         claim(opened, message())
     database.ask("UPDATE dispatcher.messages SET status = 'failed'")
-    with read_journal(database.url) as reader:
-        assert reader is not None
-        (row,) = reader.history(with_events=True)
+    (row,) = read_history(database.url)
     assert [event.status for event in row.events] == ["sending", "failed"]
 
 
@@ -872,9 +841,7 @@ def test_journal_of_an_older_version_is_renewed_as_a_whole_or_not_at_all(
             pass
     with open_journal(url) as opened:
         assert status(opened, message().key) == "unknown"
-    with read_journal(url) as reader:
-        assert reader is not None
-        (row,) = reader.history(with_events=True)
+    (row,) = read_history(url)
     assert [event.status for event in row.events] == ["sending", "unknown"]
 
 
@@ -889,9 +856,7 @@ def test_shared_journal_of_the_version_before_is_renewed(database: Database) -> 
     database.ask("UPDATE dispatcher.version SET number = 3")
     with open_journal(database.url) as opened:
         assert status(opened, message().key) == "unknown"
-    with read_journal(database.url) as reader:
-        assert reader is not None
-        (row,) = reader.history(with_events=True)
+    (row,) = read_history(database.url)
     assert [event.status for event in row.events] == ["sending", "unknown"]
     types = "SELECT data_type FROM information_schema.columns WHERE table_name = 'events'"
     assert database.ask(f"{types} AND column_name = 'id'") == [("bigint",)]
@@ -961,11 +926,7 @@ def test_media_id_that_does_not_say_how_long_it_lives_is_not_kept(url: str) -> N
 
 def test_lock_names_its_holder_and_is_free_afterwards(tmp_path: Path) -> None:
     file = tmp_path / "journal.db"
-    with (
-        locked(file, "morning"),
-        pytest.raises(JournalLocked) as caught,
-        locked(file, "evening"),
-    ):
+    with locked(file, "morning"), pytest.raises(JournalLocked) as caught, locked(file, "evening"):
         pass
     for part in ('run "morning"', socket.gethostname(), "since 20"):
         assert part in str(caught.value)

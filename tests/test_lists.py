@@ -1,13 +1,11 @@
 """Files of recipients as people have them: other columns, marks, encodings, leftovers, archives."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -19,9 +17,7 @@ from dispatcher.manifest import recipients
 from dispatcher.manifest.recipients import ListFormat, read_rows
 from dispatcher.manifest.rows import MAX_ROW, Row
 from dispatcher.testing import manifest, plan
-
-if TYPE_CHECKING:
-    from tests.conftest import Project
+from tests.support.project import Project
 
 TO, OTHER = "79001234567", "79001234568"
 
@@ -40,11 +36,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def planned(
-    folder: Path,
-    name: str,
-    content: bytes | str,
-    body: str = "{{ name }}",
-    **more: Any,
+    folder: Path, name: str, content: bytes | str, body: str = "{{ name }}", **more: Any
 ) -> Planned:
     """What becomes of a message to a list. `more`: keys of `recipients` beside `file`."""
     (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -472,5 +464,5 @@ def test_an_archive_that_fills_a_machine_is_left_alone(
 def test_editors_know_the_table(project: Project) -> None:
     schema = json.loads(project.call("schema").stdout)
     assert set(schema["$defs"]["RecipientsTable"]["properties"]) == {
-        *("file", "to", "country", "encoding", "delimiter", "duplicates"),
+        *("file", "to", "country", "encoding", "delimiter", "duplicates")
     }

@@ -1,47 +1,32 @@
 """Good manifests: what may stand in them, what each message becomes, and under which key."""
 
-from __future__ import annotations
-
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dispatcher import cli
+from tests.support.project import EXAMPLES, Files, Project
 
-Files = Mapping[str, str | bytes]
 Plan = Callable[..., list[dict[str, Any]]]
 
-MANIFESTS = Path(__file__).parents[1] / "manifests"
 TO = "79001234567"
 OTHER = "79001234568"
 GROUP = "79001234567-1581234048"
 
 
 @pytest.fixture
-def plan(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Plan:
+def plan(tmp_path: Path) -> Plan:
     """Write files, plan them, and give the messages that would be sent."""
-    monkeypatch.chdir(tmp_path)
-    for name in os.environ:
-        if name.startswith(("GREENAPI_", "DISPATCHER_")):
-            monkeypatch.delenv(name)
+    project = Project(tmp_path)
 
     def plan(files: Files, *arguments: str, code: int = 0) -> list[dict[str, Any]]:
-        for name, content in files.items():
-            path = tmp_path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content.encode() if isinstance(content, str) else content)
-        capsys.readouterr()
-        ended = cli.run(["plan", "--json", *(arguments or (".",))])
-        stdout, stderr = capsys.readouterr()
-        assert (ended, stderr) == (code, "")
-        return [json.loads(line) for line in stdout.splitlines()]
+        project.write_all(files)
+        ended = project.call("plan", "--json", *(arguments or (".",)))
+        assert (ended.code, ended.stderr) == (code, "")
+        return ended.lines
 
     return plan
 
@@ -114,9 +99,8 @@ def test_every_body_of_the_gateway_is_a_message(
     assert (planned["status"], planned["upload"]) == ("new", None)
 
 
-def test_the_examples_that_come_along(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(MANIFESTS.parent)
-    planned = plan({}, "manifests")
+def test_the_examples_that_come_along(plan: Plan) -> None:
+    planned = plan({}, str(EXAMPLES))
     assert {each["status"] for each in planned} == {"new"}
     assert {each["key"].split("/")[1] for each in planned} == {
         "1-hello",

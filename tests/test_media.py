@@ -1,7 +1,5 @@
 """What files are taken for: by their names, by their first bytes, and by WhatsApp."""
 
-from __future__ import annotations
-
 import gzip
 import io
 import mimetypes

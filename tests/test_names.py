@@ -1,11 +1,8 @@
 """What may be a name, in one normal form, wherever names enter."""
 
-from __future__ import annotations
-
 import sqlite3
 import subprocess
 import unicodedata
-from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
@@ -16,6 +13,7 @@ from hypothesis import strategies as st
 
 from dispatcher import names
 from dispatcher.manifest.schema import ManifestTable
+from tests.support.requirements import require
 
 # Words of scripts whose vowels are marks, and of some that have none.
 WORDS = [
@@ -108,13 +106,11 @@ def test_a_name_is_one_in_every_normal_form_and_for_every_editor(name: str) -> N
         jsonschema.validate(name, properties)
 
 
-def test_the_pattern_of_the_schema_is_right_in_the_dialect_of_editors(
-    needs: Callable[[object, str], None],
-) -> None:
+def test_the_pattern_of_the_schema_is_right_in_the_dialect_of_editors() -> None:
     from shutil import which
 
     node = which("node")
-    needs(node, "node")
+    require(node, "node")
     script = """
         const [pattern, ...words] = process.argv.slice(1);
         for (const flags of ["", "u"])

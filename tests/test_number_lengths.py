@@ -3,8 +3,6 @@
 To write it anew after a change of the metadata: python tests/test_number_lengths.py
 """
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Iterable
 from pathlib import Path

@@ -1,21 +1,16 @@
 """What another user owns or may write is not followed: configuration, journal, pace."""
 
-from __future__ import annotations
-
 import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from dispatcher.delivery.rate_file import default_path
 from dispatcher.errors import ConfigError
 from dispatcher.ownership import VARIABLE, objection, objection_at
-
-if TYPE_CHECKING:
-    from tests.conftest import Project
+from tests.support.project import Project
 
 STRANGER, NO_GROUP = 4_000_123, 4_000_124
 

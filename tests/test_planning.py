@@ -1,7 +1,5 @@
 """Plans: which problems they find, whom they blame, and what makes two plans of a message equal."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -279,9 +277,7 @@ def test_source_that_nobody_knows_is_a_problem_and_the_rest_is_checked(
     assert sorted(places) == [(5, "document.source"), (6, "document.caption")]
 
 
-def test_a_link_that_is_another_each_time_changes_nothing(
-    planner: Callable[..., Planner],
-) -> None:
+def test_a_link_that_is_another_each_time_changes_nothing(planner: Callable[..., Planner]) -> None:
     links = iter(range(9))
 
     def resolve(source: str) -> Link:
@@ -341,9 +337,7 @@ def test_plan_refuses_what_changed_after_the_check(
 ) -> None:
     """What was checked is what is planned, or nothing is."""
     (tmp_path / "people.csv").write_text(f"to,city\n{TO},Kazan\n")
-    made = planner(
-        '[[messages]]\nid = "a"\nrecipients = "people.csv"\ntext.body = "{{ city }}"\n',
-    )
+    made = planner('[[messages]]\nid = "a"\nrecipients = "people.csv"\ntext.body = "{{ city }}"\n')
     assert not made.check().errors
     (tmp_path / "people.csv").write_text(f"to,town\n{TO},Kazan\n")
     with pytest.raises(InputChanged, match=r"people\.csv has changed"):

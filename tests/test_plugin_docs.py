@@ -1,7 +1,5 @@
 """docs/plugins.md, the hooks and the code say the same, and every example does what it says."""
 
-from __future__ import annotations
-
 import importlib.util
 import inspect
 import logging
@@ -21,6 +19,7 @@ from dispatcher.models import Failure, decode, encode
 from dispatcher.registry import Registry, build_registry
 from dispatcher.registry.checks import HOOKS
 from dispatcher.testing import message
+from tests.support.plugins import installed
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
@@ -166,7 +165,7 @@ def commands(block: str) -> list[tuple[str, str]]:
     return [(command, output) for command, _, output in parts]
 
 
-def test_the_tutorial_works(tmp_path: Path, installed: Callable[[Path], dict[str, str]]) -> None:
+def test_the_tutorial_works(tmp_path: Path) -> None:
     """Every command in its order; pip's part is done by hand, as there may be no network."""
     blocks = re.findall(r"^```(console|toml)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     manifest = next(text for language, text in blocks if language == "toml")

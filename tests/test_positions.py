@@ -1,7 +1,5 @@
 """Positions agree with tomli on what a document holds, and with the eye on where it stands."""
 
-from __future__ import annotations
-
 import string
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The one place that prints: any text, any encoding, any stream, whoever writes."""
 
-from __future__ import annotations
-
 import ast
 import io
 import json
@@ -22,7 +20,7 @@ from hypothesis import strategies as st
 import dispatcher
 from dispatcher.cli.diagnosis import logged, print_traceback
 from dispatcher.cli.progress import JsonReporter, Reporter
-from dispatcher.models import Message, Outcome
+from dispatcher.models import Outcome
 from dispatcher.printing import (
     Coloured,
     OutputError,
@@ -34,7 +32,8 @@ from dispatcher.printing import (
     print_value,
 )
 from dispatcher.redaction import Secrets
-from tests.conftest import lines_of
+from tests.support.messages import TO, message
+from tests.support.project import lines_of
 
 ENCODINGS = ["utf-8", "ascii", "latin-1", "cp1251", "koi8-r", "shift_jis", "utf-16", "utf-8-sig"]
 ANYTHING = st.text(st.characters())
@@ -235,13 +234,7 @@ def test_what_cannot_be_said_is_no_error_and_what_cannot_be_told_is(
                 action()
 
 
-MESSAGE = Message.model_validate(
-    {
-        **{"key": "default/ключ/a/1/79001234567", "manifest": "ключ", "id": "a"},
-        **{"to": "79001234567", "recipient_type": "individual", "transport": "greenapi"},
-        **{"type": "text", "text": {"body": "Hi"}},
-    }
-)
+MESSAGE = message(manifest="ключ", key=f"default/ключ/a/1/{TO}")
 
 
 @pytest.mark.parametrize("kind", [Reporter, JsonReporter])

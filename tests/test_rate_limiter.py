@@ -1,14 +1,12 @@
 """When messages may leave, by a clock that each test sets: rates, pauses, many runs, other days."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import psycopg
 import pytest
@@ -30,9 +28,7 @@ from dispatcher.journal import open_journal
 from dispatcher.journal.backend import backend
 from dispatcher.journal.shared_state import SharedState
 from dispatcher.names import LONGEST_ADDRESS
-
-if TYPE_CHECKING:
-    from tests.conftest import Database
+from tests.support.postgres import Database
 
 Open: TypeAlias = "Callable[[], SharedRateLimiter]"
 

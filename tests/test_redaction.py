@@ -1,7 +1,5 @@
 """Secrets in whatever form they stand in what libraries log; and what is no secret stays."""
 
-from __future__ import annotations
-
 import base64
 import json
 from typing import Any
@@ -84,5 +82,5 @@ def test_what_an_object_holds_is_found_when_it_holds_it() -> None:
 def test_a_problem_on_stdout_does_not_quote_a_token(project: Any, format: str) -> None:
     token = "d75b3a66374942c5b3c0"
     project.manifest(f'[[messages]]\nid = "a"\nto = "{token}"\ntext.body = "Hi"\n')
-    result = project.run("validate", "--format", format, env={"GREENAPI_TOKEN": token})
+    result = project.call("validate", "--format", format, env={"GREENAPI_TOKEN": token})
     assert (result.code, "***" in result.stdout, token in result.stdout) == (2, True, False)

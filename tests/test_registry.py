@@ -1,7 +1,5 @@
 """The registry, with plugins given directly and with distributions as an installer leaves them."""
 
-from __future__ import annotations
-
 import functools
 import importlib.metadata
 import sys
@@ -30,19 +28,11 @@ from dispatcher import (
     hookspecs,
     registry,
 )
-from dispatcher.models import Text
 from dispatcher.registry import PluginInfo, Registry, build_registry, checks, loading
+from tests.support.messages import message
+from tests.support.plugins import add_metadata
 
-MESSAGE = Message(
-    key="default/m/welcome/1/79001234567",
-    manifest="m",
-    id="welcome",
-    to="79001234567",
-    recipient_type="individual",
-    type="text",
-    text=Text(body="Hello"),
-    transport="pigeon",
-)
+MESSAGE = message("welcome", transport="pigeon")
 OUTCOME = Outcome(status="sent", id="1", attempts=1)
 BASE = Path("manifests")
 DISABLED = "DISPATCHER_DISABLED_PLUGINS"
@@ -103,13 +93,8 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         module = distribution.replace("-", "_")
         modules.append(module)
         folder = tmp_path / distribution
-        metadata = folder / f"{module}-{version}.dist-info"
-        metadata.mkdir(parents=True)
+        add_metadata(folder, distribution, f"{name} = {module}{target}", version)
         (folder / f"{module}.py").write_text(dedent(source))
-        (metadata / "METADATA").write_text(
-            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n"
-        )
-        (metadata / "entry_points.txt").write_text(f"[dispatcher]\n{name} = {module}{target}\n")
         monkeypatch.syspath_prepend(folder)
 
     yield install
@@ -608,10 +593,7 @@ def test_a_builtin_keeps_its_object() -> None:
     ],
 )
 def test_a_disabled_plugin_is_listed_and_never_imported(
-    install: Install,
-    monkeypatch: pytest.MonkeyPatch,
-    without: list[str],
-    environment: str,
+    install: Install, monkeypatch: pytest.MonkeyPatch, without: list[str], environment: str
 ) -> None:
     install("drive", "raise AssertionError('imported')")
     install("x", "raise AssertionError('imported')", distribution="fake-files")

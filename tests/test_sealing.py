@@ -1,7 +1,5 @@
 """What was checked and shown is what leaves: payloads and messages, whatever plugins do to them."""
 
-from __future__ import annotations
-
 import enum
 import json
 from collections.abc import Callable

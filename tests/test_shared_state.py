@@ -1,7 +1,5 @@
 """A journal that many workers share: leases, first runs at once, locks in one order."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys
@@ -10,35 +8,17 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from dispatcher import Message, journal
+from dispatcher import journal
 from dispatcher.errors import JournalError
 from dispatcher.journal import AttemptResult, open_journal
 from dispatcher.journal.postgres import MAKING_TABLES
-from dispatcher.models import Text
-
-if TYPE_CHECKING:
-    from tests.conftest import Database
-
-TO = "79001234567"
-
-
-def message(id: str) -> Message:
-    return Message(
-        key=f"default/m/{id}/1/{TO}",
-        manifest="m",
-        id=id,
-        to=TO,
-        recipient_type="individual",
-        type="text",
-        text=Text(body="Hello"),
-        transport="greenapi",
-    )
+from tests.support.messages import message
+from tests.support.postgres import Database
 
 
 def test_first_runs_at_the_same_moment_make_the_tables_once(database: Database) -> None:

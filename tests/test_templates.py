@@ -1,7 +1,5 @@
 """Templates: what works, what is refused, and that none can hurt."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys
@@ -112,10 +110,7 @@ def test_what_works(text: str, rendered: str) -> None:
         ("{{ 'x' ~ order }}", "a list or table is no text"),
         ("{{ people | join }}", "a list or table is no text"),
         ("{{ name.upper }}", "a list or table is no text"),
-        (
-            "{{ first name }}",
-            '"{{ first name }}": a name has no spaces',
-        ),
+        ("{{ first name }}", '"{{ first name }}": a name has no spaces'),
         ("{{ name", '"{{ name" has no }}'),
         ("{{ }}", "between {{ and }} a name is missing"),
         ("{% if name %}", "{% if … %} has no {% endif %}"),
@@ -140,10 +135,7 @@ def test_what_works(text: str, rendered: str) -> None:
         ("{% extends 'x' %}", "extends cannot be used here"),
         ("{% block x %}{% endblock %}", "block cannot be used here"),
         ("{% macro x() %}{% endmacro %}", "macro cannot be used here"),
-        (
-            "{% filter upper %}{% endfilter %}",
-            "filterblock cannot be us",
-        ),
+        ("{% filter upper %}{% endfilter %}", "filterblock cannot be us"),
         ("{% with %}{% endwith %}", "with cannot be used here"),
         ("{% for i in items recursive %}{% endfor %}", "for cannot be"),
         ("{{ 2 ** 9 }}", "pow cannot be used here"),

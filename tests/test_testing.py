@@ -1,7 +1,5 @@
 """The kit for tests of other projects, used as such a project would."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

@@ -1,15 +1,12 @@
 """Uploads of several runs on one journal: one of them uploads, the others wait for it."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from io import BytesIO
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -17,19 +14,10 @@ from dispatcher import MediaId, Refused, Upload
 from dispatcher.delivery import uploads
 from dispatcher.delivery.uploads import Uploads
 from dispatcher.journal import SharedState, open_journal
-
-if TYPE_CHECKING:
-    from tests.conftest import Database
+from tests.support.messages import FILE
+from tests.support.postgres import Database
 
 Open: TypeAlias = "Callable[[], tuple[Uploads, SharedState]]"
-
-FILE = Upload(
-    filename="a.pdf",
-    size=4,
-    sha256="a" * 64,
-    mime_type="application/pdf",
-    open=lambda: BytesIO(b"four"),
-)
 
 
 class Gateway:

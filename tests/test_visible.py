@@ -1,7 +1,5 @@
 """Text of others as it is shown: nothing steers or hides, and people can still read their own."""
 
-from __future__ import annotations
-
 import json
 import unicodedata
 

@@ -1,7 +1,5 @@
 """A real Chromium, and the pages it shows."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from dispatcher.sandbox.process import SandboxProcess
+from tests.support.requirements import require
 
 CHROMIUM = "/usr/bin/chromium"
 QUIETLY = [
@@ -26,8 +25,8 @@ QUIETLY = [
 
 
 @pytest.fixture(scope="package")
-def chromium(needs: Callable[[object, str], None]) -> Iterator[Browser]:
-    needs(shutil.which(CHROMIUM), f"{CHROMIUM} (Debian's package chromium)")
+def chromium() -> Iterator[Browser]:
+    require(shutil.which(CHROMIUM), f"{CHROMIUM} (Debian's package chromium)")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIETLY)
         yield browser

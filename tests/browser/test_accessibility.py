@@ -1,56 +1,45 @@
 """axe-core, which knows the rules of accessible pages, finds nothing to complain about."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.error import HTTPError
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from dispatcher.sandbox.process import SandboxProcess
-from tests.previewing import previewed
+from tests.support.project import EXAMPLES, Project
+from tests.support.requirements import require
 
-if TYPE_CHECKING:
-    from tests.conftest import Project
-
-MANIFESTS = Path(__file__).parents[2] / "manifests"
 VERSION = "4.10.3"
 SCHEMES = ["light", "dark"]
 
 
 @pytest.fixture(scope="session")
-def axe(needs: Callable[[object, str], None]) -> str:
+def axe() -> str:
     """axe-core's script; kept from one run of the tests to the next."""
-    needs(shutil.which("npm"), "npm")
+    require(shutil.which("npm"), "npm")
     cache = Path(tempfile.gettempdir()) / f"dispatcher-tests-{os.getuid()}" / f"axe-{VERSION}"
     script = cache / "node_modules" / "axe-core" / "axe.min.js"
     if not script.exists():
         cache.mkdir(parents=True, exist_ok=True)
         install = ["npm", "install", "--no-audit", "--no-fund", f"axe-core@{VERSION}"]
         npm = subprocess.run([*install, "--prefix", str(cache)], capture_output=True, text=True)
-        needs(npm.returncode == 0, f"axe-core from npm's registry: {npm.stderr[-500:]}")
+        require(npm.returncode == 0, f"axe-core from npm's registry: {npm.stderr[-500:]}")
     return script.read_text(encoding="utf-8")
 
 
 @pytest.fixture
-def filled(
-    inbox: SandboxProcess,
-    arrive: Callable[..., str],
-    upload: Callable[..., str],
-    manifests: Callable[[str], bytes],
-) -> str:
+def filled(inbox: SandboxProcess, arrive: Callable[..., str], upload: Callable[..., str]) -> str:
     """An inbox with every kind of message; the id of the last."""
-    image = upload(manifests("files/shop.jpg"), "jpg", "image/jpeg")
-    video = upload(manifests("files/tour.mp4"), "mp4", "video/mp4")
-    audio = upload(manifests("files/greeting.mp3"), "mp3", "audio/mpeg")
-    document = upload(manifests("files/prices.pdf"), "pdf", "application/pdf")
+    image = upload((EXAMPLES / "files/shop.jpg").read_bytes(), "jpg", "image/jpeg")
+    video = upload((EXAMPLES / "files/tour.mp4").read_bytes(), "mp4", "video/mp4")
+    audio = upload((EXAMPLES / "files/greeting.mp3").read_bytes(), "mp3", "audio/mpeg")
+    document = upload((EXAMPLES / "files/prices.pdf").read_bytes(), "pdf", "application/pdf")
     arrive("to a group", "79001234567-1581234048")
     arrive({"type": "image", "image": {"id": image}})
     arrive({"type": "video", "video": {"id": video, "caption": "_a tour_"}})
@@ -126,9 +115,9 @@ def test_other_pages(
 def test_preview(
     scheme: str, width: int, axe: str, project: Project, new_page: Callable[..., Page]
 ) -> None:
-    shutil.copytree(MANIFESTS, project.folder / "manifests")
+    shutil.copytree(EXAMPLES, project.folder / "manifests")
     project.manifest('[[messages]]\nid = "m"\nto = "79001234567"\naudio.source = "missing.mp3"')
-    with previewed(project) as url:
+    with project.preview() as url:
         size = {"width": width, "height": 800}
         page = new_page(f"{url}/?chat=79001234567", color_scheme=scheme, viewport=size)
         expect(page.get_by_text("no such file")).to_have_count(1)

@@ -1,7 +1,5 @@
 """The panel of faults in a browser."""
 
-from __future__ import annotations
-
 import pytest
 from playwright.sync_api import Page, expect
 

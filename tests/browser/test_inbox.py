@@ -1,21 +1,16 @@
 """The inbox in a browser: what people see and do."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 from urllib.error import HTTPError
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from dispatcher.sandbox.process import SandboxProcess
+from tests.support.project import EXAMPLES, Project
 
 from .waiting import wait_until
-
-if TYPE_CHECKING:
-    from tests.conftest import Project
 
 PERSON, OTHER = "79001234567", "79007654321"
 GROUP = "79001234567-1581234048"
@@ -40,7 +35,7 @@ def test_what_send_sends_appears_by_itself(page: Page, project: Project) -> None
     loaded = page.evaluate("performance.timeOrigin")
     expect(page.get_by_role("heading", name="Nothing has arrived yet")).to_be_visible()
 
-    assert project.run("send").code == 0
+    assert project.call("send").code == 0
 
     expect(bubbles(page)).to_contain_text(["I am hello"])
     expect(chats(page)).to_contain_text(["+79001234567"])
@@ -126,10 +121,8 @@ def test_formatting_is_seen(page: Page, arrive: Arrive) -> None:
     assert style(page.get_by_text("quoted").last, "direction") == "ltr"
 
 
-def test_an_image_is_shown(
-    page: Page, arrive: Arrive, upload: Upload, manifests: Callable[[str], bytes]
-) -> None:
-    id = upload(manifests("files/shop.jpg"), "jpg", "image/jpeg")
+def test_an_image_is_shown(page: Page, arrive: Arrive, upload: Upload) -> None:
+    id = upload((EXAMPLES / "files/shop.jpg").read_bytes(), "jpg", "image/jpeg")
     arrive({"type": "image", "image": {"id": id, "caption": "our *shop*"}})
 
     image = page.get_by_role("img", name="Photo")
@@ -145,15 +138,9 @@ def test_an_image_is_shown(
     [("video", "tour.mp4", "video/mp4"), ("audio", "greeting.mp3", "audio/mpeg")],
 )
 def test_video_and_audio_play(
-    kind: str,
-    file: str,
-    content_type: str,
-    page: Page,
-    arrive: Arrive,
-    upload: Upload,
-    manifests: Callable[[str], bytes],
+    kind: str, file: str, content_type: str, page: Page, arrive: Arrive, upload: Upload
 ) -> None:
-    id = upload(manifests(f"files/{file}"), file.rpartition(".")[2], content_type)
+    id = upload((EXAMPLES / f"files/{file}").read_bytes(), file.rpartition(".")[2], content_type)
     arrive({"type": kind, kind: {"id": id}})
 
     player = page.locator(f"#messages {kind}")

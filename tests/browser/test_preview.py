@@ -1,32 +1,24 @@
 """`dispatcher preview` in a browser."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from playwright.sync_api import Page, expect
 
 from dispatcher.sandbox.process import SandboxProcess
-from tests.previewing import previewed
+from tests.support.project import EXAMPLES, Project
 
 from .waiting import wait_until
 
-if TYPE_CHECKING:
-    from tests.conftest import Project
-
-MANIFESTS = Path(__file__).parents[2] / "manifests"
 NewPage = Callable[..., Page]
 
 
 def test_the_examples_are_shown_and_nothing_is_sent(
     project: Project, new_page: NewPage, inbox: SandboxProcess
 ) -> None:
-    shutil.copytree(MANIFESTS, project.folder / "manifests")
-    with previewed(project) as url:
+    shutil.copytree(EXAMPLES, project.folder / "manifests")
+    with project.preview() as url:
         page = new_page(f"{url}/?chat=79001234567")
         expect(page.get_by_role("status").first).to_contain_text("no problems")
         expect(page.get_by_role("img", name="Photo banner.png")).to_be_visible()
@@ -41,7 +33,7 @@ def test_the_examples_are_shown_and_nothing_is_sent(
 
 def test_a_change_of_a_file_is_shown_without_a_reload(project: Project, new_page: NewPage) -> None:
     project.texts("hello")
-    with previewed(project) as url:
+    with project.preview() as url:
         page = new_page(url)
         expect(page.get_by_role("region", name="Messages")).to_contain_text("I am hello")
         project.texts("hello", "again")
@@ -59,7 +51,7 @@ def test_a_change_of_the_configuration_is_not_passed_over(
     """What send would do then is not what the preview shows."""
     project.manifest('[[messages]]\nid = "a"\nto = "900 123-45-67"\ntext.body = "Hello"')
     project.config('country = "RU"')
-    with previewed(project) as url:
+    with project.preview() as url:
         page = new_page(url)
         expect(page.get_by_role("heading", name="+79001234567")).to_be_visible()
         project.config('country = "KZ"')
@@ -69,9 +61,9 @@ def test_a_change_of_the_configuration_is_not_passed_over(
 
 
 def test_a_change_leaves_the_reader_where_they_were(project: Project, new_page: NewPage) -> None:
-    shutil.copytree(MANIFESTS, project.folder / "manifests")
+    shutil.copytree(EXAMPLES, project.folder / "manifests")
     project.texts("hello")
-    with previewed(project) as url:
+    with project.preview() as url:
         page = new_page(f"{url}/?chat=79001234567")
         wait_until(page, "[...document.images].every(image => image.complete)")
         page.locator("#messages").evaluate("it => { it.scrollTop = it.scrollHeight / 2; }")
@@ -90,7 +82,7 @@ def test_a_problem_is_shown_at_its_bubble(project: Project, new_page: NewPage) -
         '[[messages]]\nid = "bad"\nto = "79001234567"\naudio.source = "missing.mp3"\n'
         '[[messages]]\nid = "lost"\nto = "79001234567"\ntext.body = "{{ name }}"\n'
     )
-    with previewed(project, "manifests/m.toml") as url:
+    with project.preview("manifests/m.toml") as url:
         page = new_page(url)
         good, bad = (page.get_by_role("listitem").filter(has_text=id) for id in ("good", "bad"))
         expect(bad.last).to_contain_text("no such file")
@@ -122,7 +114,7 @@ def test_a_problem_of_several_recipients_is_one_problem(
         "Carl": [lost, texts, "neither a phone number"],
         "79001234567-1581234048": [lost, kinds],
     }
-    with previewed(project) as url:
+    with project.preview() as url:
         page = new_page(url)
         expect(page.get_by_role("status").first).to_contain_text("5 messages, 4 problems")
         for to, problems in told.items():
@@ -145,7 +137,7 @@ def many(project: Project, count: int, last: str) -> None:
 
 def test_every_recipient_can_be_found(project: Project, new_page: NewPage) -> None:
     many(project, 450, 'text.body = "*Good* bye"')
-    with previewed(project) as url:
+    with project.preview() as url:
         page = new_page(url)
         recipients = page.get_by_role("navigation", name="Recipients").get_by_role("listitem")
         messages = page.get_by_role("region", name="Messages")
@@ -168,7 +160,7 @@ def test_every_recipient_can_be_found(project: Project, new_page: NewPage) -> No
 
 def test_problems_are_found_among_many(project: Project, new_page: NewPage) -> None:
     many(project, 450, 'audio.source = "missing.mp3"')
-    with previewed(project) as url:
+    with project.preview() as url:
         page = new_page(url)
         recipients = page.get_by_role("navigation", name="Recipients").get_by_role("listitem")
         page.get_by_label("Which messages").select_option("Problems")
@@ -189,7 +181,7 @@ def test_a_problem_of_a_row_is_shown_at_its_bubble_alone(
     project.manifest(
         entry.format("key", 'body = "{{ nobody }}"') + entry.format("file", 'file = "news.txt"')
     )
-    with previewed(project) as url:
+    with project.preview() as url:
         page = new_page(url)
         expect(page.get_by_role("status").first).to_contain_text("6 messages, 4 problems")
         problems = page.locator(".problem")
@@ -205,7 +197,7 @@ def test_traps_do_nothing(project: Project, new_page: NewPage) -> None:
     evil = "<img src=x onerror='window.evil=1'><script>window.evil=1</script>"
     entry = f'[[messages]]\nid = "m"\nto = "79001234567"\ntext.body = """{evil}"""\n'
     project.manifest(entry + f'[[messages]]\nid = """{evil}"""\nto = "1"\ntext.body = "x"')
-    with previewed(project) as url:
+    with project.preview() as url:
         page = new_page(url)
         expect(page.get_by_text("<script>").first).to_be_visible()
         assert page.locator("img, body script").count() == 0

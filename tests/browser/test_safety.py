@@ -1,7 +1,5 @@
 """Whatever a message holds, it does nothing in a browser."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from urllib.parse import urlencode
 

@@ -1,22 +1,15 @@
 """The pictures of the README, made anew: `python -m pytest tests/browser --screenshots`."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from dispatcher.sandbox.process import SandboxProcess
-from tests.previewing import previewed
+from tests.support.project import EXAMPLES, Project
 
-if TYPE_CHECKING:
-    from tests.conftest import Project
-
-MANIFESTS = Path(__file__).parents[2] / "manifests"
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 LARGEST = 120_000
 ORDER = (
@@ -46,14 +39,10 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def shop(
-    arrive: Callable[..., str],
-    upload: Callable[[bytes, str, str], str],
-    manifests: Callable[[str], bytes],
-) -> None:
+def shop(arrive: Callable[..., str], upload: Callable[[bytes, str, str], str]) -> None:
     """A conversation to look at."""
-    prices = upload(manifests("files/prices.pdf"), "pdf", "application/pdf")
-    photo = upload(manifests("files/shop.jpg"), "jpg", "image/jpeg")
+    prices = upload((EXAMPLES / "files/prices.pdf").read_bytes(), "pdf", "application/pdf")
+    photo = upload((EXAMPLES / "files/shop.jpg").read_bytes(), "jpg", "image/jpeg")
     arrive("The shop opens at *nine*.", "79001234567-1581234048")
     arrive("Thank you for your visit!", "79007654321")
     arrive({"type": "image", "image": {"id": photo, "caption": "We have moved"}})
@@ -64,11 +53,7 @@ def shop(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_inbox(
-    scheme: str,
-    shop: None,
-    inbox: SandboxProcess,
-    new_page: Callable[..., Page],
-    folder: Path,
+    scheme: str, shop: None, inbox: SandboxProcess, new_page: Callable[..., Page], folder: Path
 ) -> None:
     size = {"width": 960, "height": 640}
     page = new_page(inbox.url, color_scheme=scheme, viewport=size, timezone_id="UTC")
@@ -83,9 +68,9 @@ def test_inbox(
 
 
 def test_preview(project: Project, new_page: Callable[..., Page], folder: Path) -> None:
-    shutil.copytree(MANIFESTS, project.folder / "manifests")
+    shutil.copytree(EXAMPLES, project.folder / "manifests")
     project.manifest(BAD, "manifests/5-bad.toml")
-    with previewed(project) as url:
+    with project.preview() as url:
         size = {"width": 960, "height": 640}
         page = new_page(f"{url}/?chat=79001234567", viewport=size)
         page.get_by_text("caption is not allowed").scroll_into_view_if_needed()

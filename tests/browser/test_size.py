@@ -1,7 +1,5 @@
 """The inbox with as many messages as are kept."""
 
-from __future__ import annotations
-
 import http.client
 import json
 from collections.abc import Callable

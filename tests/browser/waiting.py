@@ -1,7 +1,5 @@
 """Waits for what only a script can see; Playwright's own way is one that the pages' CSP forbids."""
 
-from __future__ import annotations
-
 from playwright.sync_api import Page
 
 

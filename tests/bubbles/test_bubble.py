@@ -1,7 +1,5 @@
 """A payload → what its bubble shows, whatever the payload."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """What a search finds."""
 
-from __future__ import annotations
-
 import pytest
 
 from dispatcher.bubbles.finding import as_number, mentions

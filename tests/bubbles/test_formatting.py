@@ -1,7 +1,5 @@
 """WhatsApp's marks → HTML: the known vectors, and what holds for every text."""
 
-from __future__ import annotations
-
 import re
 import time
 from html import unescape

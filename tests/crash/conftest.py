@@ -7,27 +7,22 @@ A short profile runs with all other tests. The long one, about an hour:
 Random moments follow from a seed that is printed; CRASH_SEED sets it.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from dispatcher.sandbox.process import SandboxProcess
+from tests.support.project import NewProject
+from tests.support.requirements import require
+from tests.support.waiting import LONG
 
 from .mailing import Mailing
-
-if TYPE_CHECKING:
-    from tests.conftest import Project
-
-# Whether to take the long time.
-LONG = os.environ.get("CRASH") == "long"
 
 
 @pytest.fixture
@@ -37,9 +32,7 @@ def a_second() -> Callable[[], float]:
 
 
 @pytest.fixture
-def new_mailing(
-    inbox: SandboxProcess, new_project: Callable[..., Project]
-) -> Iterator[Callable[..., Mailing]]:
+def new_mailing(inbox: SandboxProcess, new_project: NewProject) -> Iterator[Callable[..., Mailing]]:
     """Make a mailing: `new_mailing(recipients, workers=…)`, see `Mailing`."""
     mailings: list[Mailing] = []
 
@@ -64,12 +57,10 @@ def chance(request: pytest.FixtureRequest) -> Random:
 
 
 @pytest.fixture(scope="session")
-def preloaded(
-    needs: Callable[[object, str], None], tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], dict[str, str]]:
+def preloaded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, str]]:
     """Compile a library of this folder; out: the environment of a process that has it."""
     compiler = shutil.which("cc")
-    needs(compiler, "a C compiler, cc")
+    require(compiler, "a C compiler, cc")
     folder = tmp_path_factory.mktemp("libraries")
 
     def preloaded(name: str) -> dict[str, str]:

@@ -1,7 +1,5 @@
 """A mailing that crashes, and the ledger in which everything that became of it is compared."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -10,12 +8,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from dispatcher.sandbox.process import SandboxProcess
-
-if TYPE_CHECKING:
-    from tests.conftest import Project, Result
+from tests.support.project import Project, Result
 
 CHILDREN = Path(__file__).with_name("children")
 MESSAGES = ("first", "second")

@@ -1,7 +1,5 @@
 """Does to files what a power cut does: undoes what powercut.c noted, all of it or a part."""
 
-from __future__ import annotations
-
 import shutil
 import struct
 from collections.abc import Iterator

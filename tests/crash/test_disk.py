@@ -1,7 +1,5 @@
 """A disk that takes no intent: then no request leaves, and the command says why."""
 
-from __future__ import annotations
-
 import errno
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """A run that dies at any point of a message's way sends nothing twice and loses nothing."""
 
-from __future__ import annotations
-
 import signal
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """A mailing takes no more memory for being longer."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path

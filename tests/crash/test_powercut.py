@@ -3,8 +3,6 @@
 A killed process cannot show a missing sync: the system still has what it wrote.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,7 +11,8 @@ from typing import NamedTuple
 
 import pytest
 
-from .conftest import LONG
+from tests.support.waiting import LONG
+
 from .mailing import Mailing
 from .powercut import cut_power
 from .storm import storm

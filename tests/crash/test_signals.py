@@ -1,18 +1,16 @@
 """A run that is asked to end does so soon, and knows what became of everything."""
 
-from __future__ import annotations
-
 import signal
-import socketserver
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from random import Random
 
 import pytest
 
-from .conftest import LONG
+from tests.support.gateway import Peer, Serve
+from tests.support.waiting import LONG, wait_until
+
 from .mailing import Mailing
 
 CONNECT, READ = 1.0, 1.0
@@ -35,9 +33,7 @@ def end(mailing: Mailing, process: subprocess.Popen[str]) -> float:
 
 
 def test_sigterm_ends_a_mailing_soon_and_nothing_is_unknown(
-    new_impatient: Callable[[int], Mailing],
-    chance: Random,
-    a_second: Callable[[], float],
+    new_impatient: Callable[[int], Mailing], chance: Random, a_second: Callable[[], float]
 ) -> None:
     stops = 10 * STOPS if LONG else STOPS
     mailing = new_impatient(50 * stops)
@@ -74,41 +70,18 @@ def test_what_a_silent_gateway_may_have_is_unknown_when_the_run_is_stopped(
     assert verdict.unknown == mailing.workers
 
 
-class Trickling(socketserver.BaseRequestHandler):
-    """Answers a byte at a time, so that no wait is ever too long."""
-
-    def handle(self) -> None:
-        try:
-            self.request.recv(65536)
-            self.request.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 1000\r\n\r\n")
-            while True:
-                self.request.sendall(b" ")
-                time.sleep(READ / 10)
-        except OSError:
-            return
-
-
-class Server(socketserver.ThreadingTCPServer):
-    daemon_threads = True
-    request_queue_size = 100  # else some of the workers may not even get through
-
-
-@pytest.fixture
-def trickle() -> Iterator[str]:
-    """The URL of a gateway whose answers never end."""
-    with Server(("127.0.0.1", 0), Trickling) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+def trickle(peer: Peer) -> None:
+    """Answer a byte at a time, so that no wait is ever too long."""
+    peer.read()
+    peer.raw(b"HTTP/1.1 201 Created\r\nContent-Length: 1000\r\n\r\n")
+    peer.repeat(b" ", READ / 10)
 
 
 def test_an_answer_without_end_does_not_hold_a_stopped_run(
-    new_impatient: Callable[[int], Mailing], trickle: str, a_second: Callable[[], float]
+    new_impatient: Callable[[int], Mailing], serve: Serve, a_second: Callable[[], float]
 ) -> None:
     mailing = new_impatient(20)
-    mailing.environment = {**mailing.environment, "GREENAPI_BASE_URL": trickle}
+    mailing.environment = {**mailing.environment, "GREENAPI_BASE_URL": serve(trickle).url}
     process = mailing.start()
     wait_until(lambda: list(mailing.journal().values()) == ["sending"] * mailing.workers)
 
@@ -116,13 +89,6 @@ def test_an_answer_without_end_does_not_hold_a_stopped_run(
 
     assert end(mailing, process) < CONNECT + READ + a_second()
     assert list(mailing.journal().values()) == ["unknown"] * mailing.workers
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.05)
 
 
 def test_a_second_ctrl_c_ends_at_once_and_the_journal_is_right(

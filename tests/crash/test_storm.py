@@ -1,13 +1,12 @@
 """However often `send` is killed with -9, every message arrives once, or is called unknown."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from random import Random
 
 import pytest
 
-from .conftest import LONG
+from tests.support.waiting import LONG
+
 from .mailing import Mailing
 from .storm import storm
 

@@ -1,11 +1,10 @@
 """Of two runs that start at the same moment, one sends and the other says so and ends."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 
-from .conftest import LONG
+from tests.support.waiting import LONG
+
 from .mailing import Mailing
 
 RACES = 50

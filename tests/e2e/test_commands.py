@@ -1,26 +1,20 @@
 """The commands besides plan and send, send --sandbox, and what plugins add to all of them."""
 
-from __future__ import annotations
-
 import json
 import re
 import signal
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.request import Request, urlopen
 
 import jsonschema
 import pytest
 
 from dispatcher.sandbox.process import SandboxProcess
-
-if TYPE_CHECKING:
-    from tests.conftest import Project
+from tests.support.project import EXAMPLES, NewProject, Project
 
 TO = "79001234567"
-EXAMPLES = Path(__file__).parents[2] / "manifests"
 COMMANDS = ("validate", "plan", "send", "history", "settle", "sandbox", "schema", "plugins")
 NO_ACCOUNT: dict[str, str | None] = {
     "GREENAPI_BASE_URL": None,
@@ -35,7 +29,7 @@ def test_send_to_the_sandbox_needs_no_account_and_shows_the_conversation(
     project: Project, inbox: SandboxProcess
 ) -> None:
     for _ in range(2):  # again and again: nothing is remembered
-        result = project.run("send", "--sandbox", str(EXAMPLES), env=NO_ACCOUNT)
+        result = project.call("send", "--sandbox", str(EXAMPLES), env=NO_ACCOUNT)
         assert result.code == 0, result.stderr
         assert "26 sent" in result.stderr
         assert result.stdout.count("sent     default/") == 26
@@ -53,14 +47,14 @@ def test_send_to_the_sandbox_needs_no_account_and_shows_the_conversation(
 
 def test_send_to_the_sandbox_prints_json_only_when_asked(project: Project) -> None:
     project.texts("a")
-    result = project.run("send", "--sandbox", "--json", env=NO_ACCOUNT)
+    result = project.call("send", "--sandbox", "--json", env=NO_ACCOUNT)
     assert result.statuses == {"a": "sent"}
     assert [line["event"] for line in result.lines] == ["result", "summary"]
 
 
 def test_sandbox_is_not_started_for_nothing(project: Project) -> None:
     project.manifest('[[messages]]\nid = "a"\nto = "x"\ntext.body = "Hi"')
-    result = project.run("send", "--sandbox")
+    result = project.call("send", "--sandbox")
     assert (result.code, result.stdout) == (2, "")
 
 
@@ -68,17 +62,17 @@ def test_sandbox_is_not_started_for_nothing(project: Project) -> None:
 
 
 @pytest.fixture(scope="module")
-def past(gateway: SandboxProcess, new_project: Callable[..., Project]) -> Project:
+def past(sandbox_process: SandboxProcess, new_project: NewProject) -> Project:
     """Two manifests, two runs, two recipients, and one message that failed."""
-    gateway.clear()
+    sandbox_process.clear()
     project = new_project()
     for name, to in (("m", TO), ("n", "79001234568")):
         project.manifest(
             f'[[messages]]\nid = "a"\nto = "{to}"\ntext.body = "Hi"', f"manifests/{name}.toml"
         )
-    gateway.faults([{"to": "79001234568", "fault": "status", "status": 400, "code": 1022}])
+    sandbox_process.faults([{"to": "79001234568", "fault": "status", "status": 400, "code": 1022}])
     project.call("send")
-    gateway.faults([])
+    sandbox_process.faults([])
     project.call("send", "--run", "evening", "manifests/m.toml")
     return project
 
@@ -131,7 +125,7 @@ def test_history_of_nothing_is_empty(project: Project) -> None:
 
 
 @pytest.fixture(scope="module")
-def schema(new_project: Callable[..., Project]) -> dict[str, Any]:
+def schema(new_project: NewProject) -> dict[str, Any]:
     result = new_project().call("schema")
     assert result.code == 0
     found: dict[str, Any] = json.loads(result.stdout)
@@ -211,14 +205,14 @@ def test_sandbox_command_serves_until_it_is_told_to_stop(project: Project) -> No
 def test_preview_of_what_is_not_there_ends_at_once(project: Project, paths: list[str]) -> None:
     if "manifests" in paths:
         project.texts("a")
-    result = project.run("preview", "--no-open", *paths)
+    result = project.call("preview", "--no-open", *paths)
     missing = "nope" if paths else "manifests"
     error = f"{missing}:1:1: error: no such file or folder\n"
     assert (result.code, result.stdout, result.stderr) == (2, "", error)
 
 
 def test_sandbox_says_that_its_port_is_taken(project: Project, inbox: SandboxProcess) -> None:
-    result = project.run("sandbox", "--port", inbox.url.rpartition(":")[2])
+    result = project.call("sandbox", "--port", inbox.url.rpartition(":")[2])
     assert result.code == 2
     assert "cannot listen on 127.0.0.1 port" in result.stderr
 
@@ -235,7 +229,7 @@ def test_every_command_explains_itself(project: Project, command: str) -> None:
 
 
 def test_help_lists_every_command(project: Project) -> None:
-    result = project.run("--help")
+    result = project.call("--help")
     assert result.code == 0
     for command in COMMANDS:
         assert re.search(rf"^  {command} ", result.stdout, re.MULTILINE)
@@ -296,21 +290,17 @@ def greet(name):
     return 4
 '''
 
-Install = Callable[..., dict[str, str]]
 
-
-def test_plugin_takes_part_in_every_stage(
-    project: Project, inbox: SandboxProcess, install: Install
-) -> None:
-    environment = install(project, "helpful", HELPFUL)
+def test_plugin_takes_part_in_every_stage(project: Project, inbox: SandboxProcess) -> None:
+    project.install("helpful", HELPFUL)
     project.manifest(
         f'[defaults]\nto = "{TO}"\n'
         '[[messages]]\nid = "a"\ntext.body = "Hi"\n'
         '[[messages]]\nid = "b"\nimage.source = "drive:42"\n'
     )
 
-    plan = project.run("plan", "--json", env=environment)
-    sent = project.run("send", "--json", env=environment)
+    plan = project.call("plan", "--json")
+    sent = project.call("send", "--json")
 
     assert sent.code == 0, sent.stderr
     payloads = [message["payload"] for message in inbox.messages()]
@@ -322,52 +312,50 @@ def test_plugin_takes_part_in_every_stage(
     assert told == [f"{id} sent {result['id']}" for id, result in sent.results.items()]
 
 
-def test_plugins_objection_stops_send(
-    project: Project, inbox: SandboxProcess, install: Install
-) -> None:
-    environment = install(project, "helpful", HELPFUL)
+def test_plugins_objection_stops_send(project: Project, inbox: SandboxProcess) -> None:
+    project.install("helpful", HELPFUL)
     project.manifest(f'[[messages]]\nid = "a"\nto = "{TO}"\ntext.body = "All free of charge"')
-    result = project.run("send", env=environment)
+    result = project.call("send")
     assert result.code == 2
     assert 'm.toml:5:13: error: message "a": do not write "free of charge"' in result.stderr
     for flags in (["--without", "helpful"], ["--no-plugins", "--run", "another"]):
-        assert project.run("send", *flags, env=environment).code == 0
+        assert project.call("send", *flags).code == 0
     bodies = [message["payload"]["text"]["body"] for message in inbox.messages()]
     assert bodies == ["All free of charge"] * 2, "as it is written"
 
 
-def test_plugins_command_takes_no_built_in_name(project: Project, install: Install) -> None:
-    environment = install(project, "greedy", HELPFUL.replace('"greet"', '"plan"'))
+def test_plugins_command_takes_no_built_in_name(project: Project) -> None:
+    project.install("greedy", HELPFUL.replace('"greet"', '"plan"'))
     for arguments in (["--help"], ["greet"]):
-        result = project.run(*arguments, env=environment)
+        result = project.call(*arguments)
         assert (result.code, result.stdout) == (2, "")
         assert result.stderr.startswith(
             'Error: plugin "greedy" (fake-greedy 0.1.0) offers a command named "plan", which is '
             "built in; disable it: DISPATCHER_DISABLED_PLUGINS=greedy\n"
         )
     project.texts("a")
-    assert project.run("plan", env=environment).code == 0
-    environment["DISPATCHER_DISABLED_PLUGINS"] = "greedy"
-    assert project.run("--help", env=environment).code == 0
+    assert project.call("plan").code == 0
+    assert project.call("--help", env={"DISPATCHER_DISABLED_PLUGINS": "greedy"}).code == 0
 
 
-def test_plugins_command_is_a_command(project: Project, install: Install) -> None:
-    environment = install(project, "helpful", HELPFUL)
-    result = project.run("greet", "Ann", env=environment)
+def test_plugins_command_is_a_command(project: Project) -> None:
+    project.install("helpful", HELPFUL)
+    result = project.call("greet", "Ann")
     assert (result.code, result.stdout) == (4, "Hello, Ann\n")
-    assert "greet     Greet somebody." in project.run("--help", env=environment).stdout
-    assert 'did you mean "greet"?' in project.run("great", env=environment).stderr
+    assert "greet     Greet somebody." in project.call("--help").stdout
+    assert 'did you mean "greet"?' in project.call("great").stderr
 
 
-def test_schema_is_the_same_beside_a_plugin(project: Project, install: Install) -> None:
-    environment = install(project, "helpful", HELPFUL)
-    beside = project.run("schema", env=environment)
-    assert (beside.code, beside.stdout) == (0, project.run("schema").stdout)
+def test_schema_is_the_same_beside_a_plugin(project: Project) -> None:
+    alone = project.call("schema")
+    project.install("helpful", HELPFUL)
+    beside = project.call("schema")
+    assert (beside.code, beside.stdout) == (0, alone.stdout)
 
 
-def test_plugins_lists_each_with_distribution_and_hooks(project: Project, install: Install) -> None:
-    environment = install(project, "helpful", HELPFUL)
-    result = project.run("plugins", "--json", env=environment)
+def test_plugins_lists_each_with_distribution_and_hooks(project: Project) -> None:
+    project.install("helpful", HELPFUL)
+    result = project.call("plugins", "--json")
     assert result.code == 0
     assert result.lines[0] == {
         "event": "plugin",
@@ -417,7 +405,8 @@ class Pigeon:
         return MediaId(id=f"leg of {file.filename}")
 
     def send(self, payload):
-        (self.loft / "note.txt").open("a").write(f"{payload['for']}: {payload['note']}\\n")
+        with (self.loft / "note.txt").open("a") as file:
+            file.write(f"{payload['for']}: {payload['note']}\\n")
         return Receipt(id="coo")
 
 @hookimpl
@@ -427,9 +416,10 @@ def dispatcher_transports():
 
 
 def test_plugins_transport_sends_as_the_built_in_one_does(
-    project: Project, inbox: SandboxProcess, install: Install
+    project: Project, inbox: SandboxProcess
 ) -> None:
-    environment = {**install(project, "pigeons", PIGEON), "PIGEON_LOFT": "roof"}
+    project.install("pigeons", PIGEON)
+    project.environment["PIGEON_LOFT"] = "roof"
     (project.folder / "roof").mkdir()
     project.write("manifests/a.pdf", b"content")
     project.manifest(
@@ -439,7 +429,7 @@ def test_plugins_transport_sends_as_the_built_in_one_does(
         '[[messages]]\nid = "c"\ntransport = "greenapi"\ntext.body = "Hi"\n'
     )
 
-    sent = project.run("send", "--json", env=environment)
+    sent = project.call("send", "--json")
 
     assert sent.code == 0, sent.stderr
     assert [(line["transport"], line["id"]) for line in sent.events("result")] == [
@@ -450,7 +440,7 @@ def test_plugins_transport_sends_as_the_built_in_one_does(
     assert (project.folder / "roof/a.pdf").read_bytes() == b"content"
     notes = (project.folder / "roof/note.txt").read_text().splitlines()
     assert notes == [f"{TO}: Hi", f"{TO}: leg of a.pdf"]
-    schema = json.loads(project.run("schema", env=environment).stdout)
+    schema = json.loads(project.call("schema").stdout)
     assert schema["properties"]["transport"]["enum"] == ["greenapi", "pigeon"]
 
 
@@ -464,11 +454,11 @@ def dispatcher_message_finished(message, outcome):
 
 
 def test_plugin_that_fails_when_told_changes_nothing(
-    project: Project, inbox: SandboxProcess, install: Install
+    project: Project, inbox: SandboxProcess
 ) -> None:
-    environment = install(project, "monitor", FAILS_WHEN_TOLD)
+    project.install("monitor", FAILS_WHEN_TOLD)
     project.texts("a", "b")
-    result = project.run("send", "--json", env=environment)
+    result = project.call("send", "--json")
     assert result.code == 0
     assert result.statuses == {"a": "sent", "b": "sent"}
     warning = 'plugin "monitor" (fake-monitor 0.1.0) failed in dispatcher_message_finished: '
@@ -488,12 +478,12 @@ BROKEN = {
 
 @pytest.mark.parametrize(("source", "why"), BROKEN.values(), ids=BROKEN)
 def test_broken_plugin_stops_send_before_anything_leaves(
-    project: Project, inbox: SandboxProcess, install: Install, source: str, why: str
+    project: Project, inbox: SandboxProcess, source: str, why: str
 ) -> None:
-    environment = install(project, "crooked", source)
+    project.install("crooked", source)
     project.texts("a")
 
-    result = project.run("send", "--json", env=environment)
+    result = project.call("send", "--json")
 
     assert (result.code, result.stdout) == (2, "")
     assert 'plugin "crooked" (fake-crooked 0.1.0) cannot be loaded' in result.stderr
@@ -501,14 +491,14 @@ def test_broken_plugin_stops_send_before_anything_leaves(
     assert inbox.stats()["requests"] == 0
 
 
-def test_plugins_lists_a_broken_one(project: Project, install: Install) -> None:
-    environment = install(project, "crooked", "import nowhere_to_be_found")
-    result = project.run("plugins", env=environment)
+def test_plugins_lists_a_broken_one(project: Project) -> None:
+    project.install("crooked", "import nowhere_to_be_found")
+    result = project.call("plugins")
     assert result.code == 2
     assert re.search(r"crooked +fake-crooked 0\.1\.0 +broken", result.stdout)
     assert "--without crooked" in result.stderr
-    disabled = {**environment, "DISPATCHER_DISABLED_PLUGINS": "crooked"}
-    assert re.search(r"crooked .* disabled", project.run("plugins", env=disabled).stdout)
+    disabled = {"DISPATCHER_DISABLED_PLUGINS": "crooked"}
+    assert re.search(r"crooked .* disabled", project.call("plugins", env=disabled).stdout)
 
 
 FAILS_IN = """
@@ -522,11 +512,11 @@ def {hook}(message):
 
 @pytest.mark.parametrize("hook", ["dispatcher_validate_message", "dispatcher_transform_payload"])
 def test_plugin_that_raises_stops_send_and_is_named(
-    project: Project, inbox: SandboxProcess, install: Install, hook: str
+    project: Project, inbox: SandboxProcess, hook: str
 ) -> None:
-    environment = install(project, "crooked", FAILS_IN.format(hook=hook))
+    project.install("crooked", FAILS_IN.format(hook=hook))
     project.texts("a")
-    result = project.run("send", env=environment)
+    result = project.call("send")
     assert result.code == 2
     assert f'plugin "crooked" (fake-crooked 0.1.0) failed in {hook}: ' in result.stderr
     assert inbox.stats()["requests"] == 0

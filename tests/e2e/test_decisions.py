@@ -1,18 +1,13 @@
 """What a person decides: second copies, unknown messages, who gets no more; and who is asked."""
 
-from __future__ import annotations
-
 import os
 import pty
 from collections import Counter
-from typing import TYPE_CHECKING
 
 import pytest
 
 from dispatcher.sandbox.process import SandboxProcess
-
-if TYPE_CHECKING:
-    from tests.conftest import Project, Result
+from tests.support.project import Project, Result
 
 FAILS = {"fault": "status", "status": 400, "code": 1022}
 LOSES_THE_ANSWER = {"fault": "reset_after"}

@@ -3,21 +3,16 @@
 All media, by id and by link, and texts to a person and to a group.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
 
 from dispatcher.sandbox.process import SandboxProcess
-
-if TYPE_CHECKING:
-    from tests.conftest import Project
+from tests.support.project import EXAMPLES, NewProject, Project
 
 PERSON, GROUP = "79001234567", "79001234567-1581234048"
 ID_OF_FILE, ID_OF_MEDIUM = "<id of the uploaded file>", "<id of a medium at the gateway>"
@@ -85,26 +80,26 @@ class Sent:
 
 
 @pytest.fixture(scope="module")
-def sent(gateway: SandboxProcess, new_project: Callable[..., Project]) -> Sent:
-    gateway.clear()
+def sent(sandbox_process: SandboxProcess, new_project: NewProject) -> Sent:
+    sandbox_process.clear()
     project = new_project()
-    medium = uploaded(gateway.url, b"somebody else's upload")
+    medium = uploaded(sandbox_process.url, b"somebody else's upload")
     for kind in EXTRAS:
         project.write(f"manifests/files/{kind}.bin", f"the bytes of {kind}")
     entries = [f'[[messages]]\nid = "{name}"\n{toml}' for name, (toml, _) in VARIANTS.items()]
     defaults = f'[defaults]\nto = ["{PERSON}", "{GROUP}"]\n'
     project.manifest((defaults + "\n".join(entries)).replace(ID_OF_MEDIUM, medium))
 
-    result = project.run("send", "--json")
+    result = project.call("send", "--json")
 
     assert result.code == 0, result.stderr
-    by_receipt = {message["id"]: message["payload"] for message in gateway.messages()}
+    by_receipt = {message["id"]: message["payload"] for message in sandbox_process.messages()}
     payloads = {
         (line["message"], line["to"]): by_receipt.pop(line["id"])
         for line in result.events("result")
     }
     assert not by_receipt, "nothing arrived that was not reported"
-    return Sent(payloads, {file["id"]: file for file in gateway.media()}, medium)
+    return Sent(payloads, {file["id"]: file for file in sandbox_process.media()}, medium)
 
 
 def uploaded(url: str, content: bytes) -> str:
@@ -145,18 +140,11 @@ def test_variant_arrives_as_the_document_shows_it(sent: Sent, variant: str, reci
     ],
 )
 def test_file_arrives_byte_for_byte_with_its_type(
-    project: Project,
-    inbox: SandboxProcess,
-    manifests: Callable[[str], bytes],
-    name: str,
-    type: str,
-    extension: str,
+    project: Project, inbox: SandboxProcess, name: str, type: str, extension: str
 ) -> None:
-    content = manifests(f"files/{name}")
+    content = (EXAMPLES / "files" / name).read_bytes()
     project.write(f"manifests/{name}", content)
-    project.manifest(
-        f'[[messages]]\nid = "a"\nto = "{PERSON}"\ndocument.source = "{name}"',
-    )
+    project.manifest(f'[[messages]]\nid = "a"\nto = "{PERSON}"\ndocument.source = "{name}"')
 
     assert project.call("send").code == 0
 

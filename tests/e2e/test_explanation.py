@@ -1,15 +1,10 @@
 """`plan --explain` and `plugins --timings`: who decided what, and what it cost."""
 
-from __future__ import annotations
-
 import json
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from tests.conftest import Project
+from tests.support.project import Project
 
 MANIFEST = """
 [[messages]]
@@ -46,15 +41,15 @@ NAMED = 'plugin "odd" (fake-odd 0.1.0)'
 
 
 @pytest.fixture
-def odd(project: Project, install: Callable[..., dict[str, str]]) -> Callable[..., dict[str, str]]:
+def odd(project: Project) -> Project:
+    """A project beside that plugin, which warns."""
     project.manifest(MANIFEST)
-    return lambda severity: install(project, "odd", PLUGIN.replace("SEVERITY", severity))
+    project.install("odd", PLUGIN.replace("SEVERITY", "warning"))
+    return project
 
 
-def test_explain_names_who_resolved_objected_and_changed_what(
-    project: Project, odd: Callable[..., dict[str, str]]
-) -> None:
-    plan = project.run("plan", "--explain", env=odd("warning"))
+def test_explain_names_who_resolved_objected_and_changed_what(odd: Project) -> None:
+    plan = odd.call("plan", "--explain")
     assert plan.code == 0, plan.stderr
     assert plan.stdout.splitlines() == [
         '+ new      default/m/text/1/79001234567  text "Hello"',
@@ -68,18 +63,15 @@ def test_explain_names_who_resolved_objected_and_changed_what(
     ]
 
 
-def test_explain_names_who_keeps_the_plan_from_being_sent(
-    project: Project, odd: Callable[..., dict[str, str]]
-) -> None:
-    plan = project.run("plan", "--explain", env=odd("error"))
+def test_explain_names_who_keeps_the_plan_from_being_sent(odd: Project) -> None:
+    odd.install("odd", PLUGIN.replace("SEVERITY", "error"))
+    plan = odd.call("plan", "--explain")
     assert plan.code == 2
     assert f"default/m/text/1/79001234567: error of {NAMED}: text.body: say it" in plan.stderr
 
 
-def test_timings_show_what_loading_and_calling_a_plugin_costs(
-    project: Project, odd: Callable[..., dict[str, str]]
-) -> None:
-    listed = project.run("plugins", "--timings", "--json", env=odd("warning"))
+def test_timings_show_what_loading_and_calling_a_plugin_costs(odd: Project) -> None:
+    listed = odd.call("plugins", "--timings", "--json")
     assert listed.code == 0, listed.stderr
     plugins = {each["name"]: each for each in map(json.loads, listed.stdout.splitlines())}
     slow = plugins["odd"]
@@ -87,5 +79,5 @@ def test_timings_show_what_loading_and_calling_a_plugin_costs(
     assert 40 <= slow["call_ms"] < 4000
     assert slow["load_ms"] > 0
     assert plugins["checks"]["calls"] == 2
-    assert "calls" in project.run("plugins", "--timings", env=odd("warning")).stdout
-    assert "call_ms" not in project.run("plugins", "--json", env=odd("warning")).stdout
+    assert "calls" in odd.call("plugins", "--timings").stdout
+    assert "call_ms" not in odd.call("plugins", "--json").stdout

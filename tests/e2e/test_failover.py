@@ -17,16 +17,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import make_url
 
 from dispatcher.sandbox.process import SandboxProcess
-
-if TYPE_CHECKING:
-    from tests.conftest import Database, Project, Result
-    from tests.e2e.conftest import Reply, StandIn
+from tests.support.gateway import Gateway, Reply
+from tests.support.postgres import Database
+from tests.support.project import Project, Result
+from tests.support.requirements import require
+from tests.support.waiting import wait_until
 
 TOTAL = 120
 USER = "postgres"  # a server does not run as root
@@ -52,9 +52,8 @@ def programs() -> Path | None:
 class Server:
     """A server of the tests' own, which can be killed, copied, promoted and put back."""
 
-    def __init__(self, folder: Path, database: type[Database], base: Server | None = None) -> None:
+    def __init__(self, folder: Path, base: Server | None = None) -> None:
         self.data = folder / uuid.uuid4().hex[:8]
-        self._kind = database
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
@@ -75,7 +74,7 @@ class Server:
         return f"postgresql://{USER}@127.0.0.1:{self.port}/{name}"
 
     def database(self, name: str = "postgres") -> Database:
-        return self._kind(self.url(name))
+        return Database(self.url(name))
 
     def start(self) -> Server:
         self._do("pg_ctl", "-D", self.data, "-w", "-l", self.data / "log", "start")
@@ -119,11 +118,13 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def folder(needs: Callable[[object, str], None]) -> Iterator[Path]:
+def folder() -> Iterator[Path]:
     """A folder for servers' files, theirs alone."""
-    needs(programs(), "the programs of a PostgreSQL server, in /usr/lib/postgresql")
+    require(programs(), "the programs of a PostgreSQL server, in /usr/lib/postgresql")
     users = {each.pw_name for each in pwd.getpwall()}
-    needs(os.geteuid() != 0 or USER in users, f"the user {USER}, as a server does not run as root")
+    require(
+        os.geteuid() != 0 or USER in users, f"the user {USER}, as a server does not run as root"
+    )
     made = Path(tempfile.mkdtemp(prefix="servers-"))
     if os.geteuid() == 0:
         shutil.chown(made, USER, USER)
@@ -132,14 +133,9 @@ def folder(needs: Callable[[object, str], None]) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def kind(server: Database) -> type[Database]:
-    return type(server)
-
-
-@pytest.fixture(scope="module")
-def primary(folder: Path, kind: type[Database]) -> Iterator[Server]:
+def primary(folder: Path) -> Iterator[Server]:
     """A server from which the tests of this module make replicas; it is not to be spoilt."""
-    made = Server(folder, kind).start()
+    made = Server(folder).start()
     yield made
     made.stop()
 
@@ -161,15 +157,15 @@ def shared(primary: Server) -> Database:
 
 @pytest.fixture
 def new_replica(
-    primary: Server, folder: Path, kind: type[Database], servers: ExitStack
+    primary: Server, folder: Path, servers: ExitStack
 ) -> Callable[[], tuple[Server, Server]]:
     """Make a primary and its replica out of the module's server, to be killed and promoted."""
 
     def new_replica() -> tuple[Server, Server]:
-        first = Server(folder, kind, primary)
+        first = Server(folder, primary)
         (first.data / "standby.signal").unlink()
         servers.callback(first.stop)
-        second = Server(folder, kind, first.start())
+        second = Server(folder, first.start())
         servers.callback(second.stop)
         second.configure(f"primary_conninfo = 'host=127.0.0.1 port={first.port} user={USER}'")
         return first, second.start()
@@ -197,9 +193,8 @@ def refused(result: Result, *why: str) -> None:
 
 @pytest.mark.parametrize("synchronous", [False, True], ids=["asynchronous", "synchronous"])
 def test_fail_over_under_load(
-    new_project: Callable[..., Project],
-    stand_in: StandIn,
-    reply: type[Reply],
+    project: Project,
+    gateway: Gateway,
     shared: Database,
     new_replica: Callable[[], tuple[Server, Server]],
     synchronous: bool,
@@ -208,7 +203,7 @@ def test_fail_over_under_load(
     replica was out of reach, and had something that it alone knew."""
     first, second = new_replica()
     here = on(first, second, name=database_of(shared.url))
-    project = new_project(stand_in.url)
+    project.send_to(gateway.url)
     if synchronous:
         first.database().ask("ALTER SYSTEM SET synchronous_standby_names = '*'")
         first.database().ask("SELECT pg_reload_conf()")
@@ -221,33 +216,33 @@ def test_fail_over_under_load(
     replica = project.call("send", "--journal", second.url(database_of(shared.url)))
     assert (replica.code, "is on a replica, which can only be read" in replica.stderr) == (2, True)
 
-    waiting = stand_in.hold_from(TOTAL // 3)
+    waiting = gateway.hold(TOTAL // 3)
     run = project.start("send", "--json", *here)
-    stand_in.wait_for(TOTAL // 3)
+    gateway.wait_for(TOTAL // 3)
     if not synchronous:
         second.stop("fast")
-    release = stand_in.hold_from(TOTAL * 2 // 3)
+    release = gateway.hold(TOTAL * 2 // 3)
     waiting.set()
-    stand_in.wait_for(TOTAL * 2 // 3)
+    gateway.wait_for(TOTAL * 2 // 3)
     first.stop()
     if not synchronous:
         second.start()
     second.promote()
     release.set()
     result = project.finish(run)
-    asked = len(stand_in.asked)
-    stand_in.answer = lambda asked: reply()
+    asked = len(gateway.requests)
+    gateway.reply = lambda asked: Reply()
 
     again = project.call("send", "--json", *here)
     plan = project.call("plan", *here)
     assert ("synchronous_standby_names is empty" in result.stderr) != synchronous
     refused(again, "a fail-over", "timeline 2 instead of 1")
     assert "timeline 2 instead of 1" in plan.stderr
-    assert len(stand_in.asked) == asked, "nothing has left"
+    assert len(gateway.requests) == asked, "nothing has left"
 
     assert project.call("journal", "check", "--accept-loss", "--yes", *here).code == 0
     last = project.call("send", "--json", *here)
-    copies = Counter(each.text for each in stand_in.asked)
+    copies = Counter(each.text for each in gateway.requests)
     told = {id for id, status in result.statuses.items() if status == "sent"}
     forgotten = {f"m{each}" for each in range(TOTAL)} - set(copies)
     assert {last.statuses[id] for id in forgotten} <= {"unknown"}
@@ -284,13 +279,12 @@ def test_base_backup_that_is_put_back(
     primary: Server,
     shared: Database,
     folder: Path,
-    kind: type[Database],
     servers: ExitStack,
 ) -> None:
     """It is the same server on the same timeline; only who has seen it later can tell."""
     project.texts("a")
     assert project.call("send", "--journal", shared.url).code == 0
-    earlier = Server(folder, kind, primary)
+    earlier = Server(folder, primary)
     (earlier.data / "standby.signal").unlink()
     project.texts("a", "b")
     assert project.call("send", "--journal", shared.url).code == 0
@@ -374,13 +368,6 @@ def test_server_that_does_not_tell_which_one_it_is(
     assert all(known.values()), known
 
 
-def wait_until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.02)
-
-
 # during a run
 
 LEASE = 1.0
@@ -394,14 +381,14 @@ main()
 
 
 def test_run_whose_server_becomes_another_one_ends_before_its_next_message(
-    new_project: Callable[..., Project], stand_in: StandIn, database: Database
+    project: Project, gateway: Gateway, database: Database
 ) -> None:
-    project = new_project(stand_in.url)
+    project.send_to(gateway.url)
     project.texts("a", "b")
-    release = stand_in.hold()
+    release = gateway.hold()
     driver = str(project.write("driver.py", DRIVER))
     run = project.start("send", "--json", "--journal", database.url, program=(driver,))
-    stand_in.wait_for(1)
+    gateway.wait_for(1)
     database.ask(
         "UPDATE dispatcher.origin SET server = jsonb_set(server::jsonb, '{timeline}', '7')::text"
     )
@@ -411,4 +398,4 @@ def test_run_whose_server_becomes_another_one_ends_before_its_next_message(
 
     assert "a fail-over" in result.stderr
     assert (result.code, result.statuses) == (4, {"a": "sent"})
-    assert [asked.text for asked in stand_in.asked] == ["I am a"]
+    assert gateway.texts == ["I am a"]

@@ -3,20 +3,16 @@
 What is expected follows from the few rules at the top, never from the product.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import chain, groupby
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 from dispatcher.delivery import retries
 from dispatcher.sandbox.process import SandboxProcess
-
-if TYPE_CHECKING:
-    from tests.conftest import Project
+from tests.support.project import NewProject, Project
 
 ATTEMPTS = 3
 CONFIG = f"""
@@ -219,7 +215,7 @@ ACCOUNT = {
 @pytest.mark.parametrize("what", CONTENT)
 @pytest.mark.parametrize("strike", ["first", "second"])
 def test_account_at_fault_ends_the_run_at_any_request(
-    new_project: Callable[..., Project], inbox: SandboxProcess, what: str, strike: str
+    new_project: NewProject, inbox: SandboxProcess, what: str, strike: str
 ) -> None:
     path = "/v1/media" if what == "upload" else "/v1/messages"
     for fault in ACCOUNT.values():

@@ -1,13 +1,9 @@
 """What the journal knows, every attempt of it, for people and for other programs."""
 
-from __future__ import annotations
-
 import csv
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,9 +11,7 @@ from dispatcher.cli.history import _csv_writer, _jsonl_writer
 from dispatcher.journal import HistoryRow
 from dispatcher.models import Failure
 from dispatcher.sandbox.process import SandboxProcess
-
-if TYPE_CHECKING:
-    from tests.conftest import Project
+from tests.support.project import NewProject, Project
 
 TO = "79001234567"
 KEY = f"default/m/retried/1/{TO}"
@@ -25,9 +19,9 @@ TEXT = "Task to send message was not created"
 
 
 @pytest.fixture(scope="module")
-def past(gateway: SandboxProcess, new_project: Callable[..., Project]) -> Project:
+def past(sandbox_process: SandboxProcess, new_project: NewProject) -> Project:
     """A message that was sent by its second attempt; one that was not, and says when it may be."""
-    gateway.clear()
+    sandbox_process.clear()
     project = new_project()
     project.config('[delivery]\nattempts = 2\ndeadline = "60s"')
     project.manifest(
@@ -35,11 +29,11 @@ def past(gateway: SandboxProcess, new_project: Callable[..., Project]) -> Projec
         '[[messages]]\nid = "waits"\nto = "79001234568"\ntext.body = "Hi"\n'
     )
     wait = {"fault": "status", "status": 400, "code": 1060}
-    gateway.faults(
+    sandbox_process.faults(
         [{**wait, "to": TO, "times": 1}, {**wait, "to": "79001234568", "retry_after": 3600}]
     )
     project.call("send")
-    gateway.faults([])
+    sandbox_process.faults([])
     return project
 
 

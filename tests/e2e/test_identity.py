@@ -1,18 +1,13 @@
 """A message is sent once: what the journal says decides (docs/design.md, "Identity")."""
 
-from __future__ import annotations
-
 from collections import Counter
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import requests
 
 from dispatcher.sandbox.process import SandboxProcess
-
-if TYPE_CHECKING:
-    from tests.conftest import Project
+from tests.support.project import NewProject, Project
 
 TO = "79001234567"
 AUTHORIZED = {"Authorization": "Bearer any"}
@@ -61,11 +56,11 @@ def test_one_bad_message_anywhere_and_nothing_leaves(
 
 def test_second_send_skips_what_was_sent(project: Project, inbox: SandboxProcess) -> None:
     project.texts("a", "b")
-    first = project.run("send", "--json")
+    first = project.call("send", "--json")
     assert first.statuses == {"a": "sent", "b": "sent"}
     inbox.clear()
 
-    second = project.run("send", "--json")
+    second = project.call("send", "--json")
 
     assert second.code == 0
     assert second.statuses == {"a": "skipped", "b": "skipped"}
@@ -88,9 +83,9 @@ MESSAGES = {
 
 
 @pytest.fixture(scope="module")
-def table(gateway: SandboxProcess, new_project: Callable[..., Project]) -> dict[str, Any]:
+def table(sandbox_process: SandboxProcess, new_project: NewProject) -> dict[str, Any]:
     """A message in each state of the journal; then one plan and one send over all of them."""
-    gateway.clear()
+    sandbox_process.clear()
     project = new_project()
 
     def write(*ids: str, body: str = "Hello") -> None:
@@ -102,14 +97,14 @@ def table(gateway: SandboxProcess, new_project: Callable[..., Project]) -> dict[
         project.manifest("\n".join(entries))
 
     write("sent", "changed", "retry", "unknown")
-    gateway.faults(FAILS)
+    sandbox_process.faults(FAILS)
     first = project.call("send", "--json")
-    gateway.faults([])
+    sandbox_process.faults([])
     write(*MESSAGES, body="Hello again")
     before = project.journal()
     plan = project.call("plan", "--json")
     send = project.call("send", "--json")
-    copies = Counter(message["to"] for message in gateway.messages())
+    copies = Counter(message["to"] for message in sandbox_process.messages())
     return {
         "first": first,
         "before": before,

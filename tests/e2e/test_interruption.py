@@ -1,7 +1,5 @@
 """Whatever ends a run, and whoever else wants the journal: no message goes out twice."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal
@@ -12,46 +10,36 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from dispatcher.sandbox.process import SandboxProcess
-
-if TYPE_CHECKING:
-    from tests.conftest import Project, Result
-    from tests.e2e.conftest import Asked, Reply, StandIn
+from tests.support.gateway import Gateway, Reply, Request
+from tests.support.project import Project, Result
+from tests.support.requirements import require
+from tests.support.waiting import wait_until
 
 TO = "79001234567"
 
 
 @pytest.fixture
-def held(new_project: Callable[..., Project], stand_in: StandIn) -> Project:
-    """A project with three messages to one recipient, at the stand-in's gateway."""
-    project = new_project(stand_in.url)
+def held(project: Project, gateway: Gateway) -> Project:
+    """A project with three messages to one recipient, at the gateway of this test."""
+    project.send_to(gateway.url)
     project.texts("a", "b", "c")
     return project
 
 
-def wait_until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.02)
-
-
-def test_intent_is_on_disk_before_the_request_leaves(
-    held: Project, stand_in: StandIn, reply: type[Reply]
-) -> None:
+def test_intent_is_on_disk_before_the_request_leaves(held: Project, gateway: Gateway) -> None:
     seen: list[dict[str, str]] = []
 
-    def answer(asked: Asked) -> Reply:
+    def answer(asked: Request) -> Reply:
         seen.append({id: row["status"] for id, row in held.journal().items()})
-        return reply()
+        return Reply()
 
-    stand_in.answer = answer
+    gateway.reply = answer
 
-    assert held.run("send").code == 0
+    assert held.call("send").code == 0
 
     assert seen == [
         {"a": "sending"},
@@ -90,12 +78,12 @@ def test_killed_run_leaves_one_unknown_that_is_never_sent_again(
     assert bodies == ["I am a", "I am b", "I am c"], "one copy each"
 
 
-def test_second_run_names_the_first_and_ends(held: Project, stand_in: StandIn) -> None:
-    release = stand_in.hold()
+def test_second_run_names_the_first_and_ends(held: Project, gateway: Gateway) -> None:
+    release = gateway.hold()
     first = held.start("send", "--run", "morning")
-    stand_in.wait_for(1)
+    gateway.wait_for(1)
 
-    second = held.run("send", "--run", "evening")
+    second = held.call("send", "--run", "evening")
     short = held.call("send", "--wait", "300ms")
 
     for result in (second, short):
@@ -103,19 +91,17 @@ def test_second_run_names_the_first_and_ends(held: Project, stand_in: StandIn) -
         assert result.stdout == ""
         for part in ('run "morning"', socket.gethostname(), f"process {first.pid}", "--wait"):
             assert part in result.stderr
-    assert len(stand_in.asked) == 1
+    assert len(gateway.requests) == 1
     release.set()
     assert held.finish(first).code == 0
     assert held.call("send", "--run", "evening").code == 0, "the lock is gone"
 
 
-def test_wait_waits_for_the_other_run(
-    held: Project, stand_in: StandIn, needs: Callable[[object, str], None]
-) -> None:
-    needs(Path("/proc/self/fd").exists(), "/proc, to see a process wait")
-    release = stand_in.hold()
+def test_wait_waits_for_the_other_run(held: Project, gateway: Gateway) -> None:
+    require(Path("/proc/self/fd").exists(), "/proc, to see a process wait")
+    release = gateway.hold()
     first = held.start("send")
-    stand_in.wait_for(1)
+    gateway.wait_for(1)
     second = held.start("send", "--json", "--wait", "1m")
     wait_until(lambda: f"{held.journal_file}.lock" in opened_files(second))
     assert second.poll() is None
@@ -126,7 +112,7 @@ def test_wait_waits_for_the_other_run(
     result = held.finish(second)
     assert result.code == 0
     assert result.statuses == {"a": "skipped", "b": "skipped", "c": "skipped"}
-    assert len(stand_in.asked) == 3
+    assert len(gateway.requests) == 3
 
 
 def opened_files(process: subprocess.Popen[str]) -> set[str]:
@@ -141,15 +127,12 @@ def opened_files(process: subprocess.Popen[str]) -> set[str]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signal_ends_the_wait_for_another_run(
-    held: Project,
-    stand_in: StandIn,
-    needs: Callable[[object, str], None],
-    number: signal.Signals,
+    held: Project, gateway: Gateway, number: signal.Signals
 ) -> None:
-    needs(Path("/proc/self/fd").exists(), "/proc, to see a process wait")
-    release = stand_in.hold()
+    require(Path("/proc/self/fd").exists(), "/proc, to see a process wait")
+    release = gateway.hold()
     first = held.start("send")
-    stand_in.wait_for(1)
+    gateway.wait_for(1)
     second = held.start("send", "--wait", "1m")
     wait_until(lambda: f"{held.journal_file}.lock" in opened_files(second))
 
@@ -174,15 +157,11 @@ def dispatcher_validate_message(message):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signal_while_planning_leaves_nothing_behind(
-    project: Project,
-    inbox: SandboxProcess,
-    install: Callable[..., dict[str, str]],
-    tmp_path: Path,
-    number: signal.Signals,
+    project: Project, inbox: SandboxProcess, tmp_path: Path, number: signal.Signals
 ) -> None:
     project.texts("a")
-    environment = {**install(project, "slow", SLOW), "TMPDIR": str(tmp_path)}
-    process = project.start("send", "--sandbox", env=environment)
+    project.install("slow", SLOW)
+    process = project.start("send", "--sandbox", env={"TMPDIR": str(tmp_path)})
     assert process.stderr
     assert "looking" in process.stderr.readline()
 
@@ -207,20 +186,20 @@ def test_signal_is_the_end_that_what_serves_waits_for(
     assert (result.code, result.stdout, result.stderr) == (0, "", "")
 
 
-def test_killed_run_gives_its_lock_back(held: Project, stand_in: StandIn) -> None:
-    release = stand_in.hold()
+def test_killed_run_gives_its_lock_back(held: Project, gateway: Gateway) -> None:
+    release = gateway.hold()
     first = held.start("send")
-    stand_in.wait_for(1)
+    gateway.wait_for(1)
     first.kill()
     held.finish(first)
     release.set()
     assert held.call("send", "--run", "another").code == 0
 
 
-def test_plan_and_history_read_beside_a_run(held: Project, stand_in: StandIn) -> None:
-    release = stand_in.hold()
+def test_plan_and_history_read_beside_a_run(held: Project, gateway: Gateway) -> None:
+    release = gateway.hold()
     process = held.start("send")
-    stand_in.wait_for(1)
+    gateway.wait_for(1)
 
     plan, history = held.call("plan", "--json"), held.call("history", "--json")
 
@@ -232,11 +211,11 @@ def test_plan_and_history_read_beside_a_run(held: Project, stand_in: StandIn) ->
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signal_lets_what_is_in_flight_end_and_starts_nothing_new(
-    held: Project, stand_in: StandIn, number: signal.Signals
+    held: Project, gateway: Gateway, number: signal.Signals
 ) -> None:
-    release = stand_in.hold()
+    release = gateway.hold()
     process = held.start("send", "--json")
-    stand_in.wait_for(1)
+    gateway.wait_for(1)
 
     process.send_signal(number)
     wait_until_handled(process)
@@ -246,7 +225,7 @@ def test_signal_lets_what_is_in_flight_end_and_starts_nothing_new(
     assert result.code == 130
     assert result.statuses == {"a": "sent"}
     assert result.summary["not_tried"] == 2
-    assert [asked.text for asked in stand_in.asked] == ["I am a"]
+    assert gateway.texts == ["I am a"]
     again = held.call("send", "--json")
     assert again.statuses == {"a": "skipped", "b": "sent", "c": "sent"}
 
@@ -259,10 +238,10 @@ def wait_until_handled(process: subprocess.Popen[str]) -> None:
     time.sleep(0.1)
 
 
-def test_second_signal_ends_at_once(held: Project, stand_in: StandIn) -> None:
-    release = stand_in.hold()
+def test_second_signal_ends_at_once(held: Project, gateway: Gateway) -> None:
+    release = gateway.hold()
     process = held.start("send")
-    stand_in.wait_for(1)
+    gateway.wait_for(1)
     process.send_signal(signal.SIGINT)
     wait_until_handled(process)
     process.send_signal(signal.SIGINT)
@@ -271,10 +250,10 @@ def test_second_signal_ends_at_once(held: Project, stand_in: StandIn) -> None:
     assert held.call("send", "--json").statuses["a"] == "unknown"
 
 
-def test_a_terminal_that_goes_away_says_so_more_than_once(held: Project, stand_in: StandIn) -> None:
-    release = stand_in.hold()
+def test_a_terminal_that_goes_away_says_so_more_than_once(held: Project, gateway: Gateway) -> None:
+    release = gateway.hold()
     process = held.start("send", "--json")
-    stand_in.wait_for(1)
+    gateway.wait_for(1)
     for _ in range(3):
         process.send_signal(signal.SIGHUP)
         wait_until_handled(process)
@@ -283,20 +262,20 @@ def test_a_terminal_that_goes_away_says_so_more_than_once(held: Project, stand_i
     assert (result.code, result.statuses) == (130, {"a": "sent"})
 
 
-def test_nohup_goes_on_without_its_terminal(held: Project, stand_in: StandIn) -> None:
-    release = stand_in.hold()
+def test_nohup_goes_on_without_its_terminal(held: Project, gateway: Gateway) -> None:
+    release = gateway.hold()
     process = held.start("send", "--json", prefix=("sh", "-c", "trap '' HUP; exec \"$@\"", "sh"))
-    stand_in.wait_for(1)
+    gateway.wait_for(1)
     process.send_signal(signal.SIGHUP)
     release.set()
     result = held.finish(process)
     assert (result.code, set(result.statuses.values())) == (0, {"sent"})
 
 
-def test_an_alarm_that_a_plugin_has_set_ends_no_run(held: Project, stand_in: StandIn) -> None:
-    release = stand_in.hold()
+def test_an_alarm_that_a_plugin_has_set_ends_no_run(held: Project, gateway: Gateway) -> None:
+    release = gateway.hold()
     process = held.start("send", "--json")
-    stand_in.wait_for(1)
+    gateway.wait_for(1)
     process.send_signal(signal.SIGALRM)
     wait_until_handled(process)
     release.set()
@@ -324,7 +303,7 @@ def test_reader_who_has_stalled_does_not_hold_a_stopped_run(
     with run:
         pass
 
-    again = project.run("send", "--json")
+    again = project.call("send", "--json")
     assert again.code in (0, 5)
     unknown = [key for key, status in statuses(again).items() if status == "unknown"]
     assert len(unknown) <= 8
@@ -347,9 +326,9 @@ def statuses(result: Result) -> dict[str, str]:
 
 
 def test_interrupted_wait_between_attempts_is_not_cut_short_by_another_attempt(
-    held: Project, stand_in: StandIn, reply: type[Reply]
+    held: Project, gateway: Gateway
 ) -> None:
-    stand_in.answer = lambda asked: reply(429, b"", {"Retry-After": "60"})
+    gateway.reply = lambda asked: Reply(429, b"", {"Retry-After": "60"})
     process = held.start("send", "--json")
     wait_until(lambda: held.journal_file.exists() and failed_once(held))
 
@@ -359,7 +338,7 @@ def test_interrupted_wait_between_attempts_is_not_cut_short_by_another_attempt(
     assert result.code == 130
     assert result.results["a"]["status"] == "failed"
     assert result.results["a"]["attempts"] == 1
-    assert len(stand_in.asked) == 1
+    assert len(gateway.requests) == 1
 
 
 def failed_once(project: Project) -> bool:

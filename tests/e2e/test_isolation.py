@@ -1,19 +1,15 @@
 """A plugin that misbehaves is named, and harms nobody else's messages."""
 
-from __future__ import annotations
-
 import json
 import signal
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from dispatcher.sandbox.process import SandboxProcess
-
-if TYPE_CHECKING:
-    from tests.conftest import Project
+from tests.support.project import Project
 
 TWO = """
 manifest = 1
@@ -74,16 +70,14 @@ def dispatcher_transports():
     return [Odd]
 """
 NAMED = 'plugin "odd" (fake-odd 0.1.0)'
+Odd = Callable[..., None]
 
 
 @pytest.fixture
-def odd(project: Project, install: Callable[..., dict[str, str]]) -> Callable[..., dict[str, str]]:
+def odd(project: Project) -> Odd:
+    """Have a plugin of this source installed in a project with two messages."""
     project.write("manifests/m.toml", TWO)
-
-    def odd(source: str, **fields: str) -> dict[str, str]:
-        return install(project, "odd", source.format(**fields))
-
-    return odd
+    return lambda source, **fields: project.install("odd", source.format(**fields))
 
 
 CANCELLED = "raise __import__('asyncio').CancelledError"
@@ -100,10 +94,10 @@ ARGUMENTS = {"validate_message": "message", "transform_payload": "payload, messa
 @pytest.mark.parametrize("hook", ARGUMENTS)
 @pytest.mark.parametrize("body", BAD.values(), ids=BAD)
 def test_a_bad_hook_is_named_and_nothing_is_sent(
-    project: Project, odd: Callable[..., dict[str, str]], hook: str, body: str
+    project: Project, odd: Odd, hook: str, body: str
 ) -> None:
-    environment = odd(HOOK, hook=hook, arguments=ARGUMENTS[hook], body=body)
-    sent = project.run("send", env=environment)
+    odd(HOOK, hook=hook, arguments=ARGUMENTS[hook], body=body)
+    sent = project.call("send")
     assert sent.code == 2
     assert f"{NAMED} failed in dispatcher_{hook}" in sent.stderr
     assert "Traceback" not in sent.stderr
@@ -111,21 +105,17 @@ def test_a_bad_hook_is_named_and_nothing_is_sent(
 
 
 @pytest.mark.parametrize("hook", ARGUMENTS)
-def test_without_a_bad_hook_everything_is_planned(
-    project: Project, odd: Callable[..., dict[str, str]], hook: str
-) -> None:
-    environment = odd(HOOK, hook=hook, arguments=ARGUMENTS[hook], body=BAD["raises"])
-    without = project.run("plan", "--without", "odd", env=environment)
+def test_without_a_bad_hook_everything_is_planned(project: Project, odd: Odd, hook: str) -> None:
+    odd(HOOK, hook=hook, arguments=ARGUMENTS[hook], body=BAD["raises"])
+    without = project.call("plan", "--without", "odd")
     assert without.code == 0, without.stderr
     assert "Hello from Acme" in without.stdout
 
 
 @pytest.mark.parametrize("body", BAD.values(), ids=BAD)
-def test_who_is_told_of_outcomes_cannot_change_them(
-    project: Project, odd: Callable[..., dict[str, str]], body: str
-) -> None:
-    environment = odd(HOOK, hook="message_finished", arguments="message", body=body)
-    sent = project.run("send", env=environment)
+def test_who_is_told_of_outcomes_cannot_change_them(project: Project, odd: Odd, body: str) -> None:
+    odd(HOOK, hook="message_finished", arguments="message", body=body)
+    sent = project.call("send")
     assert sent.code == 0, sent.stderr
     assert sent.stdout.count("\nsent ") + sent.stdout.startswith("sent ") == 2
     assert f"{NAMED} failed in dispatcher_message_finished" in sent.stderr
@@ -133,23 +123,21 @@ def test_who_is_told_of_outcomes_cannot_change_them(
 
 @pytest.mark.parametrize("hook", [*ARGUMENTS, "message_finished"])
 def test_what_a_plugin_prints_does_not_get_among_the_results(
-    project: Project, odd: Callable[..., dict[str, str]], hook: str
+    project: Project, odd: Odd, hook: str
 ) -> None:
     arguments = ARGUMENTS.get(hook, "message")
     body = "print('{{\"event\":'); sys.stdout.write('forged\\n')"
-    environment = odd(HOOK, hook=hook, arguments=arguments, body=body)
-    sent = project.run("send", "--json", env=environment)
+    odd(HOOK, hook=hook, arguments=arguments, body=body)
+    sent = project.call("send", "--json")
     assert sent.code == 0, sent.stderr
     events = [json.loads(line)["event"] for line in sent.stdout.splitlines()]
     assert events == ["result", "result", "summary"]
     assert "[fake_odd] forged" in sent.stderr
 
 
-def test_nor_what_it_prints_while_it_is_loaded(
-    project: Project, odd: Callable[..., dict[str, str]]
-) -> None:
-    environment = odd("print('loaded')\n" + HOOK, hook="engines", arguments="", body="return []")
-    planned = project.run("plan", "--json", env=environment)
+def test_nor_what_it_prints_while_it_is_loaded(project: Project, odd: Odd) -> None:
+    odd("print('loaded')\n" + HOOK, hook="engines", arguments="", body="return []")
+    planned = project.call("plan", "--json")
     assert [line["event"] for line in planned.lines] == ["plan", "plan"]
     assert planned.stderr.startswith("[fake_odd] loaded\n")
 
@@ -159,14 +147,14 @@ def test_nor_what_it_prints_while_it_is_loaded(
     "body", ["raise ValueError('ill')", "sys.exit(3)", CANCELLED], ids=["raises", "exits", "cancel"]
 )
 def test_a_bad_transport_is_named_before_anything_leaves(
-    project: Project, odd: Callable[..., dict[str, str]], place: str, body: str
+    project: Project, odd: Odd, place: str, body: str
 ) -> None:
-    environment = odd(TRANSPORT, place=place, body=body)
-    sent = project.run("send", "--transport", "odd", env=environment)
+    odd(TRANSPORT, place=place, body=body)
+    sent = project.call("send", "--transport", "odd")
     assert sent.code == 2
     assert 'transport "odd"' in sent.stderr
     assert "this is a bug" not in sent.stderr
-    assert project.run("history", env=environment).code == 3
+    assert project.call("history").code == 3
 
 
 @pytest.mark.parametrize(
@@ -175,11 +163,11 @@ def test_a_bad_transport_is_named_before_anything_leaves(
     ids=["raises", "exits", "is cancelled", "wrong"],
 )
 def test_a_transport_that_fails_leaves_one_unknown_and_sends_the_others(
-    project: Project, odd: Callable[..., dict[str, str]], body: str
+    project: Project, odd: Odd, body: str
 ) -> None:
     source = TRANSPORT.replace('self.at("send", payload)', f'if payload["id"] == "one": {body}')
-    environment = odd(source, place="", body="pass")
-    sent = project.run("send", "--transport", "odd", "--json", env=environment)
+    odd(source, place="", body="pass")
+    sent = project.call("send", "--transport", "odd", "--json")
     assert sent.code == 5, sent.stderr
     results = [json.loads(line) for line in sent.stdout.splitlines()]
     statuses: dict[str, Any] = {each.get("message"): each.get("status") for each in results}
@@ -189,20 +177,18 @@ def test_a_transport_that_fails_leaves_one_unknown_and_sends_the_others(
 @pytest.mark.parametrize(
     "place", ["loading", "dispatcher_validate_message", 'build of transport "odd"']
 )
-def test_who_blocks_is_named_and_ctrl_c_ends_it(
-    project: Project, odd: Callable[..., dict[str, str]], place: str
-) -> None:
+def test_who_blocks_is_named_and_ctrl_c_ends_it(project: Project, odd: Odd, place: str) -> None:
     if place == "loading":
-        environment = odd("import time\ntime.sleep(60)")
+        odd("import time\ntime.sleep(60)")
     elif "transport" in place:
-        environment = odd(TRANSPORT, place="build", body="__import__('time').sleep(60)")
+        odd(TRANSPORT, place="build", body="__import__('time').sleep(60)")
     else:
-        environment = odd(HOOK, hook="validate_message", arguments="message", body="time.sleep(60)")
+        odd(HOOK, hook="validate_message", arguments="message", body="time.sleep(60)")
     project.write(
         "plugins/sitecustomize.py", "import dispatcher.cli.diagnosis as s\ns.PATIENCE = 0.5\n"
     )
     chosen = ["--transport", "odd"] if "transport" in place else []
-    process = project.start("validate", *chosen, env=environment)
+    process = project.start("validate", *chosen)
     line = process.stderr.readline()
     assert f"{NAMED} has been busy with {place} for 0.5 s" in line
     assert "--without odd" in line
@@ -221,34 +207,29 @@ def test_who_blocks_is_named_and_ctrl_c_ends_it(
     ],
 )
 def test_a_transport_that_answers_nonsense_is_named(
-    project: Project, odd: Callable[..., dict[str, str]], place: str, body: str, sentence: str
+    project: Project, odd: Odd, place: str, body: str, sentence: str
 ) -> None:
     call = {"build": 'self.at("build", payload)', "check": 'self.at("check", payload)'}[place]
-    environment = odd(TRANSPORT.replace(call, body), place="", body="pass")
-    sent = project.run("send", "--transport", "odd", env=environment)
+    odd(TRANSPORT.replace(call, body), place="", body="pass")
+    sent = project.call("send", "--transport", "odd")
     assert sent.code == 2
     assert f'{NAMED} failed in {place} of transport "odd": {sentence}' in sent.stderr
     assert "this is a bug" not in sent.stderr
 
 
-def test_where_a_transport_failed_is_shown_to_who_looks_for_it(
-    project: Project, odd: Callable[..., dict[str, str]]
-) -> None:
-    environment = odd(TRANSPORT, place="send", body="raise ValueError('ill')")
-    sent = project.run("send", "--transport", "odd", "--debug", env=environment)
+def test_where_a_transport_failed_is_shown_to_who_looks_for_it(project: Project, odd: Odd) -> None:
+    odd(TRANSPORT, place="send", body="raise ValueError('ill')")
+    sent = project.call("send", "--transport", "odd", "--debug")
     assert sent.code == 5
     assert "ValueError: ill" in sent.stderr
     assert "fake_odd.py" in sent.stderr
     assert "ill" not in sent.stdout
 
 
-def test_a_receipt_without_an_id_proves_nothing(
-    project: Project, odd: Callable[..., dict[str, str]]
-) -> None:
+def test_a_receipt_without_an_id_proves_nothing(project: Project, odd: Odd) -> None:
     source = TRANSPORT.replace('Receipt(id=payload["id"])', 'Receipt(id=" ")')
-    sent = project.run(
-        "send", "--transport", "odd", "--json", env=odd(source, place="", body="pass")
-    )
+    odd(source, place="", body="pass")
+    sent = project.call("send", "--transport", "odd", "--json")
     assert set(sent.statuses.values()) == {"unknown"}
 
 
@@ -268,12 +249,12 @@ FORKS = {
 
 @pytest.mark.parametrize("hook", FORKS)
 def test_a_copy_of_the_process_does_not_go_on_as_a_second_run(
-    project: Project, inbox: SandboxProcess, odd: Callable[..., dict[str, str]], hook: str
+    project: Project, inbox: SandboxProcess, odd: Odd, hook: str
 ) -> None:
     arguments, body = FORKS[hook]
-    environment = odd(HOOK, hook=hook, arguments=arguments, body=body)
+    odd(HOOK, hook=hook, arguments=arguments, body=body)
 
-    result = project.run("send", "--json", env=environment)  # until nobody holds its streams
+    result = project.run("send", "--json")  # until nobody holds its streams
 
     assert (result.code, result.statuses) == (0, {"one": "sent", "two": "sent"})
     copies = [line for line in result.stderr.splitlines() if "the copy of this process" in line]

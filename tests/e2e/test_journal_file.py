@@ -1,7 +1,5 @@
 """A journal in a file that is older, damaged, out of reach or in the wrong place."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import random
@@ -10,7 +8,6 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,10 +15,8 @@ from dispatcher.journal import files, open_journal
 from dispatcher.journal.schema import SCHEMA_VERSION
 from dispatcher.models import encode
 from dispatcher.sandbox.process import SandboxProcess
-
-if TYPE_CHECKING:
-    from tests.conftest import Project
-    from tests.e2e.conftest import StandIn
+from tests.support.gateway import Gateway
+from tests.support.project import NewProject, Project
 
 TO = "79001234567"
 PAGE = 4096
@@ -111,7 +106,7 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.fixture(scope="module")
-def sent(new_project: Callable[..., Project]) -> Project:
+def sent(new_project: NewProject) -> Project:
     """A project whose journal has a few pages."""
     project = new_project()
     project.texts(*(f"m{number}" for number in range(60)))
@@ -233,14 +228,14 @@ def test_network_is_found_at_a_place_with_any_name(
 
 @pytest.mark.parametrize("again", [False, True], ids=["deleted", "made anew by another run"])
 def test_journal_that_is_deleted_while_it_is_in_use_stops_the_run(
-    new_project: Callable[..., Project], stand_in: StandIn, again: bool
+    project: Project, gateway: Gateway, again: bool
 ) -> None:
     """As `git clean -dfx` does: what this run sends would be sent again by the next one."""
-    project = new_project(stand_in.url)
+    project.send_to(gateway.url)
     project.texts("a", "b")
-    release = stand_in.hold()
+    release = gateway.hold()
     run = project.start("send", "--json")
-    stand_in.wait_for(1)
+    gateway.wait_for(1)
     shutil.rmtree(project.journal_file.parent)
     if again:
         with open_journal(f"sqlite:///{project.journal_file}"):
@@ -251,4 +246,4 @@ def test_journal_that_is_deleted_while_it_is_in_use_stops_the_run(
     assert (result.code, result.statuses) == (5, {"a": "unknown"})
     assert "was moved or deleted while it was in use" in result.results["a"]["error"]["text"]
     assert "stopped: the journal " in result.stderr
-    assert [asked.text for asked in stand_in.asked] == ["I am a"]
+    assert gateway.texts == ["I am a"]

@@ -1,24 +1,19 @@
 """A journal is several files at one name: what must be noticed before a message leaves."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from dispatcher.journal import files
 from dispatcher.sandbox.process import SandboxProcess
-
-if TYPE_CHECKING:
-    from tests.conftest import Project
-    from tests.e2e.conftest import StandIn
+from tests.support.gateway import Gateway
+from tests.support.project import NewProject, Project
 
 
 def beside(project: Project, suffix: str) -> Path:
@@ -26,17 +21,15 @@ def beside(project: Project, suffix: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def cut_short(
-    new_project: Callable[..., Project],
-    new_stand_in: Callable[[], AbstractContextManager[StandIn]],
-) -> Project:
+def cut_short(new_project: NewProject) -> Project:
     """A project whose run was killed when a and b were sent and c was under way; d is new."""
-    with new_stand_in() as stand_in:
-        project = new_project(stand_in.url)
+    project = new_project()
+    with Gateway() as gateway:
+        project.send_to(gateway.url)
         project.texts("a", "b", "c", "d")
-        held = stand_in.hold_from(3)
+        held = gateway.hold(3)
         run = project.start("send")
-        stand_in.wait_for(3)
+        gateway.wait_for(3)
         run.kill()
         project.finish(run)
         held.set()
@@ -44,30 +37,30 @@ def cut_short(
 
 
 @pytest.fixture
-def killed(cut_short: Project, new_project: Callable[..., Project], stand_in: StandIn) -> Project:
+def killed(cut_short: Project, project: Project, gateway: Gateway) -> Project:
     """A copy of that for one test."""
-    project = new_project(stand_in.url)
+    project.send_to(gateway.url)
     shutil.copytree(cut_short.folder, project.folder, dirs_exist_ok=True)
     return project
 
 
-def refused(project: Project, stand_in: StandIn, *why: str) -> None:
+def refused(project: Project, gateway: Gateway, *why: str) -> None:
     """Send says why, and nothing leaves."""
     result = project.call("send")
     assert result.code == 2
     assert result.stdout == ""
     assert all(part in result.stderr for part in why), result.stderr
-    assert not stand_in.asked
+    assert not gateway.requests
 
 
 # other names
 
 
 @pytest.mark.parametrize("suffix", ["", "-wal"])
-def test_hard_link_is_refused(killed: Project, stand_in: StandIn, suffix: str) -> None:
+def test_hard_link_is_refused(killed: Project, gateway: Gateway, suffix: str) -> None:
     other = killed.folder / "other"
     os.link(beside(killed, suffix), other)
-    refused(killed, stand_in, f"journal.db{suffix} has a second name (a hard link)", "symbolic")
+    refused(killed, gateway, f"journal.db{suffix} has a second name (a hard link)", "symbolic")
     for reader in ("plan", "history"):
         assert "second name" in killed.call(reader).stderr
     other.unlink()
@@ -92,7 +85,7 @@ def test_symbolic_link_is_the_same_journal(project: Project, inbox: SandboxProce
 
 @pytest.mark.parametrize("suffix", ["", "-wal", ".lock"])
 def test_file_that_is_mounted_alone_is_refused(
-    killed: Project, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, suffix: str
+    killed: Project, gateway: Gateway, monkeypatch: pytest.MonkeyPatch, suffix: str
 ) -> None:
     """As `docker run -v ./journal.db:/app/.dispatcher/journal.db` does."""
     folder = killed.journal_file.parent.resolve()
@@ -101,7 +94,7 @@ def test_file_that_is_mounted_alone_is_refused(
     monkeypatch.setattr(files, "_MOUNTS", mounts)
     assert killed.call("plan").stderr == "Plan: 1 new, 2 sent, 1 unknown.\n", "all of it is there"
     mounts.write_text(entry.format(f"{folder}/journal.db{suffix}".replace(" ", r"\040")))
-    refused(killed, stand_in, "is mounted alone", f"mount its folder, {folder}, instead")
+    refused(killed, gateway, "is mounted alone", f"mount its folder, {folder}, instead")
     assert "mounted alone" in killed.call("history").stderr
 
 
@@ -125,12 +118,12 @@ def only_the_database_copied(project: Project) -> None:
 
 @pytest.mark.parametrize("lose", [gone, emptied, only_the_database_copied])
 def test_journal_without_the_log_of_a_run_that_died_is_refused(
-    killed: Project, stand_in: StandIn, lose: Callable[[Project], None]
+    killed: Project, gateway: Gateway, lose: Callable[[Project], None]
 ) -> None:
     log = beside(killed, "-wal").read_bytes()
     lose(killed)
     for _ in range(2):
-        refused(killed, stand_in, "is not whole: its journal.db-wal is missing", '"default"')
+        refused(killed, gateway, "is not whole: its journal.db-wal is missing", '"default"')
     for reader in ("plan", "history"):
         result = killed.call(reader)
         assert result.code in (0, 3)
@@ -170,7 +163,7 @@ def damaged(log: bytes) -> bytes:
 
 @pytest.mark.parametrize("spoil", [zeroed, without_its_header, only_its_header, halved, damaged])
 def test_log_that_is_cut_off_or_damaged_is_not_the_whole_of_it(
-    killed: Project, stand_in: StandIn, spoil: Callable[[bytes], bytes]
+    killed: Project, gateway: Gateway, spoil: Callable[[bytes], bytes]
 ) -> None:
     """SQLite takes what it can read of a log for all of it, without a word."""
     log = beside(killed, "-wal").read_bytes()
@@ -178,7 +171,7 @@ def test_log_that_is_cut_off_or_damaged_is_not_the_whole_of_it(
     for reader in ("plan", "history"):
         assert "changes are missing" in killed.call(reader).stderr
     for _ in range(2):
-        refused(killed, stand_in, "is not whole", "changes are missing", "--accept-loss")
+        refused(killed, gateway, "is not whole", "changes are missing", "--accept-loss")
     check = killed.call("journal", "check")
     assert (check.code, "changes are missing" in check.stderr) == (1, True)
     assert killed.call("journal", "backup", "copy.db").code == 2
@@ -187,18 +180,16 @@ def test_log_that_is_cut_off_or_damaged_is_not_the_whole_of_it(
     assert killed.call("send").code in (0, 5)
 
 
-def test_an_older_copy_in_the_journals_place_is_refused(
-    new_project: Callable[..., Project], stand_in: StandIn
-) -> None:
-    project = new_project(stand_in.url)
+def test_an_older_copy_in_the_journals_place_is_refused(project: Project, gateway: Gateway) -> None:
+    project.send_to(gateway.url)
     project.texts("a")
     project.call("send")
     project.call("journal", "backup", "copy.db")
     project.texts("a", "b")
     project.call("send")
     shutil.copy(project.folder / "copy.db", project.journal_file)
-    stand_in.asked.clear()
-    refused(project, stand_in, "2 of its 4 changes are missing", "an older copy")
+    gateway.requests.clear()
+    refused(project, gateway, "2 of its 4 changes are missing", "an older copy")
 
 
 @pytest.fixture
@@ -231,7 +222,7 @@ def test_whole_folder_that_was_put_back_is_refused(
 
 
 def test_what_this_machine_has_not_seen_is_no_loss(
-    put_back: Project, new_project: Callable[..., Project]
+    put_back: Project, new_project: NewProject
 ) -> None:
     """The same journal elsewhere, on this machine or another one, and a journal begun anew."""
     elsewhere = new_project()
@@ -253,28 +244,26 @@ def test_run_in_the_sandbox_leaves_nothing_on_the_machine(project: Project) -> N
 
 @pytest.mark.parametrize("size", [0, 32, 5000])
 def test_log_that_is_cut_off_in_use_stops_the_run_and_spoils_no_more(
-    new_project: Callable[..., Project], stand_in: StandIn, size: int
+    project: Project, gateway: Gateway, size: int
 ) -> None:
-    project = new_project(stand_in.url)
+    project.send_to(gateway.url)
     project.texts("a", "b", "c")
-    held = stand_in.hold_from(2)
+    held = gateway.hold(2)
     run = project.start("send", "--json")
-    stand_in.wait_for(2)
+    gateway.wait_for(2)
     os.truncate(beside(project, "-wal"), size)
     held.set()
     result = project.finish(run)
     assert (result.code, result.statuses) == (5, {"a": "sent", "b": "unknown"})
     assert "journal.db-wal was cut off while it was in use" in result.stderr
 
-    stand_in.asked.clear()
-    refused(project, stand_in, "is not whole")
+    gateway.requests.clear()
+    refused(project, gateway, "is not whole")
     assert project.call("journal", "check", "--accept-loss", "--yes").code == 0, "damaged as well"
 
 
-def test_who_reads_while_a_run_begins_hides_no_loss(
-    new_project: Callable[..., Project], stand_in: StandIn
-) -> None:
-    project = new_project(stand_in.url)
+def test_who_reads_while_a_run_begins_hides_no_loss(project: Project, gateway: Gateway) -> None:
+    project.send_to(gateway.url)
     project.texts("a")
     project.call("send")
     address = f"{project.journal_file.as_uri()}?mode=ro"
@@ -285,8 +274,8 @@ def test_who_reads_while_a_run_begins_hides_no_loss(
         assert project.call("send").code == 0
     for suffix in ("-wal", "-shm"):
         beside(project, suffix).unlink()
-    stand_in.asked.clear()
-    refused(project, stand_in, "is not whole", "4 of its 6 changes are missing")
+    gateway.requests.clear()
+    refused(project, gateway, "is not whole", "4 of its 6 changes are missing")
 
 
 def test_log_of_a_run_whose_end_cannot_be_written_stays(
@@ -300,7 +289,7 @@ def test_log_of_a_run_whose_end_cannot_be_written_stays(
         journal.execute(f"CREATE TRIGGER refuses BEFORE UPDATE ON messages {refusal}")
     project.texts("a", "b")
 
-    assert project.run("send", "--json").statuses == {"a": "skipped", "b": "unknown"}
+    assert project.call("send", "--json").statuses == {"a": "skipped", "b": "unknown"}
 
     assert beside(project, "-wal").exists()
     assert project.call("journal", "check").stdout.startswith("whole, ")
@@ -312,13 +301,13 @@ def test_log_of_a_run_whose_end_cannot_be_written_stays(
 
 
 def test_another_program_may_write_the_log_back_while_a_run_is_on(
-    new_project: Callable[..., Project], stand_in: StandIn
+    project: Project, gateway: Gateway
 ) -> None:
-    project = new_project(stand_in.url)
+    project.send_to(gateway.url)
     project.texts("a", "b", "c")
-    held = stand_in.hold_from(2)
+    held = gateway.hold(2)
     run = project.start("send", "--json")
-    stand_in.wait_for(2)
+    gateway.wait_for(2)
     with closing(sqlite3.connect(project.journal_file)) as other:
         other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     assert beside(project, "-wal").stat().st_size == 0
@@ -327,36 +316,36 @@ def test_another_program_may_write_the_log_back_while_a_run_is_on(
     assert (result.code, set(result.statuses.values())) == (0, {"sent"})
 
 
-def test_loss_is_accepted_by_a_persons_word_only(killed: Project, stand_in: StandIn) -> None:
+def test_loss_is_accepted_by_a_persons_word_only(killed: Project, gateway: Gateway) -> None:
     gone(killed)
     asked = killed.call("journal", "check", "--accept-loss")
     assert (asked.code, "agree with --yes" in asked.stderr) == (2, True)
-    refused(killed, stand_in, "is not whole")
+    refused(killed, gateway, "is not whole")
     accepted = killed.call("journal", "check", "--accept-loss", "--yes")
     assert accepted.code == 0
     assert accepted.stdout.startswith("whole, schema ")
     assert set(killed.call("send", "--json").statuses.values()) == {"sent"}
 
 
-def test_log_without_its_journal_is_no_new_journal(killed: Project, stand_in: StandIn) -> None:
+def test_log_without_its_journal_is_no_new_journal(killed: Project, gateway: Gateway) -> None:
     killed.journal_file.unlink()
-    refused(killed, stand_in, "is missing, but its journal.db-wal is there")
+    refused(killed, gateway, "is missing, but its journal.db-wal is there")
     assert killed.call("plan").code == 2
 
 
 def test_log_is_not_mixed_with_a_backup_that_was_put_in_its_journals_place(
-    killed: Project, stand_in: StandIn
+    killed: Project, gateway: Gateway
 ) -> None:
     assert killed.call("journal", "backup", "copy.db").code == 0
     shutil.copy(killed.folder / "copy.db", killed.journal_file)
-    refused(killed, stand_in, "journal.db-wal does not belong to the journal", "move it away")
+    refused(killed, gateway, "journal.db-wal does not belong to the journal", "move it away")
     for suffix in ("-wal", "-shm"):
         beside(killed, suffix).unlink()
     assert killed.call("send", "--json").statuses["c"] == "unknown"
 
 
 def test_journal_of_a_run_that_ended_is_whole_in_one_file(
-    project: Project, new_project: Callable[..., Project], inbox: SandboxProcess
+    project: Project, new_project: NewProject, inbox: SandboxProcess
 ) -> None:
     project.texts("a", "b")
     assert project.call("send").code == 0
@@ -383,20 +372,16 @@ def linked(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("suffix", "change"),
-    [("-wal", moved), ("-wal", replaced), (".lock", moved), ("", linked)],
+    ("suffix", "change"), [("-wal", moved), ("-wal", replaced), (".lock", moved), ("", linked)]
 )
 def test_change_of_the_files_in_use_stops_the_run_and_loses_nothing(
-    new_project: Callable[..., Project],
-    stand_in: StandIn,
-    suffix: str,
-    change: Callable[[Path], None],
+    project: Project, gateway: Gateway, suffix: str, change: Callable[[Path], None]
 ) -> None:
-    project = new_project(stand_in.url)
+    project.send_to(gateway.url)
     project.texts("a", "b", "c")
-    held = stand_in.hold_from(2)
+    held = gateway.hold(2)
     run = project.start("send", "--json")
-    stand_in.wait_for(2)
+    gateway.wait_for(2)
     change(beside(project, suffix))
     held.set()
     result = project.finish(run)
@@ -408,7 +393,7 @@ def test_change_of_the_files_in_use_stops_the_run_and_loses_nothing(
         left.unlink(missing_ok=True)
     again = project.call("send", "--json")
     assert again.statuses == {"a": "skipped", "b": "skipped", "c": "sent"}, "its receipt was kept"
-    assert [asked.text for asked in stand_in.asked] == ["I am a", "I am b", "I am c"]
+    assert gateway.texts == ["I am a", "I am b", "I am c"]
 
 
 # readers
@@ -589,7 +574,7 @@ def dispatcher_validate_message(message, attachment):
 
 
 def test_plugin_that_changes_the_working_directory_moves_no_journal_and_no_input(
-    project: Project, inbox: SandboxProcess, install: Callable[..., dict[str, str]]
+    project: Project, inbox: SandboxProcess
 ) -> None:
     project.write("manifests/to.csv", "to\n79001234567\n79001234568\n")
     project.write("manifests/hello.txt", "Hello")
@@ -605,8 +590,8 @@ def test_plugin_that_changes_the_working_directory_moves_no_journal_and_no_input
         document.source = "hello.txt"
         """
     )
-    env = install(project, "roams", CHDIR)
-    result = project.run("send", "--journal", "sqlite:///here.db", env=env)
+    project.install("roams", CHDIR)
+    result = project.call("send", "--journal", "sqlite:///here.db")
     assert result.code == 0, result.stderr
     assert inbox.stats()["accepted"] == 3
     assert (project.folder / "here.db").exists()
@@ -615,14 +600,12 @@ def test_plugin_that_changes_the_working_directory_moves_no_journal_and_no_input
 # copies
 
 
-def test_backup_is_whole_also_while_a_run_is_on(
-    new_project: Callable[..., Project], stand_in: StandIn
-) -> None:
-    project = new_project(stand_in.url)
+def test_backup_is_whole_also_while_a_run_is_on(project: Project, gateway: Gateway) -> None:
+    project.send_to(gateway.url)
     project.texts("a", "b", "c")
-    held = stand_in.hold_from(2)
+    held = gateway.hold(2)
     run = project.start("send")
-    stand_in.wait_for(2)
+    gateway.wait_for(2)
     made = project.call("journal", "backup", "copy.db")
     checked = project.call("journal", "check", "copy.db")
     during = project.call("journal", "check")
@@ -634,10 +617,10 @@ def test_backup_is_whole_also_while_a_run_is_on(
     assert checked.stdout.endswith(": 1 sending, 1 sent\n")
     assert checked.stderr == ""
     assert "journal.db-wal belongs to it" in during.stderr
-    asked = len(stand_in.asked)
+    asked = len(gateway.requests)
     restored = project.call("send", "--json", "--journal", "sqlite:///copy.db")
     assert restored.statuses == {"a": "skipped", "b": "unknown", "c": "sent"}
-    assert len(stand_in.asked) == asked + 1
+    assert len(gateway.requests) == asked + 1
 
 
 def test_backup_overwrites_nothing_and_leaves_nothing_half_done(project: Project) -> None:

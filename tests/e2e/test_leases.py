@@ -1,7 +1,5 @@
 """Runs that share a journal and die, stop or stall: nothing twice, nothing lost."""
 
-from __future__ import annotations
-
 import os
 import random
 import signal
@@ -9,15 +7,14 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import pytest
 
-if TYPE_CHECKING:
-    from tests.conftest import Database, Project
-    from tests.e2e.conftest import Asked, Reply, StandIn
-    from tests.proxy import Proxy
+from tests.support.gateway import Gateway, Reply, Request
+from tests.support.postgres import Database, Proxy
+from tests.support.project import Project
+from tests.support.waiting import LONG
 
 Start: TypeAlias = "Callable[..., subprocess.Popen[str]]"
 
@@ -38,8 +35,6 @@ time.clock_gettime = lambda clock: real(clock) + (time.monotonic() - began) // 3
 """
 # For many results, which nobody reads while the run is on.
 UNREAD = ("sh", "-c", 'exec "$@" > results.txt', "sh")
-# See tests/crash/conftest.py.
-LONG = os.environ.get("CRASH") == "long"
 PROCESSES, WORKERS, KILLS, KEYS, DELAY = (4, 8, 40, 100_000, 0.05) if LONG else (4, 4, 6, 600, 0.15)
 HAZARDS = ["all", "killed", "frozen", "suspended"]
 # Whoever loses a lease holds the rest for that recipient back until the next run.
@@ -60,15 +55,10 @@ def start(database: Database) -> Start:
 
 @pytest.mark.parametrize("how", HAZARDS if LONG else ["killed"])
 def test_runs_that_die_or_stand_still_send_nothing_twice_and_lose_nothing(
-    new_project: Callable[..., Project],
-    stand_in: StandIn,
-    database: Database,
-    start: Start,
-    reply: type[Reply],
-    how: str,
+    project: Project, gateway: Gateway, database: Database, start: Start, how: str
 ) -> None:
     """Frozen: at any moment, and for longer than the lease. All: one machine sleeps, too."""
-    project = new_project(stand_in.url)
+    project.send_to(gateway.url)
     project.config(f'[delivery]\nworkers = {WORKERS}\n[transports.greenapi]\nrate = "100000/s"')
     for first in range(0, KEYS, 10_000):
         entries = (
@@ -78,17 +68,17 @@ def test_runs_that_die_or_stand_still_send_nothing_twice_and_lose_nothing(
         )
         project.manifest("\n".join(entries), f"manifests/{first:06}.toml")
 
-    def accept(asked: Asked) -> Reply:
+    def accept(asked: Request) -> Reply:
         time.sleep(DELAY)
-        return reply()
+        return Reply()
 
-    stand_in.answer = accept
+    gateway.reply = accept
     chance = random.Random(1)
     sleepers = {"suspended": PROCESSES, "all": 1}.get(how, 0)
     before = [SUSPENDED] * sleepers + [""] * (PROCESSES - sleepers)
     runs = [start(project, each, *UNREAD) for each in before]
     for kill in range(KILLS):
-        stand_in.wait_for((kill + 1) * KEYS // (KILLS + 3))
+        gateway.wait_for((kill + 1) * KEYS // (KILLS + 3))
         victim = chance.randrange(PROCESSES)
         if how == "frozen" or (how == "all" and chance.random() < 0.5):
             runs[victim].send_signal(signal.SIGSTOP)
@@ -102,7 +92,7 @@ def test_runs_that_die_or_stand_still_send_nothing_twice_and_lose_nothing(
     time.sleep(LEASE)
     last = project.finish(start(project))
 
-    arrived = [asked.text for asked in stand_in.asked]
+    arrived = gateway.texts
     copies = Counter(arrived)
     known = Counter(row["status"] for row in database.journal().values())
     sent = {id for id, row in database.journal().items() if row["status"] == "sent"}
@@ -131,16 +121,13 @@ def overtaken(arrived: list[str]) -> set[str]:
 
 
 def test_run_that_was_stopped_for_longer_than_its_lease_goes_on(
-    new_project: Callable[..., Project],
-    stand_in: StandIn,
-    database: Database,
-    start: Start,
+    project: Project, gateway: Gateway, database: Database, start: Start
 ) -> None:
-    project = new_project(stand_in.url)
+    project.send_to(gateway.url)
     project.texts("a", "b", "c")
-    release = stand_in.hold()
+    release = gateway.hold()
     stopped = start(project)
-    stand_in.wait_for(1)
+    gateway.wait_for(1)
     stopped.send_signal(signal.SIGSTOP)
     release.set()
     time.sleep(LEASE * 1.2)
@@ -153,7 +140,7 @@ def test_run_that_was_stopped_for_longer_than_its_lease_goes_on(
     assert (other.code, other.statuses) == (5, {"a": "unknown", "b": "sent", "c": "sent"})
     assert (late.code, late.statuses) == (0, {"a": "sent", "b": "skipped", "c": "skipped"})
     assert database.journal()["a"]["status"] == "sent", "the late answer counts"
-    assert [asked.text for asked in stand_in.asked] == ["I am a", "I am b", "I am c"]
+    assert gateway.texts == ["I am a", "I am b", "I am c"]
 
 
 # The same, but frozen: where STOP says, the first time that it gets there.
@@ -210,15 +197,15 @@ def freeze(database: Database) -> Callable[[Project, str], subprocess.Popen[str]
     ("where", "settled"), [("after a claim", False), ("at the first byte", True)]
 )
 def test_run_frozen_between_intent_and_request_posts_nothing_after_its_lease(
-    new_project: Callable[..., Project],
-    stand_in: StandIn,
+    project: Project,
+    gateway: Gateway,
     database: Database,
     start: Start,
     freeze: Callable[[Project, str], subprocess.Popen[str]],
     where: str,
     settled: bool,
 ) -> None:
-    project = new_project(stand_in.url)
+    project.send_to(gateway.url)
     project.texts("a", "b", "c")
     frozen = freeze(project, where)
     time.sleep(LEASE * 1.2)
@@ -234,7 +221,7 @@ def test_run_frozen_between_intent_and_request_posts_nothing_after_its_lease(
     frozen.send_signal(signal.SIGCONT)
     late = project.finish(frozen)
 
-    assert [asked.text for asked in stand_in.asked] == arrived, "nothing more"
+    assert gateway.texts == arrived, "nothing more"
     assert database.journal()["a"]["status"] == ("sent" if settled else "failed")
     if settled:
         assert (late.code, late.statuses["a"]) == (0, "skipped"), "their word stands"
@@ -246,13 +233,13 @@ def test_run_frozen_between_intent_and_request_posts_nothing_after_its_lease(
 
 
 def test_run_frozen_in_the_middle_of_a_claim_holds_nobody(
-    new_project: Callable[..., Project],
-    stand_in: StandIn,
+    project: Project,
+    gateway: Gateway,
     database: Database,
     start: Start,
     freeze: Callable[[Project, str], subprocess.Popen[str]],
 ) -> None:
-    project = new_project(stand_in.url)
+    project.send_to(gateway.url)
     project.texts("a", "b")
     frozen = freeze(project, "within a claim")
     other = project.finish(start(project))
@@ -263,44 +250,36 @@ def test_run_frozen_in_the_middle_of_a_claim_holds_nobody(
     assert (late.code, late.results) == (1, {})
     assert "stood still" in late.stderr
     assert late.stderr.count("\n") == 1
-    assert [asked.text for asked in stand_in.asked] == ["I am a", "I am b"]
+    assert gateway.texts == ["I am a", "I am b"]
     assert {row["status"] for row in database.journal().values()} == {"sent"}
     assert database.ask("SELECT count(*) FROM dispatcher.workers") == [(0,)]
 
 
 @pytest.mark.parametrize("fault", ["cut after", "commit late"])
 def test_intent_whose_commit_nobody_knows_of_is_surely_not_sent(
-    new_project: Callable[..., Project],
-    stand_in: StandIn,
-    database: Database,
-    new_proxy: Callable[..., AbstractContextManager[Proxy]],
-    fault: str,
+    project: Project, gateway: Gateway, database: Database, fault: str
 ) -> None:
-    project = new_project(stand_in.url)
+    project.send_to(gateway.url)
     project.texts("a", "b")
-    with new_proxy(database.url, fault) as proxy:
+    with Proxy(database.url, fault) as proxy:
         run = project.start("send", "--json", "--journal", proxy.url)
         cut_off = project.finish(run)
         assert proxy.reached.is_set()
 
     assert (cut_off.code, cut_off.results, cut_off.summary["not_tried"]) == (1, {}, 2)
-    assert stand_in.asked == []
+    assert gateway.requests == []
     assert {id: row["status"] for id, row in database.journal().items()} == {"a": "failed"}
     again = project.call("send", "--json", "--journal", database.url)
     assert (again.code, again.statuses) == (0, {"a": "sent", "b": "sent"})
 
 
 def test_network_that_stalls_for_longer_than_the_lease(
-    new_project: Callable[..., Project],
-    stand_in: StandIn,
-    database: Database,
-    start: Start,
-    new_proxy: Callable[..., AbstractContextManager[Proxy]],
+    project: Project, gateway: Gateway, database: Database, start: Start
 ) -> None:
-    project = new_project(stand_in.url)
+    project.send_to(gateway.url)
     project.texts("a", "b")
     driver = str(project.write("driver.py", DRIVER))
-    with new_proxy(database.url, "stall") as proxy:
+    with Proxy(database.url, "stall") as proxy:
         run = project.start("send", "--json", "--journal", proxy.url, program=(driver,))
         assert proxy.reached.wait(30)
         time.sleep(LEASE * 1.2)
@@ -308,20 +287,17 @@ def test_network_that_stalls_for_longer_than_the_lease(
         proxy.release.set()
         late = project.finish(run)
     assert (late.code, late.statuses["a"]) == (1, "failed")
-    assert [asked.text for asked in stand_in.asked] == ["I am b"]
+    assert gateway.texts == ["I am b"]
 
 
 def test_run_that_only_waits_keeps_its_lease(
-    new_project: Callable[..., Project],
-    stand_in: StandIn,
-    database: Database,
-    start: Start,
+    project: Project, gateway: Gateway, database: Database, start: Start
 ) -> None:
-    project = new_project(stand_in.url)
+    project.send_to(gateway.url)
     project.texts("a", "b")
-    release = stand_in.hold()
+    release = gateway.hold()
     waits = start(project)
-    stand_in.wait_for(1)
+    gateway.wait_for(1)
     time.sleep(LEASE * 2)
     assert project.finish(start(project)).statuses == {"a": "skipped", "b": "skipped"}
     assert database.journal()["a"]["status"] == "sending"

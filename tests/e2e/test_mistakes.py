@@ -3,16 +3,13 @@
 It says what is wrong, where, and what to do; in two lines at the most, and 80 columns each.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import pytest
 
-if TYPE_CHECKING:
-    from tests.conftest import Project
-    from tests.e2e.conftest import Asked, Reply, StandIn
+from tests.support.gateway import Gateway, Reply, Request
+from tests.support.project import Project
 
 # Five lines, so that what a mistake adds begins in line 6.
 TO = 'to = "79001234567"\n'
@@ -391,16 +388,16 @@ def test_a_key_that_the_journal_does_not_know(project: Project) -> None:
 
 @pytest.mark.parametrize("from_file", [False, True])
 def test_a_wrong_token_is_named_by_its_origin(
-    project: Project, stand_in: StandIn, reply: type[Reply], from_file: bool
+    project: Project, gateway: Gateway, from_file: bool
 ) -> None:
-    def refuse(asked: Asked) -> Reply:
-        return reply(401, b"")
+    def refuse(asked: Request) -> Reply:
+        return Reply(401, b"")
 
-    stand_in.answer = refuse
+    gateway.reply = refuse
     project.write("t", "wrong-token")
     origin = "GREENAPI_TOKEN_FILE (t)" if from_file else "GREENAPI_TOKEN"
     token = {"GREENAPI_TOKEN": None, "GREENAPI_TOKEN_FILE": "t"} if from_file else {}
-    urls = {"GREENAPI_BASE_URL": stand_in.url, "GREENAPI_MEDIA_URL": stand_in.url}
+    urls = {"GREENAPI_BASE_URL": gateway.url, "GREENAPI_MEDIA_URL": gateway.url}
     wrong = Mistake(GOOD, "send", "", 1, {**urls, **token})
     assert answer(project, wrong) == [
         f"failed   {KEY}  http 401: check {origin}",
@@ -505,13 +502,11 @@ def dispatcher_resolve_source(source):
 """
 
 
-def test_a_problem_of_a_third_party_ends_in_its_name(
-    project: Project, install: Callable[..., dict[str, str]]
-) -> None:
-    found = install(project, "picky", PICKY)
+def test_a_problem_of_a_third_party_ends_in_its_name(project: Project) -> None:
+    project.install("picky", PICKY)
     picture = '[[messages]]\nid = "b"\nto = "79001234567"\nimage.source = "picky:x"\n'
     project.write("m.toml", f"{HEAD}{HI}{picture}")
-    result = project.run("validate", "m.toml", env={**found, "DISPATCHER_DISABLED_PLUGINS": ""})
+    result = project.call("validate", "m.toml")
     lines = result.stdout.splitlines()
     assert 'm.toml:6:13: error: message "a": too friendly (picky)' in lines
     assert 'm.toml:10:16: error: message "b": nothing of this name (picky)' in lines

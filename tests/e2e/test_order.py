@@ -1,17 +1,11 @@
 """To one recipient one after the other, in the manifest's order; different recipients at once."""
 
-from __future__ import annotations
-
 import threading
 from collections import defaultdict
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from dispatcher.sandbox.process import SandboxProcess
-
-if TYPE_CHECKING:
-    from tests.conftest import Project
-    from tests.e2e.conftest import Asked, Reply, StandIn
+from tests.support.gateway import Gateway, Reply, Request
+from tests.support.project import Project
 
 RECIPIENTS = [f"7900123456{number}" for number in range(5)]
 
@@ -36,7 +30,7 @@ def test_each_recipient_gets_the_messages_in_the_manifests_order(
         ]
     )
 
-    assert project.run("send").code == 0
+    assert project.call("send").code == 0
 
     arrived = defaultdict(list)
     for message in inbox.messages():
@@ -45,29 +39,29 @@ def test_each_recipient_gets_the_messages_in_the_manifests_order(
 
 
 def test_recipients_are_served_in_parallel_by_as_many_workers_as_configured(
-    new_project: Callable[..., Project], stand_in: StandIn, reply: type[Reply]
+    project: Project, gateway: Gateway
 ) -> None:
     """No answer comes before three requests, to three recipients, are under way at once."""
     workers = 3
     together = threading.Barrier(workers)
     guard, under_way, most = threading.Lock(), [], []
 
-    def answer(asked: Asked) -> Reply:
+    def answer(asked: Request) -> Reply:
         with guard:
             under_way.append(asked.json["to"])
             most.append(sorted(under_way))
         together.wait(timeout=20)
         with guard:
             under_way.remove(asked.json["to"])
-        return reply()
+        return Reply()
 
-    stand_in.answer = answer
-    project = new_project(stand_in.url)
+    gateway.reply = answer
+    project.send_to(gateway.url)
     project.config(f"[delivery]\nworkers = {workers}")
     project.manifest(messages("a", "b", "c", to=RECIPIENTS[:workers]))
 
-    assert project.run("send").code == 0
+    assert project.call("send").code == 0
 
     assert max(map(len, most)) == workers
     assert all(len(set(each)) == len(each) for each in most), "one at a time to each of them"
-    assert len(stand_in.asked) == 9
+    assert len(gateway.requests) == 9

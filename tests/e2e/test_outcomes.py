@@ -1,23 +1,18 @@
 """What each way of failing means: for the message, the run, the journal and the exit code."""
 
-from __future__ import annotations
-
 import socket
 import sqlite3
 from collections import Counter
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from dispatcher.sandbox.process import SandboxProcess
-
-if TYPE_CHECKING:
-    from tests.conftest import Project
-    from tests.e2e.conftest import Reply, StandIn
+from tests.support.gateway import Gateway, Reply
+from tests.support.project import NewProject, Project
 
 ATTEMPTS = 2
 CONFIG = f"""
@@ -96,19 +91,19 @@ class Sent:
 
 
 @pytest.fixture(scope="module")
-def sent(gateway: SandboxProcess, new_project: Callable[..., Project]) -> Sent:
-    gateway.clear()
+def sent(sandbox_process: SandboxProcess, new_project: NewProject) -> Sent:
+    sandbox_process.clear()
     project = new_project()
     project.config(CONFIG)
     project.manifest("".join(map(message, CASES)))
 
-    gateway.faults(rules())
-    first = project.run("send", "--json")
+    sandbox_process.faults(rules())
+    first = project.call("send", "--json")
     journal = project.journal()
-    copies = Counter(message["to"] for message in gateway.messages())
-    gateway.faults([])
-    second = project.run("send", "--json")
-    copies_after = Counter(message["to"] for message in gateway.messages())
+    copies = Counter(message["to"] for message in sandbox_process.messages())
+    sandbox_process.faults([])
+    second = project.call("send", "--json")
+    copies_after = Counter(message["to"] for message in sandbox_process.messages())
     codes = first.code, second.code
     return Sent(first.results, journal, copies, second.results, copies_after, codes)
 
@@ -194,7 +189,7 @@ def test_people_read_that_the_run_stopped(project: Project, inbox: SandboxProces
     assert "1 failed, 1 not tried" in result.stderr
 
 
-def test_wrong_token_stops_the_run(new_project: Callable[..., Project]) -> None:
+def test_wrong_token_stops_the_run(new_project: NewProject) -> None:
     with SandboxProcess("--token", "another") as strict:
         project = new_project(strict.url)
         project.texts("a", "b")
@@ -206,7 +201,7 @@ def test_wrong_token_stops_the_run(new_project: Callable[..., Project]) -> None:
 
 
 def test_where_nobody_listens_it_is_tried_up_to_the_limit(
-    new_project: Callable[..., Project], inbox: SandboxProcess
+    new_project: NewProject, inbox: SandboxProcess
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed_soon:
         port = closed_soon.getsockname()[1]
@@ -224,28 +219,24 @@ def test_where_nobody_listens_it_is_tried_up_to_the_limit(
     assert project.call("send", "--json", env=there).statuses == {"a": "sent"}
 
 
-def test_attempts_are_at_least_retry_after_apart(
-    new_project: Callable[..., Project], stand_in: StandIn, reply: type[Reply]
-) -> None:
-    wait = reply(429, b"", {"Retry-After": "1"})
-    replies = iter([wait, wait, reply()])
-    stand_in.answer = lambda asked: next(replies)
-    project = new_project(stand_in.url)
+def test_attempts_are_at_least_retry_after_apart(project: Project, gateway: Gateway) -> None:
+    wait = Reply(429, b"", {"Retry-After": "1"})
+    replies = iter([wait, wait, Reply()])
+    gateway.reply = lambda asked: next(replies)
+    project.send_to(gateway.url)
     project.texts("a")
 
     result = project.call("send", "--json")
 
     assert result.statuses == {"a": "sent"}
-    times = [asked.at for asked in stand_in.asked]
+    times = [asked.at for asked in gateway.requests]
     assert len(times) == result.results["a"]["attempts"] == 3
     assert all(later - earlier >= 1 for earlier, later in pairwise(times))
 
 
-def test_deadline_ends_the_attempts(
-    new_project: Callable[..., Project], stand_in: StandIn, reply: type[Reply]
-) -> None:
-    stand_in.answer = lambda asked: reply(429, b"", {"Retry-After": "3"})
-    project = new_project(stand_in.url)
+def test_deadline_ends_the_attempts(project: Project, gateway: Gateway) -> None:
+    gateway.reply = lambda asked: Reply(429, b"", {"Retry-After": "3"})
+    project.send_to(gateway.url)
     project.config('[delivery]\ndeadline = "2s"')
     project.texts("a")
     result = project.call("send", "--json")
@@ -279,11 +270,7 @@ UPLOADS: dict[str, tuple[dict[str, Any], str | None, int]] = {
 
 @pytest.mark.parametrize(("fault", "code", "uploads"), UPLOADS.values(), ids=UPLOADS)
 def test_message_whose_file_cannot_be_uploaded_never_leaves(
-    project: Project,
-    inbox: SandboxProcess,
-    fault: dict[str, Any],
-    code: str | None,
-    uploads: int,
+    project: Project, inbox: SandboxProcess, fault: dict[str, Any], code: str | None, uploads: int
 ) -> None:
     project.config(CONFIG)
     project.write("manifests/a.pdf", b"content")
@@ -300,23 +287,23 @@ def test_message_whose_file_cannot_be_uploaded_never_leaves(
 
 
 def test_outcome_that_the_journal_cannot_keep_is_unknown_and_ends_the_run(
-    new_project: Callable[..., Project], stand_in: StandIn, reply: type[Reply]
+    project: Project, gateway: Gateway
 ) -> None:
     """As when the disk is full: what left is not known to have failed, and nothing more leaves."""
-    project = new_project(stand_in.url)
+    project.send_to(gateway.url)
     project.texts("a", "b")
 
     def answer(asked: Any) -> Reply:
         break_journal(project)
-        return reply()
+        return Reply()
 
-    stand_in.answer = answer
+    gateway.reply = answer
     result = project.call("send", "--json")
     assert result.code == 5
     assert result.results["a"]["status"] == "unknown"
     assert result.results["a"]["error"]["code"] == "journal"
     assert result.summary["not_tried"] == 1
-    assert len(stand_in.asked) == 1
+    assert len(gateway.requests) == 1
 
 
 def break_journal(project: Project) -> None:

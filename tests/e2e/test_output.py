@@ -1,7 +1,5 @@
 """Exit codes, JSON lines, streams, colours, the progress bar, tracebacks; and no token anywhere."""
 
-from __future__ import annotations
-
 import os
 import pty
 import re
@@ -10,15 +8,13 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from dispatcher.sandbox.process import SandboxProcess
-
-if TYPE_CHECKING:
-    from tests.conftest import Project, Result
-    from tests.e2e.conftest import Reply, StandIn
+from tests.support.gateway import Gateway, Reply
+from tests.support.project import Project, Result
 
 TO = "79001234567"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -165,10 +161,7 @@ def test_json_lines_have_the_promised_keys_and_nothing_stands_beside_them(
         "to": "79001234568",
         "status": "failed",
         "id": None,
-        "error": {
-            "code": "1022",
-            "text": "Subscriber was not found / Подписчик не найден",
-        },
+        "error": {"code": "1022", "text": "Subscriber was not found / Подписчик не найден"},
     }
     counts = {"sent": 1, "skipped": 0, "failed": 1, "unknown": 0, "not_tried": 0}
     assert result.summary == {"event": "summary", **counts}
@@ -292,13 +285,13 @@ def dispatcher_message_finished(message, outcome):
 
 @pytest.mark.parametrize("stdout", [True, False], ids=["all on screen", "results elsewhere"])
 def test_what_is_said_beside_the_bar_shows_no_secret_and_steers_nothing(
-    project: Project, screen: Screen, install: Callable[..., dict[str, str]], stdout: bool
+    project: Project, screen: Screen, stdout: bool
 ) -> None:
     """`Project.checked` looks for the token."""
     project.texts("a")
-    environment = install(project, "talkative", TALKS_WHILE_SENDING)
+    project.install("talkative", TALKS_WHILE_SENDING)
 
-    result, shown = screen.run("send", stdout=stdout, **environment)
+    result, shown = screen.run("send", stdout=stdout)
 
     assert result.code == 0
     for line in ("[some.library] logged ***", r"written *** \x1b]0;title\x07", "raised ***"):
@@ -335,7 +328,7 @@ def test_colours_are_for_terminals_and_never_with_no_color(
 
     _, coloured = screen.run(command)
     _, plain = screen.run(command, NO_COLOR="1")
-    elsewhere = project.run(command)
+    elsewhere = project.call(command)
 
     assert COLOUR.search(coloured)
     assert set(COLOUR.findall(plain)) <= {"\x1b[0m", "\x1b[1m"}, "bold is no colour"
@@ -351,13 +344,11 @@ def dispatcher_validate_message(message):
 """
 
 
-def test_traceback_shows_with_debug_only(
-    project: Project, install: Callable[..., dict[str, str]]
-) -> None:
-    environment = install(project, "faulty", PLUGIN_THAT_FAILS)
+def test_traceback_shows_with_debug_only(project: Project) -> None:
+    project.install("faulty", PLUGIN_THAT_FAILS)
     project.texts("a")
-    without = project.run("send", env=environment)
-    with_it = project.run("send", "--debug", env=environment)
+    without = project.call("send")
+    with_it = project.call("send", "--debug")
     assert without.code == with_it.code == 2
     assert "ZeroDivisionError: a fault of the plugin" in without.stderr
     assert "Traceback" not in without.stderr
@@ -365,34 +356,34 @@ def test_traceback_shows_with_debug_only(
     assert "fake_faulty.py" in with_it.stderr
 
 
-LEAKS: dict[str, Callable[[str, type[Reply]], Reply]] = {
-    "details": lambda token, reply: reply(
+LEAKS: dict[str, Callable[[str], Reply]] = {
+    "details": lambda token: Reply(
         400, b'{"errors":[{"code":1011,"details":"bad token %s"}]}' % token.encode()
     ),
-    "page": lambda token, reply: reply(502, f"<h1>{token}</h1>".encode()),
-    "id": lambda token, reply: reply(201, b'{"messages":[{"id":"%s"}]}' % token.encode()),
-    "redirect": lambda token, reply: reply(302, b"", {"Location": f"http://example.com/{token}"}),
-    "authorization": lambda token, reply: reply(401, token.encode(), {"X-Echo": token}),
-    "retry": lambda token, reply: reply(429, token.encode(), {"Retry-After": token}),
-    "length": lambda token, reply: reply(201, token.encode(), {"Content-Length": token}),
+    "page": lambda token: Reply(502, f"<h1>{token}</h1>".encode()),
+    "id": lambda token: Reply(201, b'{"messages":[{"id":"%s"}]}' % token.encode()),
+    "redirect": lambda token: Reply(302, b"", {"Location": f"http://example.com/{token}"}),
+    "authorization": lambda token: Reply(401, token.encode(), {"X-Echo": token}),
+    "retry": lambda token: Reply(429, token.encode(), {"Retry-After": token}),
+    "length": lambda token: Reply(201, token.encode(), {"Content-Length": token}),
 }
 
 
 @pytest.mark.parametrize("leak", LEAKS)
 def test_token_that_a_gateway_repeats_shows_nowhere(
-    new_project: Callable[..., Project], stand_in: StandIn, reply: type[Reply], leak: str
+    project: Project, gateway: Gateway, leak: str
 ) -> None:
     """`Project.checked` looks for it, in the journal too, after every command of every test."""
-    project = new_project(stand_in.url)
+    project.send_to(gateway.url)
     project.config("[delivery]\nattempts = 1\n[transports.greenapi]\nread_timeout = 1")
     token = project.environment["GREENAPI_TOKEN"]
-    stand_in.answer = lambda asked: LEAKS[leak](token, reply)
+    gateway.reply = lambda asked: LEAKS[leak](token)
     project.texts("a")
 
     result = project.call("send", "--json", "--debug")
 
-    (asked,) = stand_in.asked
-    assert asked.headers["Authorization"] == f"Bearer {token}"
+    (asked,) = gateway.requests
+    assert asked.headers["authorization"] == f"Bearer {token}"
     assert result.results["a"]["status"] in ("sent", "failed", "unknown")
     assert project.call("history").code == 0
 
@@ -415,13 +406,13 @@ def test_token_in_bad_settings_shows_nowhere(project: Project, env: dict[str, st
         project.call(*command, env=env)
 
 
-def test_token_may_come_from_a_file(new_project: Callable[..., Project], stand_in: StandIn) -> None:
-    project = new_project(stand_in.url)
+def test_token_may_come_from_a_file(project: Project, gateway: Gateway) -> None:
+    project.send_to(gateway.url)
     project.texts("a")
     project.write("token.txt", "from-a-file\n")
     env = {"GREENAPI_TOKEN": None, "GREENAPI_TOKEN_FILE": "token.txt"}
     assert project.call("send", env=env).code == 0
-    assert stand_in.asked[0].headers["Authorization"] == "Bearer from-a-file"
+    assert gateway.requests[0].headers["authorization"] == "Bearer from-a-file"
 
 
 def test_closed_pipe_ends_the_run_quietly(project: Project, inbox: SandboxProcess) -> None:

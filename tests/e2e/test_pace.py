@@ -1,7 +1,5 @@
 """How fast messages leave, by the clock on the wall: rates, pauses, several runs, outages."""
 
-from __future__ import annotations
-
 import json
 import signal
 import sqlite3
@@ -11,15 +9,15 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from dispatcher.sandbox.process import SandboxProcess
-
-if TYPE_CHECKING:
-    from tests.conftest import Database, Project
-    from tests.e2e.conftest import Reply, StandIn
+from tests.support.gateway import Gateway, Reply
+from tests.support.postgres import Database
+from tests.support.project import NewProject, Project
+from tests.support.waiting import wait_until
 
 RATE, BURST, WORKERS = 50, 5, 8
 # What has its turn may be late, because this machine is: one message for each worker. By a clock
@@ -41,57 +39,48 @@ def most_in_a_second(times: list[float]) -> int:
     return max(sum(start <= each < start + 1 for each in times) for start in times)
 
 
-def wait_until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.02)
-
-
 @pytest.fixture
-def held(new_project: Callable[..., Project], stand_in: StandIn) -> Project:
-    """An empty project at the stand-in's gateway."""
-    return new_project(stand_in.url)
+def held(new_project: NewProject, gateway: Gateway) -> Project:
+    """An empty project at the gateway of this test."""
+    return new_project(gateway.url)
 
 
 # the rate
 
 
-def test_rate_is_kept_and_used(held: Project, stand_in: StandIn) -> None:
+def test_rate_is_kept_and_used(held: Project, gateway: Gateway) -> None:
     to_many(held, 5 * RATE)
-    assert held.run("send").code == 0
-    times = [asked.at for asked in stand_in.asked]
+    assert held.call("send").code == 0
+    times = [asked.at for asked in gateway.requests]
     assert most_in_a_second(times) <= MOST
     assert len(times) / (max(times) - min(times)) >= 0.95 * RATE
 
 
-def test_runs_of_one_account_keep_one_rate(
-    new_project: Callable[..., Project], stand_in: StandIn
-) -> None:
+def test_runs_of_one_account_keep_one_rate(new_project: NewProject, gateway: Gateway) -> None:
     """Though they know nothing of each other: two projects, two journals, two processes."""
-    projects = [new_project(stand_in.url) for _ in range(2)]
+    projects = [new_project(gateway.url) for _ in range(2)]
     for project in projects:
         to_many(project, 75)
     env = {"XDG_STATE_HOME": projects[0].environment["XDG_STATE_HOME"]}
     runs = [project.start("send", env=env) for project in projects]
     codes = [project.finish(run).code for project, run in zip(projects, runs, strict=True)]
     assert codes == [0, 0]
-    times = [asked.at for asked in stand_in.asked]
+    times = [asked.at for asked in gateway.requests]
     assert len(times) == 150
     assert most_in_a_second(times) <= MOST
 
 
 def test_runs_on_several_machines_share_a_plan_and_its_rate(
-    new_project: Callable[..., Project], stand_in: StandIn, database: Database
+    new_project: NewProject, gateway: Gateway, database: Database
 ) -> None:
     """And use it: no run's turn is lost because another one has sent the message meanwhile."""
-    projects = [new_project(stand_in.url) for _ in range(3)]  # each has a state folder of its own
+    projects = [new_project(gateway.url) for _ in range(3)]  # each has a state folder of its own
     for project in projects:
         to_many(project, 3 * RATE)
     runs = [project.start("send", "--journal", database.url) for project in projects]
     codes = [project.finish(run).code for project, run in zip(projects, runs, strict=True)]
     assert codes == [0] * 3
-    times = [asked.at for asked in stand_in.asked]
+    times = [asked.at for asked in gateway.requests]
     assert len(times) == 3 * RATE
     assert most_in_a_second(times) <= MOST + WORKERS
     assert len(times) / (max(times) - min(times)) >= 0.8 * RATE
@@ -102,48 +91,45 @@ def test_runs_on_several_machines_share_a_plan_and_its_rate(
 
 
 def test_pause_that_one_machine_is_asked_for_is_everybodys(
-    new_project: Callable[..., Project],
-    stand_in: StandIn,
-    reply: type[Reply],
-    database: Database,
+    project: Project, gateway: Gateway, database: Database
 ) -> None:
-    stand_in.answer = lambda asked: reply(429, b"", {"Retry-After": "3600"})
+    gateway.reply = lambda asked: Reply(429, b"", {"Retry-After": "3600"})
     for id, requests in (("a", 1), ("b", 1)):
-        project = new_project(stand_in.url)
+        project.send_to(gateway.url)
         project.texts(id)
         result = project.call("send", "--journal", database.url)
         assert "stopped: the account is to pause until " in result.stderr
-        assert len(stand_in.asked) == requests
+        assert len(gateway.requests) == requests
 
 
-def test_no_burst_follows_when_a_run_was_frozen(held: Project, stand_in: StandIn) -> None:
+def test_no_burst_follows_when_a_run_was_frozen(held: Project, gateway: Gateway) -> None:
     """As long as all of its workers' turns take: they are past when it goes on."""
     held.config('[transports.greenapi]\nrate = "2/s"')
     to_many(held, 40)
     run = held.start("send")
-    stand_in.wait_for(3)
+    gateway.wait_for(3)
     run.send_signal(signal.SIGSTOP)
     time.sleep(WORKERS / 2)
-    before = len(stand_in.asked)
+    before = len(gateway.requests)
     run.send_signal(signal.SIGCONT)
-    stand_in.wait_for(before + 1)
+    gateway.wait_for(before + 1)
     time.sleep(1)
-    burst = len(stand_in.asked) - before
+    burst = len(gateway.requests) - before
     run.send_signal(signal.SIGINT)
     held.finish(run)
     assert burst <= 2 + 1 + 1, "a rate of two, its burst, and one that had already left"
 
 
-def test_rate_outlives_the_run(held: Project, stand_in: StandIn) -> None:
+def test_rate_outlives_the_run(held: Project, gateway: Gateway) -> None:
     held.config('[transports.greenapi]\nrate = "1/s"')
     for id in "ab":
         held.texts(id)
         assert held.call("send").code == 0
-    first, second = (asked.at for asked in stand_in.asked)
+    first, second = (asked.at for asked in gateway.requests)
     assert second - first >= 0.7
 
 
-def test_recipient_rate_holds_back_one_recipient_only(held: Project, stand_in: StandIn) -> None:
+def test_recipient_rate_holds_back_one_recipient_only(held: Project, gateway: Gateway) -> None:
     held.config('[transports.greenapi]\nrecipient_rate = "60/min"')
     both = recipients(2)
     held.manifest(
@@ -151,12 +137,12 @@ def test_recipient_rate_holds_back_one_recipient_only(held: Project, stand_in: S
         f'[[messages]]\nid = "b"\nto = "{both[0]}"\ntext.body = "b"\n'
     )
     assert held.call("send").code == 0
-    at = {(asked.json["to"], asked.text): asked.at for asked in stand_in.asked}
+    at = {(asked.json["to"], asked.text): asked.at for asked in gateway.requests}
     assert at[both[0], "b"] - at[both[0], "a"] >= 0.7
     assert abs(at[both[1], "a"] - at[both[0], "a"]) < 0.5
 
 
-def test_clock_that_was_set_back_holds_nobody_up(held: Project, stand_in: StandIn) -> None:
+def test_clock_that_was_set_back_holds_nobody_up(held: Project, gateway: Gateway) -> None:
     held.texts("a")
     held.call("send")
     file = Path(held.environment["XDG_STATE_HOME"], "message-dispatcher", "pace.db")
@@ -177,7 +163,7 @@ ASKS: dict[str, tuple[int, bytes]] = {
 
 @pytest.mark.parametrize(("status", "body"), ASKS.values(), ids=ASKS)
 def test_nothing_leaves_while_the_account_is_to_pause(
-    held: Project, stand_in: StandIn, reply: type[Reply], status: int, body: bytes
+    held: Project, gateway: Gateway, status: int, body: bytes
 ) -> None:
     """Not even what had only to wait for its turn when the gateway said so.
 
@@ -185,12 +171,12 @@ def test_nothing_leaves_while_the_account_is_to_pause(
     """
     held.config('[transports.greenapi]\nrate = "2/s"')
     to_many(held, 5)
-    replies = iter([reply()] * 2 + [reply(status, body, {"Retry-After": "1"})])
-    stand_in.answer = lambda asked: next(replies, reply())
+    replies = iter([Reply()] * 2 + [Reply(status, body, {"Retry-After": "1"})])
+    gateway.reply = lambda asked: next(replies, Reply())
 
-    assert held.run("send").code == 0
+    assert held.call("send").code == 0
 
-    times = [asked.at for asked in stand_in.asked]
+    times = [asked.at for asked in gateway.requests]
     asked_to_wait = times[2]
     assert len(times) == 5 + 1
     assert min(times[3:]) >= asked_to_wait + 1
@@ -216,27 +202,21 @@ def http_date(seconds: float) -> str:
 
 @pytest.mark.parametrize(("value", "wait"), RETRY_AFTER.values(), ids=RETRY_AFTER)
 def test_retry_after_is_the_least_there_is_to_wait(
-    held: Project,
-    stand_in: StandIn,
-    reply: type[Reply],
-    value: Callable[[], str],
-    wait: float,
+    held: Project, gateway: Gateway, value: Callable[[], str], wait: float
 ) -> None:
     # The date is made when it is told: until then, the command has to start.
-    replies = iter([lambda: reply(429, b"", {"Retry-After": value()})])
-    stand_in.answer = lambda asked: next(replies, reply)()
+    replies = iter([lambda: Reply(429, b"", {"Retry-After": value()})])
+    gateway.reply = lambda asked: next(replies, Reply)()
     held.texts("a")
     assert held.call("send", "--json").statuses == {"a": "sent"}
-    first, second = (asked.at for asked in stand_in.asked)
+    first, second = (asked.at for asked in gateway.requests)
     assert wait <= second - first <= wait + 3
 
 
 @pytest.mark.parametrize("value", ["999999999", "1e99", "9" * 300, "Fri, 31 Dec 9999 23:59:59 GMT"])
-def test_absurd_pause_is_cut_to_a_day(
-    held: Project, stand_in: StandIn, reply: type[Reply], value: str
-) -> None:
+def test_absurd_pause_is_cut_to_a_day(held: Project, gateway: Gateway, value: str) -> None:
     """And nobody sits and waits for it; what is no number at all counts as not said."""
-    stand_in.answer = lambda asked: reply(429, b"", {"Retry-After": value})
+    gateway.reply = lambda asked: Reply(429, b"", {"Retry-After": value})
     held.config('[delivery]\ndeadline = "1s"\nattempts = 2')
     held.texts("a", "b")
     result = held.call("send", "--json")
@@ -244,16 +224,16 @@ def test_absurd_pause_is_cut_to_a_day(
     understood = value not in ("1e99", "9" * 300)
     row = next(line for line in held.call("history", "--json").lines if line["message"] == "a")
     if understood:
-        assert len(stand_in.asked) == 1
+        assert len(gateway.requests) == 1
         left = datetime.fromisoformat(row["not_before"]) - datetime.now(UTC)
         assert timedelta(hours=23) < left <= timedelta(hours=24)
 
 
 def test_pause_that_is_too_long_ends_this_run_and_the_next_one_at_once(
-    held: Project, stand_in: StandIn, reply: type[Reply]
+    held: Project, gateway: Gateway
 ) -> None:
     """Longer than the default of `deadline`, 15 minutes; nobody sits and waits in silence."""
-    stand_in.answer = lambda asked: reply(429, b"", {"Retry-After": "3600"})
+    gateway.reply = lambda asked: Reply(429, b"", {"Retry-After": "3600"})
     to_many(held, 2)
     for _ in range(2):
         began = datetime.now(UTC)
@@ -262,16 +242,14 @@ def test_pause_that_is_too_long_ends_this_run_and_the_next_one_at_once(
         assert result.code == 1
         assert "stopped: the account is to pause until " in result.stderr
         assert "UTC; run again then" in result.stderr
-    assert len(stand_in.asked) <= 2, "one for each recipient, of the first run"
+    assert len(gateway.requests) <= 2, "one for each recipient, of the first run"
 
 
 # what people see meanwhile
 
 
-def test_people_hear_why_nothing_happens(
-    held: Project, stand_in: StandIn, reply: type[Reply]
-) -> None:
-    stand_in.answer = lambda asked: reply(429, b"", {"Retry-After": "20"})
+def test_people_hear_why_nothing_happens(held: Project, gateway: Gateway) -> None:
+    gateway.reply = lambda asked: Reply(429, b"", {"Retry-After": "20"})
     held.config('[delivery]\ndeadline = "30s"')
     held.texts("a", "b")
     process = held.start("send", "--json")
@@ -289,7 +267,7 @@ def test_people_hear_why_nothing_happens(
     assert [line["event"] for line in result.lines] == ["result", "summary"]
 
 
-def test_people_hear_that_the_rate_is_slow(held: Project, stand_in: StandIn) -> None:
+def test_people_hear_that_the_rate_is_slow(held: Project, gateway: Gateway) -> None:
     held.config('[transports.greenapi]\nrate = "2/min"')
     to_many(held, 3)
     process = held.start("send")
@@ -299,7 +277,7 @@ def test_people_hear_that_the_rate_is_slow(held: Project, stand_in: StandIn) -> 
     result = held.finish(process)
     assert result.code == 130
     assert "waiting" not in result.stderr, "all wait for the same turn"
-    assert len(stand_in.asked) == 1
+    assert len(gateway.requests) == 1
 
 
 # outages
@@ -349,30 +327,30 @@ def waiting(project: Project) -> bool:
 
 
 @pytest.fixture
-def asks_to_wait(held: Project, stand_in: StandIn, reply: type[Reply]) -> Callable[[str], None]:
+def asks_to_wait(held: Project, gateway: Gateway) -> Callable[[str], None]:
     """Have the first answer ask for a pause of this message, the others accept."""
 
     def asks(seconds: str) -> None:
         body = json.dumps({"errors": [{"code": 1060}]}).encode()
-        replies: Iterator[Any] = iter([reply(400, body, {"Retry-After": seconds})])
-        stand_in.answer = lambda asked: next(replies, reply())
+        replies: Iterator[Any] = iter([Reply(400, body, {"Retry-After": seconds})])
+        gateway.reply = lambda asked: next(replies, Reply())
         held.texts("a")
 
     return asks
 
 
 def test_killed_run_leaves_its_waits_to_the_next(
-    held: Project, stand_in: StandIn, asks_to_wait: Callable[[str], None]
+    held: Project, gateway: Gateway, asks_to_wait: Callable[[str], None]
 ) -> None:
     asks_to_wait("3")
     kill_while_it_waits(held)
     assert held.call("send", "--json").statuses == {"a": "sent"}
-    first, second = (asked.at for asked in stand_in.asked)
+    first, second = (asked.at for asked in gateway.requests)
     assert second - first >= 3
 
 
 def test_next_run_does_not_sit_and_wait_longer_than_for_any_message(
-    held: Project, stand_in: StandIn, asks_to_wait: Callable[[str], None]
+    held: Project, gateway: Gateway, asks_to_wait: Callable[[str], None]
 ) -> None:
     asks_to_wait("600")
     kill_while_it_waits(held)
@@ -381,11 +359,11 @@ def test_next_run_does_not_sit_and_wait_longer_than_for_any_message(
     assert (result.code, result.statuses) == (1, {"a": "failed"})
     assert result.results["a"]["error"]["code"] == "not_before"
     assert result.results["a"]["attempts"] == 0
-    assert len(stand_in.asked) == 1
+    assert len(gateway.requests) == 1
 
 
 def test_wait_of_a_clock_that_was_set_back_is_none(
-    held: Project, stand_in: StandIn, asks_to_wait: Callable[[str], None]
+    held: Project, gateway: Gateway, asks_to_wait: Callable[[str], None]
 ) -> None:
     asks_to_wait("600")
     kill_while_it_waits(held)

@@ -1,17 +1,14 @@
 """`plan` needs no network and no account, and shows byte for byte what `send` posts."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -20,9 +17,7 @@ from hypothesis import strategies as st
 from dispatcher import encode
 from dispatcher.sandbox.process import SandboxProcess
 from dispatcher.visible import visible_json
-
-if TYPE_CHECKING:
-    from tests.conftest import Project
+from tests.support.project import EXAMPLES, NewProject, Project
 
 NO_ACCOUNT: Mapping[str, str | None] = {
     "GREENAPI_BASE_URL": None,
@@ -45,8 +40,7 @@ OPEN_A_SOCKET = "import socket; socket.create_connection(('127.0.0.1', 9), 1)"
 @pytest.fixture
 def examples(project: Project) -> Project:
     """A project with the manifests of this repository."""
-    source = Path(__file__).parents[2] / "manifests"
-    shutil.copytree(source, project.folder / "manifests")
+    shutil.copytree(EXAMPLES, project.folder / "manifests")
     return project
 
 
@@ -98,7 +92,7 @@ def test_examples_leave_exactly_as_planned(examples: Project, inbox: SandboxProc
     plan = examples.call("plan", "--json")
     payloads = examples.call("plan", "--payloads")
 
-    sent = examples.run("send", "--json")
+    sent = examples.call("send", "--json")
 
     assert sent.code == 0, sent.stderr
     arrived = arrived_by_key(sent.events("result"), inbox)
@@ -191,10 +185,10 @@ TEXTS = (
 @settings(max_examples=settings.default.max_examples // 4 if settings.default else 25)
 @given(texts=st.lists(TEXTS, min_size=1, max_size=8))
 def test_any_text_arrives_as_written_and_as_planned(
-    gateway: SandboxProcess, new_project: Callable[..., Project], texts: list[str]
+    sandbox_process: SandboxProcess, new_project: NewProject, texts: list[str]
 ) -> None:
     """Each text stands in one message as it is, and in another one as a template's value."""
-    gateway.clear()
+    sandbox_process.clear()
     project = new_project()
     entries = []
     for number, text in enumerate(texts):
@@ -208,8 +202,8 @@ def test_any_text_arrives_as_written_and_as_planned(
     sent = project.call("send", "--json")
 
     assert sent.code == 0, sent.stderr
-    arrived = arrived_by_key(sent.events("result"), gateway)
-    assert planned_by_key(plan.stdout, gateway) == arrived
+    arrived = arrived_by_key(sent.events("result"), sandbox_process)
+    assert planned_by_key(plan.stdout, sandbox_process) == arrived
     for number, text in enumerate(texts):
         for key in (f"plain-{number}/1/79001234567", f"value-{number}/1/79001234568"):
             assert json.loads(arrived[f"default/m/{key}"])["text"]["body"] == text

@@ -1,15 +1,11 @@
 """A plugin's settings: `[plugins.<name>]` in dispatcher.toml, under the environment."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from tests.conftest import Project
+from tests.support.project import Project
 
 MANIFEST = """
 manifest = 1
@@ -48,17 +44,20 @@ plugin = Sign
 """
 
 
+Run = Callable[..., tuple[int, str]]
+
+
 @pytest.fixture
-def run(project: Project, install: Callable[..., dict[str, str]]) -> Callable[..., tuple[int, str]]:
+def run(project: Project) -> Run:
     """Run a command beside that plugin; its exit code and what it said."""
-    env = install(project, "sign", PLUGIN)
+    project.install("sign", PLUGIN)
     points = next(project.folder.glob("plugins/*.dist-info/entry_points.txt"))
     points.write_text("[dispatcher]\nsign = fake_sign:plugin\n")
     project.write("manifests/m.toml", MANIFEST)
 
     def run(configuration: str, *arguments: str, **variables: str) -> tuple[int, str]:
         project.write("dispatcher.toml", configuration)
-        result = project.run(*arguments, env={**env, **variables})
+        result = project.call(*arguments, env=variables)
         return result.code, result.stdout + result.stderr
 
     return run
@@ -68,9 +67,7 @@ def body(said: str) -> str:
     return str(json.loads(said.splitlines()[0])["payload"]["text"]["body"])
 
 
-def test_the_table_reaches_the_plugin_and_the_environment_wins(
-    run: Callable[..., tuple[int, str]],
-) -> None:
+def test_the_table_reaches_the_plugin_and_the_environment_wins(run: Run) -> None:
     table = "[plugins.sign]\nname = 'Ann'\n[profiles.test.plugins.sign]\ntimes = 2\n"
     plan = ("plan", "--json")
     assert body(run("", *plan)[1]) == "Hello nobody"
@@ -94,7 +91,7 @@ def test_the_table_reaches_the_plugin_and_the_environment_wins(
             "[plugins.sing]\nname = 'Ann'\n",
             [
                 'dispatcher.toml:1:10: error: no plugin named "sing"; did you mean "sign"?'
-                " with settings: ",
+                " with settings: "
             ],
         ),
         (
@@ -104,7 +101,7 @@ def test_the_table_reaches_the_plugin_and_the_environment_wins(
     ],
 )
 def test_what_is_wrong_with_a_table_is_shown_at_its_place(
-    run: Callable[..., tuple[int, str]], table: str, problems: list[str]
+    run: Run, table: str, problems: list[str]
 ) -> None:
     code, said = run(table, "send")
     found = sorted(said.removeprefix("Error: ").splitlines())
@@ -112,9 +109,7 @@ def test_what_is_wrong_with_a_table_is_shown_at_its_place(
     assert [line[: len(problem)] for line, problem in zip(found, problems, strict=True)] == problems
 
 
-def test_the_environment_is_blamed_for_its_own_and_not_shown(
-    run: Callable[..., tuple[int, str]],
-) -> None:
+def test_the_environment_is_blamed_for_its_own_and_not_shown(run: Run) -> None:
     code, said = run("", "send", SIGN_TIMES="s3cret")
     assert (code, said) == (2, "Error: environment, SIGN_TIMES: times: expected a whole number\n")
     code, said = run("", "send", SIGN_TAGS="s3cret, other")
@@ -124,20 +119,18 @@ def test_the_environment_is_blamed_for_its_own_and_not_shown(
 
 @pytest.mark.parametrize("flags", [("--without", "sign"), ("--no-plugins",)])
 def test_the_table_of_a_plugin_that_is_left_out_is_no_mistake(
-    run: Callable[..., tuple[int, str]], flags: tuple[str, ...]
+    run: Run, flags: tuple[str, ...]
 ) -> None:
     code, said = run("[plugins.sign]\nname = 1\n", "plan", "--json", *flags)
     assert (code, body(said)) == (0, "Hello")
 
 
-def test_wrong_settings_keep_no_other_command_from_working(
-    run: Callable[..., tuple[int, str]],
-) -> None:
+def test_wrong_settings_keep_no_other_command_from_working(run: Run) -> None:
     assert run("[plugins.sign]\ntimes = 0\n", "--help")[0] == 0
     code, said = run("[plugins.sign]\ntimes = 0\n", "plugins")
     assert (code, "broken" in said, "dispatcher.toml:2:9" in said) == (2, True, True)
 
 
-def test_the_schema_is_what_stdout_has(run: Callable[..., tuple[int, str]]) -> None:
+def test_the_schema_is_what_stdout_has(run: Run) -> None:
     code, said = run("", "schema")
     assert (code, json.loads(said)["title"]) == (0, "dispatcher manifest")

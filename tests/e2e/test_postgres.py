@@ -1,7 +1,5 @@
 """A journal that many runs share: what the commands do with it, and what when it fails."""
 
-from __future__ import annotations
-
 import re
 import socket
 import sys
@@ -11,7 +9,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg
 import pytest
@@ -19,10 +17,10 @@ from sqlalchemy import make_url
 
 from dispatcher.journal.postgres import PostgresBackend
 from dispatcher.sandbox.process import SandboxProcess
-
-if TYPE_CHECKING:
-    from tests.conftest import Database, Project, Result
-    from tests.e2e.conftest import Asked, Reply, StandIn
+from tests.support.gateway import Gateway, Reply, Request
+from tests.support.postgres import Database
+from tests.support.project import NewProject, Project, Result
+from tests.support.waiting import wait_until
 
 TO = "79001234567"
 WORKERS = 8  # the default of a run
@@ -30,9 +28,9 @@ SECRET = "s3cret-marker"
 
 
 @pytest.fixture
-def held(new_project: Callable[..., Project], stand_in: StandIn) -> Project:
-    """A project with three messages to one recipient, at the stand-in's gateway."""
-    project = new_project(stand_in.url)
+def held(project: Project, gateway: Gateway) -> Project:
+    """A project with three messages to one recipient, at the gateway of this test."""
+    project.send_to(gateway.url)
     project.texts("a", "b", "c")
     return project
 
@@ -42,7 +40,7 @@ def on(database: Database) -> tuple[str, str]:
 
 
 def test_commands_share_a_journal(
-    project: Project, new_project: Callable[..., Project], inbox: SandboxProcess, database: Database
+    project: Project, new_project: NewProject, inbox: SandboxProcess, database: Database
 ) -> None:
     here = on(database)
     project.texts("a", "b")
@@ -52,10 +50,10 @@ def test_commands_share_a_journal(
     assert project.call("history", *here).code == 3
     inbox.faults([{"fault": "reset_after", "times": 1}])
 
-    first = project.run("send", "--json", *here)
+    first = project.call("send", "--json", *here)
     inbox.faults([])
     plan = colleague.call("plan", "--json", *here)
-    second = colleague.run("send", "--json", *here)
+    second = colleague.call("send", "--json", *here)
 
     assert (first.code, first.statuses) == (5, {"a": "unknown", "b": "sent"})
     assert [line["status"] for line in plan.lines] == ["unknown", "sent", "new"]
@@ -77,25 +75,25 @@ def test_commands_share_a_journal(
 
 
 def test_two_runs_share_the_work_and_nothing_goes_out_twice(
-    new_project: Callable[..., Project], stand_in: StandIn, database: Database
+    project: Project, gateway: Gateway, database: Database
 ) -> None:
-    project = new_project(stand_in.url)
+    project.send_to(gateway.url)
     entries = (
         f'[[messages]]\nid = "m{each}"\nto = "7900123{each:04}"\ntext.body = "{each}"'
         for each in range(40)
     )
     project.manifest("\n".join(entries))
-    release = stand_in.hold()
+    release = gateway.hold()
     runs = [project.start("send", "--json", *on(database))]
-    stand_in.wait_for(WORKERS)
+    gateway.wait_for(WORKERS)
     runs.append(project.start("send", "--json", "--resend", "unknown", "--yes", *on(database)))
-    stand_in.wait_for(2 * WORKERS)
+    gateway.wait_for(2 * WORKERS)
     release.set()
 
     results = [project.finish(run) for run in runs]
 
     assert [result.code for result in results] == [0, 0]
-    assert sorted(asked.text for asked in stand_in.asked) == sorted(map(str, range(40)))
+    assert sorted(asked.text for asked in gateway.requests) == sorted(map(str, range(40)))
     sent = [ids_of(result, "sent") for result in results]
     assert min(map(len, sent)) >= WORKERS
     assert sorted([*sent[0], *sent[1]]) == sorted(f"m{each}" for each in range(40))
@@ -104,16 +102,14 @@ def test_two_runs_share_the_work_and_nothing_goes_out_twice(
     assert database.ask("SELECT count(*) FROM dispatcher.workers") == [(0,)]
 
 
-def test_runs_upload_a_file_once(
-    new_project: Callable[..., Project], stand_in: StandIn, reply: type[Reply], database: Database
-) -> None:
-    def answer(asked: Asked) -> Reply:
+def test_runs_upload_a_file_once(project: Project, gateway: Gateway, database: Database) -> None:
+    def answer(asked: Request) -> Reply:
         if asked.path.endswith("/media"):
             time.sleep(1)  # until the other runs need it, too
-        return reply()
+        return Reply()
 
-    stand_in.answer = answer
-    project = new_project(stand_in.url)
+    gateway.reply = answer
+    project.send_to(gateway.url)
     project.write("manifests/a.png", b"\x89PNG\r\n\x1a\n")
     many = [f"7900123{number:04}" for number in range(60)]
     project.manifest(f'[[messages]]\nid = "a"\nto = {many}\nimage.source = "a.png"')
@@ -121,7 +117,7 @@ def test_runs_upload_a_file_once(
     results = [project.finish(run) for run in runs]
 
     assert [result.code for result in results] == [0, 0, 0]
-    paths = Counter(asked.path.rpartition("/")[2] for asked in stand_in.asked)
+    paths = Counter(asked.path.rpartition("/")[2] for asked in gateway.requests)
     assert paths == {"media": 1, "messages": 60}
     assert database.ask("SELECT count(*) FROM dispatcher.leases") == [(0,)]
 
@@ -131,17 +127,17 @@ def ids_of(result: Result, status: str) -> list[str]:
 
 
 def test_what_another_run_is_at_is_neither_unknown_nor_to_be_decided(
-    held: Project, stand_in: StandIn, database: Database
+    held: Project, gateway: Gateway, database: Database
 ) -> None:
     here = on(database)
-    release = stand_in.hold()
+    release = gateway.hold()
     first = held.start("send", "--json", *here)
-    stand_in.wait_for(1)
+    gateway.wait_for(1)
 
     plan = held.call("plan", "--json", *here)
     settled = held.call("settle", "--sent", plan.lines[0]["key"], *here)
     second = held.call("send", "--json", *here)
-    assert [asked.text for asked in stand_in.asked] == ["I am a"], "b is to come after a's outcome"
+    assert gateway.texts == ["I am a"], "b is to come after a's outcome"
     release.set()
     results = [held.finish(first), second]
 
@@ -151,7 +147,7 @@ def test_what_another_run_is_at_is_neither_unknown_nor_to_be_decided(
     errors = {id: line["error"]["code"] for id, line in second.results.items()}
     assert errors == {"a": "claimed", "b": "claimed", "c": "claimed"}
     assert results[0].statuses == {"a": "sent", "b": "sent", "c": "sent"}
-    assert [asked.text for asked in stand_in.asked] == ["I am a", "I am b", "I am c"]
+    assert gateway.texts == ["I am a", "I am b", "I am c"]
 
 
 # what can be wrong with it from the beginning
@@ -269,11 +265,11 @@ def test_newer_schema(
 
 
 def test_schema_that_becomes_newer_while_a_run_begins(
-    held: Project, stand_in: StandIn, database: Database
+    held: Project, gateway: Gateway, database: Database
 ) -> None:
     """Who renews it has seen that nobody is at work, and lets nobody begin meanwhile."""
     held.call("send", *on(database))
-    stand_in.asked.clear()
+    gateway.requests.clear()
     held.texts("d")
     here = "(SELECT oid FROM pg_database WHERE datname = current_database())"
     waiting = f"SELECT count(*) FROM pg_locks WHERE NOT granted AND database = {here}"
@@ -284,7 +280,7 @@ def test_schema_that_becomes_newer_while_a_run_begins(
         newer.execute("UPDATE dispatcher.version SET number = 99")
     result = held.finish(run)
     assert (result.code, "newer dispatcher (schema 99)" in result.stderr) == (2, True)
-    assert stand_in.asked == []
+    assert gateway.requests == []
 
 
 def test_without_psycopg_the_sentence_says_what_to_install(
@@ -312,12 +308,12 @@ def test_database_that_cannot_hold_every_text(
 
 
 def test_texts_are_sent_to_the_server_as_utf8_whatever_is_set(
-    project: Project, stand_in: StandIn, reply: type[Reply], database: Database
+    project: Project, gateway: Gateway, database: Database
 ) -> None:
-    stand_in.answer = lambda asked: reply(
+    gateway.reply = lambda asked: Reply(
         400, '{"errors":[{"code":1,"title":"Неверно","details":"😃"}]}'.encode()
     )
-    project.environment["GREENAPI_BASE_URL"] = stand_in.url
+    project.environment["GREENAPI_BASE_URL"] = gateway.url
     project.texts("a")
     result = project.call("send", *on(database), env={"PGCLIENTENCODING": "LATIN1"})
     assert result.code == 1
@@ -429,12 +425,12 @@ HOURS = "extract(epoch FROM {}::timestamptz - clock_timestamp()) / 3600"
 
 @pytest.mark.parametrize("ahead", [7200, -7200], ids=["ahead", "behind"])
 def test_all_times_are_by_the_clock_of_the_database(
-    held: Project, stand_in: StandIn, reply: type[Reply], database: Database, ahead: int
+    held: Project, gateway: Gateway, database: Database, ahead: int
 ) -> None:
     def send() -> Result:
         program = ("-c", WRONG_CLOCK.format(ahead=ahead))
         # Another machine: what the account has to wait for is not known to it.
-        state = {"XDG_STATE_HOME": str(held.folder / str(len(stand_in.asked)))}
+        state = {"XDG_STATE_HOME": str(held.folder / str(len(gateway.requests)))}
         run = held.start("send", "--json", *on(database), program=program, env=state)
         return held.finish(run)
 
@@ -445,7 +441,7 @@ def test_all_times_are_by_the_clock_of_the_database(
 
     held.config('[delivery]\ndeadline = "1s"')
     held.texts("a")
-    stand_in.answer = lambda asked: reply(429, b"", {"Retry-After": "3600"})
+    gateway.reply = lambda asked: Reply(429, b"", {"Retry-After": "3600"})
     assert send().statuses == {"a": "failed"}
     events = database.ask(f"SELECT {HOURS.format('at')} FROM dispatcher.events")
     assert [round(hours) for (hours,) in events] == [0, 0]
@@ -453,7 +449,7 @@ def test_all_times_are_by_the_clock_of_the_database(
     ((wait, changed),) = database.ask(f"SELECT {times} FROM dispatcher.messages")
     assert (0.9 < wait < 1.2, round(changed)) == (True, 0)
 
-    stand_in.answer = lambda asked: reply()
+    gateway.reply = lambda asked: Reply()
     ask_for("1 hour")
     assert send().results["a"]["error"]["code"] == "not_before"
     ask_for("-1 second")
@@ -473,12 +469,12 @@ def test_all_times_are_by_the_clock_of_the_database(
     ids=["settled", "sent again", "tried again"],
 )
 def test_receipt_that_comes_late_is_never_dropped(
-    held: Project, stand_in: StandIn, database: Database, meanwhile: str, code: int, told: str
+    held: Project, gateway: Gateway, database: Database, meanwhile: str, code: int, told: str
 ) -> None:
     """While a run was out of reach, a person settled its message, and another one tried again."""
-    release = stand_in.hold()
+    release = gateway.hold()
     run = held.start("send", "--json", *on(database))
-    stand_in.wait_for(1)
+    gateway.wait_for(1)
     inside = type(database)(f"{database.url}?options=-csearch_path%3Ddispatcher")
     inside.ask(f"UPDATE messages SET {meanwhile}")
     release.set()
@@ -486,24 +482,24 @@ def test_receipt_that_comes_late_is_never_dropped(
 
     assert (result.code, result.statuses["a"]) == (code, told)
     events = held.call("history", "--message", "a", "--attempts", *on(database)).stdout
-    assert "attempt 1 sent    stand-in-1" in events
+    assert "attempt 1 sent    1" in events
     if code == 5:
         assert "may have arrived twice" in result.results["a"]["error"]["text"]
         assert "may have arrived twice" in events
     again = held.call("send", "--json", *on(database))
     assert again.statuses == {"a": "skipped", "b": "skipped", "c": "skipped"}
-    assert [asked.text for asked in stand_in.asked] == ["I am a", "I am b", "I am c"]
+    assert gateway.texts == ["I am a", "I am b", "I am c"]
 
 
 # what can go wrong in the middle of a run
 
 
 def test_connection_that_is_lost_while_a_message_is_under_way(
-    held: Project, stand_in: StandIn, database: Database
+    held: Project, gateway: Gateway, database: Database
 ) -> None:
-    release = stand_in.hold()
+    release = gateway.hold()
     run = held.start("send", "--json", *on(database))
-    stand_in.wait_for(1)
+    gateway.wait_for(1)
     database.cut()
     release.set()
     result = held.finish(run)
@@ -511,11 +507,11 @@ def test_connection_that_is_lost_while_a_message_is_under_way(
     assert (result.code, result.statuses) == (4, {"a": "sent"})
     assert result.summary["not_tried"] == 2, "claims are not repeated"
     assert "the journal postgresql://" in result.stderr
-    assert [asked.text for asked in stand_in.asked] == ["I am a"]
-    assert database.journal()["a"]["receipt"] == "stand-in-1", "kept when the database was back"
+    assert gateway.texts == ["I am a"]
+    assert database.journal()["a"]["receipt"] == "1", "kept when the database was back"
     again = held.call("send", "--json", *on(database))
     assert again.statuses == {"a": "skipped", "b": "sent", "c": "sent"}
-    assert [asked.text for asked in stand_in.asked] == ["I am a", "I am b", "I am c"]
+    assert gateway.texts == ["I am a", "I am b", "I am c"]
 
 
 # The real command, but for how long it waits.
@@ -531,13 +527,13 @@ main()
 
 
 def test_outcome_of_the_last_message_is_written_when_the_server_is_back(
-    held: Project, stand_in: StandIn, database: Database
+    held: Project, gateway: Gateway, database: Database
 ) -> None:
     """Then there is nothing that this run has left undone."""
     held.texts("a")
-    release = stand_in.hold()
+    release = gateway.hold()
     run = held.start("send", "--json", *on(database))
-    stand_in.wait_for(1)
+    gateway.wait_for(1)
     database.cut()
     release.set()
     result = held.finish(run)
@@ -545,13 +541,13 @@ def test_outcome_of_the_last_message_is_written_when_the_server_is_back(
 
 
 def test_table_that_somebody_has_locked_holds_no_run_for_ever(
-    held: Project, stand_in: StandIn, database: Database
+    held: Project, gateway: Gateway, database: Database
 ) -> None:
     held.call("settle", "any", "--sent", *on(database))  # makes the tables
-    release = stand_in.hold()
+    release = gateway.hold()
     hasty = str(held.write("hasty.py", HASTY))
     run = held.start("send", "--json", *on(database), program=(hasty,))
-    stand_in.wait_for(1)
+    gateway.wait_for(1)
     with psycopg.connect(database.url) as other:
         other.execute("LOCK TABLE dispatcher.messages")
         release.set()
@@ -581,7 +577,7 @@ _EFFECTIVE = """
 
 @pytest.mark.parametrize("where", ["role", "URL"])
 def test_settings_of_others_change_nothing(
-    held: Project, stand_in: StandIn, database: Database, guest: str, where: str
+    held: Project, gateway: Gateway, database: Database, guest: str, where: str
 ) -> None:
     name = make_url(guest).username
     database.ask(f"ALTER ROLE {name} SUPERUSER")
@@ -629,12 +625,12 @@ def test_user_for_whom_no_event_would_be_noted(
 
 
 def test_connection_that_is_lost_before_an_intent_is_written(
-    held: Project, stand_in: StandIn, database: Database
+    held: Project, gateway: Gateway, database: Database
 ) -> None:
     """The first message waits for its turn, and meanwhile the server goes."""
     held.config('[transports.greenapi]\nrate = "1/s"')
     run = held.start("send", "--json", *on(database))
-    stand_in.wait_for(1)
+    gateway.wait_for(1)
     wait_until(lambda: database.journal()["a"]["status"] == "sent")
     database.cut()
     result = held.finish(run)
@@ -642,15 +638,8 @@ def test_connection_that_is_lost_before_an_intent_is_written(
     assert result.code == 4
     assert result.statuses == {"a": "sent"}
     assert result.summary["not_tried"] == 2
-    assert [asked.text for asked in stand_in.asked] == ["I am a"]
+    assert gateway.texts == ["I am a"]
     assert held.call("send", *on(database)).code == 0
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.02)
 
 
 def test_connection_that_is_lost_in_the_middle_of_much(

@@ -1,20 +1,14 @@
 """The preview shows the files that were checked, and no others that lie at their names."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 import requests
 
-from tests.previewing import previewed
-
-if TYPE_CHECKING:
-    from tests.conftest import Project
+from tests.support.project import Project
 
 MANIFEST = """
 manifest = 1
@@ -56,7 +50,7 @@ def test_another_file_at_the_name_of_a_checked_one_is_not_shown(
     project.write("manifests/m.toml", MANIFEST)
     file = project.write("manifests/a.png", PNG)
     (secret := tmp_path / "secret.png").write_bytes(SECRET)
-    with previewed(project) as address, requests.Session() as browser:
+    with project.preview() as address, requests.Session() as browser:
         page = browser.get(address, timeout=20).text
         (path,) = set(re.findall(r"/files/[0-9a-f]{64}", page))
         assert browser.get(address + path, timeout=20).content == PNG

@@ -1,16 +1,13 @@
 """A transport that can ask its gateway what became of a message whose answer was lost."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from tests.conftest import Project
+from tests.support.project import Project, Result
 
 TO = "79001234567"
 KEY = f"default/m/a/1/{TO}"
@@ -61,18 +58,20 @@ def dispatcher_transports():
 """
 
 
-@pytest.fixture
-def lost(
-    project: Project, install: Callable[..., dict[str, str]]
-) -> Callable[..., tuple[Any, dict[str, Any]]]:
-    """A message whose answer was lost; then `send`, when its transport finds out `does`."""
-    environment = install(project, "oracle", ORACLE)
-    project.manifest(f'transport = "oracle"\n{text("Hello")}')
-    assert project.run("send", env=environment).code == 5
+# Runs a command; its result, and the message's row in the journal.
+Lost = Callable[..., tuple[Result, dict[str, Any]]]
 
-    def send(does: str, *arguments: str) -> tuple[Any, dict[str, Any]]:
+
+@pytest.fixture
+def lost(project: Project) -> Lost:
+    """A message whose answer was lost; then `send`, when its transport finds out `does`."""
+    project.install("oracle", ORACLE)
+    project.manifest(f'transport = "oracle"\n{text("Hello")}')
+    assert project.call("send").code == 5
+
+    def send(does: str, *arguments: str) -> tuple[Result, dict[str, Any]]:
         project.write("does", does)
-        result = project.run(*(arguments or ("send", "--json")), env=environment)
+        result = project.call(*(arguments or ("send", "--json")))
         return result, project.journal()["a"]
 
     return send
@@ -87,9 +86,7 @@ def noted(project: Project, name: str) -> list[Any]:
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
-def test_message_that_the_gateway_has_counts_as_sent(
-    project: Project, lost: Callable[..., tuple[Any, dict[str, Any]]]
-) -> None:
+def test_message_that_the_gateway_has_counts_as_sent(project: Project, lost: Lost) -> None:
     result, row = lost('Receipt(id="found")')
     assert (result.code, result.statuses) == (0, {"a": "skipped"})
     assert result.results["a"]["id"] == "found"
@@ -101,9 +98,7 @@ def test_message_that_the_gateway_has_counts_as_sent(
     assert timedelta(0) < age < timedelta(minutes=1)
 
 
-def test_message_that_the_gateway_surely_has_not_is_sent(
-    project: Project, lost: Callable[..., tuple[Any, dict[str, Any]]]
-) -> None:
+def test_message_that_the_gateway_surely_has_not_is_sent(project: Project, lost: Lost) -> None:
     result, row = lost('Failure(code="absent", text="it was never there")')
     assert (result.code, result.statuses) == (0, {"a": "sent"})
     assert (row["status"], row["receipt"], row["attempts"]) == ("sent", "second", 2)
@@ -134,7 +129,7 @@ DOUBTS = {
 
 @pytest.mark.parametrize("does", DOUBTS.values(), ids=DOUBTS)
 def test_what_the_gateway_cannot_tell_stays_unknown(
-    project: Project, lost: Callable[..., tuple[Any, dict[str, Any]]], does: str
+    project: Project, lost: Lost, does: str
 ) -> None:
     before = project.journal()["a"]
     result, row = lost(does)
@@ -143,9 +138,7 @@ def test_what_the_gateway_cannot_tell_stays_unknown(
     assert len(noted(project, "sent")) == 1
 
 
-def test_plan_asks_nobody(
-    project: Project, lost: Callable[..., tuple[Any, dict[str, Any]]]
-) -> None:
+def test_plan_asks_nobody(project: Project, lost: Lost) -> None:
     result, row = lost('Receipt(id="found")', "plan", "--json")
     assert [line["status"] for line in result.lines] == ["unknown"]
     assert row["status"] == "unknown"
@@ -153,7 +146,7 @@ def test_plan_asks_nobody(
 
 
 def test_message_that_says_something_else_now_is_not_asked_for(
-    project: Project, lost: Callable[..., tuple[Any, dict[str, Any]]]
+    project: Project, lost: Lost
 ) -> None:
     """The gateway would be asked for a payload that it never saw."""
     project.manifest(f'transport = "oracle"\n{text("Hello again")}')

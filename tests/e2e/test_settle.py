@@ -1,14 +1,9 @@
 """Messages of which nobody knows whether they arrived, and the person who finds out."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import pytest
 
-if TYPE_CHECKING:
-    from dispatcher.sandbox.process import SandboxProcess
-    from tests.conftest import Project
+from dispatcher.sandbox.process import SandboxProcess
+from tests.support.project import Project
 
 KEY = "default/m/a/1/79001234567"
 

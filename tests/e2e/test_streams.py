@@ -1,21 +1,15 @@
 """Whatever becomes of its streams, the same is sent and a command ends with the same code."""
 
-from __future__ import annotations
-
 import os
 import pty
 import subprocess
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import pytest
 
 from dispatcher.sandbox.process import SandboxProcess
-
-if TYPE_CHECKING:
-    from tests.conftest import Project
-    from tests.e2e.conftest import StandIn
+from tests.support.gateway import Gateway
+from tests.support.project import NewProject, Project
 
 TO = 79001234567
 KEY = f"default/m/a/1/{TO}"
@@ -65,14 +59,11 @@ def test_the_exit_code_does_not_depend_on_who_reads(
 
 
 def test_a_mailing_goes_on_whatever_there_is_to_say(
-    project: Project,
-    inbox: SandboxProcess,
-    install: Callable[..., dict[str, str]],
-    nowhere: tuple[str, ...],
+    project: Project, inbox: SandboxProcess, nowhere: tuple[str, ...]
 ) -> None:
-    environment = install(project, "talkative", TALKATIVE)
+    project.install("talkative", TALKATIVE)
     project.texts("a", "b", "c")
-    result = project.run("send", prefix=nowhere, env=environment)
+    result = project.run("send", prefix=nowhere)
     assert (result.code, result.stdout.count("sent ")) == (0, 3)
     assert len(inbox.messages()) == 3
     assert {row["status"] for row in project.journal().values()} == {"sent"}
@@ -150,9 +141,9 @@ def test_results_that_nobody_wants_go_nowhere_else(project: Project, inbox: Sand
 
 
 def test_a_mailing_goes_on_when_its_terminal_is_gone(
-    new_project: Callable[..., Project], stand_in: StandIn
+    new_project: NewProject, gateway: Gateway
 ) -> None:
-    project, released = new_project(stand_in.url), stand_in.hold()
+    project, released = new_project(gateway.url), gateway.hold()
     project.texts("a", "b")
     ours, terminal = pty.openpty()
     process = subprocess.Popen(
@@ -165,10 +156,10 @@ def test_a_mailing_goes_on_when_its_terminal_is_gone(
         encoding="utf-8",
     )
     os.close(terminal)
-    stand_in.wait_for(1)
+    gateway.wait_for(1)
     os.close(ours)
     released.set()
     result = project.finish(process)
     assert result.code == 0
     assert {row["status"] for row in project.journal().values()} == {"sent"}
-    assert len(stand_in.asked) == 2
+    assert len(gateway.requests) == 2

@@ -1,25 +1,21 @@
 """What leaves is what `plan --payloads` printed, whatever plugins do and files become."""
 
-from __future__ import annotations
-
 import json
 import os
 import random
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dispatcher.testing import manifest
-
-if TYPE_CHECKING:
-    from tests.conftest import Project
-
-    from .conftest import Asked, Reply, StandIn
+from tests.support.gateway import Gateway, Reply, Request
+from tests.support.plugins import add_metadata
+from tests.support.project import Project
 
 # Its hooks do what `TRICKS` names, with everything that any of them was ever given.
 PLUGIN = """
@@ -111,38 +107,34 @@ TEXTS = st.text(st.characters(exclude_categories=["C"], exclude_characters="{}%#
 
 
 @pytest.fixture
-def gateway_of(
-    stand_in: StandIn, reply: type[Reply]
-) -> Callable[[Callable[[Asked], object]], StandIn]:
-    """The stand-in, which gives every message and file an id of its own and calls a function."""
+def gateway_of(gateway: Gateway) -> Callable[[Callable[[Request], object]], Gateway]:
+    """The gateway, which gives every message and file an id of its own and calls a function."""
 
-    def made(arrived: Callable[[Asked], object] = lambda asked: None) -> StandIn:
-        def answer(asked: Asked) -> Reply:
+    def made(arrived: Callable[[Request], object] = lambda asked: None) -> Gateway:
+        def answer(asked: Request) -> Reply:
             arrived(asked)
             id = f"{asked.at}-{id_of(asked)}"
             ids = {"messages": [{"id": id}], "media": [{"id": "the-file"}]}
-            return reply(201, json.dumps(ids).encode())
+            return Reply(201, json.dumps(ids).encode())
 
-        stand_in.answer = answer
-        return stand_in
+        gateway.reply = answer
+        return gateway
 
-    def id_of(asked: Asked) -> int:
-        return next(place for place, each in enumerate(stand_in.asked) if each is asked)
+    def id_of(asked: Request) -> int:
+        return next(place for place, each in enumerate(gateway.requests) if each is asked)
 
     return made
 
 
 @pytest.fixture
 def tricky(
-    new_project: Callable[..., Project],
-    stand_in: StandIn,
-    install: Callable[..., dict[str, str]],
-    monkeypatch: pytest.MonkeyPatch,
+    project: Project, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Project, Any]]:
     """A project, and the module of the plugin that plays tricks in it."""
-    project = new_project(stand_in.url)
-    install(project, "tricks", PLUGIN)
-    monkeypatch.syspath_prepend(project.folder / "plugins")
+    project.send_to(gateway.url)
+    folder = project.write("plugins/fake_tricks.py", PLUGIN).parent
+    add_metadata(folder, "fake-tricks", "tricks = fake_tricks")
+    monkeypatch.syspath_prepend(folder)
     project.write("manifests/prices.pdf", b"%PDF-1.7 prices")
     import importlib
 
@@ -161,8 +153,8 @@ def printed(project: Project, *options: str) -> dict[str, bytes]:
     }
 
 
-def posted(stand_in: StandIn) -> list[bytes]:
-    return [each.body for each in stand_in.asked if each.path == "/v1/messages"]
+def posted(gateway: Gateway) -> list[bytes]:
+    return [each.body for each in gateway.requests if each.path == "/v1/messages"]
 
 
 @settings(
@@ -175,14 +167,14 @@ def posted(stand_in: StandIn) -> list[bytes]:
 )
 def test_whatever_plugins_do_what_was_printed_arrives(
     tricky: tuple[Project, Any],
-    gateway_of: Callable[..., StandIn],
+    gateway_of: Callable[..., Gateway],
     tricks: set[str],
     transport: str,
     texts: list[str],
 ) -> None:
     project, plugin = tricky
-    stand_in = gateway_of()
-    stand_in.asked.clear()
+    gateway = gateway_of()
+    gateway.requests.clear()
     if transport == "greenapi":
         tricks -= {"odd"}  # it has a contract, which is checked
     plugin.TRICKS.clear()
@@ -200,12 +192,12 @@ def test_whatever_plugins_do_what_was_printed_arrives(
 
     assert sent.code == 0, sent.stderr
     assert len(shown) == 2 * len(texts) + 1
-    arrived = posted(stand_in)
+    arrived = posted(gateway)
     assert len(sent.events("result")) == len(arrived) == len(shown)
     for line in sent.events("result"):
         assert line["to"] == line["key"].rpartition("/")[2]
         at = int(line["id"].rpartition("-")[2])
-        body = stand_in.asked[at].body
+        body = gateway.requests[at].body
         assert json.loads(body)["to"] == line["to"]
         assert body == with_id(shown[line["key"]])
 
@@ -269,31 +261,28 @@ CHANGES = [_rewritten, _truncated, _appended, _swapped, _linked, _piped, Path.un
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__.strip("_"))
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_file_that_changes_while_messages_are_sent_ends_the_run(
-    new_project: Callable[..., Project],
-    gateway_of: Callable[..., StandIn],
-    kind: str,
-    change: Callable[[Path], None],
+    project: Project, gateway_of: Callable[..., Gateway], kind: str, change: Callable[[Path], None]
 ) -> None:
-    asked: list[Asked] = []
+    asked: list[Request] = []
     moment = random.Random(f"{kind} {change}").randrange(ROWS)
 
-    def arrived(request: Asked) -> None:
+    def arrived(request: Request) -> None:
         asked.append(request)
         if len(asked) == moment + 1:
             change(project.folder / KINDS[kind])
 
-    stand_in = gateway_of(arrived)
-    project = new_project(stand_in.url)
+    gateway = gateway_of(arrived)
+    project.send_to(gateway.url)
     _write_inputs(project)
     shown = {with_id(payload) for payload in printed(project).values()}
     assert len(shown) == 3 * ROWS + 1
 
     sent = project.call("send", "--json", env=FAST)
 
-    arrived_messages = posted(stand_in)
+    arrived_messages = posted(gateway)
     assert set(arrived_messages) <= shown
     assert len(set(arrived_messages)) == len(arrived_messages)
-    for request in stand_in.asked:
+    for request in gateway.requests:
         if request.path != "/v1/messages":
             assert request.body == PRICES
     assert sent.code == 4, sent.stderr
@@ -328,12 +317,10 @@ def _write_inputs(project: Project) -> None:
 
 
 def test_a_file_that_changes_before_the_first_message_ends_the_run(
-    new_project: Callable[..., Project],
-    gateway_of: Callable[..., StandIn],
-    monkeypatch: pytest.MonkeyPatch,
+    project: Project, gateway_of: Callable[..., Gateway], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stand_in = gateway_of()
-    project = new_project(stand_in.url)
+    gateway = gateway_of()
+    project.send_to(gateway.url)
     _write_inputs(project)
     from dispatcher.cli import send
 
@@ -352,14 +339,14 @@ def test_a_file_that_changes_before_the_first_message_ends_the_run(
         **dict.fromkeys(["sent", "skipped", "failed", "unknown"], 0),
         "not_tried": 3 * ROWS + 1,
     }
-    assert stand_in.asked == []
+    assert gateway.requests == []
 
 
 def test_a_plugin_that_answers_differently_each_time_sends_nothing_unseen(
-    tricky: tuple[Project, Any], gateway_of: Callable[..., StandIn]
+    tricky: tuple[Project, Any], gateway_of: Callable[..., Gateway]
 ) -> None:
     project, plugin = tricky
-    stand_in = gateway_of()
+    gateway = gateway_of()
     manifest(project.folder / "manifests", {"text": {"body": "Hello"}}, transport="sly")
     plugin.TRICKS.add("share")
     numbers = iter(range(9))
@@ -374,4 +361,4 @@ def test_a_plugin_that_answers_differently_each_time_sends_nothing_unseen(
     sent = project.call("send", env=FAST)
     assert sent.code == 1
     assert "is not as it was checked" in sent.stderr
-    assert stand_in.asked == []
+    assert gateway.requests == []

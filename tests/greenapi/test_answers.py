@@ -1,7 +1,5 @@
 """What each answer of the gateway means: the document's "Ответ" and "Ошибки"."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -16,7 +14,6 @@ from hypothesis import strategies as st
 from dispatcher import (
     AccountRefused,
     DeliveryError,
-    Message,
     NotSent,
     OutcomeUnknown,
     Receipt,
@@ -25,6 +22,8 @@ from dispatcher import (
     encode,
 )
 from dispatcher.builtin.greenapi import GreenApi
+from dispatcher.testing import message
+from tests.support.greenapi import TOKEN, transport, upload
 
 MESSAGES = "https://api.green-api.com/v1/messages"
 MEDIA = "https://media.green-api.com/v1/media"
@@ -55,9 +54,7 @@ def _failure(transport: GreenApi, status: int, body: bytes = b"", **headers: str
     return caught.value
 
 
-def test_what_is_posted(
-    transport: Callable[..., GreenApi], message: Callable[..., Message], token: str
-) -> None:
+def test_what_is_posted() -> None:
     payload = transport().build(message(text={"body": "Привет 😃"}), None)
     with responses.RequestsMock() as mock:
         mock.post(MESSAGES, json={"messages": [{"id": "1234"}], "meta": META}, status=201)
@@ -67,12 +64,10 @@ def test_what_is_posted(
     assert request.body == encode(payload)
     assert request.headers["Content-Type"] == "application/json"
     assert request.headers["Content-Length"] == str(len(encode(payload)))
-    assert request.headers["Authorization"] == f"Bearer {token}"
+    assert request.headers["Authorization"] == f"Bearer {TOKEN}"
 
 
-def test_every_body_of_the_document_is_posted_byte_for_byte(
-    transport: Callable[..., GreenApi],
-) -> None:
+def test_every_body_of_the_document_is_posted_byte_for_byte() -> None:
     bodies = [
         b'{"to":"79001234567","type":"text","text":{"body":"I use Green-API"}}',
         b'{"to":"79001234567-1581234048","type":"text","text":{"body":"to the Group!"}}',
@@ -94,9 +89,7 @@ def test_every_body_of_the_document_is_posted_byte_for_byte(
         (b'\xef\xbb\xbf{"messages":[{"id":"a-b"},{"id":"other"}],"errors":[{"code":82}]}', "a-b"),
     ],
 )
-def test_accepted(
-    transport: Callable[..., GreenApi], status: int, body: bytes, identifier: str
-) -> None:
+def test_accepted(status: int, body: bytes, identifier: str) -> None:
     assert _send(transport(), status, body) == Receipt(id=identifier)
 
 
@@ -139,9 +132,7 @@ def test_accepted(
         _error(1020),
     ],
 )
-def test_a_success_without_an_id_is_unknown(
-    transport: Callable[..., GreenApi], upload: Callable[..., Upload], body: bytes
-) -> None:
+def test_a_success_without_an_id_is_unknown(body: bytes) -> None:
     failure = _failure(transport(), 201, body)
     assert type(failure) is OutcomeUnknown
     assert "the answer has no id: " in failure.text
@@ -161,13 +152,7 @@ BY_CODE = [(code, outcome) for outcome, codes in CODES.items() for code in codes
 
 @pytest.mark.parametrize(("code", "outcome"), BY_CODE)
 @pytest.mark.parametrize("as_string", [False, True])
-def test_codes(
-    transport: Callable[..., GreenApi],
-    upload: Callable[..., Upload],
-    code: int,
-    outcome: type[DeliveryError],
-    as_string: bool,
-) -> None:
+def test_codes(code: int, outcome: type[DeliveryError], as_string: bool) -> None:
     body = _error(str(code) if as_string else code)
     failure = _failure(transport(), 400, body)
     assert type(failure) is outcome
@@ -179,7 +164,7 @@ def test_codes(
     assert type(caught.value) is (NotSent if outcome is OutcomeUnknown else outcome)
 
 
-def test_of_many_errors_the_first_counts(transport: Callable[..., GreenApi]) -> None:
+def test_of_many_errors_the_first_counts() -> None:
     (throttled,), (unknown,) = (
         json.loads(_error(*each))["errors"] for each in ((82, "a"), (0, "b"))
     )
@@ -189,7 +174,7 @@ def test_of_many_errors_the_first_counts(transport: Callable[..., GreenApi]) -> 
 
 
 @pytest.mark.parametrize("code", [None, True, 82.0, "82 ", "", "٨٢", "9" * 5000, [82], {}])
-def test_only_integers_are_codes(transport: Callable[..., GreenApi], code: Any) -> None:
+def test_only_integers_are_codes(code: Any) -> None:
     failure = _failure(transport(), 400, _error(code))
     assert (type(failure), failure.code) == (OutcomeUnknown, "http 400")
 
@@ -230,13 +215,7 @@ def test_only_integers_are_codes(transport: Callable[..., GreenApi], code: Any) 
     ],
 )
 @pytest.mark.parametrize("body", [b"", b"<html>no</html>", b'{"errors":[{"code":4711}]}'])
-def test_statuses(
-    transport: Callable[..., GreenApi],
-    upload: Callable[..., Upload],
-    status: int,
-    outcome: type[DeliveryError],
-    body: bytes,
-) -> None:
+def test_statuses(status: int, outcome: type[DeliveryError], body: bytes) -> None:
     failure = _failure(transport(), status, body)
     assert type(failure) is outcome
     assert failure.code == ("4711" if b"4711" in body else f"http {status}")
@@ -266,7 +245,7 @@ def test_statuses(
     ],
 )
 def test_which_of_status_and_code_counts(
-    transport: Callable[..., GreenApi], status: int, code: int, outcome: type[DeliveryError]
+    status: int, code: int, outcome: type[DeliveryError]
 ) -> None:
     failure = _failure(transport(), status, _error(code))
     assert (type(failure), failure.code) == (outcome, str(code))
@@ -277,7 +256,7 @@ def test_which_of_status_and_code_counts(
     [(429, None, True), (429, 1060, True), (400, 82, True), (404, 82, True), (400, 1060, False)],
 )
 def test_whether_the_whole_account_has_to_wait(
-    transport: Callable[..., GreenApi], status: int, code: int | None, throttled: bool
+    status: int, code: int | None, throttled: bool
 ) -> None:
     failure = _failure(transport(), status, _error(code))
     assert isinstance(failure, NotSent)
@@ -296,16 +275,14 @@ def test_whether_the_whole_account_has_to_wait(
         (599, "the gateway answered 599"),
     ],
 )
-def test_hints(
-    transport: Callable[..., GreenApi], upload: Callable[..., Upload], status: int, hint: str
-) -> None:
+def test_hints(status: int, hint: str) -> None:
     assert _failure(transport(), status).text == hint
     with pytest.raises(DeliveryError) as caught:
         _upload(transport(), upload(), status)
     assert caught.value.text == hint.replace("base_url", "media_url")
 
 
-def test_the_gateway_s_words_follow_the_hint(transport: Callable[..., GreenApi]) -> None:
+def test_the_gateway_s_words_follow_the_hint() -> None:
     failure = _failure(transport(), 401, _error(1041, "Authorization key not allowed"))
     words = "Authorization key not allowed / Превышено колличество"
     assert failure.text == f"check GREENAPI_TOKEN: {words}"
@@ -322,7 +299,7 @@ def test_the_gateway_s_words_follow_the_hint(transport: Callable[..., GreenApi])
         ("\ud800y", r"\ud800y / Превышено колличество"),
     ],
 )
-def test_words_are_cleaned(transport: Callable[..., GreenApi], details: object, shown: str) -> None:
+def test_words_are_cleaned(details: object, shown: str) -> None:
     assert _failure(transport(), 400, _error(82, details)).text == shown
 
 
@@ -352,19 +329,13 @@ def _date(seconds: float) -> str:
     ],
 )
 @pytest.mark.parametrize(("status", "code"), [(429, None), (400, 82), (400, 1060)])
-def test_retry_after(
-    transport: Callable[..., GreenApi],
-    value: str,
-    seconds: float | None,
-    status: int,
-    code: int | None,
-) -> None:
+def test_retry_after(value: str, seconds: float | None, status: int, code: int | None) -> None:
     failure = _failure(transport(), status, _error(code), **{"Retry-After": value})
     assert isinstance(failure, NotSent)
     assert failure.retry_after == seconds
 
 
-def test_retry_after_as_a_date_to_come(transport: Callable[..., GreenApi]) -> None:
+def test_retry_after_as_a_date_to_come() -> None:
     failure = _failure(transport(), 429, **{"Retry-After": _date(120)})
     assert isinstance(failure, NotSent)
     assert failure.retry_after == pytest.approx(120, abs=3)
@@ -372,9 +343,7 @@ def test_retry_after_as_a_date_to_come(transport: Callable[..., GreenApi]) -> No
 
 
 @pytest.mark.parametrize("ahead", [-7200, 300], ids=["behind", "ahead"])
-def test_retry_after_as_a_date_is_by_the_gateways_clock(
-    transport: Callable[..., GreenApi], ahead: float
-) -> None:
+def test_retry_after_as_a_date_is_by_the_gateways_clock(ahead: float) -> None:
     headers = {"Date": _date(ahead), "Retry-After": _date(ahead + 120)}
     failure = _failure(transport(), 429, **headers)
     assert isinstance(failure, NotSent)
@@ -419,6 +388,6 @@ def _outcome(send: Callable[[], Receipt]) -> Receipt | NotSent | Refused | Outco
         return failure
 
 
-def test_what_is_no_json_is_refused_unsent(transport: Callable[..., GreenApi]) -> None:
+def test_what_is_no_json_is_refused_unsent() -> None:
     with responses.RequestsMock(), pytest.raises(Refused, match="cannot be written as JSON"):
         transport().send({"to": {1, 2}})

@@ -1,55 +1,30 @@
 """Connections and sessions: what is shared, what is kept, and where the token never goes."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from dispatcher import (
-    ConfigError,
-    DeliveryError,
-    NotSent,
-    OutcomeUnknown,
-    Receipt,
-    Refused,
-    Upload,
-)
+from dispatcher import ConfigError, DeliveryError, NotSent, OutcomeUnknown, Receipt, Refused
 from dispatcher.builtin.greenapi import GreenApi, dispatcher_transports
 from dispatcher.http import client
-
-PAYLOAD = {"to": "79001234567", "type": "text", "text": {"body": "x"}}
-ACCEPTED = b'{"messages":[{"id":"1"}],"media":[{"id":"1"}]}'
-
-
-def _serve(peer: Any) -> None:
-    peer.answer_each(201, ACCEPTED)
+from tests.support.gateway import ACCEPTED, Peer, Serve
+from tests.support.greenapi import PAYLOAD, TOKEN, transport, upload
 
 
-def test_one_connection_serves_many_messages(
-    transport: Callable[..., GreenApi], gateway: Callable[..., Any]
-) -> None:
-    server = gateway(_serve)
+def test_one_connection_serves_many_messages(serve: Serve) -> None:
+    server = serve()
     sender = transport(server.url)
     for _ in range(20):
         assert sender.send(PAYLOAD) == Receipt(id="1")
     assert (server.connections, len(server.requests)) == (1, 20)
 
 
-def test_refused_messages_keep_the_connection(
-    transport: Callable[..., GreenApi], gateway: Callable[..., Any]
-) -> None:
-    def behave(peer: Any) -> None:
-        while peer.read():
-            peer.answer(400, b'{"errors":[{"code":1020}]}')
-
-    server = gateway(behave)
+def test_refused_messages_keep_the_connection(serve: Serve) -> None:
+    server = serve(lambda peer: peer.answer_each(400, b'{"errors":[{"code":1020}]}'))
     sender = transport(server.url)
     for _ in range(5):
         with pytest.raises(Refused):
@@ -57,18 +32,16 @@ def test_refused_messages_keep_the_connection(
     assert server.connections == 1
 
 
-def test_a_connection_that_the_gateway_closed_is_not_used_again(
-    transport: Callable[..., GreenApi], gateway: Callable[..., Any]
-) -> None:
+def test_a_connection_that_the_gateway_closed_is_not_used_again(serve: Serve) -> None:
     closed = threading.Event()
 
-    def behave(peer: Any) -> None:
+    def behave(peer: Peer) -> None:
         peer.read()
         peer.answer(201, ACCEPTED)
         peer.connection.close()
         closed.set()
 
-    server = gateway(behave)
+    server = serve(behave)
     sender = transport(server.url)
     for _ in range(3):
         sender.send(PAYLOAD)
@@ -78,11 +51,11 @@ def test_a_connection_that_the_gateway_closed_is_not_used_again(
 
 
 def test_a_connection_is_not_used_after_long_idleness(
-    monkeypatch: pytest.MonkeyPatch, transport: Callable[..., GreenApi], gateway: Callable[..., Any]
+    monkeypatch: pytest.MonkeyPatch, serve: Serve
 ) -> None:
     now = [1000.0]
     monkeypatch.setattr(client, "monotonic", lambda: now[0])
-    server = gateway(_serve)
+    server = serve()
     sender = transport(server.url)
     for idle, connections in ((0, 1), (4.9, 1), (5.1, 2), (4.9, 2)):
         now[0] += idle
@@ -90,10 +63,8 @@ def test_a_connection_is_not_used_after_long_idleness(
         assert server.connections == connections
 
 
-def test_a_connection_after_a_failure_is_a_new_one(
-    transport: Callable[..., GreenApi], gateway: Callable[..., Any]
-) -> None:
-    server = gateway(lambda peer: (peer.read(), peer.answer(201, ACCEPTED), peer.read()))
+def test_a_connection_after_a_failure_is_a_new_one(serve: Serve) -> None:
+    server = serve(lambda peer: (peer.read(), peer.answer(201, ACCEPTED), peer.read()))
     sender = transport(server.url)
     sender.send(PAYLOAD)
     with pytest.raises(OutcomeUnknown):
@@ -102,10 +73,8 @@ def test_a_connection_after_a_failure_is_a_new_one(
     assert (server.connections, len(server.requests)) == (2, 3)
 
 
-def test_each_thread_has_its_own_session(
-    transport: Callable[..., GreenApi], gateway: Callable[..., Any]
-) -> None:
-    server = gateway(_serve)
+def test_each_thread_has_its_own_session(serve: Serve) -> None:
+    server = serve()
     sender = transport(server.url)
     together, clients = threading.Barrier(4), []
 
@@ -126,9 +95,9 @@ def test_each_thread_has_its_own_session(
 
 
 def test_a_forked_process_opens_its_own_connection(
-    monkeypatch: pytest.MonkeyPatch, transport: Callable[..., GreenApi], gateway: Callable[..., Any]
+    monkeypatch: pytest.MonkeyPatch, serve: Serve
 ) -> None:
-    server = gateway(_serve)
+    server = serve()
     sender = transport(server.url)
     sender.send(PAYLOAD)
     mine = sender._client()
@@ -147,19 +116,12 @@ def test_a_forked_process_opens_its_own_connection(
     ],
 )
 def test_redirects_are_not_followed(
-    transport: Callable[..., GreenApi],
-    gateway: Callable[..., Any],
-    upload: Any,
-    status: int,
-    outcome: tuple[type[DeliveryError], type[DeliveryError]],
+    serve: Serve, status: int, outcome: tuple[type[DeliveryError], type[DeliveryError]]
 ) -> None:
-    elsewhere = gateway(_serve)
+    elsewhere = serve()
 
-    def behave(peer: Any) -> None:
-        while peer.read():
-            peer.answer(status, b"", f"Location: {elsewhere.url}/v1/messages")
-
-    server = gateway(behave)
+    location = f"Location: {elsewhere.url}/v1/messages"
+    server = serve(lambda peer: peer.answer_each(status, b"", location))
     sender = transport(server.url)
     with pytest.raises(outcome[0], match="redirects are not followed, check base_url"):
         sender.send(PAYLOAD)
@@ -170,62 +132,48 @@ def test_redirects_are_not_followed(
 
 
 @pytest.mark.parametrize("location", ["http://[", "//\xff..\xff", "http://a b", "\x00"])
-def test_a_redirect_to_nonsense_is_refused_as_well(
-    transport: Callable[..., GreenApi], gateway: Callable[..., Any], location: str
-) -> None:
+def test_a_redirect_to_nonsense_is_refused_as_well(serve: Serve, location: str) -> None:
     head = f"HTTP/1.1 302 X\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
-    server = gateway(lambda peer: (peer.read(), peer.raw(head.encode("latin-1"))))
+    server = serve(lambda peer: (peer.read(), peer.raw(head.encode("latin-1"))))
     with pytest.raises(Refused, match="redirects are not followed"):
         transport(server.url).send(PAYLOAD)
 
 
 def test_netrc_does_not_replace_the_token(
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    transport: Callable[..., GreenApi],
-    gateway: Callable[..., Any],
-    upload: Callable[..., Upload],
-    token: str,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, serve: Serve
 ) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login me password other\ndefault login me password other\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
-    server = gateway(_serve)
+    server = serve()
     sender = transport(server.url)
     sender.send(PAYLOAD)
     sender.upload(upload())
-    assert [one.headers["authorization"] for one in server.requests] == [f"Bearer {token}"] * 2
+    assert [one.headers["authorization"] for one in server.requests] == [f"Bearer {TOKEN}"] * 2
 
 
 def test_nothing_for_this_machine_goes_through_a_proxy(
-    monkeypatch: pytest.MonkeyPatch, transport: Callable[..., GreenApi], gateway: Callable[..., Any]
+    monkeypatch: pytest.MonkeyPatch, serve: Serve
 ) -> None:
-    proxy, server = gateway(_serve), gateway(_serve)
+    proxy, server = serve(), serve()
     for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, proxy.url)
     assert transport(server.url).send(PAYLOAD) == Receipt(id="1")
     assert (proxy.connections, server.connections) == (0, 1)
 
 
-def test_cookies_are_not_kept(
-    transport: Callable[..., GreenApi], gateway: Callable[..., Any]
-) -> None:
-    def behave(peer: Any) -> None:
-        while peer.read():
-            peer.answer(201, ACCEPTED, "Set-Cookie: session=1; Path=/")
-
-    server = gateway(behave)
+def test_cookies_are_not_kept(serve: Serve) -> None:
+    cookie = "Set-Cookie: session=1; Path=/"
+    server = serve(lambda peer: peer.answer_each(201, ACCEPTED, cookie))
     sender = transport(server.url)
     sender.send(PAYLOAD)
     sender.send(PAYLOAD)
     assert all("cookie" not in request.headers for request in server.requests)
 
 
-def test_the_addresses_are_separate(
-    transport: Callable[..., GreenApi], gateway: Callable[..., Any], upload: Callable[..., Upload]
-) -> None:
-    api, media = gateway(_serve), gateway(_serve)
+def test_the_addresses_are_separate(serve: Serve) -> None:
+    api, media = serve(), serve()
     sender = transport(base_url=f"{api.url}/green/", media_url=media.url)
     sender.send(PAYLOAD)
     sender.upload(upload())
@@ -233,10 +181,8 @@ def test_the_addresses_are_separate(
     assert [one.line for one in media.requests] == ["POST /v1/media HTTP/1.1"]
 
 
-def test_without_a_token_nothing_is_sent(
-    gateway: Callable[..., Any], upload: Callable[..., Upload]
-) -> None:
-    server = gateway(_serve)
+def test_without_a_token_nothing_is_sent(serve: Serve) -> None:
+    server = serve()
     sender = GreenApi(GreenApi.Settings(base_url=server.url, media_url=server.url))
     for action in (
         sender.require_credentials,
@@ -248,7 +194,7 @@ def test_without_a_token_nothing_is_sent(
     assert server.connections == 0
 
 
-def test_a_token_is_enough(transport: Callable[..., GreenApi]) -> None:
+def test_a_token_is_enough() -> None:
     transport().require_credentials()
 
 

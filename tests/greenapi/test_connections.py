@@ -1,7 +1,5 @@
 """Every way in which a connection dies, on real sockets: what is said about the message."""
 
-from __future__ import annotations
-
 import gzip
 import http.client
 import os
@@ -25,10 +23,10 @@ from dispatcher import (
     Upload,
 )
 from dispatcher.builtin.greenapi import GreenApi
+from tests.support.gateway import ACCEPTED, Peer, Serve
+from tests.support.greenapi import PAYLOAD, TOKEN, transport, upload
 
-PAYLOAD = {"to": "79001234567", "type": "text", "text": {"body": "x"}}
 BIG = {**PAYLOAD, "text": {"body": "x" * 5_000_000}}
-ACCEPTED = b'{"messages":[{"id":"1"}],"media":[{"id":"1"}]}'
 
 
 def _failure(action: Callable[[], object]) -> DeliveryError:
@@ -41,10 +39,10 @@ def _failure(action: Callable[[], object]) -> DeliveryError:
     return failure
 
 
-def _then(*steps: str | bytes | tuple[Any, ...]) -> Callable[[Any], None]:
+def _then(*steps: str | bytes | tuple[Any, ...]) -> Callable[[Peer], object]:
     """A server that does these things in turn: bytes are said as they are."""
 
-    def behave(peer: Any) -> None:
+    def behave(peer: Peer) -> None:
         for step in steps:
             if isinstance(step, bytes):
                 peer.raw(step)
@@ -158,14 +156,9 @@ DEATHS = {
 
 @pytest.mark.parametrize(("behave", "code", "words"), DEATHS.values(), ids=DEATHS.keys())
 def test_what_may_have_been_accepted_is_unknown(
-    transport: Callable[..., GreenApi],
-    gateway: Callable[..., Any],
-    upload: Callable[..., Upload],
-    behave: Callable[[Any], None],
-    code: str,
-    words: str,
+    serve: Serve, behave: Callable[[Peer], object], code: str, words: str
 ) -> None:
-    server = gateway(behave)
+    server = serve(behave)
     read_timeout = 0.3 if code == "read_timeout" else 5
     failure = _failure(lambda: transport(server.url, read_timeout=read_timeout).send(PAYLOAD))
     assert (type(failure), failure.code) == (OutcomeUnknown, code)
@@ -198,16 +191,12 @@ STATUSES: dict[int, tuple[type[DeliveryError], str]] = {
 @pytest.mark.parametrize(("status", "expected"), STATUSES.items())
 @pytest.mark.parametrize("end", ["close", "stay open"])
 def test_a_status_without_a_body_is_asked_for_once(
-    transport: Callable[..., GreenApi],
-    gateway: Callable[..., Any],
-    status: int,
-    expected: tuple[type[DeliveryError], str],
-    end: str,
+    serve: Serve, status: int, expected: tuple[type[DeliveryError], str], end: str
 ) -> None:
     """Also where it names an address to go to, or a time to come back."""
     headers = ("Location: /v1/messages", "Retry-After: 1")
     steps = ["read", ("answer", status, b"", *headers), *(["read"] if end == "stay open" else [])]
-    server = gateway(_then(*steps))
+    server = serve(_then(*steps))
     failure = _failure(lambda: transport(server.url).send(PAYLOAD))
     assert (type(failure), failure.code) == expected
     assert getattr(failure, "retry_after", 1) == 1
@@ -215,12 +204,10 @@ def test_a_status_without_a_body_is_asked_for_once(
 
 
 @pytest.mark.parametrize("step", ["close", "reset"])
-def test_a_connection_that_dies_with_its_second_request(
-    transport: Callable[..., GreenApi], gateway: Callable[..., Any], step: str
-) -> None:
+def test_a_connection_that_dies_with_its_second_request(serve: Serve, step: str) -> None:
     """It looks like one that had been idle for too long, but the request was read."""
     end = ["reset"] if step == "reset" else []
-    server = gateway(_then("read", ("answer", 201, ACCEPTED), "read", *end))
+    server = serve(_then("read", ("answer", 201, ACCEPTED), "read", *end))
     sender = transport(server.url)
     assert sender.send(PAYLOAD) == Receipt(id="1")
     failure = _failure(lambda: sender.send(PAYLOAD))
@@ -228,24 +215,20 @@ def test_a_connection_that_dies_with_its_second_request(
     assert (server.connections, len(server.requests)) == (1, 2)
 
 
-def test_a_reset_while_a_big_body_leaves(
-    transport: Callable[..., GreenApi], gateway: Callable[..., Any]
-) -> None:
-    server = gateway(lambda peer: (peer.connection.recv(99_999), peer.reset()))
+def test_a_reset_while_a_big_body_leaves(serve: Serve) -> None:
+    server = serve(lambda peer: (peer.connection.recv(99_999), peer.reset()))
     failure = _failure(lambda: transport(server.url).send(BIG))
     assert (type(failure), failure.code) == (OutcomeUnknown, "connection_lost")
 
 
-def test_an_answer_that_comes_before_the_body_left_counts(
-    transport: Callable[..., GreenApi], gateway: Callable[..., Any], upload: Callable[..., Upload]
-) -> None:
-    def behave(peer: Any) -> None:
+def test_an_answer_that_comes_before_the_body_left_counts(serve: Serve) -> None:
+    def behave(peer: Peer) -> None:
         peer.connection.recv(10)
         peer.answer(413, b"", "Connection: close")
         peer.gateway.ended.wait(0.2)
         peer.reset()
 
-    server = gateway(behave)
+    server = serve(behave)
     failure = _failure(lambda: transport(server.url).send(BIG))
     assert failure.code == "http 413"
     failure = _failure(lambda: transport(server.url).upload(upload(b"x" * 5_000_000)))
@@ -256,31 +239,24 @@ def test_an_answer_that_comes_before_the_body_left_counts(
     ("status", "outcome"), [(429, NotSent), (401, AccountRefused), (500, OutcomeUnknown)]
 )
 def test_a_cut_body_does_not_change_what_the_status_says(
-    transport: Callable[..., GreenApi],
-    gateway: Callable[..., Any],
-    status: int,
-    outcome: type[DeliveryError],
+    serve: Serve, status: int, outcome: type[DeliveryError]
 ) -> None:
     head = f"HTTP/1.1 {status} X\r\nContent-Length: 50\r\nRetry-After: 7\r\n\r\n".encode()
-    server = gateway(_then("read", head + b'{"errors"'))
+    server = serve(_then("read", head + b'{"errors"'))
     failure = _failure(lambda: transport(server.url).send(PAYLOAD))
     assert type(failure) is outcome
     assert getattr(failure, "retry_after", 7) == 7
 
 
 @pytest.mark.parametrize(
-    ("status", "outcome"),
-    [(status, OutcomeUnknown) for status in (101, 102, 103, 199, 204, 304)],
+    ("status", "outcome"), [(status, OutcomeUnknown) for status in (101, 102, 103, 199, 204, 304)]
 )
 def test_what_follows_an_answer_without_a_body_answers_no_other_message(
-    transport: Callable[..., GreenApi],
-    gateway: Callable[..., Any],
-    status: int,
-    outcome: type[DeliveryError],
+    serve: Serve, status: int, outcome: type[DeliveryError]
 ) -> None:
     """After 102, say, the final answer follows, and may come when the next request has left."""
 
-    def behave(peer: Any) -> None:
+    def behave(peer: Peer) -> None:
         first = peer.gateway.connections == 1
         peer.read()
         if first:
@@ -288,7 +264,7 @@ def test_what_follows_an_answer_without_a_body_answers_no_other_message(
             peer.read()
         peer.answer(201, b'{"messages":[{"id":"late"}]}' if first else ACCEPTED)
 
-    server = gateway(behave)
+    server = serve(behave)
     sender = transport(server.url)
     failure = _failure(lambda: sender.send(PAYLOAD))
     assert (type(failure), failure.code) == (outcome, f"http {status}")
@@ -296,26 +272,20 @@ def test_what_follows_an_answer_without_a_body_answers_no_other_message(
     assert server.connections == 2
 
 
-def test_an_upload_of_which_only_an_interim_answer_came_may_be_tried_again(
-    transport: Callable[..., GreenApi], gateway: Callable[..., Any], upload: Callable[..., Upload]
-) -> None:
-    server = gateway(_then("read", b"HTTP/1.1 102 Processing\r\n\r\n", "stall"))
+def test_an_upload_of_which_only_an_interim_answer_came_may_be_tried_again(serve: Serve) -> None:
+    server = serve(_then("read", b"HTTP/1.1 102 Processing\r\n\r\n", "stall"))
     failure = _failure(lambda: transport(server.url).upload(upload()))
     assert (type(failure), failure.code) == (NotSent, "http 102")
 
 
-def test_the_gateway_is_asked_not_to_pack_its_answer(
-    transport: Callable[..., GreenApi], gateway: Callable[..., Any]
-) -> None:
-    server = gateway(_then("read", ("answer", 201, ACCEPTED)))
+def test_the_gateway_is_asked_not_to_pack_its_answer(serve: Serve) -> None:
+    server = serve(_then("read", ("answer", 201, ACCEPTED)))
     transport(server.url).send(PAYLOAD)
     assert server.requests[0].headers["accept-encoding"] == "identity"
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_chunked_or_packed_answer_is_an_answer(
-    transport: Callable[..., GreenApi], gateway: Callable[..., Any], chunked: bool
-) -> None:
+def test_a_chunked_or_packed_answer_is_an_answer(serve: Serve, chunked: bool) -> None:
     packed = gzip.compress(ACCEPTED)
     chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(packed), packed)
     head = HEAD + b"Content-Encoding: gzip\r\n"
@@ -325,11 +295,11 @@ def test_a_chunked_or_packed_answer_is_an_answer(
         else b"Content-Length: %d\r\n\r\n" % len(packed) + packed
     )
 
-    def behave(peer: Any) -> None:
+    def behave(peer: Peer) -> None:
         while peer.read():
             peer.raw(answer)
 
-    server = gateway(behave)
+    server = serve(behave)
     sender = transport(server.url)
     assert [sender.send(PAYLOAD) for _ in range(3)] == [Receipt(id="1")] * 3
     assert server.connections == 1
@@ -345,33 +315,25 @@ def _never_left(sender: GreenApi, file: Upload, code: str, words: str) -> None:
         assert words in failure.text
 
 
-def test_connection_refused(
-    transport: Callable[..., GreenApi], closed_port: int, upload: Callable[..., Upload]
-) -> None:
+def test_connection_refused(closed_port: int) -> None:
     sender = transport(f"http://127.0.0.1:{closed_port}")
     _never_left(
         sender, upload(), "connection_refused", f"connection refused by 127.0.0.1:{closed_port}"
     )
 
 
-def test_no_such_name(transport: Callable[..., GreenApi], upload: Callable[..., Upload]) -> None:
+def test_no_such_name() -> None:
     sender = transport("https://no-such-host.invalid")
     _never_left(sender, upload(), "dns", "the name of no-such-host.invalid cannot be resolved")
 
 
-def test_connect_timeout(
-    transport: Callable[..., GreenApi], full_port: int, upload: Callable[..., Upload]
-) -> None:
+def test_connect_timeout(full_port: int) -> None:
     sender = transport(f"http://127.0.0.1:{full_port}", connect_timeout=0.2)
     words = f"no connection to 127.0.0.1:{full_port} within 0.2 s"
     _never_left(sender, upload(), "connect_timeout", words)
 
 
-def test_no_route(
-    monkeypatch: pytest.MonkeyPatch,
-    transport: Callable[..., GreenApi],
-    upload: Callable[..., Upload],
-) -> None:
+def test_no_route(monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable(*_: object, **__: object) -> None:
         raise OSError(101, "Network is unreachable")
 
@@ -384,10 +346,8 @@ def _https(server: Any) -> str:
     return f"https://127.0.0.1:{server.port}"
 
 
-def test_tls_to_a_server_without(
-    transport: Callable[..., GreenApi], gateway: Callable[..., Any], upload: Callable[..., Upload]
-) -> None:
-    server = gateway(lambda peer: (peer.connection.recv(999), peer.answer(400)))
+def test_tls_to_a_server_without(serve: Serve) -> None:
+    server = serve(lambda peer: (peer.connection.recv(999), peer.answer(400)))
     words = "wrong version number; check base_url"
     failure = _failure(lambda: transport(_https(server)).send(PAYLOAD))
     assert (type(failure), failure.code) == (NotSent, "tls")
@@ -395,75 +355,60 @@ def test_tls_to_a_server_without(
     _never_left(transport(_https(server)), upload(), "tls", "no secure connection")
 
 
-def test_a_certificate_that_nobody_vouches_for(
-    transport: Callable[..., GreenApi],
-    gateway: Callable[..., Any],
-    certificate: Path,
-    upload: Callable[..., Upload],
-) -> None:
-    server = gateway(_then(("secure", certificate), "read"))
+def test_a_certificate_that_nobody_vouches_for(serve: Serve, certificate: Path) -> None:
+    server = serve(_then(("secure", certificate), "read"))
     _never_left(transport(_https(server)), upload(), "tls", "self-signed certificate")
     assert server.requests == []
 
 
-def test_a_handshake_that_stalls_or_breaks(
-    transport: Callable[..., GreenApi], gateway: Callable[..., Any], upload: Callable[..., Upload]
-) -> None:
-    server = gateway(_then("stall"))
+def test_a_handshake_that_stalls_or_breaks(serve: Serve) -> None:
+    server = serve(_then("stall"))
     sender = transport(_https(server), connect_timeout=0.2)
     _never_left(sender, upload(), "connect_timeout", "within 0.2 s")
-    server = gateway(lambda peer: (peer.connection.recv(999), peer.reset()))
+    server = serve(lambda peer: (peer.connection.recv(999), peer.reset()))
     _never_left(transport(_https(server)), upload(), "connection_failed", "no connection to")
 
 
-def test_tls_that_breaks_after_the_request_left(
-    transport: Callable[..., GreenApi], gateway: Callable[..., Any], trusted: Path
-) -> None:
-    def behave(peer: Any) -> None:
+def test_tls_that_breaks_after_the_request_left(serve: Serve, trusted: Path) -> None:
+    def behave(peer: Peer) -> None:
         peer.secure(trusted)
         peer.read()
         os.write(peer.connection.fileno(), b"this is no TLS record")  # below TLS
         peer.stall()
 
-    server = gateway(behave)
+    server = serve(behave)
     failure = _failure(lambda: transport(_https(server)).send(PAYLOAD))
     assert (type(failure), failure.code) == (OutcomeUnknown, "connection_lost")
     assert len(server.requests) == 1
 
 
-def test_tls_that_breaks_in_the_answer(
-    transport: Callable[..., GreenApi], gateway: Callable[..., Any], trusted: Path
-) -> None:
-    def behave(peer: Any) -> None:
+def test_tls_that_breaks_in_the_answer(serve: Serve, trusted: Path) -> None:
+    def behave(peer: Peer) -> None:
         peer.secure(trusted)
         peer.read()
         peer.raw(HEAD + b"Content-Length: 50\r\n\r\n{")
         os.write(peer.connection.fileno(), b"this is no TLS record")
         peer.stall()
 
-    failure = _failure(lambda: transport(_https(gateway(behave))).send(PAYLOAD))
+    failure = _failure(lambda: transport(_https(serve(behave))).send(PAYLOAD))
     assert (type(failure), failure.code) == (OutcomeUnknown, "connection_lost")
 
 
-def test_https_works(
-    transport: Callable[..., GreenApi], gateway: Callable[..., Any], trusted: Path
-) -> None:
-    server = gateway(_then(("secure", trusted), "read", ("answer", 201, ACCEPTED)))
+def test_https_works(serve: Serve, trusted: Path) -> None:
+    server = serve(_then(("secure", trusted), "read", ("answer", 201, ACCEPTED)))
     assert transport(_https(server)).send(PAYLOAD) == Receipt(id="1")
 
 
 # Through a proxy: only https goes there.
 
 
-def _tunnel(certificate: Path, *steps: str | bytes | tuple[Any, ...]) -> Callable[[Any], None]:
+def _tunnel(certificate: Path, *steps: str | bytes | tuple[Any, ...]) -> Callable[[Peer], object]:
     established = b"HTTP/1.1 200 Connection established\r\n\r\n"
     return _then("read", established, ("secure", certificate), *steps)
 
 
 @pytest.fixture
-def proxied(
-    monkeypatch: pytest.MonkeyPatch, transport: Callable[..., GreenApi]
-) -> Callable[..., GreenApi]:
+def proxied(monkeypatch: pytest.MonkeyPatch) -> Callable[..., GreenApi]:
     def make(port: int, connect_timeout: float = 5) -> GreenApi:
         monkeypatch.setenv("HTTPS_PROXY", f"http://user:pass-word@127.0.0.1:{port}")
         return transport("https://gateway.test", connect_timeout=connect_timeout)
@@ -471,16 +416,14 @@ def proxied(
     return make
 
 
-def test_a_proxy_is_used(
-    proxied: Callable[..., GreenApi], gateway: Callable[..., Any], trusted: Path, token: str
-) -> None:
-    server = gateway(_tunnel(trusted, "read", ("answer", 201, ACCEPTED)))
+def test_a_proxy_is_used(proxied: Callable[..., GreenApi], serve: Serve, trusted: Path) -> None:
+    server = serve(_tunnel(trusted, "read", ("answer", 201, ACCEPTED)))
     assert proxied(server.port).send(PAYLOAD) == Receipt(id="1")
     connect, post = server.requests
     assert connect.line.startswith("CONNECT gateway.test:443 ")
     assert connect.headers["proxy-authorization"].startswith("Basic ")
     assert "authorization" not in connect.headers
-    assert post.headers["authorization"] == f"Bearer {token}"
+    assert post.headers["authorization"] == f"Bearer {TOKEN}"
 
 
 @pytest.mark.parametrize(
@@ -491,22 +434,15 @@ def test_a_proxy_is_used(
     ],
 )
 def test_a_proxy_that_refuses(
-    proxied: Callable[..., GreenApi],
-    gateway: Callable[..., Any],
-    upload: Callable[..., Upload],
-    behave: Callable[[Any], None],
-    words: str,
+    proxied: Callable[..., GreenApi], serve: Serve, behave: Callable[[Peer], object], words: str
 ) -> None:
-    sender = proxied(gateway(behave).port)
+    sender = proxied(serve(behave).port)
     _never_left(sender, upload(), "proxy", "the proxy gives no connection to gateway.test")
     _never_left(sender, upload(), "proxy", words)
 
 
 def test_a_proxy_that_is_not_there(
-    proxied: Callable[..., GreenApi],
-    closed_port: int,
-    full_port: int,
-    upload: Callable[..., Upload],
+    proxied: Callable[..., GreenApi], closed_port: int, full_port: int
 ) -> None:
     _never_left(proxied(closed_port), upload(), "proxy", "Connection refused")
     _never_left(proxied(full_port, 0.3), upload(), "proxy", "timed out")
@@ -516,24 +452,20 @@ def test_a_proxy_that_is_not_there(
     ("step", "code"), [("close", "connection_failed"), ("stall", "connect_timeout")]
 )
 def test_a_proxy_that_breaks_before_the_tunnel_stands(
-    proxied: Callable[..., GreenApi],
-    gateway: Callable[..., Any],
-    upload: Callable[..., Upload],
-    step: str,
-    code: str,
+    proxied: Callable[..., GreenApi], serve: Serve, step: str, code: str
 ) -> None:
-    server = gateway(lambda peer: (peer.read(), step == "stall" and peer.stall()))
+    server = serve(lambda peer: (peer.read(), step == "stall" and peer.stall()))
     sender = proxied(server.port, 0.3 if step == "stall" else 5)
     _never_left(sender, upload(), code, "no connection to gateway.test")
 
 
 @pytest.mark.parametrize("step", ["close", "reset"])
 def test_a_proxy_that_hangs_up_on_a_request_under_way(
-    proxied: Callable[..., GreenApi], gateway: Callable[..., Any], trusted: Path, step: str
+    proxied: Callable[..., GreenApi], serve: Serve, trusted: Path, step: str
 ) -> None:
     """urllib3 reports this as "unable to connect to proxy"; the request has left all the same."""
     steps = ["read", "reset"] if step == "reset" else ["read"]
-    server = gateway(_tunnel(trusted, *steps))
+    server = serve(_tunnel(trusted, *steps))
     failure = _failure(lambda: proxied(server.port).send(PAYLOAD))
     assert (type(failure), failure.code) == (OutcomeUnknown, "connection_lost")
     assert [request.line.split()[0] for request in server.requests] == ["CONNECT", "POST"]
@@ -543,9 +475,7 @@ def test_a_proxy_that_hangs_up_on_a_request_under_way(
 
 
 @pytest.mark.parametrize("proxy", ["ftp://user:pass-word@proxy.example", "http://"])
-def test_a_proxy_that_is_none(
-    monkeypatch: pytest.MonkeyPatch, transport: Callable[..., GreenApi], proxy: str
-) -> None:
+def test_a_proxy_that_is_none(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     failure = _failure(lambda: transport("https://gateway.test").send(PAYLOAD))
     assert (type(failure), failure.code) == (AccountRefused, "configuration")
@@ -553,15 +483,13 @@ def test_a_proxy_that_is_none(
     assert "pass-word" not in failure.text
 
 
-def test_a_host_that_is_none(transport: Callable[..., GreenApi]) -> None:
+def test_a_host_that_is_none() -> None:
     failure = _failure(lambda: transport("https://a..b.example").send(PAYLOAD))
     assert (type(failure), failure.code) == (AccountRefused, "configuration")
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_certificates_that_are_not_there(
-    monkeypatch: pytest.MonkeyPatch, transport: Callable[..., GreenApi], variable: str
-) -> None:
+def test_certificates_that_are_not_there(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     monkeypatch.setenv(variable, "/nowhere/ca.pem")
     failure = _failure(lambda: transport("https://gateway.test").send(PAYLOAD))
     assert (type(failure), failure.code) == (AccountRefused, "configuration")
@@ -581,17 +509,13 @@ def test_certificates_that_are_not_there(
     ],
 )
 def test_anything_unheard_of_is_unknown(
-    monkeypatch: pytest.MonkeyPatch,
-    transport: Callable[..., GreenApi],
-    gateway: Callable[..., Any],
-    error: Exception,
-    outcome: type[DeliveryError],
+    monkeypatch: pytest.MonkeyPatch, serve: Serve, error: Exception, outcome: type[DeliveryError]
 ) -> None:
     def fail(_: object) -> None:
         raise error
 
     monkeypatch.setattr("http.client.HTTPConnection.getresponse", fail)
-    server = gateway(_then("read", "stall"))
+    server = serve(_then("read", "stall"))
     failure = _failure(lambda: transport(server.url).send(PAYLOAD))
     assert type(failure) is outcome
 
@@ -610,20 +534,16 @@ def test_anything_unheard_of_is_unknown(
         (Exception("x"), OutcomeUnknown),
     ],
 )
-def test_exceptions_without_an_inner_one(
-    transport: Callable[..., GreenApi], error: Exception, outcome: type[DeliveryError]
-) -> None:
+def test_exceptions_without_an_inner_one(error: Exception, outcome: type[DeliveryError]) -> None:
     with responses.RequestsMock() as mock:
         mock.post("https://api.green-api.com/v1/messages", body=error)
         failure = _failure(lambda: transport().send(PAYLOAD))
     assert type(failure) is outcome
 
 
-def test_an_earlier_attempt_says_nothing_about_this_one(
-    transport: Callable[..., GreenApi], gateway: Callable[..., Any], closed_port: int
-) -> None:
+def test_an_earlier_attempt_says_nothing_about_this_one(serve: Serve, closed_port: int) -> None:
     """A caller may try again inside `except`: the first error is then the context of the second."""
-    server = gateway(_then("read"))
+    server = serve(_then("read"))
     try:
         requests.get(f"http://127.0.0.1:{closed_port}", timeout=1)
     except requests.ConnectionError:

@@ -1,7 +1,5 @@
 """However slowly anything comes or goes, an attempt has an end, and its outcome is the true one."""
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Callable
 from time import monotonic
@@ -9,25 +7,14 @@ from typing import Any
 
 import pytest
 
-from dispatcher import DeliveryError, NotSent, OutcomeUnknown, Receipt, Upload
-from dispatcher.builtin.greenapi import GreenApi
+from dispatcher import DeliveryError, NotSent, OutcomeUnknown, Receipt
+from tests.support.gateway import ACCEPTED, Peer, Serve
+from tests.support.greenapi import PAYLOAD, transport, upload
 
-PAYLOAD = {"to": "79001234567", "type": "text", "text": {"body": "x"}}
 BIG = 20_000_000  # bytes: more than the system keeps for a peer that does not read
-ACCEPTED = b'{"messages":[{"id":"1"}],"media":[{"id":"1"}]}'
 HEAD = b"HTTP/1.1 201 Created\r\n"
 TIME = 0.4  # seconds that an attempt has
 MORE = 1.5  # seconds that this machine may need besides
-
-Gateways = Callable[..., Any]
-Transports = Callable[..., GreenApi]
-Uploads = Callable[..., Upload]
-
-
-def trickle(peer: Any, piece: bytes) -> None:
-    """Say this again and again, each time just before anybody would lose patience."""
-    while not peer.gateway.ended.wait(TIME / 8):
-        peer.raw(piece)
 
 
 def ended(action: Callable[[], object], kind: type[DeliveryError], code: str) -> DeliveryError:
@@ -53,44 +40,42 @@ TRICKLES = {
 
 
 @pytest.mark.parametrize(("first", "then"), TRICKLES.values(), ids=TRICKLES)
-def test_an_answer_that_trickles_is_none(
-    transport: Transports, gateway: Gateways, upload: Uploads, first: bytes, then: bytes
-) -> None:
-    server = gateway(lambda peer: (peer.read(), peer.raw(first), trickle(peer, then)))
+def test_an_answer_that_trickles_is_none(serve: Serve, first: bytes, then: bytes) -> None:
+    server = serve(lambda peer: (peer.read(), peer.raw(first), peer.repeat(then, TIME / 8)))
     sender = transport(server.url, read_timeout=TIME)
     error = ended(lambda: sender.send(PAYLOAD), OutcomeUnknown, "read_timeout")
     assert error.text == f"no answer within {TIME:g} s"
     ended(lambda: sender.upload(upload()), NotSent, "read_timeout")
 
 
-def test_a_flood_of_interim_answers_ends_as_well(transport: Transports, gateway: Gateways) -> None:
-    def flood(peer: Any) -> None:
+def test_a_flood_of_interim_answers_ends_as_well(serve: Serve) -> None:
+    def flood(peer: Peer) -> None:
         peer.read()
         while not peer.gateway.ended.is_set():
             peer.raw(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
 
-    sender = transport(gateway(flood).url, read_timeout=TIME)
+    sender = transport(serve(flood).url, read_timeout=TIME)
     ended(lambda: sender.send(PAYLOAD), OutcomeUnknown, "read_timeout")
 
 
-def test_a_slow_answer_that_is_in_time_counts(transport: Transports, gateway: Gateways) -> None:
-    def slow(peer: Any) -> None:
+def test_a_slow_answer_that_is_in_time_counts(serve: Serve) -> None:
+    def slow(peer: Peer) -> None:
         peer.read()
         answer = HEAD + b"Content-Length: %d\r\n\r\n" % len(ACCEPTED) + ACCEPTED
         for start in range(0, len(answer), 20):
             peer.gateway.ended.wait(0.02)
             peer.raw(answer[start : start + 20])
 
-    assert transport(gateway(slow).url, read_timeout=5).send(PAYLOAD) == Receipt(id="1")
+    assert transport(serve(slow).url, read_timeout=5).send(PAYLOAD) == Receipt(id="1")
 
 
-def test_two_exchanges_each_have_their_own_time(transport: Transports, gateway: Gateways) -> None:
-    def slow(peer: Any) -> None:
+def test_two_exchanges_each_have_their_own_time(serve: Serve) -> None:
+    def slow(peer: Peer) -> None:
         while peer.read():
             peer.gateway.ended.wait(TIME * 0.7)
             peer.answer(201, ACCEPTED)
 
-    server = gateway(slow)
+    server = serve(slow)
     sender = transport(server.url, read_timeout=TIME)
     assert [sender.send(PAYLOAD).id for _ in range(2)] == ["1", "1"]
     assert server.connections == 1
@@ -105,13 +90,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dispatcher.http.wire.SLOWEST", 10**9)
 
 
-def sips(peer: Any) -> None:
+def sips(peer: Peer) -> None:
     """Take a little of the request now and then."""
     while not peer.gateway.ended.wait(0.01):
         peer.connection.recv(4096)
 
 
-def stops(peer: Any) -> None:
+def stops(peer: Peer) -> None:
     """Take the beginning of the request alone."""
     peer.connection.recv(10)
     peer.stall()
@@ -121,19 +106,14 @@ def stops(peer: Any) -> None:
 @pytest.mark.parametrize("behave", [sips, stops])
 @pytest.mark.parametrize("secure", [False, True])
 def test_a_peer_that_takes_the_request_slowly(
-    request: pytest.FixtureRequest,
-    transport: Transports,
-    gateway: Gateways,
-    upload: Uploads,
-    behave: Callable[[Any], None],
-    secure: bool,
+    request: pytest.FixtureRequest, serve: Serve, behave: Callable[[Peer], object], secure: bool
 ) -> None:
     if secure:
         path = request.getfixturevalue("trusted")
-        server = gateway(lambda peer: (peer.secure(path), behave(peer)))
+        server = serve(lambda peer: (peer.secure(path), behave(peer)))
         url = f"https://127.0.0.1:{server.port}"
     else:
-        server = gateway(behave)
+        server = serve(behave)
         url = server.url
     sender = transport(url, read_timeout=TIME)
     body = {**PAYLOAD, "text": {"body": "x" * BIG}}
@@ -143,22 +123,20 @@ def test_a_peer_that_takes_the_request_slowly(
 
 
 def test_who_stops_taking_the_request_is_not_waited_for_as_long_as_for_all_of_it(
-    transport: Transports, gateway: Gateways, upload: Uploads
+    serve: Serve,
 ) -> None:
     """At 64 KB a second, this file could take five minutes."""
-    sender = transport(gateway(stops).url, read_timeout=0.1)
+    sender = transport(serve(stops).url, read_timeout=0.1)
     began = monotonic()
     with pytest.raises(NotSent):
         sender.upload(upload(b"x" * BIG))
     assert monotonic() - began < 0.1 + 1 + MORE
 
 
-def test_a_big_file_may_take_its_time(
-    transport: Transports, gateway: Gateways, upload: Uploads
-) -> None:
+def test_a_big_file_may_take_its_time(serve: Serve) -> None:
     """Longer than the answer may."""
 
-    def slow(peer: Any) -> None:
+    def slow(peer: Peer) -> None:
         taken = pauses = 0
         while taken < BIG:
             if taken >= pauses * BIG // 4:
@@ -167,22 +145,20 @@ def test_a_big_file_may_take_its_time(
             taken += len(peer.connection.recv(999_999))
         peer.answer(201, ACCEPTED)
 
-    sender = transport(gateway(slow).url, read_timeout=TIME)
+    sender = transport(serve(slow).url, read_timeout=TIME)
     assert sender.upload(upload(b"x" * BIG)).id == "1"
 
 
 # Connecting: names, addresses, proxy and handshake together.
 
 
-def test_a_handshake_that_trickles(
-    transport: Transports, gateway: Gateways, upload: Uploads
-) -> None:
-    def slow(peer: Any) -> None:
+def test_a_handshake_that_trickles(serve: Serve) -> None:
+    def slow(peer: Peer) -> None:
         peer.connection.recv(9999)
         peer.raw(b"\x16\x03\x03\x40\x00")  # a record of 16 KB begins
-        trickle(peer, b"\x02")
+        peer.repeat(b"\x02", TIME / 8)
 
-    server = gateway(slow)
+    server = serve(slow)
     sender = transport(f"https://127.0.0.1:{server.port}", connect_timeout=TIME)
     ended(lambda: sender.send(PAYLOAD), NotSent, "connect_timeout")
     ended(lambda: sender.upload(upload()), NotSent, "connect_timeout")
@@ -190,19 +166,19 @@ def test_a_handshake_that_trickles(
 
 @pytest.mark.parametrize("then", ["trickle", "stall"])
 def test_a_proxy_and_the_handshake_behind_it_share_the_time(
-    monkeypatch: pytest.MonkeyPatch, transport: Transports, gateway: Gateways, then: str
+    monkeypatch: pytest.MonkeyPatch, serve: Serve, then: str
 ) -> None:
     time = 3 * TIME  # each of the two would be within it, and both of them far beyond
 
-    def slow(peer: Any) -> None:
+    def slow(peer: Peer) -> None:
         peer.read()
         if then == "trickle":
-            trickle(peer, b"HTTP/1.1 200 OK\r\nX: y\r\n"[:1])
+            peer.repeat(b"H", TIME / 8)
         peer.gateway.ended.wait(time * 0.8)
         peer.raw(b"HTTP/1.1 200 OK\r\n\r\n")
         peer.stall()
 
-    monkeypatch.setenv("HTTPS_PROXY", gateway(slow).url)
+    monkeypatch.setenv("HTTPS_PROXY", serve(slow).url)
     sender = transport("https://gateway.test", connect_timeout=time)
     began = monotonic()
     ended(lambda: sender.send(PAYLOAD), NotSent, "connect_timeout")
@@ -210,10 +186,10 @@ def test_a_proxy_and_the_handshake_behind_it_share_the_time(
 
 
 def test_the_addresses_of_a_host_share_the_time(
-    monkeypatch: pytest.MonkeyPatch, transport: Transports, full_port: int, gateway: Gateways
+    monkeypatch: pytest.MonkeyPatch, full_port: int, serve: Serve
 ) -> None:
     """Where the first one cannot be reached, the second one is, within the same time."""
-    server = gateway(lambda peer: peer.answer_each(201, ACCEPTED))
+    server = serve(lambda peer: peer.answer_each(201, ACCEPTED))
     addresses = [("127.0.0.1", full_port), ("127.0.0.1", server.port)]
     monkeypatch.setattr("dispatcher.http.wire._addresses", lambda host, port: addresses)
     sender = transport("http://localhost", connect_timeout=TIME)
@@ -223,9 +199,7 @@ def test_the_addresses_of_a_host_share_the_time(
     ended(lambda: sender.send(PAYLOAD), NotSent, "connect_timeout")
 
 
-def test_a_name_that_is_found_too_late(
-    monkeypatch: pytest.MonkeyPatch, transport: Transports
-) -> None:
+def test_a_name_that_is_found_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody can stop asking for a name, but nothing is begun after that."""
     find = socket.getaddrinfo
 

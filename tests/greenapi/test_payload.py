@@ -1,15 +1,13 @@
 """Every variant of the document's "Запрос", byte for byte."""
 
-from __future__ import annotations
-
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from dispatcher import Attachment, Link, MediaId, Message, Upload, encode
-from dispatcher.builtin.greenapi import GreenApi
+from dispatcher import Attachment, Link, MediaId, encode
+from dispatcher.testing import message
+from tests.support.greenapi import transport, upload
 
 PERSON, GROUP = "79001234567", "79001234567-1581234048"
 LINK = {"link": "https://cdn.example/f"}
@@ -44,14 +42,8 @@ def _body(to: str, kind: str, content: dict[str, Any]) -> bytes:
 
 @pytest.mark.parametrize("to", [PERSON, GROUP])
 @pytest.mark.parametrize(("kind", "content"), VARIANTS)
-def test_media_pass_as_they_are_written(
-    transport: Callable[..., GreenApi],
-    message: Callable[..., Message],
-    to: str,
-    kind: str,
-    content: dict[str, Any],
-) -> None:
-    payload = transport().build(message(to, **{kind: content}), None)
+def test_media_pass_as_they_are_written(to: str, kind: str, content: dict[str, Any]) -> None:
+    payload = transport().build(message(to=to, **{kind: content}), None)
     assert encode(payload) == _body(to, kind, content)
     assert list(transport().check(payload, None)) == []
 
@@ -59,11 +51,7 @@ def test_media_pass_as_they_are_written(
 @pytest.mark.parametrize("to", [PERSON, GROUP])
 @pytest.mark.parametrize(("kind", "content"), VARIANTS)
 def test_media_with_a_source_take_what_it_resolved_to(
-    transport: Callable[..., GreenApi],
-    message: Callable[..., Message],
-    to: str,
-    kind: str,
-    content: dict[str, Any],
+    to: str, kind: str, content: dict[str, Any]
 ) -> None:
     attachment: Attachment
     if "id" in content:
@@ -71,17 +59,12 @@ def test_media_with_a_source_take_what_it_resolved_to(
     else:
         attachment = Link(url=content["link"], provider=content.get("provider", {}).get("name"))
     rest = {key: value for key, value in content.items() if key in ("caption", "filename")}
-    written = message(to, **{kind: {"source": "file", **rest}})
+    written = message(to=to, **{kind: {"source": "file", **rest}})
     assert encode(transport().build(written, attachment)) == _body(to, kind, content)
 
 
 @pytest.mark.parametrize("kind", ["image", "video", "audio", "document"])
-def test_a_file_stands_in_the_body_as_its_reference(
-    transport: Callable[..., GreenApi],
-    message: Callable[..., Message],
-    upload: Callable[..., Upload],
-    kind: str,
-) -> None:
+def test_a_file_stands_in_the_body_as_its_reference(kind: str) -> None:
     file = upload()
     payload = transport().build(message(**{kind: {"source": "prices.pdf"}}), file)
     assert encode(payload) == _body(PERSON, kind, {"id": f"upload:sha256:{file.sha256}"})
@@ -92,12 +75,7 @@ def test_a_file_stands_in_the_body_as_its_reference(
 @pytest.mark.parametrize(
     ("resolved", "sent"), [("of-the-plugin", "of-the-plugin"), (None, "of-the-manifest")]
 )
-def test_the_provider_of_a_link_wins(
-    transport: Callable[..., GreenApi],
-    message: Callable[..., Message],
-    resolved: str | None,
-    sent: str,
-) -> None:
+def test_the_provider_of_a_link_wins(resolved: str | None, sent: str) -> None:
     written = message(image={"source": "s3://b/k", "provider": {"name": "of-the-manifest"}})
     payload = transport().build(written, Link(url="https://cdn.example/k", provider=resolved))
     assert payload["image"] == {"link": "https://cdn.example/k", "provider": {"name": sent}}
@@ -105,13 +83,8 @@ def test_the_provider_of_a_link_wins(
 
 @pytest.mark.parametrize("to", [PERSON, GROUP])
 @pytest.mark.parametrize("preview_url", [None, True, False])
-def test_text(
-    transport: Callable[..., GreenApi],
-    message: Callable[..., Message],
-    to: str,
-    preview_url: bool | None,
-) -> None:
-    written = message(to, preview_url, text={"body": "Hello 😃"})
+def test_text(to: str, preview_url: bool | None) -> None:
+    written = message(to=to, preview_url=preview_url, text={"body": "Hello 😃"})
     expected = _body(to, "text", {"body": "Hello 😃"})
     if preview_url is not None:
         flag = json.dumps(preview_url).encode()
@@ -121,18 +94,14 @@ def test_text(
     assert list(transport().check(payload, None)) == []
 
 
-def test_what_the_gateway_refuses_is_left_in_the_body_for_check_to_name(
-    transport: Callable[..., GreenApi], message: Callable[..., Message]
-) -> None:
+def test_what_the_gateway_refuses_is_left_in_the_body_for_check_to_name() -> None:
     written = message(image={"source": "a.png", "provider": {"name": "x"}}, preview_url=True)
     payload = transport().build(written, MediaId(id="1"))
     wheres = [problem.where for problem in transport().check(payload, MediaId(id="1"))]
     assert wheres == ["image.provider", "preview_url"]
 
 
-def test_each_body_is_its_own(
-    transport: Callable[..., GreenApi], message: Callable[..., Message]
-) -> None:
+def test_each_body_is_its_own() -> None:
     written = message(image=SIGNED)
     first, second = transport().build(written, None), transport().build(written, None)
     first["image"]["provider"]["name"] = "changed"

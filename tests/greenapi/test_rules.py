@@ -1,16 +1,14 @@
 """The document's "Параметры запроса", row by row, and payloads that nobody should write."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher import Link, Problem, Upload
+from dispatcher import Link, Problem
 from dispatcher.builtin.greenapi.rules import check
+from tests.support.greenapi import upload
 
 TEXT = {"to": "79001234567", "type": "text", "text": {"body": "x"}}
 LINK = {"link": "https://cdn.example/x"}
@@ -145,15 +143,7 @@ def test_half_a_character_is_shown_as_its_escape() -> None:
 def test_all_problems_at_once() -> None:
     payload = {"to": "x", "type": "audio", "audio": {"caption": "x"}, "preview_url": 1, "more": {1}}
     wheres = [problem.where for problem in check(payload, None)]
-    assert wheres == [
-        "more",
-        "to",
-        "audio.caption",
-        "audio",
-        "preview_url",
-        "preview_url",
-        None,
-    ]
+    assert wheres == ["more", "to", "audio.caption", "audio", "preview_url", "preview_url", None]
 
 
 def test_a_payload_must_be_a_table() -> None:
@@ -163,7 +153,7 @@ def test_a_payload_must_be_a_table() -> None:
 
 
 @pytest.mark.parametrize(("size", "fits"), [(1, True), (37_000_000, True), (37_000_001, False)])
-def test_the_size_of_a_file(upload: Callable[..., Upload], size: int, fits: bool) -> None:
+def test_the_size_of_a_file(size: int, fits: bool) -> None:
     problems = check(_media("document", id="upload:sha256:x"), upload(size=size))
     assert (problems == []) is fits
     if not fits:
@@ -172,18 +162,13 @@ def test_the_size_of_a_file(upload: Callable[..., Upload], size: int, fits: bool
         assert "at most 37 MB (37000000 bytes)" in problems[0].message
 
 
-def test_a_file_must_not_be_empty(upload: Callable[..., Upload]) -> None:
+def test_a_file_must_not_be_empty() -> None:
     (problem,) = check(_media("image", id="x"), upload(b""))
-    assert (problem.where, problem.message) == (
-        "image.source",
-        'the file "prices.pdf" is empty',
-    )
+    assert (problem.where, problem.message) == ("image.source", 'the file "prices.pdf" is empty')
 
 
 @pytest.mark.parametrize("mime_type", ["", "pdf", "text/plain\r\nX: y", "text/plain; é=1"])
-def test_a_file_needs_a_mime_type_that_a_header_can_carry(
-    upload: Callable[..., Upload], mime_type: str
-) -> None:
+def test_a_file_needs_a_mime_type_that_a_header_can_carry(mime_type: str) -> None:
     (problem,) = check(_media("image", id="x"), upload(mime_type=mime_type))
     assert problem.where == "image.source"
     assert "is not a MIME type" in problem.message

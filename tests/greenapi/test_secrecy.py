@@ -1,25 +1,20 @@
 """The token is in no error, whatever fails and whatever the gateway says."""
 
-from __future__ import annotations
-
 import json
 import traceback
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from dispatcher import DeliveryError, Upload
-from dispatcher.builtin.greenapi import GreenApi
-
-PAYLOAD = {"to": "79001234567", "type": "text", "text": {"body": "x"}}
-MARKER = "marker-token-7f3a9c"
+from dispatcher import DeliveryError
+from tests.support.gateway import Peer, Serve
+from tests.support.greenapi import PAYLOAD, TOKEN, transport, upload
 
 
-def _echo(status: int) -> Callable[[Any], None]:
+def _echo(status: int) -> Callable[[Peer], object]:
     """Says the token back wherever a gateway can say something."""
 
-    def behave(peer: Any) -> None:
+    def behave(peer: Peer) -> None:
         peer.read()
         said = peer.gateway.requests[-1].headers["authorization"]
         error = {"code": said, "details": f"bad key: {said}", "title": said}
@@ -29,8 +24,8 @@ def _echo(status: int) -> Callable[[Any], None]:
     return behave
 
 
-def _raw(template: bytes) -> Callable[[Any], None]:
-    def behave(peer: Any) -> None:
+def _raw(template: bytes) -> Callable[[Peer], object]:
+    def behave(peer: Peer) -> None:
         peer.read()
         said = peer.gateway.requests[-1].headers["authorization"].encode()
         peer.raw(template.replace(b"%", said))
@@ -71,86 +66,68 @@ def _check(action: Callable[[], object]) -> None:
         action()
     everything = _everything(caught.value)
     assert "client.py" in everything  # the frames are there
-    assert MARKER not in everything
+    assert TOKEN not in everything
 
 
 @pytest.mark.parametrize("behave", BEHAVIOURS.values(), ids=BEHAVIOURS.keys())
-def test_no_failure_shows_the_token(
-    transport: Callable[..., GreenApi],
-    gateway: Callable[..., Any],
-    upload: Callable[..., Upload],
-    behave: Callable[[Any], None],
-) -> None:
-    server = gateway(behave)
+def test_no_failure_shows_the_token(serve: Serve, behave: Callable[[Peer], object]) -> None:
+    server = serve(behave)
     sender = transport(server.url, read_timeout=0.3 if behave is BEHAVIOURS["stall"] else 5)
     _check(lambda: sender.send(PAYLOAD))
     _check(lambda: sender.upload(upload()))
-    assert server.requests[0].headers["authorization"] == f"Bearer {MARKER}"
+    assert server.requests[0].headers["authorization"] == f"Bearer {TOKEN}"
 
 
-@pytest.mark.parametrize("host", ["no-such-host.invalid", "127.0.0.1:1", f"{MARKER}.invalid"])
-def test_no_failed_connection_shows_the_token(
-    transport: Callable[..., GreenApi], upload: Callable[..., Upload], host: str
-) -> None:
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "127.0.0.1:1", f"{TOKEN}.invalid"])
+def test_no_failed_connection_shows_the_token(host: str) -> None:
     sender = transport(f"https://{host}")
     with pytest.raises(DeliveryError) as caught:
         sender.send(PAYLOAD)
-    assert MARKER not in str(caught.value)
-    if MARKER not in host:
+    assert TOKEN not in str(caught.value)
+    if TOKEN not in host:
         _check(lambda: sender.send(PAYLOAD))
         _check(lambda: sender.upload(upload()))
 
 
-def test_a_failing_stream_does_not_show_it_either(
-    transport: Callable[..., GreenApi], gateway: Callable[..., Any], upload: Callable[..., Upload]
-) -> None:
-    server = gateway(lambda peer: peer.read())
+def test_a_failing_stream_does_not_show_it_either(serve: Serve) -> None:
+    server = serve(lambda peer: peer.read())
     changed = upload(sha256="0" * 64)
     _check(lambda: transport(server.url).upload(changed))
 
 
-def test_words_around_the_token_stay(
-    transport: Callable[..., GreenApi], gateway: Callable[..., Any]
-) -> None:
+def test_words_around_the_token_stay(serve: Serve) -> None:
     with pytest.raises(DeliveryError) as caught:
-        transport(gateway(_echo(400)).url).send(PAYLOAD)
+        transport(serve(_echo(400)).url).send(PAYLOAD)
     assert caught.value.text == "bad key: Bearer *** / Bearer ***"
 
 
-def test_an_id_with_the_token_is_no_id(
-    transport: Callable[..., GreenApi], gateway: Callable[..., Any], upload: Callable[..., Upload]
-) -> None:
+def test_an_id_with_the_token_is_no_id(serve: Serve) -> None:
     """An id is used and kept as it is, and the token must not be."""
-    found = [{"id": f"x-{MARKER}"}]
+    found = [{"id": f"x-{TOKEN}"}]
     body = json.dumps({"messages": found, "media": found}).encode()
-    server = gateway(lambda peer: peer.answer_each(201, body))
+    server = serve(lambda peer: peer.answer_each(201, body))
     _check(lambda: transport(server.url).send(PAYLOAD))
     _check(lambda: transport(server.url).upload(upload()))
 
 
 @pytest.mark.parametrize("token", ["a", "x-1", "any"])
-def test_a_short_token_changes_no_id_and_no_sentence(
-    transport: Callable[..., GreenApi],
-    gateway: Callable[..., Any],
-    upload: Callable[..., Upload],
-    token: str,
-) -> None:
+def test_a_short_token_changes_no_id_and_no_sentence(serve: Serve, token: str) -> None:
     """For a gateway of one's own; whoever looks for it finds it in half of all words."""
     found = [{"id": "any-x-1a"}]
     body = json.dumps({"messages": found, "media": found}).encode()
-    server = gateway(lambda peer: peer.answer_each(201, body))
+    server = serve(lambda peer: peer.answer_each(201, body))
     sender = transport(server.url, token=token)
     assert sender.send(PAYLOAD).id == "any-x-1a"
     assert sender.upload(upload()).id == "any-x-1a"
     said = json.dumps({"errors": [{"code": 1011, "details": "any x-1 is bad"}]}).encode()
-    server = gateway(lambda peer: peer.answer_each(400, said))
+    server = serve(lambda peer: peer.answer_each(400, said))
     with pytest.raises(DeliveryError, match="any x-1 is bad"):
         transport(server.url, token=token).send(PAYLOAD)
 
 
-def test_no_object_shows_the_token(transport: Callable[..., GreenApi]) -> None:
+def test_no_object_shows_the_token() -> None:
     sender = transport()
     sender.require_credentials()
     client = sender._client()
     for thing in (sender, sender.settings, client, client._session, vars(sender), vars(client)):
-        assert MARKER not in f"{thing!r}{thing!s}"
+        assert TOKEN not in f"{thing!r}{thing!s}"

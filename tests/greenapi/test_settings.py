@@ -1,7 +1,5 @@
 """Addresses, timeouts, rates, and where the token comes from."""
 
-from __future__ import annotations
-
 import traceback
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from pydantic import ValidationError
 from dispatcher import ConfigError
 from dispatcher.builtin.greenapi.transport import GreenApiSettings
 from dispatcher.delivery.rate_limiter import parsed
+from tests.support.greenapi import TOKEN
 
 
 def test_defaults_are_those_of_the_provider() -> None:
@@ -121,21 +120,19 @@ def test_unknown_settings_are_refused_and_known_ones_are_fixed() -> None:
         GreenApiSettings().rate = "1/s"
 
 
-def test_the_token_of_the_environment(monkeypatch: pytest.MonkeyPatch, token: str) -> None:
-    monkeypatch.setenv("GREENAPI_TOKEN", token)
+def test_the_token_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GREENAPI_TOKEN", TOKEN)
     settings = GreenApiSettings()
-    assert settings.credentials().get_secret_value() == token
-    assert token not in repr(settings) + str(settings)
+    assert settings.credentials().get_secret_value() == TOKEN
+    assert TOKEN not in repr(settings) + str(settings)
 
 
 @pytest.mark.parametrize("around", ["{}", "{}\n", "\r\n  {}\t\n"])
-def test_the_token_of_a_file(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, token: str, around: str
-) -> None:
+def test_the_token_of_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, around: str) -> None:
     path = tmp_path / "token"
-    path.write_text(around.format(token))
+    path.write_text(around.format(TOKEN))
     monkeypatch.setenv("GREENAPI_TOKEN_FILE", str(path))
-    assert GreenApiSettings().credentials().get_secret_value() == token
+    assert GreenApiSettings().credentials().get_secret_value() == TOKEN
 
 
 def test_settings_load_without_any_token(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,8 +141,8 @@ def test_settings_load_without_any_token(monkeypatch: pytest.MonkeyPatch) -> Non
         GreenApiSettings().credentials()
 
 
-def test_two_tokens_are_one_too_many(tmp_path: Path, token: str) -> None:
-    settings = GreenApiSettings(token=token, token_file=tmp_path / "token")
+def test_two_tokens_are_one_too_many(tmp_path: Path) -> None:
+    settings = GreenApiSettings(token=TOKEN, token_file=tmp_path / "token")
     with pytest.raises(ConfigError, match="not both"):
         settings.credentials()
 
@@ -183,11 +180,11 @@ def test_a_folder_is_no_token_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "bad", ["", " ", "{} x", "{}\n", "\t{}", "{}\x00", "{}\x7f", "é{}", "{}ключ"]
 )
-def test_bad_tokens_are_refused_without_being_shown(token: str, bad: str) -> None:
-    settings = GreenApiSettings(token=bad.format(token))
+def test_bad_tokens_are_refused_without_being_shown(bad: str) -> None:
+    settings = GreenApiSettings(token=bad.format(TOKEN))
     with pytest.raises(ConfigError, match="GREENAPI_TOKEN is") as caught:
         settings.credentials()
-    assert token not in _everything(caught.value)
+    assert TOKEN not in _everything(caught.value)
 
 
 def _everything(error: BaseException) -> str:

@@ -1,26 +1,19 @@
 """Files on their way to the gateway: streamed, checked on the way, always closed."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import tracemalloc
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from dispatcher import DeliveryError, NotSent, Refused, Upload
 from dispatcher.builtin.greenapi import GreenApi
+from tests.support.gateway import ACCEPTED, Peer, Serve
+from tests.support.greenapi import TOKEN, transport, upload
 
-ACCEPTED = b'{"media":[{"id":"5f1c"}],"meta":{}}'
 CONTENT = b"0123456789" * 10_000
-
-
-def _serve(peer: Any) -> None:
-    peer.answer_each(201, ACCEPTED)
 
 
 class Stream(io.BytesIO):
@@ -40,17 +33,12 @@ class Stream(io.BytesIO):
         super().close()
 
 
-def test_a_file_goes_out_as_it_is(
-    transport: Callable[..., GreenApi],
-    gateway: Callable[..., Any],
-    upload: Callable[..., Upload],
-    token: str,
-) -> None:
-    server, stream = gateway(_serve), Stream(CONTENT)
+def test_a_file_goes_out_as_it_is(serve: Serve) -> None:
+    server, stream = serve(), Stream(CONTENT)
     before = datetime.now(UTC)
     media = transport(server.url).upload(upload(CONTENT, open=lambda: stream))
     (request,) = server.requests
-    assert media.id == "5f1c"
+    assert media.id == "1"
     assert media.expires_at is not None
     assert timedelta(0) <= media.expires_at - before - timedelta(hours=24) < timedelta(seconds=5)
     assert request.line == "POST /v1/media HTTP/1.1"
@@ -58,44 +46,38 @@ def test_a_file_goes_out_as_it_is(
     assert request.headers["content-length"] == str(len(CONTENT))
     assert request.headers["content-type"] == "application/pdf"
     assert request.headers["x-gr-file-extension"] == "pdf"
-    assert request.headers["authorization"] == f"Bearer {token}"
+    assert request.headers["authorization"] == f"Bearer {TOKEN}"
     assert "transfer-encoding" not in request.headers
     assert stream.closings == 1
     assert all(size is not None and 0 < size <= 65536 for size in stream.asked)
 
 
-def test_the_expiry_counts_from_before_the_request(
-    transport: Callable[..., GreenApi], gateway: Callable[..., Any], upload: Callable[..., Upload]
-) -> None:
+def test_the_expiry_counts_from_before_the_request(serve: Serve) -> None:
     answered: list[datetime] = []
 
-    def behave(peer: Any) -> None:
+    def behave(peer: Peer) -> None:
         peer.read()
         answered.append(datetime.now(UTC))
         peer.answer(201, ACCEPTED)
 
-    media = transport(gateway(behave).url).upload(upload())
+    media = transport(serve(behave).url).upload(upload())
     assert media.expires_at is not None
     assert media.expires_at - timedelta(hours=24) <= answered[0]
 
 
-def test_the_same_file_can_go_twice_on_one_connection(
-    transport: Callable[..., GreenApi], gateway: Callable[..., Any], upload: Callable[..., Upload]
-) -> None:
-    server, file = gateway(_serve), upload()
+def test_the_same_file_can_go_twice_on_one_connection(serve: Serve) -> None:
+    server, file = serve(), upload()
     sender = transport(server.url)
-    assert sender.upload(file).id == sender.upload(file).id == "5f1c"
+    assert sender.upload(file).id == sender.upload(file).id == "1"
     assert (server.connections, len(server.requests)) == (1, 2)
 
 
-def test_a_big_file_is_never_in_memory(
-    tmp_path: Path, transport: Callable[..., GreenApi], gateway: Callable[..., Any]
-) -> None:
+def test_a_big_file_is_never_in_memory(tmp_path: Path, serve: Serve) -> None:
     path = tmp_path / "film.mp4"
     with path.open("wb") as sparse:
         sparse.truncate(30_000_000)
     file = Upload.from_path(path)
-    server = gateway(_serve)
+    server = serve()
     sender = transport(server.url)
     sender._client()  # so that only the upload is measured, not the import of requests
     tracemalloc.start()
@@ -127,13 +109,8 @@ def _failure(sender: GreenApi, file: Upload) -> DeliveryError:
     ],
     ids=["shorter", "half", "empty", "longer", "twice", "other start", "other end"],
 )
-def test_a_file_that_changed_never_arrives_whole(
-    transport: Callable[..., GreenApi],
-    gateway: Callable[..., Any],
-    upload: Callable[..., Upload],
-    now: bytes,
-) -> None:
-    server, stream = gateway(_serve), Stream(now)
+def test_a_file_that_changed_never_arrives_whole(serve: Serve, now: bytes) -> None:
+    server, stream = serve(), Stream(now)
     failure = _failure(transport(server.url), upload(CONTENT, open=lambda: stream))
     assert type(failure) is Refused
     assert failure.text == "the file changed while it was being sent"
@@ -163,98 +140,76 @@ class _Failing(Stream):
     ],
 )
 def test_a_file_that_cannot_be_read_is_at_fault_itself(
-    transport: Callable[..., GreenApi],
-    gateway: Callable[..., Any],
-    upload: Callable[..., Upload],
-    error: Exception,
-    words: str,
-    after: int,
+    serve: Serve, error: Exception, words: str, after: int
 ) -> None:
-    server, stream = gateway(_serve), _Failing(error, after)
+    server, stream = serve(), _Failing(error, after)
     failure = _failure(transport(server.url), upload(CONTENT, open=lambda: stream))
     assert (type(failure), failure.text) == (Refused, words)
     assert stream.closings == 1
     assert server.requests == []
 
 
-def test_a_stream_of_something_else_than_bytes(
-    transport: Callable[..., GreenApi], gateway: Callable[..., Any], upload: Callable[..., Upload]
-) -> None:
+def test_a_stream_of_something_else_than_bytes(serve: Serve) -> None:
     for stream in (io.StringIO("text"), object()):
-        failure = _failure(transport(gateway(_serve).url), upload(open=lambda it=stream: it))
+        failure = _failure(transport(serve().url), upload(open=lambda it=stream: it))
         assert type(failure) is Refused
         assert "the file cannot be read" in failure.text
 
 
-def test_a_stream_that_gives_more_than_it_is_asked_for(
-    transport: Callable[..., GreenApi], gateway: Callable[..., Any], upload: Callable[..., Upload]
-) -> None:
+def test_a_stream_that_gives_more_than_it_is_asked_for(serve: Serve) -> None:
     class Generous(Stream):
         def read(self, size: int | None = -1) -> bytes:
             return super().read(-1)
 
     stream = Generous(CONTENT + b"x")
-    failure = _failure(transport(gateway(_serve).url), upload(CONTENT, open=lambda: stream))
+    failure = _failure(transport(serve().url), upload(CONTENT, open=lambda: stream))
     assert (type(failure), stream.closings) == (Refused, 1)
 
 
-def test_a_file_that_is_gone(
-    tmp_path: Path, transport: Callable[..., GreenApi], gateway: Callable[..., Any]
-) -> None:
+def test_a_file_that_is_gone(tmp_path: Path, serve: Serve) -> None:
     path = tmp_path / "gone.pdf"
     path.write_bytes(CONTENT)
     file = Upload.from_path(path)
     path.unlink()
-    server = gateway(_serve)
+    server = serve()
     failure = _failure(transport(server.url), file)
     assert type(failure) is Refused
     assert failure.text == "the file cannot be read: No such file or directory"
     assert server.connections == 0
 
 
-def test_a_stream_that_cannot_be_closed_does_no_harm(
-    transport: Callable[..., GreenApi], gateway: Callable[..., Any], upload: Callable[..., Upload]
-) -> None:
+def test_a_stream_that_cannot_be_closed_does_no_harm(serve: Serve) -> None:
     class Stubborn(Stream):
         def close(self) -> None:
             super().close()
             if self.closings == 1:
                 raise OSError(5, "no")
 
-    media = transport(gateway(_serve).url).upload(upload(CONTENT, open=lambda: Stubborn(CONTENT)))
-    assert media.id == "5f1c"
+    media = transport(serve().url).upload(upload(CONTENT, open=lambda: Stubborn(CONTENT)))
+    assert media.id == "1"
 
 
-def test_the_stream_is_closed_when_the_connection_dies(
-    transport: Callable[..., GreenApi],
-    gateway: Callable[..., Any],
-    upload: Callable[..., Upload],
-    closed_port: int,
-) -> None:
-    for url in (f"http://127.0.0.1:{closed_port}", gateway(lambda peer: peer.reset()).url):
+def test_the_stream_is_closed_when_the_connection_dies(serve: Serve, closed_port: int) -> None:
+    for url in (f"http://127.0.0.1:{closed_port}", serve(lambda peer: peer.reset()).url):
         stream = Stream(CONTENT)
         failure = _failure(transport(url), upload(CONTENT, open=lambda it=stream: it))
         assert (type(failure), stream.closings) == (NotSent, 1)
 
 
-def test_a_success_before_the_file_was_there_is_none(
-    transport: Callable[..., GreenApi], gateway: Callable[..., Any], upload: Callable[..., Upload]
-) -> None:
-    def behave(peer: Any) -> None:
+def test_a_success_before_the_file_was_there_is_none(serve: Serve) -> None:
+    def behave(peer: Peer) -> None:
         peer.connection.recv(10)
         peer.answer(201, ACCEPTED, "Connection: close")
         peer.gateway.ended.wait(0.2)
         peer.reset()
 
-    failure = _failure(transport(gateway(behave).url), upload(b"x" * 9_000_000))
+    failure = _failure(transport(serve(behave).url), upload(b"x" * 9_000_000))
     assert type(failure) is NotSent
     assert failure.text == "the gateway did not wait for the whole file"
 
 
-def test_the_answer_of_the_other_kind_is_no_answer(
-    transport: Callable[..., GreenApi], gateway: Callable[..., Any], upload: Callable[..., Upload]
-) -> None:
-    server = gateway(lambda peer: peer.answer_each(201, b'{"messages":[{"id":"1"}]}'))
+def test_the_answer_of_the_other_kind_is_no_answer(serve: Serve) -> None:
+    server = serve(lambda peer: peer.answer_each(201, b'{"messages":[{"id":"1"}]}'))
     failure = _failure(transport(server.url), upload())
     assert (type(failure), failure.code) == (NotSent, "http 201")
 
@@ -278,15 +233,8 @@ def test_the_answer_of_the_other_kind_is_no_answer(
         ("thing", "text/plain; charset=utf-8", "bin"),
     ],
 )
-def test_the_extension(
-    transport: Callable[..., GreenApi],
-    gateway: Callable[..., Any],
-    upload: Callable[..., Upload],
-    filename: str,
-    mime_type: str,
-    extension: str,
-) -> None:
-    server = gateway(_serve)
+def test_the_extension(serve: Serve, filename: str, mime_type: str, extension: str) -> None:
+    server = serve()
     transport(server.url).upload(upload(filename=filename, mime_type=mime_type))
     (request,) = server.requests
     assert request.headers["x-gr-file-extension"] == extension
@@ -294,17 +242,13 @@ def test_the_extension(
     assert "x-evil" not in request.headers
 
 
-def test_a_mime_type_that_no_header_can_carry(
-    transport: Callable[..., GreenApi], gateway: Callable[..., Any], upload: Callable[..., Upload]
-) -> None:
-    server = gateway(_serve)
+def test_a_mime_type_that_no_header_can_carry(serve: Serve) -> None:
+    server = serve()
     failure = _failure(transport(server.url), upload(mime_type="text/plain\r\nX-Evil: 1"))
     assert (type(failure), server.connections) == (Refused, 0)
 
 
-def test_an_empty_file_has_a_length_too(
-    transport: Callable[..., GreenApi], gateway: Callable[..., Any], upload: Callable[..., Upload]
-) -> None:
-    server = gateway(_serve)
-    assert transport(server.url).upload(upload(b"")).id == "5f1c"
+def test_an_empty_file_has_a_length_too(serve: Serve) -> None:
+    server = serve()
+    assert transport(server.url).upload(upload(b"")).id == "1"
     assert server.requests[0].headers["content-length"] == "0"

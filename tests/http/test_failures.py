@@ -1,7 +1,5 @@
 """What an exception means; how connections really break is tested on sockets, see `greenapi`."""
 
-from __future__ import annotations
-
 import pytest
 
 from dispatcher import NotSent, OutcomeUnknown

@@ -1,7 +1,5 @@
 """A file on its way: what its reader hears when something is wrong with it."""
 
-from __future__ import annotations
-
 import pytest
 
 from dispatcher import NotSent, Refused

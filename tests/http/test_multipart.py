@@ -1,7 +1,5 @@
 """A form with a file is what a server's own parser reads, in pieces of any size."""
 
-from __future__ import annotations
-
 import hashlib
 from email import message_from_bytes
 from email.message import Message as Mime

@@ -1,7 +1,5 @@
 """In which order a gateway's tables are asked."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

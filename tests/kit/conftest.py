@@ -1,7 +1,5 @@
 """Runs samples of tests, as a third party would."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

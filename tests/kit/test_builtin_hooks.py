@@ -1,7 +1,5 @@
 """The built-in plugins keep the contracts that are asked of every plugin."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 from dispatcher import Attachment, Link, Upload

@@ -1,7 +1,5 @@
 """The contract of transports finds each fault, and says by its name which it is."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The built-in transport keeps the contract that is asked of every plugin's."""
 
-from __future__ import annotations
-
 from dispatcher.builtin.greenapi import GreenApi
 from dispatcher.testing import Reply, TransportContract
 

@@ -1,7 +1,5 @@
 """The contracts of hooks find each fault, by its name, and nothing else."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What plugins build on keeps the contract: here with the token in the URL, and files in forms."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from functools import cached_property
 from typing import ClassVar
@@ -25,9 +23,7 @@ from dispatcher.http.transport import HttpTransport
 from dispatcher.testing import Reply, Request, ScriptedGateway, TransportContract
 
 ERROR_MAP = ErrorMap(
-    code=("error_code",),
-    words=(("description",),),
-    by_status={**BY_STATUS, 404: AccountRefused},
+    code=("error_code",), words=(("description",),), by_status={**BY_STATUS, 404: AccountRefused}
 )
 
 

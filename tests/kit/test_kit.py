@@ -1,7 +1,5 @@
 """What a test begins with: messages, manifests, plans, a registry, a transport that records."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The page about tests for plugins: every example is a test file that passes."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path

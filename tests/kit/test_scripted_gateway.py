@@ -1,7 +1,5 @@
 """The scripted gateway does what its script says, and remembers what it got."""
 
-from __future__ import annotations
-
 import hashlib
 import socket
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """However long a page takes, the gateway answers meanwhile; whoever waits is not asked twice."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import threading

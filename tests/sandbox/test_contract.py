@@ -71,11 +71,7 @@ REFUSED: dict[str, tuple[object, int, str]] = {
     "to ends in a hyphen": (text(to="79001234567-"), 1021, "to"),
     "to of the other API": (text(to="79001234567@c.us"), 1021, "to"),
     "person named group": (text(recipient_type="group"), 1011, "recipient_type"),
-    "group named individual": (
-        text(to=GROUP, recipient_type="individual"),
-        1011,
-        "recipient_type",
-    ),
+    "group named individual": (text(to=GROUP, recipient_type="individual"), 1011, "recipient_type"),
     "recipient_type unknown": (text(recipient_type="channel"), 1011, "recipient_type"),
     "recipient_type null": (text(recipient_type=None), 1011, "recipient_type"),
     "type unknown": (text(type="sticker"), 1011, "type"),

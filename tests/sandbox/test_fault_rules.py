@@ -65,8 +65,7 @@ def test_the_defaults_are_filled_in(client: Client, sandbox: SandboxProcess) -> 
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
-    [(field, value) for field, values in BAD_VALUES.items() for value in values],
+    ("field", "value"), [(field, value) for field, values in BAD_VALUES.items() for value in values]
 )
 def test_a_value_that_cannot_be(
     field: str, value: object, client: Client, sandbox: SandboxProcess

@@ -5,7 +5,6 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Callable
 
 import pytest
 
@@ -14,6 +13,7 @@ from dispatcher.sandbox.database import Database
 from dispatcher.sandbox.inbox.views import PAGE, Check, Query, checks, curl, query_of, view_of
 from dispatcher.sandbox.process import SandboxProcess
 from dispatcher.sandbox.store import Store
+from tests.support.requirements import require
 
 from .client import GROUP, PERSON, Client, connect, message_bytes
 
@@ -191,10 +191,8 @@ def test_no_more_than_so_many_pages_at_once(client: Client, sandbox: SandboxProc
     assert client.text().status_code == 201
 
 
-def test_the_curl_command_posts_the_same_again(
-    client: Client, sandbox: SandboxProcess, needs: Callable[[object, str], None]
-) -> None:
-    needs(shutil.which("curl"), "curl")
+def test_the_curl_command_posts_the_same_again(client: Client, sandbox: SandboxProcess) -> None:
+    require(shutil.which("curl"), "curl")
     client.text('it\'s "quoted" $HOME `id` \\ 😃\n@file')
     [message] = sandbox.messages()
 

@@ -7,8 +7,6 @@ end, FILE has what the system knows of the process: its peak of memory, too. (Th
 `ru_maxrss` of a child counts what its parent had in memory when it was started.)
 """
 
-from __future__ import annotations
-
 import atexit
 import io
 import sys

@@ -4,8 +4,6 @@ The system's CALL fails with the error for the journal's log, from the moment at
 intent is to be written. Needs diskfault.c.
 """
 
-from __future__ import annotations
-
 import ctypes
 import sys
 from itertools import count

@@ -3,8 +3,6 @@
 It does when it comes to the point for the COUNT-th time. "in a checkpoint" needs diskfault.c.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import signal

@@ -3,8 +3,6 @@
 Every race has a `--run` of its own. Prints a line of JSON for each: [exit code, seconds] of both.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import select

@@ -3,8 +3,6 @@
 Proves that the tests would notice if it were missing.
 """
 
-from __future__ import annotations
-
 import sys
 from concurrent.futures import Future
 from typing import Any

@@ -11,12 +11,7 @@ from socket import gethostbyname
 from typing import Any
 
 from dispatcher import Attachment, Link, Message, Payload, Problem, SourceError, Upload, hookimpl
-from dispatcher.testing import (
-    SourceContract,
-    TransformerContract,
-    ValidatorContract,
-    message,
-)
+from dispatcher.testing import SourceContract, TransformerContract, ValidatorContract, message
 
 NUMBERS = count()
 FOOTER = "\n\nReply STOP"

@@ -1,16 +1,44 @@
-"""A proxy on loopback before a PostgreSQL server, with which the network fails when it matters."""
-
-from __future__ import annotations
+"""Databases of a PostgreSQL server, and a proxy with which the network before it fails."""
 
 import select
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal, Self
 
+import psycopg
 from sqlalchemy import make_url
+
+
+class Database:
+    """A PostgreSQL database for tests, and what a test asks of it beside the journal."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def cut(self) -> None:
+        """End every connection to it."""
+        self.ask(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+    def ask(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """Carry out one statement; its rows, if it has any."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            cursor = connection.execute(sql, values)
+            return cursor.fetchall() if cursor.description else []
+
+    def emptied(self) -> str:
+        """Forget the journal; its URL, as if there had been none."""
+        self.ask("DROP SCHEMA IF EXISTS dispatcher CASCADE")
+        return self.url
+
+    def journal(self) -> dict[str, dict[str, Any]]:
+        """The journal's messages by message id."""
+        rows = self.ask("SELECT message, to_jsonb(messages) FROM dispatcher.messages")
+        return dict(rows)
+
 
 Fault = Literal["cut after", "commit late", "stall"]
 
@@ -68,16 +96,10 @@ class Proxy:
         elif self._fault == "cut after":
             client.shutdown(socket.SHUT_RDWR)
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self.release.set()
         self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
-
-
-@contextmanager
-def proxy(url: str, fault: Fault) -> Iterator[Proxy]:
-    found = Proxy(url, fault)
-    try:
-        yield found
-    finally:
-        found.close()

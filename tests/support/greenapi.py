@@ -1,0 +1,21 @@
+"""Transports to a test's own gateway, and files for them."""
+
+from typing import Any
+
+from dispatcher import Upload, testing
+from dispatcher.builtin.greenapi import GreenApi
+
+TOKEN = "marker-token-7f3a9c"
+PAYLOAD = {"to": "79001234567", "type": "text", "text": {"body": "x"}}
+
+
+def transport(url: str | None = None, **settings: Any) -> GreenApi:
+    """A transport with a token; `url` sets both addresses."""
+    urls = {} if url is None else {"base_url": url, "media_url": url}
+    given = {"token": TOKEN, "connect_timeout": 5, "read_timeout": 5, **urls, **settings}
+    return GreenApi(GreenApi.Settings(**given))
+
+
+def upload(content: bytes = b"%PDF-1.7 prices", **changes: Any) -> Upload:
+    """A file to upload; `changes` replace what would be true of it."""
+    return testing.upload(content).model_copy(update=changes)

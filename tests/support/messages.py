@@ -1,0 +1,23 @@
+"""Messages and planned messages without a manifest."""
+
+from typing import Any
+
+from dispatcher import Message, Upload, testing
+from dispatcher.models import encode
+from dispatcher.planning import PlannedMessage
+
+TO = "79001234567"
+FILE = testing.upload(b"four", "a.pdf")
+
+
+def message(id: str = "a", to: str = TO, run: str = "default", **changes: Any) -> Message:
+    """A text of the manifest m, for the built-in transport."""
+    key = f"{run}/m/{id}/1/{to}"
+    fields = {"key": key, "manifest": "m", "id": id, "to": to, "transport": "greenapi", **changes}
+    return testing.message(**fields)
+
+
+def planned(id: str, to: str = TO, file: Upload | None = None, **changes: Any) -> PlannedMessage:
+    """A message to be sent; its payload tells which one it is."""
+    payload = {"id": id, "to": to, "media": file.reference if file else None}
+    return PlannedMessage(message(id, to, **changes), encode(payload), file, "digest")

@@ -1,0 +1,211 @@
+"""A project: a folder with manifests, and the command in it."""
+
+import io
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+from dispatcher import cli
+from tests.support.plugins import add_metadata
+from tests.support.waiting import PATIENCE
+
+# Nothing that the commands write may ever hold it: see `Project.checked`.
+TOKEN = "marker-token-5d1c0ffee"
+Files: TypeAlias = Mapping[str, str | bytes]
+EXAMPLES = Path(__file__).parents[2] / "manifests"
+
+
+def lines_of(text: str) -> list[str]:
+    """As JSON Lines mean it: only a line feed ends a line, U+2028 and the like do not."""
+    return text.removesuffix("\n").split("\n") if text else []
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """Every line of stdout, each of which must be a JSON object."""
+        found = [json.loads(line) for line in lines_of(self.stdout)]
+        assert all(isinstance(line, dict) for line in found)
+        return found
+
+    @property
+    def problems(self) -> list[str]:
+        """What `validate` found."""
+        return lines_of(self.stdout)
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        return [line for line in self.lines if line["event"] == name]
+
+    @property
+    def results(self) -> dict[str, dict[str, Any]]:
+        """The results of `send --json` by message id."""
+        return {line["message"]: line for line in self.events("result")}
+
+    @property
+    def statuses(self) -> dict[str, str]:
+        """What became of each message, by its id."""
+        return {id: line["status"] for id, line in self.results.items()}
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The last line of `send --json`."""
+        assert self.lines[-1]["event"] == "summary"
+        return self.lines[-1]
+
+
+class Project:
+    """A folder with manifests, and the real command in it; `url`: of the gateway it talks to."""
+
+    def __init__(self, folder: Path, url: str = "") -> None:
+        self.folder = folder
+        # Its own pace: an account that one test had to pause is that of all others, too.
+        self.environment = {"XDG_STATE_HOME": str(folder.with_name(f"{folder.name}-state"))}
+        if url:
+            self.send_to(url)
+
+    def send_to(self, url: str) -> None:
+        """Have an account at this gateway from now on."""
+        urls = {"GREENAPI_BASE_URL": url, "GREENAPI_MEDIA_URL": url}
+        self.environment |= {"GREENAPI_TOKEN": TOKEN, **urls}
+
+    def write(self, name: str, content: str | bytes) -> Path:
+        """A file in the project's folder."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    def write_all(self, files: Files) -> None:
+        for name, content in files.items():
+            self.write(name, content)
+
+    def manifest(self, messages: str, name: str = "manifests/m.toml") -> Path:
+        """A manifest; `manifest = 1` is put before `messages`."""
+        return self.write(name, f"manifest = 1\n{messages}")
+
+    def texts(self, *ids: str, to: str = "79001234567") -> Path:
+        """A manifest with a text message for each id, to one recipient."""
+        entries = (f'[[messages]]\nid = "{id}"\nto = "{to}"\ntext.body = "I am {id}"' for id in ids)
+        return self.manifest("\n".join(entries))
+
+    def config(self, text: str) -> Path:
+        return self.write("dispatcher.toml", text)
+
+    def install(self, name: str, source: str) -> None:
+        """Have a plugin installed for all commands from now on, as distribution `fake-<name>`."""
+        folder = self.write(f"plugins/fake_{name}.py", source).parent
+        add_metadata(folder, f"fake-{name}", f"{name} = fake_{name}")
+        self.environment["PYTHONPATH"] = str(folder)
+
+    def run(self, *arguments: str, **options: Any) -> Result:
+        """Run a command to its end; options as for `start`."""
+        return self.finish(self.start(*arguments, **options))
+
+    def call(self, *arguments: str, env: Mapping[str, str | None] = {}) -> Result:
+        """Run a command in this process: quicker than `run`, and otherwise the same."""
+        stdout, stderr = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") for _ in range(2))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(self.folder)
+            environment = {**self.environment, **env}
+            for name, value in environment.items():
+                patch.delenv(name, raising=False)
+                if value is not None:
+                    patch.setenv(name, value)
+            if folder := environment.get("PYTHONPATH"):
+                patch.syspath_prepend(folder)
+                for module in [each for each in sys.modules if each.startswith("fake_")]:
+                    del sys.modules[module]  # of a command before
+            with redirect_stdout(stdout), redirect_stderr(stderr):
+                code = cli.run(list(arguments))
+        texts = (stream.detach().getvalue().decode() for stream in (stdout, stderr))
+        return self.checked(Result(code, *texts))
+
+    def validate(self, files: Files, *arguments: str) -> Result:
+        """Write files, and `validate` them all, or what the arguments name."""
+        self.write_all(files)
+        return self.call("validate", *(arguments or (".",)))
+
+    def start(
+        self,
+        *arguments: str,
+        env: Mapping[str, str | None] = {},
+        prefix: tuple[str, ...] = (),
+        program: tuple[str, ...] = ("-m", "dispatcher"),
+        stdin: int = subprocess.DEVNULL,
+    ) -> subprocess.Popen[str]:
+        """Start a command. `env` over the project's environment, None takes away."""
+        environment = {**os.environ, **self.environment, **env}
+        return subprocess.Popen(
+            [*prefix, sys.executable, *program, *arguments],
+            cwd=self.folder,
+            env={name: value for name, value in environment.items() if value is not None},
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+
+    def finish(self, process: subprocess.Popen[str]) -> Result:
+        """Wait for a command that was started."""
+        try:
+            stdout, stderr = process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            stdout, stderr = process.communicate()
+            pytest.fail(f"still running after {PATIENCE:g} s; it wrote:\n{stdout}\n{stderr}")
+        return self.checked(Result(process.returncode, stdout or "", stderr or ""))
+
+    def checked(self, result: Result) -> Result:
+        """What holds for every command: it shows the token to nobody, and no traceback unasked."""
+        assert TOKEN not in result.stdout + result.stderr
+        for file in self.folder.glob(".dispatcher/*"):
+            assert not file.is_file() or TOKEN.encode() not in file.read_bytes(), file
+        assert "Error: this is a bug" not in result.stderr, result.stderr
+        return result
+
+    @property
+    def journal_file(self) -> Path:
+        return self.folder / ".dispatcher" / "journal.db"
+
+    def journal(self) -> dict[str, dict[str, Any]]:
+        """The journal's messages by message id, read as any other program would."""
+        address = f"{self.journal_file.as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True)) as connection:
+            connection.row_factory = sqlite3.Row
+            rows = connection.execute("SELECT * FROM messages").fetchall()
+        return {row["message"]: dict(row) for row in rows}
+
+    @contextmanager
+    def preview(self, *paths: str) -> Iterator[str]:
+        """The address of a preview, which ends well at Ctrl-C."""
+        process = self.start("preview", "--no-open", *paths)
+        assert process.stdout
+        line = process.stdout.readline()
+        assert line.startswith("preview: http://127.0.0.1:"), process.communicate()
+        try:
+            yield line.removeprefix("preview: ").strip()
+        finally:
+            process.send_signal(signal.SIGINT)
+            result = self.finish(process)
+        assert (result.code, result.stderr) == (0, "")
+
+
+# What the fixture `new_project` is: it makes a project, which talks to the sandbox or to this URL.
+NewProject: TypeAlias = Callable[..., Project]

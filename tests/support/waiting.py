@@ -1,0 +1,17 @@
+"""How long tests wait for what has to come, and how."""
+
+import os
+import time
+from collections.abc import Callable
+
+# Whether the crash tests take their long time; see crash/conftest.py.
+LONG = os.environ.get("CRASH") == "long"
+PATIENCE = 900.0 if LONG else 60.0  # seconds
+
+
+def wait_until(condition: Callable[[], object], patience: float = PATIENCE) -> None:
+    """Return as soon as a condition holds."""
+    end = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.02)
