@@ -1,9 +1,9 @@
-"""The durable memory: one row a message key, one event a change, one row an uploaded file.
+"""The durable memory: a row for each message, an event for each change, a row for each upload.
 
-A message's intent is on disk before the first byte of its request leaves. Every change is made only
-if the row is still as the one who changes it believes (compare and swap on status and attempt), so
-that of several runs at most one makes an attempt. What a run that ended or died left "sending" may
-or may not have arrived, and becomes "unknown".
+A message's intent is on disk before the first byte of its request leaves. A row is changed only if
+it still is as the one who changes it believes (compare and swap on status and attempt), so that of
+several runs at most one makes an attempt. What a run that ended or died left "sending" may or may
+not have arrived, and becomes "unknown".
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ __all__ = [
     "read_journal",
 ]
 
-# Seconds. A worker that does not show for so long is dead to the others.
+# Seconds. A worker whose lease is not renewed for so long counts as dead.
 LEASE = 60.0
-# Seconds. For so long after a run's end, how its attempts ended is written again and again.
+# Seconds after the end of a run for which it still tries to write how its attempts ended.
 _PATIENCE = 30.0
 
 
 class JournalReader:
-    """A journal, open for reading beside a run. `warnings`: what is doubtful about it."""
+    """A journal, open for reading beside a run. `warnings`: why it may not be whole."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -94,12 +94,12 @@ class JournalReader:
             return self._backend.version(connection)
 
     def loss(self) -> str | None:
-        """What is known to be missing of it."""
+        """What is missing of it, as far as that is known."""
         with self._reading() as connection:
             return self._backend.loss(connection)
 
     def show_as_current(self, version: int) -> None:
-        """Read tables of this older version as if they were of today's."""
+        """Read tables of this older version as if they were current."""
         show_as_current(self._engine, version, self._backend.schema)
 
     def close(self) -> None:
@@ -113,11 +113,11 @@ class JournalReader:
 
 
 class Journal:
-    """A journal, open for sending. Its methods may be called from any thread. `warnings`: what is
-    doubtful about where it is.
+    """A journal, open for sending. Its methods may be called from any thread.
 
-    Those that give a Future do not wait for the disk: it has its answer when the change is there,
-    and what is called later is never there earlier.
+    Those that return a Future do not wait for the disk: it has its answer when the change is there,
+    and a later call's change is never there earlier. `warnings`: why changes may be lost, or why
+    that may not be noticed.
     """
 
     def __init__(self, backend: Backend, run: str, lease: float) -> None:
@@ -138,7 +138,7 @@ class Journal:
         self._writer = Writer(self._engine, backend, self._heartbeat, lease / 4, began)
 
     def now(self) -> datetime:
-        """What time it is: by the database's clock, or this machine's where no other one writes."""
+        """The time: by the database's clock, or by this machine's if no other one can write."""
         return self._clock.now()
 
     def lookup(self, keys: Sequence[str]) -> dict[str, Record]:
@@ -165,14 +165,14 @@ class Journal:
         ).result()
 
     def claim(self, message: Message, digest: str, known: Record | None) -> Claim | None:
-        """Note durably that an attempt begins, if the journal still says what `known` does.
+        """Record durably that an attempt begins, if the journal still says what `known` does.
 
-        None: it does not, somebody else has the message. Raises JournalError.
+        None: it does not; somebody else has the message. Raises JournalError.
         """
         maybe = Claim(message.key, known.attempts + 1 if known else 1, digest)
 
         def claim(connection: Connection) -> Claim | None:
-            until = self._lease_ends()  # as of before: it may be renewed after others gave us up
+            until = self._lease_ends()  # read first: it may be renewed after others have taken over
             found = self._updates.claim(connection, message, digest, known)
             return found and found._replace(until=until)
 
@@ -181,11 +181,11 @@ class Journal:
         )
 
     def holds(self, claim: Claim) -> bool:
-        """Whether an attempt may begin: nobody can have taken this run for dead since its claim."""
+        """Whether the attempt may begin: nobody can have taken this run for dead since then."""
         return steady() < claim.until
 
     def conclude(self, claim: Claim, result: AttemptResult) -> Future[bool]:
-        """Note how an attempt ended; False: somebody else has decided that meanwhile.
+        """Record how an attempt ended; False: somebody else has decided that meanwhile.
 
         If it cannot be written, that is tried again and again; see `drain`.
         """
@@ -202,13 +202,13 @@ class Journal:
         return written
 
     def drain(self) -> None:
-        """The run is over: have what is not written yet written soon, or fail."""
+        """The run is over: what is not on disk yet is soon, or fails."""
         self._writer.drain(0.0 if self._backend.exclusive else _PATIENCE)
 
     def fail(
         self, message: Message, digest: str, known: Record | None, result: AttemptResult
     ) -> Future[Claim | None]:
-        """Note an attempt that ended before anything could leave, at once with its end."""
+        """Record an attempt that ended before anything could leave, together with its end."""
 
         def fail(connection: Connection) -> Claim | None:
             claim = self._updates.claim(connection, message, digest, known)
@@ -223,19 +223,20 @@ class Journal:
         return self._writer.submit(lambda connection: queries.began_at(connection, key)).result()
 
     def settle(self, key: str, *, sent: bool) -> bool:
-        """Decide an unknown outcome by a person's word; False if this key's is not unknown."""
+        """Decide an unknown outcome by a person's word; False: this key's is not unknown."""
         if sent:
             return self.decide(key, AttemptResult(Status.SENT))
         error = Failure(code="settled", text="settled: it was not sent")
         return self.decide(key, AttemptResult(Status.FAILED, error=error))
 
     def note_sent(self, key: str) -> bool:
-        """Note by a person's word what the journal no longer knows; False: it knows it."""
+        """Record, by a person's word, that a message was sent which the journal does not know, or
+        knows to have failed; False: it knows something else of it."""
         note_sent = self._updates.note_sent
         return self._writer.submit(lambda connection: note_sent(connection, key), key).result()
 
     def decide(self, key: str, result: AttemptResult) -> bool:
-        """Decide an unknown outcome; False if this key's is not unknown."""
+        """Decide an unknown outcome; False: this key's is not unknown."""
 
         def decide(connection: Connection) -> bool:
             spelt = queries.noted_as(connection, key)
@@ -279,7 +280,7 @@ class Journal:
     def close(self) -> None:
         """Write what is still to be written, and release the connection.
 
-        What could not be written in all that time is tried once more.
+        What could not be written before is tried once more.
         """
         self.drain()
         self._writer.close()
@@ -304,14 +305,14 @@ class Journal:
 
     def _begin(self, backend: Backend) -> None:
         with journal_errors(backend.name), self._engine.begin() as connection:
-            _prepare(connection, backend)
+            _migrate(connection, backend)
             backend.verify(connection)
             self.warnings = backend.warnings(connection)
-            queries.require_own(connection)
+            queries.require_valid(connection)
             self._set_clock(connection)
             self._updates.register(connection, self._process, self._lease)
             # Asked again: who migrates the tables lets nobody register until that is done.
-            _known(backend.version(connection), backend.name)
+            _supported(backend.version(connection), backend.name)
             self._updates.recover(connection)
 
     def _heartbeat(self, connection: Connection) -> None:
@@ -340,13 +341,13 @@ def open_journal(
 ) -> Iterator[Journal]:
     """The journal at a URL for a sending run, made if need be.
 
-    `patience`: seconds to wait for another run to end. `kept`: whether it will be there for others.
+    `patience`: seconds to wait for another run to end. `kept`: whether it will outlive the run.
     Raises JournalError, JournalLocked.
     """
     database = backend(url, kept=kept)
     with database.prepared(run, patience):
         if database.exclusive and database.exists():
-            _refuse(database)
+            _require_usable(database)
         journal = Journal(database, run, LEASE)
         try:
             yield journal
@@ -362,7 +363,7 @@ def read_journal(url: str) -> Iterator[JournalReader | None]:
         yield None
         return
     with closing(JournalReader(database)) as reader:
-        version = _known(reader.version(), database.name)
+        version = _supported(reader.version(), database.name)
         if version and not reader.warnings and (loss := reader.loss()):
             reader.warnings.append(f"the journal {database.name} may not be whole: {loss}")
         if 0 < version < SCHEMA_VERSION:
@@ -370,28 +371,30 @@ def read_journal(url: str) -> Iterator[JournalReader | None]:
         yield reader if version else None
 
 
-def _refuse(database: Backend) -> None:
-    """Asked before it is opened for writing: the log of a newer one, or of one of which something
-    is missing, is not to be touched."""
+def _require_usable(database: Backend) -> None:
+    """Raise JournalError if a journal is of a newer version, or not whole.
+
+    Before it is opened for writing, as that would change its log.
+    """
     with closing(JournalReader(database)) as reader:
-        if _known(reader.version(), database.name):
+        if _supported(reader.version(), database.name):
             database.require_whole(reader.loss())
 
 
-def _prepare(connection: Connection, backend: Backend) -> None:
-    if _known(backend.version(connection), backend.name) < SCHEMA_VERSION:
+def _migrate(connection: Connection, backend: Backend) -> None:
+    if _supported(backend.version(connection), backend.name) < SCHEMA_VERSION:
         backend.prepare_schema(connection)
-        # Asked again: while it waited for the room, others may have made the tables.
-        version = _known(backend.version(connection), backend.name)
+        # Asked again: while it waited, others may have made the tables.
+        version = _supported(backend.version(connection), backend.name)
         if 1 < version < SCHEMA_VERSION and not backend.exclusive:
-            _require_nobody_at_work(connection, backend)
+            _require_no_workers(connection, backend)
         migrate(connection, version)
         backend.set_version(connection, SCHEMA_VERSION)
 
 
-def _require_nobody_at_work(connection: Connection, backend: Backend) -> None:
-    """Raise JournalError while runs of an older version live: they would not know what is new."""
-    backend.lock_table(connection, "workers")  # nobody enters meanwhile
+def _require_no_workers(connection: Connection, backend: Backend) -> None:
+    """Raise JournalError while runs of an older version are on: they do not know the new tables."""
+    backend.lock_table(connection, "workers")  # nobody registers meanwhile
     if living := queries.living_workers(connection, backend.now()):
         raise JournalError(
             f"the journal {backend.name} is of an older dispatcher, and is renewed when no run of "
@@ -399,7 +402,7 @@ def _require_nobody_at_work(connection: Connection, backend: Backend) -> None:
         )
 
 
-def _known(version: int, name: str) -> int:
+def _supported(version: int, name: str) -> int:
     """The version, if this program can handle it. Raises JournalError."""
     if version < 0:
         raise JournalError(f"{name} has the version {version}, which no run gave it; put it right")

@@ -1,4 +1,4 @@
-"""A copy of a journal that is whole at any moment, and whether a copy is."""
+"""Backups, which can be made at any moment, and whether a journal or a copy of it is whole."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from dispatcher.journal.writer import journal_errors
 
 
 class Condition(NamedTuple):
-    """What a journal is like. `faults`: why it is not whole; `notes`: what else is to be known.
+    """The condition of a journal. `faults`: why it is not whole; `notes`: what else is to be known.
 
     `version`: of its tables; 0: there are none. `counts`: of its messages, by status.
     """
@@ -64,7 +64,7 @@ def back_up(url: str, target: Path) -> None:
 
 
 def check(url: str) -> Condition:
-    """What the journal at a URL is like. Raises JournalError where it cannot be read at all."""
+    """The condition of the journal at a URL. Raises JournalError where it cannot be read at all."""
     found = backend(url)
     if not found.exists():
         raise JournalError(f"there is no journal {found.name}")
@@ -128,8 +128,8 @@ def accept_loss(url: str) -> None:
 
 
 def _copy(source: SqliteBackend, target: Path) -> None:
-    """Copy the whole journal, the log included, into one file. A message under way in the copy is
-    unknown to whoever goes on from it."""
+    """Copy the whole journal, the log included, into one file. A message that is "sending" in it
+    is unknown to a run that goes on from the copy."""
     engine = source.connect(read_only=True)
     try:
         with journal_errors(source.name), engine.connect() as connection:
@@ -147,7 +147,7 @@ def _copy(source: SqliteBackend, target: Path) -> None:
 
 
 def _put(made: Path, target: Path) -> None:
-    """Give a file its name when it is on disk, unless another one has it meanwhile."""
+    """Give a file its name once it is on disk, unless another file has that name by now."""
     with made.open("rb") as file:
         os.fsync(file.fileno())
     try:

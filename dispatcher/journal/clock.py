@@ -1,16 +1,16 @@
-"""What time it is for a journal: its database's, for all machines that share it."""
+"""The clocks of a journal: one that nobody sets, and the database's, which all machines share."""
 
 from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
 
-# It goes on while the machine sleeps, and nobody sets it. What macOS calls monotonic does, too.
+# It goes on while the machine sleeps, as does what macOS calls monotonic.
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def steady() -> float:
-    """Seconds since any moment; those for which the machine slept count."""
+    """Seconds since some moment, including those for which the machine slept; nobody sets it."""
     return time.clock_gettime(_STEADY)
 
 
@@ -21,7 +21,7 @@ class Clock:
         self._started: float | None = None
 
     def set(self, now: float) -> None:
-        """Have the time be `now`, in seconds since 1970."""
+        """Set the time to `now`, in seconds since 1970."""
         self._started = now - steady()
 
     def now(self) -> datetime:

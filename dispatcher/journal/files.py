@@ -49,7 +49,7 @@ class JournalFiles:
             return False
 
     def alias(self) -> str | None:
-        """Why one of the files may be in use under another name, where the others are not."""
+        """Why one of the files may be in use under another name, which the others do not have."""
         for path in self.all:
             if _links(path) > 1:
                 return (
@@ -64,7 +64,7 @@ class JournalFiles:
         return None
 
     def missing_log(self) -> str | None:
-        """What is not known because a run's log is gone, or None."""
+        """What is missing because a run's log is gone; None: nothing."""
         if self.has_log():
             return None
         if not self.database.exists() or not self.database.stat().st_size:
@@ -92,10 +92,10 @@ class JournalFiles:
             )
 
     def foreign_log(self) -> str | None:
-        """The name of a log that is not this database's: a copy was put in place of that, say.
+        """The log's name, if it is not this database's: a copy was put in the other's place, say.
 
-        SQLite would mix them. Not to be asked while this process has the journal open: to close the
-        file here would release SQLite's own locks.
+        SQLite would mix the two. Not to be called while this process has the journal open: closing
+        the file here would release SQLite's own locks.
         """
         try:
             foreign = self.has_log() and not _has_log_of_its_own(self.database)
@@ -106,7 +106,7 @@ class JournalFiles:
     def remember(self) -> None:
         """Remember which files are open, for `replaced`."""
         self._opened = {path: path.stat() for path in self.all if path.exists()}
-        # Open for as long as the journal is: to close it would release SQLite's own locks.
+        # Open for as long as the journal is: closing it would release SQLite's own locks.
         with suppress(OSError):
             self._index_file = os.open(self.index, os.O_RDONLY)
 
@@ -117,7 +117,7 @@ class JournalFiles:
             self._index_file = None
 
     def replaced(self) -> str | None:
-        """Why others would no longer find the files that are open here, as they are here."""
+        """Why others would not find the files that are open here, or not as they are here."""
         for path, opened in self._opened.items():
             try:
                 found = os.stat(path)
@@ -141,7 +141,7 @@ class JournalFiles:
         needed = _LOG_HEADER + frames * (_FRAME_HEADER + (page if page > 1 else 65_536))
         if not frames or self.log.stat().st_size >= needed:
             return False
-        # Who writes all of it into the database, and empties it, says so in the index first.
+        # A checkpoint that has emptied the log has changed the index before that.
         return os.pread(self._index_file, _INDEX_HEADER.size, 0) == index
 
 
@@ -188,8 +188,8 @@ def _unfinished(database: Path) -> tuple[str, str, int, str] | None:
 
 
 def permissions(path: Path) -> int:
-    """Who may read and write the files of a journal: phone numbers are nobody else's business,
-    unless those who share one have said so by the permissions of its database."""
+    """The permissions of a journal's files: phone numbers are nobody else's business, unless those
+    of an existing database say that others share it."""
     try:
         return stat.S_IMODE(path.stat().st_mode) & 0o666
     except OSError:
@@ -208,7 +208,7 @@ def make_private(path: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder that only its owner may read, and have it on disk."""
+    """Make a folder that only its owner may read. Raises JournalError."""
     try:
         missing = [each for each in (folder, *folder.parents) if not each.exists()]
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -224,7 +224,7 @@ def make_folder(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on disk: SQLite does so for its files', not for its folder's."""
+    """Have the names in a folder on disk: SQLite does that for its files, not for their folder."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

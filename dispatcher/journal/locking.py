@@ -1,7 +1,7 @@
-"""One sending run a journal: a lock that the system releases when its holder dies.
+"""One sending run at a time for a journal: a lock that the system releases when its holder dies.
 
-The lock's file outlives it and says how many changes the journal had in the end: fewer of them are
-a journal of which something is lost, whatever its own files say.
+The lock's file stays, and says how many changes the journal had in the end. If there are fewer, a
+part of the journal is lost, whatever its own files say.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class Lock:
         self._write(self._holder)
 
     def note(self, changes: int) -> None:
-        """Note how many changes the journal has now. Not for long: it need not survive the system,
-        as a journal does that."""
+        """Write how many changes the journal has now. That need not survive a crash of the system,
+        as the journal itself does."""
         self._changes = changes
-        with suppress(OSError):  # what is noted is too little then, which does no harm
+        with suppress(OSError):  # the number is too small then, which does no harm
             self._write(self._holder)
 
     def release(self) -> None:
@@ -55,7 +55,7 @@ class Lock:
 
 
 def noted_changes(journal: Path) -> int:
-    """How many changes a journal had when that was last noted; 0: nobody knows."""
+    """How many changes a journal had when they were last counted; 0: nobody knows."""
     try:
         with journal.with_name(f"{journal.name}.lock").open("rb") as file:
             return _changes(file.read(_LONGEST))
@@ -73,8 +73,8 @@ def locked(journal: Path, run: str, patience: float = 0.0, mode: int = 0o600) ->
     while True:
         with _opened(path, mode) as descriptor:
             _acquire(descriptor, deadline)
-            if lies_at(path, os.fstat(descriptor)):
-                with _blamed(path):
+            if _is_at(path, os.fstat(descriptor)):
+                with _lock_errors(path):
                     lock = Lock(descriptor, run)
                 yield lock
                 lock.release()
@@ -83,7 +83,7 @@ def locked(journal: Path, run: str, patience: float = 0.0, mode: int = 0o600) ->
 
 @contextmanager
 def _opened(path: Path, mode: int) -> Iterator[int]:
-    with _blamed(path):
+    with _lock_errors(path):
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             os.fchmod(descriptor, mode)
@@ -96,7 +96,7 @@ def _opened(path: Path, mode: int) -> Iterator[int]:
 
 
 @contextmanager
-def _blamed(path: Path) -> Iterator[None]:
+def _lock_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -114,8 +114,8 @@ def _acquire(descriptor: int, deadline: float) -> None:
             time.sleep(_POLL_SECONDS)
 
 
-def lies_at(path: Path, opened: os.stat_result) -> bool:
-    """Whether an open file is still what others find there: its folder may have been made anew."""
+def _is_at(path: Path, opened: os.stat_result) -> bool:
+    """Whether others still find an open file at its path: the folder may have been made anew."""
     try:
         return os.path.samestat(os.stat(path), opened)
     except OSError:

@@ -76,7 +76,7 @@ _SET = """
 
 
 class PostgresBackend:
-    """Nobody is alone with it: whose attempt is whose stands in the journal."""
+    """A journal that many runs write at once: each row says whose attempt it is."""
 
     exclusive = False
     schema = _SCHEMA
@@ -244,7 +244,7 @@ class PostgresBackend:
     def _allowed(self, connection: Connection, right: str) -> bool | None:
         """Whether this role has a right on the schema; None: there is no schema.
 
-        It is looked for in the table: what is known by name may be older than the statement.
+        It is read from the catalog's table: a lookup by name may be of before the statement.
         """
         may = f"SELECT has_schema_privilege(oid, '{right}') FROM pg_namespace"
         found = connection.exec_driver_sql(f"{may} WHERE nspname = '{_SCHEMA}'")

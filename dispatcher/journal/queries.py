@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from dispatcher.errors import JournalError
 from dispatcher.journal.schema import (
-    FOREIGN,
-    FOREIGN_UPLOAD,
+    INVALID,
+    INVALID_UPLOAD,
     events,
     messages,
     places,
@@ -77,9 +77,8 @@ _RECORD = sa.select(
 
 
 def lookup(connection: Connection, keys: Sequence[str]) -> dict[str, Record]:
-    """What is known of these keys; of one that is not there, what is known of its other spellings.
-
-    Keys are noted in one normal form now, but were not always.
+    """What is known of these keys. One that is not there is also looked up in its other spellings:
+    keys are written in one Unicode normal form now, but were not always.
     """
     found = _lookup(connection, keys)
     others = {
@@ -110,7 +109,7 @@ def _lookup(connection: Connection, keys: Sequence[str]) -> dict[str, Record]:
 
 
 def _record(row: Any) -> Record:
-    """Raises JournalError for a row that somebody else has written, by hand, say."""
+    """Raises JournalError for a row that no run has written, but somebody by hand, say."""
     try:
         return Record(
             digest=row.digest,
@@ -122,10 +121,10 @@ def _record(row: Any) -> Record:
             sent_digest=row.sent_digest,
         )
     except (ValueError, TypeError) as error:
-        raise _foreign(row.key, error) from None
+        raise _invalid(row.key, error) from None
 
 
-def _foreign(what: str, why: Exception | str) -> JournalError:
+def _invalid(what: str, why: Exception | str) -> JournalError:
     if isinstance(why, ValidationError):
         fault = why.errors(include_url=False)[0]
         why = f"{'.'.join(map(str, fault['loc']))} is {fault['input']!r}"
@@ -134,17 +133,17 @@ def _foreign(what: str, why: Exception | str) -> JournalError:
     )
 
 
-def require_own(connection: Connection) -> None:
-    """Raise JournalError if a row was changed by hand so that no run can go by it."""
-    foreign = sa.select(messages).where(sa.text(FOREIGN))
-    row = connection.execute(foreign.order_by(messages.c.key).limit(1)).first()
+def require_valid(connection: Connection) -> None:
+    """Raise JournalError if a row was changed by hand to what no run can work with."""
+    invalid = sa.select(messages).where(sa.text(INVALID))
+    row = connection.execute(invalid.order_by(messages.c.key).limit(1)).first()
     if row is not None:
         columns = ("status", "attempts", "changed_at", "not_before")
         values = (f"{name} is {getattr(row, name)!r}" for name in columns)
-        raise _foreign(row.key, ", ".join(values))
-    row = connection.execute(sa.select(uploads).where(sa.text(FOREIGN_UPLOAD))).first()
+        raise _invalid(row.key, ", ".join(values))
+    row = connection.execute(sa.select(uploads).where(sa.text(INVALID_UPLOAD))).first()
     if row is not None:
-        raise _foreign_upload(row, f"expires_at is {row.expires_at!r}")
+        raise _invalid_upload(row, f"expires_at is {row.expires_at!r}")
 
 
 def history(
@@ -152,7 +151,7 @@ def history(
 ) -> Iterator[HistoryRow]:
     """Messages in the order of their last change; filters by column, None: any.
 
-    A filter finds its value in any normal form.
+    A filter finds its value in any Unicode normal form.
     """
     query = sa.select(messages).order_by(messages.c.changed_at, messages.c.key)
     for column, value in filters.items():
@@ -161,7 +160,7 @@ def history(
     for row in connection.execute(query.execution_options(yield_per=_KEYS_AT_ONCE)):
         odd = next((name for name, value in row._mapping.items() if isinstance(value, bytes)), None)
         if odd:
-            raise _foreign(row.key, f"{odd} is {row._mapping[odd]!r}")
+            raise _invalid(row.key, f"{odd} is {row._mapping[odd]!r}")
         yield HistoryRow(
             row.key,
             row.run,
@@ -191,7 +190,7 @@ def began_at(connection: Connection, key: str) -> datetime | None:
     try:
         return _time(noted)
     except (ValueError, TypeError) as error:
-        raise _foreign(f"an event of {key}", error) from None
+        raise _invalid(f"an event of {key}", error) from None
 
 
 def media_id(connection: Connection, account: str, sha256: str) -> MediaId | None:
@@ -203,11 +202,11 @@ def media_id(connection: Connection, account: str, sha256: str) -> MediaId | Non
     try:
         return MediaId(id=row.media_id, expires_at=_time(row.expires_at)) if row else None
     except (ValueError, TypeError) as error:
-        raise _foreign_upload(row, error) from None
+        raise _invalid_upload(row, error) from None
 
 
-def _foreign_upload(row: Any, why: Exception | str) -> JournalError:
-    return _foreign(f"the upload {row.sha256} of {row.account}", why)
+def _invalid_upload(row: Any, why: Exception | str) -> JournalError:
+    return _invalid(f"the upload {row.sha256} of {row.account}", why)
 
 
 def manifest_paths(connection: Connection, manifests: Iterable[str]) -> dict[str, set[str]]:
@@ -225,7 +224,7 @@ def manifest_paths(connection: Connection, manifests: Iterable[str]) -> dict[str
 
 
 def living_workers(connection: Connection, now: ColumnElement[float]) -> list[str]:
-    """Who is at work, in words."""
+    """The workers whose leases have not ended, in words."""
     query = sa.select(workers).where(workers.c.lease > now).order_by(workers.c.started_at)
     return [
         f'run "{row.run}" on {row.host} (process {row.pid}) since {row.started_at}'
@@ -242,7 +241,7 @@ def _events(connection: Connection, key: str) -> tuple[Event, ...]:
 
 
 def _time(text: str | None) -> datetime | None:
-    """A time as it was noted; one without a time zone is UTC, as all are."""
+    """A time as a column holds it; without a time zone it is UTC, as all of them are."""
     found = datetime.fromisoformat(text) if text else None
     return found and (found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC))
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 5
 
-_BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # only an INTEGER counts up there
+_BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # only an INTEGER key counts up there
 
 metadata = sa.MetaData()
 messages = sa.Table(
@@ -59,8 +59,8 @@ uploads = sa.Table(
     sa.Column("media_id", sa.Text, nullable=False),
     sa.Column("expires_at", sa.Text, nullable=False),
 )
-# Who is sending. What an owner that is not here, or whose lease is over, left "sending" may or may
-# not have arrived. `lease` is the time at which it ends, in seconds since 1970.
+# The runs that are sending. What is "sending" by an owner that is not here, or whose lease is over,
+# may or may not have arrived. `lease`: when it ends, in seconds since 1970.
 workers = sa.Table(
     "workers",
     metadata,
@@ -72,7 +72,7 @@ workers = sa.Table(
     sa.Column("lease", sa.Float, nullable=False),
 )
 
-# What one run at a time does for all of them, an upload, say: by `owner`, until that time.
+# What one run at a time does for all of them, an upload, say: which run, and until when.
 leases = sa.Table(
     "leases",
     metadata,
@@ -130,22 +130,22 @@ _MIGRATIONS_OF_POSTGRES = {
     )
 }
 
-# Every run looks for what others left "sending": a handful of rows, however long the journal is.
+# Every run looks for what others left "sending": a few rows, however long the journal is.
 # Not an `Index` of the table: SQLAlchemy loads each dialect that has a word in it.
 _INDEX = "CREATE INDEX IF NOT EXISTS messages_sending ON messages (owner) WHERE status = 'sending'"
 
 # What no run writes, so that somebody has changed it by hand. Every run asks for such messages
 # before it begins: they have an index, which as a rule is empty.
 _TIME = "'____-__-_____:__:__%'"
-FOREIGN = (
+INVALID = (
     "status NOT IN ('sending', 'sent', 'failed', 'unknown')"
     " OR attempts < 1 OR attempts >= 2147483647"
     f" OR changed_at NOT LIKE {_TIME} OR not_before NOT LIKE {_TIME}"
 )
-FOREIGN_UPLOAD = f"expires_at NOT LIKE {_TIME}"
-_INDEX_OF_FOREIGN = f"CREATE INDEX IF NOT EXISTS messages_foreign ON messages (key) WHERE {FOREIGN}"
+INVALID_UPLOAD = f"expires_at NOT LIKE {_TIME}"
+_INDEX_OF_INVALID = f"CREATE INDEX IF NOT EXISTS messages_foreign ON messages (key) WHERE {INVALID}"
 
-# The database itself notes an event for every change of a message: no change can be without one.
+# The database itself adds an event for every change of a message: no change can be without one.
 _NOTE = """
     INSERT INTO events (key, at, status, receipt, error_code, error_text, attempt)
     VALUES (NEW.key, NEW.changed_at, NEW.status,
@@ -207,7 +207,7 @@ def show_as_current(engine: Engine, version: int, schema: str) -> None:
 
 
 def migrate(connection: Connection, version: int) -> None:
-    """Make the tables of this version out of those of an older one; 0: there are none yet."""
+    """Migrate the tables from an older version, or make them; 0: there are none yet."""
     if version == SCHEMA_VERSION:
         return
     postgres = _MIGRATIONS_OF_POSTGRES if connection.dialect.name == "postgresql" else {}
@@ -216,7 +216,7 @@ def migrate(connection: Connection, version: int) -> None:
             connection.exec_driver_sql(statement)
     metadata.create_all(connection)
     connection.exec_driver_sql(_INDEX)
-    connection.execute(sa.text(_INDEX_OF_FOREIGN))
+    connection.execute(sa.text(_INDEX_OF_INVALID))
     for trigger in _TRIGGERS[connection.dialect.name]:
         connection.exec_driver_sql(trigger)
 

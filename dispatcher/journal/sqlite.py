@@ -38,7 +38,7 @@ _READ_WHOLE = 32_000_000  # bytes: some 40,000 messages, a tenth of a second
 
 
 class SqliteBackend:
-    """`exclusive`: whoever opens it for sending is alone with it."""
+    """A journal in a file, which one run at a time can open for sending."""
 
     exclusive = True
     schema = "main"
@@ -66,7 +66,7 @@ class SqliteBackend:
 
     @contextmanager
     def prepared(self, run: str, patience: float) -> Iterator[None]:
-        """The folder made, and the file held for one run. Raises JournalError, JournalLocked."""
+        """Make the folder, and hold the lock for one run. Raises JournalError, JournalLocked."""
         make_folder(self.path.parent)
         self._require_private()
         require_local(self.path.parent)
@@ -126,7 +126,7 @@ class SqliteBackend:
         return self._mark.warnings if self._mark else []
 
     def loss(self, connection: Connection) -> str | None:
-        """What is missing: changes that a run noted, and that are not there."""
+        """What is missing: changes that a run has counted, and that are not there."""
         noted = noted_changes(self.path)
         if itself := identity.read(connection):
             noted = max(noted, identity.HighWaterMark(itself.journal, str(self.path)).changes)
@@ -147,7 +147,7 @@ class SqliteBackend:
         self.files.remember()
 
     def committed(self, connection: Connection) -> None:
-        """Note what there is now, where it is not lost together with the log."""
+        """Write down how many changes there are, where that is not lost together with the log."""
         with suppress(sqlite3.Error):
             cursor = connection.connection.cursor()
             cursor.execute(_CHANGES)

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 Operation = Callable[["Connection"], Any]
 
-# More would only make the first of them wait.
+# Jobs in a commit. More would only make the first of them wait.
 _MOST_AT_ONCE = 500
 # Seconds. Nobody waits for the outcome of an attempt, but often an intent follows it at once.
 _LINGER = 0.02
-# Seconds between two tries to write the same, which double.
+# Seconds between two attempts to write the same; they double.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
-# Seconds that a last try may take beyond its time.
+# Seconds that the last attempt may take beyond its time.
 _MARGIN = 1.0
 _ENDS = {
     "due to idle-in-transaction timeout": ", as this run stood still while others waited for it",
