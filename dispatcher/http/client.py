@@ -19,7 +19,7 @@ from requests.auth import AuthBase  # noqa: TID253 - see above
 
 from dispatcher.errors import AccountRefused, DeliveryError, NotSent
 from dispatcher.http import failures
-from dispatcher.http.failures import AnswerTooLarge
+from dispatcher.http.failures import ResponseTooLarge
 from dispatcher.http.files import Body
 from dispatcher.http.responses import Classification, Response, Route
 from dispatcher.http.settings import is_loopback
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
     from urllib3.connectionpool import ConnectionPool
 
-MAX_ANSWER = 1024 * 1024  # bytes
+MAX_RESPONSE = 1024 * 1024  # bytes
 MAX_TEXT = 300  # characters of an error that are shown
 # Seconds. A connection that was idle for longer may be closed by the gateway just when the next
 # request leaves, and then nobody knows whether that request was accepted.
 KEEP_ALIVE = 5.0
 
-# Answers that http.client takes for whole ones without a body. What follows them, the final answer
-# after 102, say, must not be read as the answer to another request.
+# Statuses of responses that http.client takes for complete without a body. What follows one, as the
+# final response follows 102, must not be read as the response to another request.
 _BARE = frozenset((*range(200), 204, 304))
 
 _PASSWORD = re.compile(r"(?<=://)[^/@\s]+(?=@)")  # of a proxy, in its URL
@@ -121,13 +121,13 @@ class Adapter(requests.adapters.HTTPAdapter):
         return self._paths[request.url]
 
     def build_response(
-        self, request: requests.PreparedRequest, answer: BaseHTTPResponse
+        self, request: requests.PreparedRequest, raw: BaseHTTPResponse
     ) -> requests.Response:
         """What came back, without cookies and the rest that is not used."""
         response = requests.Response()
         response.request = request
-        response.status_code, response.raw = answer.status, answer
-        response.headers = answer.headers  # type: ignore[assignment] # ignores case as well
+        response.status_code, response.raw = raw.status, raw
+        response.headers = raw.headers  # type: ignore[assignment] # ignores case as well
         return response
 
     def close(self) -> None:
@@ -154,7 +154,7 @@ class Client:
             self._session.mount(prefix, Adapter(self._redactor.in_urls, self._deadline))
 
     def post(self, route: Route, body: Body, headers: Mapping[str, str]) -> str:
-        """Post a body once; `headers` say its type and length. Returns the id in the answer.
+        """Post a body once; `headers` say its type and length. Returns the id in the response.
 
         Raises one of `NotSent`, `Refused`, `AccountRefused`, `OutcomeUnknown`.
         """
@@ -166,16 +166,16 @@ class Client:
 
     def _attempt(self, route: Route, body: Body, headers: Mapping[str, str]) -> str | DeliveryError:
         try:
-            answer = self._exchange(route, body, headers)
+            response = self._exchange(route, body, headers)
         except DeliveryError as error:
             classification = Classification(type(error), error.code, error.text)
         except Exception as error:  # whatever it is, the message may have left
             classification = failures.of_exception(route, error)
         else:
-            identifier = answer.accepted_id(route.identifier)
+            identifier = response.accepted_id(route.identifier)
             if identifier is not None and not self._redactor.is_in(identifier):
                 return identifier
-            classification = failures.of_answer(route, answer)
+            classification = failures.of_response(route, response)
         return self._error(classification)
 
     def _exchange(self, route: Route, body: Body, headers: Mapping[str, str]) -> Response:
@@ -184,14 +184,14 @@ class Client:
         request = copy(prepared.request)
         request.body = body  # type: ignore[assignment] # anything with `read`, once its length is known
         request.headers = {**prepared.headers, **headers}  # type: ignore[assignment] # it is enough
-        self._deadline.answer = route.read_timeout
+        self._deadline.response = route.read_timeout
         # The adapter, not the session: that one would look at redirects and their bodies.
-        response = self._session.get_adapter(url).send(
+        raw = self._session.get_adapter(url).send(
             request, timeout=(route.connect_timeout, route.read_timeout), **prepared.environment
         )
-        answer = _read(response)
+        response = _read(raw)
         prepared.used_at = monotonic()
-        return answer
+        return response
 
     def _prepare(self, url: str) -> Prepared:
         if url not in self._prepared:
@@ -239,10 +239,10 @@ def _read(response: requests.Response) -> Response:
         response.close()
         return Response(status, headers, b"")
     try:
-        # Not `iter_content`, which takes several times as long for an answer as short as these.
-        body: bytes = response.raw.read(MAX_ANSWER + 1, decode_content=True)
-        if len(body) > MAX_ANSWER:
-            raise AnswerTooLarge(f"it is longer than {MAX_ANSWER} bytes")
+        # Not `iter_content`, which takes several times as long for a response as short as these.
+        body: bytes = response.raw.read(MAX_RESPONSE + 1, decode_content=True)
+        if len(body) > MAX_RESPONSE:
+            raise ResponseTooLarge(f"it is longer than {MAX_RESPONSE} bytes")
         return Response(status, headers, body)
     except Exception as error:  # the status may still say enough
         response.close()

@@ -38,7 +38,7 @@ from dispatcher.http.responses import Classification, Outcome, Response, Route
 Chain: TypeAlias = tuple[BaseException, ...]  # from the outer exception to the inner one
 
 
-class AnswerTooLarge(Exception):
+class ResponseTooLarge(Exception):
     """More came back than anybody should read."""
 
 
@@ -83,7 +83,7 @@ CONNECTED = (
         "the connection to {host} broke before the whole answer was there",
     ),
     Cause(
-        (HTTPException, DecodeError, AnswerTooLarge),
+        (HTTPException, DecodeError, ResponseTooLarge),
         "bad_answer",
         "the answer of {host} cannot be read: {detail}",
     ),
@@ -91,7 +91,7 @@ CONNECTED = (
 )
 
 
-def of_answer(route: Route, response: Response) -> Classification:
+def of_response(route: Route, response: Response) -> Classification:
     """What a response without the id of something accepted means."""
     classification = route.error_map.classify(response, route.setting, route.token)
     if response.broken and classification.outcome is OutcomeUnknown:
@@ -100,7 +100,7 @@ def of_answer(route: Route, response: Response) -> Classification:
 
 
 def of_exception(route: Route, error: Exception) -> Classification:
-    """What it means that there is no usable answer; unknown, unless nothing can have left."""
+    """What it means that there is no usable response; unknown, unless nothing can have left."""
     chain = tuple(_chain(error))
     outcome, table = _kind(route, chain)
     cause = next(cause for cause in table if _contains(chain, cause.errors))

@@ -44,7 +44,7 @@ BY_STATUS: Mapping[int, Outcome] = {
     429: NotSent,
     **dict.fromkeys((401, 403), AccountRefused),
 }
-# A success is one only with an id, whatever else the answer says.
+# A success is one only with an id, whatever else the response says.
 SUCCESS = tuple(range(200, 300))
 # For gateways of which it is not known that an error's number can be trusted.
 STATUS_FIRST = (*SUCCESS, *range(500, 600), 429, 401, 403)
@@ -87,7 +87,7 @@ class Response(NamedTuple):
     def retry_after(self) -> float | None:
         """Seconds to wait from now, never negative; None: not said, or not understood.
 
-        RFC 9110, 10.2.3. A date is one by the gateway's clock, as its answer's own date is.
+        RFC 9110, 10.2.3. A date is one by the gateway's clock, as the date of its response is.
         """
         value = self.headers.get("Retry-After", "").strip()
         number = re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?", value)

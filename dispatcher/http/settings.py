@@ -57,7 +57,7 @@ class HttpSettings(BaseSettings):
 
     Its table is `[transports.<name>]` in dispatcher.toml; the environment, `<PREFIX>…`, wins.
     Timeouts are seconds: `connect_timeout` until a connection stands, `read_timeout` from the last
-    byte sent to the last one of the answer; sending may take as long, and a second for each 64 KB
+    byte sent to the last one of the response; sending may take as long, and a second for each 64 KB
     more. Rates are "number/s", "/min",
     "/h" or "/d": of the whole account, and to one recipient (None: no limit of its own). Loads
     without credentials and never looks at them: see `credentials`.

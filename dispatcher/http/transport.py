@@ -65,7 +65,7 @@ class HttpTransport(BaseTransport):
         )
 
     def post_json(self, route: Route, payload: Payload) -> str:
-        """Post a JSON body, once. Out: the id in the answer.
+        """Post a JSON body, once. Out: the id in the response.
 
         Raises `NotSent`, `Refused`, `AccountRefused` or `OutcomeUnknown`.
         """

@@ -5,7 +5,7 @@ a timeout of the socket alone starts again with every byte that trickles in.
 
 urllib3 logs the path of every request and repeats it in its errors. So what it gets has `HIDDEN` in
 the place of a token, and only the connection, when it writes the request, puts the token there. It
-also logs headers of an answer that it cannot read; a gateway may say back there what it was sent.
+also logs headers of a response that it cannot read; a gateway may say back there what it was sent.
 
 Imported only when something is sent, so that planning does not pay for urllib3.
 """
@@ -41,11 +41,11 @@ _PIECE = 65_536  # bytes that are sent before the clock is looked at
 class Deadline:
     """When the exchange that is under way has to be over; all connections of a thread share it.
 
-    `answer`: seconds within which a whole answer must be there.
+    `response`: seconds within which a whole response must be there.
     """
 
     def __init__(self) -> None:
-        self.answer = inf
+        self.response = inf
         self._end = inf
 
     def begin(self, seconds: float) -> None:
@@ -89,7 +89,7 @@ def prepare(pool: ConnectionPool, token: SecretStr, deadline: Deadline) -> None:
         ) -> None:
             if self.sock is None:
                 self.connect()
-            deadline.begin(int(headers["Content-Length"]) / SLOWEST + deadline.answer)
+            deadline.begin(int(headers["Content-Length"]) / SLOWEST + deadline.response)
             super().request(method, url, body, headers, **options)
 
         def putrequest(self, method: str, url: str, *more: Any, **options: Any) -> None:
@@ -100,18 +100,18 @@ def prepare(pool: ConnectionPool, token: SecretStr, deadline: Deadline) -> None:
             for start in range(0, len(data), _PIECE):
                 piece = data[start : start + _PIECE]
                 # Who takes nothing at all need not be waited for until all could have been sent.
-                longest = len(piece) / SLOWEST + deadline.answer
+                longest = len(piece) / SLOWEST + deadline.response
                 self.sock.settimeout(min(deadline.left(), longest))
                 require_leave()
                 super().send(piece)
 
         def getresponse(self) -> Any:
-            deadline.begin(deadline.answer)
+            deadline.begin(deadline.response)
             return super().getresponse()
 
         def response_class(self, sock: Any, *more: Any, **options: Any) -> HTTPResponse:
             incoming: Any = _Incoming(sock, deadline)
-            return _Answer(incoming, *more, **options)
+            return _Response(incoming, *more, **options)
 
     pool.ConnectionCls = Connection  # type: ignore[attr-defined]
 
@@ -144,7 +144,7 @@ def _addresses(host: str, port: int) -> list[tuple[str, int]]:
     return list(dict.fromkeys((str(address[0]), int(address[1])) for *_, address in found))
 
 
-class _Answer(HTTPResponse):
+class _Response(HTTPResponse):
     """Drops what cannot be read of the headers: it would only go into urllib3's log."""
 
     def begin(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 from urllib.parse import urlencode
 
-from dispatcher.bubbles.finding import as_number, mentions
+from dispatcher.bubbles.search import as_number, mentions
 from dispatcher.planning import Draft
 
 PAGE: Final = 200

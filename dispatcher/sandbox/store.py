@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from pydantic_core import to_json
 
-from dispatcher.bubbles.finding import mentions
+from dispatcher.bubbles.search import mentions
 from dispatcher.sandbox.contract import Refusal, check, type_of
 from dispatcher.sandbox.database import Database
 

@@ -7,8 +7,8 @@ from shlex import quote
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from dispatcher.bubbles.finding import as_number
 from dispatcher.bubbles.formatting import size
+from dispatcher.bubbles.search import as_number
 from dispatcher.sandbox.contract import CONTENT, LONGEST_TEXT, type_of
 from dispatcher.sandbox.media import Media
 from dispatcher.sandbox.store import Chat, Filter, Message, Store

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dispatcher.bubbles.finding import as_number, mentions
+from dispatcher.bubbles.search import as_number, mentions
 
 
 @pytest.mark.parametrize(
