@@ -286,8 +286,6 @@ def _writable(text: str, stream: TextIO) -> str:
 
 def _defused(text: str) -> str:
     """The text without commands to a CI runner: one sign of each shows as an escape."""
-    if "::" not in text and "##" not in text and "#\x1b" not in text:
-        return text
     return _COMMAND.sub(_escaped_sign, text)
 
 

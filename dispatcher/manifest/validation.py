@@ -59,11 +59,9 @@ def check(file: TomlFile) -> tuple[dict[str, Any], list[LocatedProblem]]:
 
 def _with_canonical_names(data: dict[str, Any]) -> dict[str, Any]:
     found = {**data, "name": canonical_name(data["name"])} if "name" in data else data
-    if all(each.get("id", "").isascii() for each in data.get("messages", ())):
-        return found
     messages = [
         {**each, "id": canonical_name(each["id"])} if "id" in each else each
-        for each in data["messages"]
+        for each in data.get("messages", ())
     ]
     return {**found, "messages": messages}
 
