@@ -1,6 +1,6 @@
 """The Python API: manifests, plugins and a journal as the commands use them, for any program.
 
-The command line is a client of this module and of nothing else.
+The command line does its work through this module.
 """
 
 from __future__ import annotations
@@ -40,11 +40,10 @@ from dispatcher.visible import quoted
 
 if TYPE_CHECKING:
     from dispatcher.delivery import Delivery, Summary
-    from dispatcher.delivery.rate_limiter import SharedRateLimiter
     from dispatcher.hookspecs import Engine
-    from dispatcher.journal import HistoryRow, Journal, JournalReader, SharedState
+    from dispatcher.journal import HistoryRow, Journal, JournalReader
 
-_USUAL_TRANSPORT: Final = "greenapi"  # of which nobody need say anything
+_USUAL_TRANSPORT: Final = "greenapi"  # the default
 
 Resend: TypeAlias = Literal["changed", "unknown"]
 # What is doubtful and stops nothing: a sentence, or a problem with its place in a file.
@@ -119,10 +118,10 @@ class Dispatcher:
             settings=config.plugin_settings,
             timers=timers,
         )
-        if third_party:  # otherwise nobody looked whose the tables are
+        if third_party:  # without them, nobody can tell whose a table is
             config.check_plugins(_tables(registry))
         complete = all(plugin.status == "active" for plugin in registry.plugins)
-        # Only where there are tables: who lists plugins, say, need not have their transports.
+        # So that `dispatcher plugins` works even if a transport cannot be loaded.
         if third_party and complete and config.settings.transports:
             config.check_transports(registry.transports())
         for plugin in registry.plugins:
@@ -145,7 +144,7 @@ class Dispatcher:
         self.close()
 
     def close(self) -> None:
-        """Nothing stays open between two calls; this is the end of its use all the same."""
+        """Does nothing yet: no resource stays open between two calls."""
 
     def override(self, transport: str, **settings: Any) -> None:
         """Settings of a transport that win over environment and file, until it is made."""
@@ -184,10 +183,7 @@ class Dispatcher:
         return Plan(self, planner)
 
     def planner(self, paths: Iterable[str | Path] = (), run: str = "default") -> Planner:
-        """Manifests, loaded but not checked: for what shows those with problems, too.
-
-        As `plan`.
-        """
+        """Load manifests without checking them: the preview shows broken ones, too. As `plan`."""
         options = self._options(run)
         chosen = [self._folder / path for path in paths] or [self.config.manifests]
         return Planner(load_manifests(chosen, options), self.registry, self.transport)
@@ -215,10 +211,10 @@ class Dispatcher:
     def send(self, plan: Plan, *, resend: Collection[Resend] = (), wait: float = 0.0) -> Results:
         """Send what was not sent yet; the results of all messages, as they come.
 
-        Nothing is sent before the first result is asked for. Who stops asking stops the run: what
-        is in flight ends first, and is in the journal. `resend`: also send what changed since it
-        was sent, or what may have arrived already (and then arrives twice). `wait`: so many seconds
-        for another run that holds the journal.
+        Nothing is sent before the first result is asked for. Closing the iterator, or leaving the
+        loop, stops the run: what is in flight ends first, and is in the journal. `resend`: also
+        send what changed since it was sent, or what may have arrived already (and then arrives
+        twice). `wait`: so many seconds for another run that holds the journal.
 
         Raises, before anything leaves, ManifestError for a plan with errors, ConfigError,
         JournalError, JournalLocked; and RunStopped after the last result if messages were left
@@ -279,6 +275,7 @@ class Dispatcher:
         Otherwise as `send`.
         """
         from dispatcher.delivery import Delivery, RateLimiter
+        from dispatcher.delivery.rate_file import shared_rate_limiter
         from dispatcher.journal import open_journal
 
         engine = self._require_engine()
@@ -295,7 +292,7 @@ class Dispatcher:
             self._tell(self._duplicate_names(planner, journal))
             paths = duplicate_names.relative_paths(planner.paths, self.config.folder)
             journal.note_manifest_paths(paths)
-            with journal.shared_state() as shared, _shared_rates(shared) as rates:
+            with journal.shared_state() as shared, shared_rate_limiter(shared) as rates:
                 delivery = Delivery(
                     journal,
                     self.transport,
@@ -346,14 +343,14 @@ class Dispatcher:
                 )
 
     def settle(self, key: str, *, sent: bool, missing: bool = False) -> bool:
-        """A person's word on a message of which nobody knows whether it arrived.
+        """Record by hand whether an unknown message arrived.
 
         `sent`: it did, and is skipped from now on; otherwise the next run sends it. `missing`: also
-        if the journal does not know it, as it went back in time. Out: whether there was anything to
-        settle. Raises JournalError, JournalLocked.
+        if the journal does not know it, as it went back in time. Returns whether there was anything
+        to settle. Raises JournalError, JournalLocked.
         """
         with self.reading() as known:
-            if known is None:  # a word on nothing is no reason to make one
+            if known is None:  # do not create one only to settle a key in it
                 return False
         with self.writing("settle") as journal:
             return journal.settle(key, sent=sent) or (missing and sent and journal.note_sent(key))
@@ -414,7 +411,7 @@ class Dispatcher:
 
     @contextmanager
     def transports_in_use(self) -> Iterator[list[BoundTransport]]:
-        """Those that the plans so far needed, for what is asked of them beside a run."""
+        """The transports that the plans so far needed, for calls outside a run."""
         from dispatcher.delivery.calls import GuardedCalls
 
         calls = GuardedCalls(self.registry.timer, halt=lambda why: None)
@@ -544,19 +541,6 @@ class Results(Iterator[Result]):
         if not self._begun:
             sentence = "nothing was sent: iterate over what Dispatcher.send returns"
             warnings.warn(sentence, RuntimeWarning, source=self, stacklevel=2)
-
-
-@contextmanager
-def _shared_rates(shared: SharedState | None) -> Iterator[SharedRateLimiter]:
-    """The limits of all runs on a shared journal, or else of all runs on this machine."""
-    from dispatcher.delivery.rate_file import RateFile, default_path
-    from dispatcher.delivery.rate_limiter import SharedRateLimiter
-
-    if shared is not None:
-        yield SharedRateLimiter(shared)
-        return
-    with RateFile(default_path()) as file:
-        yield SharedRateLimiter(file)
 
 
 def _tables(registry: Registry) -> dict[str, bool]:

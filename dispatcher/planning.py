@@ -108,7 +108,7 @@ class Planner:
         Raises InputChanged if a file changes meanwhile.
         """
         problems = self.problems_of_files()
-        self._seen = array("q", map(_mark, self._planned(problems)))
+        self._seen = array("q", map(_fingerprint, self._planned(problems)))
         self.inputs.require_unchanged()
         return problems
 
@@ -139,7 +139,7 @@ class Planner:
 
     def _require_seen(self, planned: PlannedMessage, place: int) -> None:
         seen = self._seen
-        if seen is not None and (place >= len(seen) or seen[place] != _mark(planned)):
+        if seen is not None and (place >= len(seen) or seen[place] != _fingerprint(planned)):
             raise self._not_as_checked(f"message {planned.message.key}")
 
     def _not_as_checked(self, what: str) -> InputChanged:
@@ -154,7 +154,9 @@ class Planner:
     def drafts(self, report: Report) -> Iterator[Draft]:
         """Every message that can be shown, good or not.
 
-        `report` is told all other problems but those of files, and before a message its own.
+        A draft has the problems of its own. `report` is told all others, except those of files: of
+        the messages that cannot be shown, and, right before a draft, what was found while it was
+        made.
         """
         for loaded in self._manifests.messages(report, self._address):
             problems = ProblemList()
@@ -272,8 +274,8 @@ def _digest(sealed: bytes, attachment: Attachment | None) -> str:
     return hashlib.sha256(sealed).hexdigest()
 
 
-def _mark(planned: PlannedMessage) -> int:
-    """Tells a message from every other one in this process, in eight bytes: there may be many."""
+def _fingerprint(planned: PlannedMessage) -> int:
+    """A fingerprint of a planned message in eight bytes, as there may be many; in this process."""
     message, upload = planned.message, planned.upload
     file = upload and (upload.sha256, upload.mime_type, upload.filename)
     return hash((message.key, message.transport, planned.digest, file))

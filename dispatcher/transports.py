@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from dispatcher.registry.calls import CallTimer, GetTimer
 
-# How gateways call who gets a message; a transport that calls it otherwise has `recipient_fields`.
+# The usual names of recipients in payloads; a transport with others has `recipient_fields`.
 RECIPIENT_FIELDS = ("to", "recipient_type", "recipient", "chatId", "chat_id", "phone")
 # Seconds that a call takes at the most, where a transport does not say.
 PATIENCE = 30.0
@@ -210,14 +210,15 @@ class Calls:
     ) -> Any:
         """What a function answers. Raises what it raises.
 
-        `seconds`: that the call may take, and `ends_in_time`: it surely will; for who counts them.
+        `seconds`: that the call may take, and `ends_in_time`: it surely
+        will. Both are for `GuardedCalls`.
         """
         with self.timer(transport, method):
             return function()
 
 
 class BoundTransport:
-    """A transport as the pipeline calls it: timed, guarded, and with all that it need not have.
+    """A transport as the pipeline calls it: timed, guarded, its optional members with defaults.
 
     `address`, `build` and `check` raise `PluginError`, with the names of transport and plugin, for
     whatever the transport raises or wrongly answers. `send` and `upload` end in the words of

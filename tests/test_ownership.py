@@ -203,5 +203,7 @@ def test_what_somebody_has_prepared_there_is_not_taken(
     no_home: Path, prepare: Callable[[Path], None]
 ) -> None:
     prepare(no_home / f"message-dispatcher-{os.getuid()}")
-    with pytest.raises(ConfigError, match=r"^cannot keep the pace of sending: .*XDG_STATE_HOME"):
+    with pytest.raises(
+        ConfigError, match=r"^cannot keep the state of the rate limiter: .*XDG_STATE_HOME"
+    ):
         default_path()

@@ -26,7 +26,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def _journal_url(_: click.Context, __: click.Parameter, url: str | None) -> str | None:
-    """A relative URL means this folder, whatever folder a plugin goes to later."""
+    """Resolved now, because a plugin may change the working directory."""
     if url and not is_text(url) and not url.startswith("sqlite:"):  # whose file may have any name
         raise ConfigError(f'--journal "{url}" is not UTF-8')
     return absolute_journal(url, Path.cwd()) if url else url

@@ -35,7 +35,7 @@ _Arrived: TypeAlias = dict[str, Any]
 
 _SANDBOX_TRANSPORT = "greenapi"
 _SANDBOX_RATE = "100000/s"  # nobody is to wait for a gateway that is one's own
-# What "failed" names is sent anyhow; what was sent as it is now is never sent again like this.
+# Failed messages are sent anyway; what was sent as it is now is never sent again by --resend.
 _RESEND: dict[str, set[Resend]] = {
     "failed": set(),
     "changed": {"changed"},
@@ -48,7 +48,7 @@ _RISKS: dict[Resend, str] = {
 }
 
 _MARGIN = 0.5  # seconds beyond what a transport needs
-_LAST = 1.0  # seconds in which what is known then is to be written and told
+_LAST = 1.0  # seconds for writing and reporting what is known then
 
 
 @click.command("send")
@@ -169,7 +169,7 @@ def _interruptible(delivery: Delivery) -> Iterator[None]:
     `patience`; a second one kills, unless it only says once more that the terminal is gone.
 
     If even then it does not end, because nobody reads its results, say, the process ends as if it
-    were killed: for that the journal is made.
+    were killed, which the journal is designed to survive.
     """
 
     def stop(number: int, _: FrameType | None) -> None:

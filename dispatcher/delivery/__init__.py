@@ -26,7 +26,10 @@ __all__ = ["Abandoned", "Delivery", "RateLimiter", "Summary"]
 
 
 class Abandoned(KeyboardInterrupt):
-    """Nobody waits any longer for what is in flight: the user's word, which no plugin gets."""
+    """Raised from a signal handler when the user waits no longer for what is in flight.
+
+    A KeyboardInterrupt, so that no `except Exception` of an engine swallows it.
+    """
 
 
 class Delivery:
@@ -169,12 +172,12 @@ class Delivery:
             return task.left(Status.SKIPPED, why)
         try:
             return self._worker.advance(task)
-        except (JournalError, InputChanged) as error:  # nothing left, and nothing more is to leave
+        except (JournalError, InputChanged) as error:  # nothing was sent, and nothing more is to be
             self._run.halt(str(error))
             return Stopped()
 
     def _end(self, task: Task, done: Done) -> None:
-        # Whoever takes the task away has the word: the run may have been abandoned meanwhile.
+        # Whoever removes the task reports it: the run may have been abandoned meanwhile.
         if self._tasks.pop(task.message.key, None) is not None:
             self._report(task.planned, task.place, done)
 

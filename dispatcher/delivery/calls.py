@@ -22,7 +22,7 @@ from dispatcher.transports import Call, Calls, Overdue
 
 # Seconds that a call may take beyond what a transport says.
 MARGIN = 1.0
-# So many calls that do not return, and the run ends: each of them keeps a thread and a message.
+# The run ends after this many calls that hang: each of them keeps a thread and a message.
 MOST_HANGING = 3
 
 
@@ -82,7 +82,7 @@ class GuardedCalls(Calls):
         timer = self._timer_of(transport, method)
         try:
             if ends_in_time:
-                timer.patience = seconds + MARGIN  # until then it is only as slow as it may be
+                timer.patience = seconds + MARGIN  # do not warn of it earlier
                 timer.advice = "to end the run: Ctrl-C"
                 with timer:
                     return function()

@@ -45,7 +45,7 @@ class ConcurrentRuns:
             return self._changed.get(key)
 
     def look_again(self) -> None:
-        """A claim was in vain: others are where this run is."""
+        """A claim failed: other runs are working on the same messages."""
         self._until = 0.0
 
     def _look(self, rows: Rows, task: Task) -> None:

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+from dispatcher.delivery.rate_limiter import SharedRateLimiter
 from dispatcher.errors import ConfigError
-from dispatcher.journal.shared_state import RateChange, RateState
+from dispatcher.journal.shared_state import RateChange, RateState, SharedState
 from dispatcher.state import state_file
 
 
@@ -70,17 +71,27 @@ class RateFile:
             yield
         except (OSError, sqlite3.Error) as error:
             raise ConfigError(
-                f"cannot keep the pace of sending in {self._path}: {error}; if it is damaged, "
-                "delete it"
+                f"cannot keep the state of the rate limiter in {self._path}: {error}; "
+                "if it is damaged, delete it"
             ) from None
 
 
+@contextmanager
+def shared_rate_limiter(shared: SharedState | None) -> Iterator[SharedRateLimiter]:
+    """The limits of all runs on a shared journal, or else of all runs on this machine."""
+    if shared is not None:
+        yield SharedRateLimiter(shared)
+        return
+    with RateFile(default_path()) as file:
+        yield SharedRateLimiter(file)
+
+
 def default_path() -> Path:
-    """Where this user's runs share their pace. Raises ConfigError."""
+    """Where this user's runs share the state of the rate limiter. Raises ConfigError."""
     try:
         return state_file("pace.db")
     except ConfigError as error:
-        raise ConfigError(f"cannot keep the pace of sending: {error}") from None
+        raise ConfigError(f"cannot keep the state of the rate limiter: {error}") from None
 
 
 def _opened(path: Path, now: float) -> sqlite3.Connection:

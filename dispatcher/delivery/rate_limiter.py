@@ -33,9 +33,9 @@ BURST = 0.1
 _UNLIMITED = Rate(1000, 1, burst=1000)
 _gcra = GCRA()
 
-# Seconds for which several permits may be held, and one used without a look whether the account is
-# to pause meanwhile; far less than the burst allows. The longer where it takes long to take them:
-# this share of the time may be spent on that.
+# Seconds for which permits that were taken ahead are valid, and may be used without asking whether
+# the account was paused meanwhile; far less than the burst allows. Longer where the store is slow,
+# so that taking permits costs at most this share of the time.
 _HOLD, _LONGEST_HOLD = 0.01, 0.025
 _SHARE = 0.05
 
@@ -255,6 +255,5 @@ def _rate(transport: BoundTransport) -> Rate:
 
 
 def _slot(start: float, rate: Rate) -> Slot:
-    """One that is late no more than is made good by the burst: what leaves late leaves together
-    with what comes next."""
+    """A slot that may be used late by as much as the burst allows."""
     return Slot(start, start + max(BURST, refill(rate) * rate.burst / 1e6))

@@ -187,9 +187,11 @@ class OutcomeReporter:
             return None
 
     def _certain(self, report: _Report) -> Outcome:
-        """The outcome, once it is on disk; what the journal cannot keep is unknown, and so is
-        what a receipt means beside a later attempt. Any other word yields to what was decided
-        meanwhile."""
+        """The outcome, once it is on disk; unknown, if the journal cannot keep it.
+
+        If somebody else has decided on the message meanwhile, a receipt is unknown, and everything
+        else is skipped.
+        """
         outcome = report.outcome
         try:
             written = report.write.result()

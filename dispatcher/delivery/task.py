@@ -17,7 +17,7 @@ from dispatcher.journal import AttemptResult, Claim
 from dispatcher.models import Failure, Message, Outcome, Record, Status
 from dispatcher.planning import PlannedMessage
 
-# Its row is not as it was believed to be, and it is not sent: whoever changed it is still at it.
+# Its row is not as it was believed to be, and it is not sent: another run is handling it.
 CLAIMED = Failure(code="claimed", text="another run is sending it, or somebody has just settled it")
 TAKEN = Failure(code="claimed", text="another run has just sent it")
 # The same, where that run's checkout is not this one's.
@@ -91,8 +91,9 @@ Step: TypeAlias = Done | RetryAfter | Stopped
 class Task:
     """A planned message on its way; one thread at a time works on it, which holds `alone`.
 
-    `place`: in the plan. `known`: what the journal says of it. `attempts`: in this run. `claim`: of
-    the attempt that is under way. `error`: how the last attempt ended, of which `write` is.
+    `place`: its number in the plan. `known`: what the journal says of it. `attempts`: in this run.
+    `claim`: of the attempt that is under way. `error`: how the last attempt ended, and `write`:
+    that, on its way to the journal.
     """
 
     planned: PlannedMessage

@@ -20,14 +20,14 @@ from dispatcher.transports import BoundTransport
 
 # An id that is about to expire could be gone before the message arrives.
 _MARGIN = timedelta(minutes=15)
-# Seconds. A run that does not say for so long that it is still uploading a file does so no more.
+# Seconds. A run that has not renewed its lease for so long is taken to have stopped uploading.
 _LEASE = 15.0
 # Seconds after which those who wait for another run's upload look for it again.
 _LOOK = 0.1
 
 
 # An account, and the sha256 of what the gateway is given: a content under its name.
-Place: TypeAlias = tuple[str, str]
+ContentKey: TypeAlias = tuple[str, str]
 
 
 class MediaIdStore(Protocol):
@@ -63,61 +63,61 @@ class Uploads:
     ) -> None:
         self._store, self._stop, self._leases = store, stop, leases
         self._guard = threading.Lock()
-        self._locks: defaultdict[Place, threading.Lock] = defaultdict(threading.Lock)
-        self._here: dict[Place, MediaId] = {}
-        self._fresh: set[Place] = set()
+        self._locks: defaultdict[ContentKey, threading.Lock] = defaultdict(threading.Lock)
+        self._here: dict[ContentKey, MediaId] = {}
+        self._fresh: set[ContentKey] = set()
 
     def media(self, transport: BoundTransport, file: Upload) -> UploadedMedia | None:
         """The gateway's id of the file's content; None: the run is to stop. Raises what
         `BoundTransport.upload` raises, and InputChanged.
 
-        An unknown outcome is none here: at worst an orphan is left that expires.
+        An unknown outcome counts as not sent: at worst an orphan is left that expires.
         """
-        place = _place(transport, file)
-        with self._alone_with(place):
-            known = self._here.get(place) or self._store.media_id(*place)
+        key = _content_key(transport, file)
+        with self._alone_with(key):
+            known = self._here.get(key) or self._store.media_id(*key)
             if known is None or _expired(known):
-                known = self._uploaded(transport, file, place)
+                known = self._uploaded(transport, file, key)
             if known is None:
                 return None
-            self._here[place] = known
-            return UploadedMedia(known.id, place not in self._fresh)
+            self._here[key] = known
+            return UploadedMedia(known.id, key not in self._fresh)
 
     def forget(self, transport: BoundTransport, file: Upload, media: UploadedMedia) -> None:
         """The gateway may not know this id any longer: have the content uploaded once more."""
-        place = _place(transport, file)
-        with self._alone_with(place):
-            if place in self._here and self._here[place].id == media.id:
-                del self._here[place]
-                kept = self._store.media_id(*place)
+        key = _content_key(transport, file)
+        with self._alone_with(key):
+            if key in self._here and self._here[key].id == media.id:
+                del self._here[key]
+                kept = self._store.media_id(*key)
                 if kept is not None and kept.id == media.id:  # else another run has done so
-                    self._store.forget_upload(*place)
+                    self._store.forget_upload(*key)
 
-    def _uploaded(self, transport: BoundTransport, file: Upload, place: Place) -> MediaId | None:
+    def _uploaded(self, transport: BoundTransport, file: Upload, key: ContentKey) -> MediaId | None:
         """Upload a file, or wait until another run has; None: the run is to stop."""
         if self._leases is None:
-            return self._upload(transport, file, place)
-        name = " ".join(("upload", *place))
+            return self._upload(transport, file, key)
+        name = " ".join(("upload", *key))
         while not self._leases.lease(name, _LEASE):
             if self._stop.wait(_LOOK):
                 return None
         with _held(self._leases, name):
             # Who held it may just have uploaded the file, unless its id was not to be kept.
-            known = self._store.media_id(*place)
+            known = self._store.media_id(*key)
             if known is not None and not _expired(known):
                 return known
-            return self._upload(transport, file, place)
+            return self._upload(transport, file, key)
 
-    def _upload(self, transport: BoundTransport, file: Upload, place: Place) -> MediaId:
+    def _upload(self, transport: BoundTransport, file: Upload, key: ContentKey) -> MediaId:
         media = _uploaded(transport, file)
-        self._store.remember_upload(*place, media)
-        self._fresh.add(place)
+        self._store.remember_upload(*key, media)
+        self._fresh.add(key)
         return media
 
     @contextmanager
-    def _alone_with(self, place: Place) -> Iterator[None]:
+    def _alone_with(self, key: ContentKey) -> Iterator[None]:
         with self._guard:
-            lock = self._locks[place]
+            lock = self._locks[key]
         with lock:
             yield
 
@@ -150,7 +150,7 @@ def account(transport: BoundTransport) -> str:
     return hashlib.sha256(name.encode(errors="backslashreplace")).hexdigest()
 
 
-def _place(transport: BoundTransport, file: Upload) -> Place:
+def _content_key(transport: BoundTransport, file: Upload) -> ContentKey:
     """One content with another type or extension is another file: a recipient sees those."""
     suffix = PurePath(file.filename).suffix.lower()
     given = f"{file.sha256}\n{file.mime_type}\n{suffix}"

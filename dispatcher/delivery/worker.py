@@ -101,7 +101,7 @@ class Worker:
         if permit.wait and self._run.stop.wait(permit.wait):
             return Stopped()
         if permit.wait and self._limiter.paused(transport):
-            # The gateway said meanwhile that it wants nobody: ask for another permit.
+            # The account was paused meanwhile: ask for another permit.
             return RetryAfter(0.0)
         if self._limiter.is_late(permit):
             self._limiter.release(permit)
@@ -239,7 +239,7 @@ class Worker:
         not_before = self._journal.now() + timedelta(seconds=pause) if pause else None
         result = AttemptResult(_status(error), None, failure(error), not_before)
         write = self._write(task, result)
-        # How an attempt ended that left may have to wait for the database: nobody waits for that.
+        # Once a request was sent, recording its result may have to wait for the database: go on.
         if task.claim is None and write.result() is Written.LOST:
             return self._taken(task)
         if wait is None:
@@ -275,7 +275,7 @@ class Worker:
         if task.claim is not None:
             return Write(self._journal.conclude(task.claim, result))
         if task.known is not None and task.known.status != Status.FAILED:
-            return NOT_NEEDED  # nothing left, so that what was sent, or is unknown, still is
+            return NOT_NEEDED  # no request was made, so the recorded status stands
         return Write(self._journal.fail(task.message, task.planned.digest, task.known, result))
 
     def _clock(self, wait: float) -> str:

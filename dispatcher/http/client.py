@@ -148,7 +148,7 @@ class Client:
         self._prepared: dict[str, Prepared] = {}
         self._deadline = Deadline()
         self._session = requests.Session()
-        # Not what HTTP/1.1 takes for granted: every line is written, and read, for every message.
+        # No header that HTTP/1.1 implies: each is written, and read, for every message.
         self._session.headers = {"User-Agent": "message-dispatcher"}
         for prefix in ("https://", "http://"):
             self._session.mount(prefix, Adapter(self._redactor.in_urls, self._deadline))

@@ -115,12 +115,12 @@ class HttpTransport(BaseTransport):
 
     @cached_property
     def account(self) -> str:
-        """Tells one account's files and pace from another's, without telling the token.
+        """Tells one account's files and rate from another's, without telling the token.
 
         It is another one when the token or a setting of the transport's own is another one.
         """
-        # The pace asks for it first: a message that had its turn is not to wait for this import,
-        # and then to leave together with others.
+        # The rate limiter asks for this first: here, the import delays no message that already has
+        # its permit.
         import dispatcher.http.client  # noqa: F401
 
         own = {

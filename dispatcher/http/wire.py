@@ -99,7 +99,7 @@ def prepare(pool: ConnectionPool, token: SecretStr, deadline: Deadline) -> None:
         def send(self, data: bytes) -> None:
             for start in range(0, len(data), _PIECE):
                 piece = data[start : start + _PIECE]
-                # Who takes nothing at all need not be waited for until all could have been sent.
+                # A stalled receiver times out with this piece, not only at the deadline.
                 longest = len(piece) / SLOWEST + deadline.response
                 self.sock.settimeout(min(deadline.left(), longest))
                 require_leave()

@@ -358,7 +358,7 @@ def _parameters(*names: str) -> dict[str, Any]:
 def _claim(insert: Callable[..., Any]) -> ClauseElement:
     """Insert a row that is "sending", or make one so that is exactly as it is believed to be.
 
-    Never one that is "sending": somebody is at it, or will be found dead and make it unknown.
+    Never one that is "sending": its owner is at work, or `recover` will make it unknown.
     What was sent is remembered, though the attempt to send something else may fail.
     """
     sent = messages.c.status == _literal(Status.SENT)

@@ -130,7 +130,7 @@ def _left_out(file: Path, own: bool) -> str | None:
     """Why a file is not read though it looks like a manifest or like a link to some."""
     try:
         info = file.stat()
-    except FileNotFoundError:  # where a link led, such links are somebody else's affair
+    except FileNotFoundError:  # a broken link: not an error of this folder
         return "this link leads nowhere" if own and file.is_symlink() else None
     except OSError:
         return None  # it cannot be a manifest: nobody can read it

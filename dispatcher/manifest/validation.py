@@ -236,7 +236,7 @@ def _usable(data: dict[str, Any], errors: Iterable[_SchemaError]) -> dict[str, A
         if expendable:
             _remove(rest, expendable)
         elif error.meant == "id" and error.path[:1] == ("messages",) and len(error.path) == 3:
-            # The rest of the message is checked under the name by which its problems go.
+            # The rest of the message is checked under the id that its problems show.
             _remove(rest, error.path)
             rest["messages"][error.path[1]]["id"] = message_id(data, error.path)
         elif error.path[0] == "messages" and len(error.path) > 1:
