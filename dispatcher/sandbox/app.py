@@ -26,11 +26,12 @@ def create_app(
     hosts: Collection[str] = (),
     clock: Callable[[], float] = time.time,
 ) -> ASGIApp:
-    """A gateway that has heard no more than what the database holds.
+    """The sandbox with the messages and uploads of this database.
 
     `token` is the only valid one (None: any), `hosts` are names of this server beside the local
-    ones, `clock` tells the time as `time.time` does. To be served by `dispatcher.sandbox.server`,
-    whose protocol hands every request its connection. Raises CannotStore.
+    ones, `clock` returns the time as `time.time` does. It must be served by
+    `dispatcher.sandbox.server`, which passes the connection to every request.
+    Raises CannotStore if the database holds what the sandbox cannot have written.
     """
     store = Store(database, max_messages, clock)
     media = MediaStore(database, clock)
@@ -59,7 +60,7 @@ def serve(
     """Serves until SIGINT or SIGTERM; calls `on_ready` with its URL as soon as it does.
 
     Port 0 takes a free one; `token` is the only valid one (None: any); the newest `max_messages`
-    are kept, in the file `storage` if there is one, as the uploads are beside it; `clock` tells the
+    are kept, in the file `storage` if there is one, with the uploads beside it; `clock` returns the
     time as `time.time` does.
     Raises OSError if it cannot listen there, CannotStore if it cannot use the file.
     """

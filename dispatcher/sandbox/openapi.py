@@ -1,6 +1,6 @@
-"""The server's own description, OpenAPI 3.1, for `GET /api/openapi.json` and the page /help.
+"""The OpenAPI 3.1 document, for `GET /api/openapi.json` and the page /help.
 
-Its schemas are made of the tables and models that the checks use.
+Its schemas are made from the tables and models that the checks use.
 """
 
 from collections.abc import Mapping, Sequence

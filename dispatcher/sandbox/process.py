@@ -1,4 +1,4 @@
-"""The sandbox as a process of its own, and what a test asks of it; only the standard library."""
+"""The sandbox as a child process, and a client for tests; needs only the standard library."""
 
 import json
 import os
@@ -22,11 +22,11 @@ ERRORS: Final = {404: LookupError, 408: TimeoutError, 422: ValueError}
 
 
 class SandboxDidNotStart(RuntimeError):
-    """The process ended, or said something else, before it served."""
+    """The process ended, or printed something else, before it served."""
 
 
 class SandboxProcess:
-    """A sandbox on a free port, as long as a `with SandboxProcess("--token", "x") as sandbox:`.
+    """A sandbox on a free port, within a `with SandboxProcess("--token", "x") as sandbox:`.
 
     `options` are those of its command line; `program` starts it, unless given `python -m
     dispatcher.sandbox`. Raises SandboxDidNotStart with what it wrote on standard error if so. It
@@ -65,7 +65,7 @@ class SandboxProcess:
         return self._process.pid
 
     def messages(self, **filters: object) -> list[Json]:
-        """The accepted messages, oldest first; filters: to, type, q, limit; others: ValueError."""
+        """The accepted messages, oldest first. Filters: to, type, q, limit; else ValueError."""
         return list(self._ask("/api/messages", filters)["messages"])
 
     def latest(self) -> Json:
@@ -78,12 +78,12 @@ class SandboxProcess:
         return list(self._ask("/api/wait", query, timeout + PATIENCE)["messages"])
 
     def faults(self, rules: Iterable[Mapping[str, object]]) -> None:
-        """Replaces all rules; ValueError that names the rule and the field that cannot be."""
+        """Replaces all rules. Raises ValueError naming the first invalid rule and its field."""
         body = json.dumps([dict(rule) for rule in rules]).encode()
         self._send(Request(f"{self.url}/api/faults", body, JSON_BODY, method="PUT"))
 
     def clear(self) -> None:
-        """Forgets the messages, the counts and the faults; uploaded files stay."""
+        """Deletes the messages, the counts and the faults; uploaded files stay."""
         for path in ("/api/messages", "/api/faults"):
             self._send(Request(self.url + path, method="DELETE"))
 
@@ -92,7 +92,7 @@ class SandboxProcess:
         return list(self._ask("/api/media")["media"])
 
     def stats(self) -> dict[str, int]:
-        """How often things happened; store.py says what each name means."""
+        """The counts; `COUNTS` in store.py says what each of them means."""
         return self._ask("/api/stats")
 
     def _ask(
@@ -136,7 +136,7 @@ class SandboxProcess:
 
 
 def _environment() -> dict[str, str]:
-    """This environment, in which the child finds the same package that runs here."""
+    """This process's environment, in which the child imports the same package."""
     found = str(Path(__file__).parents[2])
     paths = [found, *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}

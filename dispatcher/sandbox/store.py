@@ -23,7 +23,7 @@ MOST_CHARACTERS: Final = 200_000_000
 MOST_REFUSED: Final = 50
 LONGEST_REQUEST: Final = 500
 LONGEST_BODY: Final = 10_000
-BATCH: Final = 100  # messages that are written to memory at once: benchmarks/sandbox.py
+BATCH: Final = 100  # messages; SQLite is slow when it is called for each: benchmarks/sandbox.py
 MESSAGE_ID: Final = re.compile(r"[0-9a-f]{20,}")
 
 # Counted since the start, or since the messages were last cleared.
@@ -133,6 +133,7 @@ class Changes:
 class Store:
     """Keeps the newest `most` messages; fewer if their bodies exceed `MOST_CHARACTERS` together.
 
+    A file is written with every message, a database in memory in batches, and before it is read.
     Refused requests and counts are not in the database: they end with the process. Methods that
     read many messages may be called in any thread: `select`, `search`, `chats`, `chat`, `unread`.
     Raises CannotStore if the database holds a message that the gateway would not have accepted.
@@ -175,6 +176,7 @@ class Store:
         message = Message(number, id, self._clock(), to, type, body, _readable(headers))
         self._unwritten.append(message)
         self._keep(message)
+        # Large messages do not wait for a batch: `MOST_CHARACTERS` is to limit all of them.
         if self._database.is_file or len(self._unwritten) >= BATCH or len(body) > LONGEST_BODY:
             self._write()
         self.changes.notify()
@@ -189,14 +191,14 @@ class Store:
         self._newest = message.number
 
     def _write(self) -> None:
-        """Brings the table up to date; a file, after every message."""
+        """Inserts the new messages and deletes the old ones; may be called in any thread."""
         with self._writing:
             while self._unwritten:
                 self._database.execute(INSERT, self._unwritten.popleft())
             self._database.execute("DELETE FROM messages WHERE number <= ?", (self._deleted,))
 
     def _read(self, query: str, values: Sequence[object] | Mapping[str, object] = ()) -> Cursor:
-        """The rows of the table as they are now; may be called in any thread."""
+        """The rows of a query, with all messages; may be called in any thread."""
         self._write()
         return self._database.execute(query, values)
 
