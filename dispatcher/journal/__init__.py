@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import os
 import socket
+import threading
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -280,9 +281,18 @@ class Journal:
     def close(self) -> None:
         """Write what is still to be written, and release the connection.
 
-        What could not be written before is tried once more.
+        What could not be written before is tried once more. A server that does not answer, because
+        it waits for its replica, say, holds up nobody for ever: then the lease ends by itself.
         """
         self.drain()
+        if self._backend.exclusive:
+            self._close()
+            return
+        closing = threading.Thread(target=self._close, name="journal's end", daemon=True)
+        closing.start()
+        closing.join(_PATIENCE)
+
+    def _close(self) -> None:
         self._writer.close()
         self._end()
 

@@ -135,8 +135,9 @@ class Writer:
         """Repeat what is idempotent for so many seconds; what is not on disk by then fails."""
         self._until, self._again = steady() + seconds, 0.0
         self._wanted.set()
-        if wait(list(self._unwritten), seconds + _MARGIN).not_done:
+        while wait(list(self._unwritten), seconds + _MARGIN).not_done:
             self._backend.disconnect(self._connection)  # the database does not answer at all
+            seconds = 0.0
 
     def close(self) -> None:
         """Carry out what was submitted, and end the thread."""
@@ -175,7 +176,7 @@ class Writer:
         """Carry out what waits, and the heartbeat if it is due. Every thread that writes does both,
         as the journal's own may not get to it for long."""
         now = steady()
-        if now >= self._due and not self._backend.exclusive:
+        if self._due <= now < self._until and not self._backend.exclusive:
             self._due = now + self._period
             if self._commit([Job("", self._heartbeat, Future())]):
                 self.renewed = now

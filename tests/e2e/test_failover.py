@@ -40,6 +40,17 @@ min_wal_size = '2MB'
 wal_keep_size = '16MB'
 """
 
+LEASE = 1.0
+DRIVER = f"""
+import dispatcher.journal
+from dispatcher.cli import main
+
+dispatcher.journal.LEASE = {LEASE}
+main()
+"""
+# The same, but for how long it waits at its end.
+IMPATIENT = DRIVER.replace("main()", "dispatcher.journal._PATIENCE = 2.0\nmain()")
+
 
 def programs() -> Path | None:
     """The folder of the newest server that is installed here."""
@@ -253,6 +264,29 @@ def test_fail_over_under_load(
         assert max(copies.values()) == 2, "what was lost is sent again by a person's word alone"
 
 
+def test_run_whose_server_waits_for_its_replica_ends(
+    project: Project, gateway: Gateway, new_replica: Callable[[], tuple[Server, Server]]
+) -> None:
+    """It is at its last message, and has nothing more to do than to record what became of it."""
+    first, second = new_replica()
+    first.database().ask("ALTER SYSTEM SET synchronous_standby_names = '*'")
+    first.database().ask("SELECT pg_reload_conf()")
+    here = "--journal", first.url("postgres")
+    project.send_to(gateway.url)
+    project.texts("a", "b")
+    driver = str(project.write("driver.py", IMPATIENT))
+    release = gateway.hold(2)
+    run = project.start("send", "--json", *here, program=(driver,))
+    gateway.wait_for(2)
+    second.stop("fast")
+    release.set()
+    result = project.finish(run)
+    assert (result.code, result.statuses) == (5, {"a": "sent", "b": "unknown"})
+    second.start()
+    time.sleep(LEASE)
+    assert project.call("send", "--json", *here).statuses == {"a": "skipped", "b": "skipped"}
+
+
 def test_replica_that_lags_is_not_said_to_be_put_back(
     project: Project, inbox: SandboxProcess, new_replica: Callable[[], tuple[Server, Server]]
 ) -> None:
@@ -369,15 +403,6 @@ def test_server_that_does_not_tell_which_one_it_is(
 
 
 # during a run
-
-LEASE = 1.0
-DRIVER = f"""
-import dispatcher.journal
-from dispatcher.cli import main
-
-dispatcher.journal.LEASE = {LEASE}
-main()
-"""
 
 
 def test_run_whose_server_becomes_another_one_ends_before_its_next_message(
