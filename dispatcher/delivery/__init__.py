@@ -169,7 +169,7 @@ class Delivery:
     def _advance(self, task: Task) -> Step:
         why = self._blocked.reason(task.message, task.place)
         if why is not None:
-            return task.left(Status.SKIPPED, why)
+            return task.without_attempt(Status.SKIPPED, why)
         try:
             return self._worker.advance(task)
         except (JournalError, InputChanged) as error:  # nothing was sent, and nothing more is to be

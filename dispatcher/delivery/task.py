@@ -167,7 +167,7 @@ class Task:
         )
         return Done(outcome, write)
 
-    def left(self, status: Status, error: Failure) -> Done:
+    def without_attempt(self, status: Status, error: Failure) -> Done:
         """No further attempt is made; the journal has nothing to learn of that."""
         return Done(Outcome(status=status, attempts=self.attempts, error=error), self.write)
 

@@ -87,7 +87,7 @@ class Worker:
         permit = self._limiter.acquire(transport, task.message.to)
         if task.error is not None and task.elapsed + permit.wait > self._retries.deadline:
             self._limiter.release(permit)
-            return task.left(Status.FAILED, failure(task.error))
+            return task.without_attempt(Status.FAILED, failure(task.error))
         if permit.wait > SHORT:
             if self._too_long(self._limiter.paused(transport)):
                 return Stopped()
@@ -126,7 +126,7 @@ class Worker:
             return task.ended(result, self._write(task, result))
         if task.error is None:
             return Stopped()
-        return task.left(Status.FAILED, failure(task.error))
+        return task.without_attempt(Status.FAILED, failure(task.error))
 
     def _not_yet(self, task: Task, transport: BoundTransport, wait: float) -> Step:
         """The gateway asked for no attempt yet: wait as long as for one message is allowed."""
@@ -135,7 +135,7 @@ class Worker:
         if wait <= self._retries.deadline:
             return self._retry_after(wait)
         text = f"the gateway asked for no attempt before {task.not_before:%Y-%m-%d %H:%M:%S} UTC"
-        return task.left(Status.FAILED, Failure(code="not_before", text=text))
+        return task.without_attempt(Status.FAILED, Failure(code="not_before", text=text))
 
     def _retry_after(self, wait: float) -> RetryAfter:
         """Have the message wait; the user hears of it if it is the longest wait so far."""
@@ -219,10 +219,10 @@ class Worker:
         record = record or self._journal.lookup([key]).get(key)
         status = compared(task.planned, record).status if record else Status.NEW
         if status == Status.SENT:
-            return task.left(Status.SKIPPED, TAKEN)
+            return task.without_attempt(Status.SKIPPED, TAKEN)
         if status == Status.CHANGED:
-            return task.left(Status.SKIPPED, CHANGED)
-        return task.left(Status.SKIPPED, claimed(record, task.planned.digest))
+            return task.without_attempt(Status.SKIPPED, CHANGED)
+        return task.without_attempt(Status.SKIPPED, claimed(record, task.planned.digest))
 
     def _failed(self, task: Task, transport: BoundTransport, error: DeliveryError) -> Step:
         """What follows from an attempt that did not end well: another one, or its outcome."""
