@@ -236,7 +236,7 @@ def test_messages_as_data_are_those_of_a_manifest(
         assert plan.problems == []
         keys = [each.message.key for each in plan]
         tables[0]["to"] = "79001234569"
-        assert [result.message.key for result in opened_.send(plan)] == keys
+        assert {result.message.key for result in opened_.send(plan)} == set(keys)
     assert keys == [
         "today/messages/many/1/79001234567",
         "today/messages/many/1/79001234568",
