@@ -239,7 +239,6 @@ def _read(response: requests.Response) -> Response:
         response.close()
         return Response(status, headers, b"")
     try:
-        # Not `iter_content`, which takes several times as long for a response as short as these.
         body: bytes = response.raw.read(MAX_RESPONSE + 1, decode_content=True)
         if len(body) > MAX_RESPONSE:
             raise ResponseTooLarge(f"it is longer than {MAX_RESPONSE} bytes")
