@@ -272,7 +272,7 @@ def test_of_a_commit_that_fails_receipts_are_written_again_and_no_intent_is(
 def test_receipt_is_waited_for_no_longer_than_it_may_take(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dispatcher.journal._PATIENCE", 0.5)
+    monkeypatch.setattr("dispatcher.journal._RETRY_FOR", 0.5)
     opened = open_journal(database.url)
     journal = opened.__enter__()
     mine = claim(journal, message())
@@ -966,7 +966,7 @@ def test_patience_is_rewarded(tmp_path: Path) -> None:
     thread.start()
     assert holds.wait(20)
     threading.Timer(0.2, release.set).start()
-    with locked(file, "evening", patience=20):
+    with locked(file, "evening", wait=20):
         assert release.is_set()
     thread.join()
 
@@ -991,7 +991,7 @@ def test_who_waited_for_a_lock_that_was_replaced_waits_for_the_new_one(tmp_path:
     """The folder may have been deleted, and made anew by another run."""
 
     def wait() -> None:
-        with locked(tmp_path / "journal.db", "evening", patience=0.6):
+        with locked(tmp_path / "journal.db", "evening", wait=0.6):
             pass
 
     with ThreadPoolExecutor(1) as pool, locked(tmp_path / "new.db", "noon"):

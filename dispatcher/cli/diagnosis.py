@@ -20,7 +20,7 @@ from dispatcher.redaction import Secrets, is_secret
 from dispatcher.registry import CallTimer
 
 # Seconds after which a plugin that has not answered yet is named.
-PATIENCE = 10.0
+WARN_AFTER = 10.0
 
 
 @contextmanager
@@ -98,12 +98,12 @@ def supervised() -> Iterator[list[CallTimer]]:
 
 def _watch(timers: list[CallTimer], ended: threading.Event) -> None:
     named: dict[int, float | None] = {}
-    while not ended.wait(PATIENCE / 10):
+    while not ended.wait(WARN_AFTER / 10):
         for timer in list(timers):
-            since, patience = timer.since, timer.patience or PATIENCE
-            if timer.running > patience and named.get(id(timer)) != since:
+            since, seconds = timer.since, timer.warn_after or WARN_AFTER
+            if timer.running > seconds and named.get(id(timer)) != since:
                 named[id(timer)] = since
-                print_line(_busy(timer, patience), err=True)
+                print_line(_busy(timer, seconds), err=True)
 
 
 def _busy(timer: CallTimer, seconds: float) -> str:

@@ -77,7 +77,7 @@ def command(
     as_json: bool,
 ) -> int:
     """Send every message that was not sent yet; one bad message anywhere and nothing leaves."""
-    patience = _patience(wait)
+    seconds_to_wait = _seconds(wait)
     statuses: set[Resend] = set().union(*(_RESEND[name] for name in resend))
     with ExitStack() as stack:
         if sandbox:
@@ -91,9 +91,9 @@ def command(
                 plan,
                 report.result,
                 statuses,
-                patience,
+                seconds_to_wait,
                 notice=report.notice,
-                renew=bool(patience),
+                renew=bool(seconds_to_wait),
                 kept=not sandbox,
             )
         )
@@ -122,7 +122,7 @@ def _ask(sending: Sending, resend: set[Resend]) -> None:
             confirm(f"{counted(found[status], 'message')} {_RISKS[status]}. Send again?")
 
 
-def _patience(wait: str | None) -> float:
+def _seconds(wait: str | None) -> float:
     try:
         return seconds(wait) if wait else 0.0
     except ValueError as error:

@@ -82,7 +82,7 @@ class GuardedCalls(Calls):
         timer = self._timer_of(transport, method)
         try:
             if ends_in_time:
-                timer.patience = seconds + MARGIN  # do not warn of it earlier
+                timer.warn_after = seconds + MARGIN  # do not warn of it earlier
                 timer.advice = "to end the run: Ctrl-C"
                 with timer:
                     return function()

@@ -71,7 +71,7 @@ class Redactor:
         return f"{scheme}://{host}{slash}{path}"
 
 
-class Identity(AuthBase):
+class AuthHeaders(AuthBase):
     """Adds the headers that authenticate; an explicit `auth` also keeps ~/.netrc out of them."""
 
     def __init__(self, headers: Callable[[], Mapping[str, str]]) -> None:
@@ -144,7 +144,7 @@ class Client:
 
     def __init__(self, token: SecretStr, identity: Callable[[], Mapping[str, str]]) -> None:
         self.pid = os.getpid()
-        self._redactor, self._identity = Redactor(token), Identity(identity)
+        self._redactor, self._identity = Redactor(token), AuthHeaders(identity)
         self._prepared: dict[str, Prepared] = {}
         self._deadline = Deadline()
         self._session = requests.Session()

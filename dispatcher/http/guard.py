@@ -24,7 +24,7 @@ def guarded(check: Callable[[], None]) -> Iterator[None]:
         _check.reset(before)
 
 
-def require_leave() -> None:
+def require_permission() -> None:
     """Raise what the check raises, if there is one."""
     check = _check.get()
     if check is not None:

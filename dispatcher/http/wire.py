@@ -31,7 +31,7 @@ from urllib3.exceptions import (
 )
 from urllib3.util import connection as sockets
 
-from dispatcher.http.guard import require_leave
+from dispatcher.http.guard import require_permission
 from dispatcher.http.responses import HIDDEN
 from dispatcher.rates import SLOWEST
 
@@ -52,12 +52,12 @@ class Deadline:
         """Something begins, and may take so long."""
         self._end = monotonic() + seconds
 
-    def left(self) -> float:
-        """Seconds that are left, more than none. Raises TimeoutError."""
-        left = self._end - monotonic()
-        if left <= 0:
+    def remaining(self) -> float:
+        """Seconds that remain, more than none. Raises TimeoutError."""
+        remaining = self._end - monotonic()
+        if remaining <= 0:
             raise TimeoutError("timed out")
-        return left
+        return remaining
 
 
 def prepare(pool: ConnectionPool, token: SecretStr, deadline: Deadline) -> None:
@@ -77,12 +77,12 @@ def prepare(pool: ConnectionPool, token: SecretStr, deadline: Deadline) -> None:
         def _new_conn(self) -> socket.socket:
             direct = kind._new_conn is HTTPConnection._new_conn  # not through SOCKS
             found = _connected(self, deadline) if direct else super()._new_conn()
-            found.settimeout(deadline.left())  # for the handshake
+            found.settimeout(deadline.remaining())  # for the handshake
             return found
 
         def _tunnel(self) -> None:
             super()._tunnel()
-            self.sock.settimeout(deadline.left())  # for the handshake behind it
+            self.sock.settimeout(deadline.remaining())  # for the handshake behind it
 
         def request(
             self, method: str, url: str, body: Any, headers: Mapping[str, str], **options: Any
@@ -101,8 +101,8 @@ def prepare(pool: ConnectionPool, token: SecretStr, deadline: Deadline) -> None:
                 piece = data[start : start + _PIECE]
                 # A stalled receiver times out with this piece, not only at the deadline.
                 longest = len(piece) / SLOWEST + deadline.response
-                self.sock.settimeout(min(deadline.left(), longest))
-                require_leave()
+                self.sock.settimeout(min(deadline.remaining(), longest))
+                require_permission()
                 super().send(piece)
 
         def getresponse(self) -> Any:
@@ -125,7 +125,7 @@ def _connected(connection: Any, deadline: Deadline) -> socket.socket:
     failure: OSError = OSError("it has no address")
     for number, address in enumerate(addresses):
         try:
-            within = deadline.left() / (len(addresses) - number)
+            within = deadline.remaining() / (len(addresses) - number)
             options = connection.socket_options
             return sockets.create_connection(address, within, socket_options=options)
         except OSError as error:
@@ -167,7 +167,7 @@ class _Incoming(RawIOBase):
         return True
 
     def readinto(self, buffer: Any, /) -> int | None:
-        self._sock.settimeout(self._deadline.left())
+        self._sock.settimeout(self._deadline.remaining())
         return self._stream.readinto(buffer)
 
     def close(self) -> None:

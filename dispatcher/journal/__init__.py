@@ -59,7 +59,7 @@ __all__ = [
 # Seconds. A worker whose lease is not renewed for so long counts as dead.
 LEASE = 60.0
 # Seconds after the end of a run for which it still tries to write how its attempts ended.
-_PATIENCE = 30.0
+_RETRY_FOR = 30.0
 
 
 class JournalReader:
@@ -194,7 +194,7 @@ class Journal:
         written = self._writer.submit(
             lambda connection: conclude(connection, claim, result),
             claim.key,
-            patient=True,
+            may_wait=True,
             idempotent=True,
         )
         written.add_done_callback(
@@ -204,7 +204,7 @@ class Journal:
 
     def drain(self) -> None:
         """The run is over: what is not on disk yet is soon, or fails."""
-        self._writer.drain(0.0 if self._backend.exclusive else _PATIENCE)
+        self._writer.drain(0.0 if self._backend.exclusive else _RETRY_FOR)
 
     def fail(
         self, message: Message, digest: str, known: Record | None, result: AttemptResult
@@ -290,7 +290,7 @@ class Journal:
             return
         closing = threading.Thread(target=self._close, name="journal's end", daemon=True)
         closing.start()
-        closing.join(_PATIENCE)
+        closing.join(_RETRY_FOR)
 
     def _close(self) -> None:
         self._writer.close()
@@ -347,15 +347,15 @@ class Journal:
 
 @contextmanager
 def open_journal(
-    url: str, patience: float = 0.0, run: str = "default", *, kept: bool = True
+    url: str, wait: float = 0.0, run: str = "default", *, kept: bool = True
 ) -> Iterator[Journal]:
     """The journal at a URL for a sending run, made if need be.
 
-    `patience`: seconds to wait for another run to end. `kept`: whether it will outlive the run.
+    `wait`: seconds to wait for another run to end. `kept`: whether it will outlive the run.
     Raises JournalError, JournalLocked.
     """
     database = backend(url, kept=kept)
-    with database.prepared(run, patience):
+    with database.prepared(run, wait):
         if database.exclusive and database.exists():
             _require_usable(database)
         journal = Journal(database, run, LEASE)

@@ -34,7 +34,7 @@ class Backend(Protocol):
     def faults(self) -> list[str]:
         """Why it may not be whole, as far as that shows before it is opened."""
 
-    def prepared(self, run: str, patience: float) -> AbstractContextManager[None]:
+    def prepared(self, run: str, wait: float) -> AbstractContextManager[None]:
         """Around a run: ready to be written, by this run alone if it is `exclusive`."""
 
     def connect(self, *, read_only: bool = False) -> Engine:

@@ -64,12 +64,12 @@ def noted_changes(journal: Path) -> int:
 
 
 @contextmanager
-def locked(journal: Path, run: str, patience: float = 0.0, mode: int = 0o600) -> Iterator[Lock]:
+def locked(journal: Path, run: str, wait: float = 0.0, mode: int = 0o600) -> Iterator[Lock]:
     """Hold the lock beside a journal, made with this mode if it is not there.
 
-    JournalLocked names its holder, after `patience` seconds.
+    JournalLocked names its holder, after `wait` seconds.
     """
-    path, deadline = journal.with_name(f"{journal.name}.lock"), time.monotonic() + patience
+    path, deadline = journal.with_name(f"{journal.name}.lock"), time.monotonic() + wait
     while True:
         with _opened(path, mode) as descriptor:
             _acquire(descriptor, deadline)

@@ -25,7 +25,7 @@ _SCHEMA = "dispatcher"
 MAKING_TABLES = 0x64697370
 # A server that is not there is noticed soon, before a run and in the middle of it. The URL may set
 # others; it is libpq that knows these.
-_PATIENCE = {
+_TIMEOUTS = {
     "connect_timeout": "10",
     "tcp_user_timeout": "30000",
     "keepalives_idle": "30",
@@ -94,7 +94,7 @@ class PostgresBackend:
         return True
 
     @contextmanager
-    def prepared(self, run: str, patience: float) -> Iterator[None]:
+    def prepared(self, run: str, wait: float) -> Iterator[None]:
         """Nothing to prepare, and nobody to wait for."""
         yield
 
@@ -102,7 +102,7 @@ class PostgresBackend:
         """One connection, durable with every commit, for one thread at a time."""
         ours = [f"-c {name}={setting}" for name, setting in _FROM_THE_START.items()]
         options = " ".join([*self._given("options"), *ours])
-        query = {**_PATIENCE, **self._url.query, "options": options, "client_encoding": "utf8"}
+        query = {**_TIMEOUTS, **self._url.query, "options": options, "client_encoding": "utf8"}
         engine = sa.create_engine(
             self._url.set(query=query),
             poolclass=sa.pool.StaticPool,

@@ -65,14 +65,14 @@ class SqliteBackend:
         return True
 
     @contextmanager
-    def prepared(self, run: str, patience: float) -> Iterator[None]:
+    def prepared(self, run: str, wait: float) -> Iterator[None]:
         """Make the folder, and hold the lock for one run. Raises JournalError, JournalLocked."""
         make_folder(self.path.parent)
         self._require_private()
         require_local(self.path.parent)
         if alias := self.files.alias():
             raise JournalError(f"the journal cannot be used: {alias}")
-        with locked(self.path, run, patience, permissions(self.path)) as self._lock:
+        with locked(self.path, run, wait, permissions(self.path)) as self._lock:
             self._require_whole_files()
             make_private(self.path)
             try:

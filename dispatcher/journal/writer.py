@@ -104,7 +104,7 @@ class Writer:
             raise JournalError(str(self._failure))
         alone = threading.current_thread() is not threading.main_thread()
         job = Job(key, operation, Future(), undo=undo)
-        self._put(job, patient=alone)
+        self._put(job, may_wait=alone)
         if alone and self._writing.acquire(blocking=False):
             try:
                 self._write()
@@ -120,15 +120,15 @@ class Writer:
         operation: Callable[[Connection], Answer],
         key: str = "",
         *,
-        patient: bool = False,
+        may_wait: bool = False,
         idempotent: bool = False,
     ) -> Future[Answer]:
         """Have an operation carried out; the future has its answer when it is on disk.
 
-        `patient`: it may wait a moment for others to share its commit. `idempotent`: see `Job`.
+        `may_wait`: it may wait a moment for others to share its commit. `idempotent`: see `Job`.
         """
         job = Job(key, operation, Future(), idempotent)
-        self._put(job, patient)
+        self._put(job, may_wait)
         return job.answer
 
     def drain(self, seconds: float) -> None:
@@ -146,14 +146,14 @@ class Writer:
         self._thread.join()
         self._connection.close()
 
-    def _put(self, job: Job, patient: bool) -> None:
+    def _put(self, job: Job, may_wait: bool) -> None:
         if self._closed:
             job.answer.set_exception(JournalError(f"the journal {self._backend.name} is closed"))
             return
         if job.idempotent:
             self._track(job)
         self._jobs.put(job)
-        if not patient:
+        if not may_wait:
             self._wanted.set()
 
     def _track(self, job: Job) -> None:

@@ -28,7 +28,7 @@ class CallTimer:
 
     It runs while it is entered, and must be left in the process in which it was entered. `task`: a
     hook, a transport's method, or "loading". `since`: when the call that is under way began, in the
-    time of `perf_counter`. A call that takes longer than `patience` (None: the usual time) is
+    time of `perf_counter`. A call that takes longer than `warn_after` (None: the usual time) is
     reported, with `advice`: what can be done about it, or what will be.
     """
 
@@ -37,7 +37,7 @@ class CallTimer:
     calls: int = 0
     seconds: float = 0.0
     since: float | None = None
-    patience: float | None = None
+    warn_after: float | None = None
     advice: str = ""
     _process: int = field(default=0, repr=False)
 

@@ -49,7 +49,7 @@ dispatcher.journal.LEASE = {LEASE}
 main()
 """
 # The same, but for how long it waits at its end.
-IMPATIENT = DRIVER.replace("main()", "dispatcher.journal._PATIENCE = 2.0\nmain()")
+IMPATIENT = DRIVER.replace("main()", "dispatcher.journal._RETRY_FOR = 2.0\nmain()")
 
 
 def programs() -> Path | None:

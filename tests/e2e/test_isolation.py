@@ -185,7 +185,7 @@ def test_who_blocks_is_named_and_ctrl_c_ends_it(project: Project, odd: Odd, plac
     else:
         odd(HOOK, hook="validate_message", arguments="message", body="time.sleep(60)")
     project.write(
-        "plugins/sitecustomize.py", "import dispatcher.cli.diagnosis as s\ns.PATIENCE = 0.5\n"
+        "plugins/sitecustomize.py", "import dispatcher.cli.diagnosis as s\ns.WARN_AFTER = 0.5\n"
     )
     chosen = ["--transport", "odd"] if "transport" in place else []
     process = project.start("validate", *chosen)

@@ -173,7 +173,7 @@ STOPS = {
     "after a claim": "frozen(Journal, 'holds', before=True)",
     "at the first byte": """
 from dispatcher.http import client, wire
-frozen(wire, 'require_leave', before=True)
+frozen(wire, 'require_permission', before=True)
 """,
 }
 

@@ -520,7 +520,7 @@ import dispatcher.journal
 from dispatcher.cli import main
 from dispatcher.journal import postgres
 
-dispatcher.journal._PATIENCE = 0.5
+dispatcher.journal._RETRY_FOR = 0.5
 postgres._SETTINGS["lock_timeout"] = "500ms"
 main()
 """
