@@ -6,6 +6,7 @@ The command line does its work through this module.
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import threading
 import warnings
@@ -13,12 +14,12 @@ from collections.abc import Callable, Collection, Generator, Iterable, Iterator,
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias, get_args
 
 from dispatcher import duplicate_names, names
 from dispatcher.addresses import phone_address
 from dispatcher.builtin import builtins
-from dispatcher.config import Config, absolute_journal, load
+from dispatcher.config import Config, absolute_journal, load, shown
 from dispatcher.errors import (
     AddressError,
     ConfigError,
@@ -80,11 +81,12 @@ class Dispatcher:
         folder: str | Path = ".",
     ) -> None:
         self.config, self.registry = config, registry
-        self._folder = Path(folder)
+        self._folder = Path.cwd() / folder
         self._warn, self._secrets = warn, secrets or Secrets()
         self._transports: dict[str, Transport] = {}
         self._default_transport = transport or config.settings.transport
         self._overrides: dict[str, dict[str, Any]] = {}
+        self._deliveries: set[Delivery] = set()  # under way
         self.journal = journal or config.journal
 
     @classmethod
@@ -110,7 +112,11 @@ class Dispatcher:
         values of credentials are noted, so that no output shows them. `timers`: where the timers
         that time plugins are put. Raises ConfigError, PluginError.
         """
-        config = load(Path.cwd() / folder, profile=profile)
+        folder = Path.cwd() / folder
+        # Whatever is configured above it would count, and a journal be begun in it.
+        if not os.path.isdir(folder):
+            raise ConfigError(f"no such folder: {folder}")
+        config = load(folder, profile=profile)
         registry = build_registry(
             builtins(config.roots),
             without=without,
@@ -131,7 +137,7 @@ class Dispatcher:
             config,
             registry,
             transport=transport,
-            journal=absolute_journal(journal, Path.cwd() / folder) if journal else None,
+            journal=absolute_journal(journal, folder) if journal else None,
             warn=warn,
             secrets=secrets,
             folder=folder,
@@ -144,7 +150,12 @@ class Dispatcher:
         self.close()
 
     def close(self) -> None:
-        """Does nothing yet: no resource stays open between two calls."""
+        """Stop what is being sent: no further message begins, what is in flight ends.
+
+        Who still asks for results gets the rest of them, and RunStopped.
+        """
+        for delivery in tuple(self._deliveries):
+            delivery.stop()
 
     def override(self, transport: str, **settings: Any) -> None:
         """Settings of a transport that win over environment and file, until it is made."""
@@ -177,7 +188,7 @@ class Dispatcher:
 
         def planner() -> Planner:
             manifests = Manifests(self._options(run))
-            manifests.add_tables(tables, manifest, Path.cwd() / self._folder)
+            manifests.add_tables(tables, manifest, self._folder)
             return Planner(manifests, self.registry, self.transport)
 
         return Plan(self, planner)
@@ -185,7 +196,10 @@ class Dispatcher:
     def planner(self, paths: Iterable[str | Path] = (), run: str = "default") -> Planner:
         """Load manifests without checking them: the preview shows broken ones, too. As `plan`."""
         options = self._options(run)
-        chosen = [self._folder / path for path in paths] or [self.config.manifests]
+        # Also once the program is in another folder.
+        chosen = [
+            Path(path) if Path(path).is_absolute() else shown(self._folder / path) for path in paths
+        ] or [self.config.manifests]
         return Planner(load_manifests(chosen, options), self.registry, self.transport)
 
     def _options(self, run: str) -> Options:
@@ -278,6 +292,8 @@ class Dispatcher:
         from dispatcher.delivery.rate_file import shared_rate_limiter
         from dispatcher.journal import open_journal
 
+        if odd := set(resend).difference(get_args(Resend)):
+            raise ValueError(f"resend is a collection of {get_args(Resend)}, not of {odd}")
         engine = self._require_engine()
         plan.require_good()
         with self.transports_in_use() as transports:
@@ -305,7 +321,11 @@ class Dispatcher:
                     self.registry.timer,
                     shared,
                 )
-                yield Sending(plan, journal, delivery, engine)
+                self._deliveries.add(delivery)
+                try:
+                    yield Sending(plan, journal, delivery, engine)
+                finally:
+                    self._deliveries.discard(delivery)
 
     def _finished(
         self, told: Callable[[Message, Outcome], object], message: Message, outcome: Outcome
@@ -526,10 +546,12 @@ class Results(Iterator[Result]):
     """The results of `Dispatcher.send`, as they come. `close` stops the run."""
 
     def __init__(self, results: Generator[Result, None, None]) -> None:
-        self._results, self._begun = results, False
+        self._results, self._begun, self._process = results, False, os.getpid()
 
     def __next__(self) -> Result:
         self._begun = True
+        if os.getpid() != self._process:  # the thread that sends is not in this one
+            raise RuntimeError("the results are those of the process that sends, not of its fork")
         return next(self._results)
 
     def close(self) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import enum
 import importlib.util
 import math
+import os
 import re
 import subprocess
 import sys
@@ -101,6 +103,7 @@ def test_the_page_settles_what_is_unknown(project: Project, inbox: SandboxProces
     result = project.run(program=("history.py",))
     assert result.code == 0, result.stderr
     assert result.stdout.startswith("default/m/one/1/79001234567 20")
+    assert result.stdout.endswith("broke before the whole answer was there\n")
     assert {row["status"] for row in project.journal().values()} == {"sent"}
 
 
@@ -126,6 +129,31 @@ def test_paths_and_the_journal_are_relative_to_the_folder(
     assert set(repository.journal()) == {"one"}
     with opened(repository, journal="sqlite:///other.db") as opened_:
         assert [each.status for each in opened_.plan("manifests/m.toml")] == ["new"]
+
+
+def test_files_are_those_of_the_opened_folder_wherever_the_program_is(
+    repository: Project, inbox: SandboxProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.texts("one")
+    repository.write("lists/to.csv", "to,name\n79001234567,Anna\n")
+    repository.write("hello.txt", "Hello {{ name }}")
+    table = {"id": "many", "recipients": "lists/to.csv", "text": {"file": "hello.txt"}}
+    monkeypatch.chdir(repository.folder.parent)
+    with Dispatcher.open(repository.folder.name, third_party=False) as opened_:
+        for folder in (repository.folder.parent, repository.folder, tmp_path, Path("/")):
+            monkeypatch.chdir(folder)
+            for plan in (opened_.plan(), opened_.plan("manifests"), opened_.plan_messages([table])):
+                assert plan.problems == []
+                list(opened_.send(plan))
+    bodies = [each["payload"]["text"]["body"] for each in inbox.messages()]
+    assert bodies == ["I am one", "Hello Anna"]
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "dispatcher.toml", "a\0b"])
+def test_a_folder_that_is_none_is_an_error(repository: Project, folder: str) -> None:
+    repository.config("")
+    with pytest.raises(ConfigError, match=f"no such folder: .*/{folder}$"):
+        Dispatcher.open(repository.folder / folder, third_party=False)
 
 
 def test_nothing_leaves_with_an_error_anywhere(repository: Project, inbox: SandboxProcess) -> None:
@@ -168,6 +196,48 @@ def test_whoever_stops_asking_stops_the_run(repository: Project, inbox: SandboxP
         assert sent == ids[:arrived], "what was in flight ended, and nothing is unknown"
         rest = [each for each in opened_.send(plan) if each.outcome.status == "sent"]
     assert len(rest) == 200 - arrived
+
+
+def test_closing_stops_a_run_whose_results_are_still_held(
+    repository: Project, inbox: SandboxProcess
+) -> None:
+    repository.config("[delivery]\nworkers = 1\n")
+    repository.texts(*(f"m{number}" for number in range(200)))
+    with opened(repository) as opened_:
+        results = opened_.send(opened_.plan())
+        next(results)
+    with pytest.raises(RunStopped, match="the run was stopped") as raised:
+        list(results)
+    arrived = len(inbox.messages())
+    assert arrived < 200
+    assert f"not tried: {200 - arrived}" in str(raised.value)
+    assert {row["status"] for row in repository.journal().values()} == {"sent"}
+
+
+def test_results_are_not_those_of_a_fork(repository: Project, inbox: SandboxProcess) -> None:
+    repository.texts("one", "two")
+    with opened(repository) as opened_:
+        results = opened_.send(opened_.plan())
+        next(results)
+        if (child := os.fork()) == 0:
+            try:
+                next(results)
+            except RuntimeError:
+                os._exit(3)
+            finally:
+                os._exit(4)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
+        assert [result.outcome.status for result in results] == ["sent"]
+
+
+@pytest.mark.parametrize("resend", ["changed", ["failed"]])
+def test_what_cannot_be_sent_again_is_an_error(
+    repository: Project, inbox: SandboxProcess, resend: Any
+) -> None:
+    repository.texts("one")
+    with opened(repository) as opened_, pytest.raises(ValueError, match="'changed', 'unknown'"):
+        list(opened_.send(opened_.plan(), resend=resend))
+    assert inbox.messages() == []
 
 
 def test_a_run_that_left_messages_untried_says_so(
@@ -243,6 +313,18 @@ def test_messages_as_data_are_those_of_a_manifest(
         "today/messages/file/1/79001234567",
     ]
     assert len(inbox.messages()) == 3
+
+
+class _Plan(str, enum.Enum):  # noqa: UP042, its `str` is not its text
+    FREE = "free of charge"
+
+
+def test_an_enums_member_is_its_value(repository: Project) -> None:
+    table = message("one", text={"body": "{{ plan }}"}, vars={"plan": _Plan.FREE})
+    with opened(repository) as opened_:
+        [planned] = opened_.plan_messages([table])
+    assert planned.message.text is not None
+    assert planned.message.text.body == "free of charge"
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ __all__ = [
     "absolute_journal",
     "load",
     "seconds",
+    "shown",
 ]
 
 FILE_NAME = "dispatcher.toml"
@@ -58,7 +59,7 @@ class Config:
     @property
     def manifests(self) -> Path:
         """The folder or file that is meant when no PATH is given."""
-        return _shown(self._folder / self.settings.manifests)
+        return shown(self._folder / self.settings.manifests)
 
     @property
     def roots(self) -> tuple[Path, ...]:
@@ -70,7 +71,7 @@ class Config:
     @property
     def folder(self) -> Path:
         """The folder to which all paths are relative, as the user would write it."""
-        return _shown(self._folder)
+        return shown(self._folder)
 
     @property
     def journal(self) -> str:
@@ -163,11 +164,11 @@ def load(start: Path, *, profile: str | None = None) -> Config:
         if profile is not None:
             raise ConfigError(f'no {FILE_NAME} here or above, so there is no profile "{profile}"')
         return Config(Settings(), start)
-    file = read_file(_shown(path))
+    file = read_file(shown(path))
     return Config(settings_of(file, profile), path.parent, profile, file)
 
 
-def _shown(path: Path) -> Path:
+def shown(path: Path) -> Path:
     """A path as the user would write it: relative to the working directory where it is below it."""
     try:
         return path.relative_to(Path.cwd())

@@ -6,7 +6,7 @@ are made one by one, one for each recipient, with their templates filled in.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,7 @@ class Manifests:
         if sentence is not None:
             self.problems.append(manifest.file.problem(("name",), f'{sentence} name: name = "…"'))
 
-    def add_tables(self, messages: Iterable[Mapping[str, Any]], name: str, folder: Path) -> None:
+    def add_tables(self, messages: Sequence[Mapping[str, Any]], name: str, folder: Path) -> None:
         """Take a program's own `[[messages]]` tables as the manifest of this name.
 
         `folder`: to which their files are relative, from the root. Whatever is wrong is added to
@@ -78,11 +78,10 @@ class Manifests:
         """
         path = Path(f"<{name}>")
         try:
-            tables = [toml_value(each) for each in messages]
+            data = toml_value({"manifest": 1, "name": name, "messages": messages})
         except ValueError as error:
             self.problems.append(located(path, str(error)))
             return
-        data = {"manifest": 1, "name": name, "messages": tables}
         self._add(TomlFile(path, "", data, folder))
 
     @property

@@ -49,6 +49,8 @@ class Manifest:
         path = localfiles.find_file(name, self.file.folder, self.options.roots)
         real = self.file.folder.resolve()
         named = self.file.path.parent
+        if named.absolute() != self.file.folder:  # a program's data, which is in no folder
+            named = self.file.folder
         return named / path.relative_to(real) if path.is_relative_to(real) else path
 
 

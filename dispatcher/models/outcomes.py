@@ -67,6 +67,9 @@ class Failure(Model):
     code: str | None
     text: str
 
+    def __str__(self) -> str:
+        return self.sentence
+
     @property
     def sentence(self) -> str:
         """For people: a gateway's number and the text; a name of ours would say the same again."""

@@ -155,7 +155,11 @@ def _bad_numbers(file: TomlFile, data: Any, path: KeyPath) -> Iterator[LocatedPr
 
 
 def toml_value(value: Any, depth: int = 0) -> Any:
-    """A copy of a program's value, made of the types that tomli gives. Raises ValueError."""
+    """A copy of a program's value, made of the types that tomli gives. Raises ValueError.
+
+    A subclass of text or of a number, an enum's member, say, is the text or number that it is, not
+    what its `str` shows.
+    """
     if depth > MAX_DEPTH:
         raise ValueError(TOO_DEEP)
     match value:
@@ -169,19 +173,23 @@ def toml_value(value: Any, depth: int = 0) -> Any:
             return _text(value)
         case float() if not isfinite(value):
             raise ValueError(f"{value} is not a number; leave the key out")
-        case int() if value.bit_length() > MAX_BITS:
+        case float():
+            return float.__float__(value)
+        case int() if int.bit_length(value) > MAX_BITS:
             raise ValueError(TOO_LARGE)
-        case bool() | int() | float() | datetime() | date() | time():
+        case bool() | datetime() | date() | time():
             return value
+        case int():
+            return int.__int__(value)
     raise ValueError(f"{value!r:.100} is no text, number, truth value, time, list or table")
 
 
 def _text(value: str) -> str:
     try:
-        value.encode()
+        str.encode(value)
     except UnicodeEncodeError:
         raise ValueError(f"{value!a:.100} is no text: it holds half a character") from None
-    return str(value)
+    return str.__str__(value)
 
 
 def too_deep(data: Any) -> bool:
