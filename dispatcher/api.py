@@ -417,8 +417,8 @@ class Dispatcher:
         return duplicate_names.warnings(planner.paths, known, self.config.folder)
 
     def _tell(self, warnings: Iterable[str | LocatedProblem]) -> None:
-        for warning in warnings:
-            self._warn(warning)
+        for warning in warnings:  # a plugin may have written it
+            self._warn(self._secrets.hidden(warning) if isinstance(warning, str) else warning)
 
     # Transports
 
@@ -477,7 +477,7 @@ class Dispatcher:
             made: Transport = kind(settings)
         except BaseException as error:
             pass_on_interruption(error)
-            cause = f"{type(error).__name__}: {error}"
+            cause = self._secrets.hidden(f"{type(error).__name__}: {error}")
             raise PluginError(f'transport "{kind.name}" cannot be made: {cause}') from error
         self._secrets.watch(made)
         return made

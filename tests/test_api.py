@@ -26,7 +26,8 @@ from dispatcher import (
     RunStopped,
 )
 from dispatcher.sandbox.process import SandboxProcess
-from tests.support.project import Project
+from tests.support.project import TOKEN, Project
+from tests.support.waiting import wait_until
 
 PAGE = (Path(__file__).parents[1] / "docs" / "python.md").read_text(encoding="utf-8")
 SCRIPT, VIEW, HISTORY = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -381,6 +382,55 @@ def test_warnings_are_logged_unless_somebody_takes_them(
     with opened(repository, warn=told.append) as opened_:
         list(opened_.history(to="12"))
     assert len(told) == 1
+
+
+_FAULTY = """
+from dispatcher import hookimpl
+from dispatcher.builtin.greenapi import GreenApi
+
+class Faulty(GreenApi):
+    name = "faulty"
+
+    def __init__(self, settings):
+        raise ValueError(settings.token.get_secret_value())
+
+@hookimpl
+def dispatcher_transports():
+    return [Faulty]
+
+@hookimpl
+def dispatcher_message_finished(message, outcome):
+    raise ValueError("MARKER")
+"""
+
+
+def test_what_a_plugin_says_is_told_without_the_token(
+    repository: Project, inbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.install("faulty", _FAULTY.replace("MARKER", TOKEN))
+    monkeypatch.syspath_prepend(repository.environment["PYTHONPATH"])
+    told: list[object] = []
+    with Dispatcher.open(repository.folder, warn=told.append) as opened_:
+        list(opened_.send(opened_.plan_messages([message("one")])))
+        assert [str(each).rpartition(": ")[2] for each in told] == ["***"]
+        [problem] = opened_.plan_messages([message("two", transport="faulty")]).problems
+        assert problem.sentence.endswith("cannot be made: ValueError: ***")
+
+
+def test_what_warn_raises_ends_the_run_and_leaves_nothing_behind(
+    repository: Project, inbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def warn(warning: object) -> None:
+        raise ZeroDivisionError
+
+    repository.install("faulty", _FAULTY.replace("MARKER", "no"))
+    monkeypatch.syspath_prepend(repository.environment["PYTHONPATH"])
+    before = threading.active_count()
+    with Dispatcher.open(repository.folder, warn=warn) as opened_:
+        with pytest.raises(ZeroDivisionError):
+            list(opened_.send(opened_.plan_messages([message("one")])))
+        assert [row.status for row in opened_.history()] == ["sent"]
+    wait_until(lambda: threading.active_count() == before)
 
 
 def test_to_settle_without_a_journal_makes_none(repository: Project) -> None:

@@ -97,8 +97,8 @@ class Delivery:
             self._running = False
             self._give_up_the_rest()
             self._journal.drain()
-            self._reporter.close()
             self._calls.close()
+            self._reporter.close()  # the last, as it raises what `finished` raised
         if broken is not None and not self._tried:
             raise broken
         self.summary.not_tried = max(0, total - sum(self.summary.counts.values()))
