@@ -42,7 +42,7 @@ from dispatcher.delivery.rate_file import RateFile
 from dispatcher.delivery.rate_limiter import RateLimiter, SharedRateLimiter, parsed
 from dispatcher.errors import ConfigError, DispatcherError, JournalError
 from dispatcher.journal import AttemptResult, Journal, open_journal
-from dispatcher.models import PlanStatus
+from dispatcher.models import AttemptStatus, PlanStatus
 from dispatcher.planning import PlannedMessage, compared
 from tests.support.messages import FILE, planned
 
@@ -248,25 +248,37 @@ def test_media_id_is_used_until_shortly_before_it_expires(
     assert len(transport.uploads) == uploads
 
 
-@pytest.mark.parametrize("digest", ["digest", "theirs"], ids=["same words", "other words"])
 @pytest.mark.parametrize("when", ["before", "meanwhile"])
-def test_message_that_another_run_is_sending_is_left_to_it(
-    journal: Journal, digest: str, when: str
+@pytest.mark.parametrize(
+    ("digest", "ends", "status", "code"),
+    [
+        ("digest", "sent", "skipped", "claimed"),
+        ("theirs", "sent", "skipped", "changed"),
+        ("digest", "unknown", "unknown", "unsettled"),
+        ("digest", "failed", "sent", None),
+    ],
+    ids=["sent", "sent with other words", "unknown", "failed"],
+)
+def test_message_that_another_run_is_sending_is_waited_for(
+    journal: Journal, when: str, digest: str, ends: AttemptStatus, status: str, code: str | None
 ) -> None:
     """As where several runs share a journal: what a living one has in flight is not unknown."""
     plan = [planned("a"), planned("b", to=OTHER), planned("c")]
-    assert journal.claim(plan[0].message, digest, None)
+    theirs = journal.claim(plan[0].message, digest, None)
+    assert theirs is not None
     transport = Scripted()
     run = Run(journal, transport)
     known = run.compared(plan) if when == "before" else iter(plan)
-    summary = run.delivery.run(known, Threads(), len(plan))
-    assert (summary.skipped, summary.sent, summary.unknown) == (2, 1, 0)
-    assert transport.sent == [(OTHER, "b")], "c would leave before the outcome of a is known"
-    code = "claimed" if digest == "digest" else "changed"
-    for id, told, word in (("a", code, "is sending it"), ("c", "claimed", "an earlier message")):
-        error = run.outcomes[id].error
-        assert error is not None
-        assert (error.code, word in error.text) == (told, True)
+    result = AttemptResult(ends, id="1" if ends == "sent" else None)
+    ending = threading.Timer(0.5, journal.conclude, [theirs, result])
+    ending.start()
+    run.delivery.run(known, Threads(), len(plan))
+    ending.join()
+    error = run.outcomes["a"].error
+    assert (run.outcomes["a"].status, error and error.code) == (status, code)
+    to_one = [id for to, id in transport.sent if to != OTHER]
+    assert to_one == (["a", "c"] if ends == "failed" else ["c"]), "c waits for the end of a"
+    assert run.outcomes["b"].status == run.outcomes["c"].status == "sent"
 
 
 def test_message_that_another_run_has_just_sent_holds_nobody_back(journal: Journal) -> None:

@@ -10,7 +10,7 @@ from dispatcher.delivery.concurrent_runs import ConcurrentRuns
 from dispatcher.delivery.rate_limiter import RateLimiter
 from dispatcher.delivery.retries import Retries
 from dispatcher.delivery.run import BlockedRecipients, Finished, OutcomeReporter, Run, Summary
-from dispatcher.delivery.task import Done, RetryAfter, Step, Stopped, Task, claimed
+from dispatcher.delivery.task import UNSETTLED, Done, RetryAfter, Step, Stopped, Task
 from dispatcher.delivery.uploads import Uploads
 from dispatcher.delivery.worker import Worker
 from dispatcher.errors import DispatcherError, InputChanged, JournalError, PluginError
@@ -131,8 +131,9 @@ class Delivery:
                 if self._run.stop.is_set():
                     return
                 planned = _reconciled(each, self._transports, self._journal)
-                if planned.status in self._sendable:
-                    self._tasks[planned.message.key] = Task(planned, planned.record, place)
+                task = Task(planned, planned.record, place)
+                if planned.status in self._sendable or task.is_elsewhere:
+                    self._tasks[planned.message.key] = task
                     yield planned.message.detached()  # the engine may be a plugin's
                 else:
                     self._report(planned, place, Done(_skipped(planned)))
@@ -211,11 +212,8 @@ class Delivery:
 
 def _skipped(planned: PlannedMessage) -> Outcome:
     """What is not sent: it was, or what it would say changed, or nobody knows whether it was."""
-    if planned.record and planned.record.status == Status.SENDING:  # of a run that is known to live
-        return Outcome(status=Status.SKIPPED, error=claimed(planned.record, planned.digest))
     if planned.status == Status.UNKNOWN:
-        text = "an earlier attempt may have arrived; settle it, then send again"
-        return Outcome(status=Status.UNKNOWN, error=Failure(code="unsettled", text=text))
+        return Outcome(status=Status.UNKNOWN, error=UNSETTLED)
     error = None
     if planned.status == Status.CHANGED:
         text = "it was sent with other content; raise its revision to send it once more"

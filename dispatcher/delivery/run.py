@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from queue import Empty, Queue
 from typing import NamedTuple, TypeAlias
 
-from dispatcher.delivery.task import CHANGING, CLAIMED, Lapsed, Write, Written, failure
+from dispatcher.delivery.task import Lapsed, Write, Written, failure
 from dispatcher.errors import ExitCode, JournalError
 from dispatcher.inputs import Inputs
 from dispatcher.journal import LATE
@@ -30,7 +30,6 @@ _TICK = 0.05
 _Scope: TypeAlias = tuple[str, ...]
 
 _STOPPED = Failure(code="stop_on_failure", text="an earlier message to this recipient was not sent")
-_ELSEWHERE = Failure(code="claimed", text="another run is at an earlier message to this recipient")
 _LAPSED = failure(Lapsed())
 _LATE = Failure(code="lease", text="this run stood still before an earlier message was sent")
 
@@ -106,9 +105,7 @@ class BlockedRecipients:
 
         `strict`: the manifest says `stop_on_failure`.
         """
-        if outcome.error in (CLAIMED, CHANGING):
-            self._block((message.to,), _Block(place, _ELSEWHERE))
-        elif outcome.error == _LAPSED:
+        if outcome.error == _LAPSED:
             self._block((message.to,), _Block(place, _LATE))
         elif strict and outcome.status in (Status.FAILED, Status.UNKNOWN):
             self._block((message.to, message.manifest), _Block(place, _STOPPED))

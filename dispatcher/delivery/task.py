@@ -17,13 +17,15 @@ from dispatcher.journal import AttemptResult, Claim
 from dispatcher.models import Failure, Message, Outcome, Record, Status
 from dispatcher.planning import PlannedMessage
 
-# Its row is not as it was believed to be, and it is not sent: another run is handling it.
-CLAIMED = Failure(code="claimed", text="another run is sending it, or somebody has just settled it")
 TAKEN = Failure(code="claimed", text="another run has just sent it")
 # The same, where that run's checkout is not this one's.
-_ONCE_MORE = "with other content; raise its revision to send it once more"
-CHANGING = Failure(code="changed", text=f"another run is sending it {_ONCE_MORE}")
-CHANGED = Failure(code="changed", text=f"another run has just sent it {_ONCE_MORE}")
+CHANGED = Failure(
+    code="changed",
+    text="another run has just sent it with other content; raise its revision to send it once more",
+)
+UNSETTLED = Failure(
+    code="unsettled", text="an earlier attempt may have arrived; settle it, then send again"
+)
 
 
 class Lapsed(Refused):
@@ -93,7 +95,7 @@ class Task:
 
     `place`: its number in the plan. `known`: what the journal says of it. `attempts`: in this run.
     `claim`: of the attempt that is under way. `error`: how the last attempt ended, and `write`:
-    that, on its way to the journal.
+    that, on its way to the journal. `waited`: seconds, for another run that was sending it.
     """
 
     planned: PlannedMessage
@@ -104,6 +106,7 @@ class Task:
     error: DeliveryError | None = None
     media: UploadedMedia | None = None
     write: Write = NOT_NEEDED
+    waited: float = 0.0
     alone: threading.Lock = field(default_factory=threading.Lock)
     _began: float | None = None
     _media_renewed: bool = False
@@ -111,6 +114,11 @@ class Task:
     @property
     def message(self) -> Message:
         return self.planned.message
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether another run was sending it when the journal was last asked."""
+        return self.known is not None and self.known.status == Status.SENDING
 
     def begin(self) -> None:
         """An attempt begins; what the first one had to wait for does not count."""
@@ -170,12 +178,6 @@ class Task:
     def without_attempt(self, status: Status, error: Failure) -> Done:
         """No further attempt is made; the journal has nothing to learn of that."""
         return Done(Outcome(status=status, attempts=self.attempts, error=error), self.write)
-
-
-def claimed(record: Record | None, digest: str) -> Failure:
-    """Why a message is left to whoever is at it; `digest`: of what this run would send."""
-    other = record is not None and record.status == Status.SENDING and record.digest != digest
-    return CHANGING if other else CLAIMED
 
 
 def failure(error: DeliveryError) -> Failure:

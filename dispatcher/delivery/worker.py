@@ -17,6 +17,7 @@ from dispatcher.delivery.task import (
     CHANGED,
     NOT_NEEDED,
     TAKEN,
+    UNSETTLED,
     Done,
     Lapsed,
     RetryAfter,
@@ -25,7 +26,6 @@ from dispatcher.delivery.task import (
     Task,
     Write,
     Written,
-    claimed,
     failure,
 )
 from dispatcher.delivery.uploads import Uploads
@@ -43,6 +43,8 @@ from dispatcher.models import AttemptStatus, Failure, Payload, Record, Status, f
 from dispatcher.planning import compared
 from dispatcher.transports import BoundTransport, BoundTransports, Call, Hanging
 
+# Seconds after which a message that another run is sending is looked at again.
+_OTHERS = 0.2
 _ABANDONED = Failure(code="interrupted", text="the run was interrupted before the gateway's answer")
 
 
@@ -67,12 +69,15 @@ class Worker:
         self._uploads, self._others = uploads, others
         self._limiter, self._retries, self._budget = limiter, retries, Budget()
         self._lock, self._waiting_until = threading.Lock(), 0.0
+        self._told_of_others = False
 
     def advance(self, task: Task) -> Step:
         """Carry a message as far as it gets now.
 
         Raises JournalError or InputChanged, and then nothing left.
         """
+        if task.is_elsewhere:
+            return self._taken(task)
         transport = self._transports(task.message.transport)
         if (wait := task.not_yet(self._journal.now())) > 0:
             return self._not_yet(task, transport, wait)
@@ -213,16 +218,36 @@ class Worker:
         if not self._journal.holds(claim):
             raise Lapsed
 
-    def _taken(self, task: Task, record: Record | None = None) -> Done:
-        """Somebody else changed the row meanwhile. `record`: what it says now, if that is known."""
+    def _taken(self, task: Task, record: Record | None = None) -> Done | RetryAfter:
+        """Somebody else changed the row meanwhile. `record`: what it says now, if that is known.
+
+        What another run is sending is waited for: it ends soon, or else that run has died, and once
+        its lease has ended the message is unknown.
+        """
         key = task.message.key
-        record = record or self._journal.lookup([key]).get(key)
-        status = compared(task.planned, record).status if record else Status.NEW
-        if status == Status.SENT:
-            return task.without_attempt(Status.SKIPPED, TAKEN)
-        if status == Status.CHANGED:
-            return task.without_attempt(Status.SKIPPED, CHANGED)
-        return task.without_attempt(Status.SKIPPED, claimed(record, task.planned.digest))
+        task.known = record or self._journal.lookup([key]).get(key)
+        if task.is_elsewhere:
+            return self._wait_for_other_run(task)
+        status = compared(task.planned, task.known).status if task.known else Status.NEW
+        match status:
+            case Status.SENT:
+                return task.without_attempt(Status.SKIPPED, TAKEN)
+            case Status.CHANGED:
+                return task.without_attempt(Status.SKIPPED, CHANGED)
+            case Status.UNKNOWN:
+                return task.without_attempt(Status.UNKNOWN, UNSETTLED)
+        return RetryAfter(_OTHERS)
+
+    def _wait_for_other_run(self, task: Task) -> RetryAfter:
+        """Look again soon; the user hears of the first message for which that takes long."""
+        task.waited += _OTHERS
+        with self._lock:
+            tell = task.waited > SHORT and not self._told_of_others
+            self._told_of_others = self._told_of_others or tell
+        if tell:
+            key = task.message.key
+            self._run.notice(f"waiting for another run, which is sending {key}, or has died at it")
+        return RetryAfter(_OTHERS)
 
     def _failed(self, task: Task, transport: BoundTransport, error: DeliveryError) -> Step:
         """What follows from an attempt that did not end well: another one, or its outcome."""

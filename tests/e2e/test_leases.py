@@ -298,8 +298,29 @@ def test_run_that_only_waits_keeps_its_lease(
     release = gateway.hold()
     waits = start(project)
     gateway.wait_for(1)
-    time.sleep(LEASE * 2)
-    assert project.finish(start(project)).statuses == {"a": "skipped", "b": "skipped"}
+    other = start(project)
+    time.sleep(LEASE * 4)
+    assert other.poll() is None, "it waits for what becomes of a"
     assert database.journal()["a"]["status"] == "sending"
     release.set()
-    assert project.finish(waits).statuses == {"a": "sent", "b": "sent"}
+    results = [project.finish(run) for run in (waits, other)]
+    assert results[0].statuses["a"] == "sent"
+    assert results[1].statuses["a"] == "skipped"
+    assert {each.statuses["b"] for each in results} == {"sent", "skipped"}
+
+
+def test_run_that_is_started_anew_after_a_kill_forgets_nobody(
+    project: Project, gateway: Gateway, start: Start
+) -> None:
+    """Within the lease of the run that was killed, as a service manager starts it."""
+    project.send_to(gateway.url)
+    project.texts("a", "b")
+    release = gateway.hold()
+    killed = start(project)
+    gateway.wait_for(1)
+    killed.kill()
+    project.finish(killed)
+    release.set()
+    result = project.finish(start(project))
+    assert result.statuses == {"a": "unknown", "b": "sent"}
+    assert result.code == 5
