@@ -81,7 +81,7 @@ class Dispatcher:
         folder: str | Path = ".",
     ) -> None:
         self.config, self.registry = config, registry
-        self._folder = Path.cwd() / folder
+        self._folder = Path(folder).absolute()
         self._warn, self._secrets = warn, secrets or Secrets()
         self._transports: dict[str, Transport] = {}
         self._default_transport = transport or config.settings.transport
@@ -112,7 +112,10 @@ class Dispatcher:
         values of credentials are noted, so that no output shows them. `timers`: where the timers
         that time plugins are put. Raises ConfigError, PluginError.
         """
-        folder = Path.cwd() / folder
+        try:
+            folder = Path(folder).absolute()
+        except FileNotFoundError:
+            raise ConfigError("the working directory was deleted") from None
         # Whatever is configured above it would count, and a journal be begun in it.
         if not os.path.isdir(folder):
             raise ConfigError(f"no such folder: {folder}")

@@ -11,6 +11,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from io import BufferedReader
 from pathlib import Path
 from time import monotonic
@@ -105,7 +106,9 @@ class Inputs:
     """
 
     def __init__(self) -> None:
-        self._folder = Path.cwd()
+        self._folder = Path()
+        with suppress(FileNotFoundError):  # deleted: then no relative path means anything
+            self._folder = Path.cwd()
         self._files: dict[str, InputFile] = {}
         self._media: dict[str, InputFile] = {}
         self._lock = threading.Lock()

@@ -157,6 +157,23 @@ def test_a_folder_that_is_none_is_an_error(repository: Project, folder: str) -> 
         Dispatcher.open(repository.folder / folder, third_party=False)
 
 
+def test_the_working_directory_may_be_gone(
+    repository: Project, inbox: SandboxProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.texts("one")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with opened(repository) as opened_:
+        for plan in (opened_.plan(), opened_.plan_messages([message("two")])):
+            assert plan.problems == []
+            list(opened_.send(plan))
+    assert len(inbox.messages()) == 2
+    with pytest.raises(ConfigError, match="the working directory was deleted"):
+        Dispatcher.open(third_party=False)
+
+
 def test_nothing_leaves_with_an_error_anywhere(repository: Project, inbox: SandboxProcess) -> None:
     repository.manifest('[[messages]]\nid = "one"\nto = "12"\ntext.body = "Hello"\n')
     with opened(repository) as opened_:

@@ -172,5 +172,5 @@ def shown(path: Path) -> Path:
     """A path as the user would write it: relative to the working directory where it is below it."""
     try:
         return path.relative_to(Path.cwd())
-    except ValueError:
+    except (ValueError, FileNotFoundError):  # not below it, or it was deleted
         return path
