@@ -11,7 +11,7 @@ import queue
 import threading
 import warnings
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias, get_args
@@ -86,7 +86,7 @@ class Dispatcher:
         self._transports: dict[str, Transport] = {}
         self._default_transport = transport or config.settings.transport
         self._overrides: dict[str, dict[str, Any]] = {}
-        self._deliveries: set[Delivery] = set()  # under way
+        self._runs: dict[threading.Thread, Delivery] = {}  # of `send`, under way
         self.journal = journal or config.journal
 
     @classmethod
@@ -157,8 +157,11 @@ class Dispatcher:
 
         Who still asks for results gets the rest of them, and RunStopped.
         """
-        for delivery in tuple(self._deliveries):
+        runs = self._runs.copy()
+        for delivery in runs.values():
             delivery.stop()
+        for run in runs:
+            run.join()
 
     def override(self, transport: str, **settings: Any) -> None:
         """Settings of a transport that win over environment and file, until it is made."""
@@ -244,27 +247,33 @@ class Dispatcher:
     ) -> Generator[Result, None, None]:
         told = queue.SimpleQueue[Result | None]()
         failed: list[BaseException] = []
-        with self.sending(plan, lambda *each: told.put(Result(*each)), resend, wait) as sending:
+        held = ExitStack()
+        sending = held.enter_context(
+            self.sending(plan, lambda *each: told.put(Result(*each)), resend, wait)
+        )
 
-            def carry_out() -> None:
-                try:
-                    sending.run()
-                except BaseException as error:
-                    failed.append(error)
-                finally:
-                    told.put(None)
-
-            run = threading.Thread(target=carry_out, name="dispatcher-run")
-            run.start()
-            ended = False
+        def carry_out() -> None:
             try:
-                while (result := told.get()) is not None:
-                    yield result
-                ended = True
+                with held:  # so that the journal is free once the run has ended
+                    sending.run()
+            except BaseException as error:
+                failed.append(error)
             finally:
-                if not ended:
-                    sending.delivery.stop()
-                run.join()
+                del self._runs[run]
+                told.put(None)
+
+        run = threading.Thread(target=carry_out, name="dispatcher-run")
+        self._runs[run] = sending.delivery
+        run.start()
+        ended = False
+        try:
+            while (result := told.get()) is not None:
+                yield result
+            ended = True
+        finally:
+            if not ended:
+                sending.delivery.stop()
+            run.join()
         if failed:
             raise failed[0]
         summary = sending.delivery.summary
@@ -324,11 +333,7 @@ class Dispatcher:
                     self.registry.timer,
                     shared,
                 )
-                self._deliveries.add(delivery)
-                try:
-                    yield Sending(plan, journal, delivery, engine)
-                finally:
-                    self._deliveries.discard(delivery)
+                yield Sending(plan, journal, delivery, engine)
 
     def _finished(
         self, told: Callable[[Message, Outcome], object], message: Message, outcome: Outcome

@@ -232,6 +232,19 @@ def test_closing_stops_a_run_whose_results_are_still_held(
     assert {row["status"] for row in repository.journal().values()} == {"sent"}
 
 
+def test_results_that_are_still_held_do_not_hold_the_journal(
+    repository: Project, inbox: SandboxProcess
+) -> None:
+    repository.texts("one", "two")
+    with opened(repository) as first:
+        results = first.send(first.plan())
+        next(results)
+    with opened(repository) as second:
+        list(second.send(second.plan()))
+    assert len(inbox.messages()) == 2
+    results.close()
+
+
 def test_results_are_not_those_of_a_fork(repository: Project, inbox: SandboxProcess) -> None:
     repository.texts("one", "two")
     with opened(repository) as opened_:
