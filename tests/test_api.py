@@ -245,6 +245,7 @@ def test_results_that_are_still_held_do_not_hold_the_journal(
     results.close()
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of Python 3.12
 def test_results_are_not_those_of_a_fork(repository: Project, inbox: SandboxProcess) -> None:
     repository.texts("one", "two")
     with opened(repository) as opened_:
@@ -313,14 +314,30 @@ def test_two_threads_send_one_after_the_other(repository: Project, inbox: Sandbo
     assert bodies == {"I am one", "I am two", "I am three"}
 
 
-def test_the_journal_is_one_runs(repository: Project) -> None:
-    repository.texts("one", "two")
+def test_the_journal_is_one_runs(repository: Project, inbox: SandboxProcess) -> None:
+    inbox.faults([{"path": "/v1/messages", "to": "79001234568", "fault": "delay", "delay": 3}])
+    repository.texts("one")
+    repository.manifest(
+        '[[messages]]\nid = "slow"\nto = "79001234568"\ntext.body = "Hello"\n',
+        "manifests/slow.toml",
+    )
     with opened(repository) as opened_:
         results = opened_.send(opened_.plan())
         next(results)
         with pytest.raises(JournalLocked):
             list(opened_.send(opened_.plan()))
         results.close()
+
+
+def test_the_journal_is_whole_to_who_reads_it_beside_a_run(
+    repository: Project, inbox: SandboxProcess
+) -> None:
+    told: list[object] = []
+    tables = [message(f"m{number}", to=f"7900{number:07}") for number in range(100)]
+    with opened(repository, warn=told.append) as opened_:
+        for _ in opened_.send(opened_.plan_messages(tables)):
+            assert list(opened_.history())
+    assert told == []
 
 
 def test_messages_as_data_are_those_of_a_manifest(

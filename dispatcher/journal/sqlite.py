@@ -130,6 +130,7 @@ class SqliteBackend:
         noted = noted_changes(self.path)
         if itself := identity.read(connection):
             noted = max(noted, identity.HighWaterMark(itself.journal, str(self.path)).changes)
+        connection.rollback()  # a run may have written more since this began to read
         found = identity.count_changes(connection)
         if found >= noted:
             return None
