@@ -151,17 +151,17 @@ class Dispatcher:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+        for run in self._runs.copy():
+            run.join()
 
     def close(self) -> None:
         """Stop what is being sent: no further message begins, what is in flight ends.
 
-        Who still asks for results gets the rest of them, and RunStopped.
+        The end of a `with` waits for that, `close` does not: `warn` may call it. Who still asks for
+        results gets the rest of them, and RunStopped.
         """
-        runs = self._runs.copy()
-        for delivery in runs.values():
+        for delivery in self._runs.copy().values():
             delivery.stop()
-        for run in runs:
-            run.join()
 
     def override(self, transport: str, **settings: Any) -> None:
         """Settings of a transport that win over environment and file, until it is made."""

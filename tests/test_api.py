@@ -464,6 +464,20 @@ def test_what_a_plugin_says_is_told_without_the_token(
         assert problem.sentence.endswith("cannot be made: ValueError: ***")
 
 
+def test_who_is_warned_may_stop_the_run(
+    repository: Project, inbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.config("[delivery]\nworkers = 1\n")
+    repository.install("faulty", _FAULTY.replace("MARKER", "no"))
+    monkeypatch.syspath_prepend(repository.environment["PYTHONPATH"])
+    opened_ = Dispatcher.open(repository.folder, warn=lambda warning: opened_.close())
+    plan = opened_.plan_messages([message(f"m{number}") for number in range(200)])
+    with pytest.raises(RunStopped, match="the run was stopped"):
+        list(opened_.send(plan))
+    assert {row.status for row in opened_.history()} == {"sent"}
+    assert 1 <= len(inbox.messages()) < 200
+
+
 def test_what_warn_raises_ends_the_run_and_leaves_nothing_behind(
     repository: Project, inbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
