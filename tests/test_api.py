@@ -402,6 +402,12 @@ def test_bad_data_is_a_problem(
     assert inbox.messages() == []
 
 
+def test_too_many_messages_are_one_problem(repository: Project) -> None:
+    with opened(repository) as opened_:
+        [problem] = opened_.plan_messages(message("one") for _ in range(50_001)).problems
+    assert "more than 50000 messages" in str(problem)
+
+
 def test_data_without_an_end_is_a_problem(repository: Project) -> None:
     endless: dict[str, Any] = {}
     endless["vars"] = endless

@@ -44,12 +44,12 @@ class Manifests:
         except ManifestError as error:
             self.problems.extend(error.problems)
             return
-        self._files.setdefault(self._add(file), file)
+        self._files.setdefault(self._add(file, canonical_name(file.path.stem)), file)
 
-    def _add(self, file: TomlFile) -> str:
+    def _add(self, file: TomlFile, usual_name: str) -> str:
         data, problems = validation.check(file)
         self.problems.extend(problems)
-        name = data.get("name", canonical_name(file.path.stem))
+        name = data.get("name", usual_name)
         transport = data.get("transport", self._options.transport)
         manifest = Manifest(file, data, name, transport, self._options, self.inputs)
         self._manifests.append(manifest)
@@ -82,7 +82,7 @@ class Manifests:
         except ValueError as error:
             self.problems.append(located(path, str(error)))
             return
-        self._add(TomlFile(path, "", data, folder))
+        self._add(TomlFile(path, "", data, folder), str(name))
 
     @property
     def run(self) -> str:
