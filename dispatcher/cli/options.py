@@ -14,7 +14,7 @@ from dispatcher.builtin import builtins
 from dispatcher.cli.diagnosis import supervised
 from dispatcher.cli.output import print_problems, print_warning
 from dispatcher.cli.usage import is_text
-from dispatcher.config import absolute_journal, load
+from dispatcher.config import load
 from dispatcher.errors import ConfigError, ExitCode
 from dispatcher.redaction import Secrets
 from dispatcher.registry import build_registry
@@ -26,10 +26,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def _journal_url(_: click.Context, __: click.Parameter, url: str | None) -> str | None:
-    """Resolved now, because a plugin may change the working directory."""
     if url and not is_text(url) and not url.startswith("sqlite:"):  # whose file may have any name
         raise ConfigError(f'--journal "{url}" is not UTF-8')
-    return absolute_journal(url, Path.cwd()) if url else url
+    return url
 
 
 paths_argument = click.argument(
