@@ -29,6 +29,7 @@ from dispatcher import (
     phone_address,
 )
 from dispatcher.testing import manifest, plan
+from tests.support.cases import cases
 from tests.support.project import Project
 
 TO = "79001234567"
@@ -44,97 +45,93 @@ def reason(written: str, country: str | None = None) -> str:
 # ------------------------------------------------------------------------------- phone numbers
 
 
-@pytest.mark.parametrize(
-    ("written", "country", "to"),
-    [
-        ("79001234567", None, TO),
-        (" 79001234567\n", None, TO),
-        ("+79001234567", None, TO),
-        ("+7 900 123-45-67", None, TO),
-        ("+7 (900) 123-45-67", None, TO),
-        ("(+7) 900 123 45 67", None, TO),
-        ("+7.900.123.45.67", None, TO),
-        ("7-900-123-45-67", None, TO),
-        ("+7\u00a0900\u202f123\u201145\u201367", None, TO),
-        ("79001234567", "RU", TO),
-        ("79001234567", "DE", TO),
-        ("8 (900) 123-45-67", "RU", TO),
-        ("89001234567", "RU", TO),
-        ("9001234567", "RU", TO),
-        ("(900) 123-45-67", "RU", TO),
-        ("9161234567", "RU", "79161234567"),
-        ("810 49 30 123456", "RU", "4930123456"),
-        ("020 7946 0958", "GB", "442079460958"),
-        ("030 123456", "DE", "4930123456"),
-        ("1711234567", "DE", "491711234567"),  # a spreadsheet took the 0
-        ("71112345678", "DE", "4971112345678"),
-        ("0041 44 668 18 00", "DE", "41446681800"),
-        ("(479) 234-5678", "US", "14792345678"),
-        ("+39 06 1234567", None, "39061234567"),
-        ("8 (495) 123-45-67", "RU", "74951234567"),  # also one of Vietnam's
-        ("44 (20) 7946 0958", "GB", "442079460958"),
-        ("+(7) 900 123-45-67", None, TO),
-        ("44 7911 123456", None, "447911123456"),
-        ("5215512345678", None, "5215512345678"),
-    ],
+@cases(
+    "written, country, to",
+    ("79001234567", None, TO),
+    (" 79001234567\n", None, TO),
+    ("+79001234567", None, TO),
+    ("+7 900 123-45-67", None, TO),
+    ("+7 (900) 123-45-67", None, TO),
+    ("(+7) 900 123 45 67", None, TO),
+    ("+7.900.123.45.67", None, TO),
+    ("7-900-123-45-67", None, TO),
+    ("+7\u00a0900\u202f123\u201145\u201367", None, TO),
+    ("79001234567", "RU", TO),
+    ("79001234567", "DE", TO),
+    ("8 (900) 123-45-67", "RU", TO),
+    ("89001234567", "RU", TO),
+    ("9001234567", "RU", TO),
+    ("(900) 123-45-67", "RU", TO),
+    ("9161234567", "RU", "79161234567"),
+    ("810 49 30 123456", "RU", "4930123456"),
+    ("020 7946 0958", "GB", "442079460958"),
+    ("030 123456", "DE", "4930123456"),
+    ("1711234567", "DE", "491711234567"),  # a spreadsheet took the 0
+    ("71112345678", "DE", "4971112345678"),
+    ("0041 44 668 18 00", "DE", "41446681800"),
+    ("(479) 234-5678", "US", "14792345678"),
+    ("+39 06 1234567", None, "39061234567"),
+    ("8 (495) 123-45-67", "RU", "74951234567"),  # also one of Vietnam's
+    ("44 (20) 7946 0958", "GB", "442079460958"),
+    ("+(7) 900 123-45-67", None, TO),
+    ("44 7911 123456", None, "447911123456"),
+    ("5215512345678", None, "5215512345678"),
 )
 def test_the_number_that_is_meant(written: str, country: str | None, to: str) -> None:
     assert phone_address(written, country) == Address(to, "individual")
 
 
-@pytest.mark.parametrize("written", [GROUP, f" {GROUP} ", "1234567-158123"])
+@cases("written", GROUP, f" {GROUP} ", "1234567-158123")
 def test_a_group(written: str) -> None:
     assert phone_address(written) == Address(written.strip(), "group")
 
 
-@pytest.mark.parametrize(
-    ("written", "country", "said"),
-    [
-        ("79001234568.0", None, "has decimals; remove them"),
-        ("79001234568,00", None, "has decimals; remove them"),
-        ("7.9E+10", None, "was shortened by a spreadsheet"),
-        ("+49 (0)30 123456", None, "the (0) is dialled inside the country only; write +4930123456"),
-        ("+49 030 123456", None, "the 0 after +49 is dialled inside the country only; write +4930"),
-        ("+7 900 123-45-68 (123)", None, '"(123)" is no part of a number; remove it'),
-        ("+7 900 123-45-68 ext. 5", None, 'no message reaches an extension; remove "ext. 5"'),
-        ("+7 900 123-45-68 доб. 5", None, 'no message reaches an extension; remove "доб. 5"'),
-        ("8 (900) 123-45-68", None, 'needs country = "…"'),
-        ("0041446681800", None, "write + for the 00 before a country code: +41446681800"),
-        ("7900123456", None, "a number that begins with +7 has 11 or 15 digits, not 10"),
-        ("+7 900 123-45-6", "RU", "a number that begins with +7 has 11 or 15 digits, not 10"),
-        ("120363043968066561", None, "has 7 to 15 digits, this one 18; a group is like 790012345"),
-        ("112", "RU", "is no possible number in RU, nor one with a country code"),
-        ("4792345678", "US", "is +14792345678 in US, but +4792345678 may be meant; write the +"),
-        ("8 900 123-45-67", "XX", '"XX" is no country'),
-        ("\u202a+79001234567\u202c", None, "holds U+202A (left-to-right embedding), which cannot"),
-        ("7900\u200b1234567", None, "holds U+200B (zero width space), which cannot be seen"),
-        ("7900\u00ad1234567", None, "holds U+00AD (soft hyphen), which cannot be seen"),
-        ("\ufeff79001234567", None, "holds U+FEFF (zero width no-break space), which cannot"),
-        ("7900\t1234567", None, "holds a tab (U+0009), which cannot be seen"),
-        ("7900\u31641234567", None, "holds U+3164 (hangul filler), which cannot be seen"),
-        ("٧٩٠٠١٢٣٤٥٦٧", None, "holds ٧ (U+0667); write the digits 0 to 9"),
-        ("'79001234567", None, "begins with ' (U+0027); remove it"),
-        ("79001234567; 79001234568", None, "is more than one number"),
-        ("79001234567\n79001234568", None, "is more than one number"),
-        ("'+79001234567", None, "begins with ' (U+0027); remove it"),
-        ('="79001234567"', None, "begins with = (U+003D); remove it"),
-        # Digits that are possible in Germany, in India and in Vietnam.
-        ("495 123-45-67", None, "may lack its country code; write + before that, or name the c"),
-        ("(495) 123-45-67", None, "may lack its country code"),
-        ("916 123-45-67", None, "may lack its country code"),
-        ("8 (495) 123-45-67", None, "may lack its country code"),
-        ("+8 (495) 123-45-67", None, "+8 is no country code"),
-        ("+7 9oo 123-45-67", None, "is neither a phone number"),
-        ("++79001234567", None, "is neither a phone number"),
-        ("79001234567-", None, "is neither a phone number"),
-        ("(7900) 123 (45) 67", None, "is neither a phone number"),
-        ("7900) 1234567", None, "is neither a phone number"),
-        ("(+7 900 1234567", None, "is neither a phone number"),
-        ("7900 () 1234567", None, "is neither a phone number"),
-        ("7" * 100, None, "is neither a phone number"),
-        ("+1 800 FLOWERS", None, "is neither a phone number"),
-        ("", None, "is neither a phone number"),
-    ],
+@cases(
+    "written, country, said",
+    ("79001234568.0", None, "has decimals; remove them"),
+    ("79001234568,00", None, "has decimals; remove them"),
+    ("7.9E+10", None, "was shortened by a spreadsheet"),
+    ("+49 (0)30 123456", None, "the (0) is dialled inside the country only; write +4930123456"),
+    ("+49 030 123456", None, "the 0 after +49 is dialled inside the country only; write +4930"),
+    ("+7 900 123-45-68 (123)", None, '"(123)" is no part of a number; remove it'),
+    ("+7 900 123-45-68 ext. 5", None, 'no message reaches an extension; remove "ext. 5"'),
+    ("+7 900 123-45-68 доб. 5", None, 'no message reaches an extension; remove "доб. 5"'),
+    ("8 (900) 123-45-68", None, 'needs country = "…"'),
+    ("0041446681800", None, "write + for the 00 before a country code: +41446681800"),
+    ("7900123456", None, "a number that begins with +7 has 11 or 15 digits, not 10"),
+    ("+7 900 123-45-6", "RU", "a number that begins with +7 has 11 or 15 digits, not 10"),
+    ("120363043968066561", None, "has 7 to 15 digits, this one 18; a group is like 790012345"),
+    ("112", "RU", "is no possible number in RU, nor one with a country code"),
+    ("4792345678", "US", "is +14792345678 in US, but +4792345678 may be meant; write the +"),
+    ("8 900 123-45-67", "XX", '"XX" is no country'),
+    ("\u202a+79001234567\u202c", None, "holds U+202A (left-to-right embedding), which cannot"),
+    ("7900\u200b1234567", None, "holds U+200B (zero width space), which cannot be seen"),
+    ("7900\u00ad1234567", None, "holds U+00AD (soft hyphen), which cannot be seen"),
+    ("\ufeff79001234567", None, "holds U+FEFF (zero width no-break space), which cannot"),
+    ("7900\t1234567", None, "holds a tab (U+0009), which cannot be seen"),
+    ("7900\u31641234567", None, "holds U+3164 (hangul filler), which cannot be seen"),
+    ("٧٩٠٠١٢٣٤٥٦٧", None, "holds ٧ (U+0667); write the digits 0 to 9"),
+    ("'79001234567", None, "begins with ' (U+0027); remove it"),
+    ("79001234567; 79001234568", None, "is more than one number"),
+    ("79001234567\n79001234568", None, "is more than one number"),
+    ("'+79001234567", None, "begins with ' (U+0027); remove it"),
+    ('="79001234567"', None, "begins with = (U+003D); remove it"),
+    # Digits that are possible in Germany, in India and in Vietnam.
+    ("495 123-45-67", None, "may lack its country code; write + before that, or name the c"),
+    ("(495) 123-45-67", None, "may lack its country code"),
+    ("916 123-45-67", None, "may lack its country code"),
+    ("8 (495) 123-45-67", None, "may lack its country code"),
+    ("+8 (495) 123-45-67", None, "+8 is no country code"),
+    ("+7 9oo 123-45-67", None, "is neither a phone number"),
+    ("++79001234567", None, "is neither a phone number"),
+    ("79001234567-", None, "is neither a phone number"),
+    ("(7900) 123 (45) 67", None, "is neither a phone number"),
+    ("7900) 1234567", None, "is neither a phone number"),
+    ("(+7 900 1234567", None, "is neither a phone number"),
+    ("7900 () 1234567", None, "is neither a phone number"),
+    ("7" * 100, None, "is neither a phone number"),
+    ("+1 800 FLOWERS", None, "is neither a phone number"),
+    ("", None, "is neither a phone number"),
 )
 def test_what_is_no_number_is_refused_with_the_reason(
     written: str, country: str | None, said: str
@@ -171,7 +168,7 @@ def test_all_ways_to_write_a_number_are_one_recipient(region: str) -> None:
         assert phone_address(national, region).to == digits
 
 
-@pytest.mark.parametrize("country", ["US", "RU", "ES"])
+@cases("country", "US", "RU", "ES")
 @given(st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS)))
 def test_nobody_is_taken_for_somebody_else(country: str, region: str) -> None:
     """Digits with a country code may be a number of the country, too: then they are refused."""
@@ -206,16 +203,14 @@ def test_digits_need_no_phonenumbers() -> None:
 # -------------------------------------------------------------------------------- where it counts
 
 
-@pytest.mark.parametrize(
-    ("top", "message", "config"),
-    [
-        ('defaults = { country = "RU" }', 'to = "8 900 123-45-67"', ""),
-        ("", 'to = "8 900 123-45-67"\ncountry = "RU"', ""),
-        ("", 'to = "8 900 123-45-67"', 'country = "RU"'),
-        ("", 'recipients = { file = "r.csv", country = "RU" }', 'country = "DE"'),
-        ('defaults = { country = "DE" }', 'recipients = { file = "r.csv", country = "RU" }', ""),
-        ('defaults = { country = "RU" }', 'recipients = "r.csv"', 'country = "DE"'),
-    ],
+@cases(
+    "top, message, config",
+    ('defaults = { country = "RU" }', 'to = "8 900 123-45-67"', ""),
+    ("", 'to = "8 900 123-45-67"\ncountry = "RU"', ""),
+    ("", 'to = "8 900 123-45-67"', 'country = "RU"'),
+    ("", 'recipients = { file = "r.csv", country = "RU" }', 'country = "DE"'),
+    ('defaults = { country = "DE" }', 'recipients = { file = "r.csv", country = "RU" }', ""),
+    ('defaults = { country = "RU" }', 'recipients = "r.csv"', 'country = "DE"'),
 )
 def test_the_nearest_country_counts(project: Project, top: str, message: str, config: str) -> None:
     project.config(config)
@@ -225,14 +220,12 @@ def test_the_nearest_country_counts(project: Project, top: str, message: str, co
     assert planned["key"] == f"default/m/a/1/{TO}"
 
 
-@pytest.mark.parametrize(
-    ("country", "hint"),
-    [
-        ("ru", '"ru" is no country code of two capital letters; did you mean "RU"?'),
-        ("UK", '"UK" is no country code of two capital letters; did you mean "GB"?'),
-        ("+49", '"+49" is no country code of two capital letters; did you mean "DE"?'),
-        ("Russia", '"Russia" is no country; write the two letters of ISO 3166: "RU", "DE", "US"'),
-    ],
+@cases(
+    "country, hint",
+    ("ru", '"ru" is no country code of two capital letters; did you mean "RU"?'),
+    ("UK", '"UK" is no country code of two capital letters; did you mean "GB"?'),
+    ("+49", '"+49" is no country code of two capital letters; did you mean "DE"?'),
+    ("Russia", '"Russia" is no country; write the two letters of ISO 3166: "RU", "DE", "US"'),
 )
 def test_a_country_that_there_is_not(project: Project, country: str, hint: str) -> None:
     project.manifest(
@@ -255,7 +248,7 @@ def test_one_person_written_in_two_ways_is_there_twice(tmp_path: Path) -> None:
     assert problem.message == f"{TO} is a recipient twice; remove one"
 
 
-@pytest.mark.parametrize("written", [TO, "+7 900 123-45-67", "8 (900) 123-45-67"])
+@cases("written", TO, "+7 900 123-45-67", "8 (900) 123-45-67")
 def test_history_and_settle_read_a_recipient_as_manifests_do(
     project: Project, inbox: Any, written: str
 ) -> None:
@@ -355,22 +348,20 @@ def test_what_it_refuses_is_a_problem_of_the_message(tmp_path: Path) -> None:
     assert str(second).endswith("@news is a recipient twice; remove one")
 
 
-@pytest.mark.parametrize(
-    ("answer", "said"),
-    [
-        (None, "expected an Address, or AddressError raised"),
-        ("@news", "expected an Address, or AddressError raised"),
-        (Address("", "channel"), "expected a `to` of 1 to 200 characters"),
-        (Address("a b", "channel"), "expected a `to` of 1 to 200 characters"),
-        (Address("a\u200bb", "channel"), "expected a `to` of 1 to 200 characters"),
-        (Address("a\nb", "channel"), "expected a `to` of 1 to 200 characters"),
-        (Address("e\u0301", "channel"), "in NFC"),
-        (Address("x" * 201, "channel"), "expected a `to` of 1 to 200 characters"),
-        (Address(5, "channel"), "expected a `to` of 1 to 200 characters"),  # type: ignore[arg-type]
-        (Address("@news", ""), "expected a recipient_type that is a word"),
-        (RuntimeError("broken"), "RuntimeError: broken"),
-        (SystemExit(3), "SystemExit: 3"),
-    ],
+@cases(
+    "answer, said",
+    (None, "expected an Address, or AddressError raised"),
+    ("@news", "expected an Address, or AddressError raised"),
+    (Address("", "channel"), "expected a `to` of 1 to 200 characters"),
+    (Address("a b", "channel"), "expected a `to` of 1 to 200 characters"),
+    (Address("a\u200bb", "channel"), "expected a `to` of 1 to 200 characters"),
+    (Address("a\nb", "channel"), "expected a `to` of 1 to 200 characters"),
+    (Address("e\u0301", "channel"), "in NFC"),
+    (Address("x" * 201, "channel"), "expected a `to` of 1 to 200 characters"),
+    (Address(5, "channel"), "expected a `to` of 1 to 200 characters"),  # type: ignore[arg-type]
+    (Address("@news", ""), "expected a recipient_type that is a word"),
+    (RuntimeError("broken"), "RuntimeError: broken"),
+    (SystemExit(3), "SystemExit: 3"),
 )
 def test_a_wrong_answer_names_the_transport(tmp_path: Path, answer: object, said: str) -> None:
     class Wrong(Telegraph):

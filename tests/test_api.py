@@ -17,15 +17,9 @@ from typing import Any
 import pytest
 
 import dispatcher
-from dispatcher import (
-    ConfigError,
-    Dispatcher,
-    ExitCode,
-    JournalLocked,
-    ManifestError,
-    RunStopped,
-)
+from dispatcher import ConfigError, Dispatcher, ExitCode, JournalLocked, ManifestError, RunStopped
 from dispatcher.sandbox.process import SandboxProcess
+from tests.support.cases import cases
 from tests.support.project import TOKEN, Project
 from tests.support.waiting import wait_until
 
@@ -150,7 +144,7 @@ def test_files_are_those_of_the_opened_folder_wherever_the_program_is(
     assert bodies == ["I am one", "Hello Anna"]
 
 
-@pytest.mark.parametrize("folder", ["nowhere", "dispatcher.toml", "a\0b"])
+@cases("folder", "nowhere", "dispatcher.toml", "a\0b")
 def test_a_folder_that_is_none_is_an_error(repository: Project, folder: str) -> None:
     repository.config("")
     with pytest.raises(ConfigError, match=f"no such folder: .*/{folder}$"):
@@ -262,7 +256,7 @@ def test_results_are_not_those_of_a_fork(repository: Project, inbox: SandboxProc
         assert [result.outcome.status for result in results] == ["sent"]
 
 
-@pytest.mark.parametrize("resend", ["changed", ["failed"]])
+@cases("resend", "changed", ["failed"])
 def test_what_cannot_be_sent_again_is_an_error(
     repository: Project, inbox: SandboxProcess, resend: Any
 ) -> None:
@@ -375,20 +369,18 @@ def test_an_enums_member_is_its_value(repository: Project) -> None:
     assert planned.message.text.body == "free of charge"
 
 
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        ({"text": {"body": None}}, "None is no text"),
-        ({"text": {"body": b"Hello"}}, "b'Hello' is no text"),
-        ({"vars": {"x": math.nan}}, "nan is not a number"),
-        ({"vars": {"x": 2**70}}, "the number is too large"),
-        ({"vars": {1: "one"}}, "1 is no key"),
-        ({"text": {"body": "\ud83d"}}, "half a character"),
-        ({"tekst": {"body": "Hello"}}, "tekst"),
-        ({"text": {"body": "{{ nobody }}"}}, "nobody"),
-        ({"id": "a/b"}, "a/b"),
-        ({"to": ["79001234567", "79001234567"]}, "79001234567"),
-    ],
+@cases(
+    "change, says",
+    ({"text": {"body": None}}, "None is no text"),
+    ({"text": {"body": b"Hello"}}, "b'Hello' is no text"),
+    ({"vars": {"x": math.nan}}, "nan is not a number"),
+    ({"vars": {"x": 2**70}}, "the number is too large"),
+    ({"vars": {1: "one"}}, "1 is no key"),
+    ({"text": {"body": "\ud83d"}}, "half a character"),
+    ({"tekst": {"body": "Hello"}}, "tekst"),
+    ({"text": {"body": "{{ nobody }}"}}, "nobody"),
+    ({"id": "a/b"}, "a/b"),
+    ({"to": ["79001234567", "79001234567"]}, "79001234567"),
 )
 def test_bad_data_is_a_problem(
     repository: Project, inbox: SandboxProcess, change: dict[str, Any], says: str
@@ -416,7 +408,7 @@ def test_data_without_an_end_is_a_problem(repository: Project) -> None:
         assert "nested too deep" in str(problem)
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "\u200b"])
+@cases("name", "", "a/b", "\u200b")
 def test_a_bad_name_of_a_manifest_or_run_is_an_error(repository: Project, name: str) -> None:
     with opened(repository) as opened_:
         assert opened_.plan_messages([message("one")], manifest=name).errors

@@ -8,9 +8,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import dispatcher
+from tests.support.cases import cases
 
 PACKAGE = Path(dispatcher.__file__).parent
 ROOT = Path(__file__).parents[1]
@@ -97,16 +96,14 @@ print(code, *[name for name in {SLOW} if name in sys.modules], file=sys.stderr)
 """
 
 
-@pytest.mark.parametrize(
-    ("arguments", "loaded"),
-    [
-        (["validate", "1-hello.toml", "3-media.toml"], []),
-        (["validate"], ["jinja2"]),
-        (["--help"], []),
-        (["schema"], []),
-        (["plugins"], []),
-        (["plan", "1-hello.toml"], ["sqlalchemy"]),
-    ],
+@cases(
+    "arguments, loaded",
+    (["validate", "1-hello.toml", "3-media.toml"], []),
+    (["validate"], ["jinja2"]),
+    (["--help"], []),
+    (["schema"], []),
+    (["plugins"], []),
+    (["plan", "1-hello.toml"], ["sqlalchemy"]),
     ids=" ".join,
 )
 def test_command_loads_nothing_slow_that_it_does_not_need(

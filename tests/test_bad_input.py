@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from dispatcher.sandbox.process import SandboxProcess
+from tests.support.cases import cases
 from tests.support.project import Files, Project, Result
 
 SECRET = "S3CR3T-5d1c0ffee"
@@ -44,23 +45,21 @@ def named(case: object) -> str | None:
 # ------------------------------------------------------------------- files that are no manifests
 
 
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        (b"", "1:1: error: the file is empty; a manifest begins with: manifest = 1"),
-        (b"# nothing\n", "1:1: error: the file is empty; a manifest begins with: manifest = 1"),
-        (
-            'manifest = 1\nx = "Привет"\n'.encode("cp1251"),
-            "2:6: error: byte 0xcf is not UTF-8; save the file as UTF-8",
-        ),
-        ("manifest = 1\n".encode("utf-16"), "1:1: error: the text is UTF-16; save it as UTF-8"),
-        ("manifest = 1\n".encode("utf-16-le"), "1:2: error: the text holds a NUL character"),
-        (b'manifest = 1\nx = "\0"\n', "2:6: error: the text holds a NUL character"),
-        (
-            b"manifest = 1\nx = 0x" + b"f" * 17,
-            "2:5: error: the number is too large; put it in quotes if it is text",
-        ),
-    ],
+@cases(
+    "content, problem",
+    (b"", "1:1: error: the file is empty; a manifest begins with: manifest = 1"),
+    (b"# nothing\n", "1:1: error: the file is empty; a manifest begins with: manifest = 1"),
+    (
+        'manifest = 1\nx = "Привет"\n'.encode("cp1251"),
+        "2:6: error: byte 0xcf is not UTF-8; save the file as UTF-8",
+    ),
+    ("manifest = 1\n".encode("utf-16"), "1:1: error: the text is UTF-16; save it as UTF-8"),
+    ("manifest = 1\n".encode("utf-16-le"), "1:2: error: the text holds a NUL character"),
+    (b'manifest = 1\nx = "\0"\n', "2:6: error: the text holds a NUL character"),
+    (
+        b"manifest = 1\nx = 0x" + b"f" * 17,
+        "2:5: error: the number is too large; put it in quotes if it is text",
+    ),
 )
 def test_a_file_that_cannot_be_read_as_a_manifest(
     project: Project, content: bytes, problem: str
@@ -69,53 +68,45 @@ def test_a_file_that_cannot_be_read_as_a_manifest(
     assert (result.code, result.problems) == (2, [f"m.toml:{problem}"])
 
 
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("to =", "1:5: a value is missing here"),
-        ("to = Ann", '1:6: text stands in quotes: "Ann"'),
-        ("to = “Ann”", "1:6: “ (U+201C) is no quote in TOML; use a straight one"),
-        ("to = “Ann", "1:6: “ (U+201C) is no quote in TOML; use a straight one"),
-        ("to = True", "1:6: write true in lower case, not True"),
-        ("to = nil", "1:6: TOML has no nil; leave the key out"),
-        ("to = Off", "1:6: write true or false, not Off; text stands in quotes"),
-        ("to = +7 900", '1:9: text stands in quotes: "+7 900"'),
-        ("to = 1,5", "1:7: no comma stands after a value"),
-        ('to = "Ann', "1:6: a text begins here and has no closing quote"),
-        ("to = 'Ann\n", "1:6: a text begins here and has no closing quote"),
-        ("to = '''Ann\n'\n", "1:6: a text begins here and has no closing quote"),
-        ('to = """Ann\n"\n', "1:6: a text begins here and has no closing quote"),
-        ('to = "A\nB"', '1:8: the text has no closing quote; several lines need """'),
-        (r'to = "C:\Users"', r'1:11: in "…" a backslash is written \\; in file names write /'),
-        (r'to = "C:\data"', r'1:11: in "…" a backslash is written \\; in file names write /'),
-        ('to = "A\x07"', "1:8: U+0007 stands here; delete it"),
-        ("to", "1:3: after a key comes =, as in: key = value"),
-        ("to: 1", "1:3: write = after a key, not :"),
-        ('first name = "Ann"', "1:7: after a key comes =; one with spaces stands in quotes"),
-        ("кому = 1", '1:1: a key of other letters than a-z stands in quotes: "кому"'),
-        ("= 1", "1:1: a line is: key = value"),
-        ("a. = 1", "1:4: a key, or a part of it, is missing here"),
-        ("a = 1 b = 2", "1:7: each key stands on a line of its own"),
-        ("[a] b = 1", "1:5: what follows a table's name stands on lines of its own"),
-        ("a = [1 2]", "1:8: a comma or ] is missing"),
-        ("a = { b = 1 c = 2 }", "1:13: a comma or } is missing"),
-        ("a = { b = 1, b = 2 }", '1:19: the key "b" is there twice'),
-        ("a = { b = 1 }\na.c = 2", "2:8: this table was completed before; add the key there"),
-        ("a = 1\na = 2", "2:6: this key or table was there before"),
-        ("[a]\n[a]", "2:3: the table [a] is there twice; join them"),
-        ("a = 2026-13-01", '1:9: text stands in quotes: "2026-13-01"'),
-        (r'a = "\ud800"', "1:12: there is no such character"),
-        (
-            "[[messages]]\n[messages]",
-            "2:10: each message begins with [[messages]], in two brackets",
-        ),
-        (
-            "[messages]\n[[messages]]",
-            "2:11: each message begins with [[messages]], in two brackets",
-        ),
-        ("[[messages]", "1:11: the closing ]] is missing"),
-        ("[messages", "1:10: the closing ] is missing"),
-    ],
+@cases(
+    "text, problem",
+    ("to =", "1:5: a value is missing here"),
+    ("to = Ann", '1:6: text stands in quotes: "Ann"'),
+    ("to = “Ann”", "1:6: “ (U+201C) is no quote in TOML; use a straight one"),
+    ("to = “Ann", "1:6: “ (U+201C) is no quote in TOML; use a straight one"),
+    ("to = True", "1:6: write true in lower case, not True"),
+    ("to = nil", "1:6: TOML has no nil; leave the key out"),
+    ("to = Off", "1:6: write true or false, not Off; text stands in quotes"),
+    ("to = +7 900", '1:9: text stands in quotes: "+7 900"'),
+    ("to = 1,5", "1:7: no comma stands after a value"),
+    ('to = "Ann', "1:6: a text begins here and has no closing quote"),
+    ("to = 'Ann\n", "1:6: a text begins here and has no closing quote"),
+    ("to = '''Ann\n'\n", "1:6: a text begins here and has no closing quote"),
+    ('to = """Ann\n"\n', "1:6: a text begins here and has no closing quote"),
+    ('to = "A\nB"', '1:8: the text has no closing quote; several lines need """'),
+    (r'to = "C:\Users"', r'1:11: in "…" a backslash is written \\; in file names write /'),
+    (r'to = "C:\data"', r'1:11: in "…" a backslash is written \\; in file names write /'),
+    ('to = "A\x07"', "1:8: U+0007 stands here; delete it"),
+    ("to", "1:3: after a key comes =, as in: key = value"),
+    ("to: 1", "1:3: write = after a key, not :"),
+    ('first name = "Ann"', "1:7: after a key comes =; one with spaces stands in quotes"),
+    ("кому = 1", '1:1: a key of other letters than a-z stands in quotes: "кому"'),
+    ("= 1", "1:1: a line is: key = value"),
+    ("a. = 1", "1:4: a key, or a part of it, is missing here"),
+    ("a = 1 b = 2", "1:7: each key stands on a line of its own"),
+    ("[a] b = 1", "1:5: what follows a table's name stands on lines of its own"),
+    ("a = [1 2]", "1:8: a comma or ] is missing"),
+    ("a = { b = 1 c = 2 }", "1:13: a comma or } is missing"),
+    ("a = { b = 1, b = 2 }", '1:19: the key "b" is there twice'),
+    ("a = { b = 1 }\na.c = 2", "2:8: this table was completed before; add the key there"),
+    ("a = 1\na = 2", "2:6: this key or table was there before"),
+    ("[a]\n[a]", "2:3: the table [a] is there twice; join them"),
+    ("a = 2026-13-01", '1:9: text stands in quotes: "2026-13-01"'),
+    (r'a = "\ud800"', "1:12: there is no such character"),
+    ("[[messages]]\n[messages]", "2:10: each message begins with [[messages]], in two brackets"),
+    ("[messages]\n[[messages]]", "2:11: each message begins with [[messages]], in two brackets"),
+    ("[[messages]", "1:11: the closing ]] is missing"),
+    ("[messages", "1:10: the closing ] is missing"),
 )
 def test_a_file_that_is_no_toml(project: Project, text: str, problem: str) -> None:
     line = f"m.toml:{problem}".replace(": ", ": error: ", 1)
@@ -143,7 +134,7 @@ DEEP = {
 }
 
 
-@pytest.mark.parametrize("name", ["m.toml", "dispatcher.toml"])
+@cases("name", "m.toml", "dispatcher.toml")
 @pytest.mark.parametrize("nesting", DEEP.values(), ids=DEEP)
 def test_megabytes_of_nesting(project: Project, name: str, nesting: str) -> None:
     started = time.monotonic()
@@ -175,12 +166,10 @@ def test_a_file_that_is_too_large(project: Project) -> None:
     assert result.code == 2
 
 
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("\n" * 200_001, "1:1: error: the file has more than 200000 lines"),
-        ('a = "' + "x" * 2_000_000 + '"', "3:1: error: the line is longer than 2000000 characters"),
-    ],
+@cases(
+    "text, problem",
+    ("\n" * 200_001, "1:1: error: the file has more than 200000 lines"),
+    ('a = "' + "x" * 2_000_000 + '"', "3:1: error: the line is longer than 2000000 characters"),
 )
 def test_a_file_that_nobody_can_have_written(project: Project, text: str, problem: str) -> None:
     result = project.validate({"m.toml": f"manifest = 1\n\n{text}"})
@@ -188,18 +177,16 @@ def test_a_file_that_nobody_can_have_written(project: Project, text: str, proble
     assert (result.code, result.problems) == (2, [f"m.toml:{problem}{advice}"])
 
 
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        (
-            "messages = [" + '{id="a"},' * 50_001 + "]",
-            "m.toml:2:450013: error: the file has more than 50000 messages",
-        ),
-        (
-            "[[messages]]\nid = 'a'\nto = [" + '"",' * 100_001 + "]\ntext.body = 'a'",
-            'm.toml:4:6: error: message "a": to names more than 100000 recipients',
-        ),
-    ],
+@cases(
+    "text, problem",
+    (
+        "messages = [" + '{id="a"},' * 50_001 + "]",
+        "m.toml:2:450013: error: the file has more than 50000 messages",
+    ),
+    (
+        "[[messages]]\nid = 'a'\nto = [" + '"",' * 100_001 + "]\ntext.body = 'a'",
+        'm.toml:4:6: error: message "a": to names more than 100000 recipients',
+    ),
 )
 def test_more_than_a_manifest_can_hold(project: Project, text: str, problem: str) -> None:
     result = project.validate({"m.toml": f"manifest = 1\n{text}"})
@@ -232,19 +219,14 @@ def test_a_text_that_is_too_large(project: Project) -> None:
     assert result.problems == ["a.txt:1:1: error: the text is larger than 1 MB"]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "problem"),
-    [
-        (["."], ".:1:1: error: no manifests (*.toml) in this folder"),
-        (["nope"], "nope:1:1: error: no such file or folder"),
-        (["a.txd"], 'a.txd:1:1: error: no such file or folder; did you mean "a.txt"?'),
-        (["a.txt/x"], "a.txt/x:1:1: error: no such file or folder"),
-        ([], "manifests:1:1: error: no such file or folder"),
-        (
-            ["loop.toml"],
-            "loop.toml:1:1: error: cannot read the file: too many levels of symbolic l",
-        ),
-    ],
+@cases(
+    "arguments, problem",
+    (["."], ".:1:1: error: no manifests (*.toml) in this folder"),
+    (["nope"], "nope:1:1: error: no such file or folder"),
+    (["a.txd"], 'a.txd:1:1: error: no such file or folder; did you mean "a.txt"?'),
+    (["a.txt/x"], "a.txt/x:1:1: error: no such file or folder"),
+    ([], "manifests:1:1: error: no such file or folder"),
+    (["loop.toml"], "loop.toml:1:1: error: cannot read the file: too many levels of symbolic l"),
 )
 def test_a_path_without_manifests(project: Project, arguments: list[str], problem: str) -> None:
     project.write_all({"a.txt": "x", ".hidden/m.toml": "x", "dispatcher.toml": "", ".m.toml": "x"})
@@ -272,35 +254,33 @@ def test_a_file_name_that_is_no_utf8_and_one_with_a_line_break(project: Project)
 # ------------------------------------------------------------------------ the manifest as a whole
 
 
-@pytest.mark.parametrize(
-    ("text", "problems"),
-    [
-        ("x = 1\n", ['1:1: "manifest" is missing', "1:1: there are no messages", "1:1: unknown"]),
-        ('manifest = "1"\n', ["1:1: there are no messages", "1:12: this program reads manifests"]),
-        (f"{HEAD}{TEXT}".replace("= 1", "= 2"), ["1:12: this program reads manifests of version"]),
-        (f"{HEAD}{TEXT}".replace("= 1", "= true"), ["1:12: this program reads manifests of vers"]),
-        (f"{HEAD}{TEXT}".replace("= 1", "= 1.0"), ["1:12: this program reads manifests of vers"]),
-        (f"name = 1\n{HEAD}{TEXT}", ["1:8: name is text; put 1 in quotes"]),
-        (f'name = "a/b"\n{HEAD}{TEXT}', [f"1:8: name {NAME_RULE}"]),
-        (f'name = ""\n{HEAD}{TEXT}', ["1:8: name must not be empty"]),
-        (f'nmae = "x"\n{HEAD}{TEXT}', ['1:1: unknown key "nmae"; did you mean "name"?']),
-        (f"transport = 1\n{HEAD}{TEXT}", ["1:13: transport is text; put 1 in quotes"]),
-        (f"vars = []\n{HEAD}{TEXT}", ["1:8: vars: expected a table, got a list"]),
-        (f'vars = []\n{HEAD}text.body = "{{{{ x }}}}"', ["1:8: vars: expected a table, got a li"]),
-        (f'var.x = "y"\n{HEAD}text.body = "{{{{ x }}}}"', ['1:1: unknown key "var"; did you mea']),
-        (f"defaults = 1\n{HEAD}{TEXT}", ["1:12: defaults: expected a table, got 1"]),
-        ("manifest = 1\nmessages = 1\n", ["2:12: there are no messages; each begins with [[mess"]),
-        ("manifest = 1\nmessages = []\n", ["2:12: there are no messages"]),
-        ('manifest = 1\n[messages]\nid = "a"\n', ["2:1: there are no messages"]),
-        ("manifest = 1\nmessages = [1]\n", ['2:13: message "#1": messages: expected a table, g']),
-        ('manifest = 1\n[[message]]\nid = "a"\n', ['2:3: unknown key "message"; did you mean "']),
-        ("manifest = 1\n[[Messages]]\n", ['2:3: unknown key "Messages"; did you mean "messages"']),
-        (
-            f"{HEAD}{TEXT}[[messages]]\nid = 'a'\nto = '79001234568'\n{TEXT}",
-            ['7:6: message "a": this id is used in line 3 already; give it another'],
-        ),
-        (f"{HEAD}{TEXT}[transports.greenapi]\n", ['6:2: unknown key "transports"; did you mean']),
-    ],
+@cases(
+    "text, problems",
+    ("x = 1\n", ['1:1: "manifest" is missing', "1:1: there are no messages", "1:1: unknown"]),
+    ('manifest = "1"\n', ["1:1: there are no messages", "1:12: this program reads manifests"]),
+    (f"{HEAD}{TEXT}".replace("= 1", "= 2"), ["1:12: this program reads manifests of version"]),
+    (f"{HEAD}{TEXT}".replace("= 1", "= true"), ["1:12: this program reads manifests of vers"]),
+    (f"{HEAD}{TEXT}".replace("= 1", "= 1.0"), ["1:12: this program reads manifests of vers"]),
+    (f"name = 1\n{HEAD}{TEXT}", ["1:8: name is text; put 1 in quotes"]),
+    (f'name = "a/b"\n{HEAD}{TEXT}', [f"1:8: name {NAME_RULE}"]),
+    (f'name = ""\n{HEAD}{TEXT}', ["1:8: name must not be empty"]),
+    (f'nmae = "x"\n{HEAD}{TEXT}', ['1:1: unknown key "nmae"; did you mean "name"?']),
+    (f"transport = 1\n{HEAD}{TEXT}", ["1:13: transport is text; put 1 in quotes"]),
+    (f"vars = []\n{HEAD}{TEXT}", ["1:8: vars: expected a table, got a list"]),
+    (f'vars = []\n{HEAD}text.body = "{{{{ x }}}}"', ["1:8: vars: expected a table, got a li"]),
+    (f'var.x = "y"\n{HEAD}text.body = "{{{{ x }}}}"', ['1:1: unknown key "var"; did you mea']),
+    (f"defaults = 1\n{HEAD}{TEXT}", ["1:12: defaults: expected a table, got 1"]),
+    ("manifest = 1\nmessages = 1\n", ["2:12: there are no messages; each begins with [[mess"]),
+    ("manifest = 1\nmessages = []\n", ["2:12: there are no messages"]),
+    ('manifest = 1\n[messages]\nid = "a"\n', ["2:1: there are no messages"]),
+    ("manifest = 1\nmessages = [1]\n", ['2:13: message "#1": messages: expected a table, g']),
+    ('manifest = 1\n[[message]]\nid = "a"\n', ['2:3: unknown key "message"; did you mean "']),
+    ("manifest = 1\n[[Messages]]\n", ['2:3: unknown key "Messages"; did you mean "messages"']),
+    (
+        f"{HEAD}{TEXT}[[messages]]\nid = 'a'\nto = '79001234568'\n{TEXT}",
+        ['7:6: message "a": this id is used in line 3 already; give it another'],
+    ),
+    (f"{HEAD}{TEXT}[transports.greenapi]\n", ['6:2: unknown key "transports"; did you mean']),
 )
 def test_the_manifest_as_a_whole(project: Project, text: str, problems: list[str]) -> None:
     result = project.validate({"m.toml": text})
@@ -309,18 +289,16 @@ def test_the_manifest_as_a_whole(project: Project, text: str, problems: list[str
     assert [line[: len(problem)] for line, problem in zip(found, problems, strict=True)] == problems
 
 
-@pytest.mark.parametrize(
-    ("line", "problem"),
-    [
-        ("to = 79001234567", "3:6: to is text; put 79001234567 in quotes"),
-        ('to = ["79001234567", 5]', "3:22: to is text; put 5 in quotes"),
-        ('too = "79001234567"', '3:1: unknown key "too"; did you mean "to"?'),
-        ('text.bdy = "x"', '3:6: unknown key "bdy"; did you mean "body"?'),
-        ("text.body = 1", "3:13: body is text; put 1 in quotes"),
-        ('text = "x"', '3:8: text is a table; write text.body = "x"'),
-        ('image = { sorce = "x" }', '3:11: unknown key "sorce"; did you mean "source"?'),
-        ("vars = 1", "3:8: vars: expected a table, got 1"),
-    ],
+@cases(
+    "line, problem",
+    ("to = 79001234567", "3:6: to is text; put 79001234567 in quotes"),
+    ('to = ["79001234567", 5]', "3:22: to is text; put 5 in quotes"),
+    ('too = "79001234567"', '3:1: unknown key "too"; did you mean "to"?'),
+    ('text.bdy = "x"', '3:6: unknown key "bdy"; did you mean "body"?'),
+    ("text.body = 1", "3:13: body is text; put 1 in quotes"),
+    ('text = "x"', '3:8: text is a table; write text.body = "x"'),
+    ('image = { sorce = "x" }', '3:11: unknown key "sorce"; did you mean "source"?'),
+    ("vars = 1", "3:8: vars: expected a table, got 1"),
     ids=named,
 )
 def test_a_fault_of_the_defaults_is_told_once(project: Project, line: str, problem: str) -> None:
@@ -332,16 +310,14 @@ def test_a_fault_of_the_defaults_is_told_once(project: Project, line: str, probl
     assert found.replace(": error: ", ": ").startswith(f"m.toml:{problem}")
 
 
-@pytest.mark.parametrize(
-    ("line", "problem"),
-    [
-        ('id = "x"', "7:1: id cannot be a default; every message has its own"),
-        ('type = "text"', "7:1: type cannot be a default; every message has its own"),
-        ("prevew_url = true", '7:1: unknown key "prevew_url"; did you mean "preview_url"?'),
-        ("tint = 1", '7:1: unknown key "tint"'),
-        ("revision = 0", "7:12: revision must be at least 1"),
-        ("image.caption = []", "7:17: caption: expected text, got a list"),
-    ],
+@cases(
+    "line, problem",
+    ('id = "x"', "7:1: id cannot be a default; every message has its own"),
+    ('type = "text"', "7:1: type cannot be a default; every message has its own"),
+    ("prevew_url = true", '7:1: unknown key "prevew_url"; did you mean "preview_url"?'),
+    ("tint = 1", '7:1: unknown key "tint"'),
+    ("revision = 0", "7:12: revision must be at least 1"),
+    ("image.caption = []", "7:17: caption: expected text, got a list"),
     ids=named,
 )
 def test_a_harmless_fault_of_the_defaults_hides_nothing(
@@ -470,36 +446,31 @@ def test_4096_characters_are_few_enough_and_an_emoji_is_one(project: Project) ->
     assert (result.code, result.problems) == (0, [])
 
 
-@pytest.mark.parametrize(
-    ("line", "problem"),
-    [
-        ("", '2:1: "to" is missing (or recipients = "people.csv")'),
-        ("to = 79001234567", "4:6: to is text; put 79001234567 in quotes"),
-        ("to = {}", "4:6: to: expected text, got a table"),
-        ("to = []", "4:6: to must not be empty"),
-        ("to = ''", f'4:6: ""{NEITHER}'),
-        ("to = '+7 900 12E-45-67'", f'4:6: "+7 900 12E-45-67"{NEITHER}'),
-        ("to = '79001234567, 79001234568'", '4:6: "79001234567, 79001234568" is more than one'),
-        ("to = '09001234567'", '4:6: "09001234567": needs country = "…"'),
-        ("to = '900'", '4:6: "900": a phone number has 7 to 15 digits, this one 3'),
-        ("to = '7900123456789012'", '4:6: "7900123456789012": a phone number has 7 to 15 digits'),
-        ("to = '79001234567-1'", '4:6: "79001234567-1": a number that begins with +7 has 11'),
-        ("to = '７９００１２３４５６７'", '4:6: "７９００１２３４５６７" holds ７ (U+FF17)'),
-        ("to = ['79001234567', 'x']", f'4:22: "x"{NEITHER}'),
-        ("to = ['79001234567', 5]", "4:22: to is text; put 5 in quotes"),
-        (
-            "to = ['79001234567', '79001234567']",
-            "4:22: 79001234567 is a recipient twice; remove on",
-        ),
-        ("to = ['79001234567', '+7 (900) 123-45-67']", "4:22: 79001234567 is a recipient twice; r"),
-        ("too = '79001234567'", '4:1: unknown key "too"; did you mean "to"?'),
-        ("TO = '79001234567'", '4:1: unknown key "TO"; did you mean "to"?'),
-        ("recipients = 'r.cvs'", '4:14: no such file: "r.cvs"; did you mean "r.csv"?'),
-        ("recipients = '../r.csv'", f'4:14: the file "../r.csv"{OUTSIDE}'),
-        ("recipients = 5", "4:14: recipients is text; put 5 in quotes"),
-        ("recipients = ''", "4:14: the name of the file is empty"),
-        ("recipients = 'folder'", '4:14: "folder" is a folder, not a file'),
-    ],
+@cases(
+    "line, problem",
+    ("", '2:1: "to" is missing (or recipients = "people.csv")'),
+    ("to = 79001234567", "4:6: to is text; put 79001234567 in quotes"),
+    ("to = {}", "4:6: to: expected text, got a table"),
+    ("to = []", "4:6: to must not be empty"),
+    ("to = ''", f'4:6: ""{NEITHER}'),
+    ("to = '+7 900 12E-45-67'", f'4:6: "+7 900 12E-45-67"{NEITHER}'),
+    ("to = '79001234567, 79001234568'", '4:6: "79001234567, 79001234568" is more than one'),
+    ("to = '09001234567'", '4:6: "09001234567": needs country = "…"'),
+    ("to = '900'", '4:6: "900": a phone number has 7 to 15 digits, this one 3'),
+    ("to = '7900123456789012'", '4:6: "7900123456789012": a phone number has 7 to 15 digits'),
+    ("to = '79001234567-1'", '4:6: "79001234567-1": a number that begins with +7 has 11'),
+    ("to = '７９００１２３４５６７'", '4:6: "７９００１２３４５６７" holds ７ (U+FF17)'),
+    ("to = ['79001234567', 'x']", f'4:22: "x"{NEITHER}'),
+    ("to = ['79001234567', 5]", "4:22: to is text; put 5 in quotes"),
+    ("to = ['79001234567', '79001234567']", "4:22: 79001234567 is a recipient twice; remove on"),
+    ("to = ['79001234567', '+7 (900) 123-45-67']", "4:22: 79001234567 is a recipient twice; r"),
+    ("too = '79001234567'", '4:1: unknown key "too"; did you mean "to"?'),
+    ("TO = '79001234567'", '4:1: unknown key "TO"; did you mean "to"?'),
+    ("recipients = 'r.cvs'", '4:14: no such file: "r.cvs"; did you mean "r.csv"?'),
+    ("recipients = '../r.csv'", f'4:14: the file "../r.csv"{OUTSIDE}'),
+    ("recipients = 5", "4:14: recipients is text; put 5 in quotes"),
+    ("recipients = ''", "4:14: the name of the file is empty"),
+    ("recipients = 'folder'", '4:14: "folder" is a folder, not a file'),
     ids=named,
 )
 def test_recipients(project: Project, line: str, problem: str) -> None:
@@ -508,14 +479,12 @@ def test_recipients(project: Project, line: str, problem: str) -> None:
     assert_one_problem(project.validate({"m.toml": text}), problem)
 
 
-@pytest.mark.parametrize(
-    ("line", "problem"),
-    [
-        ("", '2:1: "id" is missing'),
-        ("id = 1", "3:6: id is text; put 1 in quotes"),
-        ("id = ''", "3:6: id must not be empty"),
-        ("idd = 'a'", '3:1: unknown key "idd"; did you mean "id"?'),
-    ],
+@cases(
+    "line, problem",
+    ("", '2:1: "id" is missing'),
+    ("id = 1", "3:6: id is text; put 1 in quotes"),
+    ("id = ''", "3:6: id must not be empty"),
+    ("idd = 'a'", '3:1: unknown key "idd"; did you mean "id"?'),
     ids=named,
 )
 def test_a_message_without_an_id_is_counted(project: Project, line: str, problem: str) -> None:
@@ -523,7 +492,7 @@ def test_a_message_without_an_id_is_counted(project: Project, line: str, problem
     assert_one_problem(project.validate({"m.toml": text}), problem, 'message "#1": ')
 
 
-@pytest.mark.parametrize("id", ["a b", "a/b", "-a", ".a", "a\\nb", "{{ a }}", "é́ "])
+@cases("id", "a b", "a/b", "-a", ".a", "a\\nb", "{{ a }}", "é́ ")
 def test_an_id_that_cannot_be_a_part_of_a_key(project: Project, id: str) -> None:
     text = HEAD.replace('"a"', f'"{id}"')
     problem = f"3:6: id {NAME_START if id[0] in '-.' else NAME_RULE}"
@@ -533,24 +502,22 @@ def test_an_id_that_cannot_be_a_part_of_a_key(project: Project, id: str) -> None
 # ------------------------------------------------------------------------------------ local files
 
 
-@pytest.mark.parametrize("key", ["image.source", "text.file"])
-@pytest.mark.parametrize(
-    ("name", "sentence"),
-    [
-        ("pics/sop.png", 'no such file: "pics/sop.png"; did you mean "shop.png"?'),
-        ("nowhere/shop.png", 'no such file: "nowhere/shop.png"'),
-        ("pics", '"pics" is a folder, not a file'),
-        (".", '"." is a folder, not a file'),
-        ("../shop.png", f'the file "../shop.png"{OUTSIDE}'),
-        ("pics/../../shop.png", f'the file "pics/../../shop.png"{OUTSIDE}'),
-        ("/etc/hostname", f'the file "/etc/hostname"{OUTSIDE}'),
-        ("/dev/zero", f'the file "/dev/zero"{OUTSIDE}'),
-        ("out", f'the file "out"{OUTSIDE}'),
-        ("etc/hostname", f'the file "etc/hostname"{OUTSIDE}'),
-        ("loop", 'cannot use the file "loop": too many levels of symbolic links'),
-        ("x" * 300, f'cannot use the file "{"x" * 59}…": file name too long'),
-        ("a\\u0000b", r'cannot use the file "a\x00b": no file can have this name'),
-    ],
+@cases("key", "image.source", "text.file")
+@cases(
+    "name, sentence",
+    ("pics/sop.png", 'no such file: "pics/sop.png"; did you mean "shop.png"?'),
+    ("nowhere/shop.png", 'no such file: "nowhere/shop.png"'),
+    ("pics", '"pics" is a folder, not a file'),
+    (".", '"." is a folder, not a file'),
+    ("../shop.png", f'the file "../shop.png"{OUTSIDE}'),
+    ("pics/../../shop.png", f'the file "pics/../../shop.png"{OUTSIDE}'),
+    ("/etc/hostname", f'the file "/etc/hostname"{OUTSIDE}'),
+    ("/dev/zero", f'the file "/dev/zero"{OUTSIDE}'),
+    ("out", f'the file "out"{OUTSIDE}'),
+    ("etc/hostname", f'the file "etc/hostname"{OUTSIDE}'),
+    ("loop", 'cannot use the file "loop": too many levels of symbolic links'),
+    ("x" * 300, f'cannot use the file "{"x" * 59}…": file name too long'),
+    ("a\\u0000b", r'cannot use the file "a\x00b": no file can have this name'),
     ids=named,
 )
 def test_a_file_that_cannot_be_used(project: Project, key: str, name: str, sentence: str) -> None:
@@ -562,16 +529,11 @@ def test_a_file_that_cannot_be_used(project: Project, key: str, name: str, sente
     assert_one_problem(result, f"5:{len(key) + 4}: {sentence}")
 
 
-@pytest.mark.parametrize(
-    ("size", "problem"),
-    [
-        (0, '5:16: the file "a.png" is empty'),
-        (
-            37_000_001,
-            '5:16: the file "a.png" has 37.0 MB (37000001 bytes); at most 37 MB (37000000',
-        ),
-        (1 << 40, '5:16: the file "a.png" is larger than 2 GB'),
-    ],
+@cases(
+    "size, problem",
+    (0, '5:16: the file "a.png" is empty'),
+    (37_000_001, '5:16: the file "a.png" has 37.0 MB (37000001 bytes); at most 37 MB (37000000'),
+    (1 << 40, '5:16: the file "a.png" is larger than 2 GB'),
 )
 def test_the_size_of_a_file(project: Project, size: int, problem: str) -> None:
     with (project.folder / "a.png").open("wb") as file:
@@ -586,19 +548,17 @@ def test_provider_does_not_go_with_a_file_to_upload(project: Project) -> None:
     assert_one_problem(result, problem)
 
 
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        (b"", '1:1: message "a": body is empty'),
-        (b"a\n\nHi {{ nam }}\n", '3:1: message "a": unknown variable "nam"; did you mean "name"?'),
-        (b"a\n\nHi {{ nam|upper }}", '3:1: message "a": unknown variable "nam"; did you mean "nam'),
-        (b"a\n{% if name %}\n", '2:1: message "a": {% if … %} has no {% endif %}'),
-        (b"x" * 4097, '1:1: message "a": the text has 4097 characters; at most 4096 are allowed'),
-        (b"a\nb\7", '1:1: message "a": body holds a control character (U+0007)'),
-        ("Привет".encode("cp1251"), "1:1: byte 0xcf is not UTF-8; save the file as UTF-8"),
-        ("Привет".encode("utf-16"), "1:1: the text is UTF-16; save it as UTF-8"),
-        (b"a\nb\0", "2:2: the text holds a NUL character"),
-    ],
+@cases(
+    "content, problem",
+    (b"", '1:1: message "a": body is empty'),
+    (b"a\n\nHi {{ nam }}\n", '3:1: message "a": unknown variable "nam"; did you mean "name"?'),
+    (b"a\n\nHi {{ nam|upper }}", '3:1: message "a": unknown variable "nam"; did you mean "nam'),
+    (b"a\n{% if name %}\n", '2:1: message "a": {% if … %} has no {% endif %}'),
+    (b"x" * 4097, '1:1: message "a": the text has 4097 characters; at most 4096 are allowed'),
+    (b"a\nb\7", '1:1: message "a": body holds a control character (U+0007)'),
+    ("Привет".encode("cp1251"), "1:1: byte 0xcf is not UTF-8; save the file as UTF-8"),
+    ("Привет".encode("utf-16"), "1:1: the text is UTF-16; save it as UTF-8"),
+    (b"a\nb\0", "2:2: the text holds a NUL character"),
 )
 def test_the_text_in_a_file(project: Project, content: bytes, problem: str) -> None:
     text = f"{HEAD}text.file = 'texts/a.txt'\nvars.name = 'Ann'\n"
@@ -622,70 +582,66 @@ def test_a_bad_file_that_several_messages_use_is_told_once(project: Project) -> 
 CSV = "manifest = 1\n[[messages]]\nid = 'a'\nrecipients = 'r.csv'\n" + TEXT
 
 
-@pytest.mark.parametrize(
-    ("content", "problems"),
-    [
-        (b"", ['1:1: the first line must name the columns, one of them "to"']),
-        (b"phone,name\n1,2\n", ['1:1: no "to" among phone, name; recipients = {…, to = "phone"}']),
-        (b"To,name\n1,2\n", ['1:1: no "to" among To, name; recipients = {…, to = "To"}']),
-        (b"to,a,a\n1,2,3\n", ['1:1: the first line names the column "a" twice']),
-        (b"to,to\n1,2\n", ['1:1: the first line names the column "to" twice']),
-        (b"to,,a\n1,2,3\n", ["1:1: the first line has a nameless column"]),
-        (
-            b"to,name\n79001234567\n79001234568,Ann\n79001234569,Ann,Bob\n\n,Eve\n",
-            [
-                "2:1: this row has 1 value, but the first line names 2",
-                "4:1: this row has 3 values, but the first line names 2",
-                '6:1: "to" is empty',
-            ],
-        ),
-        (
-            "to,name\n79001234567,Анна\n".encode("cp1251"),
-            ["2:13: byte 0xc0 is not UTF-8; save the file as UTF-8"],
-        ),
-        (b'to\n79001234567\n"790\n\n', ["3:1: not valid CSV: a quote is opened here and never cl"]),
-        (b'to,a\n79001234567,"a"b\n', ["2:1: not valid CSV: after a closing quote the next colum"]),
-        (b"to,a\n79001234567," + b"x" * 131_073, ["2:1: not valid CSV: a value is longer than 13"]),
-        (b'to,a\n79001234567,"x\ny"\nabc,z\n', [f'4:1: message "a": "abc"{NEITHER}']),
-        (
-            b"to\n79001234567\n+7 900 123-45-67\n",
-            ['3:1: message "a": 79001234567 is a recipient twice, first in line 2; remove'],
-        ),
-        (b"to\n{{ to }}\n", [f'2:1: message "a": "{{{{ to }}}}"{NEITHER}']),
-    ],
+@cases(
+    "content, problems",
+    (b"", ['1:1: the first line must name the columns, one of them "to"']),
+    (b"phone,name\n1,2\n", ['1:1: no "to" among phone, name; recipients = {…, to = "phone"}']),
+    (b"To,name\n1,2\n", ['1:1: no "to" among To, name; recipients = {…, to = "To"}']),
+    (b"to,a,a\n1,2,3\n", ['1:1: the first line names the column "a" twice']),
+    (b"to,to\n1,2\n", ['1:1: the first line names the column "to" twice']),
+    (b"to,,a\n1,2,3\n", ["1:1: the first line has a nameless column"]),
+    (
+        b"to,name\n79001234567\n79001234568,Ann\n79001234569,Ann,Bob\n\n,Eve\n",
+        [
+            "2:1: this row has 1 value, but the first line names 2",
+            "4:1: this row has 3 values, but the first line names 2",
+            '6:1: "to" is empty',
+        ],
+    ),
+    (
+        "to,name\n79001234567,Анна\n".encode("cp1251"),
+        ["2:13: byte 0xc0 is not UTF-8; save the file as UTF-8"],
+    ),
+    (b'to\n79001234567\n"790\n\n', ["3:1: not valid CSV: a quote is opened here and never cl"]),
+    (b'to,a\n79001234567,"a"b\n', ["2:1: not valid CSV: after a closing quote the next colum"]),
+    (b"to,a\n79001234567," + b"x" * 131_073, ["2:1: not valid CSV: a value is longer than 13"]),
+    (b'to,a\n79001234567,"x\ny"\nabc,z\n', [f'4:1: message "a": "abc"{NEITHER}']),
+    (
+        b"to\n79001234567\n+7 900 123-45-67\n",
+        ['3:1: message "a": 79001234567 is a recipient twice, first in line 2; remove'],
+    ),
+    (b"to\n{{ to }}\n", [f'2:1: message "a": "{{{{ to }}}}"{NEITHER}']),
 )
 def test_csv(project: Project, content: bytes, problems: list[str]) -> None:
     assert_rows(project.validate({"m.toml": CSV, "r.csv": content}), "r.csv", problems)
 
 
-@pytest.mark.parametrize(
-    ("content", "problems"),
-    [
-        (b"{\n", ["1:2: not valid JSON: expecting property name enclosed in double quotes"]),
-        (b'{"to": "79001234567"}\n\n{"to" "x"}', ["3:7: not valid JSON: expecting ':' delimiter"]),
-        (b'"x"\n5\n[]\n', [f"{line}:1: each line must be an object like" for line in (1, 2, 3)]),
-        (
-            b'{}\n{"to": 79001234567}\n{"to": null}\n{"to": ["79001234567"]}\n{"to": " "}\n',
-            [
-                '1:1: "to" is missing',
-                '2:1: "to" must be text (put it in quotes)',
-                '3:1: "to" is missing',
-                '4:1: "to" must be text',
-                '5:1: "to" is empty',
-            ],
-        ),
-        (b'{"to": "79001234567", "a": "\\ud800"}', ["1:1: the text holds half of a character"]),
-        (b'{"to": "79001234567", "\\ud800": 1}', ["1:1: the text holds half of a character"]),
-        (b'{"to": "79001234567", "a": ' + b"9" * 5000 + b"}", ["1:1: a number is too large"]),
-        (b'{"to": "79001234567", "a": NaN}', ["1:1: NaN is not a number; leave the key out, or w"]),
-        (b'{"to": "79001234567", "a": -Infinity}', ["1:1: -Infinity is not a number; leave the k"]),
-        (b'{"to": "79001234567", "to": "79001234568"}', ['1:1: the key "to" is there twice']),
-        (b'{"to": "79001234567", "a": {"b": 1, "b": 2}}', ['1:1: the key "b" is there twice']),
-        (b'{"a": ' + b"[" * 100_000, ["1:1: tables or lists are nested too deep"]),
-        (b'{"a": ' + b'{"a": ' * 100_000, ["1:1: tables or lists are nested too deep"]),
-        ('{"to": "Анна"}'.encode("cp1251"), ["1:9: byte 0xc0 is not UTF-8; save the file as UTF"]),
-        (b'{"to": "Ann"}', [f'1:1: message "a": "Ann"{NEITHER}']),
-    ],
+@cases(
+    "content, problems",
+    (b"{\n", ["1:2: not valid JSON: expecting property name enclosed in double quotes"]),
+    (b'{"to": "79001234567"}\n\n{"to" "x"}', ["3:7: not valid JSON: expecting ':' delimiter"]),
+    (b'"x"\n5\n[]\n', [f"{line}:1: each line must be an object like" for line in (1, 2, 3)]),
+    (
+        b'{}\n{"to": 79001234567}\n{"to": null}\n{"to": ["79001234567"]}\n{"to": " "}\n',
+        [
+            '1:1: "to" is missing',
+            '2:1: "to" must be text (put it in quotes)',
+            '3:1: "to" is missing',
+            '4:1: "to" must be text',
+            '5:1: "to" is empty',
+        ],
+    ),
+    (b'{"to": "79001234567", "a": "\\ud800"}', ["1:1: the text holds half of a character"]),
+    (b'{"to": "79001234567", "\\ud800": 1}', ["1:1: the text holds half of a character"]),
+    (b'{"to": "79001234567", "a": ' + b"9" * 5000 + b"}", ["1:1: a number is too large"]),
+    (b'{"to": "79001234567", "a": NaN}', ["1:1: NaN is not a number; leave the key out, or w"]),
+    (b'{"to": "79001234567", "a": -Infinity}', ["1:1: -Infinity is not a number; leave the k"]),
+    (b'{"to": "79001234567", "to": "79001234568"}', ['1:1: the key "to" is there twice']),
+    (b'{"to": "79001234567", "a": {"b": 1, "b": 2}}', ['1:1: the key "b" is there twice']),
+    (b'{"a": ' + b"[" * 100_000, ["1:1: tables or lists are nested too deep"]),
+    (b'{"a": ' + b'{"a": ' * 100_000, ["1:1: tables or lists are nested too deep"]),
+    ('{"to": "Анна"}'.encode("cp1251"), ["1:9: byte 0xc0 is not UTF-8; save the file as UTF"]),
+    (b'{"to": "Ann"}', [f'1:1: message "a": "Ann"{NEITHER}']),
 )
 def test_json_lines(project: Project, content: bytes, problems: list[str]) -> None:
     manifest = CSV.replace("r.csv", "r.jsonl")
@@ -703,7 +659,7 @@ def test_recipients_come_from_csv_or_jsonl_only(project: Project) -> None:
     assert_rows(result, "r.xlsx", ["1:1: a workbook; save its sheet as CSV"])
 
 
-@pytest.mark.parametrize("name", ["r.csv", "r.jsonl"])
+@cases("name", "r.csv", "r.jsonl")
 def test_a_file_without_recipients_is_a_warning(project: Project, name: str) -> None:
     files = {"m.toml": CSV.replace("r.csv", name), "r.csv": "to\n", "r.jsonl": "\n"}
     result = project.validate(files)
@@ -712,9 +668,10 @@ def test_a_file_without_recipients_is_a_warning(project: Project, name: str) -> 
     assert project.call("plan", ".").code == 3
 
 
-@pytest.mark.parametrize(
-    ("rows", "where"),
-    [("79001234567,\n", "r.csv:2"), ("79001234567,\n79001234568,\n", "r.csv:2 and 1 more row")],
+@cases(
+    "rows, where",
+    ("79001234567,\n", "r.csv:2"),
+    ("79001234567,\n79001234568,\n", "r.csv:2 and 1 more row"),
 )
 def test_what_is_wrong_for_many_rows_is_told_once(project: Project, rows: str, where: str) -> None:
     text = CSV.replace(TEXT, "text.body = '{{ name }}'\n")
@@ -730,29 +687,24 @@ def test_what_is_wrong_for_many_rows_is_told_once(project: Project, rows: str, w
 LOOPS = "{% for a in name %}" * 15 + "{% endfor %}" * 15
 
 
-@pytest.mark.parametrize(
-    ("line", "problem"),
-    [
-        ("text.body = '{{ nam }}'", '5:13: unknown variable "nam"; did you mean "name"?'),
-        ("text.body = '{{ x }}'", '5:13: unknown variable "x"; known here: name, shop'),
-        ("text.body = '{{ shop.x }}'", '5:13: there is no "x" in this value'),
-        ("text.body = '{{ first name }}'", '5:13: "{{ first name }}": a name has no spaces'),
-        ("text.body = 'No {#5'", '5:13: {# has no #}; to print it write {{ "{#" }}'),
-        ("text.body = '{{ name | uper }}'", '5:13: no filter "uper"; did you mean "upper"?'),
-        ("text.body = '{% set a = 1 %}'", "5:13: set cannot be used here; if and for can"),
-        ("text.body = '{{ name.__class__ }}'", "5:13: this is out of the reach of templates"),
-        (
-            "text.body = '{{ 9 * 9 | round(999999999, \"ceil\") }}'",
-            "5:13: round works with at most",
-        ),
-        ("text.body = '{{ \"x\" * 999999999 }}'", "5:13: * is for numbers; ~ puts texts together"),
-        (f"text.body = '{LOOPS}'", "5:13: the template takes too long; let it do less, or with le"),
-        ("text.body = '{{ shop }}'", "5:13: a list or table is no text; use |join(', ')"),
-        ("image = { id = 'x', caption = '{{ x }}' }", '5:31: unknown variable "x"; known here: n'),
-        ("image.source = '{{ x }}.png'", '5:16: unknown variable "x"; known here: name, shop'),
-        ("image.link = '{{ x }}'", '5:14: unknown variable "x"; known here: name, shop'),
-        ("image = { link = 'https://a.b', provider.name = '{{ x }}' }", "5:49: unknown variable"),
-    ],
+@cases(
+    "line, problem",
+    ("text.body = '{{ nam }}'", '5:13: unknown variable "nam"; did you mean "name"?'),
+    ("text.body = '{{ x }}'", '5:13: unknown variable "x"; known here: name, shop'),
+    ("text.body = '{{ shop.x }}'", '5:13: there is no "x" in this value'),
+    ("text.body = '{{ first name }}'", '5:13: "{{ first name }}": a name has no spaces'),
+    ("text.body = 'No {#5'", '5:13: {# has no #}; to print it write {{ "{#" }}'),
+    ("text.body = '{{ name | uper }}'", '5:13: no filter "uper"; did you mean "upper"?'),
+    ("text.body = '{% set a = 1 %}'", "5:13: set cannot be used here; if and for can"),
+    ("text.body = '{{ name.__class__ }}'", "5:13: this is out of the reach of templates"),
+    ("text.body = '{{ 9 * 9 | round(999999999, \"ceil\") }}'", "5:13: round works with at most"),
+    ("text.body = '{{ \"x\" * 999999999 }}'", "5:13: * is for numbers; ~ puts texts together"),
+    (f"text.body = '{LOOPS}'", "5:13: the template takes too long; let it do less, or with le"),
+    ("text.body = '{{ shop }}'", "5:13: a list or table is no text; use |join(', ')"),
+    ("image = { id = 'x', caption = '{{ x }}' }", '5:31: unknown variable "x"; known here: n'),
+    ("image.source = '{{ x }}.png'", '5:16: unknown variable "x"; known here: name, shop'),
+    ("image.link = '{{ x }}'", '5:14: unknown variable "x"; known here: name, shop'),
+    ("image = { link = 'https://a.b', provider.name = '{{ x }}' }", "5:49: unknown variable"),
     ids=named,
 )
 def test_templates(project: Project, line: str, problem: str) -> None:
@@ -773,9 +725,7 @@ def test_a_template_in_to(project: Project) -> None:
 # -------------------------------------------------------------------------------------- transports
 
 
-@pytest.mark.parametrize(
-    ("where", "place"), [("", "1:13"), ("defaults.", "1:22")], ids=["file", "defaults"]
-)
+@cases("where, place", ("", "1:13"), ("defaults.", "1:22"), ids=["file", "defaults"])
 def test_a_transport_that_is_not_installed_is_told_once_a_file(
     project: Project, where: str, place: str
 ) -> None:
@@ -786,7 +736,7 @@ def test_a_transport_that_is_not_installed_is_told_once_a_file(
     assert (result.code, result.problems) == (2, [f"m.toml:{place}: error: {sentence}"])
 
 
-@pytest.mark.parametrize("argument", [["--transport", "greenap"], []])
+@cases("argument", ["--transport", "greenap"], [])
 def test_a_transport_that_the_file_does_not_name(project: Project, argument: list[str]) -> None:
     sentence = 'no transport named "greenap"; did you mean "greenapi"?'
     project.write_all({"dispatcher.toml": "" if argument else "transport = 'greenap'\n"})
@@ -804,18 +754,16 @@ def test_the_rest_of_a_message_is_checked_without_its_transport(project: Project
 # ----------------------------------------------------------------------------------------- secrets
 
 
-@pytest.mark.parametrize(
+@cases(
     "text",
-    [
-        f'token = "{SECRET}"\n{HEAD}{TEXT}',
-        f'{HEAD}{TEXT}token = "{SECRET}"\n',
-        f'{HEAD}{TEXT}[defaults]\ngreenapi_token = "{SECRET}"\n',
-        f'{HEAD}image.link = "https://a.b"\nimage.provider.password = "{SECRET}"\n'
-        'image.provider.name = "x"',
-        f'{HEAD}[messages.text]\nbody = "x"\nAuthorization = "Bearer {SECRET}"\n',
-        f'{HEAD}[messages.text]\nbody = "x"\n[messages.text.api-key]\nvalue = "{SECRET}"\n',
-        f'{HEAD}{TEXT}token = ["{SECRET}"]\n',
-    ],
+    f'token = "{SECRET}"\n{HEAD}{TEXT}',
+    f'{HEAD}{TEXT}token = "{SECRET}"\n',
+    f'{HEAD}{TEXT}[defaults]\ngreenapi_token = "{SECRET}"\n',
+    f'{HEAD}image.link = "https://a.b"\nimage.provider.password = "{SECRET}"\n'
+    'image.provider.name = "x"',
+    f'{HEAD}[messages.text]\nbody = "x"\nAuthorization = "Bearer {SECRET}"\n',
+    f'{HEAD}[messages.text]\nbody = "x"\n[messages.text.api-key]\nvalue = "{SECRET}"\n',
+    f'{HEAD}{TEXT}token = ["{SECRET}"]\n',
 )
 def test_a_secret_in_a_manifest(project: Project, text: str) -> None:
     result = project.validate({"m.toml": text})
@@ -825,18 +773,16 @@ def test_a_secret_in_a_manifest(project: Project, text: str) -> None:
     assert SECRET not in result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("command", ["validate", "plan", "send", "plugins"])
-@pytest.mark.parametrize(
-    ("text", "place"),
-    [
-        (f'token = "{SECRET}"\n', "1:9"),
-        (f'[transports.greenapi]\ntoken = "{SECRET}"\n', "2:9"),
-        (f'[transports]\ngreenapi.token = "{SECRET}"\n', "2:18"),
-        (f'[transports.greenapi]\ntoken_file = "{SECRET}"\n', "2:14"),
-        (f'[profiles.x.transports.greenapi]\ntoken = "{SECRET}"\n', "2:9"),
-        (f'[[transports.greenapi]]\ntoken = "{SECRET}"\n', "2:9"),
-        (f'[plugins.x]\nlist = [{{ api_key = "{SECRET}" }}]\n', "2:21"),
-    ],
+@cases("command", "validate", "plan", "send", "plugins")
+@cases(
+    "text, place",
+    (f'token = "{SECRET}"\n', "1:9"),
+    (f'[transports.greenapi]\ntoken = "{SECRET}"\n', "2:9"),
+    (f'[transports]\ngreenapi.token = "{SECRET}"\n', "2:18"),
+    (f'[transports.greenapi]\ntoken_file = "{SECRET}"\n', "2:14"),
+    (f'[profiles.x.transports.greenapi]\ntoken = "{SECRET}"\n', "2:9"),
+    (f'[[transports.greenapi]]\ntoken = "{SECRET}"\n', "2:9"),
+    (f'[plugins.x]\nlist = [{{ api_key = "{SECRET}" }}]\n', "2:21"),
     ids=named,
 )
 def test_a_secret_in_the_configuration(
@@ -870,65 +816,63 @@ def test_without_a_token_only_send_complains(project: Project) -> None:
 # ----------------------------------------------------------- the configuration and the command line
 
 
-@pytest.mark.parametrize(
-    ("text", "problems"),
-    [
-        ("x = \n", ["1:5: a value is missing here"]),
-        ("x = 'Привет'\n".encode("cp1251"), ["1:6: byte 0xcf is not UTF-8; save the file as UTF-"]),
-        (
-            "manifest = 'x'\n[delivry]\n[transport.greenapi]\n",
-            [
-                '1:1: unknown key "manifest"; did you mean "manifests"?',
-                '2:2: unknown key "delivry"; did you mean "delivery"?',
-                "3:2: the table is [transports.greenapi], with an s",
-            ],
-        ),
-        (
-            "[delivery]\nworkers = 0\nattempts = 101\ndeadline = '15 minutes'\nengine = 1\n",
-            [
-                "2:11: workers must be at least 1",
-                "3:12: attempts must be at most 100",
-                '4:12: deadline: expected a duration like "90s", "15m" or "1h30m", got "15 min',
-                "5:10: engine is text; put 1 in quotes",
-            ],
-        ),
-        (
-            "[delivery]\nworker = 1\n[files]\nroot = []\nroots = 'x'\n",
-            [
-                '2:1: unknown key "worker"; did you mean "workers"?',
-                '4:1: unknown key "root"; did you mean "roots"?',
-                '5:9: roots: expected a list, got "x"',
-            ],
-        ),
-        ("delivery.deadline = 0", ['1:21: deadline: 0 has no unit; write "0s" or "0m"']),
-        ("delivery.deadline = inf", ["1:21: inf is not a number; leave the key out, or put it in"]),
-        ("delivery.deadline = true", ['1:21: deadline: expected a duration like "90s", "15m" or ']),
-        (
-            "[profiles.x]\nmanifest = 'x'\n[profiles.y.delivery]\nworkes = 1\n",
-            [
-                '2:1: unknown key "manifest"; did you mean "manifests"?',
-                '4:1: unknown key "workes"; did you mean "workers"?',
-            ],
-        ),
-        ("profiles = 1", ["1:12: profiles: expected a table, got 1"]),
-        ("[profiles]\nx = 1", ["2:5: x: expected a table, got 1"]),
-        ("transports = 'x'", ['1:14: transports: expected a table, got "x"']),
-        (
-            "[transports.greenapi]\nbase_ulr = 'x'\nbase_url = 'ftp://x'\nconnect_timeout = 0\n"
-            "read_timeout = 'x'\nrate = 'fast'\n",
-            [
-                "3:12: base_url: must be an http or https URL with a host",
-                "4:19: connect_timeout must be more than 0",
-                '5:16: read_timeout: expected a number, got "x"',
-                '6:8: rate: must be like "50/s", "10/min" or "100/h"',
-                '2:1: unknown key "base_ulr"; did you mean "base_url"?',
-            ],
-        ),
-        (
-            "[transports.greenapi]\nbase_url = 'http://gateway.example'\n",
-            ["2:12: base_url: must be https; http would show the token"],
-        ),
-    ],
+@cases(
+    "text, problems",
+    ("x = \n", ["1:5: a value is missing here"]),
+    ("x = 'Привет'\n".encode("cp1251"), ["1:6: byte 0xcf is not UTF-8; save the file as UTF-"]),
+    (
+        "manifest = 'x'\n[delivry]\n[transport.greenapi]\n",
+        [
+            '1:1: unknown key "manifest"; did you mean "manifests"?',
+            '2:2: unknown key "delivry"; did you mean "delivery"?',
+            "3:2: the table is [transports.greenapi], with an s",
+        ],
+    ),
+    (
+        "[delivery]\nworkers = 0\nattempts = 101\ndeadline = '15 minutes'\nengine = 1\n",
+        [
+            "2:11: workers must be at least 1",
+            "3:12: attempts must be at most 100",
+            '4:12: deadline: expected a duration like "90s", "15m" or "1h30m", got "15 min',
+            "5:10: engine is text; put 1 in quotes",
+        ],
+    ),
+    (
+        "[delivery]\nworker = 1\n[files]\nroot = []\nroots = 'x'\n",
+        [
+            '2:1: unknown key "worker"; did you mean "workers"?',
+            '4:1: unknown key "root"; did you mean "roots"?',
+            '5:9: roots: expected a list, got "x"',
+        ],
+    ),
+    ("delivery.deadline = 0", ['1:21: deadline: 0 has no unit; write "0s" or "0m"']),
+    ("delivery.deadline = inf", ["1:21: inf is not a number; leave the key out, or put it in"]),
+    ("delivery.deadline = true", ['1:21: deadline: expected a duration like "90s", "15m" or ']),
+    (
+        "[profiles.x]\nmanifest = 'x'\n[profiles.y.delivery]\nworkes = 1\n",
+        [
+            '2:1: unknown key "manifest"; did you mean "manifests"?',
+            '4:1: unknown key "workes"; did you mean "workers"?',
+        ],
+    ),
+    ("profiles = 1", ["1:12: profiles: expected a table, got 1"]),
+    ("[profiles]\nx = 1", ["2:5: x: expected a table, got 1"]),
+    ("transports = 'x'", ['1:14: transports: expected a table, got "x"']),
+    (
+        "[transports.greenapi]\nbase_ulr = 'x'\nbase_url = 'ftp://x'\nconnect_timeout = 0\n"
+        "read_timeout = 'x'\nrate = 'fast'\n",
+        [
+            "3:12: base_url: must be an http or https URL with a host",
+            "4:19: connect_timeout must be more than 0",
+            '5:16: read_timeout: expected a number, got "x"',
+            '6:8: rate: must be like "50/s", "10/min" or "100/h"',
+            '2:1: unknown key "base_ulr"; did you mean "base_url"?',
+        ],
+    ),
+    (
+        "[transports.greenapi]\nbase_url = 'http://gateway.example'\n",
+        ["2:12: base_url: must be https; http would show the token"],
+    ),
     ids=named,
 )
 def test_the_configuration(project: Project, text: str | bytes, problems: list[str]) -> None:
@@ -959,21 +903,16 @@ def test_a_value_of_the_environment_is_to_blame_and_not_shown(project: Project) 
     )
 
 
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (
-            ["--profile", "stagin"],
-            'dispatcher.toml has no profile "stagin"; did you mean "staging"?',
-        ),
-        (["--run", "a b"], '--run "a b" may hold only letters, digits and . _ - + @'),
-        (["--run", "a/b"], '--run "a/b" may hold only letters, digits and . _ - + @'),
-        (["--run", ""], '--run "" must not be empty'),
-        (["--run", "a\u200db"], "take out U+200D (zero width joiner)"),
-        (["--journal", "mysql://x"], 'not "mysql"'),
-        (["--without", "fils"], 'no plugin named "fils"; did you mean "files"?'),
-        (["--colour"], "--colour"),
-    ],
+@cases(
+    "arguments, sentence",
+    (["--profile", "stagin"], 'dispatcher.toml has no profile "stagin"; did you mean "staging"?'),
+    (["--run", "a b"], '--run "a b" may hold only letters, digits and . _ - + @'),
+    (["--run", "a/b"], '--run "a/b" may hold only letters, digits and . _ - + @'),
+    (["--run", ""], '--run "" must not be empty'),
+    (["--run", "a\u200db"], "take out U+200D (zero width joiner)"),
+    (["--journal", "mysql://x"], 'not "mysql"'),
+    (["--without", "fils"], 'no plugin named "fils"; did you mean "files"?'),
+    (["--colour"], "--colour"),
 )
 def test_the_command_line(project: Project, arguments: list[str], sentence: str) -> None:
     project.write_all({"manifests/m.toml": HEAD + TEXT, "dispatcher.toml": "[profiles.staging]\n"})
@@ -988,7 +927,7 @@ def test_a_profile_without_a_configuration(project: Project) -> None:
     assert (result.code, result.stderr) == (2, f"Error: {sentence}\n")
 
 
-@pytest.mark.parametrize("target", ["nowhere.toml", "dispatcher.toml"])
+@cases("target", "nowhere.toml", "dispatcher.toml")
 def test_a_configuration_that_leads_nowhere_is_not_passed_over(
     project: Project, target: str
 ) -> None:
@@ -1111,7 +1050,7 @@ def test_every_problem_of_every_file_at_once(project: Project) -> None:
     assert result.problems == EVERY_PROBLEM.splitlines()
 
 
-@pytest.mark.parametrize("format", ["json", "github"])
+@cases("format", "json", "github")
 def test_the_other_formats_tell_the_same(project: Project, format: str) -> None:
     """One line a problem, whatever stands in the files."""
     project.write_all(EVERYTHING)
@@ -1171,17 +1110,12 @@ def test_the_same_project_without_the_fault_is_sent(
 # ------------------------------------------------- what can only be tried in a process of its own
 
 
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("", "fifo:1:1: error: the file is not a regular file"),
-        (
-            f"{HEAD}image.source = 'fifo'\n",
-            'm.toml:5:16: error: message "a": "fifo" is not a regul',
-        ),
-        (f"{HEAD}text.file = 'fifo'\n", 'm.toml:5:13: error: message "a": "fifo" is not a regular'),
-        (CSV.replace("r.csv", "fifo"), 'm.toml:4:14: error: message "a": "fifo" is not a regular '),
-    ],
+@cases(
+    "text, problem",
+    ("", "fifo:1:1: error: the file is not a regular file"),
+    (f"{HEAD}image.source = 'fifo'\n", 'm.toml:5:16: error: message "a": "fifo" is not a regul'),
+    (f"{HEAD}text.file = 'fifo'\n", 'm.toml:5:13: error: message "a": "fifo" is not a regular'),
+    (CSV.replace("r.csv", "fifo"), 'm.toml:4:14: error: message "a": "fifo" is not a regular '),
     ids=["manifest", "source", "text", "recipients"],
 )
 def test_a_named_pipe_is_not_waited_for(project: Project, text: str, problem: str) -> None:
@@ -1218,24 +1152,22 @@ def open_project() -> Iterator[Project]:
             path.chmod(0o755)
 
 
-@pytest.mark.parametrize(
-    ("locked", "problem"),
-    [
-        ("m.toml", "m.toml:1:1: error: cannot read the file: permission denied"),
-        ("sub", "sub:1:1: error: cannot read the folder: permission denied"),
-        (
-            "a.png",
-            'm.toml:5:16: error: message "a": the file "a.png" may not be read: permission denied',
-        ),
-        (
-            "r.csv",
-            'n.toml:4:14: error: message "a": the file "r.csv" may not be read: permission denied',
-        ),
-        (
-            "t.txt",
-            'o.toml:5:13: error: message "a": the file "t.txt" may not be read: permission denied',
-        ),
-    ],
+@cases(
+    "locked, problem",
+    ("m.toml", "m.toml:1:1: error: cannot read the file: permission denied"),
+    ("sub", "sub:1:1: error: cannot read the folder: permission denied"),
+    (
+        "a.png",
+        'm.toml:5:16: error: message "a": the file "a.png" may not be read: permission denied',
+    ),
+    (
+        "r.csv",
+        'n.toml:4:14: error: message "a": the file "r.csv" may not be read: permission denied',
+    ),
+    (
+        "t.txt",
+        'o.toml:5:13: error: message "a": the file "t.txt" may not be read: permission denied',
+    ),
 )
 def test_what_may_not_be_read(open_project: Project, locked: str, problem: str) -> None:
     files = {

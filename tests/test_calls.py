@@ -36,6 +36,7 @@ from dispatcher.planning import PlannedMessage, compared
 from dispatcher.registry import CallTimer, PluginInfo
 from dispatcher.transports import BoundTransport, Hanging
 from tests.support import messages
+from tests.support.cases import cases
 from tests.support.messages import FILE
 from tests.support.waiting import wait_until
 
@@ -171,14 +172,12 @@ def test_a_message_whose_send_does_not_return_is_unknown_and_the_others_go_on(
     assert run.recorded("b") == ("unknown", None)
 
 
-@pytest.mark.parametrize(
-    ("late", "record"),
-    [
-        (lambda: Receipt(id="late"), ("sent", "late")),
-        (lambda: _raise(NotSent("no")), ("failed", None)),
-        (lambda: _raise(OSError("lost")), ("unknown", None)),
-        (lambda: None, ("unknown", None)),
-    ],
+@cases(
+    "late, record",
+    (lambda: Receipt(id="late"), ("sent", "late")),
+    (lambda: _raise(NotSent("no")), ("failed", None)),
+    (lambda: _raise(OSError("lost")), ("unknown", None)),
+    (lambda: None, ("unknown", None)),
 )
 def test_what_comes_late_still_counts(
     journal: Journal,
@@ -271,7 +270,7 @@ def test_credentials_that_do_not_come_are_an_error(
         transport.require_credentials()
 
 
-@pytest.mark.parametrize("patience", [None, "soon", float("nan"), float("inf"), -1, 0])
+@cases("patience", None, "soon", float("nan"), float("inf"), -1, 0)
 def test_a_patience_that_is_none(guarded: Guard, released: threading.Event, patience: Any) -> None:
     transport = Slow(released)
     transport.patience = patience
@@ -366,29 +365,22 @@ class Odd(Slow):
         return found
 
 
-@pytest.mark.parametrize(
-    ("answer", "status", "code", "text"),
-    [
-        (lambda: _raise(OutcomeUnknown("no idea", code=502)), "unknown", "502", "no idea"),  # type: ignore[arg-type]
-        (lambda: _raise(Refused("bad", code=400)), "failed", "400", "bad"),  # type: ignore[arg-type]
-        (lambda: _raise(Refused(ValueError("bad"))), "failed", None, "bad"),  # type: ignore[arg-type]
-        (lambda: _raise(OutcomeUnknown(None)), "unknown", None, "OutcomeUnknown raised"),  # type: ignore[arg-type]
-        (lambda: _raise(NotSent("busy", retry_after="60")), "failed", None, "busy"),  # type: ignore[arg-type]
-        (lambda: _raise(NotSent("busy", retry_after=[])), "failed", None, "busy"),  # type: ignore[arg-type]
-        (lambda: _raise(Bare()), "failed", None, "Bare raised"),
-        # None of the words that say that it surely was not sent.
-        (lambda: _raise(DeliveryError("hm")), "unknown", "transport_error", "DeliveryError"),
-        (
-            lambda: _raise(Touchy("busy")),
-            "unknown",
-            "transport_error",
-            "the transport failed: Touchy",
-        ),
-        (lambda: TouchyReceipt(id="1"), "unknown", "transport_error", "no receipt"),
-        (lambda: Receipt.model_construct(id=5), "unknown", "transport_error", "no receipt"),
-        (lambda: Receipt.model_construct(), "unknown", "transport_error", "no receipt"),
-        (lambda: Receipt(id=" "), "unknown", "transport_error", "no receipt"),
-    ],
+@cases(
+    "answer, status, code, text",
+    (lambda: _raise(OutcomeUnknown("no idea", code=502)), "unknown", "502", "no idea"),  # type: ignore[arg-type]
+    (lambda: _raise(Refused("bad", code=400)), "failed", "400", "bad"),  # type: ignore[arg-type]
+    (lambda: _raise(Refused(ValueError("bad"))), "failed", None, "bad"),  # type: ignore[arg-type]
+    (lambda: _raise(OutcomeUnknown(None)), "unknown", None, "OutcomeUnknown raised"),  # type: ignore[arg-type]
+    (lambda: _raise(NotSent("busy", retry_after="60")), "failed", None, "busy"),  # type: ignore[arg-type]
+    (lambda: _raise(NotSent("busy", retry_after=[])), "failed", None, "busy"),  # type: ignore[arg-type]
+    (lambda: _raise(Bare()), "failed", None, "Bare raised"),
+    # None of the words that say that it surely was not sent.
+    (lambda: _raise(DeliveryError("hm")), "unknown", "transport_error", "DeliveryError"),
+    (lambda: _raise(Touchy("busy")), "unknown", "transport_error", "the transport failed: Touchy"),
+    (lambda: TouchyReceipt(id="1"), "unknown", "transport_error", "no receipt"),
+    (lambda: Receipt.model_construct(id=5), "unknown", "transport_error", "no receipt"),
+    (lambda: Receipt.model_construct(), "unknown", "transport_error", "no receipt"),
+    (lambda: Receipt(id=" "), "unknown", "transport_error", "no receipt"),
 )
 def test_whatever_a_transport_answers_is_the_end_of_one_message_only(
     journal: Journal,
@@ -424,16 +416,14 @@ def test_a_wait_that_is_passed_on_as_the_header_has_it_counts(
     assert 50 < (not_before - datetime.now(UTC)).total_seconds() < 70
 
 
-@pytest.mark.parametrize(
+@cases(
     "media",
-    [
-        lambda: MediaId(id=""),
-        lambda: MediaId(id="m", expires_at=datetime(2030, 1, 1)),
-        lambda: MediaId.model_construct(id=5),
-        lambda: "m",
-        lambda: _raise(DeliveryError("hm")),
-        lambda: _raise(OutcomeUnknown("hm", code=5)),  # type: ignore[arg-type]
-    ],
+    lambda: MediaId(id=""),
+    lambda: MediaId(id="m", expires_at=datetime(2030, 1, 1)),
+    lambda: MediaId.model_construct(id=5),
+    lambda: "m",
+    lambda: _raise(DeliveryError("hm")),
+    lambda: _raise(OutcomeUnknown("hm", code=5)),  # type: ignore[arg-type]
 )
 def test_whatever_is_no_media_id_is_posted_to_nobody(
     journal: Journal, tmp_path: Path, released: threading.Event, media: Callable[[], Any]
@@ -453,7 +443,7 @@ class Raises:
         raise KeyError("nothing")
 
 
-@pytest.mark.parametrize("name", ["account", "rate", "recipient_rate", "patience"])
+@cases("name", "account", "rate", "recipient_rate", "patience")
 def test_a_property_that_raises_is_named_before_anything_leaves(
     journal: Journal,
     tmp_path: Path,

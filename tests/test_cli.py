@@ -7,7 +7,6 @@ import re
 from contextlib import redirect_stdout
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +15,7 @@ from dispatcher.cli.output import described, print_problems
 from dispatcher.delivery import Summary
 from dispatcher.models import Image, LocatedProblem, Location, Message, Text
 from dispatcher.visible import visible
+from tests.support.cases import cases
 from tests.support.project import Project
 
 TO = "79001234567"
@@ -127,15 +127,13 @@ def test_problems_are_shown_in_the_order_of_the_files() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        ({"type": "text", "text": Text(body="Hello,\n  world")}, 'text "Hello, world"'),
-        ({"type": "text", "text": Text(body="x" * 51)}, f'text "{"x" * 49}…"'),
-        ({"type": "image", "image": Image(source="a.png", caption="A")}, "image a.png"),
-        ({"type": "image", "image": Image(link="https://e.com/a")}, "image https://e.com/a"),
-        ({"type": "image", "image": Image(id="123")}, "image 123"),
-    ],
+@cases(
+    "content, words",
+    ({"type": "text", "text": Text(body="Hello,\n  world")}, 'text "Hello, world"'),
+    ({"type": "text", "text": Text(body="x" * 51)}, f'text "{"x" * 49}…"'),
+    ({"type": "image", "image": Image(source="a.png", caption="A")}, "image a.png"),
+    ({"type": "image", "image": Image(link="https://e.com/a")}, "image https://e.com/a"),
+    ({"type": "image", "image": Image(id="123")}, "image 123"),
 )
 def test_plan_describes_a_message_in_a_few_words(content: dict[str, Any], words: str) -> None:
     fixed = {"key": "k", "manifest": "m", "id": "a", "to": TO, "recipient_type": "individual"}
@@ -171,7 +169,7 @@ def test_configuration_is_found_upwards_and_its_paths_are_relative_to_it(project
     assert (above / ".dispatcher" / "journal.db").exists()
 
 
-@pytest.mark.parametrize("named", ["", 'journal = "sqlite:///people.db"\n'], ids=["", "named"])
+@cases("named", "", 'journal = "sqlite:///people.db"\n', ids=["", "named"])
 def test_profile_has_settings_and_a_journal_of_its_own(project: Project, named: str) -> None:
     project.manifest(GOOD)
     url = project.environment["GREENAPI_BASE_URL"]
@@ -185,14 +183,12 @@ def test_profile_has_settings_and_a_journal_of_its_own(project: Project, named: 
     assert project.call("plan", env=environment).stdout.startswith("= sent")
 
 
-@pytest.mark.parametrize(
-    ("named", "own", "journal"),
-    [
-        ("sqlite:///people.db", "", "sqlite:///{folder}/.dispatcher/journal-staging.db"),
-        ("postgresql://db/people", "", "sqlite:///{folder}/.dispatcher/journal-staging.db"),
-        ("postgresql://db/people", "sqlite:///test.db", "sqlite:///{folder}/test.db"),
-        ("sqlite:///people.db", "postgresql://db/test", "postgresql://db/test"),
-    ],
+@cases(
+    "named, own, journal",
+    ("sqlite:///people.db", "", "sqlite:///{folder}/.dispatcher/journal-staging.db"),
+    ("postgresql://db/people", "", "sqlite:///{folder}/.dispatcher/journal-staging.db"),
+    ("postgresql://db/people", "sqlite:///test.db", "sqlite:///{folder}/test.db"),
+    ("sqlite:///people.db", "postgresql://db/test", "postgresql://db/test"),
 )
 def test_a_profile_never_shares_the_journal_that_the_file_names_for_people(
     project: Project, named: str, own: str, journal: str
@@ -204,16 +200,14 @@ def test_a_profile_never_shares_the_journal_that_the_file_names_for_people(
     assert "people" in config.load(project.folder).journal
 
 
-@pytest.mark.parametrize(
-    "paths", [["manifests"], ["manifests/m.toml"], ["manifests", "manifests/m.toml"]]
-)
+@cases("paths", ["manifests"], ["manifests/m.toml"], ["manifests", "manifests/m.toml"])
 def test_paths_are_files_and_folders_each_manifest_once(project: Project, paths: list[str]) -> None:
     project.manifest(GOOD)
     project.write("manifests/notes.txt", "no manifest")
     assert len(project.call("plan", "--json", *paths).lines) == 1
 
 
-@pytest.mark.parametrize("arguments", [[], ["journal"]])
+@cases("arguments", [], ["journal"])
 def test_without_a_command_there_is_help(project: Project, arguments: list[str]) -> None:
     result, help = project.call(*arguments), project.call(*arguments, "--help")
     assert (result.code, result.stdout, result.stderr) == (2, "", help.stdout)

@@ -10,6 +10,7 @@ import pytest
 
 from dispatcher import localfiles
 from dispatcher.preview.watching import snapshot
+from tests.support.cases import cases
 
 MESSAGE = '\n[[messages]]\nid = "a"\nto = "79001234567"\ntext.body = "Hi"\n'
 
@@ -89,14 +90,14 @@ def test_a_file_has_its_own_name_and_not_that_of_a_link(project: Any, folder: Pa
     assert planned(project) == ["first"]
 
 
-@pytest.mark.parametrize("name", ["PROMO.TOML", "Promo.Toml"])
+@cases("name", "PROMO.TOML", "Promo.Toml")
 def test_the_suffix_in_any_case(project: Any, folder: Path, name: str) -> None:
     project.manifest(MESSAGE, f"manifests/{name}")
     assert planned(project) == [Path(name).stem, "first"]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-@pytest.mark.parametrize("name", ["promo.toml.txt", "promo", "promo.toml~"])
+@cases("encoding", "utf-8", "utf-8-sig", "utf-16")
+@cases("name", "promo.toml.txt", "promo", "promo.toml~")
 def test_a_manifest_under_another_suffix_is_told(
     project: Any, folder: Path, name: str, encoding: str
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import make_url
 
 from dispatcher.journal import open_journal, read_journal
+from tests.support.cases import cases
 from tests.support.postgres import Database
 
 NEWS = '[[messages]]\nid = "hello"\nto = "79001234567"\ntext.body = "Hello!"\n'
@@ -26,7 +27,7 @@ def sent(project: Any) -> Any:
     return project
 
 
-@pytest.mark.parametrize("command", ["plan", "send"])
+@cases("command", "plan", "send")
 def test_a_name_from_another_file_is_told(sent: Any, command: str) -> None:
     result = sent.call(command, "shop-b")
     assert result.code == 0

@@ -9,6 +9,7 @@ import pytest
 
 from dispatcher.journal.identity import HighWaterMark
 from dispatcher.journal.server import ServerIdentity, difference
+from tests.support.cases import cases
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +34,7 @@ def test_mark_only_grows_whoever_writes_it(state: Path) -> None:
     assert stat.S_IMODE(the_file(state).stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("content", [b"", b"12", b"not a number", b"\0" * 5000])
+@cases("content", b"", b"12", b"not a number", b"\0" * 5000)
 def test_damaged_mark_is_begun_anew(state: Path, content: bytes) -> None:
     HighWaterMark("a").note(50)
     the_file(state).write_bytes(content)
@@ -66,16 +67,14 @@ def test_marks_of_a_year_ago_are_forgotten(state: Path) -> None:
 BEFORE = ServerIdentity("7", 1, 5, 100)
 
 
-@pytest.mark.parametrize(
-    ("now", "why"),
-    [
-        (BEFORE, None),
-        (BEFORE._replace(timeline=2), "a fail-over"),
-        (BEFORE._replace(table=101), "a dump"),
-        (BEFORE._replace(database=6, timeline=2), "a dump"),
-        (BEFORE._replace(system="8"), "another server"),
-        (BEFORE._replace(system=None, timeline=None), None),
-    ],
+@cases(
+    "now, why",
+    (BEFORE, None),
+    (BEFORE._replace(timeline=2), "a fail-over"),
+    (BEFORE._replace(table=101), "a dump"),
+    (BEFORE._replace(database=6, timeline=2), "a dump"),
+    (BEFORE._replace(system="8"), "another server"),
+    (BEFORE._replace(system=None, timeline=None), None),
     ids=str,
 )
 def test_another_server_is_told_by_what_it_says_of_itself(

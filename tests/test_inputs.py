@@ -17,6 +17,7 @@ from dispatcher.manifest import Options, load
 from dispatcher.planning import Planner
 from dispatcher.testing import Recording, manifest, registry
 from dispatcher.testing.recording import RecordingTransport
+from tests.support.cases import cases
 
 CONTENT = b"what was checked"
 OTHER = b"another, as long"
@@ -56,7 +57,7 @@ def copy(path: Path) -> None:
 CHANGES: list[Callable[[Path], object]] = [rewrite, pipe, copy, Path.unlink, os.utime]
 
 
-@pytest.mark.parametrize("change", [*CHANGES, link], ids=lambda change: change.__name__)
+@cases("change", *CHANGES, link, ids=lambda change: change.__name__)
 def test_no_byte_of_another_file_leaves(path: Path, change: Callable[[Path], object]) -> None:
     upload = Upload.from_path(path)
     with opened(upload) as stream:

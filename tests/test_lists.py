@@ -17,6 +17,7 @@ from dispatcher.manifest import recipients
 from dispatcher.manifest.recipients import ListFormat, read_rows
 from dispatcher.manifest.rows import MAX_ROW, Row
 from dispatcher.testing import manifest, plan
+from tests.support.cases import cases
 from tests.support.project import Project
 
 TO, OTHER = "79001234567", "79001234568"
@@ -73,9 +74,9 @@ ROWS = [["to", "name"], [TO, "Анна, мама"], [OTHER, 'Боря "Б"']]
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
 
 
-@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@cases("delimiter", ",", ";", "\t")
 @pytest.mark.parametrize("encoding", ENCODINGS)
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@cases("end", "\n", "\r\n")
 def test_what_a_file_shows_need_not_be_said(
     folder: Path, delimiter: str, encoding: str, end: str
 ) -> None:
@@ -85,7 +86,7 @@ def test_what_a_file_shows_need_not_be_said(
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-@pytest.mark.parametrize("name", ["r.jsonl", "R.JSONL", "r.jsonl.gz"])
+@cases("name", "r.jsonl", "R.JSONL", "r.jsonl.gz")
 def test_json_lines_of_any_unicode(folder: Path, encoding: str, name: str) -> None:
     lines = [json.dumps({"to": to, "name": name}, ensure_ascii=False) for to, name in ROWS[1:]]
     content = "\n".join(lines).encode(encoding)
@@ -93,23 +94,21 @@ def test_json_lines_of_any_unicode(folder: Path, encoding: str, name: str) -> No
     assert found == ({TO: "Анна, мама", OTHER: 'Боря "Б"'}, [])
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "more"),
-    [
-        ("r.csv", f"to|name\n{TO}|Ann\n", {"delimiter": "|"}),
-        ("r.csv", f"sep=|\nto|name\n{TO}|Ann\n", {}),
-        ("r.csv", f'"sep=;"\r\nto;name\r\n{TO};Ann\r\n', {}),
-        ("r.csv", f"sep=,\r\nto,name\r\n{TO},Ann\r\n".encode("utf-8-sig"), {}),
-        ("r.csv", f'"a;b;c",name,to\n1,Ann,{TO}\n', {}),
-        ("r.csv", f"a,b,c;to;name\n1;{TO};Ann\n", {}),
-        ("r.csv", f"to,name,,\n{TO},Ann,,\n,,,\n ,\t,,\n", {}),
-        ("r.csv", f"to,name\n{TO},Ann,,,\n,\n", {}),
-        ("R.CSV.GZ", gzip.compress(f"to,name\n{TO},Ann\n".encode(), mtime=0), {}),
-        ("r.csv", f"to,name\n{TO},Ann\n".encode("utf-8-sig"), {"encoding": "cp1251"}),
-        ("r.csv", f"Phone number,name\n{TO},Ann\n", {"to": "Phone number"}),
-        ("r.jsonl", json.dumps({"msisdn": TO, "name": "Ann"}), {"to": "msisdn"}),
-        ("r.csv", f"to,name\n{TO},Ann\n+7 900 123-45-67,Bob\n", {"duplicates": "first"}),
-    ],
+@cases(
+    "name, content, more",
+    ("r.csv", f"to|name\n{TO}|Ann\n", {"delimiter": "|"}),
+    ("r.csv", f"sep=|\nto|name\n{TO}|Ann\n", {}),
+    ("r.csv", f'"sep=;"\r\nto;name\r\n{TO};Ann\r\n', {}),
+    ("r.csv", f"sep=,\r\nto,name\r\n{TO},Ann\r\n".encode("utf-8-sig"), {}),
+    ("r.csv", f'"a;b;c",name,to\n1,Ann,{TO}\n', {}),
+    ("r.csv", f"a,b,c;to;name\n1;{TO};Ann\n", {}),
+    ("r.csv", f"to,name,,\n{TO},Ann,,\n,,,\n ,\t,,\n", {}),
+    ("r.csv", f"to,name\n{TO},Ann,,,\n,\n", {}),
+    ("R.CSV.GZ", gzip.compress(f"to,name\n{TO},Ann\n".encode(), mtime=0), {}),
+    ("r.csv", f"to,name\n{TO},Ann\n".encode("utf-8-sig"), {"encoding": "cp1251"}),
+    ("r.csv", f"Phone number,name\n{TO},Ann\n", {"to": "Phone number"}),
+    ("r.jsonl", json.dumps({"msisdn": TO, "name": "Ann"}), {"to": "msisdn"}),
+    ("r.csv", f"to,name\n{TO},Ann\n+7 900 123-45-67,Bob\n", {"duplicates": "first"}),
 )
 def test_leftovers_of_spreadsheets(
     folder: Path, name: str, content: bytes | str, more: Mapping[str, str]
@@ -124,7 +123,7 @@ def test_a_nul_makes_no_text_utf_16(folder: Path) -> None:
     assert row.vars["name"] == "a\0"
 
 
-@pytest.mark.parametrize("name", ["r.csv", "r.csv.gz"])
+@cases("name", "r.csv", "r.csv.gz")
 def test_text_in_utf_8_is_not_read_as_another_encoding(folder: Path, name: str) -> None:
     content = f"to,name\n{TO},Анна\n".encode()
     content = gzip.compress(content) if name.endswith(".gz") else content
@@ -133,7 +132,7 @@ def test_text_in_utf_8_is_not_read_as_another_encoding(folder: Path, name: str) 
     assert found == ({}, [f"{name}:1:1: error: {said}"])
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+@cases("encoding", "utf-16", "utf-32")
 def test_an_encoding_that_does_not_fit_is_told(folder: Path, encoding: str) -> None:
     found = planned(folder, "r.csv", f"to,name\n{TO},Ann\n", encoding=encoding)
     said = f"the text is not {encoding}, as the manifest says"
@@ -143,9 +142,9 @@ def test_an_encoding_that_does_not_fit_is_told(folder: Path, encoding: str) -> N
 NFC, NFD = "\u0439", "\u0438\u0306"
 
 
-@pytest.mark.parametrize("column", [NFC, NFD])
-@pytest.mark.parametrize("written", [NFC, NFD])
-@pytest.mark.parametrize("name", ["r.csv", "r.jsonl"])
+@cases("column", NFC, NFD)
+@cases("written", NFC, NFD)
+@cases("name", "r.csv", "r.jsonl")
 def test_a_column_is_the_same_in_each_normal_form(
     folder: Path, name: str, column: str, written: str
 ) -> None:
@@ -164,7 +163,7 @@ def test_a_column_in_two_normal_forms_is_there_twice(folder: Path) -> None:
     assert of_json.endswith(f'the key "{NFC}" is there twice')
 
 
-@pytest.mark.parametrize("name", ["r.csv", "r.jsonl", "r.csv.gz"])
+@cases("name", "r.csv", "r.jsonl", "r.csv.gz")
 def test_a_pointer_of_git_lfs_is_no_list(folder: Path, name: str) -> None:
     [problem] = planned(
         folder, name, "version https://git-lfs.github.com/spec/v1\noid x\n"
@@ -215,16 +214,14 @@ def test_what_was_written_is_read(
 # -------------------------------------------------------------------------- columns in templates
 
 
-@pytest.mark.parametrize(
-    ("column", "body"),
-    [
-        ("first-name", '{{ row["first-name"] }}'),
-        ("First Name", "{{ row['First Name'] | upper }}"),
-        ("if", '{{ row["if"] }}'),
-        ("row", "{{ row }}"),
-        ("plain", "{{ plain }}{{ row.plain }}"),
-        ("to", "{{ to }}"),
-    ],
+@cases(
+    "column, body",
+    ("first-name", '{{ row["first-name"] }}'),
+    ("First Name", "{{ row['First Name'] | upper }}"),
+    ("if", '{{ row["if"] }}'),
+    ("row", "{{ row }}"),
+    ("plain", "{{ plain }}{{ row.plain }}"),
+    ("to", "{{ to }}"),
 )
 def test_a_column_may_have_any_name(folder: Path, column: str, body: str) -> None:
     name = "" if column == "to" else f",{column}"
@@ -234,19 +231,17 @@ def test_a_column_may_have_any_name(folder: Path, column: str, body: str) -> Non
     assert set(found.texts[TO].lower().replace("ann", "a")) <= set(f"a{TO}")
 
 
-@pytest.mark.parametrize(
-    ("body", "said"),
-    [
-        ("{{ first-name }}", 'write {{ row["first-name"] }}'),
-        ("{{ first_name }}", 'unknown variable "first_name"; write {{ row["first-name"] }}'),
-        ("{{ Last Name }}", 'write {{ row["Last Name"] }}'),
-        ("{{ last name|upper }}", 'write {{ row["Last Name"] }}'),
-        ("{% if first-name %}x{% endif %}", 'write {{ row["first-name"]'),
-        ('{{ row["first-name"] }} {{ nam }}', 'unknown variable "nam"; known here'),
-        ('{{ row["first"] }}', 'the list has no column "first"; did you mean "first-name"?'),
-        ("{{ row.zip }}", 'the list has no column "zip"; there are to, first-name, Last '),
-        ("{{ to.first }}", 'there is no "first" in this value'),
-    ],
+@cases(
+    "body, said",
+    ("{{ first-name }}", 'write {{ row["first-name"] }}'),
+    ("{{ first_name }}", 'unknown variable "first_name"; write {{ row["first-name"] }}'),
+    ("{{ Last Name }}", 'write {{ row["Last Name"] }}'),
+    ("{{ last name|upper }}", 'write {{ row["Last Name"] }}'),
+    ("{% if first-name %}x{% endif %}", 'write {{ row["first-name"]'),
+    ('{{ row["first-name"] }} {{ nam }}', 'unknown variable "nam"; known here'),
+    ('{{ row["first"] }}', 'the list has no column "first"; did you mean "first-name"?'),
+    ("{{ row.zip }}", 'the list has no column "zip"; there are to, first-name, Last '),
+    ("{{ to.first }}", 'there is no "first" in this value'),
 )
 def test_a_column_that_is_called_by_a_wrong_name(folder: Path, body: str, said: str) -> None:
     found = planned(folder, "r.csv", f"to,first-name,Last Name\n{TO},Ann,Bee\n", body)
@@ -260,21 +255,19 @@ def test_a_column_that_hides_the_row(folder: Path) -> None:
     assert 'named "row" hides the row itself here; give it another name' in found.problems[0]
 
 
-@pytest.mark.parametrize(
-    ("body", "blanks"),
-    [
-        ("Dear {{ name }}!", ["name"]),
-        ("Dear {{ name | upper }}!", ["name"]),
-        ('Dear {{ row["e-mail"] }}!', ["e-mail"]),
-        ("Dear {{ name }}, {{ name }}, {{ city }}!", ["name", "city"]),
-        ("{% for each in [1, 2] %}{{ name }}{% endfor %}.", ["name"]),
-        ("Dear {{ name | default('friend', true) }}!", []),
-        ("Dear {{ name | upper | default('', true) }}!", []),
-        ("Dear{% if name %} {{ name }}{% endif %}!", []),
-        ("Dear {{ name or 'friend' }}!", []),
-        ("Dear {{ full }}{{ shop }}!", []),
-        ("Dear all!", []),
-    ],
+@cases(
+    "body, blanks",
+    ("Dear {{ name }}!", ["name"]),
+    ("Dear {{ name | upper }}!", ["name"]),
+    ('Dear {{ row["e-mail"] }}!', ["e-mail"]),
+    ("Dear {{ name }}, {{ name }}, {{ city }}!", ["name", "city"]),
+    ("{% for each in [1, 2] %}{{ name }}{% endfor %}.", ["name"]),
+    ("Dear {{ name | default('friend', true) }}!", []),
+    ("Dear {{ name | upper | default('', true) }}!", []),
+    ("Dear{% if name %} {{ name }}{% endif %}!", []),
+    ("Dear {{ name or 'friend' }}!", []),
+    ("Dear {{ full }}{{ shop }}!", []),
+    ("Dear all!", []),
 )
 def test_an_empty_cell_that_a_template_shows(folder: Path, body: str, blanks: list[str]) -> None:
     (folder / "r.csv").write_text(f"to,name,city,e-mail,full\n{TO},,,\t,Ann\n{OTHER},a,b,c,d\n")
@@ -300,75 +293,43 @@ def test_many_empty_cells_are_one_line(folder: Path) -> None:
 # ------------------------------------------------------------------------------------ what is wrong
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "more", "said"),
-    [
-        (
-            "r.csv",
-            "Имя,Phone,c\n",
-            {},
-            'no "to" among Имя, Phone, c; recipients = {…, to = "Phone"}',
-        ),
-        ("r.csv", "a,b\n", {"to": "c"}, '1:1: error: no "c" among a, b; '),
-        ("r.csv", "to|name\n", {}, 'no "to" among to|name; recipients = {…, delimiter = "|"}'),
-        (
-            "r.csv",
-            f"to,name\n{TO},Жанна\n",
-            {"encoding": "cp1251"},
-            "1:1: error: the text is UTF-8, not cp1251; leave encoding out of the manifest",
-        ),
-        ("r.csv", "sep=;\na;b\n", {}, '2:1: error: no "to" among a, b; '),
-        (
-            "r.csv",
-            "sep=;",
-            {},
-            '1:1: error: the first line must name the columns, one of them "to"',
-        ),
-        ("r.csv", ",,\n", {}, '1:1: error: the first line must name the columns, one of them "to"'),
-        ("r.jsonl", f'[{{"to": "{TO}"}}]', {}, "1:1: error: this is one JSON array; convert"),
-        ("r.jsonl", f'\n[\n{{"to": "{TO}"}},\n', {}, "2:1: error: this is one JSON array"),
-        ("r.jsonl", '{"phone": "1"}', {}, '1:1: error: "to" is missing; there are "phone"'),
-        ("r.xlsx", b"PK\3\4", {}, "1:1: error: a workbook; save its sheet as CSV"),
-        ("r.csv", b"PK\3\4", {}, "1:1: error: a workbook; save its sheet as CSV"),
-        (
-            "r.csv",
-            gzip.compress(b"to\n", mtime=0),
-            {},
-            "1:1: error: this file is compressed; its name must",
-        ),
-        ("r.csv.gz", b"to\n", {}, "1:1: error: the file is damaged: it cannot be unpacked"),
-        (
-            "r.csv.gz",
-            gzip.compress(b"to\n" * 99, mtime=0)[:-9],
-            {},
-            "1:1: error: the file is damaged",
-        ),
-        ("r.tsv", "to\n", {}, "1:1: error: recipients come from a .csv or a .jsonl file, or one"),
-        ("r.csv", "to,n\n1,Ж\n".encode("cp1251"), {}, "2:3: error: byte 0xc6 is not UTF-8; save"),
-        ("r.csv", b"to,n\n1,\x98\n", {"encoding": "cp1251"}, "2:3: error: byte 0x98 is not cp1251"),
-        ("r.csv", "to\n".encode("utf-16") + b"\0", {}, "1:1: error: the text is not UTF-16"),
-        (
-            "r.csv",
-            f"to,a\n{TO},{'x' * MAX_ROW}\n",
-            {},
-            f"2:1: error: a row is longer than {MAX_ROW}",
-        ),
-        ("r.csv", f"to,a\n{TO},{chr(34)}x{chr(34)}" + ',"\n"' * MAX_ROW, {}, "error: a row is lo"),
-        ("r.csv", "to" + ",a" * 1000, {}, "1:1: error: there are 1001 columns; at most 1000 can"),
-        ("r.jsonl", '{"a": "' + "x" * MAX_ROW, {}, f"1:1: error: a row is longer than {MAX_ROW}"),
-        (
-            "r.jsonl",
-            f'{{"to": "{TO}", "p": 1e400}}',
-            {},
-            "1:1: error: 1e400 is too large for a num",
-        ),
-        (
-            "r.jsonl",
-            f'{{"to": "{TO}", "p": [-1E999]}}',
-            {},
-            "1:1: error: -1E999 is too large for a",
-        ),
-    ],
+@cases(
+    "name, content, more, said",
+    ("r.csv", "Имя,Phone,c\n", {}, 'no "to" among Имя, Phone, c; recipients = {…, to = "Phone"}'),
+    ("r.csv", "a,b\n", {"to": "c"}, '1:1: error: no "c" among a, b; '),
+    ("r.csv", "to|name\n", {}, 'no "to" among to|name; recipients = {…, delimiter = "|"}'),
+    (
+        "r.csv",
+        f"to,name\n{TO},Жанна\n",
+        {"encoding": "cp1251"},
+        "1:1: error: the text is UTF-8, not cp1251; leave encoding out of the manifest",
+    ),
+    ("r.csv", "sep=;\na;b\n", {}, '2:1: error: no "to" among a, b; '),
+    ("r.csv", "sep=;", {}, '1:1: error: the first line must name the columns, one of them "to"'),
+    ("r.csv", ",,\n", {}, '1:1: error: the first line must name the columns, one of them "to"'),
+    ("r.jsonl", f'[{{"to": "{TO}"}}]', {}, "1:1: error: this is one JSON array; convert"),
+    ("r.jsonl", f'\n[\n{{"to": "{TO}"}},\n', {}, "2:1: error: this is one JSON array"),
+    ("r.jsonl", '{"phone": "1"}', {}, '1:1: error: "to" is missing; there are "phone"'),
+    ("r.xlsx", b"PK\3\4", {}, "1:1: error: a workbook; save its sheet as CSV"),
+    ("r.csv", b"PK\3\4", {}, "1:1: error: a workbook; save its sheet as CSV"),
+    (
+        "r.csv",
+        gzip.compress(b"to\n", mtime=0),
+        {},
+        "1:1: error: this file is compressed; its name must",
+    ),
+    ("r.csv.gz", b"to\n", {}, "1:1: error: the file is damaged: it cannot be unpacked"),
+    ("r.csv.gz", gzip.compress(b"to\n" * 99, mtime=0)[:-9], {}, "1:1: error: the file is damaged"),
+    ("r.tsv", "to\n", {}, "1:1: error: recipients come from a .csv or a .jsonl file, or one"),
+    ("r.csv", "to,n\n1,Ж\n".encode("cp1251"), {}, "2:3: error: byte 0xc6 is not UTF-8; save"),
+    ("r.csv", b"to,n\n1,\x98\n", {"encoding": "cp1251"}, "2:3: error: byte 0x98 is not cp1251"),
+    ("r.csv", "to\n".encode("utf-16") + b"\0", {}, "1:1: error: the text is not UTF-16"),
+    ("r.csv", f"to,a\n{TO},{'x' * MAX_ROW}\n", {}, f"2:1: error: a row is longer than {MAX_ROW}"),
+    ("r.csv", f"to,a\n{TO},{chr(34)}x{chr(34)}" + ',"\n"' * MAX_ROW, {}, "error: a row is lo"),
+    ("r.csv", "to" + ",a" * 1000, {}, "1:1: error: there are 1001 columns; at most 1000 can"),
+    ("r.jsonl", '{"a": "' + "x" * MAX_ROW, {}, f"1:1: error: a row is longer than {MAX_ROW}"),
+    ("r.jsonl", f'{{"to": "{TO}", "p": 1e400}}', {}, "1:1: error: 1e400 is too large for a num"),
+    ("r.jsonl", f'{{"to": "{TO}", "p": [-1E999]}}', {}, "1:1: error: -1E999 is too large for a"),
 )
 def test_a_list_that_cannot_be_read(
     folder: Path, name: str, content: bytes | str, more: Mapping[str, str], said: str
@@ -379,54 +340,25 @@ def test_a_list_that_cannot_be_read(
     assert found.problems[0].startswith(f"{name}:")
 
 
-@pytest.mark.parametrize(
-    ("table", "said"),
-    [
-        (
-            '{ file = "r.csv", encoding = "cp1521" }',
-            '4:43: error: message "a": no text has the enc',
-        ),
-        (
-            '{ file = "r.csv", encoding = "rot13" }',
-            '4:43: error: message "a": no text has the enco',
-        ),
-        (
-            '{ file = "r.csv", encoding = "idna" }',
-            '4:43: error: message "a": no text has the encod',
-        ),
-        (
-            '{ file = "r.csv", encoding = "zlib" }',
-            '4:43: error: message "a": no text has the encod',
-        ),
-        (
-            '{ file = "r.csv", encoding = "a\\u0000" }',
-            '4:43: error: message "a": no text has the en',
-        ),
-        (
-            '{ file = "r.csv", delimiter = ";;" }',
-            '4:44: error: message "a": delimiter is one chara',
-        ),
-        (
-            '{ file = "r.csv", delimiter = "\\"" }',
-            '4:44: error: message "a": delimiter is one char',
-        ),
-        ('{ file = "r.csv", country = "rus" }', '4:42: error: message "a": "rus" is no country'),
-        (
-            '{ file = "r.csv", duplicates = "last" }',
-            '4:45: error: message "a": duplicates must be error or first',
-        ),
-        (
-            '{ file = "r.csv", enconding = "x" }',
-            '4:32: error: message "a": unknown key "enconding"; d',
-        ),
-        (
-            '{ file = "x.csv" }',
-            '4:23: error: message "a": no such file: "x.csv"; did you mean "r.c',
-        ),
-        ("{ file = 5 }", '4:23: error: message "a": file is text; put 5 in quotes'),
-        ('{ to = "phone" }', '4:14: error: message "a": recipients: "file" is missing'),
-        ('["r.csv"]', '4:14: error: message "a": recipients: expected text, got a list'),
-    ],
+@cases(
+    "table, said",
+    ('{ file = "r.csv", encoding = "cp1521" }', '4:43: error: message "a": no text has the enc'),
+    ('{ file = "r.csv", encoding = "rot13" }', '4:43: error: message "a": no text has the enco'),
+    ('{ file = "r.csv", encoding = "idna" }', '4:43: error: message "a": no text has the encod'),
+    ('{ file = "r.csv", encoding = "zlib" }', '4:43: error: message "a": no text has the encod'),
+    ('{ file = "r.csv", encoding = "a\\u0000" }', '4:43: error: message "a": no text has the en'),
+    ('{ file = "r.csv", delimiter = ";;" }', '4:44: error: message "a": delimiter is one chara'),
+    ('{ file = "r.csv", delimiter = "\\"" }', '4:44: error: message "a": delimiter is one char'),
+    ('{ file = "r.csv", country = "rus" }', '4:42: error: message "a": "rus" is no country'),
+    (
+        '{ file = "r.csv", duplicates = "last" }',
+        '4:45: error: message "a": duplicates must be error or first',
+    ),
+    ('{ file = "r.csv", enconding = "x" }', '4:32: error: message "a": unknown key "enconding"; d'),
+    ('{ file = "x.csv" }', '4:23: error: message "a": no such file: "x.csv"; did you mean "r.c'),
+    ("{ file = 5 }", '4:23: error: message "a": file is text; put 5 in quotes'),
+    ('{ to = "phone" }', '4:14: error: message "a": recipients: "file" is missing'),
+    ('["r.csv"]', '4:14: error: message "a": recipients: expected text, got a list'),
 )
 def test_what_is_wrong_is_shown_inside_the_table(project: Project, table: str, said: str) -> None:
     project.write("manifests/r.csv", f"to\n{TO}\n")

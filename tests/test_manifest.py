@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.cases import cases
 from tests.support.project import EXAMPLES, Files, Project
 
 Plan = Callable[..., list[dict[str, Any]]]
@@ -84,7 +85,7 @@ BODIES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("body", BODIES)
-@pytest.mark.parametrize("place", ["messages", "defaults"])
+@cases("place", "messages", "defaults")
 def test_every_body_of_the_gateway_is_a_message(
     plan: Plan, body: dict[str, Any], place: str
 ) -> None:
@@ -113,20 +114,18 @@ def test_the_examples_that_come_along(plan: Plan) -> None:
 # --------------------------------------------------------------------------------- keys, transport
 
 
-@pytest.mark.parametrize(
-    ("head", "message", "arguments", "key"),
-    [
-        ({}, {}, [], f"default/m/m0/1/{TO}"),
-        ({"name": "spring-sale"}, {}, [], f"default/spring-sale/m0/1/{TO}"),
-        ({"name": "Весна_2026.v1@+"}, {}, [], f"default/Весна_2026.v1@+/m0/1/{TO}"),
-        ({}, {"id": "price-list"}, [], f"default/m/price-list/1/{TO}"),
-        ({}, {"revision": 2}, [], f"default/m/m0/2/{TO}"),
-        ({"defaults": {"revision": 3}}, {}, [], f"default/m/m0/3/{TO}"),
-        ({"defaults": {"revision": 3}}, {"revision": 4}, [], f"default/m/m0/4/{TO}"),
-        ({}, {"to": GROUP}, [], f"default/m/m0/1/{GROUP}"),
-        ({}, {"to": "+7 900 123-45-67"}, [], f"default/m/m0/1/{TO}"),
-        ({}, {}, [".", "--run", "2026-01-31"], f"2026-01-31/m/m0/1/{TO}"),
-    ],
+@cases(
+    "head, message, arguments, key",
+    ({}, {}, [], f"default/m/m0/1/{TO}"),
+    ({"name": "spring-sale"}, {}, [], f"default/spring-sale/m0/1/{TO}"),
+    ({"name": "Весна_2026.v1@+"}, {}, [], f"default/Весна_2026.v1@+/m0/1/{TO}"),
+    ({}, {"id": "price-list"}, [], f"default/m/price-list/1/{TO}"),
+    ({}, {"revision": 2}, [], f"default/m/m0/2/{TO}"),
+    ({"defaults": {"revision": 3}}, {}, [], f"default/m/m0/3/{TO}"),
+    ({"defaults": {"revision": 3}}, {"revision": 4}, [], f"default/m/m0/4/{TO}"),
+    ({}, {"to": GROUP}, [], f"default/m/m0/1/{GROUP}"),
+    ({}, {"to": "+7 900 123-45-67"}, [], f"default/m/m0/1/{TO}"),
+    ({}, {}, [".", "--run", "2026-01-31"], f"2026-01-31/m/m0/1/{TO}"),
 )
 def test_keys(
     plan: Plan, head: dict[str, Any], message: dict[str, Any], arguments: list[str], key: str
@@ -227,17 +226,15 @@ def test_a_row_is_no_template(plan: Plan) -> None:
 # ---------------------------------------------------------------------------- variables, defaults
 
 
-@pytest.mark.parametrize(
-    ("places", "value"),
-    [
-        ("file", "file"),
-        ("file defaults", "defaults"),
-        ("file defaults message", "message"),
-        ("file defaults message row", "row"),
-        ("file row", "row"),
-        ("file message", "message"),
-        ("defaults message", "message"),
-    ],
+@cases(
+    "places, value",
+    ("file", "file"),
+    ("file defaults", "defaults"),
+    ("file defaults message", "message"),
+    ("file defaults message row", "row"),
+    ("file row", "row"),
+    ("file message", "message"),
+    ("defaults message", "message"),
 )
 def test_the_nearest_variable_counts(plan: Plan, places: str, value: str) -> None:
     given = {place: {"x": place} for place in places.split()}
@@ -268,77 +265,70 @@ def test_variables_of_all_places_come_together(plan: Plan) -> None:
 IMAGE = {"image": {"link": "https://a.example", "caption": "c"}}
 
 
-@pytest.mark.parametrize(
-    ("defaults", "message", "payload"),
-    [
-        pytest.param({"text": {"body": "d"}}, {}, {"text": {"body": "d"}}, id="a whole content"),
-        pytest.param(
-            {"text": {"body": "d"}}, {"text": {"body": "m"}}, {"text": {"body": "m"}}, id="replaced"
-        ),
-        pytest.param(
-            {"image": {"caption": "d"}},
-            {"image": {"id": "1"}},
-            {"image": {"id": "1", "caption": "d"}},
-            id="merged",
-        ),
-        pytest.param(
-            {"image": {"caption": "d", "id": "1"}},
-            {"image": {"link": "https://a.example"}},
-            {"image": {"caption": "d", "link": "https://a.example"}},
-            id="a link replaces an id",
-        ),
-        pytest.param(
-            {"image": {"link": "https://a.example"}},
-            {"image": {"source": "https://b.example"}},
-            {"image": {"link": "https://b.example"}},
-            id="a source replaces a link",
-        ),
-        pytest.param(
-            {"text": {"file": "t.txt"}},
-            {"text": {"body": "m"}},
-            {"text": {"body": "m"}},
-            id="a body replaces a file",
-        ),
-        pytest.param(
-            {"text": {"body": "d"}},
-            {"text": {"file": "t.txt"}},
-            {"text": {"body": "from a file"}},
-            id="a file replaces a body",
-        ),
-        pytest.param(
-            {"text": {"body": "d"}, "video": {"id": "1"}},
-            IMAGE,
-            IMAGE,
-            id="of its own content only",
-        ),
-        pytest.param(
-            {"preview_url": True}, IMAGE, IMAGE, id="a preview does not apply to an image"
-        ),
-        pytest.param(
-            {"preview_url": True},
-            {"text": {"body": "m"}},
-            {"text": {"body": "m"}, "preview_url": True},
-            id="but to a text",
-        ),
-        pytest.param(
-            {"preview_url": True},
-            {"text": {"body": "m"}, "preview_url": False},
-            {"text": {"body": "m"}, "preview_url": False},
-            id="unless it says otherwise",
-        ),
-        pytest.param(
-            {"image": {"provider": {"name": "d"}}},
-            {"image": {"link": "https://a.example"}},
-            {"image": {"link": "https://a.example", "provider": {"name": "d"}}},
-            id="a provider",
-        ),
-        pytest.param(
-            {"image": {"provider": {"name": "d"}}},
-            {"image": {"link": "https://a.example", "provider": {"name": "m"}}},
-            {"image": {"link": "https://a.example", "provider": {"name": "m"}}},
-            id="another provider",
-        ),
-    ],
+@cases(
+    "defaults, message, payload",
+    pytest.param({"text": {"body": "d"}}, {}, {"text": {"body": "d"}}, id="a whole content"),
+    pytest.param(
+        {"text": {"body": "d"}}, {"text": {"body": "m"}}, {"text": {"body": "m"}}, id="replaced"
+    ),
+    pytest.param(
+        {"image": {"caption": "d"}},
+        {"image": {"id": "1"}},
+        {"image": {"id": "1", "caption": "d"}},
+        id="merged",
+    ),
+    pytest.param(
+        {"image": {"caption": "d", "id": "1"}},
+        {"image": {"link": "https://a.example"}},
+        {"image": {"caption": "d", "link": "https://a.example"}},
+        id="a link replaces an id",
+    ),
+    pytest.param(
+        {"image": {"link": "https://a.example"}},
+        {"image": {"source": "https://b.example"}},
+        {"image": {"link": "https://b.example"}},
+        id="a source replaces a link",
+    ),
+    pytest.param(
+        {"text": {"file": "t.txt"}},
+        {"text": {"body": "m"}},
+        {"text": {"body": "m"}},
+        id="a body replaces a file",
+    ),
+    pytest.param(
+        {"text": {"body": "d"}},
+        {"text": {"file": "t.txt"}},
+        {"text": {"body": "from a file"}},
+        id="a file replaces a body",
+    ),
+    pytest.param(
+        {"text": {"body": "d"}, "video": {"id": "1"}}, IMAGE, IMAGE, id="of its own content only"
+    ),
+    pytest.param({"preview_url": True}, IMAGE, IMAGE, id="a preview does not apply to an image"),
+    pytest.param(
+        {"preview_url": True},
+        {"text": {"body": "m"}},
+        {"text": {"body": "m"}, "preview_url": True},
+        id="but to a text",
+    ),
+    pytest.param(
+        {"preview_url": True},
+        {"text": {"body": "m"}, "preview_url": False},
+        {"text": {"body": "m"}, "preview_url": False},
+        id="unless it says otherwise",
+    ),
+    pytest.param(
+        {"image": {"provider": {"name": "d"}}},
+        {"image": {"link": "https://a.example"}},
+        {"image": {"link": "https://a.example", "provider": {"name": "d"}}},
+        id="a provider",
+    ),
+    pytest.param(
+        {"image": {"provider": {"name": "d"}}},
+        {"image": {"link": "https://a.example", "provider": {"name": "m"}}},
+        {"image": {"link": "https://a.example", "provider": {"name": "m"}}},
+        id="another provider",
+    ),
 )
 def test_defaults_of_the_content(
     plan: Plan, defaults: dict[str, Any], message: dict[str, Any], payload: dict[str, Any]
@@ -350,16 +340,14 @@ def test_defaults_of_the_content(
     assert planned["payload"] == {**envelope, **payload}
 
 
-@pytest.mark.parametrize(
-    ("defaults", "message", "to"),
-    [
-        ({"to": TO}, {}, [TO]),
-        ({"to": [TO, OTHER]}, {}, [TO, OTHER]),
-        ({"to": [TO, OTHER]}, {"to": GROUP}, [GROUP]),
-        ({"to": TO}, {"recipients": "r.csv"}, [OTHER]),
-        ({"recipients": "r.csv"}, {}, [OTHER]),
-        ({"recipients": "r.csv"}, {"to": [TO]}, [TO]),
-    ],
+@cases(
+    "defaults, message, to",
+    ({"to": TO}, {}, [TO]),
+    ({"to": [TO, OTHER]}, {}, [TO, OTHER]),
+    ({"to": [TO, OTHER]}, {"to": GROUP}, [GROUP]),
+    ({"to": TO}, {"recipients": "r.csv"}, [OTHER]),
+    ({"recipients": "r.csv"}, {}, [OTHER]),
+    ({"recipients": "r.csv"}, {"to": [TO]}, [TO]),
 )
 def test_default_recipients(
     plan: Plan, defaults: dict[str, Any], message: dict[str, Any], to: list[str]
@@ -372,15 +360,13 @@ def test_default_recipients(
 # ------------------------------------------------------------------------------- texts and sources
 
 
-@pytest.mark.parametrize(
-    ("content", "body"),
-    [
-        ("Hi {{ name }}\n", "Hi Ann\n"),
-        ("Hi {{ name }}\r\nYours\r\n", "Hi Ann\nYours\n"),
-        ("Hi {{ name | upper }}\r\nYours\r\n", "Hi ANN\nYours\n"),
-        ("no template\r\n", "no template\n"),
-        ("  Привет 😃\n\n", "  Привет 😃\n\n"),
-    ],
+@cases(
+    "content, body",
+    ("Hi {{ name }}\n", "Hi Ann\n"),
+    ("Hi {{ name }}\r\nYours\r\n", "Hi Ann\nYours\n"),
+    ("Hi {{ name | upper }}\r\nYours\r\n", "Hi ANN\nYours\n"),
+    ("no template\r\n", "no template\n"),
+    ("  Привет 😃\n\n", "  Привет 😃\n\n"),
 )
 def test_a_text_in_a_file(plan: Plan, content: str, body: str) -> None:
     text = manifest({"to": TO, "text": {"file": "texts/t.txt"}}, vars={"name": "Ann"})
@@ -410,8 +396,8 @@ def test_a_file_is_uploaded_and_stands_in_the_payload_by_its_content(plan: Plan)
     assert len(planned) == 2
 
 
-@pytest.mark.parametrize("source", ["https://a.example/x.png", "HTTP://A.example/ж.png?a=b#c"])
-@pytest.mark.parametrize("provider", [{}, {"provider": {"name": "p"}}])
+@cases("source", "https://a.example/x.png", "HTTP://A.example/ж.png?a=b#c")
+@cases("provider", {}, {"provider": {"name": "p"}})
 def test_a_url_is_sent_as_a_link(plan: Plan, source: str, provider: dict[str, Any]) -> None:
     [planned] = plan({"m.toml": manifest({"to": TO, "image": {"source": source, **provider}})})
     assert planned["payload"]["image"] == {"link": source, **provider}
@@ -436,7 +422,7 @@ def test_every_string_of_a_content_is_a_template(plan: Plan) -> None:
     }
 
 
-@pytest.mark.parametrize("roots", ["", "[files]\nroots = ['shared', '/nowhere']\n"])
+@cases("roots", "", "[files]\nroots = ['shared', '/nowhere']\n")
 def test_files_may_come_from_the_manifests_folder_or_from_a_root(plan: Plan, roots: str) -> None:
     """Without `roots` a manifest in a folder below may use what all manifests share."""
     folder = "shared" if roots else "manifests"
@@ -472,18 +458,16 @@ FOLDERS: Files = {
 }
 
 
-@pytest.mark.parametrize(
-    ("arguments", "names"),
-    [
-        (["."], "a b g c"),
-        (["sub"], "c"),
-        (["sub", "a.toml"], "c a"),
-        (["b.toml", "a.toml"], "b a"),
-        (["a.toml", "./a.toml", "sub/../a.toml", "b.toml"], "a b"),
-        ([".", "a.toml"], "a b g c"),
-        (["link.toml", "a.toml"], "a"),
-        (["f.toml"], "g"),
-    ],
+@cases(
+    "arguments, names",
+    (["."], "a b g c"),
+    (["sub"], "c"),
+    (["sub", "a.toml"], "c a"),
+    (["b.toml", "a.toml"], "b a"),
+    (["a.toml", "./a.toml", "sub/../a.toml", "b.toml"], "a b"),
+    ([".", "a.toml"], "a b g c"),
+    (["link.toml", "a.toml"], "a"),
+    (["f.toml"], "g"),
 )
 def test_files_and_folders(plan: Plan, tmp_path: Path, arguments: list[str], names: str) -> None:
     if "link.toml" in arguments:
@@ -492,7 +476,7 @@ def test_files_and_folders(plan: Plan, tmp_path: Path, arguments: list[str], nam
     assert [each["key"].split("/")[1] for each in planned] == names.split()
 
 
-@pytest.mark.parametrize("folder", [".", "sub", "sub/deeper"])
+@cases("folder", ".", "sub", "sub/deeper")
 def test_without_a_path_the_configuration_says_where(
     plan: Plan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, folder: str
 ) -> None:

@@ -16,32 +16,31 @@ import pytest
 from dispatcher import Link, Upload
 from dispatcher.http.whatsapp import file_warnings
 from dispatcher.media import content_mismatch, mime_type
+from tests.support.cases import cases
 
 TO = 'to = "79001234567"'
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("report.csv.gz", "application/gzip"),
-        ("backup.tgz", "application/gzip"),
-        ("BACKUP.TAR.GZ", "application/gzip"),
-        ("photo.jpg.gz", "application/gzip"),
-        ("logo.svgz", "application/gzip"),
-        ("dump.sql.bz2", "application/x-bzip2"),
-        ("dump.sql.xz", "application/x-xz"),
-        ("PHOTO.JPG", "image/jpeg"),
-        ("clip.3gp", "video/3gpp"),
-        ("voice.opus", "audio/ogg"),
-        ("song.m4a", "audio/mp4"),
-        ("note.amr", "audio/amr"),
-        ("photo.heic", "image/heic"),
-        ("sticker.webp", "image/webp"),
-        ("Price list v1.2.pdf", "application/pdf"),
-        ("data:text,x.png", "image/png"),
-        ("README", "application/octet-stream"),
-        ("archive.unheard-of", "application/octet-stream"),
-    ],
+@cases(
+    "name, kind",
+    ("report.csv.gz", "application/gzip"),
+    ("backup.tgz", "application/gzip"),
+    ("BACKUP.TAR.GZ", "application/gzip"),
+    ("photo.jpg.gz", "application/gzip"),
+    ("logo.svgz", "application/gzip"),
+    ("dump.sql.bz2", "application/x-bzip2"),
+    ("dump.sql.xz", "application/x-xz"),
+    ("PHOTO.JPG", "image/jpeg"),
+    ("clip.3gp", "video/3gpp"),
+    ("voice.opus", "audio/ogg"),
+    ("song.m4a", "audio/mp4"),
+    ("note.amr", "audio/amr"),
+    ("photo.heic", "image/heic"),
+    ("sticker.webp", "image/webp"),
+    ("Price list v1.2.pdf", "application/pdf"),
+    ("data:text,x.png", "image/png"),
+    ("README", "application/octet-stream"),
+    ("archive.unheard-of", "application/octet-stream"),
 )
 def test_a_name_stands_for_one_type(name: str, kind: str) -> None:
     assert mime_type(name) == kind
@@ -254,37 +253,33 @@ def file() -> Callable[..., Upload]:
     return file
 
 
-@pytest.mark.parametrize(
-    ("kind", "name", "size"),
-    [
-        ("image", "a.jpg", 5_000_000),
-        ("image", "a.png", 1000),
-        ("video", "a.mp4", 16_000_000),
-        ("video", "a.3gp", 1000),
-        *(("audio", f"a.{each}", 1000) for each in ("aac", "amr", "mp3", "m4a", "ogg", "opus")),
-        ("document", "a.zip", 30_000_000),
-        ("document", "a.heic", 1000),
-    ],
+@cases(
+    "kind, name, size",
+    ("image", "a.jpg", 5_000_000),
+    ("image", "a.png", 1000),
+    ("video", "a.mp4", 16_000_000),
+    ("video", "a.3gp", 1000),
+    *(("audio", f"a.{each}", 1000) for each in ("aac", "amr", "mp3", "m4a", "ogg", "opus")),
+    ("document", "a.zip", 30_000_000),
+    ("document", "a.heic", 1000),
 )
 def test_what_whatsapp_shows(file: Callable[..., Upload], kind: str, name: str, size: int) -> None:
     assert list(file_warnings(kind, file(name, size))) == []
     assert list(file_warnings(kind, Link(url=f"https://example.com/{name}?size=1"))) == []
 
 
-@pytest.mark.parametrize(
-    ("kind", "name", "size", "words"),
-    [
-        ("image", "price.pdf", 1000, "price.pdf is application/pdf"),
-        ("image", "photo.heic", 1000, "WhatsApp shows only JPEG and PNG as image: the recipient"),
-        ("image", "logo.svg", 1000, "image/svg+xml"),
-        ("image", "sticker.webp", 1000, "image/webp"),
-        ("image", "photo.jpg.gz", 1000, "application/gzip"),
-        ("image", "photo.jpg", 5_000_001, "has 5.0 MB, but WhatsApp shows image of at most 5 MB"),
-        ("audio", "song.zip", 1000, "application/zip"),
-        ("audio", "song.wav", 1000, "audio/wav"),
-        ("video", "clip.mov", 1000, "video/quicktime"),
-        ("video", "clip.mp4", 16_000_001, "at most 16 MB"),
-    ],
+@cases(
+    "kind, name, size, words",
+    ("image", "price.pdf", 1000, "price.pdf is application/pdf"),
+    ("image", "photo.heic", 1000, "WhatsApp shows only JPEG and PNG as image: the recipient"),
+    ("image", "logo.svg", 1000, "image/svg+xml"),
+    ("image", "sticker.webp", 1000, "image/webp"),
+    ("image", "photo.jpg.gz", 1000, "application/gzip"),
+    ("image", "photo.jpg", 5_000_001, "has 5.0 MB, but WhatsApp shows image of at most 5 MB"),
+    ("audio", "song.zip", 1000, "application/zip"),
+    ("audio", "song.wav", 1000, "audio/wav"),
+    ("video", "clip.mov", 1000, "video/quicktime"),
+    ("video", "clip.mp4", 16_000_001, "at most 16 MB"),
 )
 def test_what_whatsapp_does_not_show(
     file: Callable[..., Upload], kind: str, name: str, size: int, words: str
@@ -322,17 +317,15 @@ def test_each_message_is_warned_of_once(project: Any) -> None:
 # --------------------------------------------------------------------------------- names
 
 
-@pytest.mark.parametrize(
-    ("letter", "called"),
-    [
-        ("\\n", "a line break (U+000A)"),
-        ("\\r", "a line break (U+000D)"),
-        ("\\u2028", "a line break (U+2028)"),
-        ("\\t", "a tab (U+0009)"),
-        ("\\u0000", "U+0000"),
-        ("\\u202e", "U+202E (right-to-left override)"),
-        ("\\u200d", "U+200D (zero width joiner)"),
-    ],
+@cases(
+    "letter, called",
+    ("\\n", "a line break (U+000A)"),
+    ("\\r", "a line break (U+000D)"),
+    ("\\u2028", "a line break (U+2028)"),
+    ("\\t", "a tab (U+0009)"),
+    ("\\u0000", "U+0000"),
+    ("\\u202e", "U+202E (right-to-left override)"),
+    ("\\u200d", "U+200D (zero width joiner)"),
 )
 def test_a_name_that_people_read_is_one_line(project: Any, letter: str, called: str) -> None:
     row = f'{{"to": "79001234567", "n": "7{letter}Ann"}}\n'
@@ -349,7 +342,7 @@ def test_a_name_that_people_read_is_one_line(project: Any, letter: str, called: 
         assert line.endswith("(manifests/people.jsonl:1)")
 
 
-@pytest.mark.parametrize(("letters", "good"), [("a" * 236, True), ("й" * 119, False)])
+@cases("letters, good", ("a" * 236, True), ("й" * 119, False))
 def test_a_files_name_fits_into_a_telephone(project: Any, letters: str, good: bool) -> None:
     project.manifest(
         f'[[messages]]\nid = "a"\n{TO}\n[messages.document]\n'

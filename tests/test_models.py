@@ -9,9 +9,10 @@ from pydantic import ValidationError
 
 from dispatcher import Outcome
 from dispatcher.models import Model, Record
+from tests.support.cases import cases
 
 
-@pytest.mark.parametrize("status", ["sent", "skipped", "failed", "unknown"])
+@cases("status", "sent", "skipped", "failed", "unknown")
 def test_status_of_an_outcome_is_text_to_a_plugin(status: str) -> None:
     outcome = Outcome(status=status)
     assert outcome.status == f"{outcome.status}" == str(outcome.status) == status
@@ -20,12 +21,10 @@ def test_status_of_an_outcome_is_text_to_a_plugin(status: str) -> None:
     assert Outcome.model_validate_json(outcome.model_dump_json()) == outcome
 
 
-@pytest.mark.parametrize(
-    ("model", "values", "statuses"),
-    [
-        (Outcome, {}, ["sending", "new", "retry", "changed", "SENT", "", None]),
-        (Record, {"digest": "x"}, ["skipped", "new", "retry", "changed", "SENT", "", None]),
-    ],
+@cases(
+    "model, values, statuses",
+    (Outcome, {}, ["sending", "new", "retry", "changed", "SENT", "", None]),
+    (Record, {"digest": "x"}, ["skipped", "new", "retry", "changed", "SENT", "", None]),
 )
 def test_status_that_a_model_cannot_have_is_refused(
     model: type[Model], values: dict[str, str], statuses: list[str | None]

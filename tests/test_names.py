@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from dispatcher import names
 from dispatcher.manifest.schema import ManifestTable
+from tests.support.cases import cases
 from tests.support.requirements import require
 
 # Words of scripts whose vowels are marks, and of some that have none.
@@ -60,7 +61,7 @@ def test_a_word_is_a_word_as_id_name_file_and_run(project: Any, word: str) -> No
 
 
 @pytest.mark.parametrize("letter", UNSEEN)
-@pytest.mark.parametrize("place", ["id", "name", "run"])
+@cases("place", "id", "name", "run")
 def test_what_nobody_sees_is_named_by_its_code_point(project: Any, place: str, letter: str) -> None:
     word = f"a{letter}b"
     escaped = f"a\\U{ord(letter):08X}b"
@@ -71,8 +72,8 @@ def test_what_nobody_sees_is_named_by_its_code_point(project: Any, place: str, l
     assert f"take out {UNSEEN[letter]}" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["plan", "send"])
-@pytest.mark.parametrize("place", ["id", "name", "run"])
+@cases("command", "plan", "send")
+@cases("place", "id", "name", "run")
 def test_what_is_too_long_for_a_key_is_told_before_anything_leaves(
     project: Any, inbox: Any, place: str, command: str
 ) -> None:
@@ -92,7 +93,7 @@ def test_of_a_file_whose_name_is_the_manifests(project: Any) -> None:
     assert "cannot be the manifest's name (it holds U+3164 (hangul filler))" in result.stdout
 
 
-@pytest.mark.parametrize("name", ["", ".a", "a b", "a/b", "\u0301a", "a\u00a0b", "☺", "x" * 101])
+@cases("name", "", ".a", "a b", "a/b", "\u0301a", "a\u00a0b", "☺", "x" * 101)
 def test_what_is_no_name(name: str) -> None:
     assert names.fault(name)
 
@@ -149,7 +150,7 @@ def test_what_was_sent_in_one_normal_form_is_sent_in_the_other(project: Any) -> 
         assert project.call("history", *filters).code == 0
 
 
-@pytest.mark.parametrize("status", ["sent", "unknown"])
+@cases("status", "sent", "unknown")
 def test_a_key_that_an_older_dispatcher_noted_in_another_form_is_found(
     project: Any, status: str
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from dispatcher.delivery.rate_file import default_path
 from dispatcher.errors import ConfigError
 from dispatcher.ownership import VARIABLE, objection, objection_at
+from tests.support.cases import cases
 from tests.support.project import Project
 
 STRANGER, NO_GROUP = 4_000_123, 4_000_124
@@ -26,30 +27,26 @@ def is_trusted(info: os.stat_result, path: str = "/srv/shop/dispatcher.toml") ->
     return objection(Path(path), info) is None
 
 
-@pytest.mark.parametrize(
-    ("mode", "owner", "is_good"),
-    [
-        (stat.S_IFREG | 0o644, os.geteuid(), True),
-        (stat.S_IFREG | 0o644, 0, True),
-        (stat.S_IFREG | 0o644, STRANGER, False),
-        (stat.S_IFREG | 0o666, os.geteuid(), False),
-        (stat.S_IFREG | 0o664, os.geteuid(), False),  # nobody knows who is in the group
-        (stat.S_IFDIR | 0o755, os.geteuid(), True),
-        (stat.S_IFDIR | 0o777, os.geteuid(), False),
-        (stat.S_IFDIR | 0o1777, 0, True),  # /tmp
-        (stat.S_IFDIR | 0o1777, STRANGER, False),
-        (stat.S_IFREG | 0o1666, os.geteuid(), False),
-        (stat.S_IFLNK | 0o777, os.geteuid(), True),
-        (stat.S_IFLNK | 0o777, STRANGER, False),
-    ],
+@cases(
+    "mode, owner, is_good",
+    (stat.S_IFREG | 0o644, os.geteuid(), True),
+    (stat.S_IFREG | 0o644, 0, True),
+    (stat.S_IFREG | 0o644, STRANGER, False),
+    (stat.S_IFREG | 0o666, os.geteuid(), False),
+    (stat.S_IFREG | 0o664, os.geteuid(), False),  # nobody knows who is in the group
+    (stat.S_IFDIR | 0o755, os.geteuid(), True),
+    (stat.S_IFDIR | 0o777, os.geteuid(), False),
+    (stat.S_IFDIR | 0o1777, 0, True),  # /tmp
+    (stat.S_IFDIR | 0o1777, STRANGER, False),
+    (stat.S_IFREG | 0o1666, os.geteuid(), False),
+    (stat.S_IFLNK | 0o777, os.geteuid(), True),
+    (stat.S_IFLNK | 0o777, STRANGER, False),
 )
 def test_this_user_and_root_are_trusted(mode: int, owner: int, is_good: bool) -> None:
     assert is_trusted(found(mode, owner)) == is_good
 
 
-@pytest.mark.parametrize(
-    ("members", "is_good"), [((), True), (("me",), True), (("me", "somebody"), False)]
-)
+@cases("members, is_good", ((), True), (("me",), True), (("me", "somebody"), False))
 def test_a_group_may_write_if_it_is_one_user_s_own(
     monkeypatch: pytest.MonkeyPatch, members: tuple[str, ...], is_good: bool
 ) -> None:
@@ -68,17 +65,15 @@ def test_a_group_may_write_if_it_is_one_user_s_own(
     assert is_trusted(found(stat.S_IFREG | 0o664, os.geteuid())) == is_good
 
 
-@pytest.mark.parametrize(
-    ("safe", "is_good"),
-    [
-        ("*", True),
-        ("/srv/shop", True),
-        ("/opt:/srv", True),
-        ("/srv/shop/dispatcher.toml", True),
-        ("/srv/sho", False),
-        ("/srv/shop/campaign", False),
-        ("", False),
-    ],
+@cases(
+    "safe, is_good",
+    ("*", True),
+    ("/srv/shop", True),
+    ("/opt:/srv", True),
+    ("/srv/shop/dispatcher.toml", True),
+    ("/srv/sho", False),
+    ("/srv/shop/campaign", False),
+    ("", False),
 )
 def test_a_folder_that_the_user_declares_safe(
     monkeypatch: pytest.MonkeyPatch, safe: str, is_good: bool
@@ -87,7 +82,7 @@ def test_a_folder_that_the_user_declares_safe(
     assert is_trusted(found(stat.S_IFREG | 0o644, STRANGER)) == is_good
 
 
-@pytest.mark.parametrize(("user", "is_good"), [(0, True), (STRANGER + 1, False)])
+@cases("user, is_good", (0, True), (STRANGER + 1, False))
 def test_behind_sudo_the_caller_is_trusted_by_root_alone(
     monkeypatch: pytest.MonkeyPatch, user: int, is_good: bool
 ) -> None:
@@ -117,7 +112,7 @@ THREATS = [everybody_may_write, pytest.param(given_away, marks=as_root)]
 
 
 @pytest.mark.parametrize("threaten", THREATS)
-@pytest.mark.parametrize("command", ["validate", "plan", "send", "plugins"])
+@cases("command", "validate", "plan", "send", "plugins")
 def test_the_configuration_of_somebody_else_is_not_followed(
     project: Project, command: str, threaten: Callable[[Path], None]
 ) -> None:
@@ -133,7 +128,7 @@ def test_the_configuration_of_somebody_else_is_not_followed(
 
 
 @pytest.mark.parametrize("threaten", THREATS)
-@pytest.mark.parametrize("name", [".dispatcher/journal.db", ".dispatcher/journal.db.lock"])
+@cases("name", ".dispatcher/journal.db", ".dispatcher/journal.db.lock")
 def test_nothing_is_sent_by_the_journal_of_somebody_else(
     project: Project, name: str, threaten: Callable[[Path], None]
 ) -> None:
@@ -196,9 +191,7 @@ def a_file_for_all_within(path: Path) -> None:
     (path / "pace.db").chmod(0o666)
 
 
-@pytest.mark.parametrize(
-    "prepare", [a_folder_for_all, a_file, a_pipe_within, a_file_for_all_within]
-)
+@cases("prepare", a_folder_for_all, a_file, a_pipe_within, a_file_for_all_within)
 def test_what_somebody_has_prepared_there_is_not_taken(
     no_home: Path, prepare: Callable[[Path], None]
 ) -> None:

@@ -26,6 +26,7 @@ from dispatcher.manifest import Options, load
 from dispatcher.models import PlanStatus, Record
 from dispatcher.planning import PlannedMessage, Planner
 from dispatcher.registry import build_registry
+from tests.support.cases import cases
 
 TO = "79001234567"
 TEXT = f'[[messages]]\nid = "a"\nto = "{TO}"\ntext.body = "Hello"\n'
@@ -93,9 +94,11 @@ def only(planner: Planner, records: dict[str, Record] | None = None) -> PlannedM
     return planned
 
 
-@pytest.mark.parametrize(
-    ("sent", "tried", "status"),
-    [("this", "other", "sent"), ("other", "this", "retry"), ("other", "another", "changed")],
+@cases(
+    "sent, tried, status",
+    ("this", "other", "sent"),
+    ("other", "this", "retry"),
+    ("other", "another", "changed"),
 )
 def test_status_after_a_failed_attempt_to_send_something_else(
     planner: Callable[..., Planner], sent: str, tried: str, status: PlanStatus
@@ -107,17 +110,15 @@ def test_status_after_a_failed_attempt_to_send_something_else(
     assert only(made, {planned.message.key: record}).status == status
 
 
-@pytest.mark.parametrize(
-    ("record", "status"),
-    [
-        (None, "new"),
-        ("sent", "sent"),
-        ("failed", "retry"),
-        ("unknown", "unknown"),
-        ("sending", "unknown"),
-    ],
+@cases(
+    "record, status",
+    (None, "new"),
+    ("sent", "sent"),
+    ("failed", "retry"),
+    ("unknown", "unknown"),
+    ("sending", "unknown"),
 )
-@pytest.mark.parametrize("same", [True, False], ids=["same content", "other content"])
+@cases("same", True, False, ids=["same content", "other content"])
 def test_status_by_the_journals_record(
     planner: Callable[..., Planner], record: Any, status: PlanStatus, same: bool
 ) -> None:
@@ -175,20 +176,12 @@ def test_payload_of_a_file_holds_its_reference_and_of_a_link_the_link(
     assert "https://example.com/a.pdf" in link.payload["attached"]
 
 
-@pytest.mark.parametrize(
-    ("content", "attached"),
-    [
-        ('link = "https://e.com/a"', Link(url="https://e.com/a")),
-        (
-            'link = "https://e.com/a"\nprovider.name = "p"',
-            Link(url="https://e.com/a", provider="p"),
-        ),
-        (
-            'source = "https://e.com/a"\nprovider.name = "p"',
-            Link(url="https://e.com/a", provider="p"),
-        ),
-        ('id = "1"', MediaId(id="1")),
-    ],
+@cases(
+    "content, attached",
+    ('link = "https://e.com/a"', Link(url="https://e.com/a")),
+    ('link = "https://e.com/a"\nprovider.name = "p"', Link(url="https://e.com/a", provider="p")),
+    ('source = "https://e.com/a"\nprovider.name = "p"', Link(url="https://e.com/a", provider="p")),
+    ('id = "1"', MediaId(id="1")),
 )
 def test_transport_and_plugins_see_what_is_attached(
     planner: Callable[..., Planner], content: str, attached: Attachment
@@ -226,13 +219,11 @@ def test_problems_of_all_stages_are_found_at_once_each_at_its_place(
     ]
 
 
-@pytest.mark.parametrize(
-    ("body", "shown"),
-    [
-        ('text.body = """\nDear Ann,\nspam\n"""', "m.toml:7:1"),
-        ('text.body = "Dear Ann,\\nspam"', "m.toml:5:13"),
-        ('text.file = "letter.txt"', "letter.txt:2:1"),
-    ],
+@cases(
+    "body, shown",
+    ('text.body = """\nDear Ann,\nspam\n"""', "m.toml:7:1"),
+    ('text.body = "Dear Ann,\\nspam"', "m.toml:5:13"),
+    ('text.file = "letter.txt"', "letter.txt:2:1"),
 )
 def test_a_plugin_can_name_the_line_of_a_text(
     planner: Callable[..., Planner], tmp_path: Path, body: str, shown: str
@@ -313,14 +304,12 @@ class ForgetsToReturn(Pigeon):
         return None
 
 
-@pytest.mark.parametrize(
-    ("transport", "method", "why"),
-    [
-        (Raises("build"), "build", "ZeroDivisionError: a bug"),
-        (Raises("check"), "check", "ZeroDivisionError: a bug"),
-        (ForgetsToReturn(), "check", "answered None, expected"),
-        (NotJson(), "build", "the payload is not JSON: Object of type"),
-    ],
+@cases(
+    "transport, method, why",
+    (Raises("build"), "build", "ZeroDivisionError: a bug"),
+    (Raises("check"), "check", "ZeroDivisionError: a bug"),
+    (ForgetsToReturn(), "check", "answered None, expected"),
+    (NotJson(), "build", "the payload is not JSON: Object of type"),
     ids=["build", "check", "no answer", "no JSON"],
 )
 def test_transport_that_fails_in_a_pure_stage_is_blamed_by_name(

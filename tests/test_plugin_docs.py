@@ -19,6 +19,7 @@ from dispatcher.models import Failure, decode, encode
 from dispatcher.registry import Registry, build_registry
 from dispatcher.registry.checks import HOOKS
 from dispatcher.testing import message
+from tests.support.cases import cases
 from tests.support.plugins import installed
 
 ROOT = Path(__file__).parents[1]
@@ -144,7 +145,7 @@ def test_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert decode(changed)["text"]["body"] == "Hello!\nAcme"
 
 
-@pytest.mark.parametrize("word", ["NotSent", "Refused", "AccountRefused", "OutcomeUnknown"])
+@cases("word", "NotSent", "Refused", "AccountRefused", "OutcomeUnknown")
 def test_every_outcome_is_explained(word: str) -> None:
     assert f"raises `{word}`" in PAGE
     assert word in dispatcher.__all__

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from dispatcher.toml import KeyPath, positions
 from dispatcher.toml.positions import Place, Places, Position
+from tests.support.cases import cases
 
 
 def position(text: str, offset: int) -> Position:
@@ -146,7 +147,7 @@ def unmark(marked: str) -> tuple[str, Place]:
     return text, Place(position(text, key), position(text, value))
 
 
-@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@cases("newline", "\n", "\r\n")
 @pytest.mark.parametrize(("marked", "path"), CASES)
 def test_marked(marked: str, path: KeyPath, newline: str) -> None:
     text, place = unmark(marked)
@@ -174,22 +175,20 @@ Hello
 """
 
 
-@pytest.mark.parametrize(
-    ("path", "key", "value"),
-    [
-        (("version",), (1, 1), (1, 11)),
-        (("messages",), (3, 3), (3, 1)),
-        (("messages", 0), (3, 3), (3, 1)),
-        (("messages", 0, "id"), (4, 3), (4, 8)),
-        (("messages", 0, "vars"), (5, 3), (5, 10)),
-        (("messages", 0, "vars", "a b"), (5, 12), (5, 20)),
-        (("messages", 0, "vars", "a b", 0), (6, 5), (6, 5)),
-        (("messages", 0, "vars", "a b", 1), (7, 5), (7, 5)),
-        (("messages", 1), (10, 3), (10, 1)),
-        (("messages", 1, "image"), (11, 1), (11, 1)),
-        (("messages", 1, "image", "caption"), (11, 7), (11, 17)),
-        (("messages", 1, "text"), (14, 11), (14, 1)),
-    ],
+@cases(
+    "path, key, value",
+    (("version",), (1, 1), (1, 11)),
+    (("messages",), (3, 3), (3, 1)),
+    (("messages", 0), (3, 3), (3, 1)),
+    (("messages", 0, "id"), (4, 3), (4, 8)),
+    (("messages", 0, "vars"), (5, 3), (5, 10)),
+    (("messages", 0, "vars", "a b"), (5, 12), (5, 20)),
+    (("messages", 0, "vars", "a b", 0), (6, 5), (6, 5)),
+    (("messages", 0, "vars", "a b", 1), (7, 5), (7, 5)),
+    (("messages", 1), (10, 3), (10, 1)),
+    (("messages", 1, "image"), (11, 1), (11, 1)),
+    (("messages", 1, "image", "caption"), (11, 7), (11, 17)),
+    (("messages", 1, "text"), (14, 11), (14, 1)),
 )
 def test_manifest(path: KeyPath, key: tuple[int, int], value: tuple[int, int]) -> None:
     places = locate(MANIFEST)
@@ -197,7 +196,7 @@ def test_manifest(path: KeyPath, key: tuple[int, int], value: tuple[int, int]) -
     assert len(places) == 12
 
 
-@pytest.mark.parametrize("text", ["", "\n", "# only\n# comments", " \t"])
+@cases("text", "", "\n", "# only\n# comments", " \t")
 def test_nothing_to_locate(text: str) -> None:
     assert locate(text) == {}
 
@@ -219,45 +218,39 @@ Hello, {{ name }}!
 """
 
 
-@pytest.mark.parametrize(
+@cases(
     "text",
-    [
-        "a = " + "[" * 400 + "]" * 400,
-        "a = " + "{b = " * 400 + "1" + "}" * 400,
-        "a = " + "[{b.c = " * 200 + "1" + "}]" * 200,
-        ".".join("a" * 1000) + " = 1",
-        f"[{'.'.join('a' * 300)}]\n{'.'.join('a' * 300)} = {'[' * 200}{']' * 200}",
-    ],
+    "a = " + "[" * 400 + "]" * 400,
+    "a = " + "{b = " * 400 + "1" + "}" * 400,
+    "a = " + "[{b.c = " * 200 + "1" + "}]" * 200,
+    ".".join("a" * 1000) + " = 1",
+    f"[{'.'.join('a' * 300)}]\n{'.'.join('a' * 300)} = {'[' * 200}{']' * 200}",
 )
 def test_as_deep_as_tomli_reads(text: str) -> None:
     assert set(locate(text)) == set(paths(tomli.loads(text)))
 
 
-@pytest.mark.parametrize(
+@cases(
     "text",
-    [
-        "".join(MESSAGE.replace("first", str(i)) for i in range(1_500)),
-        'a = """' + '""a' * 330_000 + '"""',
-        'a = """' + r"\"" * 500_000 + '"""',
-        "a = '''" + "''a" * 330_000 + "'''",
-        'a = "' + "x" * 1_000_000 + '"',
-        "#\n" * 500_000,
-        "a =" + " " * 1_000_000 + "1",
-    ],
+    "".join(MESSAGE.replace("first", str(i)) for i in range(1_500)),
+    'a = """' + '""a' * 330_000 + '"""',
+    'a = """' + r"\"" * 500_000 + '"""',
+    "a = '''" + "''a" * 330_000 + "'''",
+    'a = "' + "x" * 1_000_000 + '"',
+    "#\n" * 500_000,
+    "a =" + " " * 1_000_000 + "1",
     ids=["manifest", "quotes", "escapes", "apostrophes", "long", "comments", "blanks"],
 )
 def test_a_megabyte_is_scanned_whole(text: str) -> None:
     assert set(locate(text)) == set(paths(tomli.loads(text)))
 
 
-@pytest.mark.parametrize(
-    ("values", "path"),
-    [
-        ("1," * 50_000, ("messages", 0, "id")),
-        ("{a = 1}," * 50_000, ("messages", 0, "id")),
-        ("'a'," * 50_000, ("vars", "after")),
-        ("[[1],[2]]," * 50_000, ("vars", "inner", "a", "b")),
-    ],
+@cases(
+    "values, path",
+    ("1," * 50_000, ("messages", 0, "id")),
+    ("{a = 1}," * 50_000, ("messages", 0, "id")),
+    ("'a'," * 50_000, ("vars", "after")),
+    ("[[1],[2]]," * 50_000, ("vars", "inner", "a", "b")),
 )
 def test_values_that_nobody_asks_for_cost_next_to_nothing(
     values: str, path: KeyPath, monkeypatch: pytest.MonkeyPatch

@@ -32,6 +32,7 @@ from dispatcher.printing import (
     print_value,
 )
 from dispatcher.redaction import Secrets
+from tests.support.cases import cases
 from tests.support.messages import TO, message
 from tests.support.project import lines_of
 
@@ -237,8 +238,8 @@ def test_what_cannot_be_said_is_no_error_and_what_cannot_be_told_is(
 MESSAGE = message(manifest="ключ", key=f"default/ключ/a/1/{TO}")
 
 
-@pytest.mark.parametrize("kind", [Reporter, JsonReporter])
-@pytest.mark.parametrize("error", [UnicodeError("no such letter"), KeyError("a bug"), OSError(5)])
+@cases("kind", Reporter, JsonReporter)
+@cases("error", UnicodeError("no such letter"), KeyError("a bug"), OSError(5))
 def test_nothing_that_fails_in_a_report_reaches_the_mailing(
     kind: type[Reporter], error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:

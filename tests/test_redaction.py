@@ -5,28 +5,26 @@ import json
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from dispatcher.redaction import HIDDEN, SHORTEST, Secrets, hidden
+from tests.support.cases import cases
 
 SECRET = 'pa"ss/w+rd ü$%'
 
 
-@pytest.mark.parametrize(
+@cases(
     "written",
-    [
-        SECRET,
-        quote(SECRET),
-        quote(SECRET, safe=""),
-        quote_plus(SECRET),
-        json.dumps({"key": SECRET}),
-        json.dumps({"key": SECRET}, ensure_ascii=False),
-        repr({"key": SECRET}),
-        ascii(SECRET),
-    ],
+    SECRET,
+    quote(SECRET),
+    quote(SECRET, safe=""),
+    quote_plus(SECRET),
+    json.dumps({"key": SECRET}),
+    json.dumps({"key": SECRET}, ensure_ascii=False),
+    repr({"key": SECRET}),
+    ascii(SECRET),
 )
 def test_every_form_of_a_secret_is_hidden(written: str) -> None:
     shown = hidden(f"before {written} after", SECRET)
@@ -78,7 +76,7 @@ def test_what_an_object_holds_is_found_when_it_holds_it() -> None:
     assert secrets.hidden("say nothing-at-all") == f"say {HIDDEN}"
 
 
-@pytest.mark.parametrize("format", ["text", "json", "github"])
+@cases("format", "text", "json", "github")
 def test_a_problem_on_stdout_does_not_quote_a_token(project: Any, format: str) -> None:
     token = "d75b3a66374942c5b3c0"
     project.manifest(f'[[messages]]\nid = "a"\nto = "{token}"\ntext.body = "Hi"\n')

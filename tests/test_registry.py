@@ -29,6 +29,7 @@ from dispatcher import (
     registry,
 )
 from dispatcher.registry import PluginInfo, Registry, build_registry, checks, loading
+from tests.support.cases import cases
 from tests.support.messages import message
 from tests.support.plugins import add_metadata
 
@@ -390,7 +391,7 @@ def refusals() -> Iterator[Any]:
     yield pytest.param("", ":plugin", "AttributeError: module 'fake_bad' has no", id="no attribute")
 
 
-@pytest.mark.parametrize(("source", "target", "error"), [*refusals()])
+@cases("source, target, error", *refusals())
 def test_a_refused_plugin_is_named_and_leaves_no_trace(
     install: Install, source: str, target: str, error: str
 ) -> None:
@@ -506,7 +507,7 @@ ACCEPTED = {
 }
 
 
-@pytest.mark.parametrize("accepted", [*ACCEPTED.values()], ids=[*ACCEPTED])
+@cases("accepted", *ACCEPTED.values(), ids=[*ACCEPTED])
 def test_an_unusual_plugin_works(accepted: object) -> None:
     found = build_registry(plugins=[("utm", accepted)], third_party=False)
     found.require_healthy()
@@ -553,16 +554,14 @@ SAME = plugin(resolve_source=lambda: None)
 LAMBDA = hookimpl(lambda: None)
 
 
-@pytest.mark.parametrize(
-    ("a", "b"),
-    [
-        (SAME, SAME),
-        (Configured(url="x"), Configured(url="x")),
-        (
-            SimpleNamespace(dispatcher_resolve_source=LAMBDA),
-            SimpleNamespace(dispatcher_resolve_source=LAMBDA),
-        ),
-    ],
+@cases(
+    "a, b",
+    (SAME, SAME),
+    (Configured(url="x"), Configured(url="x")),
+    (
+        SimpleNamespace(dispatcher_resolve_source=LAMBDA),
+        SimpleNamespace(dispatcher_resolve_source=LAMBDA),
+    ),
     ids=["same", "equal models", "equal namespaces"],
 )
 def test_one_object_under_two_names(a: object, b: object) -> None:
@@ -582,15 +581,13 @@ def test_a_builtin_keeps_its_object() -> None:
 # Disabling
 
 
-@pytest.mark.parametrize(
-    ("without", "environment"),
-    [
-        (["drive", "files"], ""),
-        ([], "drive,files"),
-        ([], " files  drive "),
-        ([], "drive, files, not-installed-here"),
-        (["drive"], "files"),
-    ],
+@cases(
+    "without, environment",
+    (["drive", "files"], ""),
+    ([], "drive,files"),
+    ([], " files  drive "),
+    ([], "drive, files, not-installed-here"),
+    (["drive"], "files"),
 )
 def test_a_disabled_plugin_is_listed_and_never_imported(
     install: Install, monkeypatch: pytest.MonkeyPatch, without: list[str], environment: str
@@ -614,7 +611,7 @@ def test_no_plugins(install: Install) -> None:
     assert build_registry(third_party=False, without=["drive"]).plugins == ()
 
 
-@pytest.mark.parametrize("third_party", [True, False])
+@cases("third_party", True, False)
 def test_an_unknown_name_cannot_be_disabled(install: Install, third_party: bool) -> None:
     install("drive", LINKS)
     builtins = [("files", plugin(commands=lambda: []))]
@@ -695,16 +692,14 @@ CALLS: dict[str, Callable[[Registry], object]] = {
 
 
 @pytest.mark.parametrize("hook", CALLS)
-@pytest.mark.parametrize(
-    ("error", "text"),
-    [
-        (KeyError("body"), "KeyError: 'body'"),
-        (SystemExit(2), "SystemExit: 2"),
-        (CancelledError(), "CancelledError"),
-        (PluginError("quota table missing"), "quota table missing"),
-        (AssertionError(), "AssertionError"),
-        (StopIteration(), "StopIteration"),
-    ],
+@cases(
+    "error, text",
+    (KeyError("body"), "KeyError: 'body'"),
+    (SystemExit(2), "SystemExit: 2"),
+    (CancelledError(), "CancelledError"),
+    (PluginError("quota table missing"), "quota table missing"),
+    (AssertionError(), "AssertionError"),
+    (StopIteration(), "StopIteration"),
 )
 def test_whatever_a_plugin_raises_is_blamed_on_it(
     hook: str, error: BaseException, text: str
@@ -890,12 +885,10 @@ def test_transports_engines_and_commands_by_name() -> None:
     assert found.commands() == [moo]
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("pigoen", 'no transport named "pigoen"; did you mean "pigeon"?'),
-        ("greenapi", 'no transport named "greenapi"; installed: pigeon'),
-    ],
+@cases(
+    "name, text",
+    ("pigoen", 'no transport named "pigoen"; did you mean "pigeon"?'),
+    ("greenapi", 'no transport named "greenapi"; installed: pigeon'),
 )
 def test_an_unknown_transport(name: str, text: str) -> None:
     with pytest.raises(PluginError) as raised:
@@ -908,13 +901,11 @@ def test_an_unknown_engine() -> None:
         build_registry(third_party=False).engine("celery")
 
 
-@pytest.mark.parametrize(
-    ("hook", "offer", "what"),
-    [
-        ("transports", Pigeon, 'transport named "pigeon"'),
-        ("engines", OneByOne(), 'engine named "one-by-one"'),
-        ("commands", click.Command("moo"), 'command named "moo"'),
-    ],
+@cases(
+    "hook, offer, what",
+    ("transports", Pigeon, 'transport named "pigeon"'),
+    ("engines", OneByOne(), 'engine named "one-by-one"'),
+    ("commands", click.Command("moo"), 'command named "moo"'),
 )
 def test_two_offers_of_one_name_name_both_plugins(
     install: Install, hook: str, offer: object, what: str

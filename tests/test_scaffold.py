@@ -9,6 +9,7 @@ import pytest
 
 from dispatcher.errors import ConfigError
 from dispatcher.scaffold import KINDS, Kind, create
+from tests.support.cases import cases
 from tests.support.plugins import installed
 from tests.support.project import Project
 
@@ -57,9 +58,7 @@ def test_names_of_any_length_are_well_laid_out(tmp_path: Path) -> None:
     run(tmp_path, "ruff", "format", "--check", ".")
 
 
-@pytest.mark.parametrize(
-    "name", ["", "a" * 25, "Spring", "spring_sale", "../evil", "1st", "a b", "-x", "x-"]
-)
+@cases("name", "", "a" * 25, "Spring", "spring_sale", "../evil", "1st", "a b", "-x", "x-")
 def test_a_bad_name_writes_nothing(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigError, match="is no name for a plugin"):
         create(name, "source", tmp_path)

@@ -14,6 +14,7 @@ from dispatcher import Attachment, Link, Message, Outcome, Payload, Problem, Upl
 from dispatcher.models import decode, encode, fill_in, seal
 from dispatcher.testing import Recording, manifest, message, plan, registry
 from dispatcher.testing.recording import RecordingTransport
+from tests.support.cases import cases
 
 TO = "79001234567"
 
@@ -73,34 +74,30 @@ def test_what_is_sealed_reads_and_writes_as_the_same_bytes(payload: Any) -> None
     json.loads(sealed, parse_constant=pytest.fail)
 
 
-@pytest.mark.parametrize(
-    ("value", "written"),
-    [
-        (("a", 1), b'["a",1]'),
-        (Word("as it is"), b'"as it is"'),
-        (Size.LARGE, b"3"),
-        ({1: "a", None: "b"}, b'{"1":"a","null":"b"}'),
-        (10**40, b"1" + b"0" * 40),
-    ],
+@cases(
+    "value, written",
+    (("a", 1), b'["a",1]'),
+    (Word("as it is"), b'"as it is"'),
+    (Size.LARGE, b"3"),
+    ({1: "a", None: "b"}, b'{"1":"a","null":"b"}'),
+    (10**40, b"1" + b"0" * 40),
     ids=str,
 )
 def test_what_is_nearly_json_is_made_json_once(value: object, written: bytes) -> None:
     assert seal({"x": value}) == b'{"x":' + written + b"}"
 
 
-@pytest.mark.parametrize(
-    ("value", "sentence"),
-    [
-        (float("nan"), "not JSON compliant"),
-        (float("-inf"), "not JSON compliant"),
-        ("\ud83d", "half of a character"),
-        ({1: "a", "1": "b"}, "two keys of one table are the same text"),
-        ({(1, 2): "a"}, "keys must be str"),
-        ({"a"}, "set is not JSON serializable"),
-        (10**5000, "digits"),
-        (circle(), "Circular"),
-        (deep(), "nested too deep"),
-    ],
+@cases(
+    "value, sentence",
+    (float("nan"), "not JSON compliant"),
+    (float("-inf"), "not JSON compliant"),
+    ("\ud83d", "half of a character"),
+    ({1: "a", "1": "b"}, "two keys of one table are the same text"),
+    ({(1, 2): "a"}, "keys must be str"),
+    ({"a"}, "set is not JSON serializable"),
+    (10**5000, "digits"),
+    (circle(), "Circular"),
+    (deep(), "nested too deep"),
     ids=["nan", "infinity", "surrogate", "keys", "tuple", "set", "number", "circle", "deep"],
 )
 def test_what_is_not_json_is_refused_and_its_plugin_is_named(
@@ -114,7 +111,7 @@ def test_what_is_not_json_is_refused_and_its_plugin_is_named(
         plan(path, spoiler)
 
 
-@pytest.mark.parametrize("depth", [1, 40])
+@cases("depth", 1, 40)
 def test_a_media_id_stands_where_the_file_stood_and_nowhere_else(depth: int) -> None:
     payload: Any = {"id": "upload:sha256:ab", "caption": "is upload:sha256:ab", "upload": 1}
     for _ in range(depth):
@@ -124,7 +121,7 @@ def test_a_media_id_stands_where_the_file_stood_and_nowhere_else(depth: int) -> 
     assert encode(payload).decode() == written.replace('"id":"upload:sha256:ab"', '"id":"f1"')
 
 
-@pytest.mark.parametrize("place", ["caption", "filename", "source"])
+@cases("place", "caption", "filename", "source")
 def test_a_text_that_would_be_taken_for_the_file_is_a_problem(place: str, tmp_path: Path) -> None:
     reference = Upload.from_path(_file(tmp_path, "prices.pdf")).reference
     _file(tmp_path, reference)

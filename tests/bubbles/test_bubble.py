@@ -2,13 +2,13 @@
 
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.bubbles.bubble import KINDS, LONGEST, File, bubble_of, summary_of
 from dispatcher.bubbles.formatting import size
 from dispatcher.bubbles.pages import render
+from tests.support.cases import cases
 
 PDF = File("/inbox/media/a", "application/pdf", 12_345, "a.pdf")
 FILES = {"pdf": PDF, "png": File("/inbox/media/b", "image/png", 5, "b.png")}
@@ -36,7 +36,7 @@ def test_uploaded_document_has_name_type_and_size() -> None:
     assert (attachment.url, attachment.is_shown) == (PDF.url, False)
 
 
-@pytest.mark.parametrize(("id", "is_shown"), [("png", True), ("pdf", False), ("gone", False)])
+@cases("id, is_shown", ("png", True), ("pdf", False), ("gone", False))
 def test_only_images_are_shown_as_images(id: str, is_shown: bool) -> None:
     bubble = bubble_of({"type": "image", "image": {"id": id, "caption": "_hi_"}}, FILES.get)
 
@@ -61,7 +61,7 @@ def test_a_link_that_is_no_web_address_leads_nowhere() -> None:
     assert "href" not in shown({"type": "image", "image": {"link": "javascript:alert(1)"}})
 
 
-@pytest.mark.parametrize("kind", ["text", *KINDS, "contacts"])
+@cases("kind", "text", *KINDS, "contacts")
 def test_everything_is_escaped(kind: str) -> None:
     fields = ("body", "caption", "filename", "id", "link")
     provider = {"provider": {"name": XSS}}
@@ -91,38 +91,38 @@ def test_any_payload_has_a_bubble(payload: Any) -> None:
     summary_of(payload).encode()
 
 
-@pytest.mark.parametrize(
-    ("payload", "words"),
-    [
-        ({"text": {"body": "a *b*\nc"}}, "a *b* c"),
-        ({"type": "image", "image": {"id": "x", "caption": "hi"}}, "Photo · hi"),
-        ({"type": "document", "document": {"id": "x", "filename": "a.pdf"}}, "Document · a.pdf"),
-        ({"type": "audio", "audio": {"id": "x"}}, "Audio"),
-        ({"type": "poll"}, "Other"),
-    ],
+@cases(
+    "payload, words",
+    ({"text": {"body": "a *b*\nc"}}, "a *b* c"),
+    ({"type": "image", "image": {"id": "x", "caption": "hi"}}, "Photo · hi"),
+    ({"type": "document", "document": {"id": "x", "filename": "a.pdf"}}, "Document · a.pdf"),
+    ({"type": "audio", "audio": {"id": "x"}}, "Audio"),
+    ({"type": "poll"}, "Other"),
 )
 def test_a_summary_has_few_words(payload: object, words: str) -> None:
     assert summary_of(payload) == words
 
 
-@pytest.mark.parametrize(
-    ("count", "words"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (12_345, "12.3 kB"), (37_000_000, "37 MB")],
+@cases(
+    "count, words",
+    (0, "0 B"),
+    (999, "999 B"),
+    (1000, "1 kB"),
+    (12_345, "12.3 kB"),
+    (37_000_000, "37 MB"),
 )
 def test_sizes_are_for_people(count: int, words: str) -> None:
     assert size(count) == words
 
 
-@pytest.mark.parametrize(
+@cases(
     "payload",
-    [
-        {"type": "image", "image": {"id": "x", "caption": "http://a" + ")" * 900_000}},
-        {"type": "image", "image": {"id": "x" * 900_000, "caption": "\n" * 900_000}},
-        {"type": "document", "document": {"link": "https://e.com/" + "x" * 900_000}},
-        {"type": "document", "document": {"link": "https://e.com/", "filename": "x" * 900_000}},
-        {"type": "poll", "poll": ["x"] * 300_000},
-        {"type": "poll", "poll": "x" * 900_000},
-    ],
+    {"type": "image", "image": {"id": "x", "caption": "http://a" + ")" * 900_000}},
+    {"type": "image", "image": {"id": "x" * 900_000, "caption": "\n" * 900_000}},
+    {"type": "document", "document": {"link": "https://e.com/" + "x" * 900_000}},
+    {"type": "document", "document": {"link": "https://e.com/", "filename": "x" * 900_000}},
+    {"type": "poll", "poll": ["x"] * 300_000},
+    {"type": "poll", "poll": "x" * 900_000},
 )
 def test_a_bubble_of_a_long_message_is_short(payload: object) -> None:
     assert len(shown(payload)) < 40 * LONGEST

@@ -5,11 +5,11 @@ import time
 from html import unescape
 from html.parser import HTMLParser
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.bubbles.formatting import formatted
+from tests.support.cases import cases
 
 ALLOWED = {"p", "b", "i", "s", "code", "pre", "a", "ul", "ol", "li", "blockquote", "br"}
 ATTRIBUTES = {"dir", "value", "href", "target", "rel"}
@@ -22,54 +22,50 @@ def line(text: str) -> str:
     return found[1]
 
 
-@pytest.mark.parametrize(
-    ("text", "html"),
-    [
-        ("*b*,", "<b>b</b>,"),
-        ("_i_ ~s~", "<i>i</i> <s>s</s>"),
-        ("a*b*c", "a*b*c"),
-        ("2*3*4", "2*3*4"),
-        ("snake_case_x", "snake_case_x"),
-        ("*b", "*b"),
-        ("_snake_case_", "<i>snake_case</i>"),
-        ("*a*b*", "<b>a*b</b>"),
-        ("_*b*_", "<i><b>b</b></i>"),
-        ("*_b_*", "<b><i>b</i></b>"),
-        ("**b**", "<b>*b</b>*"),
-        ("~~s~~", "<s>~s</s>~"),
-        ("***", "<b>*</b>"),
-        ("x * y * z", "x * y * z"),
-        ("*b *", "*b *"),
-        ("*при*вет", "*при*вет"),
-        ("*привет*", "<b>привет</b>"),
-        ("*a* *b*", "<b>a</b> <b>b</b>"),
-        ("(*b*)", "(<b>b</b>)"),
-        ("№*b*", "№<b>b</b>"),
-        ("😀*b*", "😀<b>b</b>"),
-        ("*a _b* c_", "<b>a _b</b> c_"),
-        ("`*b*`", "<code>*b*</code>"),
-        ("*a `*` b*", "<b>a <code>*</code> b</b>"),
-        ("a ```*b*``` c", "a <code>*b*</code> c"),
-        ("``` ```", "``` ```"),
-        ("` `", "` `"),
-        ("<b>&\"'", "&lt;b&gt;&amp;&#34;&#39;"),
-        ("שלום *עולם*", "שלום <b>עולם</b>"),
-    ],
+@cases(
+    "text, html",
+    ("*b*,", "<b>b</b>,"),
+    ("_i_ ~s~", "<i>i</i> <s>s</s>"),
+    ("a*b*c", "a*b*c"),
+    ("2*3*4", "2*3*4"),
+    ("snake_case_x", "snake_case_x"),
+    ("*b", "*b"),
+    ("_snake_case_", "<i>snake_case</i>"),
+    ("*a*b*", "<b>a*b</b>"),
+    ("_*b*_", "<i><b>b</b></i>"),
+    ("*_b_*", "<b><i>b</i></b>"),
+    ("**b**", "<b>*b</b>*"),
+    ("~~s~~", "<s>~s</s>~"),
+    ("***", "<b>*</b>"),
+    ("x * y * z", "x * y * z"),
+    ("*b *", "*b *"),
+    ("*при*вет", "*при*вет"),
+    ("*привет*", "<b>привет</b>"),
+    ("*a* *b*", "<b>a</b> <b>b</b>"),
+    ("(*b*)", "(<b>b</b>)"),
+    ("№*b*", "№<b>b</b>"),
+    ("😀*b*", "😀<b>b</b>"),
+    ("*a _b* c_", "<b>a _b</b> c_"),
+    ("`*b*`", "<code>*b*</code>"),
+    ("*a `*` b*", "<b>a <code>*</code> b</b>"),
+    ("a ```*b*``` c", "a <code>*b*</code> c"),
+    ("``` ```", "``` ```"),
+    ("` `", "` `"),
+    ("<b>&\"'", "&lt;b&gt;&amp;&#34;&#39;"),
+    ("שלום *עולם*", "שלום <b>עולם</b>"),
 )
 def test_marks_within_a_line(text: str, html: str) -> None:
     assert line(text) == html
 
 
-@pytest.mark.parametrize(
-    ("text", "href"),
-    [
-        ("http://x/_a_/b", "http://x/_a_/b"),
-        ("see https://e.com/a*b*c.", "https://e.com/a*b*c"),
-        ("*https://e.com*", "https://e.com"),
-        ("(https://e.com/a_(b)_c)", "https://e.com/a_(b)_c"),
-        ("HTTPS://e.com/?a=1&b=2!", "HTTPS://e.com/?a=1&b=2"),
-        ("https://пример.рф/путь", "https://пример.рф/путь"),
-    ],
+@cases(
+    "text, href",
+    ("http://x/_a_/b", "http://x/_a_/b"),
+    ("see https://e.com/a*b*c.", "https://e.com/a*b*c"),
+    ("*https://e.com*", "https://e.com"),
+    ("(https://e.com/a_(b)_c)", "https://e.com/a_(b)_c"),
+    ("HTTPS://e.com/?a=1&b=2!", "HTTPS://e.com/?a=1&b=2"),
+    ("https://пример.рф/путь", "https://пример.рф/путь"),
 )
 def test_links_are_untouched_and_lead_where_they_say(text: str, href: str) -> None:
     found = re.search(r'<a href="([^"]*)"[^>]*>(.*?)</a>', formatted(text))
@@ -78,25 +74,23 @@ def test_links_are_untouched_and_lead_where_they_say(text: str, href: str) -> No
     assert unescape(found[1]) == unescape(found[2]) == href
 
 
-@pytest.mark.parametrize("text", ["javascript:alert(1)", "data:text/html,x", "xhttp://e.com"])
+@cases("text", "javascript:alert(1)", "data:text/html,x", "xhttp://e.com")
 def test_nothing_else_is_a_link(text: str) -> None:
     assert "<a" not in formatted(text)
 
 
-@pytest.mark.parametrize(
-    ("text", "html"),
-    [
-        ("a\nb", '<p dir="auto">a</p><p dir="auto">b</p>'),
-        ("a\r\n\r\nb", '<p dir="auto">a</p><p dir="auto"><br></p><p dir="auto">b</p>'),
-        ("```\n*a*\n```", '<pre dir="auto">*a*</pre>'),
-        ("x\n```a\nb```\ny", '<p dir="auto">x</p><pre dir="auto">a\nb</pre><p dir="auto">y</p>'),
-        ("* a\n- *b*", '<ul><li dir="auto">a</li><li dir="auto"><b>b</b></li></ul>'),
-        ("3. c\n4. d", '<ol><li dir="auto" value="3">c</li><li dir="auto" value="4">d</li></ol>'),
-        ("100. c", '<p dir="auto">100. c</p>'),
-        ("> a\n> b", '<blockquote><p dir="auto">a</p><p dir="auto">b</p></blockquote>'),
-        ("*a\nb*", '<p dir="auto">*a</p><p dir="auto">b*</p>'),
-        ("", ""),
-    ],
+@cases(
+    "text, html",
+    ("a\nb", '<p dir="auto">a</p><p dir="auto">b</p>'),
+    ("a\r\n\r\nb", '<p dir="auto">a</p><p dir="auto"><br></p><p dir="auto">b</p>'),
+    ("```\n*a*\n```", '<pre dir="auto">*a*</pre>'),
+    ("x\n```a\nb```\ny", '<p dir="auto">x</p><pre dir="auto">a\nb</pre><p dir="auto">y</p>'),
+    ("* a\n- *b*", '<ul><li dir="auto">a</li><li dir="auto"><b>b</b></li></ul>'),
+    ("3. c\n4. d", '<ol><li dir="auto" value="3">c</li><li dir="auto" value="4">d</li></ol>'),
+    ("100. c", '<p dir="auto">100. c</p>'),
+    ("> a\n> b", '<blockquote><p dir="auto">a</p><p dir="auto">b</p></blockquote>'),
+    ("*a\nb*", '<p dir="auto">*a</p><p dir="auto">b*</p>'),
+    ("", ""),
 )
 def test_blocks(text: str, html: str) -> None:
     assert formatted(text) == html
@@ -159,19 +153,17 @@ def cpu_seconds(text: str) -> float:
     return time.process_time() - started
 
 
-@pytest.mark.parametrize(
-    ("start", "piece"),
-    [
-        ("http://a", "."),
-        ("http://a", ")"),
-        ("http://a", ".)"),
-        ("http://a[", "]("),
-        ("`", "a"),
-        ("", "`a"),
-        ("", "```a"),
-        ("", "*a "),
-        ("", "*_~a"),
-    ],
+@cases(
+    "start, piece",
+    ("http://a", "."),
+    ("http://a", ")"),
+    ("http://a", ".)"),
+    ("http://a[", "]("),
+    ("`", "a"),
+    ("", "`a"),
+    ("", "```a"),
+    ("", "*a "),
+    ("", "*_~a"),
 )
 def test_the_time_grows_with_the_length_and_no_faster(start: str, piece: str) -> None:
     short, long = ((start + piece * length)[:length] for length in (5_000, 80_000))

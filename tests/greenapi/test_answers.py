@@ -23,6 +23,7 @@ from dispatcher import (
 )
 from dispatcher.builtin.greenapi import GreenApi
 from dispatcher.testing import message
+from tests.support.cases import cases
 from tests.support.greenapi import TOKEN, transport, upload
 
 MESSAGES = "https://api.green-api.com/v1/messages"
@@ -80,57 +81,53 @@ def test_every_body_of_the_document_is_posted_byte_for_byte() -> None:
         assert [call.request.body for call in mock.calls] == bodies
 
 
-@pytest.mark.parametrize("status", [200, 201, 202])
-@pytest.mark.parametrize(
-    ("body", "identifier"),
-    [
-        (b'{"messages":[{"id":"1234"}],"meta":{}}', "1234"),
-        (b'{"messages":[{"id":1234}]}', "1234"),
-        (b'\xef\xbb\xbf{"messages":[{"id":"a-b"},{"id":"other"}],"errors":[{"code":82}]}', "a-b"),
-    ],
+@cases("status", 200, 201, 202)
+@cases(
+    "body, identifier",
+    (b'{"messages":[{"id":"1234"}],"meta":{}}', "1234"),
+    (b'{"messages":[{"id":1234}]}', "1234"),
+    (b'\xef\xbb\xbf{"messages":[{"id":"a-b"},{"id":"other"}],"errors":[{"code":82}]}', "a-b"),
 )
 def test_accepted(status: int, body: bytes, identifier: str) -> None:
     assert _send(transport(), status, body) == Receipt(id=identifier)
 
 
-@pytest.mark.parametrize(
+@cases(
     "body",
-    [
-        b"",
-        b"<html>created</html>",
-        b"null",
-        b'"messages"',
-        b"[]",
-        b"{}",
-        b'{"messages":null}',
-        b'{"messages":[]}',
-        b'{"messages":{}}',
-        b'{"messages":{"0":{"id":"1"}}}',
-        b'{"messages":["1234"]}',
-        b'{"messages":[{}]}',
-        b'{"messages":[{"id":""}]}',
-        b'{"messages":[{"id":"  "}]}',
-        b'{"messages":[{"id":"a\\u0000b"}]}',
-        b'{"messages":[{"id":"\\ud800"}]}',
-        b'{"messages":[{"id":null}]}',
-        b'{"messages":[{"id":true}]}',
-        b'{"messages":[{"id":1.5}]}',
-        b'{"messages":[{"id":0}]}',
-        b'{"messages":[{"id":-1}]}',
-        b'{"messages":[{"id":NaN}]}',
-        b'{"messages":[{"id":1e999}]}',
-        b'{"messages":[{"id":' + b"9" * 4000 + b"}]}",
-        b'{"messages":[{"id":"' + b"x" * 9999 + b'"}]}',
-        b'{"messages":[{"id":"1"}],"messages":[]}',
-        b'{"messages":' + b'{"messages":' * 9999 + b'[{"id":"1"}]' + b"}" * 10_000,
-        b'{"messages":[{"id":["1"]}]}',
-        b'{"messages":[{"id":"1"}]',
-        b'{"messages":[{"id":"\xff"}]}',
-        b"[" * 100_000,
-        b'{"messages":[{"id":' + b"9" * 5000 + b"}]}",
-        _error(82),
-        _error(1020),
-    ],
+    b"",
+    b"<html>created</html>",
+    b"null",
+    b'"messages"',
+    b"[]",
+    b"{}",
+    b'{"messages":null}',
+    b'{"messages":[]}',
+    b'{"messages":{}}',
+    b'{"messages":{"0":{"id":"1"}}}',
+    b'{"messages":["1234"]}',
+    b'{"messages":[{}]}',
+    b'{"messages":[{"id":""}]}',
+    b'{"messages":[{"id":"  "}]}',
+    b'{"messages":[{"id":"a\\u0000b"}]}',
+    b'{"messages":[{"id":"\\ud800"}]}',
+    b'{"messages":[{"id":null}]}',
+    b'{"messages":[{"id":true}]}',
+    b'{"messages":[{"id":1.5}]}',
+    b'{"messages":[{"id":0}]}',
+    b'{"messages":[{"id":-1}]}',
+    b'{"messages":[{"id":NaN}]}',
+    b'{"messages":[{"id":1e999}]}',
+    b'{"messages":[{"id":' + b"9" * 4000 + b"}]}",
+    b'{"messages":[{"id":"' + b"x" * 9999 + b'"}]}',
+    b'{"messages":[{"id":"1"}],"messages":[]}',
+    b'{"messages":' + b'{"messages":' * 9999 + b'[{"id":"1"}]' + b"}" * 10_000,
+    b'{"messages":[{"id":["1"]}]}',
+    b'{"messages":[{"id":"1"}]',
+    b'{"messages":[{"id":"\xff"}]}',
+    b"[" * 100_000,
+    b'{"messages":[{"id":' + b"9" * 5000 + b"}]}",
+    _error(82),
+    _error(1020),
 )
 def test_a_success_without_an_id_is_unknown(body: bytes) -> None:
     failure = _failure(transport(), 201, body)
@@ -151,7 +148,7 @@ BY_CODE = [(code, outcome) for outcome, codes in CODES.items() for code in codes
 
 
 @pytest.mark.parametrize(("code", "outcome"), BY_CODE)
-@pytest.mark.parametrize("as_string", [False, True])
+@cases("as_string", False, True)
 def test_codes(code: int, outcome: type[DeliveryError], as_string: bool) -> None:
     body = _error(str(code) if as_string else code)
     failure = _failure(transport(), 400, body)
@@ -173,48 +170,46 @@ def test_of_many_errors_the_first_counts() -> None:
     assert (failure.code, failure.text) == ("82", "a / Превышено колличество")
 
 
-@pytest.mark.parametrize("code", [None, True, 82.0, "82 ", "", "٨٢", "9" * 5000, [82], {}])
+@cases("code", None, True, 82.0, "82 ", "", "٨٢", "9" * 5000, [82], {})
 def test_only_integers_are_codes(code: Any) -> None:
     failure = _failure(transport(), 400, _error(code))
     assert (type(failure), failure.code) == (OutcomeUnknown, "http 400")
 
 
-@pytest.mark.parametrize(
-    ("status", "outcome"),
-    [
-        (400, OutcomeUnknown),
-        (401, AccountRefused),
-        (402, OutcomeUnknown),
-        (403, AccountRefused),
-        (404, Refused),
-        (405, Refused),
-        (408, OutcomeUnknown),
-        (409, OutcomeUnknown),
-        (413, Refused),
-        (414, Refused),
-        (415, Refused),
-        (422, Refused),
-        (429, NotSent),
-        (499, OutcomeUnknown),
-        (299, OutcomeUnknown),
-        (300, OutcomeUnknown),
-        (301, Refused),
-        (302, Refused),
-        (303, OutcomeUnknown),
-        (305, OutcomeUnknown),
-        (307, Refused),
-        (308, Refused),
-        (399, OutcomeUnknown),
-        (500, OutcomeUnknown),
-        (502, OutcomeUnknown),
-        (503, OutcomeUnknown),
-        (504, OutcomeUnknown),
-        (599, OutcomeUnknown),
-        (600, OutcomeUnknown),
-        (999, OutcomeUnknown),
-    ],
+@cases(
+    "status, outcome",
+    (400, OutcomeUnknown),
+    (401, AccountRefused),
+    (402, OutcomeUnknown),
+    (403, AccountRefused),
+    (404, Refused),
+    (405, Refused),
+    (408, OutcomeUnknown),
+    (409, OutcomeUnknown),
+    (413, Refused),
+    (414, Refused),
+    (415, Refused),
+    (422, Refused),
+    (429, NotSent),
+    (499, OutcomeUnknown),
+    (299, OutcomeUnknown),
+    (300, OutcomeUnknown),
+    (301, Refused),
+    (302, Refused),
+    (303, OutcomeUnknown),
+    (305, OutcomeUnknown),
+    (307, Refused),
+    (308, Refused),
+    (399, OutcomeUnknown),
+    (500, OutcomeUnknown),
+    (502, OutcomeUnknown),
+    (503, OutcomeUnknown),
+    (504, OutcomeUnknown),
+    (599, OutcomeUnknown),
+    (600, OutcomeUnknown),
+    (999, OutcomeUnknown),
 )
-@pytest.mark.parametrize("body", [b"", b"<html>no</html>", b'{"errors":[{"code":4711}]}'])
+@cases("body", b"", b"<html>no</html>", b'{"errors":[{"code":4711}]}')
 def test_statuses(status: int, outcome: type[DeliveryError], body: bytes) -> None:
     failure = _failure(transport(), status, body)
     assert type(failure) is outcome
@@ -226,23 +221,21 @@ def test_statuses(status: int, outcome: type[DeliveryError], body: bytes) -> Non
     assert type(caught.value) is (NotSent if outcome is OutcomeUnknown else outcome)
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "outcome"),
-    [
-        (429, 1010, NotSent),
-        (429, 1040, NotSent),
-        (401, 82, AccountRefused),
-        (403, 1042, AccountRefused),
-        (500, 82, OutcomeUnknown),
-        (503, 1040, OutcomeUnknown),
-        (404, 82, NotSent),
-        (404, 1010, OutcomeUnknown),
-        (404, 1024, OutcomeUnknown),
-        (404, 1042, OutcomeUnknown),
-        (422, 1041, AccountRefused),
-        (302, 1060, NotSent),
-        (600, 1020, Refused),
-    ],
+@cases(
+    "status, code, outcome",
+    (429, 1010, NotSent),
+    (429, 1040, NotSent),
+    (401, 82, AccountRefused),
+    (403, 1042, AccountRefused),
+    (500, 82, OutcomeUnknown),
+    (503, 1040, OutcomeUnknown),
+    (404, 82, NotSent),
+    (404, 1010, OutcomeUnknown),
+    (404, 1024, OutcomeUnknown),
+    (404, 1042, OutcomeUnknown),
+    (422, 1041, AccountRefused),
+    (302, 1060, NotSent),
+    (600, 1020, Refused),
 )
 def test_which_of_status_and_code_counts(
     status: int, code: int, outcome: type[DeliveryError]
@@ -251,9 +244,13 @@ def test_which_of_status_and_code_counts(
     assert (type(failure), failure.code) == (outcome, str(code))
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "throttled"),
-    [(429, None, True), (429, 1060, True), (400, 82, True), (404, 82, True), (400, 1060, False)],
+@cases(
+    "status, code, throttled",
+    (429, None, True),
+    (429, 1060, True),
+    (400, 82, True),
+    (404, 82, True),
+    (400, 1060, False),
 )
 def test_whether_the_whole_account_has_to_wait(
     status: int, code: int | None, throttled: bool
@@ -263,17 +260,15 @@ def test_whether_the_whole_account_has_to_wait(
     assert failure.throttled is throttled
 
 
-@pytest.mark.parametrize(
-    ("status", "hint"),
-    [
-        (302, "redirects are not followed, check base_url: the gateway answered 302 Found"),
-        (404, "check base_url: the gateway answered 404 Not Found"),
-        (405, "check base_url: the gateway answered 405 Method Not Allowed"),
-        (401, "check GREENAPI_TOKEN"),
-        (403, "check GREENAPI_TOKEN"),
-        (500, "the gateway answered 500 Internal Server Error"),
-        (599, "the gateway answered 599"),
-    ],
+@cases(
+    "status, hint",
+    (302, "redirects are not followed, check base_url: the gateway answered 302 Found"),
+    (404, "check base_url: the gateway answered 404 Not Found"),
+    (405, "check base_url: the gateway answered 405 Method Not Allowed"),
+    (401, "check GREENAPI_TOKEN"),
+    (403, "check GREENAPI_TOKEN"),
+    (500, "the gateway answered 500 Internal Server Error"),
+    (599, "the gateway answered 599"),
 )
 def test_hints(status: int, hint: str) -> None:
     assert _failure(transport(), status).text == hint
@@ -288,16 +283,14 @@ def test_the_gateway_s_words_follow_the_hint() -> None:
     assert failure.text == f"check GREENAPI_TOKEN: {words}"
 
 
-@pytest.mark.parametrize(
-    ("details", "shown"),
-    [
-        ("a\n\tb  c", "a b c / Превышено колличество"),
-        ("\x1b[31mred\x00\u200b", r"\x1b[31mred\x00\u200b / Превышено колличество"),
-        ("  ", "Превышено колличество"),
-        (["x"], "Превышено колличество"),
-        ("x" * 1000, "x" * 299 + "…"),
-        ("\ud800y", r"\ud800y / Превышено колличество"),
-    ],
+@cases(
+    "details, shown",
+    ("a\n\tb  c", "a b c / Превышено колличество"),
+    ("\x1b[31mred\x00\u200b", r"\x1b[31mred\x00\u200b / Превышено колличество"),
+    ("  ", "Превышено колличество"),
+    (["x"], "Превышено колличество"),
+    ("x" * 1000, "x" * 299 + "…"),
+    ("\ud800y", r"\ud800y / Превышено колличество"),
 )
 def test_words_are_cleaned(details: object, shown: str) -> None:
     assert _failure(transport(), 400, _error(82, details)).text == shown
@@ -307,28 +300,26 @@ def _date(seconds: float) -> str:
     return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
 
 
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        ("7", 7),
-        (" 7 ", 7),
-        ("0.5", 0.5),
-        ("0", 0),
-        ("-3", 0),
-        ("86400", 86400),
-        pytest.param(_date(-3600), 0, id="an hour ago"),
-        ("Sun, 06 Nov 1994 08:49:37 -0000", 0),
-        ("soon", None),
-        ("", None),
-        ("nan", None),
-        ("inf", None),
-        ("1_0", None),
-        ("9" * 400, None),
-        ("Mon, 99 Foo 2026 00:00:00 GMT", None),
-        ("Mon, 01 Jan 2026 00:00:00 +99999999", None),
-    ],
+@cases(
+    "value, seconds",
+    ("7", 7),
+    (" 7 ", 7),
+    ("0.5", 0.5),
+    ("0", 0),
+    ("-3", 0),
+    ("86400", 86400),
+    pytest.param(_date(-3600), 0, id="an hour ago"),
+    ("Sun, 06 Nov 1994 08:49:37 -0000", 0),
+    ("soon", None),
+    ("", None),
+    ("nan", None),
+    ("inf", None),
+    ("1_0", None),
+    ("9" * 400, None),
+    ("Mon, 99 Foo 2026 00:00:00 GMT", None),
+    ("Mon, 01 Jan 2026 00:00:00 +99999999", None),
 )
-@pytest.mark.parametrize(("status", "code"), [(429, None), (400, 82), (400, 1060)])
+@cases("status, code", (429, None), (400, 82), (400, 1060))
 def test_retry_after(value: str, seconds: float | None, status: int, code: int | None) -> None:
     failure = _failure(transport(), status, _error(code), **{"Retry-After": value})
     assert isinstance(failure, NotSent)
@@ -342,7 +333,7 @@ def test_retry_after_as_a_date_to_come() -> None:
     assert _failure(transport(), 429).retry_after is None
 
 
-@pytest.mark.parametrize("ahead", [-7200, 300], ids=["behind", "ahead"])
+@cases("ahead", -7200, 300, ids=["behind", "ahead"])
 def test_retry_after_as_a_date_is_by_the_gateways_clock(ahead: float) -> None:
     headers = {"Date": _date(ahead), "Retry-After": _date(ahead + 120)}
     failure = _failure(transport(), 429, **headers)

@@ -11,6 +11,7 @@ import pytest
 from dispatcher import ConfigError, DeliveryError, NotSent, OutcomeUnknown, Receipt, Refused
 from dispatcher.builtin.greenapi import GreenApi, dispatcher_transports
 from dispatcher.http import client
+from tests.support.cases import cases
 from tests.support.gateway import ACCEPTED, Peer, Serve
 from tests.support.greenapi import PAYLOAD, TOKEN, transport, upload
 
@@ -107,13 +108,11 @@ def test_a_forked_process_opens_its_own_connection(
     assert server.connections == 2
 
 
-@pytest.mark.parametrize(
-    ("status", "outcome"),
-    [
-        *((status, (Refused, Refused)) for status in (301, 302, 307, 308)),
-        # "Done, look there" is one thing that these may mean; an upload may be done once more.
-        *((status, (OutcomeUnknown, NotSent)) for status in (300, 303, 304)),
-    ],
+@cases(
+    "status, outcome",
+    *((status, (Refused, Refused)) for status in (301, 302, 307, 308)),
+    # "Done, look there" is one thing that these may mean; an upload may be done once more.
+    *((status, (OutcomeUnknown, NotSent)) for status in (300, 303, 304)),
 )
 def test_redirects_are_not_followed(
     serve: Serve, status: int, outcome: tuple[type[DeliveryError], type[DeliveryError]]
@@ -131,7 +130,7 @@ def test_redirects_are_not_followed(
     assert elsewhere.connections == 0
 
 
-@pytest.mark.parametrize("location", ["http://[", "//\xff..\xff", "http://a b", "\x00"])
+@cases("location", "http://[", "//\xff..\xff", "http://a b", "\x00")
 def test_a_redirect_to_nonsense_is_refused_as_well(serve: Serve, location: str) -> None:
     head = f"HTTP/1.1 302 X\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
     server = serve(lambda peer: (peer.read(), peer.raw(head.encode("latin-1"))))

@@ -23,6 +23,7 @@ from dispatcher import (
     Upload,
 )
 from dispatcher.builtin.greenapi import GreenApi
+from tests.support.cases import cases
 from tests.support.gateway import ACCEPTED, Peer, Serve
 from tests.support.greenapi import PAYLOAD, TOKEN, transport, upload
 
@@ -189,7 +190,7 @@ STATUSES: dict[int, tuple[type[DeliveryError], str]] = {
 
 
 @pytest.mark.parametrize(("status", "expected"), STATUSES.items())
-@pytest.mark.parametrize("end", ["close", "stay open"])
+@cases("end", "close", "stay open")
 def test_a_status_without_a_body_is_asked_for_once(
     serve: Serve, status: int, expected: tuple[type[DeliveryError], str], end: str
 ) -> None:
@@ -203,7 +204,7 @@ def test_a_status_without_a_body_is_asked_for_once(
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("step", ["close", "reset"])
+@cases("step", "close", "reset")
 def test_a_connection_that_dies_with_its_second_request(serve: Serve, step: str) -> None:
     """It looks like one that had been idle for too long, but the request was read."""
     end = ["reset"] if step == "reset" else []
@@ -235,9 +236,7 @@ def test_an_answer_that_comes_before_the_body_left_counts(serve: Serve) -> None:
     assert failure.code == "http 413"
 
 
-@pytest.mark.parametrize(
-    ("status", "outcome"), [(429, NotSent), (401, AccountRefused), (500, OutcomeUnknown)]
-)
+@cases("status, outcome", (429, NotSent), (401, AccountRefused), (500, OutcomeUnknown))
 def test_a_cut_body_does_not_change_what_the_status_says(
     serve: Serve, status: int, outcome: type[DeliveryError]
 ) -> None:
@@ -284,7 +283,7 @@ def test_the_gateway_is_asked_not_to_pack_its_answer(serve: Serve) -> None:
     assert server.requests[0].headers["accept-encoding"] == "identity"
 
 
-@pytest.mark.parametrize("chunked", [False, True])
+@cases("chunked", False, True)
 def test_a_chunked_or_packed_answer_is_an_answer(serve: Serve, chunked: bool) -> None:
     packed = gzip.compress(ACCEPTED)
     chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(packed), packed)
@@ -426,12 +425,10 @@ def test_a_proxy_is_used(proxied: Callable[..., GreenApi], serve: Serve, trusted
     assert post.headers["authorization"] == f"Bearer {TOKEN}"
 
 
-@pytest.mark.parametrize(
-    ("behave", "words"),
-    [
-        (_then("read", b"HTTP/1.1 502 Bad Gateway\r\n\r\n"), "502 Bad Gateway"),
-        (_then("read", b"HTTP/1.1 407 Who are you\r\n\r\n"), "407 Who are you"),
-    ],
+@cases(
+    "behave, words",
+    (_then("read", b"HTTP/1.1 502 Bad Gateway\r\n\r\n"), "502 Bad Gateway"),
+    (_then("read", b"HTTP/1.1 407 Who are you\r\n\r\n"), "407 Who are you"),
 )
 def test_a_proxy_that_refuses(
     proxied: Callable[..., GreenApi], serve: Serve, behave: Callable[[Peer], object], words: str
@@ -448,9 +445,7 @@ def test_a_proxy_that_is_not_there(
     _never_left(proxied(full_port, 0.3), upload(), "proxy", "timed out")
 
 
-@pytest.mark.parametrize(
-    ("step", "code"), [("close", "connection_failed"), ("stall", "connect_timeout")]
-)
+@cases("step, code", ("close", "connection_failed"), ("stall", "connect_timeout"))
 def test_a_proxy_that_breaks_before_the_tunnel_stands(
     proxied: Callable[..., GreenApi], serve: Serve, step: str, code: str
 ) -> None:
@@ -459,7 +454,7 @@ def test_a_proxy_that_breaks_before_the_tunnel_stands(
     _never_left(sender, upload(), code, "no connection to gateway.test")
 
 
-@pytest.mark.parametrize("step", ["close", "reset"])
+@cases("step", "close", "reset")
 def test_a_proxy_that_hangs_up_on_a_request_under_way(
     proxied: Callable[..., GreenApi], serve: Serve, trusted: Path, step: str
 ) -> None:
@@ -474,7 +469,7 @@ def test_a_proxy_that_hangs_up_on_a_request_under_way(
 # Settings that lead nowhere stop the run: no message would get further.
 
 
-@pytest.mark.parametrize("proxy", ["ftp://user:pass-word@proxy.example", "http://"])
+@cases("proxy", "ftp://user:pass-word@proxy.example", "http://")
 def test_a_proxy_that_is_none(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     failure = _failure(lambda: transport("https://gateway.test").send(PAYLOAD))
@@ -488,7 +483,7 @@ def test_a_host_that_is_none() -> None:
     assert (type(failure), failure.code) == (AccountRefused, "configuration")
 
 
-@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@cases("variable", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 def test_certificates_that_are_not_there(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     monkeypatch.setenv(variable, "/nowhere/ca.pem")
     failure = _failure(lambda: transport("https://gateway.test").send(PAYLOAD))
@@ -499,14 +494,12 @@ def test_certificates_that_are_not_there(monkeypatch: pytest.MonkeyPatch, variab
 # What no server can be made to do.
 
 
-@pytest.mark.parametrize(
-    ("error", "outcome"),
-    [
-        (ssl.SSLError("bad record mac"), OutcomeUnknown),
-        (OSError("no buffer space"), OutcomeUnknown),
-        (RuntimeError("something else"), OutcomeUnknown),
-        (http.client.IncompleteRead(b"x"), OutcomeUnknown),
-    ],
+@cases(
+    "error, outcome",
+    (ssl.SSLError("bad record mac"), OutcomeUnknown),
+    (OSError("no buffer space"), OutcomeUnknown),
+    (RuntimeError("something else"), OutcomeUnknown),
+    (http.client.IncompleteRead(b"x"), OutcomeUnknown),
 )
 def test_anything_unheard_of_is_unknown(
     monkeypatch: pytest.MonkeyPatch, serve: Serve, error: Exception, outcome: type[DeliveryError]
@@ -520,19 +513,17 @@ def test_anything_unheard_of_is_unknown(
     assert type(failure) is outcome
 
 
-@pytest.mark.parametrize(
-    ("error", "outcome"),
-    [
-        (requests.ConnectTimeout(), NotSent),
-        (requests.ReadTimeout(), OutcomeUnknown),
-        (requests.Timeout(), OutcomeUnknown),
-        (requests.ConnectionError("refused"), OutcomeUnknown),
-        (requests.exceptions.SSLError("x"), OutcomeUnknown),
-        (requests.exceptions.ProxyError("x"), OutcomeUnknown),
-        (requests.exceptions.InvalidHeader("x"), OutcomeUnknown),
-        (requests.exceptions.ChunkedEncodingError("x"), OutcomeUnknown),
-        (Exception("x"), OutcomeUnknown),
-    ],
+@cases(
+    "error, outcome",
+    (requests.ConnectTimeout(), NotSent),
+    (requests.ReadTimeout(), OutcomeUnknown),
+    (requests.Timeout(), OutcomeUnknown),
+    (requests.ConnectionError("refused"), OutcomeUnknown),
+    (requests.exceptions.SSLError("x"), OutcomeUnknown),
+    (requests.exceptions.ProxyError("x"), OutcomeUnknown),
+    (requests.exceptions.InvalidHeader("x"), OutcomeUnknown),
+    (requests.exceptions.ChunkedEncodingError("x"), OutcomeUnknown),
+    (Exception("x"), OutcomeUnknown),
 )
 def test_exceptions_without_an_inner_one(error: Exception, outcome: type[DeliveryError]) -> None:
     with responses.RequestsMock() as mock:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from dispatcher import DeliveryError, NotSent, OutcomeUnknown, Receipt
+from tests.support.cases import cases
 from tests.support.gateway import ACCEPTED, Peer, Serve
 from tests.support.greenapi import PAYLOAD, transport, upload
 
@@ -103,8 +104,8 @@ def stops(peer: Peer) -> None:
 
 
 @pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize("behave", [sips, stops])
-@pytest.mark.parametrize("secure", [False, True])
+@cases("behave", sips, stops)
+@cases("secure", False, True)
 def test_a_peer_that_takes_the_request_slowly(
     request: pytest.FixtureRequest, serve: Serve, behave: Callable[[Peer], object], secure: bool
 ) -> None:
@@ -164,7 +165,7 @@ def test_a_handshake_that_trickles(serve: Serve) -> None:
     ended(lambda: sender.upload(upload()), NotSent, "connect_timeout")
 
 
-@pytest.mark.parametrize("then", ["trickle", "stall"])
+@cases("then", "trickle", "stall")
 def test_a_proxy_and_the_handshake_behind_it_share_the_time(
     monkeypatch: pytest.MonkeyPatch, serve: Serve, then: str
 ) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from dispatcher import Attachment, Link, MediaId, encode
 from dispatcher.testing import message
+from tests.support.cases import cases
 from tests.support.greenapi import transport, upload
 
 PERSON, GROUP = "79001234567", "79001234567-1581234048"
@@ -40,7 +41,7 @@ def _body(to: str, kind: str, content: dict[str, Any]) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-@pytest.mark.parametrize("to", [PERSON, GROUP])
+@cases("to", PERSON, GROUP)
 @pytest.mark.parametrize(("kind", "content"), VARIANTS)
 def test_media_pass_as_they_are_written(to: str, kind: str, content: dict[str, Any]) -> None:
     payload = transport().build(message(to=to, **{kind: content}), None)
@@ -48,7 +49,7 @@ def test_media_pass_as_they_are_written(to: str, kind: str, content: dict[str, A
     assert list(transport().check(payload, None)) == []
 
 
-@pytest.mark.parametrize("to", [PERSON, GROUP])
+@cases("to", PERSON, GROUP)
 @pytest.mark.parametrize(("kind", "content"), VARIANTS)
 def test_media_with_a_source_take_what_it_resolved_to(
     to: str, kind: str, content: dict[str, Any]
@@ -63,7 +64,7 @@ def test_media_with_a_source_take_what_it_resolved_to(
     assert encode(transport().build(written, attachment)) == _body(to, kind, content)
 
 
-@pytest.mark.parametrize("kind", ["image", "video", "audio", "document"])
+@cases("kind", "image", "video", "audio", "document")
 def test_a_file_stands_in_the_body_as_its_reference(kind: str) -> None:
     file = upload()
     payload = transport().build(message(**{kind: {"source": "prices.pdf"}}), file)
@@ -72,17 +73,15 @@ def test_a_file_stands_in_the_body_as_its_reference(kind: str) -> None:
     assert [problem for problem in found if problem.severity == "error"] == []
 
 
-@pytest.mark.parametrize(
-    ("resolved", "sent"), [("of-the-plugin", "of-the-plugin"), (None, "of-the-manifest")]
-)
+@cases("resolved, sent", ("of-the-plugin", "of-the-plugin"), (None, "of-the-manifest"))
 def test_the_provider_of_a_link_wins(resolved: str | None, sent: str) -> None:
     written = message(image={"source": "s3://b/k", "provider": {"name": "of-the-manifest"}})
     payload = transport().build(written, Link(url="https://cdn.example/k", provider=resolved))
     assert payload["image"] == {"link": "https://cdn.example/k", "provider": {"name": sent}}
 
 
-@pytest.mark.parametrize("to", [PERSON, GROUP])
-@pytest.mark.parametrize("preview_url", [None, True, False])
+@cases("to", PERSON, GROUP)
+@cases("preview_url", None, True, False)
 def test_text(to: str, preview_url: bool | None) -> None:
     written = message(to=to, preview_url=preview_url, text={"body": "Hello 😃"})
     expected = _body(to, "text", {"body": "Hello 😃"})

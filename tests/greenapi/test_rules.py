@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher import Link, Problem
 from dispatcher.builtin.greenapi.rules import check
+from tests.support.cases import cases
 from tests.support.greenapi import upload
 
 TEXT = {"to": "79001234567", "type": "text", "text": {"body": "x"}}
@@ -23,110 +23,106 @@ def _media(kind: str, **fields: Any) -> dict[str, Any]:
     return {"to": "79001234567", "type": kind, kind: fields}
 
 
-@pytest.mark.parametrize(
+@cases(
     "payload",
-    [
-        TEXT,
-        _with(type=None),
-        _with(recipient_type="individual"),
-        _with(to="79001234567-1581234048"),
-        _with(to="79001234567-1581234048", recipient_type="group"),
-        _with(to="1234567"),
-        _with(to="123456789012345"),
-        _with(text={"body": "x" * 4096}),
-        _with(text={"body": "😃" * 4096}),
-        _with(preview_url=True),
-        _with(preview_url=False),
-        _media("image", id="1", caption=""),
-        _media("document", link="http://cdn.example:8080/ключ?x=1#y", filename="f"),
-    ],
+    TEXT,
+    _with(type=None),
+    _with(recipient_type="individual"),
+    _with(to="79001234567-1581234048"),
+    _with(to="79001234567-1581234048", recipient_type="group"),
+    _with(to="1234567"),
+    _with(to="123456789012345"),
+    _with(text={"body": "x" * 4096}),
+    _with(text={"body": "😃" * 4096}),
+    _with(preview_url=True),
+    _with(preview_url=False),
+    _media("image", id="1", caption=""),
+    _media("document", link="http://cdn.example:8080/ключ?x=1#y", filename="f"),
 )
 def test_good_payloads(payload: dict[str, Any]) -> None:
     assert check(payload, None) == []
 
 
-@pytest.mark.parametrize(
-    ("payload", "where", "words"),
-    [
-        (_with(to=None), "to", "missing"),
-        (_with(to=""), "to", "neither a phone number"),
-        (_with(to="+79001234567"), "to", '"+79001234567" is neither'),
-        (_with(to="123456"), "to", "neither a phone number"),
-        (_with(to="1234567890123456"), "to", "neither a phone number"),
-        (_with(to="7900123456٣"), "to", "neither"),
-        (_with(to="79001234567\n"), "to", '"79001234567\\n" is neither'),
-        (_with(to="7900\u202e1234567"), "to", '"7900\\u202e1234567" is neither'),
-        (_with(text={"body": "x", "\u202ey": "x"}), "text.\\u202ey", 'no field "\\u202ey"'),
-        (_with(to="79001234567-"), "to", "group id"),
-        (_with(to="7900-123-4567"), "to", "group id"),
-        (_with(to=79001234567), "to", "a int is neither"),
-        (_with(to=["79001234567"]), "to", "a list is neither"),
-        (_with(recipient_type="group"), "recipient_type", "address of a person"),
-        (_with(to="0123456789"), "to", "neither a phone number"),
-        (_with(to="7-1"), "to", "group id"),
-        (
-            _with(to="79001234567-1581234048", recipient_type="individual"),
-            "recipient_type",
-            "address of a group",
-        ),
-        (_with(recipient_type="person"), "recipient_type", '"individual" or "group"'),
-        (_with(recipient_type=["group"]), "recipient_type", '"individual" or "group"'),
-        (_with(type="sticker"), "type", "must be one of text, image, video, audio, document"),
-        (_with(type=["text"]), "type", "must be one of"),
-        (_with(type="image"), "type", 'says "image", but the content is "text"'),
-        ({**_media("image", **LINK), "type": "text"}, "type", 'the content is "image"'),
-        ({"to": "79001234567", "image": LINK}, "type", 'says "text"'),
-        (_with(text=None), None, "there is nothing"),
-        (_with(image=LINK), None, "there is text and image"),
-        (_with(text="hello"), "text", "table of fields"),
-        (_with(text={}), "text.body", "empty"),
-        (_with(text={"body": ""}), "text.body", "empty"),
-        (_with(text={"body": 1}), "text.body", "must be text"),
-        (_with(text={"body": "x" * 4097}), "text.body", "has 4097 characters; at most 4096"),
-        (_with(text={"body": "x", "caption": "x"}), "text.caption", "not allowed on text"),
-        (_with(preview_url="yes"), "preview_url", "true or false"),
-        (_with(preview_url=1), "preview_url", "true or false"),
-        ({**_media("image", **LINK), "preview_url": True}, "preview_url", "only for text"),
-        (_with(priority=1), "priority", 'no field "priority"'),
-        (_with(preview="x"), "preview", "did you mean preview_url?"),
-        (_with(text={"body": "x", "boddy": "x"}), "text.boddy", "did you mean body?"),
-        (_media("image"), "image", "there is neither"),
-        (_media("image", id="1", **LINK), "image", "there is both"),
-        (_media("image", id=""), "image.id", "not empty"),
-        (_media("image", id=5), "image.id", "must be text"),
-        (_media("image", link=""), "image.link", "not empty"),
-        (_media("image", link=["x"]), "image.link", "must be text"),
-        (_media("image", link="ftp://h/x"), "image.link", "http:// or https://, not ftp"),
-        (_media("image", link="cdn.example/x"), "image.link", "begin with http://"),
-        (_media("image", link="https:///x"), "image.link", "no host"),
-        (_media("image", link="https://h:0/"), "image.link", "no host"),
-        (_media("image", link="https://[::1/x"), "image.link", "not a valid URL"),
-        (_media("image", link="https://h:port/x"), "image.link", "not a valid URL"),
-        (_media("image", link="https://h/a b"), "image.link", "spaces"),
-        (_media("image", link="https://h/a\nb"), "image.link", "control"),
-        (_media("image", id="1", provider={"name": "p"}), "image.provider", "only beside a link"),
-        (_media("image", provider="p", **LINK), "image.provider", "table with a name"),
-        (_media("image", provider={}, **LINK), "image.provider.name", "not empty"),
-        (_media("image", provider={"name": ""}, **LINK), "image.provider.name", "not empty"),
-        (_media("image", provider={"name": 1}, **LINK), "image.provider.name", "must be text"),
-        (
-            _media("image", provider={"name": "p", "key": "k"}, **LINK),
-            "image.provider.key",
-            'no field "key"',
-        ),
-        (_media("image", caption=1, **LINK), "image.caption", "must be text"),
-        (_media("video", caption=None, **LINK), "video.caption", "must be text"),
-        (_media("audio", caption="x", **LINK), "audio.caption", "caption is not allowed on audio"),
-        (_media("audio", filename="x", **LINK), "audio.filename", "not allowed on audio"),
-        (_media("image", filename="x", **LINK), "image.filename", "not allowed on image"),
-        (_media("video", filename="x", **LINK), "video.filename", "not allowed on video"),
-        (_media("document", filename="", **LINK), "document.filename", "not empty"),
-        (_media("document", captoin="", **LINK), "document.captoin", "did you mean caption?"),
-        (_media("document", source="x", **LINK), "document.source", 'no field "source"'),
-        ({**TEXT, 7: "x"}, None, "named by a int"),
-        (_with(text={"body": "x", None: 1}), "text", "named by a NoneType"),
-        (_with(text={"body": "\ud800"}), None, "cannot be written as JSON"),
-    ],
+@cases(
+    "payload, where, words",
+    (_with(to=None), "to", "missing"),
+    (_with(to=""), "to", "neither a phone number"),
+    (_with(to="+79001234567"), "to", '"+79001234567" is neither'),
+    (_with(to="123456"), "to", "neither a phone number"),
+    (_with(to="1234567890123456"), "to", "neither a phone number"),
+    (_with(to="7900123456٣"), "to", "neither"),
+    (_with(to="79001234567\n"), "to", '"79001234567\\n" is neither'),
+    (_with(to="7900\u202e1234567"), "to", '"7900\\u202e1234567" is neither'),
+    (_with(text={"body": "x", "\u202ey": "x"}), "text.\\u202ey", 'no field "\\u202ey"'),
+    (_with(to="79001234567-"), "to", "group id"),
+    (_with(to="7900-123-4567"), "to", "group id"),
+    (_with(to=79001234567), "to", "a int is neither"),
+    (_with(to=["79001234567"]), "to", "a list is neither"),
+    (_with(recipient_type="group"), "recipient_type", "address of a person"),
+    (_with(to="0123456789"), "to", "neither a phone number"),
+    (_with(to="7-1"), "to", "group id"),
+    (
+        _with(to="79001234567-1581234048", recipient_type="individual"),
+        "recipient_type",
+        "address of a group",
+    ),
+    (_with(recipient_type="person"), "recipient_type", '"individual" or "group"'),
+    (_with(recipient_type=["group"]), "recipient_type", '"individual" or "group"'),
+    (_with(type="sticker"), "type", "must be one of text, image, video, audio, document"),
+    (_with(type=["text"]), "type", "must be one of"),
+    (_with(type="image"), "type", 'says "image", but the content is "text"'),
+    ({**_media("image", **LINK), "type": "text"}, "type", 'the content is "image"'),
+    ({"to": "79001234567", "image": LINK}, "type", 'says "text"'),
+    (_with(text=None), None, "there is nothing"),
+    (_with(image=LINK), None, "there is text and image"),
+    (_with(text="hello"), "text", "table of fields"),
+    (_with(text={}), "text.body", "empty"),
+    (_with(text={"body": ""}), "text.body", "empty"),
+    (_with(text={"body": 1}), "text.body", "must be text"),
+    (_with(text={"body": "x" * 4097}), "text.body", "has 4097 characters; at most 4096"),
+    (_with(text={"body": "x", "caption": "x"}), "text.caption", "not allowed on text"),
+    (_with(preview_url="yes"), "preview_url", "true or false"),
+    (_with(preview_url=1), "preview_url", "true or false"),
+    ({**_media("image", **LINK), "preview_url": True}, "preview_url", "only for text"),
+    (_with(priority=1), "priority", 'no field "priority"'),
+    (_with(preview="x"), "preview", "did you mean preview_url?"),
+    (_with(text={"body": "x", "boddy": "x"}), "text.boddy", "did you mean body?"),
+    (_media("image"), "image", "there is neither"),
+    (_media("image", id="1", **LINK), "image", "there is both"),
+    (_media("image", id=""), "image.id", "not empty"),
+    (_media("image", id=5), "image.id", "must be text"),
+    (_media("image", link=""), "image.link", "not empty"),
+    (_media("image", link=["x"]), "image.link", "must be text"),
+    (_media("image", link="ftp://h/x"), "image.link", "http:// or https://, not ftp"),
+    (_media("image", link="cdn.example/x"), "image.link", "begin with http://"),
+    (_media("image", link="https:///x"), "image.link", "no host"),
+    (_media("image", link="https://h:0/"), "image.link", "no host"),
+    (_media("image", link="https://[::1/x"), "image.link", "not a valid URL"),
+    (_media("image", link="https://h:port/x"), "image.link", "not a valid URL"),
+    (_media("image", link="https://h/a b"), "image.link", "spaces"),
+    (_media("image", link="https://h/a\nb"), "image.link", "control"),
+    (_media("image", id="1", provider={"name": "p"}), "image.provider", "only beside a link"),
+    (_media("image", provider="p", **LINK), "image.provider", "table with a name"),
+    (_media("image", provider={}, **LINK), "image.provider.name", "not empty"),
+    (_media("image", provider={"name": ""}, **LINK), "image.provider.name", "not empty"),
+    (_media("image", provider={"name": 1}, **LINK), "image.provider.name", "must be text"),
+    (
+        _media("image", provider={"name": "p", "key": "k"}, **LINK),
+        "image.provider.key",
+        'no field "key"',
+    ),
+    (_media("image", caption=1, **LINK), "image.caption", "must be text"),
+    (_media("video", caption=None, **LINK), "video.caption", "must be text"),
+    (_media("audio", caption="x", **LINK), "audio.caption", "caption is not allowed on audio"),
+    (_media("audio", filename="x", **LINK), "audio.filename", "not allowed on audio"),
+    (_media("image", filename="x", **LINK), "image.filename", "not allowed on image"),
+    (_media("video", filename="x", **LINK), "video.filename", "not allowed on video"),
+    (_media("document", filename="", **LINK), "document.filename", "not empty"),
+    (_media("document", captoin="", **LINK), "document.captoin", "did you mean caption?"),
+    (_media("document", source="x", **LINK), "document.source", 'no field "source"'),
+    ({**TEXT, 7: "x"}, None, "named by a int"),
+    (_with(text={"body": "x", None: 1}), "text", "named by a NoneType"),
+    (_with(text={"body": "\ud800"}), None, "cannot be written as JSON"),
 )
 def test_each_rule_names_its_field(payload: dict[Any, Any], where: str | None, words: str) -> None:
     (problem,) = check(payload, None)
@@ -152,7 +148,7 @@ def test_a_payload_must_be_a_table() -> None:
     ]
 
 
-@pytest.mark.parametrize(("size", "fits"), [(1, True), (37_000_000, True), (37_000_001, False)])
+@cases("size, fits", (1, True), (37_000_000, True), (37_000_001, False))
 def test_the_size_of_a_file(size: int, fits: bool) -> None:
     problems = check(_media("document", id="upload:sha256:x"), upload(size=size))
     assert (problems == []) is fits
@@ -167,7 +163,7 @@ def test_a_file_must_not_be_empty() -> None:
     assert (problem.where, problem.message) == ("image.source", 'the file "prices.pdf" is empty')
 
 
-@pytest.mark.parametrize("mime_type", ["", "pdf", "text/plain\r\nX: y", "text/plain; é=1"])
+@cases("mime_type", "", "pdf", "text/plain\r\nX: y", "text/plain; é=1")
 def test_a_file_needs_a_mime_type_that_a_header_can_carry(mime_type: str) -> None:
     (problem,) = check(_media("image", id="x"), upload(mime_type=mime_type))
     assert problem.where == "image.source"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from dispatcher import DeliveryError
+from tests.support.cases import cases
 from tests.support.gateway import Peer, Serve
 from tests.support.greenapi import PAYLOAD, TOKEN, transport, upload
 
@@ -78,7 +79,7 @@ def test_no_failure_shows_the_token(serve: Serve, behave: Callable[[Peer], objec
     assert server.requests[0].headers["authorization"] == f"Bearer {TOKEN}"
 
 
-@pytest.mark.parametrize("host", ["no-such-host.invalid", "127.0.0.1:1", f"{TOKEN}.invalid"])
+@cases("host", "no-such-host.invalid", "127.0.0.1:1", f"{TOKEN}.invalid")
 def test_no_failed_connection_shows_the_token(host: str) -> None:
     sender = transport(f"https://{host}")
     with pytest.raises(DeliveryError) as caught:
@@ -110,7 +111,7 @@ def test_an_id_with_the_token_is_no_id(serve: Serve) -> None:
     _check(lambda: transport(server.url).upload(upload()))
 
 
-@pytest.mark.parametrize("token", ["a", "x-1", "any"])
+@cases("token", "a", "x-1", "any")
 def test_a_short_token_changes_no_id_and_no_sentence(serve: Serve, token: str) -> None:
     """For a gateway of one's own; whoever looks for it finds it in half of all words."""
     found = [{"id": "any-x-1a"}]

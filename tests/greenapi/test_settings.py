@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from dispatcher import ConfigError
 from dispatcher.builtin.greenapi.transport import GreenApiSettings
 from dispatcher.delivery.rate_limiter import parsed
+from tests.support.cases import cases
 from tests.support.greenapi import TOKEN
 
 
@@ -30,49 +31,45 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.rate == "50/s"
 
 
-@pytest.mark.parametrize(
-    ("given", "kept"),
-    [
-        ("https://gateway.example", "https://gateway.example"),
-        ("https://gateway.example:8443/green///", "https://gateway.example:8443/green"),
-        ("http://localhost:8025/", "http://localhost:8025"),
-        ("http://LOCALHOST", "http://LOCALHOST"),
-        ("http://127.8.9.10", "http://127.8.9.10"),
-        ("http://[::1]:8025", "http://[::1]:8025"),
-    ],
+@cases(
+    "given, kept",
+    ("https://gateway.example", "https://gateway.example"),
+    ("https://gateway.example:8443/green///", "https://gateway.example:8443/green"),
+    ("http://localhost:8025/", "http://localhost:8025"),
+    ("http://LOCALHOST", "http://LOCALHOST"),
+    ("http://127.8.9.10", "http://127.8.9.10"),
+    ("http://[::1]:8025", "http://[::1]:8025"),
 )
 def test_good_urls(given: str, kept: str) -> None:
     assert GreenApiSettings(base_url=given).base_url == kept
     assert GreenApiSettings(media_url=given).media_url == kept
 
 
-@pytest.mark.parametrize(
-    ("url", "why"),
-    [
-        ("", "with a host"),
-        ("api.green-api.com", "with a host"),
-        ("ftp://api.green-api.com", "with a host"),
-        ("https://", "with a host"),
-        ("https:///v1", "with a host"),
-        ("https://user@host.example", "a user"),
-        ("https://user:secret@host.example", "a user"),
-        ("https://host.example?x=1", "a query"),
-        ("https://host.example/?", "a query"),
-        ("https://host.example/#x", "a fragment"),
-        ("https://host.example:99999", "ort out of range"),
-        ("https://host.example:0", "port 0"),
-        ("https://[::1", "Invalid IPv6"),
-        ("https://host .example", "spaces"),
-        ("https://host.example/\n", "control"),
-        ("http://api.green-api.com", "must be https"),
-        ("http://127.0.0.1.example.com", "must be https"),
-        ("http://localhost.example.com", "must be https"),
-        ("http://127.1", "must be https"),
-        ("http://10.0.0.1", "must be https"),
-        ("http://0.0.0.0", "must be https"),
-        ("http://localhost\\@evil.example", "a user"),
-        ("http://localhost\\.evil.example", "must be https"),
-    ],
+@cases(
+    "url, why",
+    ("", "with a host"),
+    ("api.green-api.com", "with a host"),
+    ("ftp://api.green-api.com", "with a host"),
+    ("https://", "with a host"),
+    ("https:///v1", "with a host"),
+    ("https://user@host.example", "a user"),
+    ("https://user:secret@host.example", "a user"),
+    ("https://host.example?x=1", "a query"),
+    ("https://host.example/?", "a query"),
+    ("https://host.example/#x", "a fragment"),
+    ("https://host.example:99999", "ort out of range"),
+    ("https://host.example:0", "port 0"),
+    ("https://[::1", "Invalid IPv6"),
+    ("https://host .example", "spaces"),
+    ("https://host.example/\n", "control"),
+    ("http://api.green-api.com", "must be https"),
+    ("http://127.0.0.1.example.com", "must be https"),
+    ("http://localhost.example.com", "must be https"),
+    ("http://127.1", "must be https"),
+    ("http://10.0.0.1", "must be https"),
+    ("http://0.0.0.0", "must be https"),
+    ("http://localhost\\@evil.example", "a user"),
+    ("http://localhost\\.evil.example", "must be https"),
 )
 def test_bad_urls(url: str, why: str) -> None:
     with pytest.raises(ValidationError, match=why) as caught:
@@ -82,28 +79,24 @@ def test_bad_urls(url: str, why: str) -> None:
         GreenApiSettings(media_url=url)
 
 
-@pytest.mark.parametrize("field", ["connect_timeout", "read_timeout"])
-@pytest.mark.parametrize("value", [0, -1, "nan", "inf", "soon", 1e300])
+@cases("field", "connect_timeout", "read_timeout")
+@cases("value", 0, -1, "nan", "inf", "soon", 1e300)
 def test_bad_timeouts(field: str, value: object) -> None:
     with pytest.raises(ValidationError, match=field):
         GreenApiSettings(**{field: value})
 
 
-@pytest.mark.parametrize(
-    "rate", ["50/s", "10/min", "5/h", "1/d", "0.5/s", "0.001/h", "1000000000/s"]
-)
+@cases("rate", "50/s", "10/min", "5/h", "1/d", "0.5/s", "0.001/h", "1000000000/s")
 def test_good_rates(rate: str) -> None:
     settings = GreenApiSettings(rate=rate, recipient_rate=rate)
     assert (settings.rate, settings.recipient_rate) == (rate, rate)
     assert parsed(rate), "and whoever keeps the pace takes it, too"
 
 
-@pytest.mark.parametrize(
+@cases(
     "rate",
-    [
-        *("50", "50/", "/s", "0/s", "0.0/s", "-1/s", "x/s", "5/day", "5 /s", "nan/s", "inf/s"),
-        *("0.0009/h", "1000000001/s", "9" * 400 + "/s"),
-    ],
+    *("50", "50/", "/s", "0/s", "0.0/s", "-1/s", "x/s", "5/day", "5 /s", "nan/s", "inf/s"),
+    *("0.0009/h", "1000000001/s", "9" * 400 + "/s"),
 )
 def test_bad_rates(rate: str) -> None:
     why = "50/s|from 0.001 to"
@@ -127,7 +120,7 @@ def test_the_token_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert TOKEN not in repr(settings) + str(settings)
 
 
-@pytest.mark.parametrize("around", ["{}", "{}\n", "\r\n  {}\t\n"])
+@cases("around", "{}", "{}\n", "\r\n  {}\t\n")
 def test_the_token_of_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, around: str) -> None:
     path = tmp_path / "token"
     path.write_text(around.format(TOKEN))
@@ -147,17 +140,15 @@ def test_two_tokens_are_one_too_many(tmp_path: Path) -> None:
         settings.credentials()
 
 
-@pytest.mark.parametrize(
-    ("content", "why"),
-    [
-        (None, "No such file"),
-        (b"", "is empty"),
-        (b" \n", "is empty"),
-        (b"marker token", "holds a space"),
-        (b"marker\ntoken", "holds a space"),
-        (b"\xef\xbb\xbfmarker", "outside ASCII"),
-        (b"\xff\xfe\x00marker", "outside ASCII"),
-    ],
+@cases(
+    "content, why",
+    (None, "No such file"),
+    (b"", "is empty"),
+    (b" \n", "is empty"),
+    (b"marker token", "holds a space"),
+    (b"marker\ntoken", "holds a space"),
+    (b"\xef\xbb\xbfmarker", "outside ASCII"),
+    (b"\xff\xfe\x00marker", "outside ASCII"),
 )
 def test_token_files_that_are_none(tmp_path: Path, content: bytes | None, why: str) -> None:
     path = tmp_path / "secret-file"
@@ -177,9 +168,7 @@ def test_a_folder_is_no_token_file(tmp_path: Path) -> None:
         GreenApiSettings(token_file=Path("a\0b")).credentials()
 
 
-@pytest.mark.parametrize(
-    "bad", ["", " ", "{} x", "{}\n", "\t{}", "{}\x00", "{}\x7f", "é{}", "{}ключ"]
-)
+@cases("bad", "", " ", "{} x", "{}\n", "\t{}", "{}\x00", "{}\x7f", "é{}", "{}ключ")
 def test_bad_tokens_are_refused_without_being_shown(bad: str) -> None:
     settings = GreenApiSettings(token=bad.format(TOKEN))
     with pytest.raises(ConfigError, match="GREENAPI_TOKEN is") as caught:

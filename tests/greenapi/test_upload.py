@@ -10,6 +10,7 @@ import pytest
 
 from dispatcher import DeliveryError, NotSent, Refused, Upload
 from dispatcher.builtin.greenapi import GreenApi
+from tests.support.cases import cases
 from tests.support.gateway import ACCEPTED, Peer, Serve
 from tests.support.greenapi import TOKEN, transport, upload
 
@@ -96,17 +97,15 @@ def _failure(sender: GreenApi, file: Upload) -> DeliveryError:
     return caught.value
 
 
-@pytest.mark.parametrize(
+@cases(
     "now",
-    [
-        CONTENT[:-1],
-        CONTENT[:50_000],
-        b"",
-        CONTENT + b"x",
-        CONTENT * 2,
-        b"X" + CONTENT[1:],
-        CONTENT[:-1] + b"X",
-    ],
+    CONTENT[:-1],
+    CONTENT[:50_000],
+    b"",
+    CONTENT + b"x",
+    CONTENT * 2,
+    b"X" + CONTENT[1:],
+    CONTENT[:-1] + b"X",
     ids=["shorter", "half", "empty", "longer", "twice", "other start", "other end"],
 )
 def test_a_file_that_changed_never_arrives_whole(serve: Serve, now: bytes) -> None:
@@ -129,15 +128,13 @@ class _Failing(Stream):
         return super().read(size)
 
 
-@pytest.mark.parametrize("after", [0, 50_000])
-@pytest.mark.parametrize(
-    ("error", "words"),
-    [
-        (OSError(5, "Input/output error"), "the file cannot be read: Input/output error"),
-        (ConnectionResetError(104, "reset"), "the file cannot be read: reset"),
-        (TimeoutError(), "the file cannot be read: TimeoutError"),
-        (ValueError("bucket is gone"), "the file cannot be read: bucket is gone"),
-    ],
+@cases("after", 0, 50_000)
+@cases(
+    "error, words",
+    (OSError(5, "Input/output error"), "the file cannot be read: Input/output error"),
+    (ConnectionResetError(104, "reset"), "the file cannot be read: reset"),
+    (TimeoutError(), "the file cannot be read: TimeoutError"),
+    (ValueError("bucket is gone"), "the file cannot be read: bucket is gone"),
 )
 def test_a_file_that_cannot_be_read_is_at_fault_itself(
     serve: Serve, error: Exception, words: str, after: int
@@ -214,24 +211,22 @@ def test_the_answer_of_the_other_kind_is_no_answer(serve: Serve) -> None:
     assert (type(failure), failure.code) == (NotSent, "http 201")
 
 
-@pytest.mark.parametrize(
-    ("filename", "mime_type", "extension"),
-    [
-        ("photo.jpeg", "image/jpeg", "jpeg"),
-        ("PHOTO.JPG", "image/jpeg", "jpg"),
-        ("archive.tar.gz", "application/gzip", "gz"),
-        ("clip.mp4", "application/octet-stream", "mp4"),
-        ("prices", "application/pdf", "pdf"),
-        ("prices.", "application/pdf", "pdf"),
-        (".pdf", "image/png", "png"),
-        ("отчёт.док", "application/pdf", "pdf"),
-        ("a.b c", "application/pdf", "pdf"),
-        ("x.pdf\r\nX-Evil: 1", "application/pdf", "pdf"),
-        ("x." + "y" * 99, "application/pdf", "pdf"),
-        ("", "application/pdf", "pdf"),
-        ("thing", "application/x-nobody-knows", "bin"),
-        ("thing", "text/plain; charset=utf-8", "bin"),
-    ],
+@cases(
+    "filename, mime_type, extension",
+    ("photo.jpeg", "image/jpeg", "jpeg"),
+    ("PHOTO.JPG", "image/jpeg", "jpg"),
+    ("archive.tar.gz", "application/gzip", "gz"),
+    ("clip.mp4", "application/octet-stream", "mp4"),
+    ("prices", "application/pdf", "pdf"),
+    ("prices.", "application/pdf", "pdf"),
+    (".pdf", "image/png", "png"),
+    ("отчёт.док", "application/pdf", "pdf"),
+    ("a.b c", "application/pdf", "pdf"),
+    ("x.pdf\r\nX-Evil: 1", "application/pdf", "pdf"),
+    ("x." + "y" * 99, "application/pdf", "pdf"),
+    ("", "application/pdf", "pdf"),
+    ("thing", "application/x-nobody-knows", "bin"),
+    ("thing", "text/plain; charset=utf-8", "bin"),
 )
 def test_the_extension(serve: Serve, filename: str, mime_type: str, extension: str) -> None:
     server = serve()

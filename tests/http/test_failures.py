@@ -6,6 +6,7 @@ from dispatcher import NotSent, OutcomeUnknown
 from dispatcher.errors import DeliveryError
 from dispatcher.http import failures
 from dispatcher.http.responses import ErrorMap, Route
+from tests.support.cases import cases
 
 ROUTE = Route("https://gateway.example/messages", "base_url", ("id",), ErrorMap())
 
@@ -19,15 +20,13 @@ def raised_in(function: str, module: str) -> Exception:
     return caught.value
 
 
-@pytest.mark.parametrize(
-    ("function", "module", "outcome"),
-    [
-        ("connect", "urllib3.connection", NotSent),
-        ("connect", "urllib3.connectionpool", OutcomeUnknown),
-        ("connect", "a_plugin", OutcomeUnknown),
-        ("request", "urllib3.connection", OutcomeUnknown),
-        ("close", "urllib3.connection", OutcomeUnknown),
-    ],
+@cases(
+    "function, module, outcome",
+    ("connect", "urllib3.connection", NotSent),
+    ("connect", "urllib3.connectionpool", OutcomeUnknown),
+    ("connect", "a_plugin", OutcomeUnknown),
+    ("request", "urllib3.connection", OutcomeUnknown),
+    ("close", "urllib3.connection", OutcomeUnknown),
 )
 def test_only_urllib3_s_own_connect_proves_that_nothing_left(
     function: str, module: str, outcome: type[DeliveryError]
@@ -37,9 +36,7 @@ def test_only_urllib3_s_own_connect_proves_that_nothing_left(
     assert not classification.throttled, "the account has done nothing wrong"
 
 
-@pytest.mark.parametrize(
-    ("reason", "shown"), [("CERTIFICATE_EXPIRED", "certificate expired"), ("no", "no"), (7, "odd")]
-)
+@cases("reason, shown", ("CERTIFICATE_EXPIRED", "certificate expired"), ("no", "no"), (7, "odd"))
 def test_the_words_of_an_error_are_shown(reason: object, shown: str) -> None:
     error = OSError("odd")
     error.reason = reason  # type: ignore[attr-defined]

@@ -7,6 +7,7 @@ import pytest
 
 from dispatcher import AccountRefused, NotSent, OutcomeUnknown, Refused
 from dispatcher.http.responses import BY_STATUS, STATUS_FIRST, ErrorMap, Outcome, Response
+from tests.support.cases import cases
 
 ERROR_MAP = ErrorMap(
     by_code={0: AccountRefused, 7: Refused, 8: NotSent},
@@ -21,20 +22,18 @@ def answer(status: int, body: Any) -> Response:
     return Response(status, {}, body if isinstance(body, bytes) else json.dumps(body).encode())
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "outcome", "throttled"),
-    [
-        (401, {"error": {"code": 7}}, AccountRefused, False),  # the status first
-        (400, {"error": {"code": 0}}, AccountRefused, False),  # 0 is a code
-        (400, {"error": {}}, Refused, False),  # and no code is not 0
-        (400, {"error": {"code": 8, "message": "no account"}}, NotSent, True),  # then the code
-        (400, {"error": {"code": 99, "message": "Try later."}}, NotSent, True),  # then words
-        (400, b"instance has NO ACCOUNT", AccountRefused, False),  # wherever they stand
-        (400, {"error": {"message": "else"}}, Refused, False),  # then the status once more
-        (418, {"error": {"message": "else"}}, OutcomeUnknown, False),
-        (500, b"try later", OutcomeUnknown, True),
-        (429, b"\xff", NotSent, True),
-    ],
+@cases(
+    "status, body, outcome, throttled",
+    (401, {"error": {"code": 7}}, AccountRefused, False),  # the status first
+    (400, {"error": {"code": 0}}, AccountRefused, False),  # 0 is a code
+    (400, {"error": {}}, Refused, False),  # and no code is not 0
+    (400, {"error": {"code": 8, "message": "no account"}}, NotSent, True),  # then the code
+    (400, {"error": {"code": 99, "message": "Try later."}}, NotSent, True),  # then words
+    (400, b"instance has NO ACCOUNT", AccountRefused, False),  # wherever they stand
+    (400, {"error": {"message": "else"}}, Refused, False),  # then the status once more
+    (418, {"error": {"message": "else"}}, OutcomeUnknown, False),
+    (500, b"try later", OutcomeUnknown, True),
+    (429, b"\xff", NotSent, True),
 )
 def test_tables_are_asked_in_their_order(
     status: int, body: Any, outcome: Outcome, throttled: bool
@@ -43,22 +42,20 @@ def test_tables_are_asked_in_their_order(
     assert (classification.outcome, classification.throttled) == (outcome, throttled)
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "outcome", "throttled"),
-    [
-        (403, 17, Refused, False),  # an author's code counts with every error
-        (429, 40, OutcomeUnknown, True),
-        (503, 31, NotSent, True),  # throttled alone says it
-        (500, 17, Refused, False),
-        (202, 17, OutcomeUnknown, False),  # no success without an id is an error
-        (199, 23, AccountRefused, False),
-        (200, 23, OutcomeUnknown, False),
-        (299, 23, OutcomeUnknown, False),
-        (300, 23, AccountRefused, False),
-        (403, 99, AccountRefused, False),
-        (503, 99, OutcomeUnknown, False),
-        (404, 99, Refused, False),
-    ],
+@cases(
+    "status, code, outcome, throttled",
+    (403, 17, Refused, False),  # an author's code counts with every error
+    (429, 40, OutcomeUnknown, True),
+    (503, 31, NotSent, True),  # throttled alone says it
+    (500, 17, Refused, False),
+    (202, 17, OutcomeUnknown, False),  # no success without an id is an error
+    (199, 23, AccountRefused, False),
+    (200, 23, OutcomeUnknown, False),
+    (299, 23, OutcomeUnknown, False),
+    (300, 23, AccountRefused, False),
+    (403, 99, AccountRefused, False),
+    (503, 99, OutcomeUnknown, False),
+    (404, 99, Refused, False),
 )
 def test_codes_win_unless_a_gateway_is_known_for_false_ones(
     status: int, code: int, outcome: Outcome, throttled: bool
@@ -76,9 +73,13 @@ def test_a_hint_is_for_errors_whose_code_says_nothing() -> None:
     assert "check the token" in error_map.classify(answer(403, {}), "base_url").text
 
 
-@pytest.mark.parametrize(
-    ("status", "outcome"),
-    [(399, Refused), (499, Refused), (500, OutcomeUnknown), (599, OutcomeUnknown), (600, Refused)],
+@cases(
+    "status, outcome",
+    (399, Refused),
+    (499, Refused),
+    (500, OutcomeUnknown),
+    (599, OutcomeUnknown),
+    (600, Refused),
 )
 def test_where_a_code_is_not_to_be_trusted(status: int, outcome: Outcome) -> None:
     error_map = ErrorMap(by_code={17: Refused}, status_first=STATUS_FIRST)
@@ -92,16 +93,14 @@ def test_a_redirect_that_may_mean_done_is_unknown(status: int) -> None:
     assert ErrorMap().classify(answer(status, {}), "").outcome is expected
 
 
-@pytest.mark.parametrize(
-    ("status", "accepted", "hint"),
-    [
-        (199, False, "the gateway answered"),
-        (200, True, "the answer has no id"),
-        (299, True, "the answer has no id"),
-        (300, False, "redirects are not followed, check base_url"),
-        (399, False, "redirects are not followed, check base_url"),
-        (400, False, "the gateway answered"),
-    ],
+@cases(
+    "status, accepted, hint",
+    (199, False, "the gateway answered"),
+    (200, True, "the answer has no id"),
+    (299, True, "the answer has no id"),
+    (300, False, "redirects are not followed, check base_url"),
+    (399, False, "redirects are not followed, check base_url"),
+    (400, False, "the gateway answered"),
 )
 def test_only_a_success_is_one(status: int, accepted: bool, hint: str) -> None:
     with_id = answer(status, {"id": "m1"})
@@ -109,8 +108,8 @@ def test_only_a_success_is_one(status: int, accepted: bool, hint: str) -> None:
     assert ErrorMap().classify(with_id, "base_url").text.startswith(hint)
 
 
-@pytest.mark.parametrize(("code", "known"), [(10**9 - 1, True), (10**9, False), (-(10**9), False)])
-@pytest.mark.parametrize("kind", [int, str])
+@cases("code, known", (10**9 - 1, True), (10**9, False), (-(10**9), False))
+@cases("kind", int, str)
 def test_a_code_has_nine_digits_at_the_most(code: int, known: bool, kind: type) -> None:
     classification = ErrorMap(by_code={code: Refused}).classify(
         answer(400, {"error": {"code": kind(code)}}), ""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher import Link, MediaId, Problem
 from dispatcher.http import rules
 from dispatcher.testing import upload
+from tests.support.cases import cases
 
 ANYTHING: Any = st.recursive(
     st.none() | st.booleans() | st.floats() | st.binary() | st.text(st.characters()),
@@ -26,14 +26,12 @@ def only(problems: Iterable[Problem]) -> tuple[str | None, str]:
     return problem.where, problem.message
 
 
-@pytest.mark.parametrize(
-    ("fields", "where", "message"),
-    [
-        ({"bodi": 1}, "text.bodi", 'the gateway has no field "bodi" here; did you mean body?'),
-        ({"colour": 1}, "text.colour", 'the gateway has no field "colour" here'),
-        ({"caption": 1}, "text.caption", "caption is not allowed on text"),
-        ({7: 1}, "text", "a field is named by a int"),
-    ],
+@cases(
+    "fields, where, message",
+    ({"bodi": 1}, "text.bodi", 'the gateway has no field "bodi" here; did you mean body?'),
+    ({"colour": 1}, "text.colour", 'the gateway has no field "colour" here'),
+    ({"caption": 1}, "text.caption", "caption is not allowed on text"),
+    ({7: 1}, "text", "a field is named by a int"),
 )
 def test_unknown_fields(fields: dict[Any, Any], where: str, message: str) -> None:
     problems = rules.unknown_fields({"body": "x", **fields}, ("body",), "text", ("caption",))
@@ -45,14 +43,12 @@ def test_unknown_fields_at_the_top() -> None:
     assert found == ("caption", 'the gateway has no field "caption" here')
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (None, "the caption is empty"),
-        ("", "the caption is empty"),
-        (7, "must be text"),
-        ("😃" * 6, "the caption has 6 characters; at most 5 are allowed"),
-    ],
+@cases(
+    "text, message",
+    (None, "the caption is empty"),
+    ("", "the caption is empty"),
+    (7, "must be text"),
+    ("😃" * 6, "the caption has 6 characters; at most 5 are allowed"),
 )
 def test_texts(text: object, message: str) -> None:
     problems = rules.text_problems(text, "image.caption", 5, called="caption")
@@ -65,16 +61,14 @@ def test_texts_that_are_right() -> None:
     assert not list(rules.text_problems("x" * 10_000, "text.body"))
 
 
-@pytest.mark.parametrize(
-    ("link", "message"),
-    [
-        ("ftp://a.example/x", '"ftp://a.example/x" must begin with http:// or https://, not ftp'),
-        ("https://", '"https://" has no host'),
-        ("https://[", '"https://[" is not a valid URL'),
-        ("https://a.example/\u202e", '"https://a.example/\\u202e" must not contain spaces or'),
-        (" ", "the link must be text and not empty"),
-        (None, "the link must be text and not empty"),
-    ],
+@cases(
+    "link, message",
+    ("ftp://a.example/x", '"ftp://a.example/x" must begin with http:// or https://, not ftp'),
+    ("https://", '"https://" has no host'),
+    ("https://[", '"https://[" is not a valid URL'),
+    ("https://a.example/\u202e", '"https://a.example/\\u202e" must not contain spaces or'),
+    (" ", "the link must be text and not empty"),
+    (None, "the link must be text and not empty"),
 )
 def test_links(link: object, message: str) -> None:
     where, said = only(rules.link_problems(link, "image.link"))
@@ -82,13 +76,11 @@ def test_links(link: object, message: str) -> None:
     assert said.startswith(message)
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"size": 0}, 'the file "a.pdf" is empty'),
-        ({"size": 2_000_001}, 'the file "a.pdf" has 2.0 MB (2000001 bytes); at most 2 MB'),
-        ({"mime_type": "a\r\nb: c"}, '"a\\r\\nb: c" is not a MIME type'),
-    ],
+@cases(
+    "changes, message",
+    ({"size": 0}, 'the file "a.pdf" is empty'),
+    ({"size": 2_000_001}, 'the file "a.pdf" has 2.0 MB (2000001 bytes); at most 2 MB'),
+    ({"mime_type": "a\r\nb: c"}, '"a\\r\\nb: c" is not a MIME type'),
 )
 def test_files(changes: dict[str, Any], message: str) -> None:
     file = upload(b"x", "a.pdf").model_copy(update=changes)
@@ -97,7 +89,7 @@ def test_files(changes: dict[str, Any], message: str) -> None:
     assert said.startswith(message)
 
 
-@pytest.mark.parametrize("attachment", [Link(url="x"), MediaId(id="1"), None])
+@cases("attachment", Link(url="x"), MediaId(id="1"), None)
 def test_what_is_not_uploaded_has_no_size(attachment: Any) -> None:
     assert not list(rules.file_problems(attachment, None, 1))
 

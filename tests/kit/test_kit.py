@@ -12,6 +12,7 @@ import pytest
 import dispatcher.testing
 from dispatcher import Link, Message, Payload, PluginError, Upload, hookimpl
 from dispatcher.testing import Recording, manifest, message, plan, registry, upload
+from tests.support.cases import cases
 
 
 class Shout:
@@ -33,14 +34,12 @@ def test_a_wrong_change_is_no_message() -> None:
         message(colour="red")
 
 
-@pytest.mark.parametrize(
-    ("tables", "bodies"),
-    [
-        ((), ["HELLO!"]),
-        (({}, {"text": {"body": 'a "b"\n\\ 😃'}}), ["HELLO!", 'A "B"\n\\ 😃']),
-        (({"to": ["79001234567", "79001234568"]},), ["HELLO!", "HELLO!"]),
-        (('[[messages]]\nid = "x"\nto = "79001234567"\ntext.body = "x"',), ["X"]),
-    ],
+@cases(
+    "tables, bodies",
+    ((), ["HELLO!"]),
+    (({}, {"text": {"body": 'a "b"\n\\ 😃'}}), ["HELLO!", 'A "B"\n\\ 😃']),
+    (({"to": ["79001234567", "79001234568"]},), ["HELLO!", "HELLO!"]),
+    (('[[messages]]\nid = "x"\nto = "79001234567"\ntext.body = "x"',), ["X"]),
 )
 def test_a_plan_of_a_manifest(tmp_path: Path, tables: Any, bodies: list[str]) -> None:
     made = plan(manifest(tmp_path, *tables), Shout())

@@ -19,6 +19,7 @@ import pytest
 from dispatcher.testing import Fault, Raw, Reply, ScriptedGateway
 from dispatcher.testing.fixtures import scripted_gateway as scripted_gateway
 from dispatcher.testing.gateway import closed_address
+from tests.support.cases import cases
 
 
 def _ask(
@@ -51,7 +52,7 @@ def test_a_request_is_remembered(scripted_gateway: ScriptedGateway) -> None:
     assert (request.length, request.pieces) == (8, (8,))
 
 
-@pytest.mark.parametrize("size", [0, 1, 1_000_000])
+@cases("size", 0, 1, 1_000_000)
 def test_a_body_in_chunks_is_read(scripted_gateway: ScriptedGateway, size: int) -> None:
     content = b"x" * size
 
@@ -66,15 +67,13 @@ def test_a_body_in_chunks_is_read(scripted_gateway: ScriptedGateway, size: int) 
     assert all(piece <= 300_000 for piece in request.pieces)
 
 
-@pytest.mark.parametrize(
-    ("step", "error"),
-    [
-        (Fault.CLOSE_BEFORE_READING, (RemoteDisconnected, ConnectionResetError)),
-        (Fault.CLOSE, RemoteDisconnected),
-        (Fault.RESET, ConnectionResetError),
-        (Reply(200, {"id": "m1"}).cut(), IncompleteRead),
-        (Raw(b"hello\r\n\r\n"), HTTPException),
-    ],
+@cases(
+    "step, error",
+    (Fault.CLOSE_BEFORE_READING, (RemoteDisconnected, ConnectionResetError)),
+    (Fault.CLOSE, RemoteDisconnected),
+    (Fault.RESET, ConnectionResetError),
+    (Reply(200, {"id": "m1"}).cut(), IncompleteRead),
+    (Raw(b"hello\r\n\r\n"), HTTPException),
 )
 def test_a_connection_breaks(scripted_gateway: ScriptedGateway, step: Any, error: Any) -> None:
     scripted_gateway.script(step)

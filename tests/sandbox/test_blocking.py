@@ -16,6 +16,7 @@ from dispatcher.sandbox.app import create_app
 from dispatcher.sandbox.database import Database
 from dispatcher.sandbox.inbox import pages
 from dispatcher.sandbox.store import Chat, Filter, Store
+from tests.support.cases import cases
 
 PATIENCE = 20.0
 BODY = json.dumps({"to": "79001234567", "text": {"body": "Hello"}})
@@ -47,15 +48,13 @@ async def get(app: ASGIApp, path: str) -> int:
     return status
 
 
-@pytest.mark.parametrize(
-    ("place", "name", "path"),
-    [
-        (pages, "bubble_of", "/"),
-        (pages, "summary_of", "/"),
-        (pages, "view_of", "/?q=hello"),
-        (Store, "select", "/api/messages?q=hello"),
-        (Store, "select", "/api/messages"),
-    ],
+@cases(
+    "place, name, path",
+    (pages, "bubble_of", "/"),
+    (pages, "summary_of", "/"),
+    (pages, "view_of", "/?q=hello"),
+    (Store, "select", "/api/messages?q=hello"),
+    (Store, "select", "/api/messages"),
 )
 def test_a_page_that_takes_long_holds_up_nobody(
     place: Any, name: str, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from dispatcher.sandbox.command import sandbox
+from tests.support.cases import cases
 
 from .client import WITH_H11_ALONE, Client, connect, message_bytes, raw_post
 
@@ -58,9 +59,11 @@ def received(connection: socket.socket) -> bytes:
         return b""
 
 
-@pytest.mark.parametrize(
-    ("program", "number"),
-    [(MODULE, signal.SIGINT), (MODULE, signal.SIGTERM), (WITH_H11_ALONE, signal.SIGTERM)],
+@cases(
+    "program, number",
+    (MODULE, signal.SIGINT),
+    (MODULE, signal.SIGTERM),
+    (WITH_H11_ALONE, signal.SIGTERM),
     ids=["httptools SIGINT", "httptools SIGTERM", "h11 SIGTERM"],
 )
 def test_ends_at_once_whatever_is_open(program: tuple[str, ...], number: signal.Signals) -> None:
@@ -178,7 +181,7 @@ def test_a_port_that_is_taken() -> None:
     assert ended.stdout == ""
 
 
-@pytest.mark.parametrize("arguments", [("--port", "70000"), ("--max-messages", "0"), ("--colour",)])
+@cases("arguments", ("--port", "70000"), ("--max-messages", "0"), ("--colour",))
 def test_bad_usage(arguments: tuple[str, ...]) -> None:
     ended = CliRunner().invoke(sandbox, arguments)
 
@@ -186,7 +189,7 @@ def test_bad_usage(arguments: tuple[str, ...]) -> None:
     assert arguments[0] in ended.stderr
 
 
-@pytest.mark.parametrize("missing", ["uvicorn", "starlette"])
+@cases("missing", "uvicorn", "starlette")
 def test_says_which_extra_is_missing(missing: str) -> None:
     ended = run(missing, "--port", "0", program=WITHOUT_ITS_EXTRA)
 

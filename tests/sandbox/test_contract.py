@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dispatcher.sandbox.process import SandboxProcess
+from tests.support.cases import cases
 
 from .client import GROUP, PERSON, Client
 
@@ -241,19 +242,17 @@ def test_every_message_gets_its_own_id(client: Client) -> None:
     assert all(isinstance(id, str) and id for id in ids)
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "status"),
-    [
-        ("GET", "/v1/messages", 405),
-        ("PUT", "/v1/messages", 405),
-        ("POST", "/v1/messages/", 404),
-        ("POST", "/v1/broadcast", 404),
-        ("POST", "/v2/messages", 404),
-        ("GET", "/v1/media", 405),
-        ("POST", "/v1/media/{id}", 405),
-        ("GET", "/v1/media/{id}", 404),
-        ("DELETE", "/v1/media/{id}", 404),
-    ],
+@cases(
+    "method, path, status",
+    ("GET", "/v1/messages", 405),
+    ("PUT", "/v1/messages", 405),
+    ("POST", "/v1/messages/", 404),
+    ("POST", "/v1/broadcast", 404),
+    ("POST", "/v2/messages", 404),
+    ("GET", "/v1/media", 405),
+    ("POST", "/v1/media/{id}", 405),
+    ("GET", "/v1/media/{id}", 404),
+    ("DELETE", "/v1/media/{id}", 404),
 )
 def test_has_no_other_doors(method: str, path: str, status: int, client: Client) -> None:
     assert client.request(method, path, json=text()).status_code == status

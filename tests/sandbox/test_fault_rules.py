@@ -3,6 +3,7 @@
 import pytest
 
 from dispatcher.sandbox.process import SandboxProcess
+from tests.support.cases import cases
 
 from .client import Client
 
@@ -84,19 +85,17 @@ def test_a_value_that_cannot_be(
     assert [rule["fault"] for rule in kept] == ["no_id"], "the rules before stay in force"
 
 
-@pytest.mark.parametrize(
-    ("body", "reason"),
-    [
-        (b'[{"fault": "status", "probabilty": 1}]', "rule 0: probabilty: unknown"),
-        (b'[{"fault": "status", "\\ud800": 1}]', "rule 0: \ud800: unknown"),
-        (b"[{}]", "rule 0: fault: is missing"),
-        (b'["status"]', "rule 0: must be an object"),
-        (b'{"fault": "status"}', "the rules: must be a list"),
-        (b'[{"fault": "status", "delay": NaN}]', "rule 0: delay: must be"),
-        (b'[{"fault": "status", "delay": Infinity}]', "rule 0: delay: must be"),
-        (b"not json", "must be JSON"),
-        (b"[" * 100_000, "must be JSON"),
-    ],
+@cases(
+    "body, reason",
+    (b'[{"fault": "status", "probabilty": 1}]', "rule 0: probabilty: unknown"),
+    (b'[{"fault": "status", "\\ud800": 1}]', "rule 0: \ud800: unknown"),
+    (b"[{}]", "rule 0: fault: is missing"),
+    (b'["status"]', "rule 0: must be an object"),
+    (b'{"fault": "status"}', "the rules: must be a list"),
+    (b'[{"fault": "status", "delay": NaN}]', "rule 0: delay: must be"),
+    (b'[{"fault": "status", "delay": Infinity}]', "rule 0: delay: must be"),
+    (b"not json", "must be JSON"),
+    (b"[" * 100_000, "must be JSON"),
 )
 def test_a_list_that_cannot_be(body: bytes, reason: str, client: Client) -> None:
     answer = client.request("PUT", "/api/faults", data=body)

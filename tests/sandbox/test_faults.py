@@ -13,6 +13,7 @@ import requests
 from urllib3.exceptions import ProtocolError
 
 from dispatcher.sandbox.process import SandboxProcess
+from tests.support.cases import cases
 
 from .client import GROUP, PERSON, WITH_H11_ALONE, Client, connect, message_bytes, raw_post
 
@@ -107,7 +108,7 @@ def test_not_json(client: Client, sandbox: SandboxProcess) -> None:
         client.text().json()
 
 
-@pytest.mark.parametrize(("path", "kind"), [("/v1/messages", "messages"), ("/v1/media", "media")])
+@cases("path, kind", ("/v1/messages", "messages"), ("/v1/media", "media"))
 def test_no_id(path: str, kind: str, client: Client, sandbox: SandboxProcess) -> None:
     sandbox.faults([{"fault": "no_id", "path": path}])
 
@@ -124,13 +125,11 @@ def test_a_redirect_that_is_followed_leads_nowhere(client: Client, sandbox: Sand
     assert sandbox.messages() == []
 
 
-@pytest.mark.parametrize(
-    ("fault", "error", "accepted"),
-    [
-        ("refuse", "RemoteDisconnected", 0),
-        ("reset_before", "ConnectionResetError", 0),
-        ("reset_after", "ConnectionResetError", 1),
-    ],
+@cases(
+    "fault, error, accepted",
+    ("refuse", "RemoteDisconnected", 0),
+    ("reset_before", "ConnectionResetError", 0),
+    ("reset_after", "ConnectionResetError", 1),
 )
 def test_faults_that_break_the_connection(
     fault: str, error: str, accepted: int, client: Client, sandbox: SandboxProcess
@@ -145,9 +144,7 @@ def test_faults_that_break_the_connection(
     assert sandbox.stats()["accepted"] == accepted
 
 
-@pytest.mark.parametrize(
-    ("fault", "uploaded"), [("refuse", 0), ("reset_before", 0), ("reset_after", 1)]
-)
+@cases("fault, uploaded", ("refuse", 0), ("reset_before", 0), ("reset_after", 1))
 def test_a_large_upload_breaks_as_well(
     fault: str, uploaded: int, client: Client, sandbox: SandboxProcess
 ) -> None:
@@ -211,7 +208,7 @@ def test_delay(client: Client, sandbox: SandboxProcess) -> None:
     assert 0.2 <= time.monotonic() - started < 2
 
 
-@pytest.mark.parametrize("fault", ["status", "refuse", "reset_before", "reset_after", "html"])
+@cases("fault", "status", "refuse", "reset_before", "reset_after", "html")
 def test_delay_comes_before_every_fault(
     fault: str, client: Client, sandbox: SandboxProcess
 ) -> None:
@@ -242,7 +239,7 @@ def test_a_client_that_gives_up_during_a_delay_has_sent_its_message(
     assert len(sandbox.wait(1, timeout=5)) == 1
 
 
-@pytest.mark.parametrize("fault", ["reset_after", "stall", "not_json", "no_id", "delay"])
+@cases("fault", "reset_after", "stall", "not_json", "no_id", "delay")
 def test_what_breaks_the_contract_is_refused_all_the_same(
     fault: str, client: Client, sandbox: SandboxProcess
 ) -> None:
@@ -253,7 +250,7 @@ def test_what_breaks_the_contract_is_refused_all_the_same(
     assert sandbox.messages() == []
 
 
-@pytest.mark.parametrize("fault", ["reset_after", "stall", "not_json", "no_id", "delay"])
+@cases("fault", "reset_after", "stall", "not_json", "no_id", "delay")
 def test_an_unknown_file_is_unknown_all_the_same(
     fault: str, client: Client, sandbox: SandboxProcess
 ) -> None:
@@ -309,7 +306,7 @@ def test_a_client_that_sends_its_body_after_the_answer_is_not_cut_off(
             answer += connection.recv(65536)
 
 
-@pytest.mark.parametrize("expecting", ["/v1/messages", "/v1/media"])
+@cases("expecting", "/v1/messages", "/v1/media")
 def test_says_continue_only_to_what_it_will_read(expecting: str, sandbox: SandboxProcess) -> None:
     with connect(sandbox.url) as connection:
         head = {"Content-Length": "58", "Expect": "100-continue", "X-Gr-File-Extension": "bin"}
@@ -329,7 +326,7 @@ def test_a_rule_for_one_recipient(client: Client, sandbox: SandboxProcess) -> No
     assert client.upload(b"x").status_code == 201
 
 
-@pytest.mark.parametrize("body", [b"not json", b"[]", b'{"to": {}}', b"{}", b"\xff", b"[" * 9999])
+@cases("body", b"not json", b"[]", b'{"to": {}}', b"{}", b"\xff", b"[" * 9999)
 def test_a_rule_for_one_recipient_meets_nonsense(
     body: bytes, client: Client, sandbox: SandboxProcess
 ) -> None:
@@ -338,16 +335,14 @@ def test_a_rule_for_one_recipient_meets_nonsense(
     assert client.request("POST", "/v1/messages", data=body).status_code == 400
 
 
-@pytest.mark.parametrize(
-    ("path", "messages", "media"),
-    [
-        ("/v1/messages", 500, 201),
-        ("/v1/media", 201, 500),
-        ("/v1", 500, 500),
-        ("/", 500, 500),
-        ("/v1/m", 500, 500),
-        ("/api", 201, 201),
-    ],
+@cases(
+    "path, messages, media",
+    ("/v1/messages", 500, 201),
+    ("/v1/media", 201, 500),
+    ("/v1", 500, 500),
+    ("/", 500, 500),
+    ("/v1/m", 500, 500),
+    ("/api", 201, 201),
 )
 def test_the_path_is_a_prefix(
     path: str, messages: int, media: int, client: Client, sandbox: SandboxProcess
@@ -384,9 +379,7 @@ def test_times_count_down(client: Client, sandbox: SandboxProcess) -> None:
     assert seen == [(2, 500), (1, 500), (0, 201)]
 
 
-@pytest.mark.parametrize(
-    ("probability", "fewest", "most"), [(0, 0, 0), (0.5, 20, 80), (1, 100, 100)]
-)
+@cases("probability, fewest, most", (0, 0, 0), (0.5, 20, 80), (1, 100, 100))
 def test_probability(
     probability: float, fewest: int, most: int, client: Client, sandbox: SandboxProcess
 ) -> None:

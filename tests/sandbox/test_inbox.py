@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from dispatcher.sandbox.process import SandboxProcess
+from tests.support.cases import cases
 
 from .client import GROUP, PERSON, Client
 
@@ -25,30 +26,25 @@ def bodies(messages: list[dict[str, object]]) -> list[object]:
     return [message["payload"].get("text", {}).get("body", "image") for message in messages]
 
 
-@pytest.mark.parametrize(
-    ("filters", "expected"),
-    [
-        ({}, ["first Привет", "second", "image", "fourth"]),
-        ({"to": GROUP}, ["second"]),
-        ({"to": "7900"}, []),
-        ({"type": "image"}, ["image"]),
-        ({"type": "text", "to": PERSON}, ["first Привет", "fourth"]),
-        ({"q": "CAT.PNG"}, ["image"]),
-        ({"q": "STRASSE"}, ["image"]),
-        ({"q": "straße"}, ["image"]),
-        ({"q": "cdn-1"}, ["image"]),
-        ({"q": "привет"}, ["first Привет"]),
-        ({"q": "1581234048"}, ["second"]),
-        ({"q": "body"}, []),
-        ({"limit": 2}, ["image", "fourth"]),
-        ({"limit": 9}, ["first Привет", "second", "image", "fourth"]),
-        ({"limit": 0}, []),
-        ({"type": "text", "limit": 1}, ["fourth"]),
-        (
-            {"to": "", "type": "", "q": "", "limit": ""},
-            ["first Привет", "second", "image", "fourth"],
-        ),
-    ],
+@cases(
+    "filters, expected",
+    ({}, ["first Привет", "second", "image", "fourth"]),
+    ({"to": GROUP}, ["second"]),
+    ({"to": "7900"}, []),
+    ({"type": "image"}, ["image"]),
+    ({"type": "text", "to": PERSON}, ["first Привет", "fourth"]),
+    ({"q": "CAT.PNG"}, ["image"]),
+    ({"q": "STRASSE"}, ["image"]),
+    ({"q": "straße"}, ["image"]),
+    ({"q": "cdn-1"}, ["image"]),
+    ({"q": "привет"}, ["first Привет"]),
+    ({"q": "1581234048"}, ["second"]),
+    ({"q": "body"}, []),
+    ({"limit": 2}, ["image", "fourth"]),
+    ({"limit": 9}, ["first Привет", "second", "image", "fourth"]),
+    ({"limit": 0}, []),
+    ({"type": "text", "limit": 1}, ["fourth"]),
+    ({"to": "", "type": "", "q": "", "limit": ""}, ["first Привет", "second", "image", "fourth"]),
 )
 def test_filters(filters: dict[str, object], expected: list[str], filled: SandboxProcess) -> None:
     assert bodies(filled.messages(**filters)) == expected
@@ -67,9 +63,7 @@ def test_total_counts_what_limit_leaves_out(filled: SandboxProcess, client: Clie
     assert bodies(listing["messages"]) == ["fourth"]
 
 
-@pytest.mark.parametrize(
-    "query", [{"typ": "text"}, {"limit": "-1"}, {"limit": "many"}, {"limit": "nan"}]
-)
+@cases("query", {"typ": "text"}, {"limit": "-1"}, {"limit": "many"}, {"limit": "nan"})
 def test_a_query_that_cannot_be(query: dict[str, str], client: Client) -> None:
     answer = client.request("GET", "/api/messages", params=query)
 
@@ -115,7 +109,7 @@ def test_received_at_is_now(client: Client, sandbox: SandboxProcess) -> None:
     assert received.endswith("Z")
 
 
-@pytest.mark.parametrize("id", ["latest", "no-such-id"])
+@cases("id", "latest", "no-such-id")
 def test_no_message(id: str, client: Client) -> None:
     answer = client.request("GET", f"/api/messages/{id}")
 
@@ -163,7 +157,7 @@ def test_wait_gives_up_with_408(client: Client) -> None:
     assert "0 of 1" in answer.json()["error"]
 
 
-@pytest.mark.parametrize("query", [{"count": "x"}, {"timeout": "-1"}, {"timeout": "inf"}])
+@cases("query", {"count": "x"}, {"timeout": "-1"}, {"timeout": "inf"})
 def test_wait_for_what_cannot_be(query: dict[str, str], client: Client) -> None:
     assert client.request("GET", "/api/wait", params=query).status_code == 422
 

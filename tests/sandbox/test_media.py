@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from dispatcher.sandbox.process import SandboxProcess
+from tests.support.cases import cases
 
 from .client import PERSON, Client, connect, raw_post
 
@@ -57,19 +58,17 @@ def test_a_fetched_file_does_nothing_in_a_browser(client: Client) -> None:
     assert "sandbox" in headers["Content-Security-Policy"]
 
 
-@pytest.mark.parametrize(
-    ("content_type", "extension", "expected"),
-    [
-        ("application/pdf", "pdf", "application/pdf"),
-        ("application/pdf", "bin", "application/pdf"),
-        ("text/csv; charset=utf-8", "csv", "text/csv; charset=utf-8"),
-        ("text/plain", "jpeg", "image/jpeg"),
-        ("text/plain", "txt", "text/plain"),
-        ("text/plain;charset=UTF-8", "mp4", "video/mp4"),
-        ("application/x-www-form-urlencoded", "png", "image/png"),
-        (None, "pdf", "application/pdf"),
-        (None, "nobody-knows", "application/octet-stream"),
-    ],
+@cases(
+    "content_type, extension, expected",
+    ("application/pdf", "pdf", "application/pdf"),
+    ("application/pdf", "bin", "application/pdf"),
+    ("text/csv; charset=utf-8", "csv", "text/csv; charset=utf-8"),
+    ("text/plain", "jpeg", "image/jpeg"),
+    ("text/plain", "txt", "text/plain"),
+    ("text/plain;charset=UTF-8", "mp4", "video/mp4"),
+    ("application/x-www-form-urlencoded", "png", "image/png"),
+    (None, "pdf", "application/pdf"),
+    (None, "nobody-knows", "application/octet-stream"),
 )
 def test_content_type(
     content_type: str | None, extension: str, expected: str, client: Client
@@ -79,18 +78,18 @@ def test_content_type(
     assert client.request("GET", f"/v1/media/{id}").headers["Content-Type"] == expected
 
 
-@pytest.mark.parametrize("extension", ["pdf", ".pdf", "PDF", "tar.gz", "7z"])
+@cases("extension", "pdf", ".pdf", "PDF", "tar.gz", "7z")
 def test_extension(extension: str, client: Client, sandbox: SandboxProcess) -> None:
     assert client.upload(b"x", extension).status_code == 201
     assert sandbox.media()[-1]["extension"] == extension.removeprefix(".")
 
 
-@pytest.mark.parametrize("extension", [None, "", "."])
+@cases("extension", None, "", ".")
 def test_no_extension(extension: str | None, client: Client) -> None:
     assert code_of(client.upload(b"x", extension)) == 7200
 
 
-@pytest.mark.parametrize("extension", ["..pdf", "a/b", "../x", 'p"f'])
+@cases("extension", "..pdf", "a/b", "../x", 'p"f')
 def test_not_an_extension(extension: str, client: Client) -> None:
     assert code_of(client.upload(b"x", extension)) == 1011
 
@@ -109,7 +108,7 @@ def test_a_form_is_not_a_file(client: Client) -> None:
     assert "multipart" in answer.json()["errors"][0]["details"]
 
 
-@pytest.mark.parametrize("chunked", [False, True])
+@cases("chunked", False, True)
 def test_the_largest_file(chunked: bool, client: Client, sandbox: SandboxProcess) -> None:
     content = b"x" * LARGEST
 
@@ -120,7 +119,7 @@ def test_the_largest_file(chunked: bool, client: Client, sandbox: SandboxProcess
     assert sandbox.media()[-1]["sha256"] == hashlib.sha256(content).hexdigest()
 
 
-@pytest.mark.parametrize("chunked", [False, True])
+@cases("chunked", False, True)
 def test_one_byte_too_many(chunked: bool, client: Client, sandbox: SandboxProcess) -> None:
     before = sandbox.media()
     content = b"x" * (LARGEST + 1)
@@ -190,7 +189,7 @@ def test_forget(client: Client, sandbox: SandboxProcess) -> None:
         assert (gone.status_code, gone.content) == (404, b"")
 
 
-@pytest.mark.parametrize("method", ["GET", "DELETE"])
+@cases("method", "GET", "DELETE")
 def test_unknown(method: str, client: Client) -> None:
     answer = client.request(method, "/v1/media/6b1d0c3e-0000-4000-8000-000000000000")
 

@@ -6,13 +6,12 @@ import shutil
 import socket
 import subprocess
 
-import pytest
-
 from dispatcher.bubbles.formatting import size
 from dispatcher.sandbox.database import Database
 from dispatcher.sandbox.inbox.views import PAGE, Check, Query, checks, curl, query_of, view_of
 from dispatcher.sandbox.process import SandboxProcess
 from dispatcher.sandbox.store import Store
+from tests.support.cases import cases
 from tests.support.requirements import require
 
 from .client import GROUP, PERSON, Client, connect, message_bytes
@@ -70,7 +69,7 @@ def test_a_chat_ends_with_its_last_message(database: Database) -> None:
     assert view_of(messages, Query(chat=OTHER)).messages == []
 
 
-@pytest.mark.parametrize("q", ["TEXT 1", "1", "+7 (900) 765-43-21", "79007654321"])
+@cases("q", "TEXT 1", "1", "+7 (900) 765-43-21", "79007654321")
 def test_search_finds_texts_and_numbers(q: str, database: Database) -> None:
     view = view_of(kept(database, PERSON, OTHER, GROUP), Query(q=q))
 
@@ -78,14 +77,12 @@ def test_search_finds_texts_and_numbers(q: str, database: Database) -> None:
     assert len(view.messages) == 1
 
 
-@pytest.mark.parametrize(
-    ("query", "wanted"),
-    [
-        ({}, Query()),
-        ({"chat": "", "q": " ", "before": ""}, Query()),
-        ({"type": "sticker", "chats": "-1"}, Query()),
-        ({"q": "x" * 999}, Query(q="x" * 200)),
-    ],
+@cases(
+    "query, wanted",
+    ({}, Query()),
+    ({"chat": "", "q": " ", "before": ""}, Query()),
+    ({"type": "sticker", "chats": "-1"}, Query()),
+    ({"q": "x" * 999}, Query(q="x" * 200)),
 )
 def test_what_cannot_be_asked_is_left_out(query: dict[str, str], wanted: Query) -> None:
     assert query_of(query) == wanted
@@ -107,16 +104,14 @@ def test_a_page_loads_nothing_from_elsewhere_and_runs_no_inline_script(client: C
             )
 
 
-@pytest.mark.parametrize(
-    ("content_type", "extension", "served"),
-    [
-        ("image/png", "png", "image/png"),
-        ("audio/ogg; codecs=opus", "ogg", "audio/ogg"),
-        ("text/html", "html", "application/octet-stream"),
-        ("image/svg+xml", "svg", "application/octet-stream"),
-        ("application/pdf", "pdf", "application/octet-stream"),
-        ("text/javascript", "js", "application/octet-stream"),
-    ],
+@cases(
+    "content_type, extension, served",
+    ("image/png", "png", "image/png"),
+    ("audio/ogg; codecs=opus", "ogg", "audio/ogg"),
+    ("text/html", "html", "application/octet-stream"),
+    ("image/svg+xml", "svg", "application/octet-stream"),
+    ("application/pdf", "pdf", "application/octet-stream"),
+    ("text/javascript", "js", "application/octet-stream"),
 )
 def test_a_browser_never_runs_a_file(
     content_type: str, extension: str, served: str, client: Client
@@ -140,7 +135,7 @@ def test_a_part_of_a_file_can_be_asked_for(client: Client) -> None:
     assert (part.status_code, part.content) == (206, b"234")
 
 
-@pytest.mark.parametrize("path", ["/inbox/files/x", "/inbox/messages/x", "/static/inbox/../x"])
+@cases("path", "/inbox/files/x", "/inbox/messages/x", "/static/inbox/../x")
 def test_what_is_not_there(path: str, client: Client) -> None:
     assert client.request("GET", path).status_code == 404
 

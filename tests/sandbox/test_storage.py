@@ -13,6 +13,7 @@ from dispatcher.sandbox.database import CannotStore, Database
 from dispatcher.sandbox.media import LIFETIME, Media, MediaStore
 from dispatcher.sandbox.process import SandboxDidNotStart, SandboxProcess
 from dispatcher.sandbox.store import Store
+from tests.support.cases import cases
 
 from .client import PERSON, Client
 
@@ -141,21 +142,19 @@ UPLOAD = "INSERT INTO media VALUES (1, ?, ?, ?, ?, ?, ?)"
 GOOD = ("0b2d4b5e-6b0a-4f5e-9a8b-1c2d3e4f5a6b", 8, "0" * 64, "txt", "text/plain", 0.0)
 
 
-@pytest.mark.parametrize(
-    ("column", "value"),
-    [
-        (0, "../precious.txt"),
-        (0, "/etc/hostname"),
-        (0, "{0b2d4b5e-6b0a-4f5e-9a8b-1c2d3e4f5a6b}"),
-        (0, b"precious"),
-        (0, None),
-        (1, "eight"),
-        (2, "no hash"),
-        (3, 'txt"; filename="x.exe'),
-        (4, "text/plain\r\nSet-Cookie: a=b"),
-        (5, "yesterday"),
-        (5, float("inf")),
-    ],
+@cases(
+    "column, value",
+    (0, "../precious.txt"),
+    (0, "/etc/hostname"),
+    (0, "{0b2d4b5e-6b0a-4f5e-9a8b-1c2d3e4f5a6b}"),
+    (0, b"precious"),
+    (0, None),
+    (1, "eight"),
+    (2, "no hash"),
+    (3, 'txt"; filename="x.exe'),
+    (4, "text/plain\r\nSet-Cookie: a=b"),
+    (5, "yesterday"),
+    (5, float("inf")),
 )
 def test_an_upload_that_the_sandbox_has_not_written_is_not_used(
     tmp_path: Path, column: int, value: object
@@ -173,7 +172,7 @@ def test_an_upload_that_the_sandbox_has_not_written_is_not_used(
     assert precious.read_text() == "precious"
 
 
-@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+@cases("link", Path.symlink_to, Path.hardlink_to)
 def test_a_link_among_the_uploads_is_neither_served_nor_followed(
     tmp_path: Path, link: Callable[[Path, Path], None]
 ) -> None:
@@ -198,18 +197,16 @@ BODY = json.dumps({"to": PERSON, "text": {"body": "Hello"}})
 ID = "0123456789ab00000001"
 
 
-@pytest.mark.parametrize(
-    ("id", "to", "body", "headers"),
-    [
-        ("../1", PERSON, BODY, "{}"),
-        (ID, "79009999999", BODY, "{}"),
-        (ID, PERSON, "{", "{}"),
-        (ID, PERSON, '{"to": "79001234567"}', "{}"),
-        (ID, PERSON, BODY, "[]"),
-        (ID, PERSON, BODY, '{"x": 1}'),
-        (ID, PERSON, BODY, '{"x": "😃"}'),
-        (ID, PERSON, b"\xff", "{}"),
-    ],
+@cases(
+    "id, to, body, headers",
+    ("../1", PERSON, BODY, "{}"),
+    (ID, "79009999999", BODY, "{}"),
+    (ID, PERSON, "{", "{}"),
+    (ID, PERSON, '{"to": "79001234567"}', "{}"),
+    (ID, PERSON, BODY, "[]"),
+    (ID, PERSON, BODY, '{"x": 1}'),
+    (ID, PERSON, BODY, '{"x": "😃"}'),
+    (ID, PERSON, b"\xff", "{}"),
 )
 def test_a_message_that_the_gateway_would_not_take_is_not_shown(
     tmp_path: Path, id: str, to: str, body: str | bytes, headers: str
@@ -223,14 +220,12 @@ def test_a_message_that_the_gateway_would_not_take_is_not_shown(
         Store(database)
 
 
-@pytest.mark.parametrize(
+@cases(
     "statement",
-    [
-        "CREATE TABLE accounts (id INTEGER)",
-        "CREATE TABLE media (id TEXT)",
-        "CREATE VIEW messages AS SELECT 1",
-        "PRAGMA user_version = 7",
-    ],
+    "CREATE TABLE accounts (id INTEGER)",
+    "CREATE TABLE media (id TEXT)",
+    "CREATE VIEW messages AS SELECT 1",
+    "PRAGMA user_version = 7",
 )
 def test_a_database_of_another_program_is_left_as_it_is(tmp_path: Path, statement: str) -> None:
     file = tmp_path / "other.db"

@@ -4,9 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from dispatcher.sandbox.process import SandboxProcess
+from tests.support.cases import cases
 
 CHECKS = (
     "not_a_server_error",
@@ -18,12 +17,10 @@ CHECKS = (
 
 
 # Faults would spoil what comes after them, and /api/wait waits as long as it is told.
-@pytest.mark.parametrize(
+@cases(
     "paths",
-    [
-        ("--exclude-path", "/api/faults", "--exclude-path", "/api/wait"),
-        ("--include-path", "/api/faults"),
-    ],
+    ("--exclude-path", "/api/faults", "--exclude-path", "/api/wait"),
+    ("--include-path", "/api/faults"),
     ids=["all but the faults", "the faults"],
 )
 def test_every_answer_is_as_described(
