@@ -2,19 +2,18 @@
 
 from dispatcher.models.attachments import Attachment, Link, MediaId, Upload
 from dispatcher.models.base import Model
-from dispatcher.models.message import (
+from dispatcher.models.content import (
     CONTENT_TYPES,
-    Address,
     Audio,
     ContentType,
     Document,
     Image,
     Media,
-    Message,
     Provider,
     Text,
     Video,
 )
+from dispatcher.models.message import Address, Message
 from dispatcher.models.outcomes import (
     AttemptStatus,
     Failure,

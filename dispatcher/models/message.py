@@ -1,68 +1,22 @@
-"""A message: its recipient and its content.
-
-The content has the shape of the gateway's request body (docs/greenapi-v1.md),
-with `source` beside `link` and `id`.
-"""
+"""A message: its recipient and its content."""
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from pydantic import Field
 
-from dispatcher.models.attachments import Attachment
 from dispatcher.models.base import Model
-
-ContentType: TypeAlias = Literal["text", "image", "video", "audio", "document"]
-
-CONTENT_TYPES: tuple[ContentType, ...] = ("text", "image", "video", "audio", "document")
-
-
-class Text(Model):
-    """`text.body`: what is written, 1..4096 characters at Green API."""
-
-    body: str
-
-
-class Provider(Model):
-    """`provider.name`: credentials, stored at the gateway, with which it fetches a link."""
-
-    name: str
-
-
-class Media(Model):
-    """One of `source` (for a plugin to resolve), `link` and `id` (passed on as they are)."""
-
-    source: str | None = None
-    link: str | None = None
-    id: str | None = None
-    provider: Provider | None = None
-
-    def file_fields(self, attachment: Attachment | None) -> dict[str, Any]:
-        """Which file it is, as a body with the manifest's fields says it: `id`, or `link` and
-        `provider`. `attachment`: what a `source` resolved to; it counts before what is written.
-        """
-        provider = self.provider and self.provider.model_dump()
-        written = {"id": self.id, "link": self.link, "provider": provider}
-        fields = {**written, **(attachment.fields if attachment else {})}
-        return {key: value for key, value in fields.items() if value is not None}
-
-
-class Image(Media):
-    caption: str | None = None
-
-
-class Video(Media):
-    caption: str | None = None
-
-
-class Audio(Media):
-    """No caption: the gateway has none for audio."""
-
-
-class Document(Media):
-    caption: str | None = None
-    filename: str | None = None
+from dispatcher.models.content import (
+    Audio,
+    Content,
+    ContentType,
+    Document,
+    Image,
+    Media,
+    Text,
+    Video,
+)
 
 
 class Address(NamedTuple):
@@ -99,9 +53,9 @@ class Message(Model):
     vars: dict[str, Any] = Field(default_factory=dict)
 
     @property
-    def content(self) -> Text | Image | Video | Audio | Document:
+    def content(self) -> Content:
         """The content table that `type` names."""
-        content: Text | Image | Video | Audio | Document = getattr(self, self.type)
+        content: Content = getattr(self, self.type)
         return content
 
     @property
