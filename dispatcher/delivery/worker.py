@@ -37,7 +37,7 @@ from dispatcher.errors import (
     NotSent,
     OutcomeUnknown,
 )
-from dispatcher.http.guard import guarded
+from dispatcher.http.permission import guarded
 from dispatcher.journal import AttemptResult, Claim, Journal
 from dispatcher.models import AttemptStatus, Failure, Payload, Record, Status, fill_in
 from dispatcher.planning import compared

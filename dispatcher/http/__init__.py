@@ -7,7 +7,8 @@
 `responses.Response`        what came back
 `rules`                     what most gateways want of a payload: functions for `check`
 `files`                     a file on its way, or a form: read once, in pieces, and checked
-`failures`, `client`        what every broken connection means; the requests themselves
-`guard`                     whether a request may still leave, asked at the last moment
-`wire`                      connections that show a token to the gateway alone
+`client`                    the requests themselves
+`connections`               connections that end in time and show a token to the gateway alone
+`connection_errors`         what a connection that breaks means; for a status see `responses`
+`permission`                whether a request may still leave, asked at the last moment
 """

@@ -17,13 +17,13 @@ import requests  # noqa: TID253 - this module is imported only when something is
 from pydantic import SecretStr
 from requests.auth import AuthBase  # noqa: TID253 - see above
 
-from dispatcher.errors import AccountRefused, DeliveryError, NotSent
-from dispatcher.http import failures
-from dispatcher.http.failures import ResponseTooLarge
+from dispatcher.errors import AccountRefused, DeliveryError, NotSent, OutcomeUnknown
+from dispatcher.http import connection_errors
+from dispatcher.http.connection_errors import ResponseTooLarge
+from dispatcher.http.connections import Deadline, prepare
 from dispatcher.http.files import Body
 from dispatcher.http.responses import Classification, Response, Route
 from dispatcher.http.settings import is_loopback
-from dispatcher.http.wire import Deadline, prepare
 from dispatcher.redaction import HIDDEN, hidden, in_url
 from dispatcher.visible import printable
 
@@ -63,7 +63,7 @@ class Redactor:
         return self(text) != text
 
     def of_path(self, url: str) -> str:
-        """The URL with the token out of what follows the host; see `wire`, which puts it back."""
+        """Return the URL without the token behind the host; `connections` puts it back."""
         scheme, _, rest = url.partition("://")
         host, slash, path = rest.partition("/")
         for form in (self._token, self.in_urls):
@@ -170,12 +170,12 @@ class Client:
         except DeliveryError as error:
             classification = Classification(type(error), error.code, error.text)
         except Exception as error:  # whatever it is, the message may have left
-            classification = failures.of_exception(route, error)
+            classification = connection_errors.classify(route, error)
         else:
             identifier = response.accepted_id(route.identifier)
             if identifier is not None and not self._redactor.is_in(identifier):
                 return identifier
-            classification = failures.of_response(route, response)
+            classification = _classified(route, response)
         return self._error(classification)
 
     def _exchange(self, route: Route, body: Body, headers: Mapping[str, str]) -> Response:
@@ -246,3 +246,11 @@ def _read(response: requests.Response) -> Response:
     except Exception as error:  # the status may still say enough
         response.close()
         return Response(status, headers, b"", error)
+
+
+def _classified(route: Route, response: Response) -> Classification:
+    """What a response without the id of something accepted means."""
+    classification = route.error_map.classify(response, route.setting, route.token)
+    if response.broken and classification.outcome is OutcomeUnknown:
+        return connection_errors.classify(route, response.broken)
+    return classification._replace(outcome=route.unless_repeatable(classification.outcome))

@@ -236,3 +236,7 @@ class Route(NamedTuple):
     def host(self) -> str:
         """The host, and the port if it is not the usual one."""
         return urlsplit(self.url).netloc
+
+    def unless_repeatable(self, outcome: Outcome) -> Outcome:
+        """Return the outcome, but `NotSent` for `OutcomeUnknown` where repeating does no harm."""
+        return NotSent if self.repeatable and outcome is OutcomeUnknown else outcome

@@ -172,8 +172,8 @@ STOPS = {
     "within a claim": "frozen(Updates, 'claim', before=False)",
     "after a claim": "frozen(Journal, 'holds', before=True)",
     "at the first byte": """
-from dispatcher.http import client, wire
-frozen(wire, 'require_permission', before=True)
+from dispatcher.http import client, connections
+frozen(connections, 'require_permission', before=True)
 """,
 }
 

@@ -88,7 +88,7 @@ def test_two_exchanges_each_have_their_own_time(serve: Serve) -> None:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who takes less than a gigabyte a second is too slow."""
-    monkeypatch.setattr("dispatcher.http.wire.SLOWEST", 10**9)
+    monkeypatch.setattr("dispatcher.http.connections.SLOWEST", 10**9)
 
 
 def sips(peer: Peer) -> None:
@@ -192,7 +192,7 @@ def test_the_addresses_of_a_host_share_the_time(
     """Where the first one cannot be reached, the second one is, within the same time."""
     server = serve(lambda peer: peer.answer_each(201, ACCEPTED))
     addresses = [("127.0.0.1", full_port), ("127.0.0.1", server.port)]
-    monkeypatch.setattr("dispatcher.http.wire._addresses", lambda host, port: addresses)
+    monkeypatch.setattr("dispatcher.http.connections._addresses", lambda host, port: addresses)
     sender = transport("http://localhost", connect_timeout=TIME)
     assert sender.send(PAYLOAD) == Receipt(id="1")
     addresses[1] = addresses[0]

@@ -4,7 +4,7 @@ import pytest
 
 from dispatcher import NotSent, OutcomeUnknown
 from dispatcher.errors import DeliveryError
-from dispatcher.http import failures
+from dispatcher.http.connection_errors import classify
 from dispatcher.http.responses import ErrorMap, Route
 from tests.support.cases import cases
 
@@ -31,7 +31,7 @@ def raised_in(function: str, module: str) -> Exception:
 def test_only_urllib3_s_own_connect_proves_that_nothing_left(
     function: str, module: str, outcome: type[DeliveryError]
 ) -> None:
-    classification = failures.of_exception(ROUTE, raised_in(function, module))
+    classification = classify(ROUTE, raised_in(function, module))
     assert classification.outcome is outcome
     assert not classification.throttled, "the account has done nothing wrong"
 
@@ -40,4 +40,4 @@ def test_only_urllib3_s_own_connect_proves_that_nothing_left(
 def test_the_words_of_an_error_are_shown(reason: object, shown: str) -> None:
     error = OSError("odd")
     error.reason = reason  # type: ignore[attr-defined]
-    assert failures.of_exception(ROUTE, error).text.endswith(f": {shown}")
+    assert classify(ROUTE, error).text.endswith(f": {shown}")

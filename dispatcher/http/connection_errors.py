@@ -1,4 +1,4 @@
-"""What every broken connection means for the message: the outcomes of docs/design.md for HTTP.
+"""What a broken connection means for the message; `responses` says what a status means.
 
 Sources: the exceptions of requests and urllib3, of which only the inner ones tell what happened.
 Imported by `client` only, so that planning does not pay for requests.
@@ -33,7 +33,7 @@ from urllib3.exceptions import (
 )
 
 from dispatcher.errors import AccountRefused, NotSent, OutcomeUnknown
-from dispatcher.http.responses import Classification, Outcome, Response, Route
+from dispatcher.http.responses import Classification, Outcome, Route
 
 Chain: TypeAlias = tuple[BaseException, ...]  # from the outer exception to the inner one
 
@@ -91,16 +91,11 @@ CONNECTED = (
 )
 
 
-def of_response(route: Route, response: Response) -> Classification:
-    """What a response without the id of something accepted means."""
-    classification = route.error_map.classify(response, route.setting, route.token)
-    if response.broken and classification.outcome is OutcomeUnknown:
-        return of_exception(route, response.broken)
-    return classification._replace(outcome=_unless_repeatable(route, classification.outcome))
+def classify(route: Route, error: Exception) -> Classification:
+    """Return what an exception in place of a response means.
 
-
-def of_exception(route: Route, error: Exception) -> Classification:
-    """What it means that there is no usable response; unknown, unless nothing can have left."""
+    The outcome is unknown, unless nothing can have left or repeating does no harm.
+    """
     chain = tuple(_chain(error))
     outcome, table = _kind(route, chain)
     cause = next(cause for cause in table if _contains(chain, cause.errors))
@@ -113,11 +108,7 @@ def _kind(route: Route, chain: Chain) -> tuple[Outcome, tuple[Cause, ...]]:
         return AccountRefused, (UNUSABLE,)
     if _broke_while_connecting(chain):
         return NotSent, CONNECTING
-    return _unless_repeatable(route, OutcomeUnknown), CONNECTED
-
-
-def _unless_repeatable(route: Route, outcome: Outcome) -> Outcome:
-    return NotSent if route.repeatable and outcome is OutcomeUnknown else outcome
+    return route.unless_repeatable(OutcomeUnknown), CONNECTED
 
 
 def _contains(chain: Chain, errors: tuple[type[BaseException], ...]) -> bool:

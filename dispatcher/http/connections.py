@@ -31,7 +31,7 @@ from urllib3.exceptions import (
 )
 from urllib3.util import connection as sockets
 
-from dispatcher.http.guard import require_permission
+from dispatcher.http.permission import require_permission
 from dispatcher.http.responses import HIDDEN
 from dispatcher.rates import SLOWEST
 
