@@ -14,7 +14,7 @@ from functools import cached_property, partial
 from math import isfinite
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
-from dispatcher import answers
+from dispatcher import plugin_results
 from dispatcher.addresses import phone_address
 from dispatcher.errors import (
     AddressError,
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from pydantic_settings import BaseSettings
 
-    from dispatcher.registry.calls import CallTimer, GetTimer
+    from dispatcher.registry.plugin_calls import CallTimer, GetTimer
 
 # The usual names of recipients in payloads; a transport with others has `recipient_fields`.
 RECIPIENT_FIELDS = ("to", "recipient_type", "recipient", "chatId", "chat_id", "phone")
@@ -247,24 +247,24 @@ class BoundTransport:
         """Where a message goes that has this written as its recipient. Raises AddressError."""
         if not self.has_own_addresses:
             return phone_address(written, country)
-        address: Address = self._ask("address", answers.address_answer, written, country)
+        address: Address = self._call("address", plugin_results.checked_address, written, country)
         return address
 
     def build(self, message: Message, attachment: Attachment | None) -> bytes:
         """The JSON body for a message, sealed."""
         if not self._builtin:  # copies take their time (benchmarks/planning.py)
             message, attachment = detached(message), detached(attachment)
-        built: bytes = self._ask("build", answers.payload_answer, message, attachment)
+        built: bytes = self._call("build", plugin_results.checked_payload, message, attachment)
         return built
 
     def check(self, sealed: bytes, attachment: Attachment | None) -> list[Problem]:
         """What the gateway would not take."""
         payload, attachment = decode(sealed), detached(attachment)
-        problems: list[Problem] = self._ask("check", answers.check_answer, payload, attachment)
+        checked = self._call("check", plugin_results.required_problems, payload, attachment)
         plugin = self._timers["check"].plugin
         return [
             problem.model_copy(update={"message": plugin.signed(problem.message)})
-            for problem in problems
+            for problem in checked
         ]
 
     @cached_property
@@ -276,11 +276,11 @@ class BoundTransport:
     def _builtin(self) -> bool:
         return self._timers["build"].plugin.builtin
 
-    def _ask(self, method: str, read: answers.Read, *arguments: object) -> Any:
+    def _call(self, method: str, check: plugin_results.Check, *arguments: object) -> Any:
         timer = self._timers[method]
         try:
             with timer:
-                return read(getattr(self._transport, method)(*arguments))
+                return check(getattr(self._transport, method)(*arguments))
         except BaseException as error:
             pass_on_interruption(error)
             if isinstance(error, AddressError) and method == "address":
@@ -293,15 +293,15 @@ class BoundTransport:
     def send(self, payload: Payload) -> Receipt:
         """Post one message. Raises `NotSent`, `Refused`, `AccountRefused` or `OutcomeUnknown`, and
         of these `Hanging`, if it does not return."""
-        return answers.receipt(self.name, lambda: self._send(payload))
+        return plugin_results.receipt(self.name, lambda: self._send(payload))
 
     def receipt(self, call: Call) -> Receipt:
         """What a `Hanging` message's call has answered since. As `send`."""
-        return answers.receipt(self.name, call.result)
+        return plugin_results.receipt(self.name, call.result)
 
     def upload(self, file: Upload) -> MediaId:
         """Store a file. Raises `NotSent`, also if it does not return, or `Refused`."""
-        return answers.media_id(self.name, lambda: self._upload(file))
+        return plugin_results.media_id(self.name, lambda: self._upload(file))
 
     @property
     def can_reconcile(self) -> bool:

@@ -17,7 +17,7 @@ import dispatcher
 from dispatcher import Link, Outcome, SourceError, hookspecs
 from dispatcher.models import Failure, decode, encode
 from dispatcher.registry import Registry, build_registry
-from dispatcher.registry.checks import HOOKS
+from dispatcher.registry.conformance import HOOKS
 from dispatcher.testing import message
 from tests.support.cases import cases
 from tests.support.plugins import installed

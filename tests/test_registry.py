@@ -28,7 +28,7 @@ from dispatcher import (
     hookspecs,
     registry,
 )
-from dispatcher.registry import PluginInfo, Registry, build_registry, checks, loading
+from dispatcher.registry import PluginInfo, Registry, build_registry, conformance, loading
 from tests.support.cases import cases
 from tests.support.messages import message
 from tests.support.plugins import add_metadata
@@ -128,7 +128,7 @@ def test_an_installed_distribution_is_listed_and_asked(install: Install) -> None
 
 
 def test_the_hooks_and_their_arguments() -> None:
-    assert checks.HOOKS == {
+    assert conformance.HOOKS == {
         "dispatcher_resolve_source": ("source", "base"),
         "dispatcher_validate_message": ("message", "attachment"),
         "dispatcher_transform_payload": ("payload", "message"),
@@ -227,7 +227,7 @@ def test_registries_share_nothing() -> None:
 
 
 def test_no_module_keeps_a_manager() -> None:
-    for module in (registry, loading, checks):
+    for module in (registry, loading, conformance):
         assert not [v for v in vars(module).values() if isinstance(v, pluggy.PluginManager)]
 
 

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
-from dispatcher import answers, hookspecs
+from dispatcher import hookspecs, plugin_results
 from dispatcher.errors import ConfigError, PluginError, PluginMissing, SourceError
 from dispatcher.hookspecs import Engine
 from dispatcher.models import Attachment, Message, Outcome, Problem, decode
-from dispatcher.registry import checks
-from dispatcher.registry.calls import CallTimer, Change, GetTimer, HookTrace, Implementation
-from dispatcher.registry.checks import missing
+from dispatcher.registry import conformance
+from dispatcher.registry.conformance import missing
 from dispatcher.registry.loading import (
     Manager,
     PluginInfo,
@@ -28,6 +27,7 @@ from dispatcher.registry.loading import (
     disabled_names,
     find_candidates,
 )
+from dispatcher.registry.plugin_calls import CallTimer, Change, GetTimer, HookTrace, Implementation
 from dispatcher.registry.transforming import (
     RecipientChanged,
     changed_field,
@@ -106,13 +106,13 @@ class Registry:
         arguments = {"source": source, "base": base}
         for each in self._implementations("dispatcher_resolve_source"):
             try:
-                answer = each.answer(answers.attachment_answer, arguments)
+                attachment = each.call(plugin_results.checked_attachment, arguments)
             except SourceError as error:
                 raise SourceError(each.plugin.signed(str(error))) from error
-            if answer is not None:
+            if attachment is not None:
                 if self.trace:
-                    self.trace.resolved(source, each.plugin, answer)
-                return answer
+                    self.trace.resolved(source, each.plugin, attachment)
+                return attachment
         return None
 
     def validate_message(self, message: Message, attachment: Attachment | None) -> list[Problem]:
@@ -120,7 +120,7 @@ class Registry:
         arguments = {"message": message, "attachment": attachment}
         problems = []
         for each in self._implementations("dispatcher_validate_message"):
-            for problem in each.answer(answers.problem_answer, arguments):
+            for problem in each.call(plugin_results.checked_problems, arguments):
                 signed = each.plugin.signed(problem.message)
                 problems.append(problem.model_copy(update={"message": signed}))
                 if self.trace:
@@ -152,14 +152,14 @@ class Registry:
         failures = []
         for each in self._implementations("dispatcher_message_finished"):
             try:
-                each.answer(answers.no_answer, {"message": message, "outcome": outcome})
+                each.call(plugin_results.require_nothing, {"message": message, "outcome": outcome})
             except PluginError as error:
                 failures.append(error)
         return failures
 
     def transports(self) -> dict[str, type[Transport]]:
         """All transports by name. Two of one name are a `PluginError`."""
-        return self._offers("transport", checks.transport_answer)
+        return self._offers("transport", conformance.checked_transports)
 
     def transport(self, name: str) -> type[Transport]:
         """The transport of this name; `PluginError` if there is none."""
@@ -174,7 +174,7 @@ class Registry:
 
     def engines(self) -> dict[str, Engine]:
         """All engines by name. Two of one name are a `PluginError`."""
-        return self._offers("engine", checks.engine_answer)
+        return self._offers("engine", conformance.checked_engines)
 
     def engine(self, name: str) -> Engine:
         """The engine of this name; `PluginError` if there is none."""
@@ -183,18 +183,18 @@ class Registry:
     def commands(self, taken: Collection[str] = ()) -> list[click.Command]:
         """All subcommands that plugins add. Two of one name, or one of a name that is `taken`, are
         a `PluginError`."""
-        offers = self._offers("command", checks.command_answer)
+        offers = self._offers("command", conformance.checked_commands)
         for name in offers.keys() & set(taken):
             owner = self._owners["command", name]
             offer = f'{owner} offers a command named "{name}", which is built in'
             raise PluginError(f"{offer}; disable it: DISPATCHER_DISABLED_PLUGINS={owner.name}")
         return list(offers.values())
 
-    def _offers(self, kind: str, read: Callable[[object], list[Any]]) -> dict[str, Any]:
+    def _offers(self, kind: str, check: Callable[[object], list[Any]]) -> dict[str, Any]:
         offers: dict[str, Any] = {}
         owners: dict[str, PluginInfo] = {}
         for each in self._implementations(f"dispatcher_{kind}s"):
-            for offer in each.answer(read, {}):
+            for offer in each.call(check, {}):
                 other = owners.setdefault(offer.name, each.plugin)
                 if offer.name in offers:
                     both = f'{other} and {each.plugin} both offer a {kind} named "{offer.name}"'

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 import pluggy
 
 from dispatcher.errors import PluginError, PluginMissing, describe, pass_on_interruption
-from dispatcher.registry.calls import CallTimer
-from dispatcher.registry.checks import hook_options, hooks_of, missing
+from dispatcher.registry.conformance import hook_options, hooks_of, missing
+from dispatcher.registry.plugin_calls import CallTimer
 
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dispatcher import answers
+from dispatcher import plugin_results
 from dispatcher.errors import PluginError
 from dispatcher.models import Message, Payload, decode, encode
 
 if TYPE_CHECKING:
-    from dispatcher.registry.calls import Implementation
     from dispatcher.registry.loading import PluginInfo
+    from dispatcher.registry.plugin_calls import Implementation
 
 # Where a field is, `("messages", 0, "to")`, and what it holds.
 _Place: TypeAlias = tuple[str | int, ...]
@@ -30,11 +30,11 @@ def transformed(each: Implementation, sealed: bytes, message: Message) -> bytes:
     """What one plugin makes of a payload: its bytes, before anybody else can change them."""
     payload = decode(sealed)
 
-    def read(answer: object) -> bytes:
-        answers.no_answer(answer)
-        return answers.sealed(payload)
+    def check(result: object) -> bytes:
+        plugin_results.require_nothing(result)
+        return plugin_results.sealed(payload)
 
-    return each.answer(read, {"payload": payload, "message": message})
+    return each.call(check, {"payload": payload, "message": message})
 
 
 def recipient_of(payload: Payload, names: Collection[str]) -> Recipient:

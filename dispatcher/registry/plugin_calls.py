@@ -17,7 +17,7 @@ from dispatcher.visible import printable
 if TYPE_CHECKING:
     from dispatcher.registry.loading import PluginInfo
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 _STDERR = 2
 
@@ -84,18 +84,18 @@ class Implementation(NamedTuple):
     needed: Sequence[str]
     timer: CallTimer
 
-    def answer(self, read: Callable[[object], Answer], arguments: Mapping[str, object]) -> Answer:
-        """What it answers, as `read` checks it. Raises `PluginError` for whatever it raises, but
-        lets `SourceError` pass from `dispatcher_resolve_source`.
+    def call(self, check: Callable[[object], Result], arguments: Mapping[str, object]) -> Result:
+        """Call the function with the arguments it needs; return its result as `check` gives it.
 
-        A third party gets copies of its own of all models.
+        Raises `PluginError` for whatever it raises, but lets `SourceError` pass from
+        `dispatcher_resolve_source`. A third party gets its own copies of all models.
         """
-        given = [self._own(arguments[name]) for name in self.needed]
+        given = [self._copied(arguments[name]) for name in self.needed]
         try:
             with self.timer:
-                answer = read(self.function(*given))
+                result = check(self.function(*given))
                 _require_unchanged(given, arguments)
-                return answer
+                return result
         except BaseException as error:
             pass_on_interruption(error)
             if isinstance(error, SourceError) and self.hook == "dispatcher_resolve_source":
@@ -103,7 +103,7 @@ class Implementation(NamedTuple):
             cause = describe(error)
             raise PluginError(f"{self.plugin} failed in {self.hook}: {cause}") from error
 
-    def _own(self, argument: object) -> object:
+    def _copied(self, argument: object) -> object:
         if self.plugin.builtin or not isinstance(argument, Model):
             return argument
         return argument.detached()

@@ -12,10 +12,10 @@ from types import FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from dispatcher import hookspecs
-from dispatcher.answers import brief, items, unexpected
 from dispatcher.errors import PluginError
 from dispatcher.hookspecs import Engine
 from dispatcher.names import did_you_mean
+from dispatcher.plugin_results import brief, items, unexpected
 from dispatcher.transports import Transport, optional
 
 if TYPE_CHECKING:
@@ -146,9 +146,9 @@ def _argument_fault(parameter: inspect.Parameter, known: tuple[str, ...]) -> Ite
         yield f'has a default value for "{name}"; remove it, the value is always given'
 
 
-def transport_answer(answer: object) -> list[type[Transport]]:
+def checked_transports(result: object) -> list[type[Transport]]:
     """What `dispatcher_transports` may answer: classes that look like `Transport`."""
-    transports = items(answer, "an iterable of transport classes")
+    transports = items(result, "an iterable of transport classes")
     for transport in transports:
         if not inspect.isclass(transport):
             raise unexpected(transport, "the transport's class itself, without ()")
@@ -160,9 +160,9 @@ def transport_answer(answer: object) -> list[type[Transport]]:
     return transports
 
 
-def engine_answer(answer: object) -> list[Engine]:
+def checked_engines(result: object) -> list[Engine]:
     """What `dispatcher_engines` may answer: objects that look like `Engine`."""
-    engines = items(answer, "an iterable of engines")
+    engines = items(result, "an iterable of engines")
     for engine in engines:
         if inspect.isclass(engine):
             raise unexpected(engine, "an instance; forgotten ()?")
@@ -171,11 +171,11 @@ def engine_answer(answer: object) -> list[Engine]:
     return engines
 
 
-def command_answer(answer: object) -> list[Any]:
+def checked_commands(result: object) -> list[Any]:
     """What `dispatcher_commands` may answer: `click.Command`s with a name."""
     from click import Command
 
-    commands = items(answer, "an iterable of click.Command")
+    commands = items(result, "an iterable of click.Command")
     for command in commands:
         if not isinstance(command, Command):
             raise unexpected(command, "an iterable of click.Command")
