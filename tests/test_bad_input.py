@@ -5,8 +5,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -42,30 +42,47 @@ def named(case: object) -> str | None:
     return case[:40] if isinstance(case, str) else None
 
 
+def told(result: Result, path: str = "m.toml") -> list[str]:
+    """The errors of a file that is bad: their places and sentences."""
+    assert result.code == 2
+    parts = (line.removeprefix(f"{path}:").partition(": error: ") for line in result.problems)
+    return [f"{place}: {sentence}" for place, _, sentence in parts]
+
+
+def assert_begin(found: list[str], problems: list[str]) -> None:
+    """There are these problems, or problems that begin so, and no others."""
+    assert [line[: len(problem)] for line, problem in zip(found, problems, strict=True)] == problems
+
+
+def assert_one_problem(result: Result, problem: str, subject: str = 'message "a": ') -> None:
+    """A message has this problem, or one that begins so, and no other."""
+    place, sentence = problem.split(": ", 1)
+    assert_begin(told(result), [f"{place}: {subject}{sentence}"])
+
+
 # ------------------------------------------------------------------- files that are no manifests
 
 
 @cases(
     "content, problem",
-    (b"", "1:1: error: the file is empty; a manifest begins with: manifest = 1"),
-    (b"# nothing\n", "1:1: error: the file is empty; a manifest begins with: manifest = 1"),
+    (b"", "1:1: the file is empty; a manifest begins with: manifest = 1"),
+    (b"# nothing\n", "1:1: the file is empty; a manifest begins with: manifest = 1"),
     (
         'manifest = 1\nx = "Привет"\n'.encode("cp1251"),
-        "2:6: error: byte 0xcf is not UTF-8; save the file as UTF-8",
+        "2:6: byte 0xcf is not UTF-8; save the file as UTF-8",
     ),
-    ("manifest = 1\n".encode("utf-16"), "1:1: error: the text is UTF-16; save it as UTF-8"),
-    ("manifest = 1\n".encode("utf-16-le"), "1:2: error: the text holds a NUL character"),
-    (b'manifest = 1\nx = "\0"\n', "2:6: error: the text holds a NUL character"),
+    ("manifest = 1\n".encode("utf-16"), "1:1: the text is UTF-16; save it as UTF-8"),
+    ("manifest = 1\n".encode("utf-16-le"), "1:2: the text holds a NUL character"),
+    (b'manifest = 1\nx = "\0"\n', "2:6: the text holds a NUL character"),
     (
         b"manifest = 1\nx = 0x" + b"f" * 17,
-        "2:5: error: the number is too large; put it in quotes if it is text",
+        "2:5: the number is too large; put it in quotes if it is text",
     ),
 )
 def test_a_file_that_cannot_be_read_as_a_manifest(
     project: Project, content: bytes, problem: str
 ) -> None:
-    result = project.validate({"m.toml": content})
-    assert (result.code, result.problems) == (2, [f"m.toml:{problem}"])
+    assert told(project.validate({"m.toml": content})) == [problem]
 
 
 @cases(
@@ -109,9 +126,7 @@ def test_a_file_that_cannot_be_read_as_a_manifest(
     ("[messages", "1:10: the closing ] is missing"),
 )
 def test_a_file_that_is_no_toml(project: Project, text: str, problem: str) -> None:
-    line = f"m.toml:{problem}".replace(": ", ": error: ", 1)
-    result = project.validate({"m.toml": text})
-    assert (result.code, result.problems) == (2, [line])
+    assert told(project.validate({"m.toml": text})) == [problem]
 
 
 def repeated(opening: str, middle: str, closing: str = "") -> str:
@@ -158,48 +173,42 @@ def test_deep_variables_are_merged_all_the_same(project: Project) -> None:
 def test_a_file_that_is_too_large(project: Project) -> None:
     with (project.folder / "m.toml").open("wb") as file:
         file.truncate(5_000_001)
-    result = project.validate({})
-    assert result.problems == [
-        "m.toml:1:1: error: the file is larger than 5 MB; a long list of recipients "
-        "belongs in a .csv file"
-    ]
-    assert result.code == 2
+    problem = "1:1: the file is larger than 5 MB; a long list of recipients belongs in a .csv file"
+    assert told(project.validate({})) == [problem]
 
 
 @cases(
     "text, problem",
-    ("\n" * 200_001, "1:1: error: the file has more than 200000 lines"),
-    ('a = "' + "x" * 2_000_000 + '"', "3:1: error: the line is longer than 2000000 characters"),
+    ("\n" * 200_001, "1:1: the file has more than 200000 lines"),
+    ('a = "' + "x" * 2_000_000 + '"', "3:1: the line is longer than 2000000 characters"),
 )
 def test_a_file_that_nobody_can_have_written(project: Project, text: str, problem: str) -> None:
     result = project.validate({"m.toml": f"manifest = 1\n\n{text}"})
     advice = "; a long list of recipients belongs in a .csv file"
-    assert (result.code, result.problems) == (2, [f"m.toml:{problem}{advice}"])
+    assert told(result) == [f"{problem}{advice}"]
 
 
 @cases(
     "text, problem",
     (
         "messages = [" + '{id="a"},' * 50_001 + "]",
-        "m.toml:2:450013: error: the file has more than 50000 messages",
+        "2:450013: the file has more than 50000 messages",
     ),
     (
         "[[messages]]\nid = 'a'\nto = [" + '"",' * 100_001 + "]\ntext.body = 'a'",
-        'm.toml:4:6: error: message "a": to names more than 100000 recipients',
+        '4:6: message "a": to names more than 100000 recipients',
     ),
 )
 def test_more_than_a_manifest_can_hold(project: Project, text: str, problem: str) -> None:
     result = project.validate({"m.toml": f"manifest = 1\n{text}"})
     advice = '; put the recipients into a .csv file: recipients = "…"'
-    assert result.code == 2
-    assert result.problems == [problem + advice]
+    assert told(result) == [problem + advice]
 
 
 def test_of_very_many_problems_the_first_are_told(project: Project) -> None:
     entry = "[[messages]]\nid = 'a{}'\nto = '79001234567'\ntext.bodi = 'Hi'\n"
-    result = project.validate(
-        {"m.toml": "manifest = 1\n" + "".join(map(entry.format, range(2000)))}
-    )
+    entries = "".join(map(entry.format, range(2000)))
+    result = project.validate({"m.toml": f"manifest = 1\n{entries}"})
     assert len(result.problems) == 1001
     assert result.problems[0].endswith("1000 more problems of this file are not shown")
     assert 'message "a999": unknown key "bodi"; did you mean "body"?' in result.problems[-1]
@@ -221,20 +230,19 @@ def test_a_text_that_is_too_large(project: Project) -> None:
 
 @cases(
     "arguments, problem",
-    (["."], ".:1:1: error: no manifests (*.toml) in this folder"),
-    (["nope"], "nope:1:1: error: no such file or folder"),
-    (["a.txd"], 'a.txd:1:1: error: no such file or folder; did you mean "a.txt"?'),
-    (["a.txt/x"], "a.txt/x:1:1: error: no such file or folder"),
-    ([], "manifests:1:1: error: no such file or folder"),
-    (["loop.toml"], "loop.toml:1:1: error: cannot read the file: too many levels of symbolic l"),
+    (["."], ".:1:1: no manifests (*.toml) in this folder"),
+    (["nope"], "nope:1:1: no such file or folder"),
+    (["a.txd"], 'a.txd:1:1: no such file or folder; did you mean "a.txt"?'),
+    (["a.txt/x"], "a.txt/x:1:1: no such file or folder"),
+    ([], "manifests:1:1: no such file or folder"),
+    (["loop.toml"], "loop.toml:1:1: cannot read the file: too many levels of symbolic l"),
 )
 def test_a_path_without_manifests(project: Project, arguments: list[str], problem: str) -> None:
     project.write_all({"a.txt": "x", ".hidden/m.toml": "x", "dispatcher.toml": "", ".m.toml": "x"})
     if "loop.toml" in arguments:
         (project.folder / "loop.toml").symlink_to("loop.toml")
-    result = project.call("validate", *arguments)
-    assert result.code == 2
-    assert [line[: len(problem)] for line in result.problems] == [problem]
+    path, place = problem.split(":", 1)
+    assert_begin(told(project.call("validate", *arguments), path), [place])
 
 
 def test_a_file_name_that_is_no_utf8_and_one_with_a_line_break(project: Project) -> None:
@@ -242,12 +250,11 @@ def test_a_file_name_that_is_no_utf8_and_one_with_a_line_break(project: Project)
     result = project.call("validate", ".")
     empty = "the file is empty; a manifest begins with: manifest = 1"
     rename = 'cannot be the manifest\'s name; give it another name: name = "…"'
-    assert result.code == 2
-    assert result.problems == [
-        rf"\udcff.toml:1:1: error: {empty}",
-        rf'\udcff.toml:1:1: error: "\udcff" {rename}',
-        rf"a\nb.toml:1:1: error: {empty}",
-        rf'a\nb.toml:1:1: error: "a\nb" {rename}',
+    assert told(result) == [
+        rf"\udcff.toml:1:1: {empty}",
+        rf'\udcff.toml:1:1: "\udcff" {rename}',
+        rf"a\nb.toml:1:1: {empty}",
+        rf'a\nb.toml:1:1: "a\nb" {rename}',
     ]
 
 
@@ -283,10 +290,7 @@ def test_a_file_name_that_is_no_utf8_and_one_with_a_line_break(project: Project)
     (f"{HEAD}{TEXT}[transports.greenapi]\n", ['6:2: unknown key "transports"; did you mean']),
 )
 def test_the_manifest_as_a_whole(project: Project, text: str, problems: list[str]) -> None:
-    result = project.validate({"m.toml": text})
-    found = [line.replace(": error: ", ": ").removeprefix("m.toml:") for line in result.problems]
-    assert result.code == 2
-    assert [line[: len(problem)] for line, problem in zip(found, problems, strict=True)] == problems
+    assert_begin(told(project.validate({"m.toml": text})), problems)
 
 
 @cases(
@@ -305,9 +309,7 @@ def test_a_fault_of_the_defaults_is_told_once(project: Project, line: str, probl
     """And not again for each message that lacks what it was to get."""
     entries = "".join(f'[[messages]]\nid = "{id}"\n' for id in "abc")
     result = project.validate({"m.toml": f"manifest = 1\n[defaults]\n{line}\n{entries}"})
-    [found] = result.problems
-    assert result.code == 2
-    assert found.replace(": error: ", ": ").startswith(f"m.toml:{problem}")
+    assert_begin(told(result), [problem])
 
 
 @cases(
@@ -324,121 +326,97 @@ def test_a_harmless_fault_of_the_defaults_hides_nothing(
     project: Project, line: str, problem: str
 ) -> None:
     text = f"{HEAD}text.body = ' '\n[defaults]\n{line}\n"
-    result = project.validate({"m.toml": text})
-    assert result.code == 2
-    assert result.problems == [
-        'm.toml:5:13: error: message "a": body is empty',
-        f"m.toml:{problem}".replace(": ", ": error: ", 1),
-    ]
+    found = told(project.validate({"m.toml": text}))
+    assert found == ['5:13: message "a": body is empty', problem]
 
 
 # ----------------------------------------------------------------------------------- one message
 
 
-class Case(NamedTuple):
-    """What stands in a message's table from line 5 on, and the one problem that it makes."""
-
-    text: str
-    problem: str
-
-
-CONTENT = [
-    Case("", "2:1: has no content; add text.body, image.source, …"),
-    Case("body = 'x'", '5:1: unknown key "body"; did you mean "text.body"?'),
-    Case("text = 'x'", '5:8: text is a table; write text.body = "x"'),
-    Case("text = {}", "5:1: text needs one of body, file"),
-    Case("text = { body = 1 }", "5:17: body is text; put 1 in quotes"),
-    Case("text.body = 2026-01-01", "5:13: body is text; put 2026-01-01 in quotes"),
-    Case("text.body = true", "5:13: body is text; put true in quotes"),
-    Case("text.body = ''", "5:13: body is empty"),
-    Case("text.body = ' \t'", "5:13: body is empty"),
-    Case('text.body = "a\\u0007"', "5:13: body holds a control character (U+0007)"),
-    Case(f'text.body = "{"x" * 4097}"', "5:13: the text has 4097 characters; at most 4096 are all"),
-    Case(f'text.body = "{"😃" * 4097}"', "5:13: the text has 4097 characters; at most 4096 are al"),
-    Case("text = { body = 'x', file = 'x' }", "5:22: text has both body and file; use one of them"),
-    Case(f"{TEXT}image.id = '1'", "6:1: has both text and image; only one is possible"),
-    Case("image = {}", "5:1: image needs one of source, link, id"),
-    Case("image.caption = 'x'", "5:1: image needs one of source, link, id"),
-    Case("image = { link = 'https://a.b', source = 'x' }", "5:11: image has both source and link"),
-    Case("image = { link = 'https://a.b', id = 'x' }", "5:33: image has both link and id; use one"),
-    Case("image = { id = 'x', filename = 'y' }", "5:21: filename is not allowed on image"),
-    Case("audio.id = 'x'\naudio.caption = 'y'", "6:7: caption is not allowed on audio"),
-    Case("[messages.audio]\nid = 'x'\ncaption = 'y'", "7:1: caption is not allowed on audio"),
-    Case("image = { id = 'x', caption = '' }", "5:31: caption is empty"),
-    Case("image = { id = 'x', caption = 5 }", "5:31: caption is text; put 5 in quotes"),
-    Case("image.id = ''", "5:12: id is empty"),
-    Case("image.link = ''", "5:14: link is empty"),
-    Case("image.link = 'ftp://a.b/c'", '5:14: "ftp://a.b/c" is not an http or https link'),
-    Case("image.link = 'https://'", '5:14: "https://" is not an http or https link'),
-    Case("image.link = 'https://a b'", '5:14: "https://a b" is not an http or https link'),
-    Case("image.link = 'https://[::1'", '5:14: "https://[::1" is not an http or https link'),
-    Case("image.link = 'https://a:99999'", '5:14: "https://a:99999" is not a valid URL'),
-    Case('image.link = "https://a\\u0000b"', "5:14: link holds a control character (U+0000)"),
-    Case("image.source = 'ftp://a.b'", '5:16: no plugin knows what "ftp://" means; a source is a'),
-    Case("image.source = 'https://a b'", '5:16: "https://a b" is not an http or https link'),
-    Case("image.source = 'https://a:99999'", '5:16: "https://a:99999" is not a valid URL'),
-    Case("image.source = ''", "5:16: the name of the file is empty"),
-    Case(
-        "image = { id = 'x', provider.name = 'y' }", "5:21: provider goes with a link, not with an"
-    ),
-    Case("image = { link = 'https://a.b', provider = {} }", '5:44: provider: "name" is missing'),
-    Case(
+@cases(
+    "text, problem",
+    ("", "2:1: has no content; add text.body, image.source, …"),
+    ("body = 'x'", '5:1: unknown key "body"; did you mean "text.body"?'),
+    ("text = 'x'", '5:8: text is a table; write text.body = "x"'),
+    ("text = {}", "5:1: text needs one of body, file"),
+    ("text = { body = 1 }", "5:17: body is text; put 1 in quotes"),
+    ("text.body = 2026-01-01", "5:13: body is text; put 2026-01-01 in quotes"),
+    ("text.body = true", "5:13: body is text; put true in quotes"),
+    ("text.body = ''", "5:13: body is empty"),
+    ("text.body = ' \t'", "5:13: body is empty"),
+    ('text.body = "a\\u0007"', "5:13: body holds a control character (U+0007)"),
+    (f'text.body = "{"x" * 4097}"', "5:13: the text has 4097 characters; at most 4096 are all"),
+    (f'text.body = "{"😃" * 4097}"', "5:13: the text has 4097 characters; at most 4096 are al"),
+    ("text = { body = 'x', file = 'x' }", "5:22: text has both body and file; use one of them"),
+    (f"{TEXT}image.id = '1'", "6:1: has both text and image; only one is possible"),
+    ("image = {}", "5:1: image needs one of source, link, id"),
+    ("image.caption = 'x'", "5:1: image needs one of source, link, id"),
+    ("image = { link = 'https://a.b', source = 'x' }", "5:11: image has both source and link"),
+    ("image = { link = 'https://a.b', id = 'x' }", "5:33: image has both link and id; use one"),
+    ("image = { id = 'x', filename = 'y' }", "5:21: filename is not allowed on image"),
+    ("audio.id = 'x'\naudio.caption = 'y'", "6:7: caption is not allowed on audio"),
+    ("[messages.audio]\nid = 'x'\ncaption = 'y'", "7:1: caption is not allowed on audio"),
+    ("image = { id = 'x', caption = '' }", "5:31: caption is empty"),
+    ("image = { id = 'x', caption = 5 }", "5:31: caption is text; put 5 in quotes"),
+    ("image.id = ''", "5:12: id is empty"),
+    ("image.link = ''", "5:14: link is empty"),
+    ("image.link = 'ftp://a.b/c'", '5:14: "ftp://a.b/c" is not an http or https link'),
+    ("image.link = 'https://'", '5:14: "https://" is not an http or https link'),
+    ("image.link = 'https://a b'", '5:14: "https://a b" is not an http or https link'),
+    ("image.link = 'https://[::1'", '5:14: "https://[::1" is not an http or https link'),
+    ("image.link = 'https://a:99999'", '5:14: "https://a:99999" is not a valid URL'),
+    ('image.link = "https://a\\u0000b"', "5:14: link holds a control character (U+0000)"),
+    ("image.source = 'ftp://a.b'", '5:16: no plugin knows what "ftp://" means; a source is a'),
+    ("image.source = 'https://a b'", '5:16: "https://a b" is not an http or https link'),
+    ("image.source = 'https://a:99999'", '5:16: "https://a:99999" is not a valid URL'),
+    ("image.source = ''", "5:16: the name of the file is empty"),
+    ("image = { id = 'x', provider.name = 'y' }", "5:21: provider goes with a link, not with an"),
+    ("image = { link = 'https://a.b', provider = {} }", '5:44: provider: "name" is missing'),
+    (
         "image = { link = 'https://a.b', provider = 'y' }",
         "5:44: provider is a table; write provider.",
     ),
-    Case("image = { link = 'https://a.b', provider.name = '' }", "5:49: provider.name is empty"),
-    Case("document = { id = 'x', filename = 'a/b' }", "5:35: filename is a name, not a path"),
-    Case("document = { id = 'x', filename = '' }", "5:35: filename is empty"),
-]
-OTHER_KEYS = [
-    Case("preview_url = 1", "5:15: preview_url: expected true or false, got 1"),
-    Case("preview_url = 'yes'", '5:15: preview_url: expected true or false, got "yes"'),
-    Case("revision = 0", "5:12: revision must be at least 1"),
-    Case("revision = '2'", '5:12: revision: expected a whole number, got "2"'),
-    Case("revision = 1.5", "5:12: revision: expected a whole number, got 1.5"),
-    Case("revision = true", "5:12: revision: expected a whole number, got true"),
-    Case("revison = 2", '5:1: unknown key "revison"; did you mean "revision"?'),
-    Case('"a\\u001b\\u2028" = 2', r'5:1: unknown key "a\x1b\u2028"'),
-    Case(f"'{'x' * 1000}' = 2", f'5:1: unknown key "{"x" * 59}…"'),
-    Case(
-        "recipient_type = 'group'",
-        '5:18: recipient_type is "group", but "to" is of the type "individual"',
-    ),
-    Case(
-        "recipient_type = 'groop'",
-        '5:18: recipient_type is "groop", but "to" is of the type "individual"',
-    ),
-    Case("type = 'image'", '5:8: type is "image", but its content is text'),
-    Case("type = 'txt'", '5:8: type: did you mean "text"?'),
-    Case("type = 1", "5:8: type must be text, image, video, audio or document"),
-    Case("vars = 1", "5:8: vars: expected a table, got 1"),
-    Case("transport = 1", "5:13: transport is text; put 1 in quotes"),
-    Case("transport = 'greenap'", '5:13: no transport named "greenap"; did you mean "greenapi"?'),
-    Case("transport = 'pigeon'", '5:13: no transport named "pigeon"; installed: greenapi'),
-    Case("recipients = 'r.csv'", "5:1: has both to and recipients; use one of them"),
-    Case("[messages.txt]\nbody = 'x'", '5:11: unknown key "txt"; did you mean "text"?'),
-]
-
-
-def assert_one_problem(result: Result, problem: str, subject: str = 'message "a": ') -> None:
-    """The line of a problem, of which the table holds place and (the beginning of the) sentence."""
-    place, sentence = problem.split(": ", 1)
-    line = f"m.toml:{place}: error: {subject}{sentence}"
-    assert result.code == 2
-    assert [found[: len(line)] for found in result.problems] == [line]
-
-
-@pytest.mark.parametrize(("text", "problem"), CONTENT, ids=named)
+    ("image = { link = 'https://a.b', provider.name = '' }", "5:49: provider.name is empty"),
+    ("document = { id = 'x', filename = 'a/b' }", "5:35: filename is a name, not a path"),
+    ("document = { id = 'x', filename = '' }", "5:35: filename is empty"),
+    (f"{TEXT}[messages.txt]\nbody = 'x'", '6:11: unknown key "txt"; did you mean "text"?'),
+    ids=named,
+)
 def test_the_content_of_a_message(project: Project, text: str, problem: str) -> None:
     assert_one_problem(project.validate({"m.toml": f"{HEAD}{text}\n"}), problem)
 
 
-@pytest.mark.parametrize(("text", "problem"), OTHER_KEYS, ids=named)
+@cases(
+    "text, problem",
+    ("preview_url = 1", "5:15: preview_url: expected true or false, got 1"),
+    ("preview_url = 'yes'", '5:15: preview_url: expected true or false, got "yes"'),
+    ("revision = 0", "5:12: revision must be at least 1"),
+    ("revision = '2'", '5:12: revision: expected a whole number, got "2"'),
+    ("revision = 1.5", "5:12: revision: expected a whole number, got 1.5"),
+    ("revision = true", "5:12: revision: expected a whole number, got true"),
+    ("revison = 2", '5:1: unknown key "revison"; did you mean "revision"?'),
+    ('"a\\u001b\\u2028" = 2', r'5:1: unknown key "a\x1b\u2028"'),
+    (f"'{'x' * 1000}' = 2", f'5:1: unknown key "{"x" * 59}…"'),
+    (
+        "recipient_type = 'group'",
+        '5:18: recipient_type is "group", but "to" is of the type "individual"',
+    ),
+    (
+        "recipient_type = 'groop'",
+        '5:18: recipient_type is "groop", but "to" is of the type "individual"',
+    ),
+    ("type = 'image'", '5:8: type is "image", but its content is text'),
+    ("type = 'txt'", '5:8: type: did you mean "text"?'),
+    ("type = 1", "5:8: type must be text, image, video, audio or document"),
+    ("vars = 1", "5:8: vars: expected a table, got 1"),
+    ("transport = 1", "5:13: transport is text; put 1 in quotes"),
+    ("transport = 'greenap'", '5:13: no transport named "greenap"; did you mean "greenapi"?'),
+    ("transport = 'pigeon'", '5:13: no transport named "pigeon"; installed: greenapi'),
+    ("recipients = 'r.csv'", "5:1: has both to and recipients; use one of them"),
+    ids=named,
+)
 def test_the_other_keys_of_a_message(project: Project, text: str, problem: str) -> None:
-    entry = f"{text}\n{TEXT}" if not text.startswith("[") else f"{TEXT}{text}\n"
-    if text.startswith("["):
-        problem = problem.replace("5:", "6:", 1)
-    assert_one_problem(project.validate({"m.toml": f"{HEAD}{entry}"}), problem)
+    assert_one_problem(project.validate({"m.toml": f"{HEAD}{text}\n{TEXT}"}), problem)
 
 
 def test_4096_characters_are_few_enough_and_an_emoji_is_one(project: Project) -> None:
@@ -563,17 +541,16 @@ def test_provider_does_not_go_with_a_file_to_upload(project: Project) -> None:
 def test_the_text_in_a_file(project: Project, content: bytes, problem: str) -> None:
     text = f"{HEAD}text.file = 'texts/a.txt'\nvars.name = 'Ann'\n"
     result = project.validate({"m.toml": text, "texts/a.txt": content})
-    assert_rows(result, "texts/a.txt", [problem])
+    assert_begin(told(result, "texts/a.txt"), [problem])
 
 
 def test_a_bad_file_that_several_messages_use_is_told_once(project: Project) -> None:
     entry = "[[messages]]\nid = '{}'\nrecipients = 'r.csv'\ntext.file = 't.txt'\n"
     text = "manifest = 1\n" + "".join(map(entry.format, "abc"))
     result = project.validate({"m.toml": text, "r.csv": "to\n79001234567\n,x\n", "t.txt": "\0"})
-    assert result.code == 2
-    assert result.problems == [
-        "r.csv:3:1: error: this row has 2 values, but the first line names 1",
-        "t.txt:1:1: error: the text holds a NUL character",
+    assert told(result) == [
+        "r.csv:3:1: this row has 2 values, but the first line names 1",
+        "t.txt:1:1: the text holds a NUL character",
     ]
 
 
@@ -613,7 +590,7 @@ CSV = "manifest = 1\n[[messages]]\nid = 'a'\nrecipients = 'r.csv'\n" + TEXT
     (b"to\n{{ to }}\n", [f'2:1: message "a": "{{{{ to }}}}"{NEITHER}']),
 )
 def test_csv(project: Project, content: bytes, problems: list[str]) -> None:
-    assert_rows(project.validate({"m.toml": CSV, "r.csv": content}), "r.csv", problems)
+    assert_begin(told(project.validate({"m.toml": CSV, "r.csv": content}), "r.csv"), problems)
 
 
 @cases(
@@ -644,19 +621,13 @@ def test_csv(project: Project, content: bytes, problems: list[str]) -> None:
     (b'{"to": "Ann"}', [f'1:1: message "a": "Ann"{NEITHER}']),
 )
 def test_json_lines(project: Project, content: bytes, problems: list[str]) -> None:
-    manifest = CSV.replace("r.csv", "r.jsonl")
-    assert_rows(project.validate({"m.toml": manifest, "r.jsonl": content}), "r.jsonl", problems)
-
-
-def assert_rows(result: Result, path: str, problems: list[str]) -> None:
-    lines = [f"{path}:{problem}".replace(": ", ": error: ", 1) for problem in problems]
-    assert result.code == 2
-    assert [found[: len(line)] for found, line in zip(result.problems, lines, strict=True)] == lines
+    result = project.validate({"m.toml": CSV.replace("r.csv", "r.jsonl"), "r.jsonl": content})
+    assert_begin(told(result, "r.jsonl"), problems)
 
 
 def test_recipients_come_from_csv_or_jsonl_only(project: Project) -> None:
     result = project.validate({"m.toml": CSV.replace("r.csv", "r.xlsx"), "r.xlsx": "x"})
-    assert_rows(result, "r.xlsx", ["1:1: a workbook; save its sheet as CSV"])
+    assert_begin(told(result, "r.xlsx"), ["1:1: a workbook; save its sheet as CSV"])
 
 
 @cases("name", "r.csv", "r.jsonl")
@@ -714,11 +685,9 @@ def test_templates(project: Project, line: str, problem: str) -> None:
 
 def test_a_template_in_to(project: Project) -> None:
     text = f"{HEAD}{TEXT}".replace('"79001234567"', '["79001234567", "{{ x }}", "{{ y }}"]')
-    result = project.validate({"m.toml": text})
-    assert result.code == 2
-    assert result.problems == [
-        'm.toml:4:22: error: message "a": unknown variable "x"; [vars] can define it',
-        'm.toml:4:33: error: message "a": unknown variable "y"; [vars] can define it',
+    assert told(project.validate({"m.toml": text})) == [
+        '4:22: message "a": unknown variable "x"; [vars] can define it',
+        '4:33: message "a": unknown variable "y"; [vars] can define it',
     ]
 
 
@@ -732,8 +701,7 @@ def test_a_transport_that_is_not_installed_is_told_once_a_file(
     entry = f"[[messages]]\nid = 'b'\nto = '79001234567'\n{TEXT}"
     text = f"{where}transport = 'greenap'\n{HEAD}{TEXT}{entry}"
     sentence = 'no transport named "greenap"; did you mean "greenapi"?'
-    result = project.validate({"m.toml": text})
-    assert (result.code, result.problems) == (2, [f"m.toml:{place}: error: {sentence}"])
+    assert told(project.validate({"m.toml": text})) == [f"{place}: {sentence}"]
 
 
 @cases("argument", ["--transport", "greenap"], [])
@@ -799,7 +767,7 @@ def test_a_secret_of_a_wrong_kind_is_not_shown(project: Project) -> None:
     text = f'[transports.greenapi.token]\nvalue = "{SECRET}"\n'
     result = project.validate({"m.toml": HEAD + TEXT, "dispatcher.toml": text})
     assert result.code == 2
-    assert result.stderr == ("dispatcher.toml:1:1: error: token: expected text, got a table\n")
+    assert result.stderr == "dispatcher.toml:1:1: error: token: expected text, got a table\n"
 
 
 def test_without_a_token_only_send_complains(project: Project) -> None:
@@ -808,9 +776,8 @@ def test_without_a_token_only_send_complains(project: Project) -> None:
     assert project.call("plan").code == 0
     result = project.call("send")
     assert (result.code, result.stdout) == (2, "")
-    assert result.stderr == (
-        "Error: no token for Green API: set GREENAPI_TOKEN or GREENAPI_TOKEN_FILE\n"
-    )
+    problem = "no token for Green API: set GREENAPI_TOKEN or GREENAPI_TOKEN_FILE"
+    assert result.stderr == f"Error: {problem}\n"
 
 
 # ----------------------------------------------------------- the configuration and the command line
@@ -878,10 +845,9 @@ def test_without_a_token_only_send_complains(project: Project) -> None:
 def test_the_configuration(project: Project, text: str | bytes, problems: list[str]) -> None:
     project.write_all({"manifests/m.toml": HEAD + TEXT, "dispatcher.toml": text})
     result = project.call("validate")
-    lines = [f"dispatcher.toml:{problem}".replace(": ", ": error: ", 1) for problem in problems]
-    found = result.stderr.removeprefix("Error: ").splitlines()
-    assert (result.code, result.stdout) == (2, "")
-    assert [a[: len(b)] for a, b in zip(found, lines, strict=True)] == lines
+    assert result.stdout == ""
+    lines = result.stderr.removeprefix("Error: ")
+    assert_begin(told(replace(result, stdout=lines), "dispatcher.toml"), problems)
 
 
 def test_the_configuration_of_a_profile(project: Project) -> None:
@@ -897,10 +863,8 @@ def test_a_value_of_the_environment_is_to_blame_and_not_shown(project: Project) 
     text = "[transports.greenapi]\nread_timeout = 5\n"
     project.write_all({"manifests/m.toml": HEAD + TEXT, "dispatcher.toml": text})
     result = project.call("validate", env={"GREENAPI_READ_TIMEOUT": SECRET})
-    assert result.code == 2
-    assert result.stderr == (
-        "Error: environment, GREENAPI_READ_TIMEOUT: read_timeout: expected a number\n"
-    )
+    problem = "environment, GREENAPI_READ_TIMEOUT: read_timeout: expected a number"
+    assert (result.code, result.stderr) == (2, f"Error: {problem}\n")
 
 
 @cases(
@@ -941,8 +905,7 @@ def test_two_manifests_of_one_name(project: Project) -> None:
     named = f"name = 'm'\n{HEAD}{TEXT}"
     result = project.validate({"a/m.toml": HEAD + TEXT, "b/m.toml": HEAD + TEXT, "c.toml": named})
     sentence = 'the name "m" is also that of a/m.toml; give it another name: name = "…"'
-    assert result.code == 2
-    assert result.problems == [f"b/m.toml:1:1: error: {sentence}", f"c.toml:1:8: error: {sentence}"]
+    assert told(result) == [f"b/m.toml:1:1: {sentence}", f"c.toml:1:8: {sentence}"]
 
 
 # --------------------------------------------------------------------------- every problem at once
@@ -1112,18 +1075,17 @@ def test_the_same_project_without_the_fault_is_sent(
 
 @cases(
     "text, problem",
-    ("", "fifo:1:1: error: the file is not a regular file"),
-    (f"{HEAD}image.source = 'fifo'\n", 'm.toml:5:16: error: message "a": "fifo" is not a regul'),
-    (f"{HEAD}text.file = 'fifo'\n", 'm.toml:5:13: error: message "a": "fifo" is not a regular'),
-    (CSV.replace("r.csv", "fifo"), 'm.toml:4:14: error: message "a": "fifo" is not a regular '),
+    ("", "fifo:1:1: the file is not a regular file"),
+    (f"{HEAD}image.source = 'fifo'\n", 'm.toml:5:16: message "a": "fifo" is not a regul'),
+    (f"{HEAD}text.file = 'fifo'\n", 'm.toml:5:13: message "a": "fifo" is not a regular'),
+    (CSV.replace("r.csv", "fifo"), 'm.toml:4:14: message "a": "fifo" is not a regular '),
     ids=["manifest", "source", "text", "recipients"],
 )
 def test_a_named_pipe_is_not_waited_for(project: Project, text: str, problem: str) -> None:
     project.write("m.toml", text)
     os.mkfifo(project.folder / "fifo")
     result = project.run("validate", "m.toml" if text else "fifo")
-    assert result.code == 2
-    assert [line[: len(problem)] for line in result.problems] == [problem]
+    assert_begin(told(result, ""), [problem])
 
 
 @contextmanager
@@ -1154,20 +1116,11 @@ def open_project() -> Iterator[Project]:
 
 @cases(
     "locked, problem",
-    ("m.toml", "m.toml:1:1: error: cannot read the file: permission denied"),
-    ("sub", "sub:1:1: error: cannot read the folder: permission denied"),
-    (
-        "a.png",
-        'm.toml:5:16: error: message "a": the file "a.png" may not be read: permission denied',
-    ),
-    (
-        "r.csv",
-        'n.toml:4:14: error: message "a": the file "r.csv" may not be read: permission denied',
-    ),
-    (
-        "t.txt",
-        'o.toml:5:13: error: message "a": the file "t.txt" may not be read: permission denied',
-    ),
+    ("m.toml", "m.toml:1:1: cannot read the file: permission denied"),
+    ("sub", "sub:1:1: cannot read the folder: permission denied"),
+    ("a.png", 'm.toml:5:16: message "a": the file "a.png" may not be read: permission denied'),
+    ("r.csv", 'n.toml:4:14: message "a": the file "r.csv" may not be read: permission denied'),
+    ("t.txt", 'o.toml:5:13: message "a": the file "t.txt" may not be read: permission denied'),
 )
 def test_what_may_not_be_read(open_project: Project, locked: str, problem: str) -> None:
     files = {
@@ -1183,7 +1136,7 @@ def test_what_may_not_be_read(open_project: Project, locked: str, problem: str) 
     (open_project.folder / locked).chmod(0)
     with unprivileged():
         result = open_project.call("validate", ".")
-    assert (result.code, result.problems) == (2, [problem])
+    assert told(result) == [problem.removeprefix("m.toml:")]
 
 
 def test_a_configuration_that_may_not_be_read_is_not_passed_over(open_project: Project) -> None:

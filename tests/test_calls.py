@@ -41,6 +41,7 @@ from tests.support.messages import FILE
 from tests.support.waiting import wait_until
 
 Guard = Callable[[Any], BoundTransport]
+NewRun = Callable[..., "Run"]
 
 SLOW = PluginInfo("slow", "slow-transports", "1.2")
 PATIENCE = 0.5  # seconds
@@ -115,8 +116,9 @@ def planned(id: str, file: Upload | None = None) -> PlannedMessage:
 class Run:
     """A run of these messages, each to somebody else."""
 
-    def __init__(self, journal: Journal, folder: Path, transport: Any, **options: Any) -> None:
-        self.journal, self.outcomes, self.notices = journal, dict[str, Outcome](), list[str]()
+    def __init__(self, journal: Journal, folder: Path, transport: Slow, **options: Any) -> None:
+        self.transport, self.journal = transport, journal
+        self.outcomes, self.notices = dict[str, Outcome](), list[str]()
         settings = DeliverySettings(**{"workers": 2, "attempts": 1, **options})
         self._file = RateFile(folder / "pace.db")
         self._delivery = Delivery(
@@ -156,11 +158,20 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
         yield opened
 
 
+@pytest.fixture
+def new_run(journal: Journal, tmp_path: Path, released: threading.Event) -> NewRun:
+    """Make a run whose transport hangs in what is named."""
+
+    def make(*hangs: str, transport: type[Slow] = Slow, **options: Any) -> Run:
+        return Run(journal, tmp_path, transport(released, *hangs), **options)
+
+    return make
+
+
 def test_a_message_whose_send_does_not_return_is_unknown_and_the_others_go_on(
-    journal: Journal, tmp_path: Path, released: threading.Event
+    new_run: NewRun,
 ) -> None:
-    transport = Slow(released, "b")
-    run = Run(journal, tmp_path, transport)
+    run = new_run("b")
     summary = run.send(*map(planned, "abcd"))
     assert run.statuses == {"a": "sent", "b": "unknown", "c": "sent", "d": "sent"}
     assert run.outcomes["b"].error == Failure(
@@ -180,19 +191,14 @@ def test_a_message_whose_send_does_not_return_is_unknown_and_the_others_go_on(
     (lambda: None, ("unknown", None)),
 )
 def test_what_comes_late_still_counts(
-    journal: Journal,
-    tmp_path: Path,
-    released: threading.Event,
-    late: Callable[[], Receipt],
-    record: tuple[str, str | None],
+    new_run: NewRun, released: threading.Event, late: Any, record: tuple[str, str | None]
 ) -> None:
-    transport = Slow(released, "a")
-    transport.late = late
-    run = Run(journal, tmp_path, transport)
+    run = new_run("a")
+    run.transport.late = late
     run.send(planned("a"))
     assert (run.statuses, run.notices) == ({"a": "unknown"}, [])
     released.set()
-    assert transport.returned.wait(10)
+    assert run.transport.returned.wait(10)
     wait_until(lambda: len(run.notices) == (record[0] != "unknown"))
     assert run.recorded("a") == record
     told = [f"{planned('a').message.key}: {record[0]} after all"]
@@ -203,30 +209,24 @@ def _raise(error: Exception) -> Any:
     raise error
 
 
-def test_where_most_calls_hang_the_run_ends_in_order(
-    journal: Journal, tmp_path: Path, released: threading.Event
-) -> None:
-    transport = Slow(released, *"abcdefghij")
-    run = Run(journal, tmp_path, transport)
+def test_where_most_calls_hang_the_run_ends_in_order(new_run: NewRun) -> None:
+    run = new_run(*"abcdefghij")
     summary = run.send(*map(planned, "abcdefghij"))
     assert summary.stopped is not None
     assert summary.stopped.startswith("3 calls did not return; plugin")
     assert set(run.statuses.values()) == {"unknown"}
     assert 3 <= summary.unknown <= 4
     assert summary.not_tried == 10 - summary.unknown
-    assert sorted(transport.sent) == sorted(run.statuses)
+    assert sorted(run.transport.sent) == sorted(run.statuses)
 
 
-def test_an_upload_that_does_not_return_is_surely_not_sent(
-    journal: Journal, tmp_path: Path, released: threading.Event
-) -> None:
-    transport = Slow(released, "upload")
-    run = Run(journal, tmp_path, transport)
+def test_an_upload_that_does_not_return_is_surely_not_sent(new_run: NewRun) -> None:
+    run = new_run("upload")
     run.send(planned("a", FILE), planned("b"))
     assert run.statuses == {"a": "failed", "b": "sent"}
     assert run.outcomes["a"].error is not None
     assert run.outcomes["a"].error.text.endswith("did not return within 0.6 s")
-    assert transport.sent == ["b"]
+    assert run.transport.sent == ["b"]
 
 
 def test_a_big_file_is_waited_for_longer(
@@ -241,22 +241,20 @@ def test_a_big_file_is_waited_for_longer(
 
 
 def test_who_does_not_return_cannot_tell_what_became_of_a_message(
-    journal: Journal, tmp_path: Path, released: threading.Event
+    new_run: NewRun, journal: Journal
 ) -> None:
     message = planned("a")
     claim = journal.claim(message.message, message.digest, None)
     assert claim is not None
     journal.conclude(claim, AttemptResult("unknown")).result()
     known = compared(message, journal.lookup([message.message.key])[message.message.key])
-    run = Run(journal, tmp_path, Slow(released, "reconcile"))
+    run = new_run("reconcile")
     run.send(known, planned("b"))
     assert run.statuses == {"a": "unknown", "b": "sent"}
 
 
-def test_an_account_that_nobody_tells_ends_the_run(
-    journal: Journal, tmp_path: Path, released: threading.Event
-) -> None:
-    run = Run(journal, tmp_path, Slow(released, "account"))
+def test_an_account_that_nobody_tells_ends_the_run(new_run: NewRun) -> None:
+    run = new_run("account")
     with pytest.raises(PluginError, match='account of transport "slow" did not return within'):
         run.send(planned("a"), planned("b"))
     assert run.outcomes == {}
@@ -367,12 +365,12 @@ class Odd(Slow):
 
 @cases(
     "answer, status, code, text",
-    (lambda: _raise(OutcomeUnknown("no idea", code=502)), "unknown", "502", "no idea"),  # type: ignore[arg-type]
-    (lambda: _raise(Refused("bad", code=400)), "failed", "400", "bad"),  # type: ignore[arg-type]
-    (lambda: _raise(Refused(ValueError("bad"))), "failed", None, "bad"),  # type: ignore[arg-type]
-    (lambda: _raise(OutcomeUnknown(None)), "unknown", None, "OutcomeUnknown raised"),  # type: ignore[arg-type]
-    (lambda: _raise(NotSent("busy", retry_after="60")), "failed", None, "busy"),  # type: ignore[arg-type]
-    (lambda: _raise(NotSent("busy", retry_after=[])), "failed", None, "busy"),  # type: ignore[arg-type]
+    (lambda: _raise(OutcomeUnknown("no idea", code=502)), "unknown", "502", "no idea"),
+    (lambda: _raise(Refused("bad", code=400)), "failed", "400", "bad"),
+    (lambda: _raise(Refused(ValueError("bad"))), "failed", None, "bad"),
+    (lambda: _raise(OutcomeUnknown(None)), "unknown", None, "OutcomeUnknown raised"),
+    (lambda: _raise(NotSent("busy", retry_after="60")), "failed", None, "busy"),
+    (lambda: _raise(NotSent("busy", retry_after=[])), "failed", None, "busy"),
     (lambda: _raise(Bare()), "failed", None, "Bare raised"),
     # None of the words that say that it surely was not sent.
     (lambda: _raise(DeliveryError("hm")), "unknown", "transport_error", "DeliveryError"),
@@ -383,17 +381,10 @@ class Odd(Slow):
     (lambda: Receipt(id=" "), "unknown", "transport_error", "no receipt"),
 )
 def test_whatever_a_transport_answers_is_the_end_of_one_message_only(
-    journal: Journal,
-    tmp_path: Path,
-    released: threading.Event,
-    answer: Callable[[], Any],
-    status: str,
-    code: str | None,
-    text: str,
+    new_run: NewRun, answer: Any, status: str, code: str | None, text: str
 ) -> None:
-    transport = Odd(released)
-    transport.answer = answer
-    run = Run(journal, tmp_path, transport)
+    run = new_run(transport=Odd)
+    run.transport.answer = answer
     summary = run.send(*map(planned, "abc"))
     assert run.statuses == {"a": "sent", "b": status, "c": "sent"}
     assert (summary.stopped, summary.not_tried) == (None, 0)
@@ -404,14 +395,12 @@ def test_whatever_a_transport_answers_is_the_end_of_one_message_only(
     assert run.recorded("b") == (status, None)
 
 
-def test_a_wait_that_is_passed_on_as_the_header_has_it_counts(
-    journal: Journal, tmp_path: Path, released: threading.Event
-) -> None:
-    transport = Odd(released)
-    transport.answer = lambda: _raise(NotSent("busy", retry_after="60"))  # type: ignore[arg-type]
-    Run(journal, tmp_path, transport).send(planned("b"))
+def test_a_wait_that_is_passed_on_as_the_header_has_it_counts(new_run: NewRun) -> None:
+    run = new_run(transport=Odd)
+    run.transport.answer = lambda: _raise(NotSent("busy", retry_after="60"))
+    run.send(planned("b"))
     key = planned("b").message.key
-    not_before = journal.lookup([key])[key].not_before
+    not_before = run.journal.lookup([key])[key].not_before
     assert not_before is not None
     assert 50 < (not_before - datetime.now(UTC)).total_seconds() < 70
 
@@ -423,17 +412,14 @@ def test_a_wait_that_is_passed_on_as_the_header_has_it_counts(
     lambda: MediaId.model_construct(id=5),
     lambda: "m",
     lambda: _raise(DeliveryError("hm")),
-    lambda: _raise(OutcomeUnknown("hm", code=5)),  # type: ignore[arg-type]
+    lambda: _raise(OutcomeUnknown("hm", code=5)),
 )
-def test_whatever_is_no_media_id_is_posted_to_nobody(
-    journal: Journal, tmp_path: Path, released: threading.Event, media: Callable[[], Any]
-) -> None:
-    transport = Odd(released)
-    transport.media = media
-    run = Run(journal, tmp_path, transport)
+def test_whatever_is_no_media_id_is_posted_to_nobody(new_run: NewRun, media: Any) -> None:
+    run = new_run(transport=Odd)
+    run.transport.media = media
     summary = run.send(planned("a", FILE), planned("c"), planned("d", FILE))
     assert run.statuses == {"a": "failed", "c": "sent", "d": "failed"}
-    assert (summary.stopped, transport.sent) == (None, ["c"])
+    assert (summary.stopped, run.transport.sent) == (None, ["c"])
 
 
 class Raises:
@@ -445,28 +431,21 @@ class Raises:
 
 @cases("name", "account", "rate", "recipient_rate", "patience")
 def test_a_property_that_raises_is_named_before_anything_leaves(
-    journal: Journal,
-    tmp_path: Path,
-    released: threading.Event,
-    monkeypatch: pytest.MonkeyPatch,
-    name: str,
+    new_run: NewRun, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr(Slow, name, Raises(), raising=False)
-    transport = Slow(released)
-    run = Run(journal, tmp_path, transport)
+    run = new_run()
     with pytest.raises(PluginError) as raised:
         run.send(planned("a"))
     blamed = f'plugin "slow" (slow-transports 1.2) failed in {name} of transport "slow": '
     assert str(raised.value).startswith(f"{blamed}KeyError")
-    assert transport.sent == []
+    assert run.transport.sent == []
 
 
-def test_a_rate_that_is_a_number_is_named(
-    journal: Journal, tmp_path: Path, released: threading.Event, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_rate_that_is_a_number_is_named(new_run: NewRun, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Slow, "rate", 5, raising=False)
     with pytest.raises(PluginError, match='rate is 5, not a text like "5/s"'):
-        Run(journal, tmp_path, Slow(released)).send(planned("a"))
+        new_run().send(planned("a"))
 
 
 class Twice:
@@ -488,18 +467,16 @@ class Twice:
 
 
 def test_an_engine_that_delivers_a_message_twice_at_a_time_loses_no_receipt(
-    journal: Journal, tmp_path: Path, released: threading.Event
+    new_run: NewRun,
 ) -> None:
-    transport = Slow(released)
-    under_way = threading.Event()
+    run, under_way = new_run(), threading.Event()
 
     def send(payload: Any) -> Receipt:
         under_way.set()
         time.sleep(0.3)
         return Receipt(id="once")
 
-    transport.send = send  # type: ignore[method-assign]
-    run = Run(journal, tmp_path, transport)
+    run.transport.send = send
     summary = run.send(planned("a"), planned("b"), engine=Twice(under_way))
     assert summary.stopped is not None
     assert "twice at a time" in summary.stopped
@@ -507,9 +484,7 @@ def test_an_engine_that_delivers_a_message_twice_at_a_time_loses_no_receipt(
     assert run.recorded("a") == ("sent", "once")
 
 
-def test_one_content_under_two_names_is_two_files(
-    journal: Journal, tmp_path: Path, released: threading.Event
-) -> None:
+def test_one_content_under_two_names_is_two_files(new_run: NewRun) -> None:
     given: list[tuple[str, str]] = []
 
     class Naming(Slow):
@@ -518,7 +493,7 @@ def test_one_content_under_two_names_is_two_files(
             return MediaId(id=file.filename, expires_at=datetime(2100, 1, 1, tzinfo=UTC))
 
     picture = FILE.model_copy(update={"filename": "a.jpg", "mime_type": "image/jpeg"})
-    run = Run(journal, tmp_path, Naming(released), workers=1)
+    run = new_run(transport=Naming, workers=1)
     run.send(planned("a", FILE), planned("b", picture), planned("c", picture))
     assert given == [("a.pdf", "application/pdf"), ("a.jpg", "image/jpeg")]
     assert set(run.statuses.values()) == {"sent"}
