@@ -1,8 +1,8 @@
 """Files of recipients as people have them: other columns, marks, encodings, leftovers, archives."""
 
+import csv
 import gzip
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -44,20 +44,16 @@ def planned(
     table = {"file": name, **more} if more else name
     made = plan(manifest(folder, {"recipients": table, "text": {"body": body}}))
     texts = {each.message.to: each.payload["text"]["body"] for each in made.messages}
-    return Planned(
-        texts, [re.sub(f"^{re.escape(str(folder))}/", "", str(p)) for p in made.problems]
-    )
+    return Planned(texts, [str(each).removeprefix(f"{folder}/") for each in made.problems])
 
 
 # -------------------------------------------------------------------------- as people have them
 
-RUSSIAN = (
-    "Имя;Телефон;Город\r\nАнна;8 (900) 123-45-67;Пермь\r\nБорис;+7 900 123-45-68;Омск\r\n;;\r\n"
-)
+RUSSIAN = "Имя;Телефон;Город\nАнна;8 (900) 123-45-67;Пермь\nБорис;+7 900 123-45-68;Омск\n;;\n"
 
 
 def test_a_russian_spreadsheets_export_is_one_line_in_the_manifest(project: Project) -> None:
-    project.write("manifests/клиенты.csv", RUSSIAN.encode("cp1251"))
+    project.write("manifests/клиенты.csv", RUSSIAN.replace("\n", "\r\n").encode("cp1251"))
     project.manifest("""
 [[messages]]
 id = "hello"
@@ -135,8 +131,7 @@ def test_text_in_utf_8_is_not_read_as_another_encoding(folder: Path, name: str) 
 @cases("encoding", "utf-16", "utf-32")
 def test_an_encoding_that_does_not_fit_is_told(folder: Path, encoding: str) -> None:
     found = planned(folder, "r.csv", f"to,name\n{TO},Ann\n", encoding=encoding)
-    said = f"the text is not {encoding}, as the manifest says"
-    assert found == ({}, [f"r.csv:1:1: error: {said}"])
+    assert found == ({}, [f"r.csv:1:1: error: the text is not {encoding}, as the manifest says"])
 
 
 NFC, NFD = "\u0439", "\u0438\u0306"
@@ -150,8 +145,7 @@ def test_a_column_is_the_same_in_each_normal_form(
 ) -> None:
     values = {f"{column} to": TO, column: "Ann"}
     rows = [list(values), list(values.values())]
-    csv = "\n".join(map(",".join, rows))
-    content = csv if name == "r.csv" else json.dumps(values)
+    content = "\n".join(map(",".join, rows)) if name == "r.csv" else json.dumps(values)
     body = f"{{{{ {written} }}}} {{{{ row['{written}'] }}}}"
     assert planned(folder, name, content, body, to=f"{written} to") == ({TO: "Ann Ann"}, [])
 
@@ -165,9 +159,8 @@ def test_a_column_in_two_normal_forms_is_there_twice(folder: Path) -> None:
 
 @cases("name", "r.csv", "r.jsonl", "r.csv.gz")
 def test_a_pointer_of_git_lfs_is_no_list(folder: Path, name: str) -> None:
-    [problem] = planned(
-        folder, name, "version https://git-lfs.github.com/spec/v1\noid x\n"
-    ).problems
+    pointer = "version https://git-lfs.github.com/spec/v1\noid x\n"
+    [problem] = planned(folder, name, pointer).problems
     assert "it is a pointer of git lfs, not the file itself" in problem
 
 
@@ -193,13 +186,8 @@ def test_lines_are_counted_with_what_stands_before_the_header(folder: Path) -> N
     st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
 )
 def test_what_was_written_is_read(
-    tmp_path_factory: pytest.TempPathFactory,
-    rows: list[tuple[int, str]],
-    delimiter: str,
-    encoding: str,
+    tmp_path_factory: Any, rows: list[tuple[int, str]], delimiter: str, encoding: str
 ) -> None:
-    import csv
-
     path = tmp_path_factory.mktemp("lists") / "r.csv"
     with path.open("w", encoding=encoding, newline="") as stream:
         sheet = csv.writer(stream, delimiter=delimiter, quoting=csv.QUOTE_ALL)
@@ -245,14 +233,14 @@ def test_a_column_may_have_any_name(folder: Path, column: str, body: str) -> Non
 )
 def test_a_column_that_is_called_by_a_wrong_name(folder: Path, body: str, said: str) -> None:
     found = planned(folder, "r.csv", f"to,first-name,Last Name\n{TO},Ann,Bee\n", body)
-    assert len(found.problems) == 1
-    assert said in found.problems[0]
+    [problem] = found.problems
+    assert said in problem
 
 
 def test_a_column_that_hides_the_row(folder: Path) -> None:
     found = planned(folder, "r.csv", f"to,row,e-mail\n{TO},3,a@b\n", '{{ row["e-mail"] }}')
-    assert len(found.problems) == 1
-    assert 'named "row" hides the row itself here; give it another name' in found.problems[0]
+    [problem] = found.problems
+    assert 'named "row" hides the row itself here; give it another name' in problem
 
 
 @cases(
@@ -271,9 +259,8 @@ def test_a_column_that_hides_the_row(folder: Path) -> None:
 )
 def test_an_empty_cell_that_a_template_shows(folder: Path, body: str, blanks: list[str]) -> None:
     (folder / "r.csv").write_text(f"to,name,city,e-mail,full\n{TO},,,\t,Ann\n{OTHER},a,b,c,d\n")
-    made = plan(
-        manifest(folder, {"recipients": "r.csv", "text": {"body": body}}, vars={"shop": ""})
-    )
+    message = {"recipients": "r.csv", "text": {"body": body}}
+    made = plan(manifest(folder, message, vars={"shop": ""}))
     assert [each.sentence for each in made.problems] == [
         f'"{name}" is empty ({folder}/r.csv:2)' for name in blanks
     ]
@@ -296,78 +283,64 @@ def test_many_empty_cells_are_one_line(folder: Path) -> None:
 @cases(
     "name, content, more, said",
     ("r.csv", "Имя,Phone,c\n", {}, 'no "to" among Имя, Phone, c; recipients = {…, to = "Phone"}'),
-    ("r.csv", "a,b\n", {"to": "c"}, '1:1: error: no "c" among a, b; '),
+    ("r.csv", "a,b\n", {"to": "c"}, '1:1: no "c" among a, b; '),
     ("r.csv", "to|name\n", {}, 'no "to" among to|name; recipients = {…, delimiter = "|"}'),
-    (
-        "r.csv",
-        f"to,name\n{TO},Жанна\n",
-        {"encoding": "cp1251"},
-        "1:1: error: the text is UTF-8, not cp1251; leave encoding out of the manifest",
-    ),
-    ("r.csv", "sep=;\na;b\n", {}, '2:1: error: no "to" among a, b; '),
-    ("r.csv", "sep=;", {}, '1:1: error: the first line must name the columns, one of them "to"'),
-    ("r.csv", ",,\n", {}, '1:1: error: the first line must name the columns, one of them "to"'),
-    ("r.jsonl", f'[{{"to": "{TO}"}}]', {}, "1:1: error: this is one JSON array; convert"),
-    ("r.jsonl", f'\n[\n{{"to": "{TO}"}},\n', {}, "2:1: error: this is one JSON array"),
-    ("r.jsonl", '{"phone": "1"}', {}, '1:1: error: "to" is missing; there are "phone"'),
-    ("r.xlsx", b"PK\3\4", {}, "1:1: error: a workbook; save its sheet as CSV"),
-    ("r.csv", b"PK\3\4", {}, "1:1: error: a workbook; save its sheet as CSV"),
-    (
-        "r.csv",
-        gzip.compress(b"to\n", mtime=0),
-        {},
-        "1:1: error: this file is compressed; its name must",
-    ),
-    ("r.csv.gz", b"to\n", {}, "1:1: error: the file is damaged: it cannot be unpacked"),
-    ("r.csv.gz", gzip.compress(b"to\n" * 99, mtime=0)[:-9], {}, "1:1: error: the file is damaged"),
-    ("r.tsv", "to\n", {}, "1:1: error: recipients come from a .csv or a .jsonl file, or one"),
-    ("r.csv", "to,n\n1,Ж\n".encode("cp1251"), {}, "2:3: error: byte 0xc6 is not UTF-8; save"),
-    ("r.csv", b"to,n\n1,\x98\n", {"encoding": "cp1251"}, "2:3: error: byte 0x98 is not cp1251"),
-    ("r.csv", "to\n".encode("utf-16") + b"\0", {}, "1:1: error: the text is not UTF-16"),
-    ("r.csv", f"to,a\n{TO},{'x' * MAX_ROW}\n", {}, f"2:1: error: a row is longer than {MAX_ROW}"),
-    ("r.csv", f"to,a\n{TO},{chr(34)}x{chr(34)}" + ',"\n"' * MAX_ROW, {}, "error: a row is lo"),
-    ("r.csv", "to" + ",a" * 1000, {}, "1:1: error: there are 1001 columns; at most 1000 can"),
-    ("r.jsonl", '{"a": "' + "x" * MAX_ROW, {}, f"1:1: error: a row is longer than {MAX_ROW}"),
-    ("r.jsonl", f'{{"to": "{TO}", "p": 1e400}}', {}, "1:1: error: 1e400 is too large for a num"),
-    ("r.jsonl", f'{{"to": "{TO}", "p": [-1E999]}}', {}, "1:1: error: -1E999 is too large for a"),
+    ("r.csv", "sep=;\na;b\n", {}, '2:1: no "to" among a, b; '),
+    ("r.csv", "sep=;", {}, '1:1: the first line must name the columns, one of them "to"'),
+    ("r.csv", ",,\n", {}, '1:1: the first line must name the columns, one of them "to"'),
+    ("r.jsonl", f'[{{"to": "{TO}"}}]', {}, "1:1: this is one JSON array; convert"),
+    ("r.jsonl", f'\n[\n{{"to": "{TO}"}},\n', {}, "2:1: this is one JSON array"),
+    ("r.jsonl", '{"phone": "1"}', {}, '1:1: "to" is missing; there are "phone"'),
+    ("r.xlsx", b"PK\3\4", {}, "1:1: a workbook; save its sheet as CSV"),
+    ("r.csv", b"PK\3\4", {}, "1:1: a workbook; save its sheet as CSV"),
+    ("r.csv", gzip.compress(b"to\n"), {}, "1:1: this file is compressed; its name must"),
+    ("r.csv.gz", b"to\n", {}, "1:1: the file is damaged: it cannot be unpacked"),
+    ("r.csv.gz", gzip.compress(b"to\n" * 99)[:-9], {}, "1:1: the file is damaged"),
+    ("r.tsv", "to\n", {}, "1:1: recipients come from a .csv or a .jsonl file, or one"),
+    ("r.csv", "to,n\n1,Ж\n".encode("cp1251"), {}, "2:3: byte 0xc6 is not UTF-8; save"),
+    ("r.csv", b"to,n\n1,\x98\n", {"encoding": "cp1251"}, "2:3: byte 0x98 is not cp1251"),
+    ("r.csv", "to\n".encode("utf-16") + b"\0", {}, "1:1: the text is not UTF-16"),
+    ("r.csv", f"to,a\n{TO},{'x' * MAX_ROW}\n", {}, f"2:1: a row is longer than {MAX_ROW}"),
+    ("r.csv", f"to,a\n{TO},{chr(34)}x{chr(34)}" + ',"\n"' * MAX_ROW, {}, ": a row is lo"),
+    ("r.csv", "to" + ",a" * 1000, {}, "1:1: there are 1001 columns; at most 1000 can"),
+    ("r.jsonl", '{"a": "' + "x" * MAX_ROW, {}, f"1:1: a row is longer than {MAX_ROW}"),
+    ("r.jsonl", f'{{"to": "{TO}", "p": 1e400}}', {}, "1:1: 1e400 is too large for a num"),
+    ("r.jsonl", f'{{"to": "{TO}", "p": [-1E999]}}', {}, "1:1: -1E999 is too large for a"),
 )
 def test_a_list_that_cannot_be_read(
     folder: Path, name: str, content: bytes | str, more: Mapping[str, str], said: str
 ) -> None:
     found = planned(folder, name, content, "x", **more)
-    assert len(found.problems) == 1
-    assert said in found.problems[0]
-    assert found.problems[0].startswith(f"{name}:")
+    [problem] = found.problems
+    assert said in problem.replace(": error: ", ": ")
+    assert problem.startswith(f"{name}:")
 
 
 @cases(
     "table, said",
-    ('{ file = "r.csv", encoding = "cp1521" }', '4:43: error: message "a": no text has the enc'),
-    ('{ file = "r.csv", encoding = "rot13" }', '4:43: error: message "a": no text has the enco'),
-    ('{ file = "r.csv", encoding = "idna" }', '4:43: error: message "a": no text has the encod'),
-    ('{ file = "r.csv", encoding = "zlib" }', '4:43: error: message "a": no text has the encod'),
-    ('{ file = "r.csv", encoding = "a\\u0000" }', '4:43: error: message "a": no text has the en'),
-    ('{ file = "r.csv", delimiter = ";;" }', '4:44: error: message "a": delimiter is one chara'),
-    ('{ file = "r.csv", delimiter = "\\"" }', '4:44: error: message "a": delimiter is one char'),
-    ('{ file = "r.csv", country = "rus" }', '4:42: error: message "a": "rus" is no country'),
-    (
-        '{ file = "r.csv", duplicates = "last" }',
-        '4:45: error: message "a": duplicates must be error or first',
-    ),
-    ('{ file = "r.csv", enconding = "x" }', '4:32: error: message "a": unknown key "enconding"; d'),
-    ('{ file = "x.csv" }', '4:23: error: message "a": no such file: "x.csv"; did you mean "r.c'),
-    ("{ file = 5 }", '4:23: error: message "a": file is text; put 5 in quotes'),
-    ('{ to = "phone" }', '4:14: error: message "a": recipients: "file" is missing'),
-    ('["r.csv"]', '4:14: error: message "a": recipients: expected text, got a list'),
+    ('{ file = "r.csv", encoding = "cp1521" }', "4:43: no text has the enc"),
+    ('{ file = "r.csv", encoding = "rot13" }', "4:43: no text has the enco"),
+    ('{ file = "r.csv", encoding = "idna" }', "4:43: no text has the encod"),
+    ('{ file = "r.csv", encoding = "zlib" }', "4:43: no text has the encod"),
+    ('{ file = "r.csv", encoding = "a\\u0000" }', "4:43: no text has the en"),
+    ('{ file = "r.csv", delimiter = ";;" }', "4:44: delimiter is one chara"),
+    ('{ file = "r.csv", delimiter = "\\"" }', "4:44: delimiter is one char"),
+    ('{ file = "r.csv", country = "rus" }', '4:42: "rus" is no country'),
+    ('{ file = "r.csv", duplicates = "last" }', "4:45: duplicates must be error or first"),
+    ('{ file = "r.csv", enconding = "x" }', '4:32: unknown key "enconding"; d'),
+    ('{ file = "x.csv" }', '4:23: no such file: "x.csv"; did you mean "r.c'),
+    ("{ file = 5 }", "4:23: file is text; put 5 in quotes"),
+    ('{ to = "phone" }', '4:14: recipients: "file" is missing'),
+    ('["r.csv"]', "4:14: recipients: expected text, got a list"),
 )
 def test_what_is_wrong_is_shown_inside_the_table(project: Project, table: str, said: str) -> None:
     project.write("manifests/r.csv", f"to\n{TO}\n")
     project.manifest(f'[[messages]]\nid = "a"\nrecipients = {table}\ntext.body = "x"\n')
     result = project.call("validate")
+    [problem] = result.problems
+    place, sentence = said.split(": ", 1)
     assert result.code == 2
-    assert [line.startswith(f"manifests/m.toml:{said}") for line in result.stdout.splitlines()] == [
-        True
-    ]
+    assert problem.startswith(f'manifests/m.toml:{place}: error: message "a": {sentence}')
 
 
 def test_the_table_may_be_a_default(project: Project) -> None:

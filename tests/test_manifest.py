@@ -11,7 +11,8 @@ import pytest
 from tests.support.cases import cases
 from tests.support.project import EXAMPLES, Files, Project
 
-Plan = Callable[..., list[dict[str, Any]]]
+Table = dict[str, Any]
+Plan = Callable[..., list[Table]]
 
 TO = "79001234567"
 OTHER = "79001234568"
@@ -23,7 +24,7 @@ def plan(tmp_path: Path) -> Plan:
     """Write files, plan them, and give the messages that would be sent."""
     project = Project(tmp_path)
 
-    def plan(files: Files, *arguments: str, code: int = 0) -> list[dict[str, Any]]:
+    def plan(files: Files, *arguments: str, code: int = 0) -> list[Table]:
         project.write_all(files)
         ended = project.call("plan", "--json", *(arguments or (".",)))
         assert (ended.code, ended.stderr) == (code, "")
@@ -49,13 +50,13 @@ def manifest(*messages: Mapping[str, Any], **tables: Any) -> str:
     return "".join(f"{key} = {toml(value)}\n" for key, value in data.items())
 
 
-def texts(planned: list[dict[str, Any]]) -> list[str]:
+def texts(planned: list[Table]) -> list[str]:
     return [each["payload"]["text"]["body"] for each in planned]
 
 
 # -------------------------------------------------------------------- the gateway's own bodies
 
-MEDIA: dict[str, list[dict[str, Any]]] = {
+MEDIA: dict[str, list[Table]] = {
     "image": [{"caption": "your-image-caption"}],
     "video": [{"caption": "your-video-caption"}],
     "audio": [],
@@ -66,7 +67,7 @@ MEDIA: dict[str, list[dict[str, Any]]] = {
 }
 LINK = {"link": "https://the-url", "provider": {"name": "provider-name"}}
 # docs/greenapi-v1.md, "Request".
-BODIES: list[dict[str, Any]] = [
+BODIES: list[Table] = [
     {"to": TO, "type": "text", "text": {"body": "I use Green-API to send this message to you!"}},
     {"to": GROUP, "type": "text", "text": {"body": "I use Green-API to send this message!"}},
     {"to": TO, "text": {"body": "no type, several URLs: https://a.example http://b.example 😃"}},
@@ -86,9 +87,7 @@ BODIES: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("body", BODIES)
 @cases("place", "messages", "defaults")
-def test_every_body_of_the_gateway_is_a_message(
-    plan: Plan, body: dict[str, Any], place: str
-) -> None:
+def test_every_body_of_the_gateway_is_a_message(plan: Plan, body: Table, place: str) -> None:
     """Also as what all messages have in common; only the type is never common."""
     type = body.get("type", "text")
     common = {key: value for key, value in body.items() if key != "type"}
@@ -103,12 +102,8 @@ def test_every_body_of_the_gateway_is_a_message(
 def test_the_examples_that_come_along(plan: Plan) -> None:
     planned = plan({}, str(EXAMPLES))
     assert {each["status"] for each in planned} == {"new"}
-    assert {each["key"].split("/")[1] for each in planned} == {
-        "1-hello",
-        "spring-sale",
-        "3-media",
-        "4-recipients",
-    }
+    names = {each["key"].split("/")[1] for each in planned}
+    assert names == {"1-hello", "spring-sale", "3-media", "4-recipients"}
 
 
 # --------------------------------------------------------------------------------- keys, transport
@@ -127,9 +122,7 @@ def test_the_examples_that_come_along(plan: Plan) -> None:
     ({}, {"to": "+7 900 123-45-67"}, [], f"default/m/m0/1/{TO}"),
     ({}, {}, [".", "--run", "2026-01-31"], f"2026-01-31/m/m0/1/{TO}"),
 )
-def test_keys(
-    plan: Plan, head: dict[str, Any], message: dict[str, Any], arguments: list[str], key: str
-) -> None:
+def test_keys(plan: Plan, head: Table, message: Table, arguments: list[str], key: str) -> None:
     text = manifest({"to": TO, "text": {"body": "x"}, **message}, **head)
     assert [each["key"] for each in plan({"m.toml": text}, *arguments)] == [key]
 
@@ -156,11 +149,8 @@ def test_a_list_of_recipients_keeps_its_order(plan: Plan) -> None:
     to = ["+7 900 123-45-68", GROUP, TO]
     planned = plan({"m.toml": manifest({"to": to, "text": {"body": "x"}})})
     assert [each["payload"]["to"] for each in planned] == [OTHER, GROUP, TO]
-    assert [each["payload"]["recipient_type"] for each in planned] == [
-        "individual",
-        "group",
-        "individual",
-    ]
+    kinds = [each["payload"]["recipient_type"] for each in planned]
+    assert kinds == ["individual", "group", "individual"]
 
 
 ROWS: dict[str, bytes] = {
@@ -208,12 +198,8 @@ def test_json_lines_keep_lists_and_tables(plan: Plan) -> None:
 def test_recipients_of_several_messages_may_be_the_same_people(plan: Plan) -> None:
     message = {"recipients": "r.csv", "text": {"body": "x"}}
     planned = plan({"m.toml": manifest(message, message), "r.csv": f"to\n{TO}\n{OTHER}\n"})
-    assert [each["key"].split("/")[2:] for each in planned] == [
-        ["m0", "1", TO],
-        ["m0", "1", OTHER],
-        ["m1", "1", TO],
-        ["m1", "1", OTHER],
-    ]
+    keys = [each["key"].removeprefix("default/m/") for each in planned]
+    assert keys == [f"m0/1/{TO}", f"m0/1/{OTHER}", f"m1/1/{TO}", f"m1/1/{OTHER}"]
 
 
 def test_a_row_is_no_template(plan: Plan) -> None:
@@ -237,17 +223,14 @@ def test_a_row_is_no_template(plan: Plan) -> None:
     ("defaults message", "message"),
 )
 def test_the_nearest_variable_counts(plan: Plan, places: str, value: str) -> None:
-    given = {place: {"x": place} for place in places.split()}
-    message = {
-        "text": {"body": "{{ x }}"},
-        "recipients": "r.jsonl",
-        "vars": given.get("message", {}),
-    }
-    text = manifest(
-        message, vars=given.get("file", {}), defaults={"vars": given.get("defaults", {})}
+    row, file, defaults, message = (
+        {"x": place} if place in places.split() else {}
+        for place in ("row", "file", "defaults", "message")
     )
-    row = {"to": TO, **given.get("row", {})}
-    assert texts(plan({"m.toml": text, "r.jsonl": json.dumps(row)})) == [value]
+    entry = {"text": {"body": "{{ x }}"}, "recipients": "r.jsonl", "vars": message}
+    text = manifest(entry, vars=file, defaults={"vars": defaults})
+    rows = json.dumps({"to": TO, **row})
+    assert texts(plan({"m.toml": text, "r.jsonl": rows})) == [value]
 
 
 def test_variables_of_all_places_come_together(plan: Plan) -> None:
@@ -263,75 +246,47 @@ def test_variables_of_all_places_come_together(plan: Plan) -> None:
 
 
 IMAGE = {"image": {"link": "https://a.example", "caption": "c"}}
-
-
-@cases(
-    "defaults, message, payload",
-    pytest.param({"text": {"body": "d"}}, {}, {"text": {"body": "d"}}, id="a whole content"),
-    pytest.param(
-        {"text": {"body": "d"}}, {"text": {"body": "m"}}, {"text": {"body": "m"}}, id="replaced"
-    ),
-    pytest.param(
+LINKED = {"link": "https://a.example"}
+D, M = {"text": {"body": "d"}}, {"text": {"body": "m"}}
+PROVIDER_D, PROVIDER_M = {"provider": {"name": "d"}}, {"provider": {"name": "m"}}
+PREVIEW, NO_PREVIEW = {"preview_url": True}, {"preview_url": False}
+# The defaults, the message, and what is sent.
+MERGED: dict[str, tuple[Table, Table, Table]] = {
+    "a whole content": (D, {}, D),
+    "replaced": (D, M, M),
+    "merged": (
         {"image": {"caption": "d"}},
         {"image": {"id": "1"}},
         {"image": {"id": "1", "caption": "d"}},
-        id="merged",
     ),
-    pytest.param(
+    "a link replaces an id": (
         {"image": {"caption": "d", "id": "1"}},
-        {"image": {"link": "https://a.example"}},
-        {"image": {"caption": "d", "link": "https://a.example"}},
-        id="a link replaces an id",
+        {"image": LINKED},
+        {"image": {"caption": "d", **LINKED}},
     ),
-    pytest.param(
-        {"image": {"link": "https://a.example"}},
+    "a source replaces a link": (
+        {"image": LINKED},
         {"image": {"source": "https://b.example"}},
         {"image": {"link": "https://b.example"}},
-        id="a source replaces a link",
     ),
-    pytest.param(
-        {"text": {"file": "t.txt"}},
-        {"text": {"body": "m"}},
-        {"text": {"body": "m"}},
-        id="a body replaces a file",
+    "a body replaces a file": ({"text": {"file": "t.txt"}}, M, M),
+    "a file replaces a body": (D, {"text": {"file": "t.txt"}}, {"text": {"body": "from a file"}}),
+    "of its own content only": ({**D, "video": {"id": "1"}}, IMAGE, IMAGE),
+    "a preview does not apply to an image": (PREVIEW, IMAGE, IMAGE),
+    "but to a text": (PREVIEW, M, {**M, **PREVIEW}),
+    "unless it says otherwise": (PREVIEW, {**M, **NO_PREVIEW}, {**M, **NO_PREVIEW}),
+    "a provider": ({"image": PROVIDER_D}, {"image": LINKED}, {"image": {**LINKED, **PROVIDER_D}}),
+    "another provider": (
+        {"image": PROVIDER_D},
+        {"image": {**LINKED, **PROVIDER_M}},
+        {"image": {**LINKED, **PROVIDER_M}},
     ),
-    pytest.param(
-        {"text": {"body": "d"}},
-        {"text": {"file": "t.txt"}},
-        {"text": {"body": "from a file"}},
-        id="a file replaces a body",
-    ),
-    pytest.param(
-        {"text": {"body": "d"}, "video": {"id": "1"}}, IMAGE, IMAGE, id="of its own content only"
-    ),
-    pytest.param({"preview_url": True}, IMAGE, IMAGE, id="a preview does not apply to an image"),
-    pytest.param(
-        {"preview_url": True},
-        {"text": {"body": "m"}},
-        {"text": {"body": "m"}, "preview_url": True},
-        id="but to a text",
-    ),
-    pytest.param(
-        {"preview_url": True},
-        {"text": {"body": "m"}, "preview_url": False},
-        {"text": {"body": "m"}, "preview_url": False},
-        id="unless it says otherwise",
-    ),
-    pytest.param(
-        {"image": {"provider": {"name": "d"}}},
-        {"image": {"link": "https://a.example"}},
-        {"image": {"link": "https://a.example", "provider": {"name": "d"}}},
-        id="a provider",
-    ),
-    pytest.param(
-        {"image": {"provider": {"name": "d"}}},
-        {"image": {"link": "https://a.example", "provider": {"name": "m"}}},
-        {"image": {"link": "https://a.example", "provider": {"name": "m"}}},
-        id="another provider",
-    ),
-)
+}
+
+
+@cases("defaults, message, payload", *MERGED.values(), ids=MERGED)
 def test_defaults_of_the_content(
-    plan: Plan, defaults: dict[str, Any], message: dict[str, Any], payload: dict[str, Any]
+    plan: Plan, defaults: Table, message: Table, payload: Table
 ) -> None:
     text = manifest({"to": TO, **message}, defaults=defaults)
     [planned] = plan({"m.toml": text, "t.txt": "from a file"})
@@ -349,9 +304,7 @@ def test_defaults_of_the_content(
     ({"recipients": "r.csv"}, {}, [OTHER]),
     ({"recipients": "r.csv"}, {"to": [TO]}, [TO]),
 )
-def test_default_recipients(
-    plan: Plan, defaults: dict[str, Any], message: dict[str, Any], to: list[str]
-) -> None:
+def test_default_recipients(plan: Plan, defaults: Table, message: Table, to: list[str]) -> None:
     text = manifest({"text": {"body": "x"}, **message}, defaults=defaults)
     planned = plan({"m.toml": text, "r.csv": f"to\n{OTHER}\n"})
     assert [each["payload"]["to"] for each in planned] == to
@@ -387,18 +340,14 @@ def test_a_file_is_uploaded_and_stands_in_the_payload_by_its_content(plan: Plan)
     sha256 = hashlib.sha256(b"%PDF").hexdigest()
     for each in planned:
         assert each["payload"]["document"] == {"id": f"upload:sha256:{sha256}", "filename": "p.pdf"}
-        assert each["upload"] == {
-            "filename": "prices.pdf",
-            "size": 4,
-            "sha256": sha256,
-            "mime_type": "application/pdf",
-        }
+        file = {"filename": "prices.pdf", "mime_type": "application/pdf"}
+        assert each["upload"] == {**file, "size": 4, "sha256": sha256}
     assert len(planned) == 2
 
 
 @cases("source", "https://a.example/x.png", "HTTP://A.example/ж.png?a=b#c")
 @cases("provider", {}, {"provider": {"name": "p"}})
-def test_a_url_is_sent_as_a_link(plan: Plan, source: str, provider: dict[str, Any]) -> None:
+def test_a_url_is_sent_as_a_link(plan: Plan, source: str, provider: Table) -> None:
     [planned] = plan({"m.toml": manifest({"to": TO, "image": {"source": source, **provider}})})
     assert planned["payload"]["image"] == {"link": source, **provider}
     assert planned["upload"] is None
@@ -427,12 +376,8 @@ def test_files_may_come_from_the_manifests_folder_or_from_a_root(plan: Plan, roo
     """Without `roots` a manifest in a folder below may use what all manifests share."""
     folder = "shared" if roots else "manifests"
     message = {"to": TO, "text": {"file": f"../../{folder}/t.txt"}}
-    files = {
-        "dispatcher.toml": roots,
-        "manifests/a/m.toml": manifest(message),
-        f"{folder}/t.txt": "shared",
-    }
-    assert texts(plan(files, "manifests")) == ["shared"]
+    files = {"manifests/a/m.toml": manifest(message), f"{folder}/t.txt": "shared"}
+    assert texts(plan({"dispatcher.toml": roots, **files}, "manifests")) == ["shared"]
 
 
 def test_links_within_the_folder_are_followed(plan: Plan, tmp_path: Path) -> None:
