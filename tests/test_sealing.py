@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatcher import Attachment, Link, Message, Outcome, Payload, Problem, Upload, hookimpl
+from dispatcher import Attachment, Link, Message, Outcome, Payload, Problem, Upload
 from dispatcher.models import decode, encode, fill_in, seal
 from dispatcher.testing import Recording, manifest, message, plan, registry
 from dispatcher.testing.recording import RecordingTransport
 from tests.support.cases import cases
+from tests.support.plugins import Hooks
 
 TO = "79001234567"
 
@@ -41,14 +42,6 @@ def deep() -> Any:
     for _ in range(100_000):
         found = [found]
     return found
-
-
-class Hooks:
-    """A plugin from functions."""
-
-    def __init__(self, **hooks: Callable[..., object]) -> None:
-        for name, function in hooks.items():
-            setattr(self, f"dispatcher_{name}", hookimpl(function))
 
 
 # The bytes
@@ -105,10 +98,9 @@ def test_what_is_not_json_is_refused_and_its_plugin_is_named(
 ) -> None:
     with pytest.raises(ValueError, match=sentence):
         seal({"x": value})
-    path = manifest(tmp_path, {"text": {"body": "Hello!"}})
     spoiler = Hooks(transform_payload=lambda payload: payload.update(x=value))
     with pytest.raises(Exception, match=f'"plugin-1" failed in .*{sentence}'):
-        plan(path, spoiler)
+        plan(manifest(tmp_path), spoiler)
 
 
 @cases("depth", 1, 40)
@@ -167,41 +159,32 @@ class Declared(RecordingTransport):
         return {"loft": {"name": message.to}, "to": "the north"}
 
 
-def _redirect(payload: Any) -> None:
-    payload["messages"][0]["to"] = "79990000000"
-
-
 REDIRECTIONS: dict[str, tuple[str, Callable[[Any], object], str]] = {
     "another": ("recording", lambda payload: payload.update(to="79990000000"), "to"),
-    "another kind": (
-        "recording",
-        lambda payload: payload.update(recipient_type="group"),
-        "recipient_type",
-    ),
-    "none": ("recording", lambda payload: payload.pop("to") and None, "to"),
+    "another kind": ("recording", lambda p: p.update(recipient_type="group"), "recipient_type"),
+    "none": ("recording", lambda payload: payload.pop("to"), "to"),
     "a number": ("recording", lambda payload: payload.update(to=int(payload["to"])), "to"),
     "a list": ("recording", lambda payload: payload.update(to=[payload["to"]]), "to"),
     "one more": ("recording", lambda payload: payload.update(chat_id="1"), "chat_id"),
     "all gone": ("recording", lambda payload: payload.clear(), "to"),
-    "further down": ("nested", _redirect, "messages[0].to"),
+    "further down": (
+        "nested",
+        lambda payload: payload["messages"][0].update(to="7"),
+        "messages[0].to",
+    ),
     "further down, gone": ("nested", lambda payload: payload["chat"].clear(), "chat.chat_id"),
     "declared": ("declared", lambda payload: payload["loft"].update(name="x"), "loft"),
 }
 
 
-@pytest.mark.parametrize(
-    ("transport", "change", "place"), REDIRECTIONS.values(), ids=REDIRECTIONS.keys()
-)
+@cases("transport, change, place", *REDIRECTIONS.values(), ids=REDIRECTIONS)
 def test_no_plugin_says_to_whom_a_message_goes(
-    tmp_path: Path, transport: str, change: Callable[[Any], object], place: str
+    tmp_path: Path, transport: str, change: Any, place: str
 ) -> None:
-    def transform(payload: Payload) -> None:
-        change(payload)
-
-    offers = Hooks(transports=lambda: [Nested, Declared])
+    redirecting = Hooks(transform_payload=lambda payload: change(payload) and None)
     path = manifest(tmp_path, transport=transport)
-    found = plan(path, Hooks(transform_payload=transform), offers)
-    [problem] = found.problems
+    offers = Hooks(transports=lambda: [Nested, Declared])
+    [problem] = plan(path, redirecting, offers).problems
     assert f'"{place}" of the payload says who gets the message' in str(problem)
     assert str(problem).startswith(f"{path}:3:1: error: ")
     assert str(problem).endswith("(plugin-1)")
@@ -299,11 +282,8 @@ def test_what_a_transport_shares_and_keeps_is_its_own(tmp_path: Path) -> None:
 
 
 def test_who_is_told_of_an_outcome_gets_a_copy() -> None:
-    def finished(message: Message, outcome: Outcome) -> None:
-        _spoil(outcome)
-
     told, outcome = message(), Outcome(status="sent", id="1")
-    found = registry(Hooks(message_finished=finished), Recording())
+    found = registry(Hooks(message_finished=lambda outcome: _spoil(outcome)), Recording())
     assert found.message_finished(told, outcome) == []
     assert outcome == Outcome(status="sent", id="1")
 

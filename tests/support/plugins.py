@@ -1,8 +1,19 @@
-"""Distributions that are installed without pip."""
+"""Plugins from functions, and distributions that are installed without pip."""
 
 import os
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
+
+from dispatcher import hookimpl
+
+
+class Hooks:
+    """A plugin from functions: `Hooks(resolve_source=function)`."""
+
+    def __init__(self, **hooks: Callable[..., object]) -> None:
+        for name, function in hooks.items():
+            setattr(self, f"dispatcher_{name}", hookimpl(function))
 
 
 def add_metadata(folder: Path, name: str, entry_points: str, version: str = "0.1.0") -> None:
