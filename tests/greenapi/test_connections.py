@@ -20,24 +20,13 @@ from dispatcher import (
     OutcomeUnknown,
     Receipt,
     Refused,
-    Upload,
 )
 from dispatcher.builtin.greenapi import GreenApi
 from tests.support.cases import cases
 from tests.support.gateway import ACCEPTED, Peer, Serve
-from tests.support.greenapi import PAYLOAD, TOKEN, transport, upload
+from tests.support.greenapi import PAYLOAD, TOKEN, failure, transport, upload
 
 BIG = {**PAYLOAD, "text": {"body": "x" * 5_000_000}}
-
-
-def _failure(action: Callable[[], object]) -> DeliveryError:
-    with pytest.raises(DeliveryError) as caught:
-        action()
-    failure = caught.value
-    assert failure.__context__ is None
-    assert " at 0x" not in failure.text
-    assert "object" not in failure.text
-    return failure
 
 
 def _then(*steps: str | bytes | tuple[Any, ...]) -> Callable[[Peer], object]:
@@ -55,20 +44,26 @@ def _then(*steps: str | bytes | tuple[Any, ...]) -> Callable[[Peer], object]:
     return behave
 
 
+def _packed(body: bytes, encoding: str = "gzip") -> Callable[[Peer], object]:
+    return _then("read", ("answer", 201, body, f"Content-Encoding: {encoding}"))
+
+
 HEAD = b"HTTP/1.1 201 Created\r\n"
 BOMB = gzip.compress(gzip.compress(b" " * 50_000_000))
 TAILED = zlib.compress(ACCEPTED + b" " * 5_000_000) + b"x" * 1000
 
+LOST = ("connection_lost", "broke before the whole answer")
+SILENT = ("read_timeout", "no answer within 0.3 s")
+TOO_LONG = ("bad_answer", "longer than 1048576 bytes")
+LENGTH = HEAD + b"Content-Length: 50\r\n\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+
 # What the server does; code; words. In none of these is it certain that nothing was accepted.
 DEATHS = {
-    "reset in the request": (
-        lambda peer: (peer.connection.recv(1), peer.reset()),
-        "connection_lost",
-        "broke before the whole answer",
-    ),
-    "closed after the request": (_then("read"), "connection_lost", "broke before"),
-    "reset after the request": (_then("read", "reset"), "connection_lost", "broke before"),
-    "no answer": (_then("read", "stall"), "read_timeout", "no answer within 0.3 s"),
+    "reset in the request": (lambda peer: (peer.connection.recv(1), peer.reset()), *LOST),
+    "closed after the request": (_then("read"), *LOST),
+    "reset after the request": (_then("read", "reset"), *LOST),
+    "no answer": (_then("read", "stall"), *SILENT),
     "cut in the status line": (_then("read", b"HTTP/1.1 20"), "bad_answer", "cannot be read"),
     "cut in the headers": (
         _then("read", HEAD + b"Content-Le"),
@@ -81,27 +76,11 @@ DEATHS = {
         "the answer has no id: the gateway answered 200 OK",
     ),
     "cut after the headers": (_then("read", HEAD + b"\r\n"), "http 201", "the answer has no id"),
-    "cut in the body": (
-        _then("read", HEAD + b'Content-Length: 50\r\n\r\n{"messages":[{"id":"1"}]'),
-        "connection_lost",
-        "broke before the whole answer",
-    ),
-    "reset in the body": (
-        _then("read", HEAD + b"Content-Length: 50\r\n\r\n{", "reset"),
-        "connection_lost",
-        "broke before the whole answer",
-    ),
-    "cut in a chunk": (
-        _then("read", HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{"),
-        "connection_lost",
-        "broke before the whole answer",
-    ),
-    "stall in the body": (
-        _then("read", HEAD + b"Content-Length: 50\r\n\r\n{", "stall"),
-        "read_timeout",
-        "no answer within 0.3 s",
-    ),
-    "stall in the headers": (_then("read", HEAD, "stall"), "read_timeout", "within 0.3 s"),
+    "cut in the body": (_then("read", LENGTH + b'{"messages":[{"id":"1"}]'), *LOST),
+    "reset in the body": (_then("read", LENGTH + b"{", "reset"), *LOST),
+    "cut in a chunk": (_then("read", HEAD + CHUNKED + b"5\r\n{"), *LOST),
+    "stall in the body": (_then("read", LENGTH + b"{", "stall"), *SILENT),
+    "stall in the headers": (_then("read", HEAD, "stall"), *SILENT),
     "not HTTP": (_then("read", b"hello\r\n\r\n"), "bad_answer", "cannot be read: hello"),
     "endless header": (_then("read", HEAD + b"X: " + b"x" * 99_999), "bad_answer", "65536"),
     "too many headers": (_then("read", HEAD + b"X: y\r\n" * 999), "bad_answer", "100 headers"),
@@ -110,97 +89,69 @@ DEATHS = {
         "unexpected",
         "multiple unmatching values",
     ),
-    "not gzip": (
-        _then("read", ("answer", 201, ACCEPTED, "Content-Encoding: gzip")),
-        "bad_answer",
-        "cannot be read",
-    ),
-    "too long": (
-        _then("read", ("answer", 201, ACCEPTED + b" " * 1024 * 1024)),
-        "bad_answer",
-        "longer than 1048576 bytes",
-    ),
-    "too long when unpacked": (
-        _then(
-            "read",
-            ("answer", 201, gzip.compress(ACCEPTED + b" " * 9_000_000), "Content-Encoding: gzip"),
-        ),
-        "bad_answer",
-        "longer than 1048576 bytes",
-    ),
-    "packed twice": (
-        _then("read", ("answer", 201, BOMB, "Content-Encoding: gzip, gzip")),
-        "bad_answer",
-        "longer than 1048576 bytes",
-    ),
+    "not gzip": (_packed(ACCEPTED, "gzip"), "bad_answer", "cannot be read"),
+    "too long": (_then("read", ("answer", 201, ACCEPTED + b" " * 1024 * 1024)), *TOO_LONG),
+    "too long when unpacked": (_packed(gzip.compress(ACCEPTED + b" " * 9_000_000)), *TOO_LONG),
+    "packed twice": (_packed(BOMB, "gzip, gzip"), *TOO_LONG),
     "packed more often than anybody does": (
-        _then("read", ("answer", 201, BOMB, f"Content-Encoding: {', '.join(['gzip'] * 200)}")),
+        _packed(BOMB, ", ".join(["gzip"] * 200)),
         "bad_answer",
         "Too many content encodings",
     ),
     "more after what was packed": (
         _then(
             "read",
-            HEAD + b"Content-Encoding: deflate\r\nTransfer-Encoding: chunked\r\n\r\n",
+            HEAD + b"Content-Encoding: deflate\r\n" + CHUNKED,
             b"%x\r\n%s\r\n0\r\n\r\n" % (len(TAILED), TAILED),
         ),
-        "bad_answer",
-        "longer than 1048576 bytes",
+        *TOO_LONG,
     ),
-    "endless": (
-        _then("read", HEAD + b"\r\n" + ACCEPTED + b" " * 5_000_000, "stall"),
-        "bad_answer",
-        "longer than 1048576 bytes",
-    ),
+    "endless": (_then("read", HEAD + b"\r\n" + ACCEPTED + b" " * 5_000_000, "stall"), *TOO_LONG),
 }
 
 
-@pytest.mark.parametrize(("behave", "code", "words"), DEATHS.values(), ids=DEATHS.keys())
+@cases("behave, code, words", *DEATHS.values(), ids=DEATHS)
 def test_what_may_have_been_accepted_is_unknown(
     serve: Serve, behave: Callable[[Peer], object], code: str, words: str
 ) -> None:
     server = serve(behave)
-    read_timeout = 0.3 if code == "read_timeout" else 5
-    failure = _failure(lambda: transport(server.url, read_timeout=read_timeout).send(PAYLOAD))
-    assert (type(failure), failure.code) == (OutcomeUnknown, code)
-    assert words in failure.text
+    sender = transport(server.url, read_timeout=0.3 if code == "read_timeout" else 5)
+    assert words in failure(sender, OutcomeUnknown, code).text
     assert server.connections == 1
-    sender = transport(server.url, read_timeout=read_timeout)
-    failure = _failure(lambda: sender.upload(upload()))
-    assert (type(failure), failure.code) == (NotSent, code)
+    sender = transport(server.url, read_timeout=0.3 if code == "read_timeout" else 5)
+    failure(sender, NotSent, code, file=upload())
     assert server.connections == 2
 
 
-STATUSES: dict[int, tuple[type[DeliveryError], str]] = {
-    307: (Refused, "http 307"),
-    308: (Refused, "http 308"),
-    400: (OutcomeUnknown, "http 400"),
-    401: (AccountRefused, "http 401"),
-    403: (AccountRefused, "http 403"),
-    404: (Refused, "http 404"),
-    408: (OutcomeUnknown, "http 408"),
-    413: (Refused, "http 413"),
-    422: (Refused, "http 422"),
-    429: (NotSent, "http 429"),
-    500: (OutcomeUnknown, "http 500"),
-    502: (OutcomeUnknown, "http 502"),
-    503: (OutcomeUnknown, "http 503"),
-    504: (OutcomeUnknown, "http 504"),
+STATUSES: dict[int, type[DeliveryError]] = {
+    307: Refused,
+    308: Refused,
+    400: OutcomeUnknown,
+    401: AccountRefused,
+    403: AccountRefused,
+    404: Refused,
+    408: OutcomeUnknown,
+    413: Refused,
+    422: Refused,
+    429: NotSent,
+    500: OutcomeUnknown,
+    502: OutcomeUnknown,
+    503: OutcomeUnknown,
+    504: OutcomeUnknown,
 }
 
 
-@pytest.mark.parametrize(("status", "expected"), STATUSES.items())
+@cases("status, kind", *STATUSES.items())
 @cases("end", "close", "stay open")
 def test_a_status_without_a_body_is_asked_for_once(
-    serve: Serve, status: int, expected: tuple[type[DeliveryError], str], end: str
+    serve: Serve, status: int, kind: type[DeliveryError], end: str
 ) -> None:
     """Also where it names an address to go to, or a time to come back."""
     headers = ("Location: /v1/messages", "Retry-After: 1")
     steps = ["read", ("answer", status, b"", *headers), *(["read"] if end == "stay open" else [])]
     server = serve(_then(*steps))
-    failure = _failure(lambda: transport(server.url).send(PAYLOAD))
-    assert (type(failure), failure.code) == expected
-    assert getattr(failure, "retry_after", 1) == 1
+    failed = failure(transport(server.url), kind, f"http {status}")
+    assert getattr(failed, "retry_after", 1) == 1
     assert len(server.requests) == 1
 
 
@@ -211,15 +162,13 @@ def test_a_connection_that_dies_with_its_second_request(serve: Serve, step: str)
     server = serve(_then("read", ("answer", 201, ACCEPTED), "read", *end))
     sender = transport(server.url)
     assert sender.send(PAYLOAD) == Receipt(id="1")
-    failure = _failure(lambda: sender.send(PAYLOAD))
-    assert (type(failure), failure.code) == (OutcomeUnknown, "connection_lost")
+    failure(sender, OutcomeUnknown, "connection_lost")
     assert (server.connections, len(server.requests)) == (1, 2)
 
 
 def test_a_reset_while_a_big_body_leaves(serve: Serve) -> None:
     server = serve(lambda peer: (peer.connection.recv(99_999), peer.reset()))
-    failure = _failure(lambda: transport(server.url).send(BIG))
-    assert (type(failure), failure.code) == (OutcomeUnknown, "connection_lost")
+    failure(transport(server.url), OutcomeUnknown, "connection_lost", payload=BIG)
 
 
 def test_an_answer_that_comes_before_the_body_left_counts(serve: Serve) -> None:
@@ -230,10 +179,8 @@ def test_an_answer_that_comes_before_the_body_left_counts(serve: Serve) -> None:
         peer.reset()
 
     server = serve(behave)
-    failure = _failure(lambda: transport(server.url).send(BIG))
-    assert failure.code == "http 413"
-    failure = _failure(lambda: transport(server.url).upload(upload(b"x" * 5_000_000)))
-    assert failure.code == "http 413"
+    failure(transport(server.url), Refused, "http 413", payload=BIG)
+    failure(transport(server.url), Refused, "http 413", file=upload(b"x" * 5_000_000))
 
 
 @cases("status, outcome", (429, NotSent), (401, AccountRefused), (500, OutcomeUnknown))
@@ -242,16 +189,13 @@ def test_a_cut_body_does_not_change_what_the_status_says(
 ) -> None:
     head = f"HTTP/1.1 {status} X\r\nContent-Length: 50\r\nRetry-After: 7\r\n\r\n".encode()
     server = serve(_then("read", head + b'{"errors"'))
-    failure = _failure(lambda: transport(server.url).send(PAYLOAD))
-    assert type(failure) is outcome
-    assert getattr(failure, "retry_after", 7) == 7
+    failed = failure(transport(server.url), outcome)
+    assert getattr(failed, "retry_after", 7) == 7
 
 
-@pytest.mark.parametrize(
-    ("status", "outcome"), [(status, OutcomeUnknown) for status in (101, 102, 103, 199, 204, 304)]
-)
+@cases("status", 101, 102, 103, 199, 204, 304)
 def test_what_follows_an_answer_without_a_body_answers_no_other_message(
-    serve: Serve, status: int, outcome: type[DeliveryError]
+    serve: Serve, status: int
 ) -> None:
     """After 102, say, the final answer follows, and may come when the next request has left."""
 
@@ -265,16 +209,14 @@ def test_what_follows_an_answer_without_a_body_answers_no_other_message(
 
     server = serve(behave)
     sender = transport(server.url)
-    failure = _failure(lambda: sender.send(PAYLOAD))
-    assert (type(failure), failure.code) == (outcome, f"http {status}")
+    failure(sender, OutcomeUnknown, f"http {status}")
     assert sender.send(PAYLOAD) == Receipt(id="1")
     assert server.connections == 2
 
 
 def test_an_upload_of_which_only_an_interim_answer_came_may_be_tried_again(serve: Serve) -> None:
     server = serve(_then("read", b"HTTP/1.1 102 Processing\r\n\r\n", "stall"))
-    failure = _failure(lambda: transport(server.url).upload(upload()))
-    assert (type(failure), failure.code) == (NotSent, "http 102")
+    failure(transport(server.url), NotSent, "http 102", file=upload())
 
 
 def test_the_gateway_is_asked_not_to_pack_its_answer(serve: Serve) -> None:
@@ -307,29 +249,25 @@ def test_a_chunked_or_packed_answer_is_an_answer(serve: Serve, chunked: bool) ->
 # Nothing left: before the connection stood.
 
 
-def _never_left(sender: GreenApi, file: Upload, code: str, words: str) -> None:
-    for action in (lambda: sender.send(PAYLOAD), lambda: sender.upload(file)):
-        failure = _failure(action)
-        assert (type(failure), failure.code) == (NotSent, code)
-        assert words in failure.text
+def _never_left(sender: GreenApi, code: str, words: str) -> None:
+    for file in (None, upload()):
+        assert words in failure(sender, NotSent, code, file=file).text
 
 
 def test_connection_refused(closed_port: int) -> None:
     sender = transport(f"http://127.0.0.1:{closed_port}")
-    _never_left(
-        sender, upload(), "connection_refused", f"connection refused by 127.0.0.1:{closed_port}"
-    )
+    _never_left(sender, "connection_refused", f"connection refused by 127.0.0.1:{closed_port}")
 
 
 def test_no_such_name() -> None:
     sender = transport("https://no-such-host.invalid")
-    _never_left(sender, upload(), "dns", "the name of no-such-host.invalid cannot be resolved")
+    _never_left(sender, "dns", "the name of no-such-host.invalid cannot be resolved")
 
 
 def test_connect_timeout(full_port: int) -> None:
     sender = transport(f"http://127.0.0.1:{full_port}", connect_timeout=0.2)
     words = f"no connection to 127.0.0.1:{full_port} within 0.2 s"
-    _never_left(sender, upload(), "connect_timeout", words)
+    _never_left(sender, "connect_timeout", words)
 
 
 def test_no_route(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -338,7 +276,7 @@ def test_no_route(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("urllib3.util.connection.create_connection", unreachable)
     words = "no connection to 192.0.2.1: Network is unreachable"
-    _never_left(transport("https://192.0.2.1"), upload(), "connection_failed", words)
+    _never_left(transport("https://192.0.2.1"), "connection_failed", words)
 
 
 def _https(server: Any) -> str:
@@ -348,24 +286,23 @@ def _https(server: Any) -> str:
 def test_tls_to_a_server_without(serve: Serve) -> None:
     server = serve(lambda peer: (peer.connection.recv(999), peer.answer(400)))
     words = "wrong version number; check base_url"
-    failure = _failure(lambda: transport(_https(server)).send(PAYLOAD))
-    assert (type(failure), failure.code) == (NotSent, "tls")
-    assert words in failure.text
-    _never_left(transport(_https(server)), upload(), "tls", "no secure connection")
+    failed = failure(transport(_https(server)), NotSent, "tls")
+    assert words in failed.text
+    _never_left(transport(_https(server)), "tls", "no secure connection")
 
 
 def test_a_certificate_that_nobody_vouches_for(serve: Serve, certificate: Path) -> None:
     server = serve(_then(("secure", certificate), "read"))
-    _never_left(transport(_https(server)), upload(), "tls", "self-signed certificate")
+    _never_left(transport(_https(server)), "tls", "self-signed certificate")
     assert server.requests == []
 
 
 def test_a_handshake_that_stalls_or_breaks(serve: Serve) -> None:
     server = serve(_then("stall"))
     sender = transport(_https(server), connect_timeout=0.2)
-    _never_left(sender, upload(), "connect_timeout", "within 0.2 s")
+    _never_left(sender, "connect_timeout", "within 0.2 s")
     server = serve(lambda peer: (peer.connection.recv(999), peer.reset()))
-    _never_left(transport(_https(server)), upload(), "connection_failed", "no connection to")
+    _never_left(transport(_https(server)), "connection_failed", "no connection to")
 
 
 def test_tls_that_breaks_after_the_request_left(serve: Serve, trusted: Path) -> None:
@@ -376,8 +313,7 @@ def test_tls_that_breaks_after_the_request_left(serve: Serve, trusted: Path) -> 
         peer.stall()
 
     server = serve(behave)
-    failure = _failure(lambda: transport(_https(server)).send(PAYLOAD))
-    assert (type(failure), failure.code) == (OutcomeUnknown, "connection_lost")
+    failure(transport(_https(server)), OutcomeUnknown, "connection_lost")
     assert len(server.requests) == 1
 
 
@@ -389,8 +325,7 @@ def test_tls_that_breaks_in_the_answer(serve: Serve, trusted: Path) -> None:
         os.write(peer.connection.fileno(), b"this is no TLS record")
         peer.stall()
 
-    failure = _failure(lambda: transport(_https(serve(behave))).send(PAYLOAD))
-    assert (type(failure), failure.code) == (OutcomeUnknown, "connection_lost")
+    failure(transport(_https(serve(behave))), OutcomeUnknown, "connection_lost")
 
 
 def test_https_works(serve: Serve, trusted: Path) -> None:
@@ -434,15 +369,15 @@ def test_a_proxy_that_refuses(
     proxied: Callable[..., GreenApi], serve: Serve, behave: Callable[[Peer], object], words: str
 ) -> None:
     sender = proxied(serve(behave).port)
-    _never_left(sender, upload(), "proxy", "the proxy gives no connection to gateway.test")
-    _never_left(sender, upload(), "proxy", words)
+    _never_left(sender, "proxy", "the proxy gives no connection to gateway.test")
+    _never_left(sender, "proxy", words)
 
 
 def test_a_proxy_that_is_not_there(
     proxied: Callable[..., GreenApi], closed_port: int, full_port: int
 ) -> None:
-    _never_left(proxied(closed_port), upload(), "proxy", "Connection refused")
-    _never_left(proxied(full_port, 0.3), upload(), "proxy", "timed out")
+    _never_left(proxied(closed_port), "proxy", "Connection refused")
+    _never_left(proxied(full_port, 0.3), "proxy", "timed out")
 
 
 @cases("step, code", ("close", "connection_failed"), ("stall", "connect_timeout"))
@@ -451,7 +386,7 @@ def test_a_proxy_that_breaks_before_the_tunnel_stands(
 ) -> None:
     server = serve(lambda peer: (peer.read(), step == "stall" and peer.stall()))
     sender = proxied(server.port, 0.3 if step == "stall" else 5)
-    _never_left(sender, upload(), code, "no connection to gateway.test")
+    _never_left(sender, code, "no connection to gateway.test")
 
 
 @cases("step", "close", "reset")
@@ -461,8 +396,7 @@ def test_a_proxy_that_hangs_up_on_a_request_under_way(
     """urllib3 reports this as "unable to connect to proxy"; the request has left all the same."""
     steps = ["read", "reset"] if step == "reset" else ["read"]
     server = serve(_tunnel(trusted, *steps))
-    failure = _failure(lambda: proxied(server.port).send(PAYLOAD))
-    assert (type(failure), failure.code) == (OutcomeUnknown, "connection_lost")
+    failure(proxied(server.port), OutcomeUnknown, "connection_lost")
     assert [request.line.split()[0] for request in server.requests] == ["CONNECT", "POST"]
 
 
@@ -472,23 +406,20 @@ def test_a_proxy_that_hangs_up_on_a_request_under_way(
 @cases("proxy", "ftp://user:pass-word@proxy.example", "http://")
 def test_a_proxy_that_is_none(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy)
-    failure = _failure(lambda: transport("https://gateway.test").send(PAYLOAD))
-    assert (type(failure), failure.code) == (AccountRefused, "configuration")
-    assert "base_url or the proxy of the environment" in failure.text
-    assert "pass-word" not in failure.text
+    failed = failure(transport("https://gateway.test"), AccountRefused, "configuration")
+    assert "base_url or the proxy of the environment" in failed.text
+    assert "pass-word" not in failed.text
 
 
 def test_a_host_that_is_none() -> None:
-    failure = _failure(lambda: transport("https://a..b.example").send(PAYLOAD))
-    assert (type(failure), failure.code) == (AccountRefused, "configuration")
+    failure(transport("https://a..b.example"), AccountRefused, "configuration")
 
 
 @cases("variable", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 def test_certificates_that_are_not_there(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     monkeypatch.setenv(variable, "/nowhere/ca.pem")
-    failure = _failure(lambda: transport("https://gateway.test").send(PAYLOAD))
-    assert (type(failure), failure.code) == (AccountRefused, "configuration")
-    assert "/nowhere/ca.pem" in failure.text
+    failed = failure(transport("https://gateway.test"), AccountRefused, "configuration")
+    assert "/nowhere/ca.pem" in failed.text
 
 
 # What no server can be made to do.
@@ -509,8 +440,7 @@ def test_anything_unheard_of_is_unknown(
 
     monkeypatch.setattr("http.client.HTTPConnection.getresponse", fail)
     server = serve(_then("read", "stall"))
-    failure = _failure(lambda: transport(server.url).send(PAYLOAD))
-    assert type(failure) is outcome
+    failure(transport(server.url), outcome)
 
 
 @cases(
@@ -528,8 +458,7 @@ def test_anything_unheard_of_is_unknown(
 def test_exceptions_without_an_inner_one(error: Exception, outcome: type[DeliveryError]) -> None:
     with responses.RequestsMock() as mock:
         mock.post("https://api.green-api.com/v1/messages", body=error)
-        failure = _failure(lambda: transport().send(PAYLOAD))
-    assert type(failure) is outcome
+        failure(transport(), outcome)
 
 
 def test_an_earlier_attempt_says_nothing_about_this_one(serve: Serve, closed_port: int) -> None:

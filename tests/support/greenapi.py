@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from dispatcher import Upload, testing
+import pytest
+
+from dispatcher import DeliveryError, Upload, testing
 from dispatcher.builtin.greenapi import GreenApi
 
 TOKEN = "marker-token-7f3a9c"
@@ -19,3 +21,23 @@ def transport(url: str | None = None, **settings: Any) -> GreenApi:
 def upload(content: bytes = b"%PDF-1.7 prices", **changes: Any) -> Upload:
     """A file to upload; `changes` replace what would be true of it."""
     return testing.upload(content).model_copy(update=changes)
+
+
+def failure(
+    sender: GreenApi,
+    kind: type[DeliveryError],
+    code: str | None = None,
+    *,
+    file: Upload | None = None,
+    payload: Any = PAYLOAD,
+) -> DeliveryError:
+    """How it fails to send a payload or, where there is one, to upload a file."""
+    with pytest.raises(DeliveryError) as caught:
+        sender.send(payload) if file is None else sender.upload(file)
+    failed = caught.value
+    assert type(failed) is kind
+    assert code in (None, failed.code)
+    assert failed.__context__ is None
+    assert " at 0x" not in failed.text
+    assert "object" not in failed.text
+    return failed
