@@ -13,14 +13,7 @@ import pytest
 import requests
 import responses
 
-from dispatcher import (
-    AccountRefused,
-    DeliveryError,
-    NotSent,
-    OutcomeUnknown,
-    Receipt,
-    Refused,
-)
+from dispatcher import AccountRefused, DeliveryError, NotSent, OutcomeUnknown, Receipt, Refused
 from dispatcher.builtin.greenapi import GreenApi
 from tests.support.cases import cases
 from tests.support.gateway import ACCEPTED, Peer, Serve

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from dispatcher import DeliveryError, NotSent, OutcomeUnknown, Receipt
+from dispatcher.builtin.greenapi import GreenApi
 from tests.support.cases import cases
 from tests.support.gateway import ACCEPTED, Peer, Serve
-from tests.support.greenapi import PAYLOAD, transport, upload
+from tests.support.greenapi import PAYLOAD, failure, transport, upload
 
 BIG = 20_000_000  # bytes: more than the system keeps for a peer that does not read
 HEAD = b"HTTP/1.1 201 Created\r\n"
@@ -18,14 +19,12 @@ TIME = 0.4  # seconds that an attempt has
 MORE = 1.5  # seconds that this machine may need besides
 
 
-def ended(action: Callable[[], object], kind: type[DeliveryError], code: str) -> DeliveryError:
-    """How an attempt ended, which it did in time."""
+def ended(sender: GreenApi, kind: type[DeliveryError], code: str, **what: Any) -> DeliveryError:
+    """How an attempt failed, see `failure`, which it did in time."""
     began = monotonic()
-    with pytest.raises(kind) as caught:
-        action()
+    failed = failure(sender, kind, code, **what)
     assert monotonic() - began < TIME + MORE
-    assert caught.value.code == code
-    return caught.value
+    return failed
 
 
 TRICKLES = {
@@ -40,13 +39,13 @@ TRICKLES = {
 }
 
 
-@pytest.mark.parametrize(("first", "then"), TRICKLES.values(), ids=TRICKLES)
+@cases("first, then", *TRICKLES.values(), ids=TRICKLES)
 def test_an_answer_that_trickles_is_none(serve: Serve, first: bytes, then: bytes) -> None:
     server = serve(lambda peer: (peer.read(), peer.raw(first), peer.repeat(then, TIME / 8)))
     sender = transport(server.url, read_timeout=TIME)
-    error = ended(lambda: sender.send(PAYLOAD), OutcomeUnknown, "read_timeout")
+    error = ended(sender, OutcomeUnknown, "read_timeout")
     assert error.text == f"no answer within {TIME:g} s"
-    ended(lambda: sender.upload(upload()), NotSent, "read_timeout")
+    ended(sender, NotSent, "read_timeout", file=upload())
 
 
 def test_a_flood_of_interim_answers_ends_as_well(serve: Serve) -> None:
@@ -56,7 +55,7 @@ def test_a_flood_of_interim_answers_ends_as_well(serve: Serve) -> None:
             peer.raw(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
 
     sender = transport(serve(flood).url, read_timeout=TIME)
-    ended(lambda: sender.send(PAYLOAD), OutcomeUnknown, "read_timeout")
+    ended(sender, OutcomeUnknown, "read_timeout")
 
 
 def test_a_slow_answer_that_is_in_time_counts(serve: Serve) -> None:
@@ -118,9 +117,9 @@ def test_a_peer_that_takes_the_request_slowly(
         url = server.url
     sender = transport(url, read_timeout=TIME)
     body = {**PAYLOAD, "text": {"body": "x" * BIG}}
-    error = ended(lambda: sender.send(body), OutcomeUnknown, "write_timeout")
+    error = ended(sender, OutcomeUnknown, "write_timeout", payload=body)
     assert error.text == f"127.0.0.1:{server.port} did not take the request in time"
-    ended(lambda: sender.upload(upload(b"x" * BIG)), NotSent, "write_timeout")
+    ended(sender, NotSent, "write_timeout", file=upload(b"x" * BIG))
 
 
 def test_who_stops_taking_the_request_is_not_waited_for_as_long_as_for_all_of_it(
@@ -161,8 +160,8 @@ def test_a_handshake_that_trickles(serve: Serve) -> None:
 
     server = serve(slow)
     sender = transport(f"https://127.0.0.1:{server.port}", connect_timeout=TIME)
-    ended(lambda: sender.send(PAYLOAD), NotSent, "connect_timeout")
-    ended(lambda: sender.upload(upload()), NotSent, "connect_timeout")
+    ended(sender, NotSent, "connect_timeout")
+    ended(sender, NotSent, "connect_timeout", file=upload())
 
 
 @cases("then", "trickle", "stall")
@@ -182,7 +181,7 @@ def test_a_proxy_and_the_handshake_behind_it_share_the_time(
     monkeypatch.setenv("HTTPS_PROXY", serve(slow).url)
     sender = transport("https://gateway.test", connect_timeout=time)
     began = monotonic()
-    ended(lambda: sender.send(PAYLOAD), NotSent, "connect_timeout")
+    ended(sender, NotSent, "connect_timeout")
     assert monotonic() - began < time * 1.6
 
 
@@ -197,7 +196,7 @@ def test_the_addresses_of_a_host_share_the_time(
     assert sender.send(PAYLOAD) == Receipt(id="1")
     addresses[1] = addresses[0]
     sender = transport("http://localhost", connect_timeout=TIME)
-    ended(lambda: sender.send(PAYLOAD), NotSent, "connect_timeout")
+    ended(sender, NotSent, "connect_timeout")
 
 
 def test_a_name_that_is_found_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,4 +211,4 @@ def test_a_name_that_is_found_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("socket.getaddrinfo", slow)
     sender = transport("http://127.0.0.1:9", connect_timeout=TIME / 2)
-    ended(lambda: sender.send(PAYLOAD), NotSent, "connect_timeout")
+    ended(sender, NotSent, "connect_timeout")

@@ -6,13 +6,10 @@ import tracemalloc
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
-
-from dispatcher import DeliveryError, NotSent, Refused, Upload
-from dispatcher.builtin.greenapi import GreenApi
+from dispatcher import NotSent, Refused, Upload
 from tests.support.cases import cases
 from tests.support.gateway import ACCEPTED, Peer, Serve
-from tests.support.greenapi import TOKEN, transport, upload
+from tests.support.greenapi import TOKEN, failure, transport, upload
 
 CONTENT = b"0123456789" * 10_000
 
@@ -91,12 +88,6 @@ def test_a_big_file_is_never_in_memory(tmp_path: Path, serve: Serve) -> None:
     assert peak < 2_000_000
 
 
-def _failure(sender: GreenApi, file: Upload) -> DeliveryError:
-    with pytest.raises(DeliveryError) as caught:
-        sender.upload(file)
-    return caught.value
-
-
 @cases(
     "now",
     CONTENT[:-1],
@@ -110,9 +101,8 @@ def _failure(sender: GreenApi, file: Upload) -> DeliveryError:
 )
 def test_a_file_that_changed_never_arrives_whole(serve: Serve, now: bytes) -> None:
     server, stream = serve(), Stream(now)
-    failure = _failure(transport(server.url), upload(CONTENT, open=lambda: stream))
-    assert type(failure) is Refused
-    assert failure.text == "the file changed while it was being sent"
+    failed = failure(transport(server.url), Refused, file=upload(CONTENT, open=lambda: stream))
+    assert failed.text == "the file changed while it was being sent"
     assert stream.closings == 1
     assert server.requests == []  # none was complete
 
@@ -140,17 +130,17 @@ def test_a_file_that_cannot_be_read_is_at_fault_itself(
     serve: Serve, error: Exception, words: str, after: int
 ) -> None:
     server, stream = serve(), _Failing(error, after)
-    failure = _failure(transport(server.url), upload(CONTENT, open=lambda: stream))
-    assert (type(failure), failure.text) == (Refused, words)
+    failed = failure(transport(server.url), Refused, file=upload(CONTENT, open=lambda: stream))
+    assert failed.text == words
     assert stream.closings == 1
     assert server.requests == []
 
 
 def test_a_stream_of_something_else_than_bytes(serve: Serve) -> None:
     for stream in (io.StringIO("text"), object()):
-        failure = _failure(transport(serve().url), upload(open=lambda it=stream: it))
-        assert type(failure) is Refused
-        assert "the file cannot be read" in failure.text
+        with pytest.raises(Refused, match="the file cannot be read") as caught:
+            transport(serve().url).upload(upload(open=lambda it=stream: it))
+        assert caught.type is Refused
 
 
 def test_a_stream_that_gives_more_than_it_is_asked_for(serve: Serve) -> None:
@@ -159,8 +149,8 @@ def test_a_stream_that_gives_more_than_it_is_asked_for(serve: Serve) -> None:
             return super().read(-1)
 
     stream = Generous(CONTENT + b"x")
-    failure = _failure(transport(serve().url), upload(CONTENT, open=lambda: stream))
-    assert (type(failure), stream.closings) == (Refused, 1)
+    failure(transport(serve().url), Refused, file=upload(CONTENT, open=lambda: stream))
+    assert stream.closings == 1
 
 
 def test_a_file_that_is_gone(tmp_path: Path, serve: Serve) -> None:
@@ -169,9 +159,10 @@ def test_a_file_that_is_gone(tmp_path: Path, serve: Serve) -> None:
     file = Upload.from_path(path)
     path.unlink()
     server = serve()
-    failure = _failure(transport(server.url), file)
-    assert type(failure) is Refused
-    assert failure.text == "the file cannot be read: No such file or directory"
+    with pytest.raises(Refused) as caught:
+        transport(server.url).upload(file)
+    assert caught.type is Refused
+    assert caught.value.text == "the file cannot be read: No such file or directory"
     assert server.connections == 0
 
 
@@ -189,8 +180,8 @@ def test_a_stream_that_cannot_be_closed_does_no_harm(serve: Serve) -> None:
 def test_the_stream_is_closed_when_the_connection_dies(serve: Serve, closed_port: int) -> None:
     for url in (f"http://127.0.0.1:{closed_port}", serve(lambda peer: peer.reset()).url):
         stream = Stream(CONTENT)
-        failure = _failure(transport(url), upload(CONTENT, open=lambda it=stream: it))
-        assert (type(failure), stream.closings) == (NotSent, 1)
+        failure(transport(url), NotSent, file=upload(CONTENT, open=lambda it=stream: it))
+        assert stream.closings == 1
 
 
 def test_a_success_before_the_file_was_there_is_none(serve: Serve) -> None:
@@ -200,15 +191,13 @@ def test_a_success_before_the_file_was_there_is_none(serve: Serve) -> None:
         peer.gateway.ended.wait(0.2)
         peer.reset()
 
-    failure = _failure(transport(serve(behave).url), upload(b"x" * 9_000_000))
-    assert type(failure) is NotSent
-    assert failure.text == "the gateway did not wait for the whole file"
+    failed = failure(transport(serve(behave).url), NotSent, file=upload(b"x" * 9_000_000))
+    assert failed.text == "the gateway did not wait for the whole file"
 
 
 def test_the_answer_of_the_other_kind_is_no_answer(serve: Serve) -> None:
     server = serve(lambda peer: peer.answer_each(201, b'{"messages":[{"id":"1"}]}'))
-    failure = _failure(transport(server.url), upload())
-    assert (type(failure), failure.code) == (NotSent, "http 201")
+    failure(transport(server.url), NotSent, "http 201", file=upload())
 
 
 @cases(
@@ -239,8 +228,8 @@ def test_the_extension(serve: Serve, filename: str, mime_type: str, extension: s
 
 def test_a_mime_type_that_no_header_can_carry(serve: Serve) -> None:
     server = serve()
-    failure = _failure(transport(server.url), upload(mime_type="text/plain\r\nX-Evil: 1"))
-    assert (type(failure), server.connections) == (Refused, 0)
+    failure(transport(server.url), Refused, file=upload(mime_type="text/plain\r\nX-Evil: 1"))
+    assert server.connections == 0
 
 
 def test_an_empty_file_has_a_length_too(serve: Serve) -> None:
