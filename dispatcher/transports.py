@@ -38,7 +38,6 @@ from dispatcher.models import (
     decode,
 )
 from dispatcher.models.base import detached
-from dispatcher.rates import SLOWEST
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -51,6 +50,8 @@ if TYPE_CHECKING:
 RECIPIENT_FIELDS = ("to", "recipient_type", "recipient", "chatId", "chat_id", "phone")
 # Seconds that a call takes at the most, where a transport does not say.
 PATIENCE = 30.0
+# A gateway that takes a body, for example a file, more slowly than this is given up.
+MIN_BYTES_PER_SECOND = 64 * 1024
 
 # What a call gave or raised, as soon as it has returned.
 Call: TypeAlias = "Future[Any]"
@@ -373,7 +374,7 @@ class BoundTransport:
             raise Hanging(f"{error}; it may have been accepted", error.call) from None
 
     def _upload(self, file: Upload) -> Any:
-        seconds, transport = self.patience + file.size / SLOWEST, self._transport
+        seconds, transport = self.patience + file.size / MIN_BYTES_PER_SECOND, self._transport
         try:
             return self._calls.make(self.name, "upload", seconds, lambda: transport.upload(file))
         except Overdue as error:

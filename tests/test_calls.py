@@ -232,7 +232,7 @@ def test_an_upload_that_does_not_return_is_surely_not_sent(new_run: NewRun) -> N
 def test_a_big_file_is_waited_for_longer(
     monkeypatch: pytest.MonkeyPatch, guarded: Guard, released: threading.Event
 ) -> None:
-    monkeypatch.setattr(transports, "SLOWEST", 10)
+    monkeypatch.setattr(transports, "MIN_BYTES_PER_SECOND", 10)
     transport = guarded(Slow(released, "upload"))
     began = time.monotonic()
     with pytest.raises(NotSent, match=r"did not return within 1\.1 s"):

@@ -13,7 +13,7 @@ from typing import Self
 from dispatcher.delivery.rate_limiter import SharedRateLimiter
 from dispatcher.errors import ConfigError
 from dispatcher.journal.shared_state import RateChange, RateState, SharedState
-from dispatcher.state import state_file
+from dispatcher.state_folder import state_file
 
 
 class RateFile:

@@ -21,7 +21,7 @@ from dispatcher.delivery.uploads import account
 from dispatcher.errors import ConfigError
 from dispatcher.journal.clock import steady
 from dispatcher.journal.shared_state import RateChange, RateState
-from dispatcher.rates import number_per_seconds
+from dispatcher.rate_syntax import number_per_seconds
 from dispatcher.transports import BoundTransport
 
 # Seconds for which a thread may sleep until it may send; for more, no permit is given.

@@ -33,7 +33,7 @@ from urllib3.util import connection as sockets
 
 from dispatcher.http.permission import require_permission
 from dispatcher.http.responses import HIDDEN
-from dispatcher.rates import SLOWEST
+from dispatcher.transports import MIN_BYTES_PER_SECOND
 
 _PIECE = 65_536  # bytes that are sent before the clock is looked at
 
@@ -89,7 +89,9 @@ def prepare(pool: ConnectionPool, token: SecretStr, deadline: Deadline) -> None:
         ) -> None:
             if self.sock is None:
                 self.connect()
-            deadline.begin(int(headers["Content-Length"]) / SLOWEST + deadline.response)
+            deadline.begin(
+                int(headers["Content-Length"]) / MIN_BYTES_PER_SECOND + deadline.response
+            )
             super().request(method, url, body, headers, **options)
 
         def putrequest(self, method: str, url: str, *more: Any, **options: Any) -> None:
@@ -100,7 +102,7 @@ def prepare(pool: ConnectionPool, token: SecretStr, deadline: Deadline) -> None:
             for start in range(0, len(data), _PIECE):
                 piece = data[start : start + _PIECE]
                 # A stalled receiver times out with this piece, not only at the deadline.
-                longest = len(piece) / SLOWEST + deadline.response
+                longest = len(piece) / MIN_BYTES_PER_SECOND + deadline.response
                 self.sock.settimeout(min(deadline.remaining(), longest))
                 require_permission()
                 super().send(piece)

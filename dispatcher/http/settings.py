@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dispatcher.errors import ConfigError
-from dispatcher.rates import number_per_seconds
+from dispatcher.rate_syntax import number_per_seconds
 
 _LONGEST_FILE = 65_536  # bytes; whatever is longer, or has no end, is no token
 _TOKEN = re.compile(r"[\x21-\x7e]+")  # one word, as a header can carry it

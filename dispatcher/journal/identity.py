@@ -20,7 +20,7 @@ import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal w
 
 from dispatcher.errors import ConfigError
 from dispatcher.journal.schema import events, origin
-from dispatcher.state import state_file
+from dispatcher.state_folder import state_file
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection

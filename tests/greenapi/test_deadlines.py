@@ -87,7 +87,7 @@ def test_two_exchanges_each_have_their_own_time(serve: Serve) -> None:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who takes less than a gigabyte a second is too slow."""
-    monkeypatch.setattr("dispatcher.http.connections.SLOWEST", 10**9)
+    monkeypatch.setattr("dispatcher.http.connections.MIN_BYTES_PER_SECOND", 10**9)
 
 
 def sips(peer: Peer) -> None:

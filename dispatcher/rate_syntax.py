@@ -1,19 +1,19 @@
-"""How fast messages may leave, as people write it, and how slowly a body may."""
+"""Parses rates as people write them: "50/s", "10/min"."""
 
 from __future__ import annotations
 
 import re
 
-# Bytes a second. Who takes a body, a file say, more slowly than this is not waited for.
-SLOWEST = 64 * 1024
-
 _SECONDS = {"s": 1, "min": 60, "h": 60 * 60, "d": 24 * 60 * 60}
 _RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?)/(s|min|h|d)")
-_LEAST, _MOST = 0.001, 1_000_000_000  # the pace counts thousandths of a message
+_LEAST, _MOST = 0.001, 1_000_000_000  # the rate limiter counts thousandths of a message
 
 
 def number_per_seconds(rate: str) -> tuple[float, int]:
-    """Of "10/min": 10 messages in 60 seconds. Raises ValueError, whose text is for people."""
+    """Return the number of messages and the seconds of a rate: (10, 60) for "10/min".
+
+    Raises ValueError with a sentence for people.
+    """
     found = _RATE.fullmatch(rate)
     if not found:
         raise ValueError('must be like "50/s", "10/min" or "100/h"')

@@ -1,4 +1,4 @@
-"""Where this user's runs keep what concerns this machine: the XDG state folder."""
+"""The XDG state folder: where a user's runs keep what concerns this machine."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from dispatcher.ownership import objection_at
 
 
 def state_file(name: str, *, make: bool = True) -> Path:
-    """A file of this name in the XDG state folder, or in a private temporary one.
+    """Return the path of a file in the XDG state folder, or in a private temporary folder.
 
-    `make`: the folder, where it is not there; the file is never made. Raises ConfigError where
-    either is somebody else's: whoever may write there could have this user believe, or write, what
-    they want.
+    With `make`, a missing folder is made; the file never is. Raises ConfigError if the folder or
+    the file belongs to another user, who could then put false state into this user's runs.
     """
     home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
     folder = Path(home, "message-dispatcher")
