@@ -6,6 +6,8 @@ import tracemalloc
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from dispatcher import NotSent, Refused, Upload
 from tests.support.cases import cases
 from tests.support.gateway import ACCEPTED, Peer, Serve
