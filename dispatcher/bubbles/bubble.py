@@ -42,7 +42,7 @@ Find = Callable[[str], File | None]
 
 
 @dataclass(frozen=True)
-class Attachment:
+class BubbleFile:
     """The file of a bubble; `url`: where the page gets it, `link`: where the gateway gets it."""
 
     name: str
@@ -60,7 +60,7 @@ class Bubble:
     kind: str
     label: str
     text: Markup
-    attachment: Attachment | None = None
+    file: BubbleFile | None = None
 
 
 def bubble_of(payload: object, find: Find) -> Bubble:
@@ -73,7 +73,7 @@ def bubble_of(payload: object, find: Find) -> Bubble:
     if kind not in KINDS:
         return _unknown(payload)
     text = _formatted(_string(content, "caption"))
-    return Bubble(kind, KINDS[kind], text, _attachment(kind, content, find))
+    return Bubble(kind, KINDS[kind], text, _file(kind, content, find))
 
 
 def summary_of(payload: object) -> str:
@@ -87,21 +87,21 @@ def summary_of(payload: object) -> str:
     return " · ".join(filter(None, (label, line)))
 
 
-def _attachment(kind: str, content: Mapping[str, Any], find: Find) -> Attachment:
+def _file(kind: str, content: Mapping[str, Any], find: Find) -> BubbleFile:
     filename = _string(content, "filename")
     if "link" in content:
         return _linked(filename, _string(content, "link"), _table(content.get("provider")))
     id = _string(content, "id")
     file = find(id)
     if file is None:
-        return Attachment(short(filename or id), "The file is not here: expired or removed")
+        return BubbleFile(short(filename or id), "The file is not here: expired or removed")
     details = f"{_extension(file)} · {size(file.size)}".removeprefix(" · ")
     name = short(filename or file.name or id)
     shown = file.content_type.partition(";")[0].strip().lower() in SHOWN.get(kind, ())
-    return Attachment(name, short(details), file.url, is_shown=shown)
+    return BubbleFile(name, short(details), file.url, is_shown=shown)
 
 
-def _linked(filename: str, link: str, provider: Mapping[str, Any]) -> Attachment:
+def _linked(filename: str, link: str, provider: Mapping[str, Any]) -> BubbleFile:
     """Nobody but the gateway fetches a link: a page that shows bubbles works without a network."""
     try:
         parts = urlsplit(link)
@@ -109,7 +109,7 @@ def _linked(filename: str, link: str, provider: Mapping[str, Any]) -> Attachment
     except ValueError:
         path = host = ""
     is_web = link.lower().startswith(("http://", "https://"))
-    return Attachment(
+    return BubbleFile(
         name=short(filename or path.rstrip("/").rpartition("/")[2] or host or link),
         details=short(f"Fetched by the gateway from {host or link}"),
         link=printable(link) if is_web and len(link) <= LONGEST else None,

@@ -139,12 +139,12 @@ class Adapter(requests.adapters.HTTPAdapter):
 class Client:
     """Posts to a gateway, with a session of its own; for one thread. `pid`: its process.
 
-    `token`: what no text may show. `identity` gives the headers that authenticate.
+    `token`: what no text may show. `auth_headers` returns the headers that authenticate.
     """
 
-    def __init__(self, token: SecretStr, identity: Callable[[], Mapping[str, str]]) -> None:
+    def __init__(self, token: SecretStr, auth_headers: Callable[[], Mapping[str, str]]) -> None:
         self.pid = os.getpid()
-        self._redactor, self._identity = Redactor(token), AuthHeaders(identity)
+        self._redactor, self._auth = Redactor(token), AuthHeaders(auth_headers)
         self._prepared: dict[str, Prepared] = {}
         self._deadline = Deadline()
         self._session = requests.Session()
@@ -196,7 +196,7 @@ class Client:
     def _prepare(self, url: str) -> Prepared:
         if url not in self._prepared:
             environment = self._environment(url)
-            post = requests.Request("POST", url, auth=self._identity)
+            post = requests.Request("POST", url, auth=self._auth)
             request = self._session.prepare_request(post)
             headers = dict(request.headers)
             self._prepared[url] = Prepared(request, headers, environment, monotonic())

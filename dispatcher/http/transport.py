@@ -99,8 +99,8 @@ class HttpTransport(BaseTransport):
             form = Multipart(fields, name, file, body)
             return self.post(route, form, form.headers)
 
-    def identity(self) -> Mapping[str, str]:
-        """The headers that authenticate a request; override it where that is no bearer token."""
+    def auth_headers(self) -> Mapping[str, str]:
+        """Return the headers that authenticate a request: by default a bearer token."""
         return {"Authorization": f"Bearer {self.token.get_secret_value()}"}
 
     def require_credentials(self) -> None:
@@ -160,7 +160,7 @@ class HttpTransport(BaseTransport):
         if client is None or client.pid != os.getpid():
             from dispatcher.http.client import Client
 
-            client = self._threads.client = Client(self.token, self.identity)
+            client = self._threads.client = Client(self.token, self.auth_headers)
         return client
 
 

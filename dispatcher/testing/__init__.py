@@ -15,10 +15,10 @@ def test_welcome(sandbox):
 
 import dispatcher.testing.assertion_rewriting  # noqa: F401 - before what it is for
 from dispatcher.sandbox.process import SandboxProcess
+from dispatcher.testing.factories import Plan, manifest, message, plan, registry, upload
 from dispatcher.testing.fixtures import Run, run, sandbox, scripted_gateway
 from dispatcher.testing.gateway import Fault, Raw, Reply, Request, ScriptedGateway
 from dispatcher.testing.hook_contracts import SourceContract, TransformerContract, ValidatorContract
-from dispatcher.testing.making import Plan, manifest, message, plan, registry, upload
 from dispatcher.testing.recording import Recording, RecordingTransport
 from dispatcher.testing.transport_contract import TransportContract
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from dispatcher.models import CONTENT_TYPES, Attachment, Link, MediaId, Message, Payload
-from dispatcher.testing import making
+from dispatcher.testing import factories
 from dispatcher.testing.recording import RecordingTransport
 
 _LINK = "https://cdn.example.com/a.bin"
 _ATTACHMENTS: dict[str, Attachment] = {
-    "upload": making.upload(),
+    "upload": factories.upload(),
     "link": Link(url=_LINK),
     "provider": Link(url=_LINK, provider="cdn"),
     "id": MediaId(id="f1"),
@@ -21,16 +21,16 @@ _LONG = "😃" * 100_000
 
 # By name: a message, and what its source resolved to.
 MESSAGES: dict[str, tuple[Message, Attachment | None]] = {
-    "text": (making.message(), None),
-    "group": (making.message(to="79001234567-1581234048"), None),
-    "long-text": (making.message(text={"body": _LONG}, preview_url=True), None),
-    "empty-text": (making.message(text={"body": ""}), None),
+    "text": (factories.message(), None),
+    "group": (factories.message(to="79001234567-1581234048"), None),
+    "long-text": (factories.message(text={"body": _LONG}, preview_url=True), None),
+    "empty-text": (factories.message(text={"body": ""}), None),
     **{
-        f"{kind}-{name}": (making.message(**{kind: {"source": "a.bin"}}), attachment)
+        f"{kind}-{name}": (factories.message(**{kind: {"source": "a.bin"}}), attachment)
         for kind in CONTENT_TYPES[1:]
         for name, attachment in _ATTACHMENTS.items()
     },
-    "caption": (making.message(image={"link": _LINK, "caption": _LONG}), Link(url=_LINK)),
+    "caption": (factories.message(image={"link": _LINK, "caption": _LONG}), Link(url=_LINK)),
 }
 _ODD: list[Any] = [None, True, -1, 1.5, "", "😃", [], [None], {}, {"body": None}, {"link": 1}]
 

@@ -13,8 +13,8 @@ import pytest
 from dispatcher.errors import SourceError
 from dispatcher.models import Attachment, Message, Payload, Upload, decode, seal
 from dispatcher.registry import Registry, build_registry
-from dispatcher.testing import corpus, making
-from dispatcher.testing.declarations import cases, declared
+from dispatcher.testing import corpus, factories
+from dispatcher.testing.contract_cases import cases, declared
 from dispatcher.testing.purity import watched
 
 Expected = Attachment | Callable[[Attachment], bool]
@@ -144,7 +144,7 @@ class TransformerContract(HookContract):
 
     def message(self) -> Message:
         """The message to which the payloads belong."""
-        return making.message()
+        return factories.message()
 
     def test_it_changes_what_it_should(self, asked: Registry, cases: Case) -> None:
         payload, expected, message = self._read(cases)

@@ -30,8 +30,8 @@ from dispatcher.errors import (
     Refused,
 )
 from dispatcher.models import Attachment, MediaId, Message, Problem, Receipt, Upload, encode
-from dispatcher.testing import corpus, making
-from dispatcher.testing.declarations import declared
+from dispatcher.testing import corpus, factories
+from dispatcher.testing.contract_cases import declared
 from dispatcher.testing.gateway import Reply, Request, ScriptedGateway, Step, closed_address
 from dispatcher.testing.purity import watched
 from dispatcher.testing.transport_setup import (
@@ -101,7 +101,7 @@ class TransportContract(TransportSetup):
 
     def test_it_loads_without_credentials(self) -> None:
         bare = self.make_without_credentials()
-        bare.build(making.message(), None)
+        bare.build(factories.message(), None)
         require = own(bare, "require_credentials")
         if require is not None and declared(self, "token") is not None:
             with pytest.raises(ConfigError):
@@ -132,14 +132,14 @@ class TransportContract(TransportSetup):
 
     def test_check_survives_what_plugins_leave(self) -> None:
         transport = self.make(URL)
-        payloads = corpus.odd(transport.build(making.message(), None))
+        payloads = corpus.odd(transport.build(factories.message(), None))
         for payload in payloads:
             found = list(transport.check(payload, None))
             assert all(isinstance(each, Problem) for each in found), f"check gave {found!r}"
 
     def test_a_file_stands_in_the_payload_as_its_reference(self, uploaded_reply: object) -> None:
         file = self.file()
-        message = making.message(document={"source": file.filename})
+        message = factories.message(document={"source": file.filename})
         payload = self.make(URL).build(message, file)
         assert file.reference in _texts(json.loads(encode(payload))), (
             "the core finds no place for the media id: put upload.reference, whole, where it goes"

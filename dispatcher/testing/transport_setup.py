@@ -11,8 +11,8 @@ import pytest
 
 from dispatcher.errors import DeliveryError
 from dispatcher.models import Payload, Upload
-from dispatcher.testing import making
-from dispatcher.testing.declarations import cases, declared, skipped
+from dispatcher.testing import factories
+from dispatcher.testing.contract_cases import cases, declared, skipped
 from dispatcher.testing.gateway import Fault, Raw, Reply, Request, ScriptedGateway, Step
 from dispatcher.transports import Transport
 
@@ -83,11 +83,11 @@ class TransportSetup:
 
     def payload(self) -> Payload:
         """What is sent in the tests."""
-        return self.make(URL).build(making.message(), None)
+        return self.make(URL).build(factories.message(), None)
 
     def file(self) -> Upload:
         """A small file, which is uploaded in the tests."""
-        return making.upload()
+        return factories.upload()
 
     def received(self, request: Request) -> bytes:
         """What a request brought of a file; more may stand around it, as in a form."""

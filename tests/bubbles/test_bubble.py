@@ -22,26 +22,26 @@ def shown(payload: object) -> str:
 def test_text() -> None:
     bubble = bubble_of({"to": "7", "text": {"body": "a *b*\nc"}}, FILES.get)
 
-    assert (bubble.kind, bubble.attachment) == ("text", None)
+    assert (bubble.kind, bubble.file) == ("text", None)
     assert "<b>b</b>" in bubble.text
 
 
 def test_uploaded_document_has_name_type_and_size() -> None:
     payload = {"type": "document", "document": {"id": "pdf", "filename": "Prices.pdf"}}
 
-    attachment = bubble_of(payload, FILES.get).attachment
+    file = bubble_of(payload, FILES.get).file
 
-    assert attachment is not None
-    assert (attachment.name, attachment.details) == ("Prices.pdf", "PDF · 12.3 kB")
-    assert (attachment.url, attachment.is_shown) == (PDF.url, False)
+    assert file is not None
+    assert (file.name, file.details) == ("Prices.pdf", "PDF · 12.3 kB")
+    assert (file.url, file.is_shown) == (PDF.url, False)
 
 
 @cases("id, is_shown", ("png", True), ("pdf", False), ("gone", False))
 def test_only_images_are_shown_as_images(id: str, is_shown: bool) -> None:
     bubble = bubble_of({"type": "image", "image": {"id": id, "caption": "_hi_"}}, FILES.get)
 
-    assert bubble.attachment is not None
-    assert bubble.attachment.is_shown == is_shown
+    assert bubble.file is not None
+    assert bubble.file.is_shown == is_shown
     assert "<i>hi</i>" in bubble.text
 
 
@@ -49,11 +49,11 @@ def test_a_link_names_its_provider_and_is_not_loaded() -> None:
     link = "https://cdn.example.com/a/Cat%20one.png?x=1"
     payload = {"type": "image", "image": {"link": link, "provider": {"name": "cdn"}}}
 
-    attachment = bubble_of(payload, FILES.get).attachment
+    file = bubble_of(payload, FILES.get).file
 
-    assert attachment is not None
-    assert (attachment.name, attachment.provider, attachment.link) == ("Cat one.png", "cdn", link)
-    assert attachment.url is None
+    assert file is not None
+    assert (file.name, file.provider, file.link) == ("Cat one.png", "cdn", link)
+    assert file.url is None
     assert "<img" not in shown(payload)
 
 

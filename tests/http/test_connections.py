@@ -21,7 +21,7 @@ class Settings(HttpSettings):
 class Paths(HttpTransport):
     Settings = Settings
 
-    def identity(self) -> dict[str, str]:
+    def auth_headers(self) -> dict[str, str]:
         return {}
 
     def route(self, url: str) -> Route:

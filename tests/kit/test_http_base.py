@@ -39,7 +39,7 @@ class Bot(HttpTransport):
     name: ClassVar[str] = "bot"
     Settings: ClassVar[type[BaseSettings]] = BotSettings
 
-    def identity(self) -> dict[str, str]:
+    def auth_headers(self) -> dict[str, str]:
         return {}
 
     def build(self, message: Message, attachment: Attachment | None) -> Payload:

@@ -85,7 +85,7 @@ class Pigeon:
             raise NotSent("no connection") from None
         connection.sock.settimeout(self.settings.read_timeout)
         try:
-            connection.request("POST", path, body, {**self.identity(), **headers})
+            connection.request("POST", path, body, {**self.auth_headers(), **headers})
             response = connection.getresponse()
             return self.read(response.status, response.headers, response.read())
         except (OSError, HTTPException):
@@ -93,7 +93,7 @@ class Pigeon:
         finally:
             connection.close()
 
-    def identity(self) -> Headers:
+    def auth_headers(self) -> Headers:
         return {"X-Token": self.settings.token.get_secret_value()}
 
     def read(self, status: int, headers: Any, body: bytes) -> str:
@@ -180,24 +180,24 @@ class TestTellsInErrors(Contract):
             try:
                 return super().read(status, headers, body)
             except Refused as error:
-                raise Refused(f"{error.text}: {body.decode()} to {self.identity()}") from None
+                raise Refused(f"{error.text}: {body.decode()} to {self.auth_headers()}") from None
 
 
 class TestTellsInCauses(Contract):
     class kind(Pigeon):
         def send(self, payload: Payload) -> Receipt:
             try:
-                raise LookupError(str(self.identity()))
+                raise LookupError(str(self.auth_headers()))
             except LookupError:
                 return super().send(payload)
 
 
 class TestTellsLogs(Contract):
     class kind(Pigeon):
-        def identity(self) -> Headers:
-            identity = super().identity()
-            logging.getLogger("pigeon").debug("we are %s", identity)
-            return identity
+        def auth_headers(self) -> Headers:
+            headers = super().auth_headers()
+            logging.getLogger("pigeon").debug("we are %s", headers)
+            return headers
 
 
 class TestTellsInRepr(Contract):
@@ -278,7 +278,7 @@ class TestNeedsTheToken(Contract):
     class kind(Pigeon):
         def __init__(self, settings: Any) -> None:
             super().__init__(settings)
-            if not self.identity()["X-Token"]:
+            if not self.auth_headers()["X-Token"]:
                 raise LookupError("no token")
 
 

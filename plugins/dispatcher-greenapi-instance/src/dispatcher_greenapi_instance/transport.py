@@ -115,7 +115,7 @@ class GreenApiInstance(HttpTransport):
         method = "sendFileByUrl" if "urlFile" in payload else "sendMessage"
         return Receipt(id=self.post_json(self._route("base_url", method, "idMessage"), payload))
 
-    def identity(self) -> Mapping[str, str]:
+    def auth_headers(self) -> Mapping[str, str]:
         """None: the token is in the path."""
         return {}
 

@@ -128,7 +128,7 @@ class WhatsAppCloud(HttpTransport):
         """Post one message, once."""
         return Receipt(id=self.post_json(self._messages, payload))
 
-    def identity(self) -> Mapping[str, str]:
+    def auth_headers(self) -> Mapping[str, str]:
         """The header that the service wants."""
         return {self._service.header: f"{self._service.scheme}{self.token.get_secret_value()}"}
 
