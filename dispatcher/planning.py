@@ -9,7 +9,7 @@ import hashlib
 from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache, lru_cache
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -39,7 +39,7 @@ from dispatcher.models import (
 from dispatcher.registry import RecipientChanged, Registry
 from dispatcher.transports import BoundTransport, Calls, GetTransport
 
-_BATCH = 500  # keys that the journal is asked for at once
+_BATCH = 500  # messages that are planned, and that the journal is asked for, at once
 
 Lookup: TypeAlias = Callable[[list[str]], Mapping[str, Record]]
 
@@ -108,7 +108,8 @@ class Planner:
         Raises InputChanged if a file changes meanwhile.
         """
         problems = self.problems_of_files()
-        self._seen = array("q", map(_fingerprint, self._planned(problems)))
+        planned = chain.from_iterable(self._planned(problems))
+        self._seen = array("q", map(_fingerprint, planned))
         self.inputs.require_unchanged()
         return problems
 
@@ -119,9 +120,8 @@ class Planner:
         first one that is not as it was checked, ManifestError if there was no check and one is bad.
         """
         problems = self.problems_of_files()
-        planned = self._planned(problems)
         place = 0
-        while batch := list(islice(planned, _BATCH)):
+        for batch in self._planned(problems):
             if problems.errors:
                 break
             records = lookup([each.message.key for each in batch])
@@ -174,11 +174,13 @@ class Planner:
             problems(problem)
         return problems
 
-    def _planned(self, report: Report) -> Iterator[PlannedMessage]:
-        for loaded in self._manifests.messages(report, self._address):
-            planned = self._plan(loaded, report)
-            if planned is not None:
-                yield planned
+    def _planned(self, report: Report) -> Iterator[list[PlannedMessage]]:
+        messages = self._manifests.messages(report, self._address)
+        # To make all messages of a batch before the first is planned takes a fifth less than to
+        # take turns: the code of either stays in the processor's caches (benchmarks/planning.py).
+        while batch := list(islice(messages, _BATCH)):
+            planned = [self._plan(loaded, report) for loaded in batch]
+            yield [each for each in planned if each is not None]
 
     def _plan(self, loaded: LoadedMessage, report: Report) -> PlannedMessage | None:
         message, definition, faults = loaded
