@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
@@ -11,6 +11,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from dispatcher.sandbox.process import SandboxProcess
 from tests.support.requirements import require
+
+Arrive: TypeAlias = Callable[..., str]
+NewPage: TypeAlias = Callable[..., Page]
+Upload: TypeAlias = Callable[[bytes, str, str], str]
 
 CHROMIUM = "/usr/bin/chromium"
 QUIETLY = [
@@ -34,11 +38,14 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def new_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
-    """Open a page in a browser of its own; no script of any may fail, none may load from afar."""
+def new_page(chromium: Browser, inbox: SandboxProcess) -> Iterator[NewPage]:
+    """Open a page, the inbox if no other is named, in a browser of its own.
+
+    No script of any may fail, none may load from afar.
+    """
     contexts, complaints = [], []
 
-    def open_page(url: str, **options: Any) -> Page:
+    def open_page(url: str = inbox.url, **options: Any) -> Page:
         size = {"width": 1200, "height": 800}
         context = chromium.new_context(**{"viewport": size, "locale": "en-GB"} | options)
         contexts.append(context)
@@ -60,13 +67,13 @@ def new_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
 
 
 @pytest.fixture
-def page(new_page: Callable[..., Page], inbox: SandboxProcess) -> Page:
+def page(new_page: NewPage) -> Page:
     """The open inbox, with nothing in it yet."""
-    return new_page(inbox.url)
+    return new_page()
 
 
 @pytest.fixture
-def arrive(inbox: SandboxProcess) -> Callable[..., str]:
+def arrive(inbox: SandboxProcess) -> Arrive:
     """Post a text, or a message without its recipient, as any program may; its id."""
 
     def arrive(content: Any, to: str = "79001234567", **headers: str) -> str:
@@ -85,7 +92,7 @@ def ask(inbox: SandboxProcess, path: str, body: Any, **headers: str) -> Any:
 
 
 @pytest.fixture
-def upload(inbox: SandboxProcess) -> Callable[[bytes, str, str], str]:
+def upload(inbox: SandboxProcess) -> Upload:
     """Upload a file of this extension and type; its id."""
 
     def upload(content: bytes, extension: str, content_type: str) -> str:

@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from urllib.error import HTTPError
 
@@ -14,6 +13,8 @@ from playwright.sync_api import Page, expect
 from dispatcher.sandbox.process import SandboxProcess
 from tests.support.project import EXAMPLES, Project
 from tests.support.requirements import require
+
+from .conftest import Arrive, NewPage, Upload
 
 VERSION = "4.10.3"
 SCHEMES = ["light", "dark"]
@@ -34,7 +35,7 @@ def axe() -> str:
 
 
 @pytest.fixture
-def filled(inbox: SandboxProcess, arrive: Callable[..., str], upload: Callable[..., str]) -> str:
+def filled(inbox: SandboxProcess, arrive: Arrive, upload: Upload) -> str:
     """An inbox with every kind of message; the id of the last."""
     image = upload((EXAMPLES / "files/shop.jpg").read_bytes(), "jpg", "image/jpeg")
     video = upload((EXAMPLES / "files/tour.mp4").read_bytes(), "mp4", "video/mp4")
@@ -65,12 +66,7 @@ def complaints(page: Page, axe: str) -> list[str]:
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("width", [1200, 360])
 def test_inbox(
-    scheme: str,
-    width: int,
-    axe: str,
-    filled: str,
-    inbox: SandboxProcess,
-    new_page: Callable[..., Page],
+    scheme: str, width: int, axe: str, filled: str, inbox: SandboxProcess, new_page: NewPage
 ) -> None:
     size = {"width": width, "height": 800}
     page = new_page(f"{inbox.url}/?chat=79001234567", color_scheme=scheme, viewport=size)
@@ -80,10 +76,8 @@ def test_inbox(
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_dialogs(
-    scheme: str, axe: str, filled: str, inbox: SandboxProcess, new_page: Callable[..., Page]
-) -> None:
-    page = new_page(inbox.url, color_scheme=scheme)
+def test_dialogs(scheme: str, axe: str, filled: str, new_page: NewPage) -> None:
+    page = new_page(color_scheme=scheme)
     page.get_by_role("button", name="Faults").click()
     page.get_by_role("switch", name="Slow").click()
     expect(page.get_by_role("switch", name="Slow")).to_be_checked()
@@ -97,7 +91,7 @@ def test_dialogs(
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_other_pages(
-    scheme: str, axe: str, filled: str, inbox: SandboxProcess, new_page: Callable[..., Page]
+    scheme: str, axe: str, filled: str, inbox: SandboxProcess, new_page: NewPage
 ) -> None:
     page = new_page(f"{inbox.url}/help", color_scheme=scheme)
     assert complaints(page, axe) == []
@@ -112,9 +106,7 @@ def test_other_pages(
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("width", [1200, 360])
-def test_preview(
-    scheme: str, width: int, axe: str, project: Project, new_page: Callable[..., Page]
-) -> None:
+def test_preview(scheme: str, width: int, axe: str, project: Project, new_page: NewPage) -> None:
     shutil.copytree(EXAMPLES, project.folder / "manifests")
     project.manifest('[[messages]]\nid = "m"\nto = "79001234567"\naudio.source = "missing.mp3"')
     with project.preview() as url:

@@ -16,9 +16,7 @@ def panel(page: Page) -> Page:
     ("name", "fault"),
     [("Too many requests", "status"), ("Slow", "delay"), ("Reset after accepting", "reset_after")],
 )
-def test_a_switch_sets_a_fault_and_takes_it_away(
-    name: str, fault: str, panel: Page, inbox: SandboxProcess
-) -> None:
+def test_a_switch_sets_a_fault_and_takes_it_away(name: str, fault: str, panel: Page) -> None:
     switch = panel.get_by_role("switch", name=name)
     expect(switch).not_to_be_checked()
 

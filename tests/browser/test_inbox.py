@@ -1,7 +1,6 @@
 """The inbox in a browser: what people see and do."""
 
 import re
-from collections.abc import Callable
 from urllib.error import HTTPError
 
 import pytest
@@ -10,12 +9,11 @@ from playwright.sync_api import Locator, Page, expect
 from dispatcher.sandbox.process import SandboxProcess
 from tests.support.project import EXAMPLES, Project
 
+from .conftest import Arrive, NewPage, Upload
 from .waiting import wait_until
 
 PERSON, OTHER = "79001234567", "79007654321"
 GROUP = "79001234567-1581234048"
-Arrive = Callable[..., str]
-Upload = Callable[[bytes, str, str], str]
 
 
 def bubbles(page: Page) -> Locator:
@@ -53,12 +51,10 @@ def test_every_message_of_a_burst_appears_once_and_the_newest_is_in_sight(
     expect(bubbles(page).last).to_be_in_viewport()
 
 
-def test_earlier_messages_come_when_asked_for(
-    new_page: Callable[..., Page], arrive: Arrive, inbox: SandboxProcess
-) -> None:
+def test_earlier_messages_come_when_asked_for(new_page: NewPage, arrive: Arrive) -> None:
     for number in range(60):
         arrive(f"message {number}.")
-    page = new_page(inbox.url)
+    page = new_page()
     expect(bubbles(page)).to_have_count(25)
 
     page.get_by_role("link", name="Earlier messages").click()
@@ -69,9 +65,7 @@ def test_earlier_messages_come_when_asked_for(
     expect(page.get_by_role("link", name="Earlier messages")).to_have_count(0)
 
 
-def test_comes_back_after_the_server_was_gone(
-    new_page: Callable[..., Page], tmp_path: object
-) -> None:
+def test_comes_back_after_the_server_was_gone(new_page: NewPage) -> None:
     with SandboxProcess() as first:
         port = first.url.rpartition(":")[2]
         page = new_page(first.url)
@@ -268,10 +262,8 @@ def lightness(page: Page) -> float:
 
 
 @pytest.mark.parametrize(("scheme", "is_dark"), [("light", False), ("dark", True)])
-def test_light_or_dark_as_the_system_is(
-    scheme: str, is_dark: bool, new_page: Callable[..., Page], inbox: SandboxProcess
-) -> None:
-    page = new_page(inbox.url, color_scheme=scheme)
+def test_light_or_dark_as_the_system_is(scheme: str, is_dark: bool, new_page: NewPage) -> None:
+    page = new_page(color_scheme=scheme)
 
     assert (lightness(page) < 0.5) == is_dark
 
@@ -326,10 +318,10 @@ def test_arrows_walk_along_the_chats(page: Page, arrive: Arrive) -> None:
     expect(chats(page).nth(1)).to_be_focused()
 
 
-def test_on_a_phone(new_page: Callable[..., Page], arrive: Arrive, inbox: SandboxProcess) -> None:
+def test_on_a_phone(new_page: NewPage, arrive: Arrive) -> None:
     arrive("hello " * 50)
     arrive("https://example.com/" + "x" * 300, OTHER)
-    page = new_page(inbox.url, viewport={"width": 360, "height": 640}, has_touch=True)
+    page = new_page(viewport={"width": 360, "height": 640}, has_touch=True)
 
     expect(chats(page)).to_have_count(2)
     expect(page.get_by_role("log")).to_be_hidden()
@@ -342,11 +334,9 @@ def test_on_a_phone(new_page: Callable[..., Page], arrive: Arrive, inbox: Sandbo
     expect(chats(page)).to_have_count(2)
 
 
-def test_without_scripts(
-    new_page: Callable[..., Page], arrive: Arrive, inbox: SandboxProcess
-) -> None:
+def test_without_scripts(new_page: NewPage, arrive: Arrive) -> None:
     id = arrive("a *plain* page")
-    page = new_page(inbox.url, java_script_enabled=False)
+    page = new_page(java_script_enabled=False)
 
     expect(bubbles(page)).to_contain_text("a plain page")
     page.get_by_role("link", name=f"Details of message {id}").click()

@@ -2,21 +2,16 @@
 
 import re
 import shutil
-from collections.abc import Callable
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from dispatcher.sandbox.process import SandboxProcess
 from tests.support.project import EXAMPLES, Project
 
+from .conftest import NewPage
 from .waiting import wait_until
 
-NewPage = Callable[..., Page]
 
-
-def test_the_examples_are_shown_and_nothing_is_sent(
-    project: Project, new_page: NewPage, inbox: SandboxProcess
-) -> None:
+def test_the_examples_are_shown_and_nothing_is_sent(project: Project, new_page: NewPage) -> None:
     shutil.copytree(EXAMPLES, project.folder / "manifests")
     with project.preview() as url:
         page = new_page(f"{url}/?chat=79001234567")
@@ -27,7 +22,7 @@ def test_the_examples_are_shown_and_nothing_is_sent(
         expect(page.get_by_text("Formatting is approximate.")).to_be_visible()
         page.get_by_role("link", name="Group 79001234567-1581234048").click()
         expect(page.get_by_role("heading", name="79001234567-1581234048")).to_be_visible()
-    assert inbox.stats()["requests"] == inbox.stats()["uploads"] == 0
+    assert project.inbox.stats()["requests"] == project.inbox.stats()["uploads"] == 0
     assert not project.journal_file.exists()
 
 

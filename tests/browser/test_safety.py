@@ -1,12 +1,13 @@
 """Whatever a message holds, it does nothing in a browser."""
 
-from collections.abc import Callable
 from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from dispatcher.sandbox.process import SandboxProcess
+
+from .conftest import Arrive, NewPage, Upload
 
 EVIL = [
     "<script>window.evil = 1</script>",
@@ -28,7 +29,7 @@ EVIL = [
 
 
 @pytest.fixture
-def last(arrive: Callable[..., str], upload: Callable[..., str]) -> str:
+def last(arrive: Arrive, upload: Upload) -> str:
     """Every trap in every place of an inbox; the id of the last message."""
     file = upload(b"<script>window.evil=1</script>", "html", "text/html;<script>window.evil=1")
     for evil in EVIL:
@@ -51,10 +52,8 @@ def assert_harmless(page: Page) -> None:
         assert href.startswith("http")
 
 
-def test_traps_do_nothing_in_the_inbox(
-    last: str, new_page: Callable[..., Page], inbox: SandboxProcess, arrive: Callable[..., str]
-) -> None:
-    page = new_page(inbox.url)
+def test_traps_do_nothing_in_the_inbox(last: str, new_page: NewPage, arrive: Arrive) -> None:
+    page = new_page()
     expect(page.get_by_text("<script>window.evil = 1</script>").last).to_be_visible()
     assert_harmless(page)
 
@@ -69,9 +68,9 @@ def test_traps_do_nothing_in_the_inbox(
 
 
 def test_traps_do_nothing_in_the_details(
-    last: str, new_page: Callable[..., Page], inbox: SandboxProcess
+    last: str, new_page: NewPage, inbox: SandboxProcess
 ) -> None:
-    page = new_page(inbox.url)
+    page = new_page()
     page.get_by_role("link", name=f"Details of message {last}").click()
     expect(page.get_by_role("dialog")).to_contain_text(EVIL[1])
     assert_harmless(page)
@@ -81,20 +80,16 @@ def test_traps_do_nothing_in_the_details(
     assert_harmless(page)
 
 
-def test_a_trap_in_the_address_does_nothing(
-    new_page: Callable[..., Page], inbox: SandboxProcess
-) -> None:
-    page = new_page(inbox.url)
+def test_a_trap_in_the_address_does_nothing(new_page: NewPage, inbox: SandboxProcess) -> None:
+    page = new_page()
     for evil in EVIL:
         query = dict.fromkeys(("q", "chat", "before", "type"), evil)
         page.goto(f"{inbox.url}/?{urlencode(query)}")
         assert_harmless(page)
 
 
-def test_an_uploaded_page_does_not_run(
-    new_page: Callable[..., Page], inbox: SandboxProcess, upload: Callable[..., str]
-) -> None:
-    page = new_page(inbox.url)
+def test_an_uploaded_page_does_not_run(new_page: NewPage, upload: Upload) -> None:
+    page = new_page()
     for extension, kind in (("html", "text/html"), ("svg", "image/svg+xml"), ("png", "image/png")):
         id = upload(b"<script>alert(1)</script><svg onload='alert(1)'/>", extension, kind)
         with page.expect_download():

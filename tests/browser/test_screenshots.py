@@ -1,14 +1,14 @@
 """The pictures of the README, made anew: `python -m pytest tests/browser --screenshots`."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from dispatcher.sandbox.process import SandboxProcess
 from tests.support.project import EXAMPLES, Project
+
+from .conftest import Arrive, NewPage, Upload
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 LARGEST = 120_000
@@ -39,7 +39,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def shop(arrive: Callable[..., str], upload: Callable[[bytes, str, str], str]) -> None:
+def shop(arrive: Arrive, upload: Upload) -> None:
     """A conversation to look at."""
     prices = upload((EXAMPLES / "files/prices.pdf").read_bytes(), "pdf", "application/pdf")
     photo = upload((EXAMPLES / "files/shop.jpg").read_bytes(), "jpg", "image/jpeg")
@@ -52,11 +52,9 @@ def shop(arrive: Callable[..., str], upload: Callable[[bytes, str, str], str]) -
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_inbox(
-    scheme: str, shop: None, inbox: SandboxProcess, new_page: Callable[..., Page], folder: Path
-) -> None:
+def test_inbox(scheme: str, shop: None, new_page: NewPage, folder: Path) -> None:
     size = {"width": 960, "height": 640}
-    page = new_page(inbox.url, color_scheme=scheme, viewport=size, timezone_id="UTC")
+    page = new_page(color_scheme=scheme, viewport=size, timezone_id="UTC")
     expect(page.get_by_role("blockquote")).to_be_in_viewport()
     page.wait_for_timeout(300)
     # The same picture every time: no ids, and one hour.
@@ -67,7 +65,7 @@ def test_inbox(
     take(page, f"inbox-{scheme}.png", folder)
 
 
-def test_preview(project: Project, new_page: Callable[..., Page], folder: Path) -> None:
+def test_preview(project: Project, new_page: NewPage, folder: Path) -> None:
     shutil.copytree(EXAMPLES, project.folder / "manifests")
     project.manifest(BAD, "manifests/5-bad.toml")
     with project.preview() as url:

@@ -2,13 +2,13 @@
 
 import http.client
 import json
-from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Page, expect
 
 from dispatcher.sandbox.process import SandboxProcess
 
+from .conftest import NewPage
 from .waiting import wait_until
 
 FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
@@ -36,9 +36,9 @@ def first_paint(page: Page) -> float:
 
 
 def test_ten_thousand_messages_are_shown_as_soon_as_a_full_page(
-    inbox: SandboxProcess, new_page: Callable[..., Page]
+    inbox: SandboxProcess, new_page: NewPage
 ) -> None:
-    page = new_page(inbox.url)
+    page = new_page()
     fill(inbox, 10)
     few = first_paint(page)
     fill(inbox, 10_000)
