@@ -5,22 +5,20 @@ import threading
 import time
 from asyncio import CancelledError
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from itertools import count, pairwise
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic_settings import BaseSettings
 
 from dispatcher import (
     AccountRefused,
-    Attachment,
     Failure,
     ManifestError,
     MediaId,
@@ -29,7 +27,6 @@ from dispatcher import (
     Outcome,
     OutcomeUnknown,
     Payload,
-    Problem,
     Receipt,
     Refused,
     Upload,
@@ -41,39 +38,36 @@ from dispatcher.delivery import Delivery, Summary, rate_limiter, retries, worker
 from dispatcher.delivery.rate_file import RateFile
 from dispatcher.delivery.rate_limiter import RateLimiter, SharedRateLimiter, parsed
 from dispatcher.errors import ConfigError, DispatcherError, JournalError
-from dispatcher.journal import AttemptResult, Journal, open_journal
+from dispatcher.journal import AttemptResult, Claim, Journal, open_journal
 from dispatcher.models import AttemptStatus, PlanStatus
 from dispatcher.planning import PlannedMessage, compared
-from tests.support.messages import FILE, planned
+from tests.support.messages import FILE, PlannedTransport, planned
 
 
-class Scripted:
-    """Does to each message, at each attempt, what its script says next; at its end it accepts."""
+class Scripted(PlannedTransport):
+    """Does to each message, at each attempt, what its script says next; at its end it accepts.
 
-    name: ClassVar[str] = "scripted"
-    Settings: ClassVar[type[BaseSettings]] = BaseSettings
-    account = "one"
+    `upload`: what it does with files, each of which gets a media id unless that is given.
+    """
 
-    def __init__(self, **script: Sequence[Any]) -> None:
+    def __init__(
+        self, upload: Callable[[Upload], Any] | None = None, **script: Sequence[Any]
+    ) -> None:
         self._script: dict[str, Iterator[Any]] = {id: iter(does) for id, does in script.items()}
         self._guard = threading.Lock()
         self.sent: list[tuple[str, str]] = []
         self.times: list[float] = []
         self.uploads: list[str] = []
-        self.upload_does: Callable[[Upload], Any] = lambda file: MediaId(
-            id=f"medium-{len(self.uploads)}", expires_at=datetime.now(UTC) + timedelta(hours=24)
-        )
-
-    def build(self, message: Message, attachment: Attachment | None) -> Payload:
-        raise NotImplementedError
-
-    def check(self, payload: Payload, attachment: Attachment | None) -> Iterable[Problem]:
-        raise NotImplementedError
+        self._upload = upload or self._accept
 
     def upload(self, file: Upload) -> MediaId:
         self.uploads.append(file.sha256)
-        found: MediaId = self.upload_does(file)
+        found: MediaId = self._upload(file)
         return found
+
+    def _accept(self, file: Upload) -> MediaId:
+        tomorrow = datetime.now(UTC) + timedelta(hours=24)
+        return MediaId(id=f"medium-{len(self.uploads)}", expires_at=tomorrow)
 
     def send(self, payload: Payload) -> Receipt:
         with self._guard:
@@ -130,8 +124,20 @@ class Run:
         records = self.journal.lookup([each.message.key for each in plan])
         return (compared(each, records.get(each.message.key)) for each in plan)
 
+    def ended(self, id: str) -> tuple[str, str | None]:
+        """How a message ended, and the code of its error."""
+        outcome = self.outcomes[id]
+        return outcome.status, outcome.error and outcome.error.code
+
     def statuses(self) -> dict[str, str]:
         return {row.message: row.status for row in self.journal.history()}
+
+
+def claim(journal: Journal, theirs: PlannedMessage) -> Claim:
+    """Another run begins an attempt."""
+    found = journal.claim(theirs.message, theirs.digest, None)
+    assert found is not None
+    return found
 
 
 @pytest.fixture
@@ -164,9 +170,7 @@ def test_whatever_a_transport_does_has_an_outcome(
 ) -> None:
     run = Run(journal, Scripted(a=[does]), attempts=1)
     run.deliver(planned("a"), planned("b"))
-    error = run.outcomes["a"].error
-    assert error is not None
-    assert (run.outcomes["a"].status, error.code) == (status, code)
+    assert run.ended("a") == (status, code)
     assert run.outcomes["b"].status == "sent", "and the next message leaves"
     assert run.statuses() == {"a": status, "b": "sent"}
 
@@ -202,13 +206,10 @@ def test_message_whose_upload_fails_has_failed(journal: Journal, does: Any, code
             raise does
         return does
 
-    transport = Scripted()
-    transport.upload_does = upload
+    transport = Scripted(upload)
     run = Run(journal, transport)
     run.deliver(planned("a", file=FILE), planned("b"))
-    error = run.outcomes["a"].error
-    assert error is not None
-    assert (run.outcomes["a"].status, error.code) == ("failed", code)
+    assert run.ended("a") == ("failed", code)
     assert transport.sent == [("79001234567", "b")]
     assert run.statuses() == {"a": "failed", "b": "sent"}
 
@@ -228,8 +229,7 @@ def test_damaged_file_of_turns_is_begun_anew(tmp_path: Path, place: int) -> None
 
 
 def test_file_is_uploaded_once_however_many_threads_need_it(journal: Journal) -> None:
-    transport = Scripted()
-    transport.upload_does = lambda file: time.sleep(0.05) or MediaId(id="medium")  # type: ignore[func-returns-value]
+    transport = Scripted(lambda file: time.sleep(0.05) or MediaId(id="medium"))
     run = Run(journal, transport)
     run.deliver(*(planned(f"m{each}", f"7900123456{each}", FILE) for each in range(8)))
     assert len(transport.uploads) == 1
@@ -240,9 +240,8 @@ def test_file_is_uploaded_once_however_many_threads_need_it(journal: Journal) ->
 def test_media_id_is_used_until_shortly_before_it_expires(
     journal: Journal, minutes: int, uploads: int
 ) -> None:
-    transport = Scripted()
     expires_at = datetime.now(UTC) + timedelta(minutes=minutes)
-    transport.upload_does = lambda file: MediaId(id="medium", expires_at=expires_at)
+    transport = Scripted(lambda file: MediaId(id="medium", expires_at=expires_at))
     for id in ("a", "b"):
         Run(journal, transport).deliver(planned(id, file=FILE))
     assert len(transport.uploads) == uploads
@@ -264,8 +263,7 @@ def test_message_that_another_run_is_sending_is_waited_for(
 ) -> None:
     """As where several runs share a journal: what a living one has in flight is not unknown."""
     plan = [planned("a"), planned("b", to=OTHER), planned("c")]
-    theirs = journal.claim(plan[0].message, digest, None)
-    assert theirs is not None
+    theirs = claim(journal, plan[0]._replace(digest=digest))
     transport = Scripted()
     run = Run(journal, transport)
     known = run.compared(plan) if when == "before" else iter(plan)
@@ -274,8 +272,7 @@ def test_message_that_another_run_is_sending_is_waited_for(
     ending.start()
     run.delivery.run(known, Threads(), len(plan))
     ending.join()
-    error = run.outcomes["a"].error
-    assert (run.outcomes["a"].status, error and error.code) == (status, code)
+    assert run.ended("a") == (status, code)
     to_one = [id for to, id in transport.sent if to != OTHER]
     assert to_one == (["a", "c"] if ends == "failed" else ["c"]), "c waits for the end of a"
     assert run.outcomes["b"].status == run.outcomes["c"].status == "sent"
@@ -283,9 +280,7 @@ def test_message_that_another_run_is_sending_is_waited_for(
 
 def test_message_that_another_run_has_just_sent_holds_nobody_back(journal: Journal) -> None:
     ours = planned("a")
-    theirs = journal.claim(ours.message, ours.digest, None)
-    assert theirs is not None
-    journal.conclude(theirs, AttemptResult("sent", id="1"))
+    journal.conclude(claim(journal, ours), AttemptResult("sent", id="1"))
     run = Run(journal, Scripted())
     summary = run.delivery.run(iter([ours, planned("b")]), Threads(), 2)  # as if planned before
     assert (summary.skipped, summary.sent) == (1, 1)
@@ -312,26 +307,21 @@ def test_message_that_another_run_has_just_sent_with_other_words_has_changed(
     transport = Scripted()
     run = Run(journal, transport, resend=["changed"])
     summary = run.delivery.run(iter([ours, planned("b")]), Threads(), 2)  # as if planned before
-    error = run.outcomes["a"].error
-    assert error is not None
-    assert (error.code, "sent it with other content; raise its" in error.text) == ("changed", True)
+    assert run.ended("a") == ("skipped", "changed")
+    assert "sent it with other content; raise its" in run.outcomes["a"].error.text
     assert (summary.skipped, [id for _, id in transport.sent]) == (1, ["b"])
 
 
 def test_upload_that_failed_while_another_run_sent_the_message_changes_nothing(
     journal: Journal,
 ) -> None:
-    transport = Scripted()
     ours = planned("a", file=FILE)
 
     def upload(file: Upload) -> MediaId:
-        theirs = journal.claim(ours.message, ours.digest, None)
-        assert theirs is not None
-        journal.conclude(theirs, AttemptResult("sent", id="1")).result()
+        journal.conclude(claim(journal, ours), AttemptResult("sent", id="1")).result()
         raise Refused("too large", code="413")
 
-    transport.upload_does = upload
-    run = Run(journal, transport)
+    run = Run(journal, Scripted(upload))
     summary = run.deliver(ours)
     assert (summary.skipped, summary.failed) == (1, 0)
     assert run.statuses() == {"a": "sent"}
@@ -341,12 +331,9 @@ def test_upload_that_failed_while_another_run_sent_the_message_changes_nothing(
 def test_what_was_sent_stays_so_when_a_file_for_another_copy_cannot_be_uploaded(
     journal: Journal, how: Literal["sent", "unknown"]
 ) -> None:
-    before = planned("a")
-    claim = journal.claim(before.message, before.digest, None)
-    assert claim is not None
-    journal.conclude(claim, AttemptResult(how, id="1" if how == "sent" else None))
-    transport = Scripted()
-    transport.upload_does = lambda file: (_ for _ in ()).throw(NotSent("later"))
+    result = AttemptResult(how, id="1" if how == "sent" else None)
+    journal.conclude(claim(journal, planned("a")), result)
+    transport = Scripted(lambda file: (_ for _ in ()).throw(NotSent("later")))
     again = planned("a", file=FILE)._replace(digest="other")
     status: PlanStatus = "changed" if how == "sent" else "unknown"
     run = Run(journal, transport, resend=[status])
@@ -363,9 +350,8 @@ def test_failed_copy_does_not_hide_what_was_sent_before(journal: Journal) -> Non
     transport = Scripted(a=[Refused("no")])
     Run(journal, transport, resend=["changed"]).deliver(second)
     run = Run(journal, transport)
-    statuses = [
-        each.status for each in run.compared([first, second, planned("a")._replace(digest="third")])
-    ]
+    third = planned("a")._replace(digest="third")
+    statuses = [each.status for each in run.compared([first, second, third])]
     assert statuses == ["sent", "retry", "changed"]
     assert run.deliver(first).skipped == 1
     assert run.deliver(second).sent == 1
@@ -402,34 +388,26 @@ def test_plan_that_grew_meanwhile_has_nothing_left(journal: Journal) -> None:
 def test_stop_on_failure_holds_what_comes_later_only(journal: Journal) -> None:
     """The plan is read ahead of what is sent: z is known to be unknown before a is tried."""
     strict = [planned(id)._replace(stop_on_failure=True) for id in ("a", "z", "later")]
-    claim = journal.claim(strict[1].message, strict[1].digest, None)
-    assert claim is not None
-    journal.conclude(claim, AttemptResult("unknown", error=Failure(code=None, text="lost")))
+    lost = AttemptResult("unknown", error=Failure(code=None, text="lost"))
+    journal.conclude(claim(journal, strict[1]), lost)
     first = planned("first", to=OTHER)
-    transport = Scripted()
+    transport = Scripted(lambda file: time.sleep(0.2) or MediaId(id="medium"))
     run = Run(journal, transport, workers=1)
-    transport.upload_does = lambda file: time.sleep(0.2) or MediaId(id="medium")  # type: ignore[func-returns-value]
     run.deliver(first._replace(upload=FILE), *strict)
     assert [id for _, id in transport.sent] == ["first", "a"]
-    assert {id: each.status for id, each in run.outcomes.items()} == {
-        "first": "sent",
-        "a": "sent",
-        "z": "unknown",
-        "later": "skipped",
-    }
+    ends = {id: each.status for id, each in run.outcomes.items()}
+    assert ends == {"first": "sent", "a": "sent", "z": "unknown", "later": "skipped"}
 
 
 def test_nothing_leaves_once_the_run_is_to_stop_though_its_file_was_under_way(
     journal: Journal,
 ) -> None:
-    transport = Scripted()
-    run = Run(journal, transport)
-
     def upload(file: Upload) -> MediaId:
         run.delivery.stop()
         return MediaId(id="medium")
 
-    transport.upload_does = upload
+    transport = Scripted(upload)
+    run = Run(journal, transport)
     summary = run.deliver(*(planned(f"m{each}", f"7900123456{each}", FILE) for each in range(4)))
     assert (transport.sent, summary.not_tried) == ([], 4)
     assert run.statuses() == {}
@@ -470,8 +448,7 @@ def test_pause_that_is_longer_than_anybody_may_wait_ends_the_run(journal: Journa
     began = time.monotonic()
     summary = run.deliver(planned("a"), planned("b"), planned("c", to=OTHER))
     assert time.monotonic() - began < 5
-    assert summary.stopped is not None
-    assert summary.stopped.startswith("the account is to pause until ")
+    assert str(summary.stopped).startswith("the account is to pause until ")
     assert summary.failed == 1
 
 
@@ -591,8 +568,7 @@ def test_without_its_journal_nothing_leaves(tmp_path: Path) -> None:
         summary = run.delivery.run(plan, Threads(), len(plan))
     assert run.outcomes == {}
     assert summary.not_tried == 2
-    assert summary.stopped is not None
-    assert str(tmp_path / "journal.db") in summary.stopped
+    assert str(tmp_path / "journal.db") in str(summary.stopped)
     assert transport.sent == []
 
 
@@ -734,12 +710,8 @@ def test_nothing_is_sent_twice_out_of_order_or_without_being_told(
 ) -> None:
     """Message ids are new in each example: the journal is the same for all of them."""
     ids = [f"m{next(NUMBERS)}" for _ in scripts]
-    transport = Scripted(
-        **{
-            id: [does and does("reason") for does in script]
-            for id, script in zip(ids, scripts, strict=True)
-        }
-    )
+    raised = ([does and does("reason") for does in script] for script in scripts)
+    transport = Scripted(**dict(zip(ids, raised, strict=True)))
     run = Run(journal, transport, attempts=attempts)
     plan = [planned(id, f"7900123456{number % recipients}") for number, id in enumerate(ids)]
 

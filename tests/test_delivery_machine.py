@@ -27,21 +27,16 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from pydantic_settings import BaseSettings
 
 from dispatcher import (
     AccountRefused,
-    Attachment,
-    MediaId,
     Message,
     NotSent,
     Outcome,
     OutcomeUnknown,
     Payload,
-    Problem,
     Receipt,
     Refused,
-    Upload,
 )
 from dispatcher.config import DeliverySettings
 from dispatcher.delivery import Delivery, retries
@@ -51,6 +46,7 @@ from dispatcher.journal import Journal, open_journal, writer
 from dispatcher.models import PlanStatus, encode
 from dispatcher.planning import PlannedMessage, compared
 from tests.support import messages
+from tests.support.messages import PlannedTransport
 
 ATTEMPTS = 3
 DEADLINE = 600.0
@@ -115,25 +111,13 @@ class AnyEngine:
                 del lanes[done.to]
 
 
-class Gateway:
+class Gateway(PlannedTransport):
     """A transport whose every next answer is the next one of a script; at its end it accepts."""
 
-    name: ClassVar[str] = "gateway"
-    Settings: ClassVar[type[BaseSettings]] = BaseSettings
-    account = "one"
     ends_in_time = True  # it is called by the engine's thread, where the tests' clock is
 
     def __init__(self, machine: AnyDelivery) -> None:
         self._machine = machine
-
-    def build(self, message: Message, attachment: Attachment | None) -> Payload:
-        raise NotImplementedError
-
-    def check(self, payload: Payload, attachment: Attachment | None) -> Iterable[Problem]:
-        raise NotImplementedError
-
-    def upload(self, file: Upload) -> MediaId:
-        raise NotImplementedError
 
     def send(self, payload: Payload) -> Receipt:
         return self._machine.arrived(payload["key"])

@@ -47,6 +47,9 @@ from tests.support.postgres import Database
 from tests.support.waiting import wait_until
 
 REFUSED = Failure(code="1022", text="Subscriber was not found")
+SENT = AttemptResult("sent", id="1")
+FAILED = AttemptResult("failed", error=REFUSED)
+UNKNOWN = AttemptResult("unknown", error=REFUSED)
 
 
 @pytest.fixture
@@ -97,13 +100,36 @@ def claim(opened: Journal, each: Message, digest: str = "digest") -> Claim:
     return found
 
 
+def begin(url: str, *ids: str) -> None:
+    """A run that ends while these messages are under way."""
+    with open_journal(url) as opened:
+        for id in ids or ("a",):
+            claim(opened, message(id))
+
+
+def is_refused(url: str, why: str) -> None:
+    with pytest.raises(JournalError, match=why), open_journal(url):
+        pass
+
+
+def medium(id: str) -> MediaId:
+    """One that lasts for a day."""
+    return MediaId(id=id, expires_at=datetime.now(UTC) + timedelta(hours=24))
+
+
+def event_statuses(url: str) -> list[str]:
+    """What became of the only message, one after the other."""
+    (row,) = read_history(url)
+    return [event.status for event in row.events]
+
+
 def test_what_is_known_of_a_message_from_intent_to_receipt(url: str) -> None:
     sent = message()
     with open_journal(url) as opened:
         assert opened.lookup([sent.key]) == {}
         first = claim(opened, sent, "digest-1")
         assert status(opened, sent.key) == "sending"
-        assert opened.conclude(first, AttemptResult("failed", error=REFUSED)).result()
+        assert opened.conclude(first, FAILED).result()
         (row,) = opened.history()
         assert (row.status, row.error) == ("failed", REFUSED)
         second = claim(opened, sent, "digest-2")
@@ -129,7 +155,7 @@ def test_the_last_attempt_is_the_one_that_was_made_last_whatever_the_clock_said(
 ) -> None:
     """Asked for one that began earlier, a gateway might find an older message in its place."""
     with open_journal(sqlite_url) as opened:
-        opened.conclude(claim(opened, message()), AttemptResult("failed", error=REFUSED)).result()
+        opened.conclude(claim(opened, message()), FAILED).result()
     with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as connection, connection:
         connection.execute("UPDATE events SET at = '2999-01-01T00:00:00.000+00:00'")
     with open_journal(sqlite_url) as opened:
@@ -150,17 +176,9 @@ def test_history_of_one_run(url: str) -> None:
 
 def test_only_one_of_many_makes_an_attempt(url: str) -> None:
     with open_journal(url) as opened:
-        won: list[Claim] = []
-
-        def work() -> None:
-            if found := opened.claim(message(), "digest", None):
-                won.append(found)
-
-        workers = [threading.Thread(target=work) for _ in range(8)]
-        for each in workers:
-            each.start()
-        for each in workers:
-            each.join()
+        with ThreadPoolExecutor(8) as pool:
+            asked = [pool.submit(opened.claim, message(), "digest", None) for _ in range(8)]
+        won = [each.result() for each in asked if each.result()]
         assert [each[:3] for each in won] == [(message().key, 1, "digest")]
 
 
@@ -169,15 +187,13 @@ def test_attempt_is_made_only_from_what_it_was_decided_on(url: str) -> None:
         first = claim(opened, message())
         before = opened.lookup([message().key])[message().key]
         assert opened.claim(message(), "digest", before) is None, "it is under way"
-        opened.conclude(first, AttemptResult("failed", error=REFUSED))
+        opened.conclude(first, FAILED)
         assert opened.claim(message(), "digest", None) is None, "it is no longer new"
         assert opened.claim(message(), "digest", before) is None, "it is no longer under way"
         second = claim(opened, message())
-        assert not opened.conclude(first, AttemptResult("sent", id="1")).result(), (
-            "that attempt is over"
-        )
+        assert not opened.conclude(first, SENT).result(), "that attempt is over"
         assert opened.conclude(second, AttemptResult("sent", id="2")).result()
-        assert not opened.conclude(second, AttemptResult("failed", error=REFUSED)).result()
+        assert not opened.conclude(second, FAILED).result()
         assert opened.lookup([message().key])[message().key].id == "2"
 
 
@@ -185,10 +201,10 @@ def test_late_answer_still_counts(url: str) -> None:
     """A worker that was taken for dead may yet learn how its attempt ended."""
     with open_journal(url) as opened:
         mine = claim(opened, message())
-        opened.decide(message().key, AttemptResult("failed", error=REFUSED))
+        opened.decide(message().key, FAILED)
         assert status(opened, message().key) == "sending", "only what is unknown is decided"
-        opened.conclude(mine, AttemptResult("unknown", error=REFUSED))
-        assert opened.conclude(mine, AttemptResult("sent", id="1")).result()
+        opened.conclude(mine, UNKNOWN)
+        assert opened.conclude(mine, SENT).result()
         assert status(opened, message().key) == "sent"
 
 
@@ -196,10 +212,10 @@ def test_late_answer_still_counts(url: str) -> None:
 def test_receipt_proves_more_than_a_persons_word(url: str, sent: bool) -> None:
     with open_journal(url) as opened:
         mine = claim(opened, message())
-        opened.conclude(mine, AttemptResult("unknown", error=REFUSED))
+        opened.conclude(mine, UNKNOWN)
         opened.settle(message().key, sent=sent)
-        assert opened.conclude(mine, AttemptResult("sent", id="1")).result()
-        assert not opened.conclude(mine, AttemptResult("failed", error=REFUSED)).result()
+        assert opened.conclude(mine, SENT).result()
+        assert not opened.conclude(mine, FAILED).result()
     (row,) = read_history(url)
     assert (row.status, row.id, row.error) == ("sent", "1", None)
     assert [(event.status, event.id) for event in row.events][-2:] == [
@@ -214,19 +230,13 @@ def test_receipt_beside_a_later_attempt_is_kept_and_nothing_goes_out_again(
 ) -> None:
     with open_journal(url) as opened:
         first = claim(opened, message())
-        opened.conclude(first, AttemptResult("unknown", error=REFUSED))
+        opened.conclude(first, UNKNOWN)
         opened.settle(message().key, sent=False)
         second = claim(opened, message())
-        ends = (
-            AttemptResult("sent", id="2")
-            if later == "sent"
-            else AttemptResult("failed", error=REFUSED)
-        )
-        if later == "unknown":
-            ends = ends._replace(status="unknown")
+        ends = {"sent": AttemptResult("sent", id="2"), "unknown": UNKNOWN}.get(later, FAILED)
         if later != "sending":
             opened.conclude(second, ends)
-        assert not opened.conclude(first, AttemptResult("sent", id="1")).result()
+        assert not opened.conclude(first, SENT).result()
         if later == "sending":
             opened.conclude(second, ends)
         record = opened.lookup([message().key])[message().key]
@@ -245,7 +255,7 @@ def test_receipt_that_could_not_be_written_is_written_when_the_database_is_back(
     with open_journal(database.url) as opened:
         mine = claim(opened, message())
         database.cut()
-        assert opened.conclude(mine, AttemptResult("sent", id="1")).result()
+        assert opened.conclude(mine, SENT).result()
         with pytest.raises(JournalError, match="ended the connection"):
             opened.claim(message("b"), "digest", None)
     assert database.journal()["a"]["receipt"] == "1"
@@ -261,25 +271,23 @@ def test_of_a_commit_that_fails_receipts_are_written_again_and_no_intent_is(
         with opened._writer._writing:
             began = pool.submit(opened.claim, message("b"), "digest", None)
             wait_until(lambda: not opened._writer._jobs.empty())
-            written = opened.conclude(mine, AttemptResult("sent", id="1"))
+            written = opened.conclude(mine, SENT)
             database.cut()
         with pytest.raises(JournalError):
             began.result()
         assert written.result()
-    assert {id: row["status"] for id, row in database.journal().items()} == {"a": "sent"}
+    assert database.statuses() == {"a": "sent"}
 
 
 def test_receipt_is_waited_for_no_longer_than_it_may_take(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dispatcher.journal._RETRY_FOR", 0.5)
-    opened = open_journal(database.url)
-    journal = opened.__enter__()
-    mine = claim(journal, message())
-    database.ask("ALTER TABLE dispatcher.messages RENAME TO elsewhere")
-    written = journal.conclude(mine, AttemptResult("sent", id="1"))
-    assert not written.done()
-    opened.__exit__(None, None, None)
+    with open_journal(database.url) as opened:
+        mine = claim(opened, message())
+        database.ask("ALTER TABLE dispatcher.messages RENAME TO elsewhere")
+        written = opened.conclude(mine, SENT)
+        assert not written.done()
     with pytest.raises(JournalError, match="messages"):
         written.result()
 
@@ -295,11 +303,9 @@ def test_what_a_database_that_went_back_has_forgotten_is_noted_anew(
         else:
             connection.exec_driver_sql("UPDATE messages SET attempts = 1, status = 'failed'")
 
-    result = (
-        AttemptResult("sent", id="1") if how == "sent" else AttemptResult("unknown", error=REFUSED)
-    )
+    result = SENT if how == "sent" else UNKNOWN
     with open_journal(url) as opened:
-        opened.conclude(claim(opened, message()), AttemptResult("failed", error=REFUSED))
+        opened.conclude(claim(opened, message()), FAILED)
         second = claim(opened, message())
         opened._writer.submit(go_back).result()
         assert opened.conclude(second, result).result()
@@ -311,10 +317,10 @@ def test_what_a_database_that_went_back_has_forgotten_is_noted_anew(
 def test_receipt_beside_a_later_attempt_is_kept_once(url: str) -> None:
     with open_journal(url) as opened:
         first = claim(opened, message())
-        opened.conclude(first, AttemptResult("failed", error=REFUSED))
+        opened.conclude(first, FAILED)
         claim(opened, message())
         for _ in range(2):  # as where the first answer was lost
-            assert not opened.conclude(first, AttemptResult("sent", id="1")).result()
+            assert not opened.conclude(first, SENT).result()
     (row,) = read_history(url)
     assert [event.id for event in row.events].count("1") == 1
 
@@ -324,25 +330,21 @@ def test_message_of_any_name_can_be_kept(url: str, odd: str) -> None:
     """A transport of a third party may have addresses of any kind."""
     with open_journal(url) as opened:
         mine = claim(opened, message(to=odd, run=odd))
-        assert opened.conclude(mine, AttemptResult("unknown", error=REFUSED)).result()
+        assert opened.conclude(mine, UNKNOWN).result()
         assert status(opened, message(to=odd, run=odd).key) == "unknown"
         assert opened.settle(message(to=odd, run=odd).key, sent=True)
         assert len(opened.history(recipient=odd)) == 1
-        soon = datetime.now(UTC) + timedelta(hours=1)
-        opened.remember_upload(odd, "sha", MediaId(id=odd, expires_at=soon))
+        opened.remember_upload(odd, "sha", medium(odd))
         assert opened.media_id(odd, "sha") is None, "an id that is not the gateway's"
 
 
 def test_settling_one_message_settles_no_other(url: str) -> None:
     with open_journal(url) as opened:
         for id in "abc":
-            opened.conclude(claim(opened, message(id)), AttemptResult("unknown", error=REFUSED))
+            opened.conclude(claim(opened, message(id)), UNKNOWN)
         assert opened.settle(message("b").key, sent=True)
-        assert {row.message: row.status for row in opened.history()} == {
-            "a": "unknown",
-            "b": "sent",
-            "c": "unknown",
-        }
+        known = {row.message: row.status for row in opened.history()}
+        assert known == {"a": "unknown", "b": "sent", "c": "unknown"}
 
 
 @pytest.mark.parametrize("names", ["12", "21"])
@@ -354,7 +356,7 @@ def test_answer_to_a_run_of_before_decides_nothing(
     with open_journal(url) as opened:
         theirs = claim(opened, message())
     with open_journal(url) as opened:
-        assert not opened.conclude(theirs, AttemptResult("sent", id="1")).result()
+        assert not opened.conclude(theirs, SENT).result()
         assert status(opened, message().key) == "unknown"
 
 
@@ -381,10 +383,7 @@ def test_text_that_no_database_can_keep_spoils_nothing(url: str) -> None:
             AttemptResult("sent", id=odd),
             AttemptResult("failed", error=Failure(code=odd, text=odd)),
         ]
-        written = [
-            opened.conclude(*each)
-            for each in zip(claims, [*results, AttemptResult("sent", id="1")], strict=True)
-        ]
+        written = [opened.conclude(*each) for each in zip(claims, [*results, SENT], strict=True)]
         assert [each.result() for each in written] == [True] * 3
         found = {row.message: row for row in opened.history()}
     kept = r"a\0b \ud800 😃"
@@ -396,7 +395,7 @@ def test_what_was_under_way_when_a_run_ended_is_unknown(url: str) -> None:
     with open_journal(url) as opened:
         mine = claim(opened, message("sent"))
         claim(opened, message("under-way"))
-        opened.conclude(mine, AttemptResult("sent", id="1"))
+        opened.conclude(mine, SENT)
     with read_journal(url) as reader:
         assert reader is not None
         assert status(reader, message("under-way").key) == "sending", "reading settles nothing"
@@ -404,7 +403,7 @@ def test_what_was_under_way_when_a_run_ended_is_unknown(url: str) -> None:
         assert status(opened, message("sent").key) == "sent"
         assert status(opened, message("under-way").key) == "unknown"
         (row,) = opened.history(status="unknown")
-        assert row.error is not None
+        assert row.error
         assert row.error.code == "interrupted"
 
 
@@ -441,7 +440,7 @@ def test_of_many_workers_only_the_silent_ones_lose_their_attempts(
         assert statuses() == ["unknown", "sending"]
         left = "SELECT max(lease) - extract(epoch FROM clock_timestamp()) FROM dispatcher.workers"
         assert LEASE - 10 < database.ask(left)[0][0] <= LEASE
-        assert silent.conclude(attempt, AttemptResult("sent", id="1")).result(), "it was only late"
+        assert silent.conclude(attempt, SENT).result(), "it was only late"
         assert statuses() == ["sent", "sending"]
 
 
@@ -517,18 +516,14 @@ def test_run_ends_when_a_newer_dispatcher_took_over_and_keeps_its_receipts(
         later(LEASE / 2)
         with pytest.raises(JournalError, match="a newer dispatcher has taken over"):
             opened.claim(message("b"), "digest", None)
-        assert opened.conclude(mine, AttemptResult("sent", id="1")).result()
-    assert {id: row["status"] for id, row in database.journal().items()} == {"a": "sent"}
+        assert opened.conclude(mine, SENT).result()
+    assert database.statuses() == {"a": "sent"}
 
 
 def test_journal_is_not_renewed_under_a_run_of_the_version_before(database: Database) -> None:
     with open_journal(database.url, run="spring"):
         database.ask("UPDATE dispatcher.version SET number = 4")
-        with (
-            pytest.raises(JournalError, match=f'run "spring" on .* .process {os.getpid()}.'),
-            open_journal(database.url),
-        ):
-            pass
+        is_refused(database.url, f'run "spring" on .* .process {os.getpid()}.')
         assert database.ask("TABLE dispatcher.version") == [(4,)]
         database.ask("UPDATE dispatcher.workers SET lease = 0")
         with open_journal(database.url):
@@ -577,7 +572,7 @@ def test_run_that_dies_at_any_step_leaves_a_journal_that_can_be_used(tmp_path: P
 def test_start_does_not_read_the_whole_journal(sqlite_url: str) -> None:
     with open_journal(sqlite_url) as opened:
         done = claim(opened, message())
-        opened.conclude(done, AttemptResult("sent", id="1"))
+        opened.conclude(done, SENT)
     file = Path(sqlite_url.removeprefix("sqlite:///"))
     short = steps_of_recovery(file)
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
@@ -646,11 +641,8 @@ def test_threads_share_a_journal(url: str) -> None:
             assert opened.lookup([each.key])[each.key].id == each.id
 
     with open_journal(url) as opened:
-        threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(work, range(8)))
         assert len(opened.history(status="sent")) == 160
 
 
@@ -678,8 +670,7 @@ def test_reading_before_the_first_run_finds_nothing_and_makes_nothing(
 def test_reader_who_cannot_take_part_notices_that_a_run_has_begun(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with open_journal(sqlite_url) as opened:
-        claim(opened, message())
+    begin(sqlite_url)
     with monkeypatch.context() as patch:
         patch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
         reading = read_journal(sqlite_url)
@@ -693,8 +684,7 @@ def test_reader_who_cannot_take_part_notices_that_a_run_has_begun(
 
 @pytest.mark.parametrize("url", ["mysql://host/x", "journal.db", "sqlite:///", ""])
 def test_other_journals_are_refused_in_a_sentence(url: str) -> None:
-    with pytest.raises(JournalError, match="sqlite:///PATH"), open_journal(url):
-        pass
+    is_refused(url, "sqlite:///PATH")
 
 
 # what people change by hand
@@ -714,9 +704,7 @@ def test_other_journals_are_refused_in_a_sentence(url: str) -> None:
     ],
 )
 def test_row_that_was_changed_by_hand_is_named_before_anything_leaves(url: str, wrong: str) -> None:
-    with open_journal(url) as opened:
-        for id in ("a", "b", "c"):
-            claim(opened, message(id))
+    begin(url, "a", "b", "c")
     by_hand(url, f"UPDATE messages SET {wrong} WHERE message = 'b'")
     column, value = wrong.split(" = ")
     with pytest.raises(JournalError) as raised, open_journal(url):
@@ -731,19 +719,16 @@ def test_row_that_was_changed_by_hand_is_named_before_anything_leaves(url: str, 
 
 def test_upload_that_was_changed_by_hand_is_named_before_anything_leaves(url: str) -> None:
     with open_journal(url) as opened:
-        soon = datetime.now(UTC) + timedelta(hours=24)
-        opened.remember_upload("account", "sha", MediaId(id="1", expires_at=soon))
+        opened.remember_upload("account", "sha", medium("1"))
     by_hand(url, "UPDATE uploads SET expires_at = 'never'")
-    wrong = "the upload sha of account was not written by a run .expires_at is 'never'"
-    with pytest.raises(JournalError, match=wrong), open_journal(url):
-        pass
+    is_refused(url, "the upload sha of account was not written by a run .expires_at is 'never'")
 
 
 def test_times_that_were_written_by_hand_count_as_they_are_meant(url: str) -> None:
     """Without a zone, as another program may show them, or in another zone."""
     with open_journal(url) as opened:
         for id in ("a", "b"):
-            opened.conclude(claim(opened, message(id)), AttemptResult("failed", error=REFUSED))
+            opened.conclude(claim(opened, message(id)), FAILED)
     for id, when in (("a", "2030-01-01 00:00:00"), ("b", "2030-01-01T02:00:00.000+02:00")):
         by_hand(url, f"UPDATE messages SET not_before = '{when}' WHERE message = '{id}'")
     with open_journal(url) as opened:
@@ -752,11 +737,9 @@ def test_times_that_were_written_by_hand_count_as_they_are_meant(url: str) -> No
 
 
 def test_change_by_hand_is_noted_whatever_the_search_path(database: Database) -> None:
-    with open_journal(database.url) as opened:
-        claim(opened, message())
+    begin(database.url)
     database.ask("UPDATE dispatcher.messages SET status = 'failed'")
-    (row,) = read_history(database.url)
-    assert [event.status for event in row.events] == ["sending", "failed"]
+    assert event_statuses(database.url) == ["sending", "failed"]
 
 
 def test_events_are_counted_beyond_four_bytes(database: Database) -> None:
@@ -771,17 +754,13 @@ def test_events_are_counted_beyond_four_bytes(database: Database) -> None:
     "change", ["DELETE FROM {}", "INSERT INTO {} VALUES (3)", "UPDATE {} SET number = 0"]
 )
 def test_version_that_was_changed_by_hand_is_an_error(database: Database, change: str) -> None:
-    with open_journal(database.url):
-        pass
+    begin(database.url)
     database.ask(change.format("dispatcher.version"))
-    wrong = r"dispatcher\.version of .* was changed by hand"
-    with pytest.raises(JournalError, match=wrong), open_journal(database.url):
-        pass
+    is_refused(database.url, r"dispatcher\.version of .* was changed by hand")
 
 
 def test_version_of_a_file_that_was_changed_by_hand_is_an_error(sqlite_url: str) -> None:
-    with open_journal(sqlite_url):
-        pass
+    begin(sqlite_url)
     by_hand(sqlite_url, "PRAGMA user_version = -1")
     for opening in (open_journal, read_journal):
         with pytest.raises(JournalError, match="has the version -1, which"), opening(sqlite_url):
@@ -803,11 +782,10 @@ def test_longest_names_fit_into_every_journal(url: str) -> None:
     assert names.fault(name) is None
     key = f"{run}/{name}/{id}/{2**63 - 1}/{to}"
     each = message().model_copy(update={"key": key, "manifest": name, "id": id, "to": to})
-    soon = datetime.now(UTC) + timedelta(hours=1)
     with open_journal(url, run=run) as opened:
         opened.note_manifest_paths({name: longest(1000)})
-        opened.remember_upload(to, "f" * 64, MediaId(id="1", expires_at=soon))
-        opened.conclude(claim(opened, each), AttemptResult("sent", id="1")).result()
+        opened.remember_upload(to, "f" * 64, medium("1"))
+        opened.conclude(claim(opened, each), SENT).result()
         assert status(opened, key) == "sent"
 
 
@@ -827,27 +805,23 @@ def test_longer_names_of_an_older_journal_are_still_known(sqlite_url: str) -> No
 def test_journal_of_an_older_version_is_renewed_as_a_whole_or_not_at_all(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch, version: int
 ) -> None:
-    url = sqlite_url
-    with open_journal(url) as opened:
-        claim(opened, message())
-    make_older(Path(url.removeprefix("sqlite:///")), version)
+    begin(sqlite_url)
+    make_older(Path(sqlite_url.removeprefix("sqlite:///")), version)
 
     def crash(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(SqliteBackend, "set_version", crash)
-        with pytest.raises(KeyboardInterrupt), open_journal(url):
+        with pytest.raises(KeyboardInterrupt), open_journal(sqlite_url):
             pass
-    with open_journal(url) as opened:
+    with open_journal(sqlite_url) as opened:
         assert status(opened, message().key) == "unknown"
-    (row,) = read_history(url)
-    assert [event.status for event in row.events] == ["sending", "unknown"]
+    assert event_statuses(sqlite_url) == ["sending", "unknown"]
 
 
 def test_shared_journal_of_the_version_before_is_renewed(database: Database) -> None:
-    with open_journal(database.url) as opened:
-        claim(opened, message())
+    begin(database.url)
     for table in _NEW_TABLES:
         database.ask(f"DROP TABLE dispatcher.{table}")
     database.ask("ALTER TABLE dispatcher.events ALTER COLUMN id TYPE integer")
@@ -856,13 +830,11 @@ def test_shared_journal_of_the_version_before_is_renewed(database: Database) -> 
     database.ask("UPDATE dispatcher.version SET number = 3")
     with open_journal(database.url) as opened:
         assert status(opened, message().key) == "unknown"
-    (row,) = read_history(database.url)
-    assert [event.status for event in row.events] == ["sending", "unknown"]
+    assert event_statuses(database.url) == ["sending", "unknown"]
     types = "SELECT data_type FROM information_schema.columns WHERE table_name = 'events'"
     assert database.ask(f"{types} AND column_name = 'id'") == [("bigint",)]
-    assert database.ask(
-        "SELECT max_value FROM pg_sequences WHERE sequencename = 'events_id_seq'"
-    ) == [(2**63 - 1,)]
+    largest = "SELECT max_value FROM pg_sequences WHERE sequencename = 'events_id_seq'"
+    assert database.ask(largest) == [(2**63 - 1,)]
 
 
 _NEW_TABLES = ("leases", "turns", "pauses", "origin")
@@ -889,27 +861,23 @@ def make_older(file: Path, version: int) -> None:
 
 
 def test_media_ids_are_kept_by_account_until_they_are_forgotten(url: str) -> None:
-    soon = datetime.now(UTC) + timedelta(hours=24)
+    first, second, third = map(medium, "123")
     with open_journal(url) as opened:
-        opened.remember_upload("one", "sha", MediaId(id="1", expires_at=soon))
-        opened.remember_upload("two", "sha", MediaId(id="2", expires_at=soon))
+        opened.remember_upload("one", "sha", first)
+        opened.remember_upload("two", "sha", second)
     with open_journal(url) as opened:
-        assert opened.media_id("one", "sha") == MediaId(id="1", expires_at=soon)
-        opened.remember_upload("one", "sha", MediaId(id="3", expires_at=soon))
+        assert opened.media_id("one", "sha") == first
+        opened.remember_upload("one", "sha", third)
         opened.forget_upload("two", "sha")
-        assert [opened.media_id(account, "sha") for account in ("one", "two", "three")] == [
-            MediaId(id="3", expires_at=soon),
-            None,
-            None,
-        ]
+        found = [opened.media_id(account, "sha") for account in ("one", "two", "three")]
+        assert found == [third, None, None]
 
 
 def test_nothing_is_forgotten_but_what_was_named(url: str) -> None:
-    soon = datetime.now(UTC) + timedelta(hours=24)
-    places = [(account, sha256) for account in ("1", "2", "3") for sha256 in ("a", "b", "c")]
+    places = [(account, sha256) for account in "123" for sha256 in "abc"]
     with open_journal(url) as opened:
         for place in places:
-            opened.remember_upload(*place, MediaId(id="/".join(place), expires_at=soon))
+            opened.remember_upload(*place, medium("/".join(place)))
         opened.forget_upload("2", "b")
         left = [place for place in places if opened.media_id(*place)]
     assert left == [place for place in places if place != ("2", "b")]
@@ -1056,7 +1024,7 @@ class AnyHistory(RuleBasedStateMachine):
     def finish_what_a_run_of_before_began(self, id: str) -> None:
         if theirs := self.claims_of_others.get(message(id).key):
             self.had[theirs.key] = theirs.digest
-            assert not self.journal.conclude(theirs, AttemptResult("sent", "1")).result()
+            assert not self.journal.conclude(theirs, SENT).result()
 
     @rule(id=st.sampled_from("abc"), sent=st.booleans())
     def settle(self, id: str, sent: bool) -> None:

@@ -26,11 +26,12 @@ from dispatcher.delivery.uploads import account
 from dispatcher.errors import ConfigError, NotSent
 from dispatcher.journal import open_journal
 from dispatcher.journal.backend import backend
+from dispatcher.journal.clock import steady
 from dispatcher.journal.shared_state import SharedState
 from dispatcher.names import LONGEST_ADDRESS
 from tests.support.postgres import Database
 
-Open: TypeAlias = "Callable[[], SharedRateLimiter]"
+Open: TypeAlias = "Callable[..., RateLimiter]"
 
 HOUR, DAY = 3600.0, 24 * 3600.0
 MS = 0.001  # what the shared are counted in
@@ -87,15 +88,16 @@ def clock(store: str, request: pytest.FixtureRequest) -> Iterator[Clock]:
 def opened(
     store: str, clock: Clock, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Open]:
-    """Open the shared, as a run does."""
+    """The limiter of one more run; `own`: the clock by which it looks at its turns."""
     with ExitStack() as stack:
 
-        def opened() -> SharedRateLimiter:
+        def opened(own: Callable[[], float] = clock) -> RateLimiter:
             if store == "file":
-                return SharedRateLimiter(stack.enter_context(RateFile(tmp_path / "pace.db", clock)))
-            url = request.getfixturevalue("shared").url
-            shared = SharedState(backend(url), now="(SELECT now FROM clock)")
-            return SharedRateLimiter(stack.enter_context(shared))
+                kept = RateFile(tmp_path / "pace.db", clock)
+            else:
+                url = request.getfixturevalue("shared").url
+                kept = SharedState(backend(url), now="(SELECT now FROM clock)")
+            return RateLimiter(SharedRateLimiter(stack.enter_context(kept)), own)
 
         yield opened
 
@@ -115,6 +117,10 @@ def leave(limiter: RateLimiter, transport: Any, clock: Clock, messages: int) -> 
     return times
 
 
+def near(seconds: Any, off: float = MS) -> Any:
+    return pytest.approx(seconds, abs=off)
+
+
 def most_in_a_second(times: list[float]) -> int:
     times = sorted(times)
     return max(sum(start <= time < start + 1 - MS for time in times) for start in times)
@@ -122,8 +128,7 @@ def most_in_a_second(times: list[float]) -> int:
 
 def test_rate_is_kept_and_used(opened: Open, clock: Clock) -> None:
     """Never more than a second's worth and the burst in any second; and nearly all of it."""
-    shared = opened()
-    times = leave(RateLimiter(shared, clock), sender("50/s"), clock, 250)
+    times = leave(opened(), sender("50/s"), clock, 250)
     assert most_in_a_second(times) <= 50 + 5
     assert 250 / (times[-1] - times[0]) >= 0.95 * 50
 
@@ -150,8 +155,7 @@ def test_no_rate_is_ever_exceeded(
 
 
 def test_runs_share_the_rate_of_an_account(opened: Open, clock: Clock) -> None:
-    first, second = opened(), opened()
-    limiters = [RateLimiter(first, clock), RateLimiter(second, clock)]
+    limiters = [opened(), opened()]
     times = [leave(limiters[number % 2], sender("50/s"), clock, 1)[0] for number in range(120)]
     assert most_in_a_second(times) <= 50 + 5
     assert len(times) / (times[-1] - times[0]) == pytest.approx(50, rel=0.05)
@@ -165,91 +169,74 @@ def test_account_of_any_length_is_told_from_others_in_a_few_letters() -> None:
 
 
 def test_accounts_do_not_hold_each_other_up(opened: Open, clock: Clock) -> None:
-    shared = opened()
-    limiter = RateLimiter(shared, clock)
+    limiter = opened()
     assert limiter.acquire(sender("1/min"), "a").wait == 0
     assert limiter.acquire(sender("1/min"), "b").wait > 0
     assert limiter.acquire(sender("1/min", account="two"), "b").wait == 0
 
 
 def test_rate_outlives_the_run(opened: Open, clock: Clock) -> None:
-    shared = opened()
-    assert RateLimiter(shared, clock).acquire(sender("2/min"), "a").wait == 0
+    assert opened().acquire(sender("2/min"), "a").wait == 0
     clock.now += 10
-    shared = opened()
-    assert RateLimiter(shared, clock).acquire(sender("2/min"), "b").wait == pytest.approx(
-        20, abs=MS
-    )
+    assert opened().acquire(sender("2/min"), "b").wait == near(20)
 
 
 def test_recipient_has_a_rate_of_its_own(opened: Open, clock: Clock) -> None:
-    shared = opened()
-    limiter, transport = RateLimiter(shared, clock), sender("50/s", "1/min")
+    limiter, transport = opened(), sender("50/s", "1/min")
     assert [limiter.acquire(transport, to).wait for to in "ab"] == [0, 0]
-    assert limiter.acquire(transport, "a").wait == pytest.approx(60, abs=MS)
-    assert limiter.acquire(transport, "c").wait == 0, (
-        "a wait that was not taken costs nobody anything"
-    )
+    assert limiter.acquire(transport, "a").wait == near(60)
+    assert limiter.acquire(transport, "c").wait == 0, "a wait that was not taken costs nothing"
 
 
 @pytest.mark.parametrize("rate", ["50/s", "10/min", "1/d", None])
 def test_pause_holds_everybody_of_the_account_back(
     opened: Open, clock: Clock, rate: str | None
 ) -> None:
-    shared = opened()
-    limiter, transport = RateLimiter(shared, clock), sender(rate)
+    limiter, transport = opened(), sender(rate)
     limiter.pause(transport, 60)
-    assert limiter.acquire(transport, "a").wait == pytest.approx(60, abs=MS)
+    assert limiter.acquire(transport, "a").wait == near(60)
     assert limiter.acquire(sender(rate, account="two"), "a").wait == 0
-    shared = opened()
-    assert RateLimiter(shared, clock).acquire(transport, "a").wait == pytest.approx(60, abs=MS), (
-        "nor the next run"
-    )
+    later = opened()
+    assert later.acquire(transport, "a").wait == near(60), "nor the next run"
     clock.now += 60
-    assert RateLimiter(shared, clock).acquire(transport, "a").wait == pytest.approx(0, abs=MS)
+    assert opened().acquire(transport, "a").wait == near(0)
 
 
 def test_pause_ends_one_after_the_other(opened: Open, clock: Clock) -> None:
-    shared = opened()
-    limiter, transport = RateLimiter(shared, clock), sender("50/s")
+    limiter, transport = opened(), sender("50/s")
     limiter.pause(transport, 1)
     clock.now += 1
     assert leave(limiter, transport, clock, 10)[-1] - clock.now <= MS
-    assert [limiter.acquire(transport, to).wait for to in "ab"] == pytest.approx(
-        [0.02, 0.04], abs=2 * MS
-    )
+    assert [limiter.acquire(transport, to).wait for to in "ab"] == near([0.02, 0.04], 2 * MS)
 
 
 def test_shorter_pause_does_not_end_a_longer_one(opened: Open, clock: Clock) -> None:
-    shared = opened()
-    limiter, transport = RateLimiter(shared, clock), sender("50/s")
+    limiter, transport = opened(), sender("50/s")
     limiter.pause(transport, 60)
     limiter.pause(transport, 1)
-    assert limiter.acquire(transport, "a").wait == pytest.approx(60, abs=MS)
+    assert limiter.acquire(transport, "a").wait == near(60)
 
 
 @pytest.mark.parametrize("seconds", [DAY, 1e9, float("inf")])
 def test_nobody_is_held_back_for_longer_than_anybody_means(
     opened: Open, clock: Clock, seconds: float
 ) -> None:
-    shared = opened()
-    limiter, transport = RateLimiter(shared, clock), sender("50/s")
+    limiter, transport = opened(), sender("50/s")
     limiter.pause(transport, seconds)
-    assert limiter.acquire(transport, "a").wait == pytest.approx(LONGEST_PAUSE, abs=MS)
+    assert limiter.acquire(transport, "a").wait == near(LONGEST_PAUSE)
 
 
 def test_turn_that_was_taken_is_lost_when_the_account_has_to_pause(
     opened: Open, clock: Clock
 ) -> None:
     """Who sleeps until its turn finds out; so does another run."""
-    shared, others = opened(), opened()
-    limiter, transport = RateLimiter(shared, clock), sender("1/s")
-    assert [limiter.acquire(transport, to).wait for to in "abc"] == pytest.approx([0, 1, 2], abs=MS)
+    limiter, other, transport = opened(), opened(), sender("1/s")
+    assert [limiter.acquire(transport, to).wait for to in "abc"] == near([0, 1, 2])
     assert limiter.paused(transport) == 0
     limiter.pause(transport, 60)
     clock.now += 2
-    assert limiter.paused(transport) == RateLimiter(others, clock).paused(transport)
-    assert limiter.paused(transport) == pytest.approx(58, abs=MS)
+    assert limiter.paused(transport) == other.paused(transport)
+    assert limiter.paused(transport) == near(58)
     clock.now += 58
     assert limiter.paused(transport) == 0
 
@@ -259,8 +246,7 @@ def test_turn_that_was_taken_is_lost_when_the_account_has_to_pause(
 def test_clock_set_back_holds_nobody_up(
     opened: Open, clock: Clock, rate: str | None, back: float
 ) -> None:
-    shared = opened()
-    limiter, transport = RateLimiter(shared), sender(rate)
+    limiter, transport = opened(steady), sender(rate)
     limiter.acquire(transport, "a")
     limiter.pause(transport, 600)
     clock.now -= back
@@ -269,8 +255,7 @@ def test_clock_set_back_holds_nobody_up(
 
 
 def test_clock_set_back_a_little_holds_nobody_up_for_long(opened: Open, clock: Clock) -> None:
-    shared = opened()
-    limiter, transport = RateLimiter(shared), sender("50/s")
+    limiter, transport = opened(steady), sender("50/s")
     limiter.acquire(transport, "a")
     clock.now -= 10 * 60
     assert limiter.acquire(transport, "a").wait <= LONGEST_PAUSE
@@ -278,11 +263,10 @@ def test_clock_set_back_a_little_holds_nobody_up_for_long(opened: Open, clock: C
 
 @pytest.mark.parametrize(("rate", "days"), [("1/d", 1), ("0.5/d", 2), ("0.1/d", 10)])
 def test_slow_rates_are_kept_too(opened: Open, clock: Clock, rate: str, days: int) -> None:
-    shared = opened()
-    limiter, transport = RateLimiter(shared, clock), sender("50/s", rate)
+    limiter, transport = opened(), sender("50/s", rate)
     assert limiter.acquire(transport, "a").wait == 0
     clock.now += HOUR
-    assert limiter.acquire(transport, "a").wait == pytest.approx(days * DAY - HOUR, abs=MS)
+    assert limiter.acquire(transport, "a").wait == near(days * DAY - HOUR)
 
 
 @pytest.mark.parametrize(
@@ -299,35 +283,34 @@ def test_what_is_no_rate_is_named(rate: str) -> None:
 
 def test_turn_that_was_not_used_is_the_next_ones(opened: Open, clock: Clock) -> None:
     """Another run had the message; the run's next one need not wait once more."""
-    limiter, transport = RateLimiter(opened(), clock), sender("2/min")
+    limiter, transport = opened(), sender("2/min")
     limiter.release(limiter.acquire(transport, "a"))
-    assert [limiter.acquire(transport, to).wait for to in "bc"] == pytest.approx([0, 30], abs=MS)
+    assert [limiter.acquire(transport, to).wait for to in "bc"] == near([0, 30])
 
 
 def test_recipients_turn_that_was_not_used_is_the_recipients(opened: Open, clock: Clock) -> None:
-    limiter, transport = RateLimiter(opened(), clock), sender("4/min", "1/min")
+    limiter, transport = opened(), sender("4/min", "1/min")
     limiter.release(limiter.acquire(transport, "a"))
     assert limiter.acquire(transport, "b").wait == 0, "the account's is anybody's"
     clock.now += 15
     assert limiter.acquire(transport, "a").wait == 0, "it is late by no more than the burst allows"
-    assert limiter.acquire(transport, "a").wait == pytest.approx(45, abs=MS)
+    assert limiter.acquire(transport, "a").wait == near(45)
 
 
 def test_turn_that_was_not_used_is_lost_when_the_account_has_to_pause(
     opened: Open, clock: Clock
 ) -> None:
-    here, elsewhere = RateLimiter(opened(), clock), RateLimiter(opened(), clock)
-    transport = sender("2/min")
+    here, elsewhere, transport = opened(), opened(), sender("2/min")
     here.release(here.acquire(transport, "a"))
     clock.now += 1
     elsewhere.pause(transport, 60)
-    assert here.acquire(transport, "b").wait == pytest.approx(60, abs=MS)
+    assert here.acquire(transport, "b").wait == near(60)
 
 
 @pytest.mark.parametrize("rate", ["2/s", "50/s", "20/min"])
 def test_no_burst_follows_when_a_process_was_frozen(opened: Open, clock: Clock, rate: str) -> None:
     """Its workers were waiting, each for its turn; those are past, and taken anew."""
-    limiter, transport = RateLimiter(opened(), clock), sender(rate)
+    limiter, transport = opened(), sender(rate)
     leave(limiter, transport, clock, 20)  # what may leave at once has left
     taken = [limiter.acquire(transport, str(number)) for number in range(8)]
     waiting = [turn for turn in taken if turn.slots]
@@ -345,7 +328,7 @@ def test_no_burst_follows_when_a_process_was_frozen(opened: Open, clock: Clock, 
 def test_turn_of_a_thread_that_wakes_up_a_little_late_is_good(
     opened: Open, clock: Clock, rate: str | None
 ) -> None:
-    limiter, transport = RateLimiter(opened(), clock), sender(rate)
+    limiter, transport = opened(), sender(rate)
     turn = limiter.acquire(transport, "a")
     clock.now += turn.wait + 0.05
     assert not limiter.is_late(turn)
@@ -356,7 +339,7 @@ def test_turns_are_everybodys_though_many_take_them_at_once(
     store: str, opened: Open, clock: Clock
 ) -> None:
     """Four runs of eight threads: no turn is given twice, and none is lost."""
-    runs = [RateLimiter(opened(), clock) for _ in range(4)]
+    runs = [opened() for _ in range(4)]
     transport = sender("1000/min")
     with ThreadPoolExecutor(32) as pool:
         asked = [pool.submit(runs[each % 4].acquire, transport, "a") for each in range(60)]
@@ -368,14 +351,14 @@ def test_turns_are_everybodys_though_many_take_them_at_once(
 def test_connection_that_is_lost_is_made_again(
     store: str, opened: Open, clock: Clock, shared: Database
 ) -> None:
-    limiter, transport = RateLimiter(opened(), clock), sender("2/min")
+    limiter, transport = opened(), sender("2/min")
     assert limiter.acquire(transport, "a").wait == 0
     shared.ask(
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
         " WHERE datname = current_database() AND strpos(query, 'shared') > 0"
         " AND pid <> pg_backend_pid()"
     )
-    assert limiter.acquire(transport, "b").wait == pytest.approx(30, abs=MS)
+    assert limiter.acquire(transport, "b").wait == near(30)
 
 
 # what the gateway asks for

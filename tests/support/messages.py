@@ -1,8 +1,11 @@
-"""Messages and planned messages without a manifest."""
+"""Messages and planned messages without a manifest, and a transport for them."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, ClassVar
 
-from dispatcher import Message, Upload, testing
+from pydantic_settings import BaseSettings
+
+from dispatcher import Attachment, MediaId, Message, Payload, Problem, Upload, testing
 from dispatcher.models import encode
 from dispatcher.planning import PlannedMessage
 
@@ -21,3 +24,20 @@ def planned(id: str, to: str = TO, file: Upload | None = None, **changes: Any) -
     """A message to be sent; its payload tells which one it is."""
     payload = {"id": id, "to": to, "media": file.reference if file else None}
     return PlannedMessage(message(id, to, **changes), encode(payload), file, "digest")
+
+
+class PlannedTransport:
+    """A transport whose messages are planned already; what is sent, its heirs see."""
+
+    name: ClassVar[str] = "planned"
+    Settings: ClassVar[type[BaseSettings]] = BaseSettings
+    account = "one"
+
+    def build(self, message: Message, attachment: Attachment | None) -> Payload:
+        raise NotImplementedError
+
+    def check(self, payload: Payload, attachment: Attachment | None) -> Iterable[Problem]:
+        raise NotImplementedError
+
+    def upload(self, file: Upload) -> MediaId:
+        raise NotImplementedError
