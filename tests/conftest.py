@@ -15,7 +15,7 @@ from sqlalchemy import make_url
 from dispatcher.sandbox.process import SandboxProcess
 from tests.support.gateway import Gateway, Serve
 from tests.support.postgres import Database
-from tests.support.project import NewProject, Project
+from tests.support.project import HeldProject, NewProject, Project
 from tests.support.requirements import require
 
 # In CI the same examples every time: a new find belongs to whoever looks for it, not to a change.
@@ -102,13 +102,25 @@ def new_project(
     sandbox_process: SandboxProcess, tmp_path_factory: pytest.TempPathFactory
 ) -> NewProject:
     """Make a project; `url`: of another gateway."""
-    return lambda url=sandbox_process.url: Project(tmp_path_factory.mktemp("project"), url)
+
+    def new_project(url: str = sandbox_process.url) -> Project:
+        project = Project(tmp_path_factory.mktemp("project"), url)
+        project.inbox = sandbox_process
+        return project
+
+    return new_project
 
 
 @pytest.fixture
 def project(inbox: SandboxProcess, new_project: NewProject) -> Project:
     """An empty project whose gateway has heard nothing yet."""
     return new_project()
+
+
+@pytest.fixture
+def held(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> HeldProject:
+    """An empty project at a gateway whose answers the test writes, or holds back."""
+    return HeldProject(tmp_path_factory.mktemp("project"), gateway)
 
 
 @pytest.fixture

@@ -7,34 +7,28 @@ from collections import Counter
 import pytest
 
 from dispatcher.sandbox.process import SandboxProcess
-from tests.support.project import Project, Result
+from tests.support.project import Project, Result, text
 
 FAILS = {"fault": "status", "status": 400, "code": 1022}
 LOSES_THE_ANSWER = {"fault": "reset_after"}
-TO = {
-    id: f"7900000000{number}" for number, id in enumerate(["same", "changed", "unknown", "fails"])
-}
+KINDS = ("same", "changed", "unknown", "fails")
+TO = {id: f"7900000000{number}" for number, id in enumerate(KINDS)}
 KEYS = {id: f"default/m/{id}/1/{to}" for id, to in TO.items()}
 
 
 def write(project: Project, **bodies: str) -> None:
     """A manifest with a message of each kind; bodies other than "Hello" by id."""
-    project.manifest(
-        "".join(
-            f'[[messages]]\nid = "{id}"\nto = "{to}"\ntext.body = "{bodies.get(id, "Hello")}"\n'
-            for id, to in TO.items()
-        )
-    )
+    project.manifest("".join(text(id, to, bodies.get(id, "Hello")) for id, to in TO.items()))
 
 
 @pytest.fixture
-def past(project: Project, inbox: SandboxProcess) -> Project:
+def past(project: Project) -> Project:
     """A run that sent two messages, one of which changed since, lost an answer, and failed once."""
     write(project)
-    inbox.faults([{**LOSES_THE_ANSWER, "to": TO["unknown"]}, {**FAILS, "to": TO["fails"]}])
+    project.inbox.faults([{**LOSES_THE_ANSWER, "to": TO["unknown"]}, {**FAILS, "to": TO["fails"]}])
     assert project.call("send").code == 5
     write(project, changed="Hello again")
-    inbox.faults([])
+    project.inbox.faults([])
     return project
 
 
@@ -70,57 +64,51 @@ RISKS = {
 
 @pytest.mark.parametrize(("word", "again"), RESEND.items(), ids=RESEND)
 def test_second_copies_go_out_to_whom_they_are_ordered_for(
-    past: Project, inbox: SandboxProcess, word: str, again: list[str]
+    past: Project, word: str, again: list[str]
 ) -> None:
     result = past.call("send", "--json", "--resend", word, "--yes")
 
     assert result.statuses["fails"] == "sent", "a failed message is sent in any case"
     expected = {"same": 1, "changed": 1, "unknown": 1, "fails": 1}
-    assert copies(inbox) == {id: n + (id in again) for id, n in expected.items()}
+    assert copies(past.inbox) == {id: n + (id in again) for id, n in expected.items()}
     assert result.statuses["same"] == "skipped"
     assert [result.statuses[id] for id in again] == ["sent"] * len(again)
     assert result.code == (0 if "unknown" in again else 5)
-    before = copies(inbox)
+    before = copies(past.inbox)
     past.call("send", "--resend", "changed", "--yes")
-    assert copies(inbox) == {**before, "changed": 2}, "what is sent as it is now is done"
+    assert copies(past.inbox) == {**before, "changed": 2}, "what is sent as it is now is done"
 
 
-def test_several_words_add_up(past: Project, inbox: SandboxProcess) -> None:
+def test_several_words_add_up(past: Project) -> None:
     result = past.call("send", "--resend", "changed", "--resend", "unknown", "--yes")
     assert result.code == 0
-    assert copies(inbox) == {"same": 1, "changed": 2, "unknown": 2, "fails": 1}
+    assert copies(past.inbox) == {"same": 1, "changed": 2, "unknown": 2, "fails": 1}
 
 
 @pytest.mark.parametrize(("word", "again"), RESEND.items(), ids=RESEND)
-def test_nobody_is_there_to_agree(
-    past: Project, inbox: SandboxProcess, word: str, again: list[str]
-) -> None:
-    before = copies(inbox)
+def test_nobody_is_there_to_agree(past: Project, word: str, again: list[str]) -> None:
+    before = copies(past.inbox)
     result = past.call("send", "--resend", word)
     if not again:
         assert result.code == 5
         return
-    assert result.code == 2
-    assert RISKS[again[0]] in result.stderr
-    assert "agree with --yes" in result.stderr
-    assert copies(inbox) == before
+    result.refused(RISKS[again[0]], "agree with --yes")
+    assert copies(past.inbox) == before
 
 
-def test_person_agrees_to_each_kind_of_second_copy(past: Project, inbox: SandboxProcess) -> None:
+def test_person_agrees_to_each_kind_of_second_copy(past: Project) -> None:
     result = answering(past, "y\ny\n", "send", "--resend", "all")
     assert result.code == 0
     assert all(risk in result.stderr for risk in RISKS.values())
-    assert copies(inbox) == {"same": 1, "changed": 2, "unknown": 2, "fails": 1}
+    assert copies(past.inbox) == {"same": 1, "changed": 2, "unknown": 2, "fails": 1}
 
 
 @pytest.mark.parametrize("answers", ["n\n", "y\nn\n", "\n", "\x04"])
-def test_person_does_not_agree_and_nothing_leaves(
-    past: Project, inbox: SandboxProcess, answers: str
-) -> None:
-    before, journal = copies(inbox), past.journal()
+def test_person_does_not_agree_and_nothing_leaves(past: Project, answers: str) -> None:
+    before, journal = copies(past.inbox), past.journal()
     result = answering(past, answers, "send", "--resend", "all")
     assert result.code not in (0, 3, 4, 5)
-    assert (copies(inbox), past.journal()) == (before, journal)
+    assert (copies(past.inbox), past.journal()) == (before, journal)
 
 
 def test_nobody_is_asked_where_there_is_nothing_to_send_twice(project: Project) -> None:
@@ -129,32 +117,28 @@ def test_nobody_is_asked_where_there_is_nothing_to_send_twice(project: Project) 
     assert project.call("send", "--json", "--resend", "all").statuses == {"a": "skipped"}
 
 
-def test_failed_resend_is_sent_by_the_next_run(past: Project, inbox: SandboxProcess) -> None:
-    inbox.faults([{**FAILS, "to": TO["changed"]}])
+def test_failed_resend_is_sent_by_the_next_run(past: Project) -> None:
+    past.inbox.faults([{**FAILS, "to": TO["changed"]}])
     first = past.call("send", "--json", "--resend", "changed", "--yes")
-    inbox.faults([])
+    past.inbox.faults([])
     assert first.statuses["changed"] == "failed"
     assert past.call("send", "--json").statuses["changed"] == "sent"
-    assert copies(inbox)["changed"] == 2
+    assert copies(past.inbox)["changed"] == 2
 
 
 # settle
 
 
 @pytest.fixture
-def doubts(project: Project, inbox: SandboxProcess) -> list[str]:
+def doubts(project: Project) -> list[str]:
     """The keys of three messages of two manifests, whose answers were lost."""
-    inbox.faults([LOSES_THE_ANSWER])
-    text = '[[messages]]\nid = "{}"\nto = "{}"\ntext.body = "Hi"\n'
-    project.manifest(text.format("a", TO["same"]) + text.format("b", TO["changed"]))
-    project.manifest(text.format("a", TO["same"]), "manifests/n.toml")
+    project.inbox.faults([LOSES_THE_ANSWER])
+    project.manifest(text("a", TO["same"]) + text("b", TO["changed"]))
+    project.manifest(text("a", TO["same"]), "manifests/n.toml")
     assert project.call("send").code == 5
-    inbox.faults([])
-    return [
-        f"default/m/a/1/{TO['same']}",
-        f"default/m/b/1/{TO['changed']}",
-        f"default/n/a/1/{TO['same']}",
-    ]
+    project.inbox.faults([])
+    ends = (f"m/a/1/{TO['same']}", f"m/b/1/{TO['changed']}", f"n/a/1/{TO['same']}")
+    return [f"default/{end}" for end in ends]
 
 
 def unknown(project: Project) -> list[str]:
@@ -197,9 +181,7 @@ FILTERS: dict[str, tuple[list[str], set[int]]] = {
 def test_filters_settle_all_that_they_name(
     project: Project, doubts: list[str], filters: list[str], found: set[int]
 ) -> None:
-    nobody = project.call("settle", "--sent", *filters)
-    assert nobody.code == 2
-    assert f"{len(found)} unknown message" in nobody.stderr
+    project.call("settle", "--sent", *filters).refused(f"{len(found)} unknown message")
     assert unknown(project) == doubts
     assert project.call("settle", "--sent", "--yes", *filters).code == 0
     assert unknown(project) == [key for n, key in enumerate(doubts) if n not in found]
@@ -236,25 +218,19 @@ def test_what_is_not_clear_settles_nothing(
     project: Project, doubts: list[str], arguments: list[str], why: str
 ) -> None:
     project.write("keys.txt", doubts[0])
-    result = project.call("settle", *[doubts[0] if it == "KEY" else it for it in arguments])
-    assert result.code == 2
-    assert why in result.stderr
+    project.call("settle", *[doubts[0] if it == "KEY" else it for it in arguments]).refused(why)
     assert unknown(project) == doubts
 
 
 def test_person_with_a_file_that_is_not_text(project: Project, doubts: list[str]) -> None:
     project.write("keys.txt", b"\xff\xfe\x00")
-    result = project.call("settle", "--from", "keys.txt", "--sent")
-    assert result.code == 2
-    assert "keys.txt" in result.stderr
+    project.call("settle", "--from", "keys.txt", "--sent").refused("keys.txt")
 
 
 # stop_on_failure
 
 A, B = TO["same"], TO["changed"]
-STORY = "".join(
-    f'[[messages]]\nid = "{id}"\nto = ["{A}", "{B}"]\ntext.body = "{id}"\n' for id in "abc"
-)
+STORY = "".join(text(id, [A, B], id) for id in "abc")
 
 
 def told(result: Result) -> dict[tuple[str, str, str], str]:
@@ -270,11 +246,11 @@ def told(result: Result) -> dict[tuple[str, str, str], str]:
     ("fault", "status", "code"), [(FAILS, "failed", 4), (LOSES_THE_ANSWER, "unknown", 5)]
 )
 def test_recipient_who_missed_a_message_gets_no_more_of_that_manifest(
-    project: Project, inbox: SandboxProcess, fault: dict[str, object], status: str, code: int
+    project: Project, fault: dict[str, object], status: str, code: int
 ) -> None:
     project.manifest(f"stop_on_failure = true\n{STORY}")
-    project.manifest(f'[[messages]]\nid = "d"\nto = "{A}"\ntext.body = "d"', "manifests/n.toml")
-    inbox.faults([{"fault": "delay", "to": A, "times": 1}, {**fault, "to": A, "times": 1}])
+    project.manifest(text("d", A, "d"), "manifests/n.toml")
+    project.inbox.faults([{"fault": "delay", "to": A, "times": 1}, {**fault, "to": A, "times": 1}])
 
     result = project.call("send", "--json")
 
@@ -291,7 +267,7 @@ def test_recipient_who_missed_a_message_gets_no_more_of_that_manifest(
     assert "c" not in {line["message"] for line in history(project, A)}, "it stays new"
 
     again = project.call("send", "--json")
-    arrived = [each["payload"]["text"]["body"] for each in inbox.messages(to=A)]
+    arrived = project.arrived(to=A)
     if status == "failed":
         assert again.code == 0
         assert arrived == ["a", "d", "b", "c"]
@@ -299,34 +275,31 @@ def test_recipient_who_missed_a_message_gets_no_more_of_that_manifest(
         assert told(again)["m", "c", "A"] == "skipped", "as long as nobody knows"
         assert project.call("settle", f"default/m/b/1/{A}", "--sent").code == 0
         assert project.call("send").code == 0
-        assert [each["payload"]["text"]["body"] for each in inbox.messages(to=A)][-1] == "c"
+        assert project.arrived(to=A)[-1] == "c"
 
 
 def history(project: Project, to: str) -> list[dict[str, object]]:
     return project.call("history", "--json", "--to", to).lines
 
 
-def test_retry_that_ends_well_is_no_failure(project: Project, inbox: SandboxProcess) -> None:
+def test_retry_that_ends_well_is_no_failure(project: Project) -> None:
     project.manifest(f"stop_on_failure = true\n{STORY}")
-    inbox.faults([{"fault": "status", "status": 429, "code": 82, "times": 1}])
+    project.inbox.faults([{"fault": "status", "status": 429, "code": 82, "times": 1}])
     assert project.call("send").code == 0
-    assert inbox.stats()["accepted"] == 6
+    assert project.inbox.stats()["accepted"] == 6
 
 
-def test_without_it_the_others_go_out(project: Project, inbox: SandboxProcess) -> None:
+def test_without_it_the_others_go_out(project: Project) -> None:
     project.manifest(STORY)
-    inbox.faults([{**FAILS, "to": A, "times": 1}])
+    project.inbox.faults([{**FAILS, "to": A, "times": 1}])
     result = project.call("send", "--json")
     assert (result.code, list(told(result).values()).count("sent")) == (4, 5)
 
 
-def test_it_stands_at_the_top_of_the_file_only(project: Project, inbox: SandboxProcess) -> None:
-    for text in (f"[defaults]\nstop_on_failure = true\n{STORY}", f"{STORY}stop_on_failure = true"):
-        project.manifest(text)
-        result = project.call("send")
-        assert result.code == 2
-        assert "stop_on_failure" in result.stderr
-    assert inbox.stats()["requests"] == 0
+def test_it_stands_at_the_top_of_the_file_only(project: Project) -> None:
+    for wrong in (f"[defaults]\nstop_on_failure = true\n{STORY}", f"{STORY}stop_on_failure = true"):
+        project.manifest(wrong)
+        project.sends_nothing("stop_on_failure")
 
 
 def test_keys_are_those_that_history_shows(past: Project) -> None:

@@ -140,7 +140,7 @@ def test_variant_arrives_as_the_document_shows_it(sent: Sent, variant: str, reci
     ],
 )
 def test_file_arrives_byte_for_byte_with_its_type(
-    project: Project, inbox: SandboxProcess, name: str, type: str, extension: str
+    project: Project, name: str, type: str, extension: str
 ) -> None:
     content = (EXAMPLES / "files" / name).read_bytes()
     project.write(f"manifests/{name}", content)
@@ -148,10 +148,10 @@ def test_file_arrives_byte_for_byte_with_its_type(
 
     assert project.call("send").code == 0
 
-    (message,) = inbox.messages()
+    (message,) = project.inbox.messages()
     id = message["payload"]["document"]["id"]
-    (file,) = (file for file in inbox.media() if file["id"] == id)
+    (file,) = (file for file in project.inbox.media() if file["id"] == id)
     assert (file["content_type"], file["extension"]) == (type, extension)
-    request = Request(f"{inbox.url}/v1/media/{id}", headers={"Authorization": "Bearer x"})
+    request = Request(f"{project.inbox.url}/v1/media/{id}", headers={"Authorization": "Bearer x"})
     with urlopen(request) as response:
         assert response.read() == content

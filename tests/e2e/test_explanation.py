@@ -65,9 +65,9 @@ def test_explain_names_who_resolved_objected_and_changed_what(odd: Project) -> N
 
 def test_explain_names_who_keeps_the_plan_from_being_sent(odd: Project) -> None:
     odd.install("odd", PLUGIN.replace("SEVERITY", "error"))
-    plan = odd.call("plan", "--explain")
-    assert plan.code == 2
-    assert f"default/m/text/1/79001234567: error of {NAMED}: text.body: say it" in plan.stderr
+    odd.call("plan", "--explain").refused(
+        f"default/m/text/1/79001234567: error of {NAMED}: text.body: say it"
+    )
 
 
 def test_timings_show_what_loading_and_calling_a_plugin_costs(odd: Project) -> None:

@@ -17,14 +17,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 from sqlalchemy import make_url
 
-from dispatcher.sandbox.process import SandboxProcess
-from tests.support.gateway import Gateway, Reply
-from tests.support.postgres import Database
-from tests.support.project import Project, Result
+from tests.support.gateway import Reply
+from tests.support.postgres import DRIVER, LEASE, Database
+from tests.support.project import FAST, HeldProject, Project
 from tests.support.requirements import require
 from tests.support.waiting import wait_until
 
@@ -40,15 +40,7 @@ min_wal_size = '2MB'
 wal_keep_size = '16MB'
 """
 
-LEASE = 1.0
-DRIVER = f"""
-import dispatcher.journal
-from dispatcher.cli import main
-
-dispatcher.journal.LEASE = {LEASE}
-main()
-"""
-# The same, but for how long it waits at its end.
+# A run with a short lease, but for how long it waits at its end.
 IMPATIENT = DRIVER.replace("main()", "dispatcher.journal._RETRY_FOR = 2.0\nmain()")
 
 
@@ -98,6 +90,11 @@ class Server:
     def restore(self, name: str, dump: str) -> None:
         self._do("psql", "-q", "-v", "ON_ERROR_STOP=1", self.url(name), given=dump)
 
+    def set(self, name: str, value: str) -> None:
+        """Change a setting of the running server."""
+        self.database().ask(f"ALTER SYSTEM SET {name} = {value}")
+        self.database().ask("SELECT pg_reload_conf()")
+
     def promote(self) -> None:
         self._do("pg_ctl", "-D", self.data, "-w", "promote")
 
@@ -126,6 +123,9 @@ class Server:
             written = output.read()
         assert done.returncode == 0, written
         return written
+
+
+NewReplica: TypeAlias = Callable[[], tuple[Server, Server]]
 
 
 @pytest.fixture(scope="module")
@@ -167,9 +167,7 @@ def shared(primary: Server) -> Database:
 
 
 @pytest.fixture
-def new_replica(
-    primary: Server, folder: Path, servers: ExitStack
-) -> Callable[[], tuple[Server, Server]]:
+def new_replica(primary: Server, folder: Path, servers: ExitStack) -> NewReplica:
     """Make a primary and its replica out of the module's server, to be killed and promoted."""
 
     def new_replica() -> tuple[Server, Server]:
@@ -194,9 +192,9 @@ def on(*servers: Server, name: str) -> tuple[str, str]:
     return "--journal", f"postgresql://{USER}@/{name}?{hosts}&target_session_attrs=read-write"
 
 
-def refused(result: Result, *why: str) -> None:
-    assert (result.code, result.stdout) == (2, ""), result.stderr
-    assert all(part in result.stderr for part in (*why, "--accept-loss")), result.stderr
+def accept_loss(project: Project, here: tuple[str, str]) -> None:
+    """A person's word, after which the next run goes on."""
+    assert project.call("journal", "check", "--accept-loss", "--yes", *here).code == 0
 
 
 # another server
@@ -204,56 +202,46 @@ def refused(result: Result, *why: str) -> None:
 
 @pytest.mark.parametrize("synchronous", [False, True], ids=["asynchronous", "synchronous"])
 def test_fail_over_under_load(
-    project: Project,
-    gateway: Gateway,
+    held: HeldProject,
     shared: Database,
-    new_replica: Callable[[], tuple[Server, Server]],
+    new_replica: NewReplica,
     synchronous: bool,
 ) -> None:
     """The primary dies in the middle of a run; one that waits for no replica does so after the
     replica was out of reach, and had something that it alone knew."""
     first, second = new_replica()
     here = on(first, second, name=database_of(shared.url))
-    project.send_to(gateway.url)
     if synchronous:
-        first.database().ask("ALTER SYSTEM SET synchronous_standby_names = '*'")
-        first.database().ask("SELECT pg_reload_conf()")
-    entries = (
-        f'[[messages]]\nid = "m{each}"\nto = "7900123{each:04}"\ntext.body = "m{each}"'
-        for each in range(TOTAL)
-    )
-    project.manifest("\n".join(entries))
-    project.config('[transports.greenapi]\nrate = "100000/s"')
-    replica = project.call("send", "--journal", second.url(database_of(shared.url)))
-    assert (replica.code, "is on a replica, which can only be read" in replica.stderr) == (2, True)
+        first.set("synchronous_standby_names", "'*'")
+    held.texts_to_many(TOTAL)
+    held.config(FAST)
+    replica = held.call("send", "--journal", second.url(database_of(shared.url)))
+    replica.refused("is on a replica, which can only be read")
 
-    waiting = gateway.hold(TOTAL // 3)
-    run = project.start("send", "--json", *here)
-    gateway.wait_for(TOTAL // 3)
-    if not synchronous:
-        second.stop("fast")
-    release = gateway.hold(TOTAL * 2 // 3)
-    waiting.set()
-    gateway.wait_for(TOTAL * 2 // 3)
+    with held.under_way("send", "--json", *here, request=TOTAL // 3) as run:
+        if not synchronous:
+            second.stop("fast")
+        release = held.gateway.hold(TOTAL * 2 // 3)
+    held.gateway.wait_for(TOTAL * 2 // 3)
     first.stop()
     if not synchronous:
         second.start()
     second.promote()
     release.set()
-    result = project.finish(run)
-    asked = len(gateway.requests)
-    gateway.reply = lambda asked: Reply()
+    result = held.finish(run)
+    asked = len(held.gateway.requests)
+    held.gateway.reply = lambda asked: Reply()
 
-    again = project.call("send", "--json", *here)
-    plan = project.call("plan", *here)
+    again = held.call("send", "--json", *here)
+    plan = held.call("plan", *here)
     assert ("synchronous_standby_names is empty" in result.stderr) != synchronous
-    refused(again, "a fail-over", "timeline 2 instead of 1")
+    again.refused("a fail-over", "timeline 2 instead of 1", "--accept-loss")
     assert "timeline 2 instead of 1" in plan.stderr
-    assert len(gateway.requests) == asked, "nothing has left"
+    assert len(held.gateway.requests) == asked, "nothing has left"
 
-    assert project.call("journal", "check", "--accept-loss", "--yes", *here).code == 0
-    last = project.call("send", "--json", *here)
-    copies = Counter(each.text for each in gateway.requests)
+    accept_loss(held, here)
+    last = held.call("send", "--json", *here)
+    copies = Counter(held.gateway.texts)
     told = {id for id, status in result.statuses.items() if status == "sent"}
     forgotten = {f"m{each}" for each in range(TOTAL)} - set(copies)
     assert {last.statuses[id] for id in forgotten} <= {"unknown"}
@@ -265,30 +253,24 @@ def test_fail_over_under_load(
 
 
 def test_run_whose_server_waits_for_its_replica_ends(
-    project: Project, gateway: Gateway, new_replica: Callable[[], tuple[Server, Server]]
+    held: HeldProject, new_replica: NewReplica
 ) -> None:
     """It is at its last message, and has nothing more to do than to record what became of it."""
     first, second = new_replica()
-    first.database().ask("ALTER SYSTEM SET synchronous_standby_names = '*'")
-    first.database().ask("SELECT pg_reload_conf()")
+    first.set("synchronous_standby_names", "'*'")
     here = "--journal", first.url("postgres")
-    project.send_to(gateway.url)
-    project.texts("a", "b")
-    driver = str(project.write("driver.py", IMPATIENT))
-    release = gateway.hold(2)
-    run = project.start("send", "--json", *here, program=(driver,))
-    gateway.wait_for(2)
-    second.stop("fast")
-    release.set()
-    result = project.finish(run)
+    held.texts("a", "b")
+    with held.under_way("send", "--json", *here, program=("-c", IMPATIENT), request=2) as run:
+        second.stop("fast")
+    result = held.finish(run)
     assert (result.code, result.statuses) == (5, {"a": "sent", "b": "unknown"})
     second.start()
     time.sleep(LEASE)
-    assert project.call("send", "--json", *here).statuses == {"a": "skipped", "b": "skipped"}
+    assert held.call("send", "--json", *here).statuses == {"a": "skipped", "b": "skipped"}
 
 
 def test_replica_that_lags_is_not_said_to_be_put_back(
-    project: Project, inbox: SandboxProcess, new_replica: Callable[[], tuple[Server, Server]]
+    project: Project, new_replica: NewReplica
 ) -> None:
     first, second = new_replica()
     project.texts("a")
@@ -308,12 +290,7 @@ def test_replica_that_lags_is_not_said_to_be_put_back(
 
 
 def test_base_backup_that_is_put_back(
-    project: Project,
-    inbox: SandboxProcess,
-    primary: Server,
-    shared: Database,
-    folder: Path,
-    servers: ExitStack,
+    project: Project, primary: Server, shared: Database, folder: Path, servers: ExitStack
 ) -> None:
     """It is the same server on the same timeline; only who has seen it later can tell."""
     project.texts("a")
@@ -325,16 +302,18 @@ def test_base_backup_that_is_put_back(
     servers.callback(earlier.stop)
     here = "--journal", earlier.start().url(database_of(shared.url))
 
-    refused(project.call("send", *here), "2 of the 4 changes that this machine has seen")
+    project.call("send", *here).refused(
+        "2 of the 4 changes that this machine has seen", "--accept-loss"
+    )
     assert "may not be whole: 2 of the 4 changes" in project.call("plan", *here).stderr
-    assert inbox.stats()["accepted"] == 2
-    assert project.call("journal", "check", "--accept-loss", "--yes", *here).code == 0
+    assert project.inbox.stats()["accepted"] == 2
+    accept_loss(project, here)
     assert project.call("send", "--json", *here).statuses == {"a": "skipped", "b": "sent"}
 
 
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["in its place", "in another database"])
 def test_dump_that_was_restored(
-    project: Project, inbox: SandboxProcess, primary: Server, shared: Database, elsewhere: bool
+    project: Project, primary: Server, shared: Database, elsewhere: bool
 ) -> None:
     why = "in another database or table than before: it was restored from a dump"
     project.texts("a")
@@ -349,23 +328,21 @@ def test_dump_that_was_restored(
     primary.restore(name, dump)
     here = "--journal", primary.url(name)
 
-    refused(project.call("send", *here), why)
+    project.call("send", *here).refused(why, "--accept-loss")
     check = project.call("journal", "check", *here)
     assert (check.code, why in check.stderr) == (1, True)
     assert check.stdout.startswith("not whole, schema ")
-    asked = project.call("journal", "check", "--accept-loss", *here)
-    assert (asked.code, "agree with --yes" in asked.stderr) == (2, True)
-    assert project.call("journal", "check", "--accept-loss", "--yes", *here).code == 0
+    project.call("journal", "check", "--accept-loss", *here).refused("agree with --yes")
+    accept_loss(project, here)
     assert project.call("send", "--json", *here).statuses == {"a": "skipped"}
-    assert inbox.stats()["accepted"] == 1
+    assert project.inbox.stats()["accepted"] == 1
 
 
 def test_server_that_may_lose_what_it_wrote_is_warned_of(
     project: Project, primary: Server, shared: Database
 ) -> None:
     def set_(name: str, value: str) -> None:
-        primary.database().ask(f"ALTER SYSTEM SET {name} = {value}")
-        primary.database().ask("SELECT pg_reload_conf()")
+        primary.set(name, value)
         wait_until(lambda: shared.ask(f"SHOW {name}") == [(value,)])
 
     project.texts("a")
@@ -406,21 +383,16 @@ def test_server_that_does_not_tell_which_one_it_is(
 
 
 def test_run_whose_server_becomes_another_one_ends_before_its_next_message(
-    project: Project, gateway: Gateway, database: Database
+    held: HeldProject, database: Database
 ) -> None:
-    project.send_to(gateway.url)
-    project.texts("a", "b")
-    release = gateway.hold()
-    driver = str(project.write("driver.py", DRIVER))
-    run = project.start("send", "--json", "--journal", database.url, program=(driver,))
-    gateway.wait_for(1)
-    database.ask(
-        "UPDATE dispatcher.origin SET server = jsonb_set(server::jsonb, '{timeline}', '7')::text"
-    )
-    time.sleep(LEASE / 2)
-    release.set()
-    result = project.finish(run)
+    held.texts("a", "b")
+    server = "jsonb_set(server::jsonb, '{timeline}', '7')::text"
+    send = ("send", "--json", "--journal", database.url)
+    with held.under_way(*send, program=("-c", DRIVER)) as run:
+        database.ask(f"UPDATE dispatcher.origin SET server = {server}")
+        time.sleep(LEASE / 2)
+    result = held.finish(run)
 
     assert "a fail-over" in result.stderr
     assert (result.code, result.statuses) == (4, {"a": "sent"})
-    assert gateway.texts == ["I am a"]
+    assert held.gateway.texts == ["I am a"]

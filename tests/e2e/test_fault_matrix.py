@@ -12,7 +12,7 @@ import pytest
 
 from dispatcher.delivery import retries
 from dispatcher.sandbox.process import SandboxProcess
-from tests.support.project import NewProject, Project
+from tests.support.project import NewProject, Project, Result
 
 ATTEMPTS = 3
 CONFIG = f"""
@@ -38,18 +38,17 @@ def answer(status: int, code: int, means: str, **options: Any) -> Fault:
 
 
 LOST = "connection_lost"
+REFUSALS = (1, 1011, 1020, 1021, 1022, 1023, 1030, 1031, 1032, 7200)
 FAULTS = {
     "429": answer(429, 82, "wait"),
     "429 without a code": answer(429, 9999, "wait"),
     "429 that says when": answer(429, 82, "wait", retry_after=0.01),
     "code 82": answer(400, 82, "wait"),
     "code 1060": answer(400, 1060, "wait"),
-    "code 1022": answer(400, 1022, "refused"),
-    "code 7200": answer(400, 7200, "refused"),
+    **{f"code {code}": answer(400, code, "refused") for code in REFUSALS},
     "404": answer(404, 9999, "refused"),
     "redirect": Fault({"fault": "redirect"}, "refused", "http 307"),
-    "code 1010": answer(400, 1010, "doubt"),
-    "code 1042": answer(400, 1042, "doubt"),
+    **{f"code {code}": answer(400, code, "doubt") for code in (1010, 1024, 1042)},
     "code of tomorrow": answer(400, 9999, "doubt"),
     "500": answer(500, 1010, "doubt"),
     "500 with a sure code": answer(500, 1022, "doubt"),
@@ -73,6 +72,8 @@ STRIKES: dict[str, Callable[[Fault], list[Fault]]] = {
 AT_UPLOAD = {"doubt": "wait"}
 ENDS = {"well": "sent", "wait": "failed", "refused": "failed", "doubt": "unknown"}
 EXIT_CODES = {"sent": 0, "failed": 1, "unknown": 5}
+# What becomes of a message in the next run, in which nothing fails.
+NEXT = {"sent": "skipped", "failed": "sent", "unknown": "unknown"}
 CONTENT = {
     "text": 'text.body = "Hello"',
     "link": 'image.link = "https://cdn.example.com/a.png"',
@@ -130,15 +131,13 @@ def _no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("what", "strike", "status"), GROUPS, ids=map(" ".join, GROUPS))
-def test_fate_of_each_message(
-    project: Project, inbox: SandboxProcess, what: str, strike: str, status: str
-) -> None:
+def test_fate_of_each_message(project: Project, what: str, strike: str, status: str) -> None:
     expected = {name: fate(what, strike, fault) for name, fault in FAULTS.items()}
     names = [name for name, fate in expected.items() if fate.status == status]
     recipients = {id_of(name): f"790000{number:05}" for number, name in enumerate(names)}
     one = "79000099999"  # uploads are told apart by their order: they go to one recipient
     write(project, what, {id: one if what == "upload" else to for id, to in recipients.items()})
-    inbox.faults(
+    project.inbox.faults(
         chain.from_iterable(
             rules(what, strike, recipients[id_of(name)], FAULTS[name]) for name in names
         )
@@ -146,14 +145,36 @@ def test_fate_of_each_message(
 
     result = project.call("send", "--json")
 
-    history = {row["message"]: row for row in project.call("history", "--attempts", "--json").lines}
-    assert found(result.results, history, copies(inbox)) == {
-        id_of(name): expected[name] for name in names
-    }
-    assert {id: line["attempts"] for id, line in result.results.items()} == {
-        id_of(name): len(expected[name].causes) for name in names
-    }
+    first = copies(project.inbox)
+    assert found(project, result, first) == {id_of(name): expected[name] for name in names}
+    attempts = {id_of(name): len(expected[name].causes) for name in names}
+    assert {id: line["attempts"] for id, line in result.results.items()} == attempts
     assert result.code == EXIT_CODES[status]
+    if what == "upload":
+        stats = project.inbox.stats()
+        assert stats["uploads"] == sum(attempts.values())
+        assert stats["requests"] == (len(names) if status == "sent" else 0)
+
+    project.inbox.faults([])
+    again = project.call("send", "--json")
+    assert again.statuses == dict.fromkeys(recipients, NEXT[status])
+    assert again.code == (5 if status == "unknown" else 0)
+    assert copies(project.inbox) == first + Counter(list(recipients) if status == "failed" else ())
+
+
+REASONS = {
+    "code 1022": "Subscriber was not found / Подписчик не найден",
+    "429": "Outgoing messages limit exceeded",
+    "redirect": "redirects are not followed, check base_url",
+}
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_people_read_why(project: Project, name: str) -> None:
+    project.texts("a")
+    project.inbox.faults([FAULTS[name].rule])
+    result = project.call("send", "--json")
+    assert REASONS[name] in result.results["a"]["error"]["text"]
 
 
 def id_of(name: str) -> str:
@@ -179,16 +200,17 @@ def copies(inbox: SandboxProcess) -> Counter[str]:
     return Counter(content.get("body") or content["caption"] for content in contents)
 
 
-def found(
-    results: dict[str, Any], history: dict[str, Any], copies: Counter[str]
-) -> dict[str, Fate]:
+def found(project: Project, result: Result, copies: Counter[str]) -> dict[str, Fate]:
     """What was told of each message, and what the journal knows; one must agree with the other."""
-    fates = {}
-    for id, result in results.items():
-        row = history[id]
-        assert (row["status"], row["error"]) == (result["status"], result["error"])
-        code = (result["error"] or {}).get("code")
-        fates[id] = Fate(result["status"], code, causes(row["events"]), copies[id])
+    journal, fates = project.journal(), {}
+    for row in project.call("history", "--attempts", "--json").lines:
+        id = row["message"]
+        told, kept = result.results[id], journal[id]
+        status, code = told["status"], (told["error"] or {}).get("code")
+        assert (row["status"], row["id"], row["error"]) == (status, told["id"], told["error"])
+        assert (kept["status"], kept["receipt"], kept["error_code"]) == (status, told["id"], code)
+        assert row["attempts"] == kept["attempts"] == told["attempts"]
+        fates[id] = Fate(status, code, causes(row["events"]), copies[id])
     return fates
 
 

@@ -7,11 +7,11 @@ import pytest
 import requests
 
 from dispatcher.sandbox.process import SandboxProcess
-from tests.support.project import NewProject, Project
+from tests.support.project import NewProject, Project, text
 
 TO = "79001234567"
 AUTHORIZED = {"Authorization": "Bearer any"}
-GOOD = f'[[messages]]\nid = "good"\nto = "{TO}"\ntext.body = "Hello"\n'
+GOOD = text("good")
 
 
 def nothing_left(inbox: SandboxProcess) -> bool:
@@ -38,33 +38,27 @@ BAD = {
 
 @pytest.mark.parametrize(("bad", "place", "sentence"), BAD.values(), ids=BAD)
 def test_one_bad_message_anywhere_and_nothing_leaves(
-    project: Project, inbox: SandboxProcess, bad: str, place: str, sentence: str
+    project: Project, bad: str, place: str, sentence: str
 ) -> None:
     project.write("manifests/people.csv", f"to,city\n{TO},Kazan\n79001234568\n")
     project.manifest(GOOD, "manifests/a.toml")
     project.manifest(f'{GOOD}[[messages]]\nid = "bad"\n{bad}\n', "manifests/b.toml")
 
-    result = project.call("send", "--json")
-
-    assert result.code == 2
-    assert result.stdout == ""
-    assert f"manifests/{place}: error: " in result.stderr
-    assert sentence in result.stderr
-    assert nothing_left(inbox)
+    project.call("send", "--json").refused(f"manifests/{place}: error: ", sentence)
+    assert nothing_left(project.inbox)
     assert not project.journal_file.exists(), "not even a journal is made"
 
 
-def test_second_send_skips_what_was_sent(project: Project, inbox: SandboxProcess) -> None:
+def test_second_send_skips_what_was_sent(project: Project) -> None:
     project.texts("a", "b")
     first = project.call("send", "--json")
     assert first.statuses == {"a": "sent", "b": "sent"}
-    inbox.clear()
+    project.inbox.clear()
 
     second = project.call("send", "--json")
 
-    assert second.code == 0
-    assert second.statuses == {"a": "skipped", "b": "skipped"}
-    assert nothing_left(inbox)
+    assert (second.code, second.statuses) == (0, {"a": "skipped", "b": "skipped"})
+    assert nothing_left(project.inbox)
     ids = [result.results["a"]["id"] for result in (first, second)]
     assert ids[0] == ids[1], "it still tells under which id it was sent"
 
@@ -88,19 +82,16 @@ def table(sandbox_process: SandboxProcess, new_project: NewProject) -> dict[str,
     sandbox_process.clear()
     project = new_project()
 
-    def write(*ids: str, body: str = "Hello") -> None:
-        bodies = {id: body if id == "changed" else "Hello" for id in ids}
-        entries = (
-            f'[[messages]]\nid = "{id}"\nto = "{MESSAGES[id]}"\ntext.body = "{bodies[id]}"'
-            for id in ids
-        )
-        project.manifest("\n".join(entries))
+    def write(*ids: str, changed: str = "Hello") -> None:
+        bodies = {"changed": changed}
+        entries = (text(id, MESSAGES[id], bodies.get(id, "Hello")) for id in ids)
+        project.manifest("".join(entries))
 
     write("sent", "changed", "retry", "unknown")
     sandbox_process.faults(FAILS)
     first = project.call("send", "--json")
     sandbox_process.faults([])
-    write(*MESSAGES, body="Hello again")
+    write(*MESSAGES, changed="Hello again")
     before = project.journal()
     plan = project.call("plan", "--json")
     send = project.call("send", "--json")
@@ -146,31 +137,17 @@ def test_send_says_why_it_skips(table: dict[str, Any]) -> None:
 
 
 def test_unknown_wins_over_the_other_exit_codes(table: dict[str, Any]) -> None:
-    assert table["first"].statuses == {
-        "sent": "sent",
-        "changed": "sent",
-        "retry": "failed",
-        "unknown": "unknown",
-    }
-    assert table["first"].code == 5
-    assert table["plan code"] == 0
-    assert table["send"].code == 5
+    ends = {"sent": "sent", "changed": "sent", "retry": "failed", "unknown": "unknown"}
+    assert table["first"].statuses == ends
+    assert (table["first"].code, table["plan code"], table["send"].code) == (5, 0, 5)
 
 
 def test_journal_counts_attempts_over_runs(table: dict[str, Any]) -> None:
-    after = table["after"]
-    assert {id: after[id]["attempts"] for id in MESSAGES} == {
-        "sent": 1,
-        "changed": 1,
-        "retry": 2,
-        "unknown": 1,
-        "new": 1,
-    }
+    attempts = {id: table["after"][id]["attempts"] for id in MESSAGES}
+    assert attempts == {"sent": 1, "changed": 1, "retry": 2, "unknown": 1, "new": 1}
 
 
-def test_changed_content_is_no_failure_and_says_so_to_people(
-    project: Project, inbox: SandboxProcess
-) -> None:
+def test_changed_content_is_no_failure_and_says_so_to_people(project: Project) -> None:
     project.write("manifests/a.png", b"first")
     project.manifest(f'[[messages]]\nid = "a"\nto = "{TO}"\nimage.source = "a.png"')
     assert project.call("send").code == 0
@@ -181,7 +158,7 @@ def test_changed_content_is_no_failure_and_says_so_to_people(
     assert result.code == 0
     assert "skipped" in result.stdout
     assert "raise its revision" in result.stdout
-    assert inbox.stats()["accepted"] == inbox.stats()["uploads"] == 1
+    assert project.inbox.stats()["accepted"] == project.inbox.stats()["uploads"] == 1
 
 
 @pytest.mark.parametrize(
@@ -190,7 +167,7 @@ def test_changed_content_is_no_failure_and_says_so_to_people(
     ids=["revision", "run"],
 )
 def test_raised_revision_or_another_run_sends_once_more(
-    project: Project, inbox: SandboxProcess, head: str, arguments: tuple[str, ...]
+    project: Project, head: str, arguments: tuple[str, ...]
 ) -> None:
     project.manifest(GOOD)
     project.call("send")
@@ -202,7 +179,7 @@ def test_raised_revision_or_another_run_sends_once_more(
     once_more = project.call("send", "--json", *arguments)
 
     assert [result.statuses["good"] for result in (again, once_more)] == ["sent", "skipped"]
-    assert len(inbox.messages()) == 2
+    assert len(project.inbox.messages()) == 2
 
 
 def media(id: str, *to: str, file: str = "one.pdf") -> str:
@@ -215,58 +192,52 @@ def send_well(project: Project, *messages: str, **env: str) -> None:
     assert result.code == 0, result.stderr
 
 
-def test_each_content_is_uploaded_once(project: Project, inbox: SandboxProcess) -> None:
+def test_each_content_is_uploaded_once(project: Project) -> None:
     for name, content in {"one.pdf": b"same", "two.pdf": b"same", "other.pdf": b"other"}.items():
         project.write(f"manifests/{name}", content)
     first = media("a", TO, "79001234568", "79001234569", "79001234567-1581234048")
     second = media("b", TO, file="two.pdf") + media("c", TO, file="other.pdf")
 
     send_well(project, first, second)
-    assert inbox.stats()["uploads"] == 2, "for six messages, three files and two contents"
-    ids = {message["payload"]["document"]["id"] for message in inbox.messages()}
+    assert project.inbox.stats()["uploads"] == 2, "for six messages, three files and two contents"
+    ids = {message["payload"]["document"]["id"] for message in project.inbox.messages()}
     assert len(ids) == 2
 
     send_well(project, first, second, media("d", TO))
-    assert inbox.stats()["accepted"] == 7
-    assert inbox.stats()["uploads"] == 2, "the next run knows"
+    assert project.inbox.stats()["accepted"] == 7
+    assert project.inbox.stats()["uploads"] == 2, "the next run knows"
 
 
-def test_uploads_of_one_account_mean_nothing_to_another(
-    project: Project, inbox: SandboxProcess
-) -> None:
+def test_uploads_of_one_account_mean_nothing_to_another(project: Project) -> None:
     project.write("manifests/one.pdf", b"content")
     send_well(project, media("a", TO))
     send_well(project, media("b", TO), GREENAPI_TOKEN="another-account")
-    assert inbox.stats()["uploads"] == 2
+    assert project.inbox.stats()["uploads"] == 2
     send_well(project, media("c", TO))
-    assert inbox.stats()["uploads"] == 2, "and the first one is still known"
+    assert project.inbox.stats()["uploads"] == 2, "and the first one is still known"
 
 
-def test_file_that_the_gateway_has_lost_is_uploaded_once_more(
-    project: Project, inbox: SandboxProcess
-) -> None:
+def test_file_that_the_gateway_has_lost_is_uploaded_once_more(project: Project) -> None:
     project.write("manifests/a.pdf", b"content")
     send_well(project, media("a", TO, file="a.pdf"))
-    lost = inbox.messages()[0]["payload"]["document"]["id"]
-    requests.delete(f"{inbox.url}/v1/media/{lost}", headers=AUTHORIZED, timeout=5)
+    lost = project.inbox.messages()[0]["payload"]["document"]["id"]
+    requests.delete(f"{project.inbox.url}/v1/media/{lost}", headers=AUTHORIZED, timeout=5)
 
     project.manifest(media("b", TO, file="a.pdf"))
     result = project.call("send", "--json")
 
     assert (result.code, result.results["b"]["attempts"]) == (0, 2)
-    assert inbox.stats()["uploads"] == 2
+    assert project.inbox.stats()["uploads"] == 2
 
 
-def test_refused_message_costs_no_more_than_one_upload(
-    project: Project, inbox: SandboxProcess
-) -> None:
+def test_refused_message_costs_no_more_than_one_upload(project: Project) -> None:
     """Perhaps it was the file that the gateway did not like; it is asked once, not for ever."""
     project.write("manifests/a.pdf", b"content")
     send_well(project, media("a", TO, file="a.pdf"))
-    inbox.faults([{"fault": "status", "status": 400, "code": 1021}])
+    project.inbox.faults([{"fault": "status", "status": 400, "code": 1021}])
     project.manifest("".join(media(id, TO, file="a.pdf") for id in "bcd"))
 
     result = project.call("send", "--json")
 
     assert result.statuses == {"b": "failed", "c": "failed", "d": "failed"}
-    assert inbox.stats()["uploads"] == 2
+    assert project.inbox.stats()["uploads"] == 2

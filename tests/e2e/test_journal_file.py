@@ -1,13 +1,11 @@
 """A journal in a file that is older, damaged, out of reach or in the wrong place."""
 
 import hashlib
-import os
 import random
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
@@ -15,8 +13,7 @@ from dispatcher.journal import files, open_journal
 from dispatcher.journal.schema import SCHEMA_VERSION
 from dispatcher.models import encode
 from dispatcher.sandbox.process import SandboxProcess
-from tests.support.gateway import Gateway
-from tests.support.project import NewProject, Project
+from tests.support.project import FAST, HeldProject, NewProject, Project
 
 TO = "79001234567"
 PAGE = 4096
@@ -66,22 +63,17 @@ def insert(connection: sqlite3.Connection, table: str, *values: object) -> None:
 
 @pytest.mark.parametrize("first", ["plan", "history", "send"])
 def test_older_journal_becomes_one_of_this_version_and_keeps_what_it_knows(
-    of_version_1: Project, inbox: SandboxProcess, first: str
+    of_version_1: Project, first: str
 ) -> None:
     project = of_version_1
     whole = project.journal_file.read_bytes()
     assert project.call(first).code in (0, 5)
     assert (project.journal_file.read_bytes() == whole) == (first != "send"), "readers only read"
     project.call("send")
-    bodies = [message["payload"]["text"]["body"] for message in inbox.messages()]
-    assert bodies == ["I am b", "I am d"]
+    assert project.arrived() == ["I am b", "I am d"]
     rows = project.call("history", "--json", "--attempts").lines
-    assert {row["message"]: (row["status"], row["attempts"]) for row in rows} == {
-        "a": ("sent", 1),
-        "b": ("sent", 2),
-        "c": ("unknown", 1),
-        "d": ("sent", 1),
-    }
+    known = sorted((row["message"], row["status"], row["attempts"]) for row in rows)
+    assert known == [("a", "sent", 1), ("b", "sent", 2), ("c", "unknown", 1), ("d", "sent", 1)]
     assert rows[0]["id"] == "1001"
     assert [each["status"] for each in rows[0]["events"]] == ["sent"]
     with closing(sqlite3.connect(project.journal_file)) as connection:
@@ -109,8 +101,8 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
 def sent(new_project: NewProject) -> Project:
     """A project whose journal has a few pages."""
     project = new_project()
-    project.texts(*(f"m{number}" for number in range(60)))
-    project.config('[transports.greenapi]\nrate = "100000/s"')
+    project.texts_to_many(60)
+    project.config(FAST)
     assert project.call("send").code == 0
     return project
 
@@ -120,7 +112,7 @@ def test_damage_is_found_before_anything_is_sent(
     sent: Project, inbox: SandboxProcess, damage: Callable[[bytes], bytes]
 ) -> None:
     whole = sent.journal_file.read_bytes()
-    sent.texts(*(f"m{number}" for number in range(61)))
+    sent.texts_to_many(61)
     try:
         sent.journal_file.write_bytes(damage(whole))
         result = sent.call("send")
@@ -128,92 +120,49 @@ def test_damage_is_found_before_anything_is_sent(
         for file in sent.journal_file.parent.glob("journal.db-*"):
             file.unlink()
         sent.journal_file.write_bytes(whole)
-    assert result.code == 2
-    assert str(sent.journal_file) in result.stderr
+    result.refused(str(sent.journal_file))
     assert any(word in result.stderr for word in ("malformed", "damaged", "not an SQLite database"))
-    assert result.stdout == ""
     assert inbox.stats()["requests"] == 0
 
 
 # the wrong place
 
 
-@pytest.fixture
-def without_privileges() -> tuple[str, ...]:
-    """The prefix of a command that even for root heeds what may be written."""
-    privileges = "-dac_override,-dac_read_search"
-    return ("setpriv", f"--bounding-set={privileges}") if os.geteuid() == 0 else ()
-
-
-@pytest.fixture
-def read_only() -> Iterator[Callable[[Path], None]]:
-    """Take the right to write in a folder away."""
-    folders: list[Path] = []
-
-    def protect(folder: Path) -> None:
-        folders.append(folder)
-        folder.chmod(0o555)
-
-    yield protect
-    for folder in folders:
-        folder.chmod(0o755)
-
-
 def test_folder_that_cannot_be_written(
-    project: Project,
-    inbox: SandboxProcess,
-    read_only: Callable[[Path], None],
-    without_privileges: tuple[str, ...],
+    project: Project, read_only: Callable[..., None], unprivileged: tuple[str, ...]
 ) -> None:
     project.texts("a")
     read_only(project.folder)
-    result = project.run("send", prefix=without_privileges)
-    assert result.code == 2
-    assert "cannot write to the journal's folder" in result.stderr
-    assert "Permission denied" in result.stderr
-    assert project.run("plan", prefix=without_privileges).code == 0
-    assert inbox.stats()["requests"] == 0
+    why = ("cannot write to the journal's folder", "Permission denied")
+    project.sends_nothing(*why, prefix=unprivileged)
+    assert project.run("plan", prefix=unprivileged).code == 0
 
 
 @pytest.mark.parametrize("what", ["folder", "file"])
 def test_journal_that_can_only_be_read(
-    project: Project,
-    inbox: SandboxProcess,
-    read_only: Callable[[Path], None],
-    without_privileges: tuple[str, ...],
-    what: str,
+    project: Project, read_only: Callable[..., None], unprivileged: tuple[str, ...], what: str
 ) -> None:
-    project.texts("a")
-    assert project.call("send").code == 0
-    inbox.clear()
+    project.send_texts("a")
+    project.inbox.clear()
     project.texts("a", "b")
     read_only(project.journal_file if what == "file" else project.journal_file.parent)
-    result = project.run("send", prefix=without_privileges)
-    assert result.code == 2
-    assert str(project.journal_file) in result.stderr
-    assert inbox.stats()["requests"] == 0
+    project.sends_nothing(str(project.journal_file), prefix=unprivileged)
 
 
 @pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs"])
-def test_network_file_system(
-    project: Project, inbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
+def test_network_file_system(project: Project, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     project.texts("a")
     point = str(project.folder.resolve()).replace(" ", r"\040")
     mounts = project.write("mounts", f"/dev/a / ext4 rw 0 0\nserver:/home {point} {kind} rw 0 0\n")
     monkeypatch.setattr(files, "_FILE_SYSTEMS", mounts)
-    result = project.call("send")
-    assert result.code == 2
-    assert f"lies on a network ({kind})" in result.stderr
-    assert "postgresql://" in result.stderr
-    assert inbox.stats()["requests"] == 0
+    project.sends_nothing(f"lies on a network ({kind})", "postgresql://")
     elsewhere = f"{point}-elsewhere"
     mounts.write_text(f"/dev/a / ext4 rw 0 0\nserver:/home {elsewhere} {kind} rw 0 0\n")
     assert project.call("send").code == 0
 
 
 def test_network_is_found_at_a_place_with_any_name(
-    project: Project, inbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+    project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.folder = project.folder / "with space – и по-русски"
     project.texts("a")
@@ -223,27 +172,23 @@ def test_network_is_found_at_a_place_with_any_name(
     assert "lies on a network (nfs)" in project.call("send").stderr
     monkeypatch.setattr(files, "_FILE_SYSTEMS", project.folder / "none")
     assert project.call("send").code == 0
-    assert inbox.stats()["accepted"] == 1
+    assert project.inbox.stats()["accepted"] == 1
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["deleted", "made anew by another run"])
 def test_journal_that_is_deleted_while_it_is_in_use_stops_the_run(
-    project: Project, gateway: Gateway, again: bool
+    held: HeldProject, again: bool
 ) -> None:
     """As `git clean -dfx` does: what this run sends would be sent again by the next one."""
-    project.send_to(gateway.url)
-    project.texts("a", "b")
-    release = gateway.hold()
-    run = project.start("send", "--json")
-    gateway.wait_for(1)
-    shutil.rmtree(project.journal_file.parent)
-    if again:
-        with open_journal(f"sqlite:///{project.journal_file}"):
-            assert project.journal_file.exists()
-    release.set()
-    result = project.finish(run)
+    held.texts("a", "b")
+    with held.under_way("send", "--json") as run:
+        shutil.rmtree(held.journal_file.parent)
+        if again:
+            with open_journal(f"sqlite:///{held.journal_file}"):
+                assert held.journal_file.exists()
+    result = held.finish(run)
 
     assert (result.code, result.statuses) == (5, {"a": "unknown"})
     assert "was moved or deleted while it was in use" in result.results["a"]["error"]["text"]
     assert "stopped: the journal " in result.stderr
-    assert gateway.texts == ["I am a"]
+    assert held.gateway.texts == ["I am a"]

@@ -6,28 +6,15 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable
-from typing import TypeAlias
 
 import pytest
 
-from tests.support.gateway import Gateway, Reply, Request
-from tests.support.postgres import Database, Proxy
-from tests.support.project import Project
+from tests.support.gateway import Reply, Request
+from tests.support.postgres import DRIVER, LEASE, Database, Proxy
+from tests.support.project import FAST, HeldProject, Project, Result, text
 from tests.support.waiting import LONG
 
-Start: TypeAlias = "Callable[..., subprocess.Popen[str]]"
-
-LEASE = 1.0
-# The real command, but for the time after which a worker that does not show is dead.
-DRIVER = f"""
-import dispatcher.journal
-from dispatcher.cli import main
-
-dispatcher.journal.LEASE = {LEASE}
-main()
-"""
-# The same on a machine that sleeps every few seconds, for longer than the lease.
+# A machine that sleeps every few seconds, for longer than the lease.
 SUSPENDED = f"""
 import time
 real, began = time.clock_gettime, time.monotonic()
@@ -41,44 +28,43 @@ HAZARDS = ["all", "killed", "frozen", "suspended"]
 RECIPIENTS = 20_000 if LONG else 300
 
 
-@pytest.fixture
-def start(database: Database) -> Start:
-    """Start a run with a short lease on the shared journal."""
+def command(url: str) -> tuple[str, ...]:
+    return "send", "--json", "--journal", url
 
-    def start(project: Project, before: str = "", *prefix: str) -> subprocess.Popen[str]:
-        driver = str(project.write("driver.py", before + DRIVER))
-        command = ("send", "--json", "--journal", database.url)
-        return project.start(*command, program=(driver,), prefix=prefix)
 
-    return start
+def start(
+    project: Project, database: Database, before: str = "", *prefix: str
+) -> subprocess.Popen[str]:
+    """Start a run with a short lease on the shared journal; `before` it, this is carried out."""
+    return project.start(*command(database.url), program=("-c", before + DRIVER), prefix=prefix)
+
+
+def send(project: Project, database: Database) -> Result:
+    return project.finish(start(project, database))
 
 
 @pytest.mark.parametrize("how", HAZARDS if LONG else ["killed"])
 def test_runs_that_die_or_stand_still_send_nothing_twice_and_lose_nothing(
-    project: Project, gateway: Gateway, database: Database, start: Start, how: str
+    held: HeldProject, database: Database, how: str
 ) -> None:
     """Frozen: at any moment, and for longer than the lease. All: one machine sleeps, too."""
-    project.send_to(gateway.url)
-    project.config(f'[delivery]\nworkers = {WORKERS}\n[transports.greenapi]\nrate = "100000/s"')
+    held.config(f"[delivery]\nworkers = {WORKERS}\n{FAST}")
     for first in range(0, KEYS, 10_000):
-        entries = (
-            f'[[messages]]\nid = "m{each}"\nto = "{79001000000 + each % RECIPIENTS}"\n'
-            f'text.body = "m{each}"'
-            for each in range(first, min(first + 10_000, KEYS))
-        )
-        project.manifest("\n".join(entries), f"manifests/{first:06}.toml")
+        numbers = range(first, min(first + 10_000, KEYS))
+        entries = (text(f"m{n}", str(79001000000 + n % RECIPIENTS), f"m{n}") for n in numbers)
+        held.manifest("".join(entries), f"manifests/{first:06}.toml")
 
     def accept(asked: Request) -> Reply:
         time.sleep(DELAY)
         return Reply()
 
-    gateway.reply = accept
+    held.gateway.reply = accept
     chance = random.Random(1)
     sleepers = {"suspended": PROCESSES, "all": 1}.get(how, 0)
     before = [SUSPENDED] * sleepers + [""] * (PROCESSES - sleepers)
-    runs = [start(project, each, *UNREAD) for each in before]
+    runs = [start(held, database, each, *UNREAD) for each in before]
     for kill in range(KILLS):
-        gateway.wait_for((kill + 1) * KEYS // (KILLS + 3))
+        held.gateway.wait_for((kill + 1) * KEYS // (KILLS + 3))
         victim = chance.randrange(PROCESSES)
         if how == "frozen" or (how == "all" and chance.random() < 0.5):
             runs[victim].send_signal(signal.SIGSTOP)
@@ -86,20 +72,19 @@ def test_runs_that_die_or_stand_still_send_nothing_twice_and_lose_nothing(
             runs[victim].send_signal(signal.SIGCONT)
             continue
         runs[victim].kill()
-        project.finish(runs[victim])
-        runs[victim] = start(project, before[victim], *UNREAD)
-    codes = [project.finish(run).code for run in runs]
+        held.finish(runs[victim])
+        runs[victim] = start(held, database, before[victim], *UNREAD)
+    codes = [held.finish(run).code for run in runs]
     time.sleep(LEASE)
-    last = project.finish(start(project))
+    last = send(held, database)
 
-    arrived = gateway.texts
+    arrived = held.gateway.texts
     copies = Counter(arrived)
-    known = Counter(row["status"] for row in database.journal().values())
-    sent = {id for id, row in database.journal().items() if row["status"] == "sent"}
-    unknown = {id for id, row in database.journal().items() if row["status"] == "unknown"}
+    known = database.statuses()
+    sent, unknown = ({id for id in known if known[id] == how} for how in ("sent", "unknown"))
     assert set(codes) <= ({0, 5} if how == "killed" else {0, 1, 4, 5})
     assert max(copies.values()) == 1, "nothing twice"
-    assert len(sent | unknown) == KEYS, f"nothing lost: {known}"
+    assert len(sent | unknown) == KEYS, f"nothing lost: {Counter(known.values())}"
     assert sent <= set(copies) <= sent | unknown, "all that arrived is known"
     assert len(unknown) <= WORKERS * KILLS
     assert last.code == (5 if unknown else 0)
@@ -121,29 +106,25 @@ def overtaken(arrived: list[str]) -> set[str]:
 
 
 def test_run_that_was_stopped_for_longer_than_its_lease_goes_on(
-    project: Project, gateway: Gateway, database: Database, start: Start
+    held: HeldProject, database: Database
 ) -> None:
-    project.send_to(gateway.url)
-    project.texts("a", "b", "c")
-    release = gateway.hold()
-    stopped = start(project)
-    gateway.wait_for(1)
-    stopped.send_signal(signal.SIGSTOP)
-    release.set()
+    held.texts("a", "b", "c")
+    with held.under_way(*command(database.url), program=("-c", DRIVER)) as stopped:
+        stopped.send_signal(signal.SIGSTOP)
     time.sleep(LEASE * 1.2)
 
-    other = project.finish(start(project))
-    assert database.journal()["a"]["status"] == "unknown"
+    other = send(held, database)
+    assert database.statuses()["a"] == "unknown"
     stopped.send_signal(signal.SIGCONT)
-    late = project.finish(stopped)
+    late = held.finish(stopped)
 
     assert (other.code, other.statuses) == (5, {"a": "unknown", "b": "sent", "c": "sent"})
     assert (late.code, late.statuses) == (0, {"a": "sent", "b": "skipped", "c": "skipped"})
-    assert database.journal()["a"]["status"] == "sent", "the late answer counts"
-    assert gateway.texts == ["I am a", "I am b", "I am c"]
+    assert database.statuses()["a"] == "sent", "the late answer counts"
+    assert held.gateway.texts == ["I am a", "I am b", "I am c"]
 
 
-# The same, but frozen: where STOP says, the first time that it gets there.
+# A run that is frozen where STOP says, the first time that it gets there.
 FROZEN = """
 import os, signal, time
 from dispatcher.journal import Journal
@@ -178,149 +159,116 @@ frozen(connections, 'require_permission', before=True)
 }
 
 
-@pytest.fixture
-def freeze(database: Database) -> Callable[[Project, str], subprocess.Popen[str]]:
+def freeze(project: Project, database: Database, where: str) -> subprocess.Popen[str]:
     """Start a run with a short lease that stops itself, as SIGSTOP does, and wait until it did."""
-
-    def freeze(project: Project, where: str) -> subprocess.Popen[str]:
-        driver = str(project.write("frozen.py", FROZEN + STOPS[where] + DRIVER))
-        run = project.start("send", "--json", "--journal", database.url, program=(driver,))
-        found = os.waitid(os.P_PID, run.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
-        assert found is not None
-        assert found.si_code == os.CLD_STOPPED, "it never got there"
-        return run
-
-    return freeze
+    run = start(project, database, FROZEN + STOPS[where])
+    found = os.waitid(os.P_PID, run.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    assert found is not None
+    assert found.si_code == os.CLD_STOPPED, "it never got there"
+    return run
 
 
 @pytest.mark.parametrize(
     ("where", "settled"), [("after a claim", False), ("at the first byte", True)]
 )
 def test_run_frozen_between_intent_and_request_posts_nothing_after_its_lease(
-    project: Project,
-    gateway: Gateway,
-    database: Database,
-    start: Start,
-    freeze: Callable[[Project, str], subprocess.Popen[str]],
-    where: str,
-    settled: bool,
+    held: HeldProject, database: Database, where: str, settled: bool
 ) -> None:
-    project.send_to(gateway.url)
-    project.texts("a", "b", "c")
-    frozen = freeze(project, where)
+    held.texts("a", "b", "c")
+    frozen = freeze(held, database, where)
     time.sleep(LEASE * 1.2)
-    other = project.finish(start(project))
+    other = send(held, database)
     assert (other.code, other.statuses) == (5, {"a": "unknown", "b": "sent", "c": "sent"})
     arrived = ["I am b", "I am c"]
     if settled:
         key = other.results["a"]["key"]
-        assert project.call("settle", "--not-sent", key, "--journal", database.url).code == 0
-        assert project.finish(start(project)).statuses["a"] == "sent"
+        assert held.call("settle", "--not-sent", key, "--journal", database.url).code == 0
+        assert send(held, database).statuses["a"] == "sent"
         arrived.append("I am a")
 
     frozen.send_signal(signal.SIGCONT)
-    late = project.finish(frozen)
+    late = held.finish(frozen)
 
-    assert gateway.texts == arrived, "nothing more"
-    assert database.journal()["a"]["status"] == ("sent" if settled else "failed")
+    assert held.gateway.texts == arrived, "nothing more"
+    assert database.statuses()["a"] == ("sent" if settled else "failed")
     if settled:
         assert (late.code, late.statuses["a"]) == (0, "skipped"), "their word stands"
         return
     assert (late.code, late.statuses["a"]) == (1, "failed")
     assert "stood still" in late.results["a"]["error"]["text"]
     assert late.statuses["b"] == late.statuses["c"] == "skipped"
-    assert project.finish(start(project)).statuses["a"] == "sent", "as after any failure"
+    assert send(held, database).statuses["a"] == "sent", "as after any failure"
 
 
 def test_run_frozen_in_the_middle_of_a_claim_holds_nobody(
-    project: Project,
-    gateway: Gateway,
-    database: Database,
-    start: Start,
-    freeze: Callable[[Project, str], subprocess.Popen[str]],
+    held: HeldProject, database: Database
 ) -> None:
-    project.send_to(gateway.url)
-    project.texts("a", "b")
-    frozen = freeze(project, "within a claim")
-    other = project.finish(start(project))
+    held.texts("a", "b")
+    frozen = freeze(held, database, "within a claim")
+    other = send(held, database)
     frozen.send_signal(signal.SIGCONT)
-    late = project.finish(frozen)
+    late = held.finish(frozen)
 
     assert (other.code, other.statuses) == (0, {"a": "sent", "b": "sent"})
     assert (late.code, late.results) == (1, {})
     assert "stood still" in late.stderr
     assert late.stderr.count("\n") == 1
-    assert gateway.texts == ["I am a", "I am b"]
-    assert {row["status"] for row in database.journal().values()} == {"sent"}
+    assert held.gateway.texts == ["I am a", "I am b"]
+    assert set(database.statuses().values()) == {"sent"}
     assert database.ask("SELECT count(*) FROM dispatcher.workers") == [(0,)]
 
 
 @pytest.mark.parametrize("fault", ["cut after", "commit late"])
 def test_intent_whose_commit_nobody_knows_of_is_surely_not_sent(
-    project: Project, gateway: Gateway, database: Database, fault: str
+    held: HeldProject, database: Database, fault: str
 ) -> None:
-    project.send_to(gateway.url)
-    project.texts("a", "b")
+    held.texts("a", "b")
     with Proxy(database.url, fault) as proxy:
-        run = project.start("send", "--json", "--journal", proxy.url)
-        cut_off = project.finish(run)
+        cut_off = held.run(*command(proxy.url))
         assert proxy.reached.is_set()
 
     assert (cut_off.code, cut_off.results, cut_off.summary["not_tried"]) == (1, {}, 2)
-    assert gateway.requests == []
-    assert {id: row["status"] for id, row in database.journal().items()} == {"a": "failed"}
-    again = project.call("send", "--json", "--journal", database.url)
+    held.has_sent_nothing()
+    assert database.statuses() == {"a": "failed"}
+    again = held.call(*command(database.url))
     assert (again.code, again.statuses) == (0, {"a": "sent", "b": "sent"})
 
 
 def test_network_that_stalls_for_longer_than_the_lease(
-    project: Project, gateway: Gateway, database: Database, start: Start
+    held: HeldProject, database: Database
 ) -> None:
-    project.send_to(gateway.url)
-    project.texts("a", "b")
-    driver = str(project.write("driver.py", DRIVER))
+    held.texts("a", "b")
     with Proxy(database.url, "stall") as proxy:
-        run = project.start("send", "--json", "--journal", proxy.url, program=(driver,))
+        run = held.start(*command(proxy.url), program=("-c", DRIVER))
         assert proxy.reached.wait(30)
         time.sleep(LEASE * 1.2)
-        assert project.finish(start(project)).statuses == {"a": "unknown", "b": "sent"}
+        assert send(held, database).statuses == {"a": "unknown", "b": "sent"}
         proxy.release.set()
-        late = project.finish(run)
+        late = held.finish(run)
     assert (late.code, late.statuses["a"]) == (1, "failed")
-    assert gateway.texts == ["I am b"]
+    assert held.gateway.texts == ["I am b"]
 
 
-def test_run_that_only_waits_keeps_its_lease(
-    project: Project, gateway: Gateway, database: Database, start: Start
-) -> None:
-    project.send_to(gateway.url)
-    project.texts("a", "b")
-    release = gateway.hold()
-    waits = start(project)
-    gateway.wait_for(1)
-    other = start(project)
-    time.sleep(LEASE * 4)
-    assert other.poll() is None, "it waits for what becomes of a"
-    assert database.journal()["a"]["status"] == "sending"
-    release.set()
-    results = [project.finish(run) for run in (waits, other)]
+def test_run_that_only_waits_keeps_its_lease(held: HeldProject, database: Database) -> None:
+    held.texts("a", "b")
+    with held.under_way(*command(database.url), program=("-c", DRIVER)) as waits:
+        other = start(held, database)
+        time.sleep(LEASE * 4)
+        assert other.poll() is None, "it waits for what becomes of a"
+        assert database.statuses()["a"] == "sending"
+    results = [held.finish(run) for run in (waits, other)]
     assert results[0].statuses["a"] == "sent"
     assert results[1].statuses["a"] == "skipped"
     assert {each.statuses["b"] for each in results} == {"sent", "skipped"}
 
 
 def test_run_that_is_started_anew_after_a_kill_forgets_nobody(
-    project: Project, gateway: Gateway, start: Start
+    held: HeldProject, database: Database
 ) -> None:
     """Within the lease of the run that was killed, as a service manager starts it."""
-    project.send_to(gateway.url)
-    project.texts("a", "b")
-    release = gateway.hold()
-    killed = start(project)
-    gateway.wait_for(1)
-    killed.kill()
-    project.finish(killed)
-    release.set()
-    result = project.finish(start(project))
-    assert result.statuses == {"a": "unknown", "b": "sent"}
-    assert result.code == 5
+    held.texts("a", "b")
+    with held.under_way(*command(database.url), program=("-c", DRIVER)) as killed:
+        killed.kill()
+        held.finish(killed)
+    result = send(held, database)
+    assert (result.code, result.statuses) == (5, {"a": "unknown", "b": "sent"})

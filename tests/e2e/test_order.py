@@ -3,9 +3,8 @@
 import threading
 from collections import defaultdict
 
-from dispatcher.sandbox.process import SandboxProcess
-from tests.support.gateway import Gateway, Reply, Request
-from tests.support.project import Project
+from tests.support.gateway import Reply, Request
+from tests.support.project import HeldProject, Project
 
 RECIPIENTS = [f"7900123456{number}" for number in range(5)]
 
@@ -15,15 +14,13 @@ def messages(*ids: str, to: list[str] = RECIPIENTS) -> str:
     return "".join(entries)
 
 
-def test_each_recipient_gets_the_messages_in_the_manifests_order(
-    project: Project, inbox: SandboxProcess
-) -> None:
+def test_each_recipient_gets_the_messages_in_the_manifests_order(project: Project) -> None:
     """Retries included: what comes after a message waits for it."""
     first = [f"a{number}" for number in range(12)]
     second = [f"b{number}" for number in range(12)]
     project.manifest(messages(*first), "manifests/1.toml")
     project.manifest(messages(*second, to=RECIPIENTS[::-1]), "manifests/2.toml")
-    inbox.faults(
+    project.inbox.faults(
         [
             {"to": to, "fault": "status", "status": 429, "code": 82, "times": 1}
             for to in RECIPIENTS[:3]
@@ -33,13 +30,13 @@ def test_each_recipient_gets_the_messages_in_the_manifests_order(
     assert project.call("send").code == 0
 
     arrived = defaultdict(list)
-    for message in inbox.messages():
+    for message in project.inbox.messages():
         arrived[message["to"]].append(message["payload"]["text"]["body"])
     assert arrived == dict.fromkeys(RECIPIENTS, first + second)
 
 
 def test_recipients_are_served_in_parallel_by_as_many_workers_as_configured(
-    project: Project, gateway: Gateway
+    held: HeldProject,
 ) -> None:
     """No answer comes before three requests, to three recipients, are under way at once."""
     workers = 3
@@ -55,13 +52,12 @@ def test_recipients_are_served_in_parallel_by_as_many_workers_as_configured(
             under_way.remove(asked.json["to"])
         return Reply()
 
-    gateway.reply = answer
-    project.send_to(gateway.url)
-    project.config(f"[delivery]\nworkers = {workers}")
-    project.manifest(messages("a", "b", "c", to=RECIPIENTS[:workers]))
+    held.gateway.reply = answer
+    held.config(f"[delivery]\nworkers = {workers}")
+    held.manifest(messages("a", "b", "c", to=RECIPIENTS[:workers]))
 
-    assert project.call("send").code == 0
+    assert held.call("send").code == 0
 
     assert max(map(len, most)) == workers
     assert all(len(set(each)) == len(each) for each in most), "one at a time to each of them"
-    assert len(gateway.requests) == 9
+    assert len(held.gateway.requests) == 9

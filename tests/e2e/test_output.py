@@ -3,26 +3,19 @@
 import os
 import pty
 import re
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
-from dispatcher.sandbox.process import SandboxProcess
-from tests.support.gateway import Gateway, Reply
-from tests.support.project import Project, Result
+from tests.support.gateway import Reply
+from tests.support.project import HeldProject, Project, Result, text
 
 TO = "79001234567"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 REFUSED = {"fault": "status", "status": 400, "code": 1022}
-
-
-def message(id: str, to: str = TO) -> str:
-    return f'[[messages]]\nid = "{id}"\nto = "{to}"\ntext.body = "Hello"\n'
 
 
 @pytest.mark.parametrize(
@@ -35,14 +28,14 @@ def message(id: str, to: str = TO) -> str:
     ],
 )
 def test_exit_code_of_what_was_sent(
-    project: Project, inbox: SandboxProcess, code: int, faults: list[dict[str, Any]]
+    project: Project, code: int, faults: list[dict[str, Any]]
 ) -> None:
     project.texts("a", "b")
-    inbox.faults(faults)
+    project.inbox.faults(faults)
     assert project.call("send").code == code
 
 
-def test_exit_code_3_if_there_is_nothing_to_send(project: Project, inbox: SandboxProcess) -> None:
+def test_exit_code_3_if_there_is_nothing_to_send(project: Project) -> None:
     project.write("manifests/nobody.csv", "to\n")
     project.manifest('[[messages]]\nid = "a"\nrecipients = "nobody.csv"\ntext.body = "Hi"')
     result = project.call("send")
@@ -68,22 +61,15 @@ WRONG: dict[str, tuple[list[str], str, dict[str, str | None], str]] = {
 }
 
 
-@pytest.mark.parametrize(("arguments", "config", "env", "why"), WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize("wrong", WRONG)
 def test_exit_code_2_if_something_is_wrong_before_the_first_message(
-    project: Project,
-    inbox: SandboxProcess,
-    arguments: list[str],
-    config: str,
-    env: dict[str, str | None],
-    why: str,
+    project: Project, wrong: str
 ) -> None:
+    arguments, config, env, why = WRONG[wrong]
     project.texts("a")
     project.config(config)
-    result = project.call(*arguments, env=env)
-    assert result.code == 2
-    assert result.stdout == ""
-    assert why in result.stderr
-    assert inbox.stats()["connections"] == 0
+    project.call(*arguments, env=env).refused(why)
+    assert project.inbox.stats()["connections"] == 0
 
 
 @pytest.mark.parametrize(
@@ -103,13 +89,11 @@ def test_an_argument_that_is_no_text_is_a_usage_error(
     project: Project, arguments: list[str]
 ) -> None:
     project.texts("a")
-    result = project.call(*arguments)
-    assert (result.code, result.stdout) == (2, "")
-    assert 'udcff" is not UTF-8' in result.stderr
+    project.call(*arguments).refused('udcff" is not UTF-8')
 
 
-def test_a_path_may_be_any_bytes(project: Project, inbox: SandboxProcess) -> None:
-    manifest = 'manifest = 1\nname = "m"\n' + message("a")
+def test_a_path_may_be_any_bytes(project: Project) -> None:
+    manifest = 'manifest = 1\nname = "m"\n' + text("a")
     project.write(os.fsdecode(b"\xff/\xfe.toml"), manifest)
     journal = ["--journal", f"sqlite:///{os.fsdecode(bytes([0xFD]))}.db"]
     assert project.call("send", "\udcff", *journal).code == 0
@@ -134,11 +118,9 @@ def test_an_error_is_on_its_line_whatever_it_repeats(project: Project) -> None:
         assert not set(line) & {"\x1b", "\u202e"}
 
 
-def test_json_lines_have_the_promised_keys_and_nothing_stands_beside_them(
-    project: Project, inbox: SandboxProcess
-) -> None:
-    project.manifest(message("a") + message("b", "79001234568"))
-    inbox.faults([{**REFUSED, "to": "79001234568"}])
+def test_json_lines_have_the_promised_keys_and_nothing_stands_beside_them(project: Project) -> None:
+    project.manifest(text("a") + text("b", "79001234568"))
+    project.inbox.faults([{**REFUSED, "to": "79001234568"}])
 
     result = project.call("send", "--json")
 
@@ -150,7 +132,7 @@ def test_json_lines_have_the_promised_keys_and_nothing_stands_beside_them(
         "to": TO,
         "transport": "greenapi",
         "status": "sent",
-        "id": inbox.messages()[0]["id"],
+        "id": project.inbox.messages()[0]["id"],
         "attempts": 1,
         "error": None,
     }
@@ -169,17 +151,15 @@ def test_json_lines_have_the_promised_keys_and_nothing_stands_beside_them(
     assert result.stderr == ""
 
 
-def test_people_get_results_on_stdout_and_the_summary_on_stderr(
-    project: Project, inbox: SandboxProcess
-) -> None:
+def test_people_get_results_on_stdout_and_the_summary_on_stderr(project: Project) -> None:
     project.texts("a")
     result = project.call("send")
-    id = inbox.messages()[0]["id"]
+    id = project.inbox.messages()[0]["id"]
     assert result.stdout == f"sent     default/m/a/1/{TO}  {id}\n"
     assert result.stderr == "1 sent\n"
 
 
-def test_warning_goes_to_stderr_and_stops_nothing(project: Project, inbox: SandboxProcess) -> None:
+def test_warning_goes_to_stderr_and_stops_nothing(project: Project) -> None:
     project.write("manifests/song.png", b"\x89PNG\r\n\x1a\n" + bytes(20))
     project.manifest(f'[[messages]]\nid = "a"\nto = "{TO}"\naudio.source = "song.png"')
     result = project.call("send", "--json")
@@ -188,34 +168,34 @@ def test_warning_goes_to_stderr_and_stops_nothing(project: Project, inbox: Sandb
     assert result.statuses == {"a": "sent"}
 
 
-class Screen:
-    """Runs a command whose stderr, and unless told otherwise stdout, are one terminal."""
+Screen: TypeAlias = Callable[..., tuple[Result, str]]
 
-    def __init__(self, project: Project) -> None:
-        self._project = project
 
-    def run(self, *arguments: str, stdout: bool = True, **env: str) -> tuple[Result, str]:
-        """How it ended, and all that the terminal got."""
+@pytest.fixture
+def screen(project: Project) -> Screen:
+    """Run a command whose stderr, and unless told otherwise stdout, are one terminal.
+
+    Out: how it ended, and all that the terminal got.
+    """
+
+    def run(*arguments: str, stdout: bool = True, **env: str) -> tuple[Result, str]:
         ours, terminal = pty.openpty()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "dispatcher", *arguments],
-            cwd=self._project.folder,
-            env={**os.environ, **self._project.environment, "TERM": "xterm-256color", **env},
-            stdin=terminal,
-            stdout=terminal if stdout else subprocess.PIPE,
-            stderr=terminal,
-            encoding="utf-8",
-        )
+        streams = {"stdin": terminal, "stderr": terminal}
+        if stdout:
+            streams["stdout"] = terminal
+        process = project.start(*arguments, env={"TERM": "xterm-256color", **env}, **streams)
         os.close(terminal)
         shown: list[bytes] = []
         reader = threading.Thread(target=lambda: shown.extend(iter(lambda: _read(ours), b"")))
         reader.start()
-        result = self._project.finish(process)
+        result = project.finish(process)
         reader.join()
         os.close(ours)
-        text = b"".join(shown).decode()
-        self._project.checked(replace(result, stderr=text))
-        return result, text
+        got = b"".join(shown).decode()
+        project.checked(replace(result, stderr=got))
+        return result, got
+
+    return run
 
 
 def _read(terminal: int) -> bytes:
@@ -225,18 +205,13 @@ def _read(terminal: int) -> bytes:
         return b""
 
 
-@pytest.fixture
-def screen(project: Project) -> Screen:
-    return Screen(project)
-
-
 def test_terminal_shows_a_progress_bar_and_only_what_needs_a_look(
-    project: Project, inbox: SandboxProcess, screen: Screen
+    project: Project, screen: Screen
 ) -> None:
-    project.manifest(message("a") + message("b", "79001234568") + message("c"))
-    inbox.faults([{**REFUSED, "to": "79001234568"}])
+    project.manifest(text("a") + text("b", "79001234568") + text("c"))
+    project.inbox.faults([{**REFUSED, "to": "79001234568"}])
 
-    result, shown = screen.run("send")
+    result, shown = screen("send")
 
     assert result.code == 4
     assert "sending" in shown
@@ -252,20 +227,20 @@ def test_terminal_shows_a_progress_bar_and_only_what_needs_a_look(
 
 
 def test_terminal_says_what_is_skipped_because_it_changed(project: Project, screen: Screen) -> None:
-    project.manifest(message("a"))
+    project.manifest(text("a"))
     project.call("send")
-    project.manifest(message("a").replace("Hello", "Hello again"))
-    _, shown = screen.run("send")
+    project.manifest(text("a", body="Hello again"))
+    _, shown = screen("send")
     assert f"default/m/a/1/{TO}  it was sent with other content" in COLOUR.sub("", shown)
 
 
 @pytest.mark.parametrize("columns", ["0", "1", "-1"])
 def test_what_failed_shows_on_a_terminal_of_any_width(
-    project: Project, inbox: SandboxProcess, screen: Screen, columns: str
+    project: Project, screen: Screen, columns: str
 ) -> None:
-    project.manifest(message("a"))
-    inbox.faults([REFUSED])
-    _, shown = screen.run("send", COLUMNS=columns)
+    project.manifest(text("a"))
+    project.inbox.faults([REFUSED])
+    _, shown = screen("send", COLUMNS=columns)
     assert "failed   default/m/a/1/79001234567  1022: Subscriber" in COLOUR.sub("", shown)
 
 
@@ -291,7 +266,7 @@ def test_what_is_said_beside_the_bar_shows_no_secret_and_steers_nothing(
     project.texts("a")
     project.install("talkative", TALKS_WHILE_SENDING)
 
-    result, shown = screen.run("send", stdout=stdout)
+    result, shown = screen("send", stdout=stdout)
 
     assert result.code == 0
     for line in ("[some.library] logged ***", r"written *** \x1b]0;title\x07", "raised ***"):
@@ -300,11 +275,11 @@ def test_what_is_said_beside_the_bar_shows_no_secret_and_steers_nothing(
 
 
 def test_redirected_results_are_complete_and_plain_though_the_bar_is_on_a_terminal(
-    project: Project, inbox: SandboxProcess, screen: Screen
+    project: Project, screen: Screen
 ) -> None:
-    project.manifest(message("a") + message("b", "79001234568"))
-    inbox.faults([{**REFUSED, "to": "79001234568"}])
-    result, shown = screen.run("send", stdout=False)
+    project.manifest(text("a") + text("b", "79001234568"))
+    project.inbox.faults([{**REFUSED, "to": "79001234568"}])
+    result, shown = screen("send", stdout=False)
     lines = sorted(result.stdout.splitlines())
     assert [line.split()[0] for line in lines] == ["failed", "sent"]
     assert not COLOUR.search(result.stdout)
@@ -313,21 +288,21 @@ def test_redirected_results_are_complete_and_plain_though_the_bar_is_on_a_termin
 
 def test_json_on_a_terminal_is_json(project: Project, screen: Screen) -> None:
     project.texts("a")
-    result, shown = screen.run("send", "--json", stdout=False)
+    result, shown = screen("send", "--json", stdout=False)
     assert result.statuses == {"a": "sent"}
     assert shown == ""
 
 
 @pytest.mark.parametrize("command", ["plan", "send", "validate"])
 def test_colours_are_for_terminals_and_never_with_no_color(
-    project: Project, inbox: SandboxProcess, screen: Screen, command: str
+    project: Project, screen: Screen, command: str
 ) -> None:
     body = "" if command == "validate" else "Hello"
-    project.manifest(f'[[messages]]\nid = "a"\nto = "{TO}"\ntext.body = "{body}"')
-    inbox.faults([REFUSED])
+    project.manifest(text("a", body=body))
+    project.inbox.faults([REFUSED])
 
-    _, coloured = screen.run(command)
-    _, plain = screen.run(command, NO_COLOR="1")
+    _, coloured = screen(command)
+    _, plain = screen(command, NO_COLOR="1")
     elsewhere = project.call(command)
 
     assert COLOUR.search(coloured)
@@ -370,22 +345,19 @@ LEAKS: dict[str, Callable[[str], Reply]] = {
 
 
 @pytest.mark.parametrize("leak", LEAKS)
-def test_token_that_a_gateway_repeats_shows_nowhere(
-    project: Project, gateway: Gateway, leak: str
-) -> None:
+def test_token_that_a_gateway_repeats_shows_nowhere(held: HeldProject, leak: str) -> None:
     """`Project.checked` looks for it, in the journal too, after every command of every test."""
-    project.send_to(gateway.url)
-    project.config("[delivery]\nattempts = 1\n[transports.greenapi]\nread_timeout = 1")
-    token = project.environment["GREENAPI_TOKEN"]
-    gateway.reply = lambda asked: LEAKS[leak](token)
-    project.texts("a")
+    held.config("[delivery]\nattempts = 1\n[transports.greenapi]\nread_timeout = 1")
+    token = held.environment["GREENAPI_TOKEN"]
+    held.gateway.reply = lambda asked: LEAKS[leak](token)
+    held.texts("a")
 
-    result = project.call("send", "--json", "--debug")
+    result = held.call("send", "--json", "--debug")
 
-    (asked,) = gateway.requests
+    (asked,) = held.gateway.requests
     assert asked.headers["authorization"] == f"Bearer {token}"
     assert result.results["a"]["status"] in ("sent", "failed", "unknown")
-    assert project.call("history").code == 0
+    assert held.call("history").code == 0
 
 
 @pytest.mark.parametrize(
@@ -406,48 +378,44 @@ def test_token_in_bad_settings_shows_nowhere(project: Project, env: dict[str, st
         project.call(*command, env=env)
 
 
-def test_token_may_come_from_a_file(project: Project, gateway: Gateway) -> None:
-    project.send_to(gateway.url)
-    project.texts("a")
-    project.write("token.txt", "from-a-file\n")
+def test_token_may_come_from_a_file(held: HeldProject) -> None:
+    held.texts("a")
+    held.write("token.txt", "from-a-file\n")
     env = {"GREENAPI_TOKEN": None, "GREENAPI_TOKEN_FILE": "token.txt"}
-    assert project.call("send", env=env).code == 0
-    assert gateway.requests[0].headers["authorization"] == "Bearer from-a-file"
+    assert held.call("send", env=env).code == 0
+    assert held.gateway.requests[0].headers["authorization"] == "Bearer from-a-file"
 
 
-def test_closed_pipe_ends_the_run_quietly(project: Project, inbox: SandboxProcess) -> None:
+def test_closed_pipe_ends_the_run_quietly(project: Project) -> None:
     """`dispatcher send | head -1`: what nobody reads is in the journal all the same."""
     project.texts(*(f"m{number}" for number in range(20)))
     process = project.start("send")
-    assert process.stdout is not None
     process.stdout.readline()
     process.stdout.close()
     process.stdout = None
     result = project.finish(process)
     assert "Traceback" not in result.stderr
     assert result.code in (0, 1)
-    arrived = len(inbox.messages())
-    assert {row["status"] for row in project.journal().values()} == {"sent"}
+    arrived = len(project.inbox.messages())
+    assert set(project.statuses().values()) == {"sent"}
     assert len(project.journal()) == arrived
 
 
 FULL = "cannot write the output: no space left on device"
 
 
-def test_a_full_disk_behind_stdout_does_not_stop_the_mailing(
-    project: Project, inbox: SandboxProcess
-) -> None:
+def test_a_full_disk_behind_stdout_does_not_stop_the_mailing(project: Project) -> None:
     project.texts("a", "b", "c")
     sent = project.run("send", prefix=("sh", "-c", 'exec "$@" > /dev/full', "sh"))
-    assert (sent.code, len(inbox.messages())) == (0, 3)
+    assert (sent.code, len(project.inbox.messages())) == (0, 3)
     assert FULL in sent.stderr
     assert "3 sent" in sent.stderr
     planned = project.run("plan", prefix=("sh", "-c", 'exec "$@" > /dev/full', "sh"))
     assert (planned.code, FULL in planned.stderr) == (1, True)
 
 
-def test_a_closed_pipe_does_not_stop_the_mailing(project: Project, inbox: SandboxProcess) -> None:
+def test_a_closed_pipe_does_not_stop_the_mailing(project: Project) -> None:
     project.texts(*(f"m{number}" for number in range(20)))
     sent = project.run("send", prefix=("sh", "-c", '"$@" | true', "sh"))
-    assert len(inbox.messages()) == 20
+    assert len(project.inbox.messages()) == 20
     assert "20 sent" in sent.stderr

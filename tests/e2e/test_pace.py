@@ -4,54 +4,61 @@ import json
 import signal
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from dispatcher.sandbox.process import SandboxProcess
-from tests.support.gateway import Gateway, Reply
+from tests.support.gateway import Gateway, Reply, Request
 from tests.support.postgres import Database
-from tests.support.project import NewProject, Project
+from tests.support.project import HeldProject, NewProject, Project, text
 from tests.support.waiting import wait_until
 
 RATE, BURST, WORKERS = 50, 5, 8
 # What has its turn may be late, because this machine is: one message for each worker. By a clock
 # that is never late, tests/test_rate_limiter.py allows none of them.
 MOST = RATE + BURST + WORKERS
-TO = "79001234567"
 
 
 def recipients(count: int) -> list[str]:
     return [f"7900{number:07}" for number in range(count)]
 
 
-def to_many(project: Project, count: int, id: str = "a") -> None:
+def to_many(project: Project, count: int) -> None:
     """A manifest with one message to each of so many recipients."""
-    project.manifest(f'[[messages]]\nid = "{id}"\nto = {recipients(count)}\ntext.body = "Hi"')
+    project.manifest(text("a", recipients(count)))
+
+
+def pace_of(project: Project) -> Path:
+    return Path(project.environment["XDG_STATE_HOME"], "message-dispatcher", "pace.db")
+
+
+def asks_to_wait(seconds: str) -> Callable[[Request], Reply]:
+    """Have the gateway ask for a pause of the account."""
+    return lambda asked: Reply(429, b"", {"Retry-After": seconds})
 
 
 def most_in_a_second(times: list[float]) -> int:
     return max(sum(start <= each < start + 1 for each in times) for start in times)
 
 
-@pytest.fixture
-def held(new_project: NewProject, gateway: Gateway) -> Project:
-    """An empty project at the gateway of this test."""
-    return new_project(gateway.url)
+def at_once(projects: list[Project], *options: str, **environment: str) -> None:
+    """Have all of them send at the same time."""
+    runs = [project.start("send", *options, env=environment) for project in projects]
+    ended = [project.finish(run) for project, run in zip(projects, runs, strict=True)]
+    assert [each.code for each in ended] == [0] * len(projects)
 
 
 # the rate
 
 
-def test_rate_is_kept_and_used(held: Project, gateway: Gateway) -> None:
+def test_rate_is_kept_and_used(held: HeldProject) -> None:
     to_many(held, 5 * RATE)
     assert held.call("send").code == 0
-    times = [asked.at for asked in gateway.requests]
+    times = [asked.at for asked in held.gateway.requests]
     assert most_in_a_second(times) <= MOST
     assert len(times) / (max(times) - min(times)) >= 0.95 * RATE
 
@@ -61,10 +68,7 @@ def test_runs_of_one_account_keep_one_rate(new_project: NewProject, gateway: Gat
     projects = [new_project(gateway.url) for _ in range(2)]
     for project in projects:
         to_many(project, 75)
-    env = {"XDG_STATE_HOME": projects[0].environment["XDG_STATE_HOME"]}
-    runs = [project.start("send", env=env) for project in projects]
-    codes = [project.finish(run).code for project, run in zip(projects, runs, strict=True)]
-    assert codes == [0, 0]
+    at_once(projects, XDG_STATE_HOME=projects[0].environment["XDG_STATE_HOME"])
     times = [asked.at for asked in gateway.requests]
     assert len(times) == 150
     assert most_in_a_second(times) <= MOST
@@ -77,76 +81,64 @@ def test_runs_on_several_machines_share_a_plan_and_its_rate(
     projects = [new_project(gateway.url) for _ in range(3)]  # each has a state folder of its own
     for project in projects:
         to_many(project, 3 * RATE)
-    runs = [project.start("send", "--journal", database.url) for project in projects]
-    codes = [project.finish(run).code for project, run in zip(projects, runs, strict=True)]
-    assert codes == [0] * 3
+    at_once(projects, "--journal", database.url)
     times = [asked.at for asked in gateway.requests]
     assert len(times) == 3 * RATE
     assert most_in_a_second(times) <= MOST + WORKERS
     assert len(times) / (max(times) - min(times)) >= 0.8 * RATE
-    assert not any(
-        Path(project.environment["XDG_STATE_HOME"], "message-dispatcher", "pace.db").exists()
-        for project in projects
-    ), "no machine keeps a rate of its own"
+    assert not any(map(Path.exists, map(pace_of, projects))), "no machine keeps a rate of its own"
 
 
 def test_pause_that_one_machine_is_asked_for_is_everybodys(
-    project: Project, gateway: Gateway, database: Database
+    held: HeldProject, database: Database
 ) -> None:
-    gateway.reply = lambda asked: Reply(429, b"", {"Retry-After": "3600"})
-    for id, requests in (("a", 1), ("b", 1)):
-        project.send_to(gateway.url)
-        project.texts(id)
-        result = project.call("send", "--journal", database.url)
+    held.gateway.reply = asks_to_wait("3600")
+    for id in "ab":
+        held.texts(id)
+        result = held.call("send", "--journal", database.url)
         assert "stopped: the account is to pause until " in result.stderr
-        assert len(gateway.requests) == requests
+        assert len(held.gateway.requests) == 1
 
 
-def test_no_burst_follows_when_a_run_was_frozen(held: Project, gateway: Gateway) -> None:
+def test_no_burst_follows_when_a_run_was_frozen(held: HeldProject) -> None:
     """As long as all of its workers' turns take: they are past when it goes on."""
     held.config('[transports.greenapi]\nrate = "2/s"')
     to_many(held, 40)
     run = held.start("send")
-    gateway.wait_for(3)
+    held.gateway.wait_for(3)
     run.send_signal(signal.SIGSTOP)
     time.sleep(WORKERS / 2)
-    before = len(gateway.requests)
+    before = len(held.gateway.requests)
     run.send_signal(signal.SIGCONT)
-    gateway.wait_for(before + 1)
+    held.gateway.wait_for(before + 1)
     time.sleep(1)
-    burst = len(gateway.requests) - before
+    burst = len(held.gateway.requests) - before
     run.send_signal(signal.SIGINT)
     held.finish(run)
     assert burst <= 2 + 1 + 1, "a rate of two, its burst, and one that had already left"
 
 
-def test_rate_outlives_the_run(held: Project, gateway: Gateway) -> None:
+def test_rate_outlives_the_run(held: HeldProject) -> None:
     held.config('[transports.greenapi]\nrate = "1/s"')
     for id in "ab":
-        held.texts(id)
-        assert held.call("send").code == 0
-    first, second = (asked.at for asked in gateway.requests)
+        held.send_texts(id)
+    first, second = (asked.at for asked in held.gateway.requests)
     assert second - first >= 0.7
 
 
-def test_recipient_rate_holds_back_one_recipient_only(held: Project, gateway: Gateway) -> None:
+def test_recipient_rate_holds_back_one_recipient_only(held: HeldProject) -> None:
     held.config('[transports.greenapi]\nrecipient_rate = "60/min"')
     both = recipients(2)
-    held.manifest(
-        f'[[messages]]\nid = "a"\nto = {both}\ntext.body = "a"\n'
-        f'[[messages]]\nid = "b"\nto = "{both[0]}"\ntext.body = "b"\n'
-    )
+    held.manifest(text("a", both, "a") + text("b", both[0], "b"))
     assert held.call("send").code == 0
-    at = {(asked.json["to"], asked.text): asked.at for asked in gateway.requests}
+    at = {(asked.json["to"], asked.text): asked.at for asked in held.gateway.requests}
     assert at[both[0], "b"] - at[both[0], "a"] >= 0.7
     assert abs(at[both[1], "a"] - at[both[0], "a"]) < 0.5
 
 
-def test_clock_that_was_set_back_holds_nobody_up(held: Project, gateway: Gateway) -> None:
-    held.texts("a")
-    held.call("send")
-    file = Path(held.environment["XDG_STATE_HOME"], "message-dispatcher", "pace.db")
-    with closing(sqlite3.connect(file)) as connection, connection:
+def test_clock_that_was_set_back_holds_nobody_up(held: HeldProject) -> None:
+    held.send_texts("a")
+    with closing(sqlite3.connect(pace_of(held))) as connection, connection:
         connection.execute("UPDATE turns SET state = state + ?", [int(24 * 3600e6)])
     held.texts("b")
     assert held.call("send", "--json").statuses == {"b": "sent"}
@@ -163,7 +155,7 @@ ASKS: dict[str, tuple[int, bytes]] = {
 
 @pytest.mark.parametrize(("status", "body"), ASKS.values(), ids=ASKS)
 def test_nothing_leaves_while_the_account_is_to_pause(
-    held: Project, gateway: Gateway, status: int, body: bytes
+    held: HeldProject, status: int, body: bytes
 ) -> None:
     """Not even what had only to wait for its turn when the gateway said so.
 
@@ -172,11 +164,11 @@ def test_nothing_leaves_while_the_account_is_to_pause(
     held.config('[transports.greenapi]\nrate = "2/s"')
     to_many(held, 5)
     replies = iter([Reply()] * 2 + [Reply(status, body, {"Retry-After": "1"})])
-    gateway.reply = lambda asked: next(replies, Reply())
+    held.gateway.reply = lambda asked: next(replies, Reply())
 
     assert held.call("send").code == 0
 
-    times = [asked.at for asked in gateway.requests]
+    times = [asked.at for asked in held.gateway.requests]
     asked_to_wait = times[2]
     assert len(times) == 5 + 1
     assert min(times[3:]) >= asked_to_wait + 1
@@ -202,21 +194,21 @@ def http_date(seconds: float) -> str:
 
 @pytest.mark.parametrize(("value", "wait"), RETRY_AFTER.values(), ids=RETRY_AFTER)
 def test_retry_after_is_the_least_there_is_to_wait(
-    held: Project, gateway: Gateway, value: Callable[[], str], wait: float
+    held: HeldProject, value: Callable[[], str], wait: float
 ) -> None:
     # The date is made when it is told: until then, the command has to start.
     replies = iter([lambda: Reply(429, b"", {"Retry-After": value()})])
-    gateway.reply = lambda asked: next(replies, Reply)()
+    held.gateway.reply = lambda asked: next(replies, Reply)()
     held.texts("a")
     assert held.call("send", "--json").statuses == {"a": "sent"}
-    first, second = (asked.at for asked in gateway.requests)
+    first, second = (asked.at for asked in held.gateway.requests)
     assert wait <= second - first <= wait + 3
 
 
 @pytest.mark.parametrize("value", ["999999999", "1e99", "9" * 300, "Fri, 31 Dec 9999 23:59:59 GMT"])
-def test_absurd_pause_is_cut_to_a_day(held: Project, gateway: Gateway, value: str) -> None:
+def test_absurd_pause_is_cut_to_a_day(held: HeldProject, value: str) -> None:
     """And nobody sits and waits for it; what is no number at all counts as not said."""
-    gateway.reply = lambda asked: Reply(429, b"", {"Retry-After": value})
+    held.gateway.reply = asks_to_wait(value)
     held.config('[delivery]\ndeadline = "1s"\nattempts = 2')
     held.texts("a", "b")
     result = held.call("send", "--json")
@@ -224,16 +216,14 @@ def test_absurd_pause_is_cut_to_a_day(held: Project, gateway: Gateway, value: st
     understood = value not in ("1e99", "9" * 300)
     row = next(line for line in held.call("history", "--json").lines if line["message"] == "a")
     if understood:
-        assert len(gateway.requests) == 1
+        assert len(held.gateway.requests) == 1
         left = datetime.fromisoformat(row["not_before"]) - datetime.now(UTC)
         assert timedelta(hours=23) < left <= timedelta(hours=24)
 
 
-def test_pause_that_is_too_long_ends_this_run_and_the_next_one_at_once(
-    held: Project, gateway: Gateway
-) -> None:
+def test_pause_that_is_too_long_ends_this_run_and_the_next_one_at_once(held: HeldProject) -> None:
     """Longer than the default of `deadline`, 15 minutes; nobody sits and waits in silence."""
-    gateway.reply = lambda asked: Reply(429, b"", {"Retry-After": "3600"})
+    held.gateway.reply = asks_to_wait("3600")
     to_many(held, 2)
     for _ in range(2):
         began = datetime.now(UTC)
@@ -242,18 +232,17 @@ def test_pause_that_is_too_long_ends_this_run_and_the_next_one_at_once(
         assert result.code == 1
         assert "stopped: the account is to pause until " in result.stderr
         assert "UTC; run again then" in result.stderr
-    assert len(gateway.requests) <= 2, "one for each recipient, of the first run"
+    assert len(held.gateway.requests) <= 2, "one for each recipient, of the first run"
 
 
 # what people see meanwhile
 
 
-def test_people_hear_why_nothing_happens(held: Project, gateway: Gateway) -> None:
-    gateway.reply = lambda asked: Reply(429, b"", {"Retry-After": "20"})
+def test_people_hear_why_nothing_happens(held: HeldProject) -> None:
+    held.gateway.reply = asks_to_wait("20")
     held.config('[delivery]\ndeadline = "30s"')
     held.texts("a", "b")
     process = held.start("send", "--json")
-    assert process.stderr is not None
     line = process.stderr.readline()
     process.send_signal(signal.SIGINT)
     result = held.finish(process)
@@ -267,17 +256,16 @@ def test_people_hear_why_nothing_happens(held: Project, gateway: Gateway) -> Non
     assert [line["event"] for line in result.lines] == ["result", "summary"]
 
 
-def test_people_hear_that_the_rate_is_slow(held: Project, gateway: Gateway) -> None:
+def test_people_hear_that_the_rate_is_slow(held: HeldProject) -> None:
     held.config('[transports.greenapi]\nrate = "2/min"')
     to_many(held, 3)
     process = held.start("send")
-    assert process.stderr is not None
     assert process.stderr.readline().startswith("waiting until ")
     process.send_signal(signal.SIGINT)
     result = held.finish(process)
     assert result.code == 130
     assert "waiting" not in result.stderr, "all wait for the same turn"
-    assert len(gateway.requests) == 1
+    assert len(held.gateway.requests) == 1
 
 
 # outages
@@ -287,36 +275,38 @@ OUTAGE = {"fault": "status", "status": 400, "code": 1060}
 
 
 @pytest.mark.parametrize(("accepted", "code"), [(0, 1), (5, 4)])
-def test_outage_ends_the_run_early(
-    project: Project, inbox: SandboxProcess, accepted: int, code: int
-) -> None:
+def test_outage_ends_the_run_early(project: Project, accepted: int, code: int) -> None:
     """The retries that all messages together have are spent; what was not tried stays new."""
     count = 200
     to_many(project, count)
-    inbox.faults([{"fault": "delay", "times": accepted}, OUTAGE])
+    project.inbox.faults([{"fault": "delay", "times": accepted}, OUTAGE])
 
     result = project.call("send")
 
-    requests = inbox.stats()["requests"]
+    requests = project.inbox.stats()["requests"]
     assert result.code == code
     assert "stopped: too many attempts fail: " in result.stderr
-    plan = [line["status"] for line in project.call("plan", "--json").lines]
+    plan = project.planned()
     tried = count - plan.count("new")
     assert plan.count("sent") == accepted
     assert requests <= tried + 500 // 14
     assert 0 < plan.count("new") < count
-    inbox.faults([])
+    project.inbox.faults([])
     project.config('[transports.greenapi]\nrate = "1000/s"')
     assert project.call("send").code == 0
-    assert inbox.stats()["accepted"] == count
+    assert project.inbox.stats()["accepted"] == count
 
 
-def kill_while_it_waits(project: Project) -> None:
-    """Start a run and kill it when its only message waits for another attempt."""
-    process = project.start("send")
-    wait_until(lambda: waiting(project))
+def kill_while_it_waits(held: HeldProject, seconds: str) -> None:
+    """Have a run killed whose only message is to pause so long; later answers accept."""
+    body = json.dumps({"errors": [{"code": 1060}]}).encode()
+    replies = iter([Reply(400, body, {"Retry-After": seconds})])
+    held.gateway.reply = lambda asked: next(replies, Reply())
+    held.texts("a")
+    process = held.start("send")
+    wait_until(lambda: waiting(held))
     process.kill()
-    project.finish(process)
+    held.finish(process)
 
 
 def waiting(project: Project) -> bool:
@@ -326,50 +316,27 @@ def waiting(project: Project) -> bool:
         return False  # it is being made
 
 
-@pytest.fixture
-def asks_to_wait(held: Project, gateway: Gateway) -> Callable[[str], None]:
-    """Have the first answer ask for a pause of this message, the others accept."""
-
-    def asks(seconds: str) -> None:
-        body = json.dumps({"errors": [{"code": 1060}]}).encode()
-        replies: Iterator[Any] = iter([Reply(400, body, {"Retry-After": seconds})])
-        gateway.reply = lambda asked: next(replies, Reply())
-        held.texts("a")
-
-    return asks
-
-
-def test_killed_run_leaves_its_waits_to_the_next(
-    held: Project, gateway: Gateway, asks_to_wait: Callable[[str], None]
-) -> None:
-    asks_to_wait("3")
-    kill_while_it_waits(held)
+def test_killed_run_leaves_its_waits_to_the_next(held: HeldProject) -> None:
+    kill_while_it_waits(held, "3")
     assert held.call("send", "--json").statuses == {"a": "sent"}
-    first, second = (asked.at for asked in gateway.requests)
+    first, second = (asked.at for asked in held.gateway.requests)
     assert second - first >= 3
 
 
-def test_next_run_does_not_sit_and_wait_longer_than_for_any_message(
-    held: Project, gateway: Gateway, asks_to_wait: Callable[[str], None]
-) -> None:
-    asks_to_wait("600")
-    kill_while_it_waits(held)
+def test_next_run_does_not_sit_and_wait_longer_than_for_any_message(held: HeldProject) -> None:
+    kill_while_it_waits(held, "600")
     held.config('[delivery]\ndeadline = "1m"')
     result = held.call("send", "--json")
     assert (result.code, result.statuses) == (1, {"a": "failed"})
     assert result.results["a"]["error"]["code"] == "not_before"
     assert result.results["a"]["attempts"] == 0
-    assert len(gateway.requests) == 1
+    assert len(held.gateway.requests) == 1
 
 
-def test_wait_of_a_clock_that_was_set_back_is_none(
-    held: Project, gateway: Gateway, asks_to_wait: Callable[[str], None]
-) -> None:
-    asks_to_wait("600")
-    kill_while_it_waits(held)
+def test_wait_of_a_clock_that_was_set_back_is_none(held: HeldProject) -> None:
+    kill_while_it_waits(held, "600")
     days = (datetime.now(UTC) + timedelta(days=3)).isoformat()
     with closing(sqlite3.connect(f"{held.journal_file.as_uri()}?mode=ro", uri=True)) as last:
         last.execute("PRAGMA user_version").fetchone()  # so that the log of the dead run stays
-        with closing(sqlite3.connect(held.journal_file)) as connection, connection:
-            connection.execute("UPDATE messages SET not_before = ?", [days])
+        held.execute("UPDATE messages SET not_before = ?", days)
     assert held.call("send", "--json").statuses == {"a": "sent"}

@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +16,8 @@ from hypothesis import strategies as st
 from dispatcher import encode
 from dispatcher.sandbox.process import SandboxProcess
 from dispatcher.visible import visible_json
-from tests.support.project import EXAMPLES, NewProject, Project
+from tests.support.project import EXAMPLES, NO_ACCOUNT, NewProject, Project
 
-NO_ACCOUNT: Mapping[str, str | None] = {
-    "GREENAPI_BASE_URL": None,
-    "GREENAPI_MEDIA_URL": None,
-    "GREENAPI_TOKEN": None,
-}
 # The interpreter runs it before anything else.
 NO_SOCKETS = """
 import sys
@@ -88,17 +82,19 @@ def test_offline_commands_need_no_network_and_no_account(
     assert len(result.stdout.splitlines()) == {"--json": 26, "--payloads": 52}.get(command[-1], 0)
 
 
-def test_examples_leave_exactly_as_planned(examples: Project, inbox: SandboxProcess) -> None:
+def test_examples_leave_exactly_as_planned(examples: Project) -> None:
     plan = examples.call("plan", "--json")
     payloads = examples.call("plan", "--payloads")
 
     sent = examples.call("send", "--json")
 
     assert sent.code == 0, sent.stderr
-    arrived = arrived_by_key(sent.events("result"), inbox)
-    assert planned_by_key(plan.stdout, inbox) == arrived
+    arrived = arrived_by_key(sent.events("result"), examples.inbox)
+    assert planned_by_key(plan.stdout, examples.inbox) == arrived
     shown = [line.strip() for line in payloads.stdout.splitlines()[1::2]]
-    assert with_media_ids(shown, inbox) == list(planned_by_key(plan.stdout, inbox).values())
+    assert with_media_ids(shown, examples.inbox) == list(
+        planned_by_key(plan.stdout, examples.inbox).values()
+    )
 
 
 def planned_by_key(stdout: str, inbox: SandboxProcess) -> dict[str, str]:
@@ -156,21 +152,8 @@ def test_plan_writes_nothing(project: Project) -> None:
 # control characters but these: the gateway refuses them, and so does `validate`.
 NASTY = st.sampled_from(
     [
-        *(
-            '"',
-            "\\",
-            "'''",
-            '"""',
-            "\n",
-            "\r\n",
-            "\t",
-            "{",
-            "}}",
-            "%}",
-            "\\u0041",
-            "&amp;",
-            "\u2028",
-        ),
+        *('"', "\\", "'''", '"""', "\n", "\r\n", "\t"),
+        *("{", "}}", "%}", "\\u0041", "&amp;", "\u2028"),
         *("😃", "👩‍👩‍👧", "é", "e\u0301", "שלום", "\u202e", "\ufeff", "\U0010ffff", "Ё"),
     ]
 )
@@ -190,13 +173,13 @@ def test_any_text_arrives_as_written_and_as_planned(
     """Each text stands in one message as it is, and in another one as a template's value."""
     sandbox_process.clear()
     project = new_project()
-    entries = []
-    for number, text in enumerate(texts):
-        entries += ["[[messages]]", f'id = "plain-{number}"', 'to = "79001234567"']
-        entries += [f"text.body = {in_toml(text)}"]
-        entries += ["[[messages]]", f'id = "value-{number}"', 'to = "79001234568"']
-        entries += ['text.body = "{{ value }}"', f"vars.value = {in_toml(text)}"]
-    project.manifest("\n".join(entries))
+    entries = (
+        f'[[messages]]\nid = "plain-{number}"\nto = "79001234567"\ntext.body = {in_toml(text)}\n'
+        f'[[messages]]\nid = "value-{number}"\nto = "79001234568"\ntext.body = "{{{{ value }}}}"\n'
+        f"vars.value = {in_toml(text)}\n"
+        for number, text in enumerate(texts)
+    )
+    project.manifest("".join(entries))
 
     plan = project.call("plan", "--json")
     sent = project.call("send", "--json")

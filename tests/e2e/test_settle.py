@@ -2,43 +2,40 @@
 
 import pytest
 
-from dispatcher.sandbox.process import SandboxProcess
 from tests.support.project import Project
 
 KEY = "default/m/a/1/79001234567"
 
 
 @pytest.fixture
-def unknown(project: Project, inbox: SandboxProcess) -> Project:
+def unknown(project: Project) -> Project:
     """A project with one message, accepted by the gateway, whose answer was lost."""
-    inbox.faults([{"fault": "reset_after", "times": 1, "path": "/v1/messages"}])
+    project.inbox.faults([{"fault": "reset_after", "times": 1, "path": "/v1/messages"}])
     project.texts("a")
     assert project.call("send").code == 5
     return project
 
 
-def test_what_was_sent_is_skipped_from_then_on(unknown: Project, inbox: SandboxProcess) -> None:
+def test_what_was_sent_is_skipped_from_then_on(unknown: Project) -> None:
     assert unknown.call("settle", KEY, "--sent").code == 0
     again = unknown.call("send", "--json")
     assert (again.code, again.statuses) == (0, {"a": "skipped"})
-    assert len(inbox.messages()) == 1
+    assert len(unknown.inbox.messages()) == 1
 
 
-def test_what_was_not_sent_is_sent(unknown: Project, inbox: SandboxProcess) -> None:
+def test_what_was_not_sent_is_sent(unknown: Project) -> None:
     assert unknown.call("settle", KEY, "--not-sent").code == 0
     again = unknown.call("send", "--json")
     assert (again.code, again.statuses) == (0, {"a": "sent"})
-    assert len(inbox.messages()) == 2
+    assert len(unknown.inbox.messages()) == 2
 
 
-def test_what_the_journal_no_longer_knows_is_settled_as_sent(
-    project: Project, inbox: SandboxProcess
-) -> None:
+def test_what_the_journal_no_longer_knows_is_settled_as_sent(project: Project) -> None:
     """It went back in time, and a person has the keys that the lost runs had reported."""
     project.texts("a", "b", "c")
-    inbox.faults([{"fault": "status", "status": 400, "code": 1022, "times": 1}])
+    project.inbox.faults([{"fault": "status", "status": 400, "code": 1022, "times": 1}])
     assert project.call("send").code == 4, "a failed"
-    inbox.faults([])
+    project.inbox.faults([])
     lost = ["default/m/a/1/79001234567", "default/m/d/1/79001234567"]
     sent, wrong = "default/m/b/1/79001234567", "no key"
     project.texts("a", "b", "c", "d")
@@ -53,7 +50,7 @@ def test_what_the_journal_no_longer_knows_is_settled_as_sent(
     assert f"no message {wrong}" in given.stderr
     assert given.code == 3
     assert (last.code, set(last.statuses.values())) == (0, {"skipped"})
-    assert len(inbox.messages()) == 2
+    assert len(project.inbox.messages()) == 2
     for wrong_use in (["--not-sent", *lost], ["--sent", "--run", "x"]):
         assert project.call("settle", "--missing", *wrong_use).code == 2
 
@@ -104,14 +101,12 @@ def test_both_a_key_and_a_word_are_needed(unknown: Project, arguments: tuple[str
 
 
 @pytest.mark.parametrize("reader", ["> /dev/full", "> >(exec true)"], ids=["full", "unread"])
-def test_everything_is_settled_though_nobody_can_read_of_it(
-    project: Project, inbox: SandboxProcess, reader: str
-) -> None:
-    inbox.faults([{"fault": "reset_after", "path": "/v1/messages"}])
+def test_everything_is_settled_though_nobody_can_read_of_it(project: Project, reader: str) -> None:
+    project.inbox.faults([{"fault": "reset_after", "path": "/v1/messages"}])
     project.texts("a", "b", "c")
     assert project.call("send").code == 5
     prefix = ("bash", "-c", f'exec "$@" {reader}', "bash")
     settled = project.run("settle", "--run", "default", "--sent", "--yes", prefix=prefix)
     assert settled.code == 1
     assert settled.stderr.count("cannot write the output") == 1
-    assert [row["status"] for row in project.journal().values()] == ["sent"] * 3
+    assert list(project.statuses().values()) == ["sent"] * 3

@@ -2,14 +2,10 @@
 
 import os
 import pty
-import subprocess
-import sys
 
 import pytest
 
-from dispatcher.sandbox.process import SandboxProcess
-from tests.support.gateway import Gateway
-from tests.support.project import NewProject, Project
+from tests.support.project import HeldProject, Project, text
 
 TO = 79001234567
 KEY = f"default/m/a/1/{TO}"
@@ -59,14 +55,14 @@ def test_the_exit_code_does_not_depend_on_who_reads(
 
 
 def test_a_mailing_goes_on_whatever_there_is_to_say(
-    project: Project, inbox: SandboxProcess, nowhere: tuple[str, ...]
+    project: Project, nowhere: tuple[str, ...]
 ) -> None:
     project.install("talkative", TALKATIVE)
     project.texts("a", "b", "c")
     result = project.run("send", prefix=nowhere)
     assert (result.code, result.stdout.count("sent ")) == (0, 3)
-    assert len(inbox.messages()) == 3
-    assert {row["status"] for row in project.journal().values()} == {"sent"}
+    assert len(project.inbox.messages()) == 3
+    assert set(project.statuses().values()) == {"sent"}
 
 
 ASCII: list[dict[str, str | None]] = [
@@ -90,13 +86,13 @@ document.source = "прайс.txt"
 
 @pytest.mark.parametrize("env", ASCII, ids=["streams", "locale"])
 def test_a_mailing_goes_on_whatever_its_streams_can_write(
-    project: Project, inbox: SandboxProcess, env: dict[str, str | None]
+    project: Project, env: dict[str, str | None]
 ) -> None:
-    entries = (f'[[messages]]\nid = "m{n}"\nto = "{TO + n}"\ntext.body = "Hi"' for n in range(9))
-    project.manifest('name = "новости"\n' + "\n".join(entries))
-    inbox.faults([{"fault": "status", "status": 400, "code": 1022, "to": str(TO)}])
+    entries = (text(f"m{n}", str(TO + n)) for n in range(9))
+    project.manifest('name = "новости"\n' + "".join(entries))
+    project.inbox.faults([{"fault": "status", "status": 400, "code": 1022, "to": str(TO)}])
     result = project.run("send", env=env)
-    assert (result.code, len(inbox.messages())) == (4, 8)
+    assert (result.code, len(project.inbox.messages())) == (4, 8)
     assert len(result.stdout.splitlines()) == 9
     assert result.stdout.isascii()
     assert "failed   default/\\u043d\\u043e" in result.stdout
@@ -120,9 +116,7 @@ def test_names_of_files_are_utf_8_whatever_the_locale_is(project: Project) -> No
 
 
 def test_the_conversation_of_the_sandbox_fits_into_ascii(project: Project) -> None:
-    project.manifest(
-        f'[[messages]]\nid = "a"\nto = "{TO}"\ntext.body = "Привет\\n::stop-commands::x\\u202e"'
-    )
+    project.manifest(text(body="Привет\\n::stop-commands::x\\u202e"))
     result = project.run("send", "--sandbox", env=ASCII[0])
     assert result.code == 0
     assert result.stdout.splitlines()[-2:] == [
@@ -131,35 +125,21 @@ def test_the_conversation_of_the_sandbox_fits_into_ascii(project: Project) -> No
     ]
 
 
-def test_results_that_nobody_wants_go_nowhere_else(project: Project, inbox: SandboxProcess) -> None:
+def test_results_that_nobody_wants_go_nowhere_else(project: Project) -> None:
     project.texts("a")
     for command in (["plan", "--json"], ["send"], ["history"]):
         result = project.run(*command, prefix=("bash", "-c", 'exec "$@" >&-', "bash"))
         assert result.code == 0
         assert "default/m/a" not in result.stderr
-    assert len(inbox.messages()) == 1
+    assert len(project.inbox.messages()) == 1
 
 
-def test_a_mailing_goes_on_when_its_terminal_is_gone(
-    new_project: NewProject, gateway: Gateway
-) -> None:
-    project, released = new_project(gateway.url), gateway.hold()
-    project.texts("a", "b")
+def test_a_mailing_goes_on_when_its_terminal_is_gone(held: HeldProject) -> None:
+    held.texts("a", "b")
     ours, terminal = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dispatcher", "send"],
-        cwd=project.folder,
-        env={**os.environ, **project.environment, "TERM": "xterm"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=terminal,
-        encoding="utf-8",
-    )
-    os.close(terminal)
-    gateway.wait_for(1)
-    os.close(ours)
-    released.set()
-    result = project.finish(process)
-    assert result.code == 0
-    assert {row["status"] for row in project.journal().values()} == {"sent"}
-    assert len(gateway.requests) == 2
+    with held.under_way("send", env={"TERM": "xterm"}, stderr=terminal) as process:
+        os.close(terminal)
+        os.close(ours)
+    assert held.finish(process).code == 0
+    assert set(held.statuses().values()) == {"sent"}
+    assert len(held.gateway.requests) == 2

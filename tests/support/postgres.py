@@ -9,6 +9,16 @@ from typing import Any, Literal, Self
 import psycopg
 from sqlalchemy import make_url
 
+LEASE = 1.0
+# The real command, but for the seconds after which a worker that does not show is dead.
+DRIVER = f"""
+import dispatcher.journal
+from dispatcher.cli import main
+
+dispatcher.journal.LEASE = {LEASE}
+main()
+"""
+
 
 class Database:
     """A PostgreSQL database for tests, and what a test asks of it beside the journal."""
@@ -38,6 +48,10 @@ class Database:
         """The journal's messages by message id."""
         rows = self.ask("SELECT message, to_jsonb(messages) FROM dispatcher.messages")
         return dict(rows)
+
+    def statuses(self) -> dict[str, str]:
+        """What the journal calls each message, by its id."""
+        return {id: row["status"] for id, row in self.journal().items()}
 
 
 Fault = Literal["cut after", "commit late", "stall"]

@@ -7,7 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,18 +16,29 @@ from typing import Any, TypeAlias
 import pytest
 
 from dispatcher import cli
+from dispatcher.sandbox.process import SandboxProcess
+from tests.support.gateway import Gateway
 from tests.support.plugins import add_metadata
 from tests.support.waiting import PATIENCE
 
 # Nothing that the commands write may ever hold it: see `Project.checked`.
 TOKEN = "marker-token-5d1c0ffee"
 Files: TypeAlias = Mapping[str, str | bytes]
+NO_ACCOUNT: Mapping[str, str | None] = dict.fromkeys(
+    ["GREENAPI_BASE_URL", "GREENAPI_MEDIA_URL", "GREENAPI_TOKEN"]
+)
 EXAMPLES = Path(__file__).parents[2] / "manifests"
+FAST = '[transports.greenapi]\nrate = "100000/s"\n'  # a configuration, for many messages
 
 
 def lines_of(text: str) -> list[str]:
     """As JSON Lines mean it: only a line feed ends a line, U+2028 and the like do not."""
     return text.removesuffix("\n").split("\n") if text else []
+
+
+def text(id: str = "a", to: str | Sequence[str] = "79001234567", body: str = "Hello") -> str:
+    """A text message, as a manifest has it."""
+    return f'[[messages]]\nid = "{id}"\nto = {json.dumps(to)}\ntext.body = "{body}"\n'
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,11 @@ class Result:
         found = [json.loads(line) for line in lines_of(self.stdout)]
         assert all(isinstance(line, dict) for line in found)
         return found
+
+    def refused(self, *why: str, code: int = 2) -> None:
+        """It ended with this code, said all of this on stderr, and printed nothing else."""
+        assert (self.code, self.stdout) == (code, ""), self.stdout + self.stderr
+        assert all(part in self.stderr for part in why), self.stderr
 
     @property
     def problems(self) -> list[str]:
@@ -71,7 +87,12 @@ class Result:
 
 
 class Project:
-    """A folder with manifests, and the real command in it; `url`: of the gateway it talks to."""
+    """A folder with manifests, and the real command in it; `url`: of the gateway it talks to.
+
+    `inbox`: the local gateway that all tests share.
+    """
+
+    inbox: SandboxProcess
 
     def __init__(self, folder: Path, url: str = "") -> None:
         self.folder = folder
@@ -102,8 +123,17 @@ class Project:
 
     def texts(self, *ids: str, to: str = "79001234567") -> Path:
         """A manifest with a text message for each id, to one recipient."""
-        entries = (f'[[messages]]\nid = "{id}"\nto = "{to}"\ntext.body = "I am {id}"' for id in ids)
-        return self.manifest("\n".join(entries))
+        return self.manifest("".join(text(id, to, f"I am {id}") for id in ids))
+
+    def texts_to_many(self, count: int) -> Path:
+        """A manifest with the texts m0, m1 and so on, each to a recipient of its own."""
+        entries = (text(f"m{each}", f"7900123{each:04}", f"m{each}") for each in range(count))
+        return self.manifest("".join(entries))
+
+    def send_texts(self, *ids: str) -> None:
+        """Have these texts sent, and be the project's only ones."""
+        self.texts(*ids)
+        assert self.call("send").code == 0
 
     def config(self, text: str) -> Path:
         return self.write("dispatcher.toml", text)
@@ -149,6 +179,8 @@ class Project:
         prefix: tuple[str, ...] = (),
         program: tuple[str, ...] = ("-m", "dispatcher"),
         stdin: int = subprocess.DEVNULL,
+        stdout: int = subprocess.PIPE,
+        stderr: int = subprocess.PIPE,
     ) -> subprocess.Popen[str]:
         """Start a command. `env` over the project's environment, None takes away."""
         environment = {**os.environ, **self.environment, **env}
@@ -157,8 +189,8 @@ class Project:
             cwd=self.folder,
             env={name: value for name, value in environment.items() if value is not None},
             stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=stdout,
+            stderr=stderr,
             encoding="utf-8",
         )
 
@@ -192,6 +224,32 @@ class Project:
             rows = connection.execute("SELECT * FROM messages").fetchall()
         return {row["message"]: dict(row) for row in rows}
 
+    def statuses(self) -> dict[str, str]:
+        """What the journal calls each message, by its id."""
+        return {id: row["status"] for id, row in self.journal().items()}
+
+    def execute(self, statement: str, *values: object) -> None:
+        """Change the journal as people do who know SQL."""
+        with closing(sqlite3.connect(self.journal_file)) as connection, connection:
+            connection.execute(statement, values)
+
+    def planned(self, *arguments: str) -> list[str]:
+        """What `plan` says of each message, in the manifest's order."""
+        return [line["status"] for line in self.call("plan", "--json", *arguments).lines]
+
+    def arrived(self, **filters: object) -> list[str]:
+        """The texts in the inbox, as they arrived."""
+        return [each["payload"]["text"]["body"] for each in self.inbox.messages(**filters)]
+
+    def sends_nothing(self, *why: str, **options: Any) -> None:
+        """`send` says why, and nothing leaves; options as for `start`."""
+        run = self.run if options else self.call
+        run("send", **options).refused(*why)
+        self.has_sent_nothing()
+
+    def has_sent_nothing(self) -> None:
+        assert self.inbox.stats()["requests"] == 0
+
     @contextmanager
     def preview(self, *paths: str) -> Iterator[str]:
         """The address of a preview, which ends well at Ctrl-C."""
@@ -205,6 +263,28 @@ class Project:
             process.send_signal(signal.SIGINT)
             result = self.finish(process)
         assert (result.code, result.stderr) == (0, "")
+
+
+class HeldProject(Project):
+    """A project whose gateway does what the test says."""
+
+    def __init__(self, folder: Path, gateway: Gateway) -> None:
+        super().__init__(folder, gateway.url)
+        self.gateway = gateway
+
+    def has_sent_nothing(self) -> None:
+        assert self.gateway.requests == []
+
+    @contextmanager
+    def under_way(
+        self, *arguments: str, request: int = 1, **options: Any
+    ) -> Iterator[subprocess.Popen[str]]:
+        """Start a command; from this request on, all are answered when the block ends only."""
+        release = self.gateway.hold(request)
+        process = self.start(*arguments, **options)
+        self.gateway.wait_for(request)
+        yield process
+        release.set()
 
 
 # What the fixture `new_project` is: it makes a project, which talks to the sandbox or to this URL.
