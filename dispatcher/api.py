@@ -87,13 +87,17 @@ class Dispatcher:
         self._default_transport = transport or config.settings.transport
         self._overrides: dict[str, dict[str, Any]] = {}
         self._runs: dict[threading.Thread, Delivery] = {}  # of `send`, under way
-        self.journal = journal or config.journal
+        self._journal = journal
+        for url in (journal, config.settings.journal):
+            self._secrets.add_password(url or "")
 
     @classmethod
     def open(
         cls,
         folder: str | Path = ".",
         *,
+        paths: Iterable[str | Path] = (),
+        config: str | Path | None = None,
         profile: str | None = None,
         transport: str | None = None,
         journal: str | None = None,
@@ -105,8 +109,10 @@ class Dispatcher:
     ) -> Self:
         """The configuration, plugins and journal that the commands would use in this folder.
 
-        `profile`: of dispatcher.toml. `transport`: for manifests that name none. `journal`: a URL,
-        instead of the configured one; its path is relative to the folder.
+        `paths`: of the manifests that are meant, as dispatcher.toml is looked for upwards from each
+        of them, and then from the folder; `config`: that file, instead. Both are relative to the
+        folder. `profile`: of dispatcher.toml. `transport`: for manifests that name none. `journal`:
+        a URL, instead of the configured one; its path is relative to the folder.
         `without`: plugins to leave out; `third_party`: whether any but the built-in ones are
         loaded. `warn` is told what is doubtful; by default it is logged. `secrets`: where the
         values of credentials are noted, so that no output shows them. `timers`: where the timers
@@ -119,28 +125,28 @@ class Dispatcher:
         # Whatever is configured above it would count, and a journal be begun in it.
         if not os.path.isdir(folder):
             raise ConfigError(f"no such folder: {folder}")
-        config = load(folder, profile=profile)
+        loaded = load(folder, profile=profile, paths=paths, file=config)
         registry = build_registry(
-            builtins(config.roots),
+            builtins(loaded.roots),
             without=without,
             third_party=third_party,
-            settings=config.plugin_settings,
+            settings=loaded.plugin_settings,
             timers=timers,
         )
         if third_party:  # without them, nobody can tell whose a table is
-            config.check_plugins(_tables(registry))
+            loaded.check_plugins(_tables(registry))
         complete = all(plugin.status == "active" for plugin in registry.plugins)
         # So that `dispatcher plugins` works even if a transport cannot be loaded.
-        if third_party and complete and config.settings.transports:
-            config.check_transports(registry.transports())
+        if third_party and complete and loaded.settings.transports:
+            loaded.check_transports(registry.transports())
         for plugin in registry.plugins:
             for warning in plugin.warnings:
                 warn(f"{plugin}: {warning}")
         return cls(
-            config,
+            loaded,
             registry,
             transport=transport,
-            journal=absolute_journal(journal, folder) if journal else None,
+            journal=absolute_journal(journal, lambda: folder) if journal else None,
             warn=warn,
             secrets=secrets,
             folder=folder,
@@ -402,7 +408,9 @@ class Dispatcher:
 
     @property
     def journal(self) -> str:
-        """The journal's URL."""
+        """The journal's URL. Raises ConfigError where it cannot be said."""
+        if self._journal is None:  # what needs no journal does not depend on it
+            self._journal = self.config.journal
         return self._journal
 
     @journal.setter

@@ -65,6 +65,7 @@ def _added(ctx: click.Context) -> dict[str, click.Command]:
     given = ctx.params
     return plugin_commands(
         _COMMANDS,
+        config=given.get("config"),
         profile=given.get("profile"),
         without=given.get("without", ()),
         third_party=not given.get("no_plugins"),

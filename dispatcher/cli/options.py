@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterable
 from functools import reduce
 from pathlib import Path
@@ -31,6 +32,24 @@ def _journal_url(_: click.Context, __: click.Parameter, url: str | None) -> str 
     return url
 
 
+def _work_in(_: click.Context, __: click.Parameter, folders: tuple[Path, ...]) -> None:
+    """Be as if started in a folder, each relative to the one before, before anything is read."""
+    for folder in folders:
+        try:
+            os.chdir(folder)
+        except OSError as error:
+            reason = (error.strerror or "").lower()
+            raise click.BadParameter(f'"{folder}": {reason}', param_hint="-C") from None
+
+
+def _one_file(_: click.Context, __: click.Parameter, files: tuple[Path, ...]) -> Path | None:
+    """The file that is named, maybe before and after the command."""
+    if len({os.path.abspath(file) for file in files}) > 1:
+        named = " and ".join(str(file) for file in dict.fromkeys(files))
+        raise click.UsageError(f"--config names two files: {named}")
+    return files[0] if files else None
+
+
 paths_argument = click.argument(
     "paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]…"
 )
@@ -55,6 +74,25 @@ _FILTERS = (
     click.option("--to", "recipient", metavar="RECIPIENT", help="Only this one, as in a manifest."),
 )
 _SESSION_OPTIONS = (
+    click.option(
+        "-C",
+        "folders",
+        multiple=True,
+        is_eager=True,  # other options name files in it
+        expose_value=False,
+        callback=_work_in,
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="As if the command was started in DIR.",
+    ),
+    click.option(
+        "--config",
+        multiple=True,
+        callback=_one_file,
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="The configuration, instead of the dispatcher.toml above PATH or here.",
+    ),
     click.option("--profile", envvar="DISPATCHER_PROFILE", help="A profile of dispatcher.toml."),
     click.option("--transport", envvar="DISPATCHER_TRANSPORT", help="For manifests without one."),
     click.option("--without", multiple=True, metavar="NAME", help="Leave this plugin out."),
@@ -80,18 +118,24 @@ def session_options(function: Function) -> Function:
     """
 
     def command(
+        config: Path | None,
         profile: str | None,
         transport: str | None,
         without: tuple[str, ...],
         no_plugins: bool,
         journal: str | None = None,
+        paths: tuple[Path, ...] | None = None,
         **rest: Any,
     ) -> Any:
         if click.get_current_context().invoked_subcommand:  # a group's: it has options of its own
             return None
+        if paths is not None:
+            rest["paths"] = paths
         with (
             supervised() as timers,
             Dispatcher.open(
+                paths=paths or (),
+                config=config,
                 profile=profile,
                 transport=transport,
                 journal=journal,
@@ -122,6 +166,7 @@ def good_plan(dispatcher: Dispatcher, paths: Iterable[Path], run: str) -> Plan:
 def plugin_commands(
     builtin: Collection[str],
     *,
+    config: Path | None = None,
     profile: str | None = None,
     without: Iterable[str] = (),
     third_party: bool = True,
@@ -129,7 +174,7 @@ def plugin_commands(
     """The subcommands that plugins add; none may have the name of a `builtin` one."""
 
     def settings(name: str, kind: type[BaseSettings]) -> BaseSettings:
-        return load(Path.cwd(), profile=profile).plugin_settings(name, kind)
+        return load(Path.cwd(), profile=profile, file=config).plugin_settings(name, kind)
 
     registry = build_registry(
         builtins(), without=without, third_party=third_party, settings=settings

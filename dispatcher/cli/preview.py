@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import click
@@ -11,7 +11,6 @@ import click
 from dispatcher.api import Dispatcher
 from dispatcher.cli.options import paths_argument, session_options
 from dispatcher.cli.output import print_line, print_problems
-from dispatcher.config import FILE_NAME
 from dispatcher.errors import ConfigError, ExitCode
 from dispatcher.localfiles import existing_spelling
 from dispatcher.planning import Planner
@@ -30,13 +29,13 @@ def command(dispatcher: Dispatcher, paths: tuple[Path, ...], port: int, no_open:
     """Show the plan as chat bubbles in the browser, until Ctrl-C; sends nothing."""
     named = list(paths) or [dispatcher.config.manifests]
     _require_there(dispatcher, named)
-    configuration = [folder / FILE_NAME for folder in (Path.cwd(), *Path.cwd().parents)]
+    configuration = dispatcher.config.candidates
     places = [*_places(dispatcher, named), *configuration]
     known = _state(configuration)
 
     def make_planner() -> Planner:
         if _state(configuration) != known:  # of which plugins and transports are made
-            raise ConfigError(f"{FILE_NAME} has changed; start the preview again")
+            raise ConfigError(f"{configuration[0].name} has changed; start the preview again")
         return dispatcher.planner(paths)
 
     def ready(url: str) -> None:
@@ -83,7 +82,7 @@ def _places(dispatcher: Dispatcher, named: list[Path]) -> list[Path]:
     return [*folders, *dispatcher.config.roots]
 
 
-def _state(files: list[Path]) -> str:
+def _state(files: Iterable[Path]) -> str:
     from dispatcher.preview.watching import snapshot
 
     return snapshot(files)

@@ -1,4 +1,4 @@
-"""dispatcher.toml, found upwards from the working directory, with a profile laid over it.
+"""dispatcher.toml, found upwards from the manifests, with a profile laid over it.
 
 Environment variables and flags win over the file: those of the command line are read by the command
 line, those of a transport (`GREENAPI_…`) or of another plugin by its `Settings`.
@@ -6,11 +6,12 @@ line, those of a transport (`GREENAPI_…`) or of another plugin by its `Setting
 
 from __future__ import annotations
 
-import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dispatcher import git
+from dispatcher.config.finding import FILE_NAME, find
 from dispatcher.config.reading import read_file, settings_of
 from dispatcher.config.schema import DeliverySettings, FileSettings, Settings, seconds
 from dispatcher.errors import ConfigError
@@ -37,12 +38,14 @@ __all__ = [
     "shown",
 ]
 
-FILE_NAME = "dispatcher.toml"
 _SQLITE = "sqlite:///"
 
 
 class Config:
-    """The configuration of one run: `settings`, and the folder to which its paths are relative."""
+    """The configuration of one run: `settings`, and the folder to which its paths are relative.
+
+    `candidates`: where it was looked for; what changes there may change it.
+    """
 
     def __init__(
         self,
@@ -50,8 +53,10 @@ class Config:
         folder: Path,
         profile: str | None = None,
         file: TomlFile | None = None,
+        candidates: tuple[Path, ...] = (),
     ) -> None:
         self.settings = settings
+        self.candidates = candidates
         self._folder = folder
         self._profile = profile
         self._file = file
@@ -75,14 +80,20 @@ class Config:
 
     @property
     def journal(self) -> str:
-        """The journal's URL, its path absolute.
+        """The journal's URL, its path absolute. Raises ConfigError.
 
         A profile has a journal of its own unless it names one: what was sent to a test gateway must
-        not count as sent to people.
+        not count as sent to people. All worktrees of a git repository have that of the main one:
+        what was sent from one of them was sent.
         """
         name = f"journal-{self._profile}.db" if self._profile else "journal.db"
         url = self.settings.journal or f"sqlite:///.dispatcher/{name}"
-        return absolute_journal(url, self._folder)
+        return absolute_journal(url, self._folder_of_all_worktrees)
+
+    def _folder_of_all_worktrees(self) -> Path:
+        """What the folder is in the main worktree of its git repository, if it is in one."""
+        top = git.top_of(self._folder)
+        return git.main_worktree(top) / self._folder.relative_to(top) if top else self._folder
 
     def transport_settings(self, transport: type[Transport], **overrides: Any) -> BaseSettings:
         """A transport's settings: overrides over environment over its table. Raises ConfigError."""
@@ -141,7 +152,7 @@ def _unread(name: str, installed: Mapping[str, bool]) -> str:
     return f"no plugin named {quoted(name)}{hint} with settings: {', '.join(readers) or 'none'}"
 
 
-def absolute_journal(url: str, folder: Path) -> str:
+def absolute_journal(url: str, folder: Callable[[], Path]) -> str:
     """A journal's URL whose path, if it has one, does not depend on the working directory.
 
     `folder`: to which it is relative. What is no path of a file is left to the journal to refuse.
@@ -150,22 +161,28 @@ def absolute_journal(url: str, folder: Path) -> str:
     if path == url or path.endswith("/") or not path.strip() or "\0" in path:
         return url
     try:
-        return f"{_SQLITE}{(folder / Path(path).expanduser()).resolve()}"
+        given = Path(path).expanduser()
+        return f"{_SQLITE}{(given if given.is_absolute() else folder() / given).resolve()}"
     except RuntimeError:  # nobody's home folder
         return url
 
 
-def load(start: Path, *, profile: str | None = None) -> Config:
-    """The configuration for a working directory. Raises ConfigError."""
-    candidates = (folder / FILE_NAME for folder in [start, *start.parents])
-    # Also one that cannot be read: without its settings messages might go where they must not.
-    path = next((path for path in candidates if os.path.lexists(path)), None)
-    if path is None:
+def load(
+    start: Path,
+    *,
+    profile: str | None = None,
+    paths: Iterable[str | Path] = (),
+    file: str | Path | None = None,
+) -> Config:
+    """The configuration for a working directory, see `find`. Raises ConfigError."""
+    found = find(start, paths, file)
+    if found.file is None:
         if profile is not None:
             raise ConfigError(f'no {FILE_NAME} here or above, so there is no profile "{profile}"')
-        return Config(Settings(), start)
-    file = read_file(shown(path))
-    return Config(settings_of(file, profile), path.parent, profile, file)
+        usual = Settings(manifests=found.manifests)
+        return Config(usual, found.folder, candidates=found.candidates)
+    read = read_file(shown(found.file))
+    return Config(settings_of(read, profile), found.folder, profile, read, found.candidates)
 
 
 def shown(path: Path) -> Path:

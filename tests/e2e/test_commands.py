@@ -59,6 +59,7 @@ def past(sandbox_process: SandboxProcess, new_project: NewProject) -> Project:
     """Two manifests, two runs, two recipients, and one message that failed."""
     sandbox_process.clear()
     project = new_project()
+    project.config("")
     for name, to in (("m", TO), ("n", "79001234568")):
         project.manifest(text("a", to), f"manifests/{name}.toml")
     sandbox_process.faults([{"to": "79001234568", "fault": "status", "status": 400, "code": 1022}])
