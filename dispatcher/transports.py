@@ -1,8 +1,8 @@
 """Transports: what one must have, what it may have, and how the pipeline calls it.
 
-`Transport` is what anybody may bring, `BaseTransport` the base that has a default for everything
-optional. The pipeline sees neither: it calls a `BoundTransport`, so that whatever a transport does,
-raises or answers has an owner and ends in time.
+A transport has the members of `Transport`; `BaseTransport` has a default for every optional one.
+The pipeline calls neither directly but through a `BoundTransport`, so that whatever a transport
+does, raises or returns is reported with its name and ends in time.
 """
 
 from __future__ import annotations
@@ -46,27 +46,28 @@ if TYPE_CHECKING:
 
     from dispatcher.registry.plugin_calls import CallTimer, GetTimer
 
-# The usual names of recipients in payloads; a transport with others has `recipient_fields`.
+# The usual names of recipients in payloads; a transport with others sets `recipient_fields`.
 RECIPIENT_FIELDS = ("to", "recipient_type", "recipient", "chatId", "chat_id", "phone")
-# Seconds that a call takes at the most, where a transport does not say.
+# Seconds that a call may take if the transport does not say.
 PATIENCE = 30.0
 # A gateway that takes a body, for example a file, more slowly than this is given up.
 MIN_BYTES_PER_SECOND = 64 * 1024
 
-# What a call gave or raised, as soon as it has returned.
+# Holds what a call returned or raised, as soon as it has returned.
 Call: TypeAlias = "Future[Any]"
 
 
 class Transport(Protocol):
-    """A gateway. `build` and `check` are pure; `upload` and `send` are the only ones that connect.
+    """A gateway. `build` and `check` are pure; only `upload` and `send` connect.
 
-    `name`: how manifests and the configuration call it. `Settings`: its table `[transports.<name>]`
-    in dispatcher.toml, overridden by the environment. It must load without credentials.
+    Manifests and the configuration call it by its `name`. Its `Settings` are read from the table
+    `[transports.<name>]` in dispatcher.toml, overridden by the environment. They must load without
+    credentials.
 
-    `upload` and `send` answer in the words of `dispatcher.errors`: they return, or raise `NotSent`,
-    `Refused`, `AccountRefused` or `OutcomeUnknown`. They are called from several threads at once.
+    `upload` and `send` return, or raise `NotSent`, `Refused`, `AccountRefused` or `OutcomeUnknown`.
+    Several threads call them at once.
 
-    What it may have besides, and what holds for one without it: `BaseTransport`.
+    `BaseTransport` has the optional members and their defaults.
     """
 
     name: ClassVar[str]
@@ -75,11 +76,11 @@ class Transport(Protocol):
     def __init__(self, settings: BaseSettings) -> None: ...
 
     def build(self, message: Message, attachment: Attachment | None) -> Payload:
-        """The JSON body for a message; an `Upload` stands in it as its `reference`."""
+        """Return the JSON body for a message; an `Upload` stands in it as its `reference`."""
         ...
 
     def check(self, payload: Payload, attachment: Attachment | None) -> Iterable[Problem]:
-        """The gateway's own limits (lengths, sizes, captions), on the payload to be posted."""
+        """Return what the gateway would refuse in a payload: lengths, sizes, captions."""
         ...
 
     def upload(self, file: Upload) -> MediaId:
@@ -92,67 +93,72 @@ class Transport(Protocol):
 
 
 class BaseTransport(Transport):
-    """A transport with a default for everything optional; derive from it, and override.
+    """A transport with a default for everything optional; derive from it and override.
 
-    A property may be overridden by a plain attribute of the class, `rate = "5/s"`.
+    A plain attribute of the class, `rate = "5/s"`, may override a property.
     """
 
     ends_in_time: ClassVar[bool] = False
-    """True: a promise that `send` never takes longer than `patience`. It is called straight away
-    then; all other calls are made by a thread of their own, which takes a little longer."""
+    """Whether `send` promises never to take longer than `patience`.
+
+    It is then called directly; all other calls are made on a thread of their own, which takes a
+    little longer.
+    """
 
     recipient_fields: ClassVar[Collection[str]] = RECIPIENT_FIELDS
-    """The names of the payload's fields that say who gets it, at any depth, which no plugin may
-    change once it is built, or add at the top."""
+    """The names of the payload's fields that say who gets it, at any depth.
+
+    No plugin may change them once the payload is built, or add one at the top.
+    """
 
     def __init__(self, settings: Any = None) -> None:
         self.settings = settings
 
     def address(self, written: str, country: str | None) -> Address:
-        """Read what a manifest or a list has for a recipient: by default, a phone number or group.
+        """Read a recipient as a manifest or a list writes it: by default, a phone number or group.
 
-        `country` is a region like "RU" or None. Out: what the gateway wants, the same for all ways
-        to write one recipient, and the transport's own word for its kind. Raises `AddressError`. It
-        is pure; `build` sees only what it returned.
+        `country` is a region like "RU", or None. Returns the canonical address, identical for every
+        spelling of a recipient, and the transport's own word for its kind. Raises `AddressError`.
+        Must be pure; `build` sees only what it returned.
         """
         return phone_address(written, country)
 
     def require_credentials(self) -> None:
-        """Raise `ConfigError` where a token is missing; called before anything is sent."""
+        """Raise `ConfigError` if a token is missing; called before anything is sent."""
 
     def reconcile(self, payload: Payload, since: datetime) -> Receipt | Failure | None:
-        """Ask the gateway whether it accepted a message of which nobody knows that.
+        """Ask the gateway whether it accepted a message whose outcome is unknown.
 
-        One with this payload, at or after `since` (UTC). Out: the `Receipt`, a `Failure` if it
-        surely was not (it is sent again then), and None if the gateway cannot tell; whatever this
-        raises means that, too.
+        The message was posted with this payload, at or after `since` (UTC). Returns its `Receipt`;
+        a `Failure` if it was surely not accepted, and then it is sent again; None if the gateway
+        cannot tell. Raising anything means None, too.
         """
         return None
 
     @property
     def account(self) -> str:
-        """Tells one account's uploaded files and pace from another's, and does not show the token.
+        """An id of the account, which keeps its uploaded files and its rate apart from others'.
 
-        The default: all its settings are one account.
+        It must not reveal the token. By default, all settings of a transport are one account.
         """
         return ""
 
     @property
     def rate(self) -> str | None:
-        """At most so many messages of the account, like "50/s" or "10/min"; None: no limit."""
+        """The most messages the account may send, like "50/s" or "10/min"; None is no limit."""
         return None
 
     @property
     def recipient_rate(self) -> str | None:
-        """At most so many messages to one recipient; None: no limit of its own."""
+        """The most messages one recipient may get, like "5/min"; None is no limit of its own."""
         return None
 
     @property
     def patience(self) -> float:
-        """Seconds that `send` takes at the most.
+        """The most seconds that `send` takes.
 
-        Who has not returned a second later is left behind: the message is unknown, and an
-        interrupted run waits no longer. An upload may take a second more for each 64 KB.
+        A call still running a second later is abandoned: the message is unknown, and an interrupted
+        run does not wait for it. An upload may take a second more for each 64 KB.
         """
         return PATIENCE
 
@@ -163,20 +169,20 @@ class BaseTransport(Transport):
 
 
 def optional(transport: object, name: str) -> Any:
-    """A member that a transport, or its class, may have; without it, `BaseTransport`'s."""
+    """Return a member that a transport or its class may have; without it, `BaseTransport`'s."""
     base: Any = BaseTransport
     return getattr(transport, name, getattr(base(), name))
 
 
 def own(transport: object, method: str) -> Any:
-    """An optional method that a transport has itself; None: there is at most `BaseTransport`'s."""
+    """Return an optional method if the transport overrides `BaseTransport`'s, else None."""
     found = getattr(transport, method, None)
     inherited = getattr(found, "__func__", found) is getattr(BaseTransport, method)
     return None if inherited else found
 
 
 class Overdue(Exception):
-    """A call that did not return in time; the text says whose it is."""
+    """A call that did not return in time; the text names its plugin."""
 
     def __init__(self, text: str, call: Call) -> None:
         super().__init__(text)
@@ -184,7 +190,7 @@ class Overdue(Exception):
 
 
 class Hanging(OutcomeUnknown):
-    """A message whose call to `send` did not return in time; `call` may do so yet."""
+    """A message whose call to `send` did not return in time; `call` may return later."""
 
     def __init__(self, text: str, call: Call) -> None:
         super().__init__(text, code="hanging")
@@ -192,9 +198,9 @@ class Hanging(OutcomeUnknown):
 
 
 class Calls:
-    """Makes the calls to transports: here on the thread that needs the answer, for what is pure.
+    """Makes the calls to transports, on the thread that needs the result, as pure calls can be.
 
-    `timer`: for a transport's method; it names a slow one.
+    `timer` returns the timer of a transport's method, which reports a slow call.
     """
 
     def __init__(self, timer: GetTimer) -> None:
@@ -209,10 +215,10 @@ class Calls:
         *,
         ends_in_time: bool = False,
     ) -> Any:
-        """What a function answers. Raises what it raises.
+        """Call a function and return its result; raises what it raises.
 
-        `seconds`: that the call may take, and `ends_in_time`: it surely
-        will. Both are for `GuardedCalls`.
+        `seconds` is how long the call may take; with `ends_in_time` it surely will not take longer.
+        `GuardedCalls` uses both.
         """
         with self.timer(transport, method):
             return function()
@@ -222,8 +228,9 @@ class BoundTransport:
     """A transport as the pipeline calls it: timed, guarded, its optional members with defaults.
 
     `address`, `build` and `check` raise `PluginError`, with the names of transport and plugin, for
-    whatever the transport raises or wrongly answers. `send` and `upload` end in the words of
-    `dispatcher.errors`. What it says of itself is asked once; a `PluginError`, if it does not say.
+    whatever the transport raises or wrongly returns. `send` and `upload` raise nothing but
+    `DeliveryError`. Attributes are read once; reading one raises `PluginError` if the transport
+    raises.
     """
 
     def __init__(self, transport: Transport, calls: Calls) -> None:
@@ -232,7 +239,7 @@ class BoundTransport:
         self._known: dict[str, Any] = {}
         self._lock = threading.Lock()
 
-    # What planning calls: on the thread that needs it, as each takes microseconds.
+    # For planning: called on the thread that needs the result, as each call takes microseconds.
 
     @cached_property
     def has_own_addresses(self) -> bool:
@@ -241,25 +248,25 @@ class BoundTransport:
 
     @cached_property
     def recipient_fields(self) -> Collection[str]:
-        """The names of what says to whom its payloads go."""
+        """The names of the fields that say who gets its payloads."""
         return frozenset(optional(type(self._transport), "recipient_fields"))
 
     def address(self, written: str, country: str | None) -> Address:
-        """Where a message goes that has this written as its recipient. Raises AddressError."""
+        """Return the address of a recipient as a person wrote it. Raises AddressError."""
         if not self.has_own_addresses:
             return phone_address(written, country)
         address: Address = self._call("address", plugin_results.checked_address, written, country)
         return address
 
     def build(self, message: Message, attachment: Attachment | None) -> bytes:
-        """The JSON body for a message, sealed."""
+        """Return the sealed JSON body for a message."""
         if not self._builtin:  # copies take their time (benchmarks/planning.py)
             message, attachment = detached(message), detached(attachment)
         built: bytes = self._call("build", plugin_results.checked_payload, message, attachment)
         return built
 
     def check(self, sealed: bytes, attachment: Attachment | None) -> list[Problem]:
-        """What the gateway would not take."""
+        """Return what the gateway would refuse, each problem with the plugin's name."""
         payload, attachment = decode(sealed), detached(attachment)
         checked = self._call("check", plugin_results.required_problems, payload, attachment)
         plugin = self._timers["check"].plugin
@@ -289,29 +296,35 @@ class BoundTransport:
             cause = describe(error)
             raise PluginError(f"{timer.plugin} failed in {timer.task}: {cause}") from error
 
-    # What delivery calls: by `calls`, as each may take long, or never return.
+    # For delivery: called through `calls`, as each call may take long, or never return.
 
     def send(self, payload: Payload) -> Receipt:
-        """Post one message. Raises `NotSent`, `Refused`, `AccountRefused` or `OutcomeUnknown`, and
-        of these `Hanging`, if it does not return."""
+        """Post one message.
+
+        Raises `NotSent`, `Refused`, `AccountRefused` or `OutcomeUnknown`; its subclass `Hanging` if
+        the call does not return in time.
+        """
         return plugin_results.receipt(self.name, lambda: self._send(payload))
 
     def receipt(self, call: Call) -> Receipt:
-        """What a `Hanging` message's call has answered since. As `send`."""
+        """Return what the call of a `Hanging` message has returned since. Raises as `send` does."""
         return plugin_results.receipt(self.name, call.result)
 
     def upload(self, file: Upload) -> MediaId:
-        """Store a file. Raises `NotSent`, also if it does not return, or `Refused`."""
+        """Store a file. Raises `NotSent`, also on a timeout, `Refused` or `AccountRefused`."""
         return plugin_results.media_id(self.name, lambda: self._upload(file))
 
     @property
     def can_reconcile(self) -> bool:
-        """Whether it may know what became of a message. Raises PluginError, if it does not say."""
+        """Whether it may know what became of a message. Raises PluginError."""
         return self._own("reconcile") is not None
 
     def reconcile(self, payload: Payload, since: datetime) -> Receipt | Failure | None:
-        """What the gateway knows of a message. An exception, even `NotSent`, may be about the
-        question itself; and who does not return cannot tell."""
+        """Return what the gateway knows of a message, or None if it cannot tell.
+
+        An exception, even `NotSent`, may be about the question itself, so it means None, as does a
+        call that does not return.
+        """
         ask = self._own("reconcile")
         try:
             found = self._calls.make(
@@ -323,7 +336,7 @@ class BoundTransport:
         return found if isinstance(found, (Receipt, Failure)) else None
 
     def require_credentials(self) -> None:
-        """Raises what the transport does; PluginError, if it does not return."""
+        """Raise what the transport raises, or PluginError if the call does not return."""
         require = self._own("require_credentials")
         if require is not None:
             self._promptly("require_credentials", require)
@@ -335,24 +348,24 @@ class BoundTransport:
 
     @property
     def rate(self) -> str | None:
-        """A text; PluginError, if it is none."""
+        """Raises PluginError if it is no text."""
         return self._rate("rate")
 
     @property
     def recipient_rate(self) -> str | None:
-        """A text; PluginError, if it is none."""
+        """Raises PluginError if it is no text."""
         return self._rate("recipient_rate")
 
     @property
     def patience(self) -> float:
-        """What the transport says, if that can be one."""
+        """What the transport says if that is a positive number, else `PATIENCE`."""
         said = self._said("patience")
         is_one = isinstance(said, (int, float)) and isfinite(said) and said > 0
         return float(said) if is_one else PATIENCE
 
     @property
     def ends_in_time(self) -> bool:
-        """Nothing but True is a promise."""
+        """Whether the transport promises it; nothing but True is a promise."""
         return self._said("ends_in_time") is True
 
     @property
@@ -361,7 +374,7 @@ class BoundTransport:
         return bool(self._said("local"))
 
     def ask_ahead(self) -> None:
-        """Ask for what every message needs, while nothing has left."""
+        """Read what every message needs while nothing has been sent."""
         _ = self.patience, self.ends_in_time
 
     def _send(self, payload: Payload) -> Any:
@@ -424,7 +437,7 @@ class BoundTransports:
         self._bound: dict[str, BoundTransport] = {}
 
     def __call__(self, name: str) -> BoundTransport:
-        """The transport of this name. Raises PluginError or ConfigError."""
+        """Return the transport of this name. Raises PluginError or ConfigError."""
         found = self._bound.get(name)
         if found is None:
             found = BoundTransport(self._get(name), self._calls)
@@ -434,5 +447,5 @@ class BoundTransports:
 
     @property
     def patience(self) -> float:
-        """Seconds that sending one message takes at the most, with the slowest one in use."""
+        """The most seconds that sending one message takes with the slowest transport in use."""
         return max((each.patience for each in self._bound.values()), default=PATIENCE)

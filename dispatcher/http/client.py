@@ -1,4 +1,4 @@
-"""One thread's connections to a gateway: posts once, follows nothing, shows no token.
+"""Posts to a gateway, for one thread: posts once, follows no redirect, shows no token.
 
 Imported only when something is sent, so that planning does not pay for requests.
 """
@@ -41,13 +41,13 @@ KEEP_ALIVE = 5.0
 # final response follows 102, must not be read as the response to another request.
 _BARE = frozenset((*range(200), 204, 304))
 
-_PASSWORD = re.compile(r"(?<=://)[^/@\s]+(?=@)")  # of a proxy, in its URL
+_PASSWORD = re.compile(r"(?<=://)[^/@\s]+(?=@)")  # the password of a proxy in its URL
 
 
 class Redactor:
-    """Takes a token out of texts for people, and out of paths; never shows it itself.
+    """Removes a token from texts for people and from paths; never shows it itself.
 
-    `in_urls`: how a URL has it.
+    `in_urls` is the token as it is written in a URL.
     """
 
     def __init__(self, token: SecretStr) -> None:
@@ -55,15 +55,15 @@ class Redactor:
         self.in_urls = SecretStr(in_url(token.get_secret_value()))
 
     def __call__(self, text: str) -> str:
-        """The text with `HIDDEN` in the place of the token; one that is short is not looked for."""
+        """Return the text with `HIDDEN` in place of the token, unless that is short."""
         return hidden(text, self._token.get_secret_value())
 
     def is_in(self, text: str) -> bool:
-        """Whether a text shows the token: an id that does is no id."""
+        """Whether a text shows the token; an id that does is not accepted."""
         return self(text) != text
 
     def of_path(self, url: str) -> str:
-        """Return the URL without the token behind the host; `connections` puts it back."""
+        """Return the URL with `HIDDEN` for the token after the host; `connections` puts it back."""
         scheme, _, rest = url.partition("://")
         host, slash, path = rest.partition("/")
         for form in (self._token, self.in_urls):
@@ -84,8 +84,10 @@ class AuthHeaders(AuthBase):
 
 @dataclass
 class Prepared:
-    """What all requests to one URL share: to prepare it for each would double the cost of a post
-    (benchmarks/sending.py)."""
+    """What all requests to one URL share.
+
+    Preparing it for each would double the cost of a post (benchmarks/sending.py).
+    """
 
     request: requests.PreparedRequest
     headers: Mapping[str, str]
@@ -94,8 +96,10 @@ class Prepared:
 
 
 class Adapter(requests.adapters.HTTPAdapter):
-    """Works out only what differs between posts; requests would spend a fifth of a post on the rest
-    (benchmarks/sending.py)."""
+    """Computes only what differs between posts.
+
+    requests would spend a fifth of a post on the rest (benchmarks/sending.py).
+    """
 
     def __init__(self, token_in_urls: SecretStr, deadline: Deadline) -> None:
         super().__init__(max_retries=0)
@@ -106,7 +110,7 @@ class Adapter(requests.adapters.HTTPAdapter):
     def get_connection_with_tls_context(
         self, request: requests.PreparedRequest, *environment: Any, **more: Any
     ) -> ConnectionPool:
-        """The connections to a URL; proxies and certificates are the same for every post to it."""
+        """Return the connections for a URL; proxies and certificates are always the same."""
         if request.url not in self._pools:
             found = super().get_connection_with_tls_context(request, *environment, **more)
             if found not in self._pools.values():  # one serves all URLs of a host
@@ -115,7 +119,7 @@ class Adapter(requests.adapters.HTTPAdapter):
         return self._pools[request.url]
 
     def request_url(self, request: requests.PreparedRequest, *proxies: Any) -> str:
-        """How a URL is written in a request; all of it, if a proxy is to read it."""
+        """Return the URL as a request writes it: all of it if a proxy reads it."""
         if request.url not in self._paths:
             self._paths[request.url] = super().request_url(request, *proxies)
         return self._paths[request.url]
@@ -123,7 +127,7 @@ class Adapter(requests.adapters.HTTPAdapter):
     def build_response(
         self, request: requests.PreparedRequest, raw: BaseHTTPResponse
     ) -> requests.Response:
-        """What came back, without cookies and the rest that is not used."""
+        """Return the response without cookies and the rest that is not used."""
         response = requests.Response()
         response.request = request
         response.status_code, response.raw = raw.status, raw
@@ -137,9 +141,9 @@ class Adapter(requests.adapters.HTTPAdapter):
 
 
 class Client:
-    """Posts to a gateway, with a session of its own; for one thread. `pid`: its process.
+    """Posts to a gateway with a session of its own; for one thread of the process `pid`.
 
-    `token`: what no text may show. `auth_headers` returns the headers that authenticate.
+    No text shows the `token`. `auth_headers` returns the headers that authenticate.
     """
 
     def __init__(self, token: SecretStr, auth_headers: Callable[[], Mapping[str, str]]) -> None:
@@ -154,13 +158,14 @@ class Client:
             self._session.mount(prefix, Adapter(self._redactor.in_urls, self._deadline))
 
     def post(self, route: Route, body: Body, headers: Mapping[str, str]) -> str:
-        """Post a body once; `headers` say its type and length. Returns the id in the response.
+        """Post a body once and return the id in the response; `headers` give its type and length.
 
         Raises one of `NotSent`, `Refused`, `AccountRefused`, `OutcomeUnknown`.
         """
         outcome = self._attempt(route, body, headers)
         if isinstance(outcome, DeliveryError):
-            # Here, not in an `except`: what requests raised holds the request, and so the token.
+            # Not raised in an `except`: the exceptions of requests hold the request, and so the
+            # token.
             raise outcome
         return outcome
 
@@ -185,7 +190,7 @@ class Client:
         request.body = body  # type: ignore[assignment] # anything with `read`, once its length is known
         request.headers = {**prepared.headers, **headers}  # type: ignore[assignment] # it is enough
         self._deadline.response = route.read_timeout
-        # The adapter, not the session: that one would look at redirects and their bodies.
+        # The adapter, not the session, which would follow redirects and read their bodies.
         raw = self._session.get_adapter(url).send(
             request, timeout=(route.connect_timeout, route.read_timeout), **prepared.environment
         )
@@ -202,14 +207,14 @@ class Client:
             self._prepared[url] = Prepared(request, headers, environment, monotonic())
         prepared = self._prepared[url]
         if monotonic() - prepared.used_at > KEEP_ALIVE:
-            self._session.close()  # its connections; it opens new ones when they are needed
+            self._session.close()  # closes its connections; it opens new ones when they are needed
         return prepared
 
     def _environment(self, url: str) -> Mapping[str, Any]:
-        """Proxies and certificates that the environment asks for."""
+        """Return the proxies and certificates that the environment asks for."""
         found = self._session.merge_environment_settings(url, {}, True, None, None)
         if is_loopback(url):
-            found["proxies"] = {}  # this machine is not to be found behind a proxy
+            found["proxies"] = {}  # this machine is never reached through a proxy
         bundle = found["verify"]
         if isinstance(bundle, str) and not os.path.exists(bundle):
             raise AccountRefused(
@@ -249,7 +254,7 @@ def _read(response: requests.Response) -> Response:
 
 
 def _classified(route: Route, response: Response) -> Classification:
-    """What a response without the id of something accepted means."""
+    """Return what a response without the id of an accepted message means."""
     classification = route.error_map.classify(response, route.setting, route.token)
     if response.broken and classification.outcome is OutcomeUnknown:
         return connection_errors.classify(route, response.broken)

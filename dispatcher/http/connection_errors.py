@@ -1,6 +1,6 @@
-"""What a broken connection means for the message; `responses` says what a status means.
+"""What a connection that breaks means for a message; for what a status means see `responses`.
 
-Sources: the exceptions of requests and urllib3, of which only the inner ones tell what happened.
+Sources: the exceptions of requests and urllib3, of which only the inner ones say what happened.
 Imported by `client` only, so that planning does not pay for requests.
 """
 
@@ -39,24 +39,24 @@ Chain: TypeAlias = tuple[BaseException, ...]  # from the outer exception to the 
 
 
 class ResponseTooLarge(Exception):
-    """More came back than anybody should read."""
+    """The response is longer than a response ever needs to be."""
 
 
 class Cause(NamedTuple):
-    """A row of the tables of exceptions: any of these gives this code and this sentence."""
+    """A row of a table of exceptions: any of these gives this code and this sentence."""
 
     errors: tuple[type[BaseException], ...]
     code: str
     text: str
 
 
-# No request can be made with such settings; it is the same for every message.
+# No request can be made with such settings, for any message.
 UNUSABLE = Cause(
     (InvalidURL, InvalidSchema, MissingSchema, LocationValueError),
     "configuration",
     "{setting} or the proxy of the environment cannot be used: {detail}",
 )
-# It broke before a connection stood, so that nothing of the request left.
+# It broke before there was a connection, so nothing of the request left.
 CONNECTING = (
     Cause((ProxyError,), "proxy", "the proxy gives no connection to {host}: {detail}"),
     Cause((NameResolutionError,), "dns", "the name of {host} cannot be resolved: {detail}"),
@@ -73,7 +73,7 @@ CONNECTING = (
     ),
     Cause((Exception,), "connection_failed", "no connection to {host}: {detail}"),
 )
-# It broke later: the gateway may have accepted.
+# It broke later: the gateway may have accepted the message.
 CONNECTED = (
     Cause((ReadTimeoutError, ReadTimeout), "read_timeout", "no answer within {read_timeout:g} s"),
     Cause((TimeoutError,), "write_timeout", "{host} did not take the request in time"),
@@ -116,9 +116,10 @@ def _contains(chain: Chain, errors: tuple[type[BaseException], ...]) -> bool:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """From the outer exception to the inner one.
+    """Yield an exception and those inside it, from the outer to the inner one.
 
-    Never through `__context__`: that may lead to an earlier attempt, which says nothing here.
+    Never follows `__context__`: it may lead to an earlier attempt, which says nothing about this
+    one.
     """
     seen: list[BaseException] = []
     while error is not None and error not in seen:
@@ -129,11 +130,11 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _broke_while_connecting(chain: Chain) -> bool:
-    """Whether it was the name, the connection, the proxy or the TLS handshake.
+    """Whether the name, the connection, the proxy or the TLS handshake failed.
 
-    Classes do not tell a failed handshake from TLS that breaks later, nor a proxy that refuses from
-    one that hangs up on a request under way: both look the same in urllib3. That the error came
-    through its `connect` does; should that ever be renamed, the outcome becomes "unknown".
+    Classes do not distinguish a failed handshake from TLS that breaks later, nor a proxy that
+    refuses from one that closes a connection in use: both look the same in urllib3. That the error
+    came through its `connect` does; if that is ever renamed, the outcome becomes "unknown".
     """
     if _contains(chain, (NewConnectionError, ConnectTimeoutError, ConnectTimeout)):
         return True

@@ -1,11 +1,11 @@
-"""Connections that end in time, and of which urllib3 logs nothing that is secret.
+"""Connections that end in time, and of which urllib3 logs nothing secret.
 
-An exchange has a deadline, which is looked at before each piece is sent and each one is received:
-a timeout of the socket alone starts again with every byte that trickles in.
+An exchange has a deadline, which is checked before each piece is sent and each one is received: a
+timeout of the socket alone starts again with every byte that arrives.
 
-urllib3 logs the path of every request and repeats it in its errors. So what it gets has `HIDDEN` in
-the place of a token, and only the connection, when it writes the request, puts the token there. It
-also logs headers of a response that it cannot read; a gateway may say back there what it was sent.
+urllib3 logs the path of every request and repeats it in its errors. So it gets `HIDDEN` in place of
+a token, and only the connection puts the token back when it writes the request. urllib3 also logs
+headers of a response that it cannot parse; a gateway may repeat there what it was sent.
 
 Imported only when something is sent, so that planning does not pay for urllib3.
 """
@@ -35,13 +35,13 @@ from dispatcher.http.permission import require_permission
 from dispatcher.http.responses import HIDDEN
 from dispatcher.transports import MIN_BYTES_PER_SECOND
 
-_PIECE = 65_536  # bytes that are sent before the clock is looked at
+_PIECE = 65_536  # bytes that are sent between two looks at the clock
 
 
 class Deadline:
-    """When the exchange that is under way has to be over; all connections of a thread share it.
+    """When the current exchange must be over; all connections of a thread share it.
 
-    `response`: seconds within which a whole response must be there.
+    `response` is the seconds within which a whole response must arrive.
     """
 
     def __init__(self) -> None:
@@ -49,11 +49,11 @@ class Deadline:
         self._end = inf
 
     def begin(self, seconds: float) -> None:
-        """Something begins, and may take so long."""
+        """Start a step that may take this many seconds."""
         self._end = monotonic() + seconds
 
     def remaining(self) -> float:
-        """Seconds that remain, more than none. Raises TimeoutError."""
+        """Return the seconds that remain, more than 0. Raises TimeoutError."""
         remaining = self._end - monotonic()
         if remaining <= 0:
             raise TimeoutError("timed out")
@@ -61,14 +61,14 @@ class Deadline:
 
 
 def prepare(pool: ConnectionPool, token: SecretStr, deadline: Deadline) -> None:
-    """Have all connections of a pool, which has none yet, keep the deadline and the secret.
+    """Make all future connections of a pool keep the deadline and the secret.
 
-    `token`: as a URL has it.
+    The pool has no connection yet. `token` is written as in a URL.
     """
     kind: Any = pool.ConnectionCls  # type: ignore[attr-defined] # of HTTP(S)ConnectionPool
 
     class Connection(kind):  # type: ignore[misc]
-        """To connect, to send and to be answered each has its time, all of it together."""
+        """Connecting, sending and receiving each have a deadline of their own as a whole."""
 
         def connect(self) -> None:
             deadline.begin(self.timeout)
@@ -119,7 +119,10 @@ def prepare(pool: ConnectionPool, token: SecretStr, deadline: Deadline) -> None:
 
 
 def _connected(connection: Any, deadline: Deadline) -> socket.socket:
-    """A socket to the first address of a host that can be reached; each has a part of the time."""
+    """Return a socket to the first address of a host that can be reached.
+
+    The remaining time is divided among the addresses.
+    """
     try:
         addresses = _addresses(connection._dns_host.strip("[]"), connection.port)
     except socket.gaierror as error:
@@ -147,7 +150,7 @@ def _addresses(host: str, port: int) -> list[tuple[str, int]]:
 
 
 class _Response(HTTPResponse):
-    """Drops what cannot be read of the headers: it would only go into urllib3's log."""
+    """Drops what cannot be parsed of the headers: it would only go into urllib3's log."""
 
     def begin(self) -> None:
         super().begin()
@@ -156,7 +159,7 @@ class _Response(HTTPResponse):
 
 
 class _Incoming(RawIOBase):
-    """What comes from a socket until the deadline; the part of a socket that HTTPResponse needs."""
+    """Reads from a socket until the deadline; the part of a socket that HTTPResponse needs."""
 
     def __init__(self, sock: Any, deadline: Deadline) -> None:
         self._sock, self._deadline = sock, deadline

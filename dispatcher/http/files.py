@@ -1,4 +1,4 @@
-"""A file on its way to a gateway: read once, in pieces, and checked while it is read."""
+"""Posts a file: it is read once, in pieces, and checked while it is read."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ Body: TypeAlias = bytes | Readable
 
 
 class CheckedStream:
-    """The bytes of an `Upload`, exactly as many as it says and exactly those it says.
+    """Reads an `Upload`: exactly as many bytes as it says, and exactly those it says.
 
-    `read` raises `Refused` in place of the last piece if they are not, so that the gateway never
-    gets a whole body of something else. `complete`: all of them were read and they are right.
+    If they differ, `read` raises `Refused` in place of the last piece, so that the gateway never
+    gets a complete body of something else. `complete` is True once all bytes were read and are
+    right.
     """
 
     def __init__(self, stream: BinaryIO, file: Upload) -> None:
@@ -40,7 +41,7 @@ class CheckedStream:
         self._digest = hashlib.sha256()
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes, at most `size`; none at the end."""
+        """Return the next bytes, at most `size`; none at the end."""
         wanted = self._left if size < 0 else min(size, self._left)
         piece = self._next(wanted)
         self._left -= len(piece)
@@ -54,7 +55,7 @@ class CheckedStream:
         try:
             piece = self._stream.read(size) if size else b""
             self._digest.update(piece)
-        except Exception as error:  # the stream may be a plugin's
+        except Exception as error:  # the stream may come from a plugin
             raise _unreadable(error) from None
         return piece
 
@@ -67,21 +68,21 @@ class CheckedStream:
 
 @contextmanager
 def opened(file: Upload) -> Iterator[CheckedStream]:
-    """Open a file to upload; raises `Refused` if it cannot be read. Always closed at the end."""
+    """Open a file to upload and always close it. Raises `Refused` if it cannot be read."""
     try:
         stream = file.open()
-    except Exception as error:  # `open` may be a plugin's
+    except Exception as error:  # `open` may come from a plugin
         raise _unreadable(error) from None
     try:
         yield CheckedStream(stream, file)
     finally:
-        with suppress(Exception):  # everything that matters is read
+        with suppress(Exception):  # everything that matters has been read
             stream.close()
 
 
 @contextmanager
 def sent_whole(file: Upload) -> Iterator[CheckedStream]:
-    """Open a file to upload; raises `NotSent` in the end if the gateway took only a part of it."""
+    """Open a file to upload. Raises `NotSent` at the end if the gateway took only a part of it."""
     with opened(file) as stream:
         yield stream
     if not stream.complete:
@@ -89,7 +90,7 @@ def sent_whole(file: Upload) -> Iterator[CheckedStream]:
 
 
 def content_type(file: Upload) -> str:
-    """The file's MIME type; raises `Refused` for one that no header can carry."""
+    """Return the file's MIME type. Raises `Refused` if no header can carry it."""
     if not MIME_TYPE.fullmatch(file.mime_type):
         raise Refused(f"{file.mime_type!r} is not a MIME type", code="file")
     return file.mime_type
@@ -105,10 +106,10 @@ def _unreadable(error: Exception) -> Refused:
 
 
 class Multipart:
-    """`multipart/form-data` (RFC 7578): text fields, then the file as field `name`.
+    """A `multipart/form-data` body (RFC 7578): text fields, then the file as the field `name`.
 
-    `headers` say its type and length: `transport.post(route, form, form.headers)`. Raises `Refused`
-    for a MIME type that no header can carry.
+    `headers` gives its type and length: `transport.post(route, form, form.headers)`. Raises
+    `Refused` for a MIME type that no header can carry.
     """
 
     def __init__(
@@ -125,7 +126,7 @@ class Multipart:
         }
 
     def read(self, size: int = -1, /) -> bytes:
-        """The next bytes, at most `size`; none at the end."""
+        """Return the next bytes, at most `size`; none at the end."""
         if size < 0:
             return b"".join(iter(lambda: self.read(65_536), b""))
         while self._parts:

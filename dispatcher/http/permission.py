@@ -1,8 +1,8 @@
-"""A last question before a request leaves: may it still?
+"""A last check whether a request may still be sent.
 
-Between a sender's own look at that and the first byte lie a connection to be made and other threads
-that are served first. So it is asked again directly before each piece is written; a request without
-its last piece is none.
+Between the sender's own check and the first byte, a connection is made and other threads may run.
+So it is checked again directly before each piece is written; a request without its last piece is
+none.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _check: ContextVar[Callable[[], None] | None] = ContextVar("check", default=None
 
 @contextmanager
 def guarded(check: Callable[[], None]) -> Iterator[None]:
-    """Let nothing leave, in this context, for which `check` raises an error."""
+    """Run `check` before anything is sent in this context; nothing is sent if it raises."""
     before = _check.set(check)
     try:
         yield
@@ -25,7 +25,7 @@ def guarded(check: Callable[[], None]) -> Iterator[None]:
 
 
 def require_permission() -> None:
-    """Raise what the check raises, if there is one."""
+    """Raise what the check of this context raises, if there is one."""
     check = _check.get()
     if check is not None:
         check()

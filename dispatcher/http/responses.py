@@ -1,6 +1,6 @@
-"""What a gateway's response says and what that means: where it has what, in tables.
+"""Tables that say where a gateway's response holds its data and what it means.
 
-Pure, and safe on any bytes.
+Pure, and safe on any bytes. For connections that break see `connection_errors`.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ __all__ = [
 ]
 
 Outcome: TypeAlias = type[DeliveryError]
-Path: TypeAlias = tuple[str | int, ...]  # of keys and positions in a JSON body
+Path: TypeAlias = tuple[str | int, ...]  # keys and positions in a JSON body
 
-# What is not here is unknown: whatever broke in the gateway may have done so too late. So are the
-# redirects that may mean "done, look there": 303 and 304 (RFC 9110, 15.4.4 and 15.4.5), 300, and
-# those that RFC 9110 gives no meaning, which are to be read as 300 (section 15).
+# A status that is not here is unknown: whatever broke in the gateway may have done so after it had
+# accepted. So are the redirects that may mean "done, look there": 303 and 304 (RFC 9110, 15.4.4 and
+# 15.4.5), 300, and those that RFC 9110 does not define, which are to be read as 300 (section 15).
 BY_STATUS: Mapping[int, Outcome] = {
     **dict.fromkeys((301, 302, 307, 308), Refused),
     **dict.fromkeys((404, 405, 413, 414, 415, 422), Refused),
     429: NotSent,
     **dict.fromkeys((401, 403), AccountRefused),
 }
-# A success is one only with an id, whatever else the response says.
+# A success counts only with an id, whatever else the response says.
 SUCCESS = tuple(range(200, 300))
-# For gateways of which it is not known that an error's number can be trusted.
+# For gateways whose error numbers are not known to be reliable.
 STATUS_FIRST = (*SUCCESS, *range(500, 600), 429, 401, 403)
 HINTS: Mapping[int, str] = {
     **dict.fromkeys(range(200, 300), "the answer has no id"),
@@ -58,7 +58,7 @@ _LONGEST_ID = 2000  # characters; a URL may be one
 
 
 class Response(NamedTuple):
-    """What came back. `broken`: why the body could not be read; `body` is then empty."""
+    """A response. `broken` is why the body could not be read; `body` is then empty."""
 
     status: int
     headers: Mapping[str, str]
@@ -66,7 +66,7 @@ class Response(NamedTuple):
     broken: Exception | None = None
 
     def accepted_id(self, path: Path) -> str | None:
-        """The id at a place in the body of a success; None: it is none, or has no id there."""
+        """Return the id at `path` in the body of a success, or None if there is none."""
         if not 200 <= self.status < 300:
             return None
         identifier = self.at(path)
@@ -77,7 +77,7 @@ class Response(NamedTuple):
         return identifier if identifier.strip() and identifier.isprintable() else None
 
     def at(self, path: Path) -> Any:
-        """What the body, if it is JSON, has at a path of keys and positions; None: nothing."""
+        """Return what the JSON body has at a path of keys and positions, or None."""
         try:
             return reduce(_inside, path, json.loads(self.body))
         except (ValueError, LookupError, RecursionError):
@@ -85,9 +85,9 @@ class Response(NamedTuple):
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds to wait from now, never negative; None: not said, or not understood.
+        """Seconds to wait from now, never negative; None if not given or not understood.
 
-        RFC 9110, 10.2.3. A date is one by the gateway's clock, as the date of its response is.
+        RFC 9110, 10.2.3. A date is by the gateway's clock, as the date of its response is.
         """
         value = self.headers.get("Retry-After", "").strip()
         number = re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?", value)
@@ -117,7 +117,7 @@ def _moment(date: str) -> datetime | None:
 
 
 class Classification(NamedTuple):
-    """How an attempt ended, other than well."""
+    """How an attempt failed."""
 
     outcome: Outcome
     code: str | None
@@ -128,15 +128,15 @@ class Classification(NamedTuple):
 
 @dataclass(frozen=True)
 class ErrorMap:
-    """The tables of one gateway; everything has a default that is safe.
+    """The tables of one gateway; every default is safe.
 
-    `code`, `words`: where an error has its number and its sentences. An outcome is looked up by the
-    number in `by_code`, then by what the body says in `by_phrase` (in lower case), then in
-    `by_status`; what is nowhere is `OutcomeUnknown`. With the statuses in `status_first`, neither
-    number nor words count. `throttled`: numbers and phrases, besides status 429, with which the
-    whole account is to wait; they are `NotSent`, too. `hints`: by status, unless the number
-    decided; `{setting}` becomes the name of the setting with the address, `{token}` where the token
-    was read.
+    `code` and `words` are where an error has its number and its sentences. An outcome is looked up
+    by the number in `by_code`, then by what the body contains in `by_phrase` (in lower case), then
+    in `by_status`; what is in no table is `OutcomeUnknown`. For the statuses in `status_first`,
+    neither number nor phrase counts. `throttled` lists numbers and phrases that, like status 429,
+    make the whole account wait; they are `NotSent`, too. `hints` are shown by status, unless the
+    number decided; `{setting}` becomes the name of the setting with the address, `{token}` where
+    the token was read.
 
     A table that is given replaces the default: `by_status={**BY_STATUS, 503: NotSent}`.
     """
@@ -153,12 +153,16 @@ class ErrorMap:
     def classify(
         self, response: Response, setting: str, token: str = "the token"
     ) -> Classification:
-        """What a response without the id of something accepted means."""
+        """Return what a response without the id of an accepted message means.
+
+        `setting` is the setting with the address, `token` where the token was read, both for
+        people.
+        """
         code, words = self.error_code(response), self._words(response)
         told = code in self.by_code and response.status not in self.status_first
         advice = "" if told else self.hints.get(response.status, "")
         hint = advice.format(setting=setting, token=token)
-        if "{token}" not in advice:  # what such a status means is in the advice
+        if "{token}" not in advice:  # the advice says what such a status means
             words = words or self.said(response)
         return Classification(
             self.outcome(response),
@@ -171,7 +175,7 @@ class ErrorMap:
         )
 
     def outcome(self, response: Response) -> Outcome:
-        """What became of the request; override it where tables do not tell."""
+        """Return what became of the request; override it where tables are not enough."""
         if response.status in self.status_first:
             return self.by_status.get(response.status, OutcomeUnknown)
         code, phrase = self.error_code(response), self.phrase(response)
@@ -182,7 +186,7 @@ class ErrorMap:
         return by_code or by_phrase or self.by_status.get(response.status, OutcomeUnknown)
 
     def error_code(self, response: Response) -> int | None:
-        """The error's number, also in digits of a string; True and 82.0 are none."""
+        """Return the error's number, also from digits in a string; None for True or 82.0."""
         code = response.at(self.code)
         if type(code) is int and abs(code) < 10**9:
             return code
@@ -191,13 +195,13 @@ class ErrorMap:
         return None
 
     def phrase(self, response: Response) -> str | None:
-        """The first of `by_phrase` and `throttled` that the body has, wherever that is."""
+        """Return the first of `by_phrase` and `throttled` that is anywhere in the body, or None."""
         known = [*self.by_phrase, *(each for each in self.throttled if isinstance(each, str))]
         body = response.body.decode(errors="replace").lower() if known else ""
         return next((phrase for phrase in known if phrase in body), None)
 
     def said(self, response: Response) -> str:
-        """The error's sentences, else the status."""
+        """Return the error's sentences, or if there are none, the status."""
         return self._words(response) or f"the gateway answered {_named(response.status)}"
 
     def _words(self, response: Response) -> str:
@@ -217,10 +221,10 @@ def _named(status: int) -> str:
 class Route(NamedTuple):
     """Where requests of one kind go, and what the responses look like.
 
-    `setting`: the setting that holds the address. `identifier`: where a success has the new id.
-    `repeatable`: doing it twice does no harm, so an unknown outcome may be tried again. Timeouts
-    are seconds, as in `HttpSettings`. `token`: where it was read, for people. A token may be in the
-    path as it is, or as `HIDDEN`.
+    `setting` is the setting that holds the address. `identifier` is where a success has the new id.
+    `repeatable` means that repeating does no harm, so that an unknown outcome may be tried again.
+    Timeouts are seconds, as in `HttpSettings`. `token` says, for people, where the token was read.
+    The path may contain the token itself or `HIDDEN`.
     """
 
     url: str
@@ -234,7 +238,7 @@ class Route(NamedTuple):
 
     @property
     def host(self) -> str:
-        """The host, and the port if it is not the usual one."""
+        """The host, with the port if it is not the default."""
         return urlsplit(self.url).netloc
 
     def unless_repeatable(self, outcome: Outcome) -> Outcome:

@@ -1,7 +1,7 @@
-"""Rules that most gateways have in common, for a transport's `check`.
+"""Rules that most gateways share, for a transport's `check`.
 
-A payload may hold whatever a plugin left in it, so every function here takes any value and never
-raises. The problems are errors; their `where` is the field that is given.
+A payload may hold whatever a plugin left in it, so every function takes any value and never raises.
+Each yields errors, with the given field as their `where`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from dispatcher.models import Attachment, Problem, Upload, encode
 from dispatcher.names import closest_name
 from dispatcher.visible import printable
 
-_SHOWN = 100  # characters of a value in a sentence
+_SHOWN = 100  # characters of a value that a sentence shows
 
 
 def json_problems(payload: Any) -> Iterator[Problem]:
-    """A payload must be JSON: without sets, NaN, lone surrogates and the like."""
+    """Yield a problem unless a payload is JSON: no sets, NaN, lone surrogates and the like."""
     try:
         encode(payload)
     except Exception as error:  # whatever a plugin left in the payload
@@ -33,10 +33,10 @@ def unknown_fields(
     table: str | None = None,
     elsewhere: Collection[str] = (),
 ) -> Iterator[Problem]:
-    """A gateway drops fields that it does not know, or refuses them.
+    """Yield a problem for each field that the gateway does not know: it would drop or refuse it.
 
-    `table`: where the fields are, as "text"; None: at the top. `elsewhere`: those that other tables
-    have: "caption is not allowed on audio".
+    `table` is the table with the fields, like "text", or None for the top. `elsewhere` are the
+    fields of other tables, for the sentence "caption is not allowed on audio".
     """
     for key in fields:
         if key in known:
@@ -60,9 +60,9 @@ def text_problems(
     called: str = "text",
     required: bool = True,
 ) -> Iterator[Problem]:
-    """A text must be one, and has at most `most` characters (code points).
+    """Yield a problem unless a value is a text of at most `most` characters (code points).
 
-    `called`: the word for it in a sentence. `required`: it must be there and not be empty.
+    `called` is the word for it in the sentence. If `required`, it must be there and not be empty.
     """
     if required and (text is None or text == ""):
         yield Problem(message=f"the {called} is empty", where=where)
@@ -74,13 +74,13 @@ def text_problems(
 
 
 def filled_problems(value: object, where: str) -> Iterator[Problem]:
-    """An id or a name must be a text, and not a blank one."""
+    """Yield a problem unless an id or a name is a text that is not blank."""
     if not isinstance(value, str) or not value.strip():
         yield Problem(message="must be text and not empty", where=where)
 
 
 def link_problems(link: object, where: str | None) -> Iterator[Problem]:
-    """A link must be a whole http or https URL, as a gateway can fetch it."""
+    """Yield a problem unless a link is a complete http or https URL, as a gateway can fetch it."""
     if not isinstance(link, str) or not link.strip():
         yield Problem(message="the link must be text and not empty", where=where)
     elif fault := _fault_of_link(link):
@@ -88,9 +88,10 @@ def link_problems(link: object, where: str | None) -> Iterator[Problem]:
 
 
 def file_problems(file: Attachment | None, where: str | None, most: int) -> Iterator[Problem]:
-    """A file to upload has 1 to `most` bytes, and a MIME type that a header can carry.
+    """Yield a problem unless a file to upload has 1 to `most` bytes and a usable MIME type.
 
-    Links and media ids have no problems: only the gateway sees what is behind them.
+    A MIME type is usable if a header can carry it. Links and media ids have no problems: only the
+    gateway sees what they lead to.
     """
     if not isinstance(file, Upload):
         return
@@ -108,9 +109,9 @@ def file_problems(file: Attachment | None, where: str | None, most: int) -> Iter
 
 
 def quoted_value(value: object) -> str:
-    """A value in a sentence: the beginning of a text, `"+7900"`, and of anything else `a list`.
+    """Return a value as a sentence shows it: the beginning of a text, `"+7900"`, or `a list`.
 
-    What cannot be seen in a text is an escape.
+    Invisible characters of a text are escaped.
     """
     return f'"{_shortened(value)}"' if isinstance(value, str) else f"a {type(value).__name__}"
 

@@ -1,4 +1,4 @@
-"""How long to wait for a gateway, how fast it takes messages, and the account's token."""
+"""Settings of every HTTP transport: timeouts, rates, and the account's token."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from dispatcher.errors import ConfigError
 from dispatcher.rate_syntax import number_per_seconds
 
-_LONGEST_FILE = 65_536  # bytes; whatever is longer, or has no end, is no token
+_LONGEST_FILE = 65_536  # bytes; anything longer, or endless, is no token
 _TOKEN = re.compile(r"[\x21-\x7e]+")  # one word, as a header can carry it
 
 
 def is_loopback(url: str) -> bool:
-    """Whether a URL leads to this very machine."""
+    """Whether a URL leads to this machine."""
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -53,20 +53,20 @@ Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
 class HttpSettings(BaseSettings):
-    """The settings of every transport over HTTP; derived classes set `env_prefix` and `gateway`.
+    """The settings of every HTTP transport; derived classes set `env_prefix` and `gateway`.
 
-    Its table is `[transports.<name>]` in dispatcher.toml; the environment, `<PREFIX>…`, wins.
-    Timeouts are seconds: `connect_timeout` until a connection stands, `read_timeout` from the last
-    byte sent to the last one of the response; sending may take as long, and a second for each 64 KB
-    more. Rates are "number/s", "/min",
-    "/h" or "/d": of the whole account, and to one recipient (None: no limit of its own). Loads
-    without credentials and never looks at them: see `credentials`.
+    They are read from the table `[transports.<name>]` in dispatcher.toml; the environment,
+    `<PREFIX>…`, wins. Timeouts are in seconds: `connect_timeout` is for making a connection,
+    `read_timeout` from the last byte sent to the last byte of the response; sending may take
+    `read_timeout`, too, and a second more for each 64 KB. Rates are "number/s", "/min", "/h" or
+    "/d": `rate` for the whole account, `recipient_rate` for one recipient (None is no limit of its
+    own). They load without credentials, which only `credentials` reads.
     """
 
     gateway: ClassVar[str] = "the gateway"
 
     model_config = SettingsConfigDict(
-        env_ignore_empty=True,  # how CI passes a secret to which a run has no right
+        env_ignore_empty=True,  # a CI passes an empty secret to a run that may not have it
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
@@ -81,14 +81,14 @@ class HttpSettings(BaseSettings):
 
     @property
     def token_origin(self) -> str:
-        """Where the token is read: `GREENAPI_TOKEN`, or the file of `GREENAPI_TOKEN_FILE`."""
+        """Where the token is read: `GREENAPI_TOKEN`, or the file named by `GREENAPI_TOKEN_FILE`."""
         variable = f"{self.model_config['env_prefix']}TOKEN"
         return variable if self.token_file is None else f"{variable}_FILE ({self.token_file})"
 
     def credentials(self) -> SecretStr:
-        """The account's token, from `token` or from the file `token_file`.
+        """Return the account's token, from `token` or from the file `token_file`.
 
-        Raises ConfigError, which never shows the token: none or both are set, the file cannot be
+        Raises ConfigError, which never shows the token, if none or both are set, the file cannot be
         read, or the token is not one word of ASCII characters.
         """
         variable = f"{self.model_config['env_prefix']}TOKEN"

@@ -1,4 +1,4 @@
-"""The base of transports over HTTP."""
+"""The base class of transports over HTTP."""
 
 from __future__ import annotations
 
@@ -25,12 +25,11 @@ if TYPE_CHECKING:
 
 
 class HttpTransport(BaseTransport):
-    """What a transport over HTTP has besides `name`, `build`, `check`, `upload` and `send`.
+    """What an HTTP transport has besides `name`, `build`, `check`, `upload` and `send`.
 
-    `Settings` is to be derived from `HttpSettings`.
-    `post_json`, `post_file`, `post_form` and `post` make one request; they return, or raise a
-    `DeliveryError`. They retry nothing, follow no redirect and show no token. Several threads may
-    use them.
+    Its `Settings` derive from `HttpSettings`. `post_json`, `post_file`, `post_form` and `post` make
+    one request; they return, or raise a `DeliveryError`. They do not retry, follow no redirect and
+    show no token. Several threads may call them.
     """
 
     Settings: ClassVar[type[BaseSettings]]
@@ -48,10 +47,10 @@ class HttpTransport(BaseTransport):
         *,
         repeatable: bool = False,
     ) -> Route:
-        """A `Route` with the timeouts and the token of the settings.
+        """Return a `Route` with the timeouts and the token of the settings.
 
-        `setting`: the one with the address. `identifier`: where a success has the new id.
-        `repeatable`: whether doing it twice does no harm.
+        `setting` is the setting with the address. `identifier` is where a success has the new id.
+        `repeatable` says whether repeating does no harm.
         """
         return Route(
             url,
@@ -65,7 +64,7 @@ class HttpTransport(BaseTransport):
         )
 
     def post_json(self, route: Route, payload: Payload) -> str:
-        """Post a JSON body, once. Out: the id in the response.
+        """Post a JSON body, once, and return the id in the response.
 
         Raises `NotSent`, `Refused`, `AccountRefused` or `OutcomeUnknown`.
         """
@@ -74,14 +73,14 @@ class HttpTransport(BaseTransport):
         return self.post(route, body, headers)
 
     def post(self, route: Route, body: Body, headers: Mapping[str, str]) -> str:
-        """Post a body, once; `headers` say its type and its length. As `post_json`."""
+        """Post a body, once, as `post_json` does; `headers` give its type and its length."""
         return self._client().post(route, body, headers)
 
     def post_file(self, route: Route, file: Upload, headers: Mapping[str, str] = {}) -> str:
-        """Post the bytes of a file, once; it is never in memory as a whole.
+        """Post the bytes of a file, once, as `post_json` does; it is never in memory as a whole.
 
-        `headers`: besides its type and length. As `post_json`; and `Refused`, if it is not the file
-        that was planned, `NotSent`, if the gateway did not wait for all of it.
+        `headers` are added to its type and length. Also raises `Refused` if the file changed,
+        `NotSent` if the gateway stopped reading early.
         """
         from dispatcher.http.files import content_type, sent_whole
 
@@ -92,7 +91,7 @@ class HttpTransport(BaseTransport):
     def post_form(
         self, route: Route, file: Upload, name: str, fields: Mapping[str, str] = {}
     ) -> str:
-        """Post a form with text fields, and then the file as the field `name`. As `post_file`."""
+        """Post a form, as `post_file` does: text fields, then the file as the field `name`."""
         from dispatcher.http.files import Multipart, sent_whole
 
         with sent_whole(file) as body:
@@ -104,7 +103,7 @@ class HttpTransport(BaseTransport):
         return {"Authorization": f"Bearer {self.token.get_secret_value()}"}
 
     def require_credentials(self) -> None:
-        """Raise ConfigError if there is no usable token; without this, the first use does."""
+        """Raise ConfigError if there is no usable token; otherwise, its first use would."""
         _ = self.token
 
     @cached_property
@@ -115,9 +114,9 @@ class HttpTransport(BaseTransport):
 
     @cached_property
     def account(self) -> str:
-        """Tells one account's files and rate from another's, without telling the token.
+        """An id that keeps one account's files and rate apart from another's; it hides the token.
 
-        It is another one when the token or a setting of the transport's own is another one.
+        It changes when the token or any setting that is not in `HttpSettings` changes.
         """
         # The rate limiter asks for this first: here, the import delays no message that already has
         # its permit.
@@ -133,13 +132,13 @@ class HttpTransport(BaseTransport):
 
     @property
     def rate(self) -> str | None:
-        """At most so many messages of the whole account."""
+        """The most messages the whole account may send."""
         rate: str | None = self.settings.rate
         return rate
 
     @property
     def recipient_rate(self) -> str | None:
-        """At most so many messages to one recipient; None: no limit of its own."""
+        """The most messages one recipient may get; None is no limit of its own."""
         rate: str | None = self.settings.recipient_rate
         return rate
 
@@ -150,12 +149,12 @@ class HttpTransport(BaseTransport):
 
     @property
     def patience(self) -> float:
-        """Seconds that `send` takes at the most: to connect, to send, and to be answered."""
+        """The most seconds that `send` takes: to connect, to send, and to get the response."""
         patience: float = self.settings.connect_timeout + 2 * self.settings.read_timeout
         return patience
 
     def _client(self) -> Client:
-        """This thread's client; a forked process must not speak on its parent's connections."""
+        """Return this thread's client; a forked process must not use its parent's connections."""
         client: Client | None = getattr(self._threads, "client", None)
         if client is None or client.pid != os.getpid():
             from dispatcher.http.client import Client

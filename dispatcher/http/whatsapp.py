@@ -1,4 +1,4 @@
-"""What WhatsApp shows as what, whichever gateway carries it there: for all transports that do."""
+"""What WhatsApp shows, for all transports that lead to it, whichever gateway they use."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dispatcher.models import Attachment, Link, Problem, Upload
 
 
 class Shown(NamedTuple):
-    """Files that are shown as a kind of content: of these MIME types, at most `size` bytes.
+    """Files that WhatsApp shows as a kind of content: of these MIME types, at most `size` bytes.
 
-    `called`: these types, for people.
+    `called` is the name of these types for people.
     """
 
     called: str
@@ -21,7 +21,7 @@ class Shown(NamedTuple):
     size: int
 
 
-# Meta, "Cloud API: Media", "Supported media types". Documents may be anything.
+# Source: Meta, "Cloud API: Media", "Supported media types". Documents may be anything.
 SHOWN = {
     "image": Shown("JPEG and PNG", ("image/jpeg", "image/png"), 5_000_000),
     "video": Shown("MP4 and 3GP", ("video/mp4", "video/3gpp"), 16_000_000),
@@ -34,9 +34,9 @@ SHOWN = {
 
 
 def payload_warnings(payload: dict[Any, Any], attachment: Attachment | None) -> Iterator[Problem]:
-    """What a recipient will not see as the message means it; `where` is the payload's field.
+    """Yield warnings about what the recipient will not see; `where` is the payload's field.
 
-    `payload`: has the content in a table named by its kind, as at Green API and Meta.
+    `payload` has the content in a table named by its kind, as Green API and Meta do.
     """
     for kind in SHOWN:
         if kind in payload:
@@ -44,16 +44,16 @@ def payload_warnings(payload: dict[Any, Any], attachment: Attachment | None) -> 
 
 
 def file_warnings(kind: str, attachment: Attachment | None) -> Iterator[Problem]:
-    """What a recipient will not see if a file is sent as a kind of content ("image")."""
+    """Yield warnings about a file that the recipient will not see as this kind ("image")."""
     shown = SHOWN.get(kind)
     if shown is None or not isinstance(attachment, (Upload, Link)):
         return
     where, name, found = _named(kind, attachment)
     if isinstance(attachment, Link) and found == UNKNOWN:
-        return  # what the URL leads to shows when the gateway fetches it
+        return  # what the URL leads to is known only when the gateway fetches it
     family = found.partition("/")[0]
     if isinstance(attachment, Upload) and family in {*SHOWN, "text"} - {kind}:
-        return  # that a video is no image is a warning of `checks`, whatever the transport
+        return  # `checks` warns that a video is no image, whatever the transport
     if found.partition(";")[0].strip().lower() not in shown.mime_types:
         sentence = (
             f"{name} is {found}, but WhatsApp shows only {shown.called} as {kind}: the recipient "
@@ -69,7 +69,7 @@ def file_warnings(kind: str, attachment: Attachment | None) -> Iterator[Problem]
 
 
 def _named(kind: str, attachment: Upload | Link) -> tuple[str, str, str]:
-    """The field at fault, the file's name, and its MIME type; of a link, what its URL says."""
+    """Return the field at fault, the file's name and its MIME type; for a link, from its URL."""
     if isinstance(attachment, Upload):
         return f"{kind}.source", attachment.filename, attachment.mime_type
     try:
