@@ -44,11 +44,11 @@ hookimpl = pluggy.HookimplMarker("dispatcher")
 
 @hookspec(firstresult=True)
 def dispatcher_resolve_source(source: str, base: Path) -> Attachment | None:
-    """Say what a media table's `source` is; the first answer that is not None counts.
+    """Return what a media table's `source` is; the first result that is not None counts.
 
-    In: the rendered `source` and the folder of its manifest. Out: an `Upload` (the core uploads it,
-    once per content), a `Link`, a `MediaId`, or None: not mine. Raises `SourceError`: mine, but
-    unusable.
+    `source` is rendered; `base` is the folder of its manifest. Returns an `Upload` (the core
+    uploads it, once per content), a `Link`, a `MediaId`, or None if another plugin may know it.
+    Raises `SourceError` if the source is this plugin's, but unusable.
 
         @hookimpl
         def dispatcher_resolve_source(source):
@@ -61,10 +61,10 @@ def dispatcher_resolve_source(source: str, base: Path) -> Attachment | None:
 def dispatcher_validate_message(
     message: Message, attachment: Attachment | None
 ) -> Iterable[Problem] | None:
-    """Object to a message; the answers of all plugins are collected.
+    """Return the problems of a message, or None; those of all plugins are collected.
 
-    In: the message and what its source resolved to (None: text, or the source is unusable).
-    Out: problems, None for none. An "error" keeps the whole plan from being sent.
+    `attachment` is what the message's source resolved to; None for a text, or if the source is
+    unusable. An "error" keeps the whole plan from being sent.
 
         @hookimpl
         def dispatcher_validate_message(message):
@@ -75,10 +75,11 @@ def dispatcher_validate_message(
 
 @hookspec
 def dispatcher_transform_payload(payload: Payload, message: Message) -> None:
-    """Change, in place, the JSON body that will be posted; in plugin order; return nothing.
+    """Change, in place, the JSON body that will be posted, and return nothing.
 
-    A file that is still to be uploaded stands in it as "upload:sha256:<hex>". To whom the message
-    goes is not to be changed: see `BaseTransport.recipient_fields`. Afterwards it still holds JSON.
+    Plugins are called one after the other. A file that is still to be uploaded stands in the
+    payload as "upload:sha256:<hex>". The recipient must not be changed: see
+    `BaseTransport.recipient_fields`. The payload must still be JSON afterwards.
 
         @hookimpl
         def dispatcher_transform_payload(payload):
@@ -89,7 +90,7 @@ def dispatcher_transform_payload(payload: Payload, message: Message) -> None:
 
 @hookspec
 def dispatcher_transports() -> Iterable[type[Transport]]:  # type: ignore[empty-body]
-    """Offer ways to send; a manifest chooses one by `transport = "name"`.
+    """Return transports; a manifest chooses one by `transport = "name"`.
 
     @hookimpl
     def dispatcher_transports():
@@ -99,7 +100,7 @@ def dispatcher_transports() -> Iterable[type[Transport]]:  # type: ignore[empty-
 
 @hookspec
 def dispatcher_message_finished(message: Message, outcome: Outcome) -> None:
-    """Be told how a message ended in this run; a failure here is reported and changes nothing.
+    """Learn how a message ended in this run; a failure here is reported and changes nothing.
 
     @hookimpl
     def dispatcher_message_finished(message, outcome):
@@ -110,7 +111,7 @@ def dispatcher_message_finished(message: Message, outcome: Outcome) -> None:
 
 @hookspec
 def dispatcher_engines() -> Iterable[Engine]:  # type: ignore[empty-body]
-    """Offer ways to carry out a plan; the configuration chooses one by `delivery.engine`.
+    """Return engines, which carry out a plan; `delivery.engine` in the configuration chooses one.
 
     @hookimpl
     def dispatcher_engines():
@@ -120,7 +121,7 @@ def dispatcher_engines() -> Iterable[Engine]:  # type: ignore[empty-body]
 
 @hookspec
 def dispatcher_commands() -> Iterable[click.Command]:  # type: ignore[empty-body]
-    """Add subcommands to the command line.
+    """Return subcommands to add to the command line.
 
     @hookimpl
     def dispatcher_commands():
@@ -129,7 +130,7 @@ def dispatcher_commands() -> Iterable[click.Command]:  # type: ignore[empty-body
 
 
 class Engine(Protocol):
-    """Who carries out a plan. `name`: how `delivery.engine` in the configuration calls it."""
+    """Carries out a plan; `delivery.engine` in the configuration chooses it by `name`."""
 
     name: ClassVar[str]
 
@@ -142,11 +143,11 @@ class Engine(Protocol):
     ) -> None:
         """Call `deliver` with every message, from at most `workers` threads at a time.
 
-        It answers None when the message has its outcome, or the seconds after which it is to be
-        called with it again. Messages to one recipient (`message.to`) are delivered in their order,
-        each to its end before the next one begins. Once `stopped()` is true nothing is started any
-        more, and `run` returns when nothing is under way. `messages` are read as they are needed:
-        there may be more than fit in memory. `deliver` never raises for a message that failed;
-        whatever it or `messages` does raise ends the run and must be passed on.
+        It returns None when the message has its outcome, or the seconds after which it must be
+        called with it again. Messages to one recipient (`message.to`) must be delivered in their
+        order, each to its end before the next one begins. Once `stopped()` is true, no delivery may
+        be started, and `run` returns when none is running. Read `messages` only as needed: there
+        may be more than fit in memory. `deliver` never raises for a message that failed; whatever
+        it or `messages` does raise ends the run and must be passed on.
         """
         ...

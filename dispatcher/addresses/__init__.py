@@ -1,4 +1,4 @@
-"""Recipients as people write them → as a gateway wants them: the default of all transports."""
+"""Reads recipients as people write them; what transports use by default."""
 
 from dispatcher.addresses.phone import country_fault, lenient_address, phone_address
 

@@ -1,6 +1,6 @@
-"""Which telephone numbers there can be: country codes and how long their numbers are.
+"""Country codes and how long their telephone numbers are.
 
-Written by tests/test_number_lengths.py from phonenumbers' metadata, so that nobody has to load that
+Written by tests/test_number_lengths.py from phonenumbers' metadata, so that it need not be loaded
 to see that 79001234567 is a number.
 """
 

@@ -1,8 +1,8 @@
-"""Phone numbers and groups as people write them (docs/greenapi-v1.md, `to`; ITU-T E.164).
+"""Reads phone numbers and groups as people write them (docs/greenapi-v1.md, `to`; ITU-T E.164).
 
-Digits with a country code, however they are grouped, are taken as they are or refused, by country
-code and length alone. What only means a number inside a country is read by phonenumbers, which
-knows how people dial there.
+Digits with a country code, however they are grouped, are accepted or refused by country code and
+length alone. What is a number only inside a country is read by phonenumbers, which knows how people
+dial there.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from dispatcher.errors import AddressError
 from dispatcher.models import Address
 from dispatcher.visible import code_point, is_hidden, quoted
 
-_LONGEST_WRITTEN = 60  # characters; nobody needs more
+_LONGEST_WRITTEN = 60  # characters; no number needs more
 _SHORTEST, _LONGEST = 7, 15  # digits of a number with its country code
 
-# "79001234567-1581234048": the creator's number and a time stamp, one hyphen between.
+# "79001234567-1581234048": the creator's number, a hyphen, and a time stamp.
 _GROUP = re.compile(r"[0-9]{7,15}-[0-9]{6,15}")
 _DIGITS_AND_BETWEEN = r"[0-9 \u00a0\u2007\u2009\u202f.\-\u2010-\u2013]*"
 # "+7 (900) 123-45-67", "(+7) 900 123-45-67", "(495) 123-45-67".
@@ -32,13 +32,13 @@ _DECIMAL = re.compile(r"\+?[0-9]{5,}[.,][0-9]{1,2}")
 _SHORTENED = re.compile(r"[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+")
 _EXTENSION = re.compile(r"(?<=[0-9)])\s*([^\W\d_]+\.?|#)\s*[0-9]{1,6}$")
 _SEVERAL = re.compile(r"[0-9]{5}\s*[,;/]\s*\+?[0-9]")
-# What makes a text of a number, in a spreadsheet: '79001234567, ="79001234567".
+# What turns a number into text in a spreadsheet: '79001234567, ="79001234567".
 _QUOTED = re.compile('[\'’‘`"]\\+?[0-9(]|=["+]?\\+?[0-9(]')
-_COUNTRIES = {"UK": "GB", "EL": "GR"}  # what the European Union calls them, not ISO 3166
+_COUNTRIES = {"UK": "GB", "EL": "GR"}  # as the European Union calls them, not ISO 3166
 
 
 class _Written(NamedTuple):
-    """The digits of a number, in brackets those of an `area`; `first`: those up to a gap."""
+    """The digits of a number, those in brackets (`area`), and those before the first gap."""
 
     digits: str
     plus: bool
@@ -47,13 +47,13 @@ class _Written(NamedTuple):
 
 
 def phone_address(written: str, country: str | None = None) -> Address:
-    """A phone number or a group id, as it was written. Raises AddressError.
+    """Read a phone number or a group id. Raises AddressError.
 
-    `country`: the region ("RU") in which a number without a country code is dialled like this.
+    `country` is the region ("RU") in which a number without a country code is dialled like this.
     """
     text = written.strip()
     if text.isascii() and text.isdigit():
-        # Most recipients are written so, and need no more than this (benchmarks/planning.py).
+        # Most recipients are written like this, and need no more (benchmarks/planning.py).
         if _possible(text) and (country is None or _belongs(text, country)):
             return Address(text, "individual")
     elif _GROUP.fullmatch(text):
@@ -65,9 +65,9 @@ def phone_address(written: str, country: str | None = None) -> Address:
 
 
 def lenient_address(written: str, country: str | None = None) -> Address:
-    """As `phone_address`; what is no number and no group stands as it is written.
+    """Read a recipient as `phone_address` does; return as it is what is no number and no group.
 
-    For messages of which nobody knows what their transport takes.
+    For messages whose transport is unknown.
     """
     try:
         return phone_address(written, country)
@@ -76,7 +76,7 @@ def lenient_address(written: str, country: str | None = None) -> Address:
 
 
 def country_fault(country: str) -> str | None:
-    """What is wrong with the name of a country (ISO 3166, two capital letters); None: nothing."""
+    """Return what is wrong with a country's name (ISO 3166, two capital letters), or None."""
     if country in REGIONS:
         return None
     capital = country.strip().upper()
@@ -114,7 +114,7 @@ def _belongs(digits: str, country: str) -> bool:
 
 
 def _read(text: str) -> _Written:
-    """The number in a text. Raises AddressError unless the whole text is one."""
+    """Return the number in a text. Raises AddressError unless the whole text is one."""
     if len(text) > _LONGEST_WRITTEN:
         raise _neither(text)
     if foreign := _FOREIGN.search(text):
@@ -133,14 +133,14 @@ def _read(text: str) -> _Written:
         raise AddressError(f"{quoted(text)}: {extra} is no part of a number; remove it")
     if not text[-1].isdigit():
         raise _neither(text)
-    # What stands before the brackets is a country code, or it is dialled before an area's: 8 (495).
+    # What precedes the brackets is a country code, or is dialled before an area code: 8 (495).
     area = bool(inside) and before not in LENGTHS
     first = re.findall("[0-9]+", text)[0]
     return _Written(before + inside + after, bool(shape["plus"]), area, first)
 
 
 def _balanced(shape: re.Match[str]) -> bool:
-    """Whether each bracket has its other one, and something in it."""
+    """Whether each bracket has its counterpart, and something in between."""
     if shape["plus"] == "(+":
         return bool(shape["brackets"]) and not shape["open"] and bool(_digits(shape["before"]))
     return not shape["brackets"] or (bool(shape["open"]) and bool(_digits(shape["inside"])))
@@ -151,7 +151,7 @@ def _digits(text: str | None) -> str:
 
 
 def _refuse_character(text: str, character: str) -> NoReturn:
-    """Say why a text with this character in it is no number."""
+    """Raise AddressError with the reason why no number has this character."""
     point, shown = code_point(character), quoted(text)
     if character in "\r\n":
         raise _several(text)
@@ -201,7 +201,7 @@ def _checked(text: str, number: _Written) -> str:
 
 
 def _require_code(text: str, number: _Written) -> None:
-    """Raise AddressError where groups of digits do not begin with a country code.
+    """Raise AddressError if groups of digits do not begin with a country code.
 
     "495 123-45-67" is possible in Germany, too, but nobody there writes it like this.
     """
@@ -218,7 +218,7 @@ def _begins_with_code(digits: str) -> bool:
 
 
 def _fault(number: _Written) -> str:
-    """Why no number with a country code has these digits, and what may be meant."""
+    """Say why no number with a country code has these digits, and what may be meant."""
     digits = number.digits
     if not _SHORTEST <= len(digits) <= _LONGEST:
         group = "; a group is like 79001234567-1581234048" if len(digits) > _LONGEST else ""
@@ -233,7 +233,7 @@ def _fault(number: _Written) -> str:
 
 
 def _fault_of_code(digits: str, right: bool) -> str:
-    """`right`: and what to write instead."""
+    """Say what is wrong with the country code; if `right`, also what to write instead."""
     code = next((digits[:n] for n in (1, 2, 3) if digits[:n] in LENGTHS), None)
     if code is None:
         return f"no country code begins with {digits[: 1 if digits[0] == '0' else 2]}"
@@ -255,7 +255,7 @@ def _listed(numbers: Sequence[int]) -> str:
 
 
 def _dialled(text: str, number: _Written, country: str) -> str:
-    """A number without a plus, where it may be dialled inside a country."""
+    """Return the digits of a number without a plus that may be dialled inside a country."""
     if sentence := country_fault(country):
         raise AddressError(sentence)
     national = _national(number.digits, country)
@@ -269,7 +269,7 @@ def _dialled(text: str, number: _Written, country: str) -> str:
     if number.area or valid == [national]:
         return national
     code = REGIONS[country]
-    # Where people dial a 0 first, digits without it are the usual form, with a country code.
+    # Where people dial a 0 first, digits without it usually have a country code.
     if valid == [abroad] or abroad.startswith(code) or code in TRUNK_ZERO:
         return abroad
     raise AddressError(
@@ -278,8 +278,8 @@ def _dialled(text: str, number: _Written, country: str) -> str:
 
 
 def _national(digits: str, country: str) -> str | None:
-    """What is reached by dialling these digits in a country, with its country code."""
-    import phonenumbers  # takes longer to load than many a list to read
+    """Return what dialling these digits in a country reaches, with its country code, or None."""
+    import phonenumbers  # takes longer to load than many a list takes to read
 
     try:
         number = phonenumbers.parse(digits, country)

@@ -1,4 +1,4 @@
-"""What travels through the pipeline: frozen pydantic models, all importable from `dispatcher`."""
+"""The data of the pipeline: frozen pydantic models, all importable from `dispatcher`."""
 
 from dispatcher.models.attachments import Attachment, Link, MediaId, Upload
 from dispatcher.models.base import Model

@@ -1,4 +1,4 @@
-"""What a media's source, link or id comes to."""
+"""What a media table's source, link or id refers to."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dispatcher.names import canonical_name
 class Upload(Model):
     """A file to upload before the message is sent, identified by its content.
 
-    `open()` gives a fresh binary stream each time; `size` is in bytes.
+    `open()` returns a new binary stream each time; `size` is in bytes.
     """
 
     filename: str
@@ -29,9 +29,9 @@ class Upload(Model):
 
     @classmethod
     def from_path(cls, path: Path) -> Upload:
-        """Describe a local file; reads it once, in pieces. Raises OSError.
+        """Describe a local file, which is read once, in pieces. Raises OSError.
 
-        `open()` raises OSError, too, once it is another file than the one that was read.
+        `open()` raises OSError, too, once the file is not the one that was read.
         """
         with open_regular(path) as stream:
             file = InputFile.read(os.path.realpath(path), stream)
@@ -45,7 +45,7 @@ class Upload(Model):
 
     @property
     def reference(self) -> str:
-        """Stands for the media id in a payload until the file is uploaded."""
+        """What a payload has in place of the media id until the file is uploaded."""
         return f"upload:sha256:{self.sha256}"
 
     @property
@@ -55,10 +55,10 @@ class Upload(Model):
 
 
 class Link(Model):
-    """A URL that the gateway fetches by itself; `provider` names credentials stored there.
+    """A URL that the gateway fetches itself; `provider` names credentials stored there.
 
-    `identity`: what stands for the URL where a message is compared with what was sent; for one that
-    is another each time, as signed ones are, though it leads to the same.
+    `identity` replaces the URL when a message is compared with what was sent. It is for URLs that
+    differ each time, as signed ones do, though they lead to the same file.
     """
 
     url: str
@@ -73,7 +73,7 @@ class Link(Model):
 
 
 class MediaId(Model):
-    """A file that the gateway holds already; `expires_at` (with a time zone): until when."""
+    """A file that the gateway has already, until `expires_at` (with a time zone) if that is set."""
 
     id: str
     expires_at: AwareDatetime | None = None

@@ -1,4 +1,4 @@
-"""What all models have in common."""
+"""The base of all models."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pydantic import BaseModel, ConfigDict
 class Model(BaseModel):
     """Frozen, strict about types, no unknown fields.
 
-    A validator is built when the first value is to be validated: most runs need few of them
+    A validator is built when the first value is validated: most runs need few of them
     (benchmarks/startup.py).
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", defer_build=True)
 
     def detached(self) -> Self:
-        """A copy of one's own: nothing that is done to either shows in the other."""
+        """Return a copy that shares nothing with the original that can be changed."""
         made = self.model_copy()
         vars(made).update(detached(vars(self)))
         return made
 
 
 def detached(value: Any) -> Any:
-    """A copy of what a manifest, a row or a model holds; what cannot be changed is the same."""
+    """Return a copy of a value of a manifest, a row or a model, as `Model.detached` does."""
     if isinstance(value, Model):
         return value.detached()
     if isinstance(value, dict):

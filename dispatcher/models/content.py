@@ -17,19 +17,19 @@ CONTENT_TYPES: tuple[ContentType, ...] = get_args(ContentType)
 
 
 class Text(Model):
-    """`text.body`: what is written, 1..4096 characters at Green API."""
+    """`text.body` is the text, 1..4096 characters at Green API."""
 
     body: str
 
 
 class Provider(Model):
-    """`provider.name`: credentials, stored at the gateway, with which it fetches a link."""
+    """`provider.name` names credentials, stored at the gateway, with which it fetches a link."""
 
     name: str
 
 
 class Media(Model):
-    """One of `source` (for a plugin to resolve), `link` and `id` (passed on as they are)."""
+    """Exactly one of `source` (for a plugin to resolve), `link` and `id` (used as they are)."""
 
     source: str | None = None
     link: str | None = None
@@ -37,8 +37,9 @@ class Media(Model):
     provider: Provider | None = None
 
     def file_fields(self, attachment: Attachment | None) -> dict[str, Any]:
-        """Which file it is, as a body with the manifest's fields says it: `id`, or `link` and
-        `provider`. `attachment`: what a `source` resolved to; it counts before what is written.
+        """Return the fields of a body that name the file: `id`, or `link` and `provider`.
+
+        `attachment` is what `source` resolved to; it takes precedence over what is written.
         """
         provider = self.provider and self.provider.model_dump()
         written = {"id": self.id, "link": self.link, "provider": provider}
@@ -55,7 +56,7 @@ class Video(Media):
 
 
 class Audio(Media):
-    """No caption: the gateway has none for audio."""
+    """Has no caption: the gateway has none for audio."""
 
 
 class Document(Media):

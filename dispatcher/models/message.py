@@ -20,10 +20,11 @@ from dispatcher.models.content import (
 
 
 class Address(NamedTuple):
-    """What a person wrote for a recipient, read by a transport.
+    """A recipient as a transport has read it from what a person wrote.
 
-    `to`: what the gateway is given, and the last part of every key; the same for all ways to write
-    one recipient. `recipient_type`: a word of the transport's own ("individual", "group").
+    `to` is what the gateway gets, and the last part of every key; it is identical for every
+    spelling of a recipient. `recipient_type` is the transport's own word for its kind
+    ("individual", "group").
     """
 
     to: str
@@ -33,8 +34,8 @@ class Address(NamedTuple):
 class Message(Model):
     """One message to one recipient, rendered; exactly one of the five contents is set.
 
-    `key`: run/manifest/id/revision/recipient, the identity under which it is sent once.
-    `to`, `recipient_type`: the `Address` that its transport made of what was written.
+    `key` is run/manifest/id/revision/recipient; a message is sent once for each key. `to` and
+    `recipient_type` are the `Address` that the transport has read.
     """
 
     key: str

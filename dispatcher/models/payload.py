@@ -1,4 +1,4 @@
-"""A payload: the JSON that a transport posts, and its bytes once nobody is to change it."""
+"""A payload: the JSON that a transport posts, and its bytes once it is sealed."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from typing import Any, TypeAlias
 
 Payload: TypeAlias = dict[str, Any]
 
-# One encoder for all: making one takes longer than encoding a message.
+# One encoder for all: creating one takes longer than encoding a message.
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _decode = json.JSONDecoder().decode
 
 
 def encode(payload: Payload) -> bytes:
-    """The JSON of a payload, as every transport posts it and as `plan` shows it."""
+    """Return the JSON of a payload, as every transport posts it and as `plan` shows it."""
     return _encode(payload).encode()
 
 
 def decode(sealed: bytes) -> Payload:
-    """A payload of one's own, equal to the one that was sealed."""
+    """Return a new payload, equal to the one that was sealed."""
     payload: Payload = _decode(sealed.decode())
     return payload
 
 
 def seal(payload: Payload) -> bytes:
-    """The JSON of a payload as it is now: `decode` and `encode` lead back to the same bytes.
+    """Return the JSON of a payload as it is now, such that `decode` and `encode` keep its bytes.
 
     Raises ValueError, with a sentence, for what is not JSON, or not the same for every reader.
     """
     try:
         sealed = encode(payload)
         copy = decode(sealed)
-        # Equal tables have as many keys; to compare them is quicker than to encode once more
+        # Equal tables have as many keys; comparing them is faster than encoding once more
         # (benchmarks/planning.py).
         again = sealed if copy == payload else encode(copy)
     except UnicodeEncodeError:
@@ -46,7 +46,7 @@ def seal(payload: Payload) -> bytes:
 
 
 def fill_in(payload: Payload, reference: str, media_id: str) -> None:
-    """Put a media id in every place of a file's reference; nested however deep."""
+    """Put a media id wherever a payload has a file's reference, however deeply nested."""
     rest: list[Any] = [payload]
     while rest:
         holder = rest.pop()

@@ -1,4 +1,4 @@
-"""What is wrong, as a sentence, and where that is written."""
+"""Problems: what is wrong, as a sentence, and where it is written."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Severity: TypeAlias = Literal["error", "warning"]
 class Problem(Model):
     """What is wrong with a message, as a sentence without the message's name.
 
-    `where`: the key it is about, "image.caption"; `line`: of the text there, counted from 1. A
-    "warning" never stops a send.
+    `where` is the key it is about, like "image.caption"; `line` is a line of the text there, from
+    1. A "warning" never stops a send.
     """
 
     message: str
@@ -31,8 +31,8 @@ class Problem(Model):
 class Location(Model):
     """A place in a file; lines and columns count from 1.
 
-    `message_id`: of the message that is written there. `row`: "customers.csv:17", where something
-    is so for one recipient of a file.
+    `message_id` is the id of the message that is written there. `row` is like "customers.csv:17" if
+    the problem concerns one recipient of a file.
     """
 
     path: str
@@ -46,7 +46,7 @@ class Location(Model):
 
 
 class LocatedProblem(Problem):
-    """A problem and where it is written; `more_rows`: it shows for so many other rows, too."""
+    """A problem and where it is written; `more_rows` is how many other rows have it, too."""
 
     location: Location
     more_rows: int = 0
@@ -78,7 +78,7 @@ def located(
     message_id: str | None = None,
     row: str | None = None,
 ) -> LocatedProblem:
-    """A problem, or an error of that sentence, at a place of a file; it fits on one line."""
+    """Return a problem, or an error with that sentence, at a place of a file, on one line."""
     problem = Problem(message=problem) if isinstance(problem, str) else problem
     message = problem.message
     return LocatedProblem(
@@ -96,7 +96,7 @@ def located(
 
 
 def file_error(path: Path, sentence: str, line: int = 1, column: int = 1) -> ManifestError:
-    """What keeps a file, or the rest of it, from being read."""
+    """Return the error for what keeps a file, or the rest of it, from being read."""
     return ManifestError([located(path, sentence, line, column)])
 
 
@@ -104,7 +104,7 @@ Report: TypeAlias = Callable[[LocatedProblem], None]
 
 
 class ProblemList:
-    """Collects problems; what is wrong with many rows in the same way is kept once and counted."""
+    """Collects problems; the same problem of many rows is kept once and counted."""
 
     def __init__(self) -> None:
         self._first: dict[LocatedProblem, LocatedProblem] = {}

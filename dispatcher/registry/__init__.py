@@ -1,7 +1,7 @@
 """The plugins of one run: loaded, called, and named in every error.
 
 pluggy keeps the implementations and their order. They are called from here, one at a time, so that
-every failure and every answer belongs to one plugin.
+every failure and every result belongs to one plugin.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ Offer = TypeVar("Offer")
 
 
 class Registry:
-    """The plugins of one run, and one typed method for each hook; `build_registry` makes one.
+    """The plugins of one run, with a typed method for each hook; `build_registry` makes one.
 
     Each method raises `PluginError`, with plugin, distribution, version, hook and cause, when a
-    plugin raises anything or answers what the hook does not allow. `plugins`: all of them, in the
-    order in which they are asked; `tryfirst` and `trylast` change it for a single hook. `timers`:
-    of every implementation that may have been called. `trace`: records what plugins answer; None:
-    nothing does.
+    plugin raises anything or returns what the hook does not allow. `plugins` are all of them, in
+    the order in which they are called; `tryfirst` and `trylast` change it for a single hook.
+    `timers` are those of every implementation that may have been called. `trace`, if set, records
+    what plugins return.
     """
 
     def __init__(
@@ -80,9 +80,9 @@ class Registry:
         self.trace: HookTrace | None = None
 
     def require_healthy(self) -> None:
-        """Raise `PluginError` if a plugin is broken: every one of them, and how to go on.
+        """Raise `PluginError` if plugins are broken, with each of them and how to go on without.
 
-        Settings that are wrong are a `ConfigError`: the plugin is not at fault.
+        Wrong settings raise a `ConfigError`: the plugin is not at fault.
         """
         found = (cause for cause in self._causes if isinstance(cause, ConfigError))
         wrong = [sentence for cause in found for sentence in cause.sentences]
@@ -95,14 +95,17 @@ class Registry:
             raise PluginError(*lines) from BaseExceptionGroup("broken", self._causes)
 
     def _way_on(self, broken: list[PluginInfo]) -> str:
-        # `--without` would take away the built-in of that name as well.
+        # `--without` would also disable the built-in of that name.
         builtins = {plugin.name for plugin in self.plugins if plugin.builtin}
         if any(plugin.name in builtins and not plugin.builtin for plugin in broken):
             return "--no-plugins"
         return " ".join(dict.fromkeys(f"--without {plugin.name}" for plugin in broken))
 
     def resolve_source(self, source: str, base: Path) -> Attachment | None:
-        """The first answer to what a source is; None: no plugin knows. `SourceError` passes."""
+        """Return what the first plugin that knows a source makes of it, or None if none does.
+
+        Raises `SourceError`, with the plugin's name, if a plugin does.
+        """
         arguments = {"source": source, "base": base}
         for each in self._implementations("dispatcher_resolve_source"):
             try:
@@ -116,7 +119,7 @@ class Registry:
         return None
 
     def validate_message(self, message: Message, attachment: Attachment | None) -> list[Problem]:
-        """Every plugin's problems with a message."""
+        """Return every plugin's problems with a message."""
         arguments = {"message": message, "attachment": attachment}
         problems = []
         for each in self._implementations("dispatcher_validate_message"):
@@ -130,9 +133,10 @@ class Registry:
     def transform_payload(
         self, built: bytes, message: Message, fields: Collection[str] = RECIPIENT_FIELDS
     ) -> bytes:
-        """What every plugin, one after the other, makes of a payload; both are sealed.
+        """Return a sealed payload as every plugin, one after the other, has changed it.
 
-        `fields`: the names of what says to whom it goes. Raises `RecipientChanged`.
+        `built` is the sealed payload of the transport, `fields` are the names of those that say who
+        gets it. Raises `RecipientChanged`.
         """
         implementations = self._implementations("dispatcher_transform_payload")
         recipient = recipient_of(decode(built), fields) if implementations else {}
@@ -148,7 +152,7 @@ class Registry:
         return sealed
 
     def message_finished(self, message: Message, outcome: Outcome) -> list[PluginError]:
-        """Tell every plugin how a message ended; their failures come back, none is raised."""
+        """Notify every plugin how a message ended. Returns their failures; none is raised."""
         failures = []
         for each in self._implementations("dispatcher_message_finished"):
             try:
@@ -158,31 +162,33 @@ class Registry:
         return failures
 
     def transports(self) -> dict[str, type[Transport]]:
-        """All transports by name. Two of one name are a `PluginError`."""
+        """Return all transports by name. Raises `PluginError` if two have one name."""
         return self._offers("transport", conformance.checked_transports)
 
     def transport(self, name: str) -> type[Transport]:
-        """The transport of this name; `PluginError` if there is none."""
+        """Return the transport of this name. Raises `PluginError` if there is none."""
         return _choose("transport", name, self.transports())
 
     def timer(self, transport: str, method: str) -> CallTimer:
-        """A timer for a transport's method; its time counts for the plugin that offers it."""
+        """Return a timer for a transport's method; its time counts for the plugin."""
         owner = self._owners.get(("transport", transport), PluginInfo(transport))
         made = CallTimer(owner, f'{method} of transport "{transport}"')
         self.timers.append(made)
         return made
 
     def engines(self) -> dict[str, Engine]:
-        """All engines by name. Two of one name are a `PluginError`."""
+        """Return all engines by name. Raises `PluginError` if two have one name."""
         return self._offers("engine", conformance.checked_engines)
 
     def engine(self, name: str) -> Engine:
-        """The engine of this name; `PluginError` if there is none."""
+        """Return the engine of this name. Raises `PluginError` if there is none."""
         return _choose("engine", name, self.engines())
 
     def commands(self, taken: Collection[str] = ()) -> list[click.Command]:
-        """All subcommands that plugins add. Two of one name, or one of a name that is `taken`, are
-        a `PluginError`."""
+        """Return all subcommands that plugins add.
+
+        Raises `PluginError` if two have one name, or one has a name that is `taken`.
+        """
         offers = self._offers("command", conformance.checked_commands)
         for name in offers.keys() & set(taken):
             owner = self._owners["command", name]
@@ -204,7 +210,7 @@ class Registry:
         return offers
 
     def _in_call_order(self, hook: str) -> list[Implementation]:
-        # pluggy's own order is the same but for several with trylast, which it asks in reverse.
+        # pluggy's own order differs only for several with trylast, which it calls in reverse.
         names = list(self._active)
         found = sorted(
             getattr(self._manager.hook, hook).get_hookimpls(),
@@ -230,21 +236,21 @@ def build_registry(
 ) -> Registry:
     """Load the plugins of one run.
 
-    `builtins`, `plugins`: names, each with a module, an object or, to be imported only if it is
-    not disabled, the dotted name of a module. `third_party`: also those that installed
-    distributions name in their entry points. `without`: names to disable, beside those in the
-    environment variable DISPATCHER_DISABLED_PLUGINS. `settings`: reads those of a plugin that is a
-    class with `Settings`; without it, they are what the environment says. `timers`: where those of
-    the registry are to be, and of each plugin while it is loaded.
+    `builtins` and `plugins` are names, each with a module, an object or the dotted name of a
+    module, which is imported only if it is not disabled. With `third_party`, those in the entry
+    points of installed distributions are loaded, too. `without` has names to disable, in addition
+    to those in the environment variable DISPATCHER_DISABLED_PLUGINS. `settings` reads the settings
+    of a plugin that is a class with `Settings`; by default, from the environment. The timers of the
+    registry, and of each plugin while it is loaded, are appended to `timers`.
 
-    A plugin that cannot be loaded is listed as broken and keeps no other from working; see
+    A plugin that cannot be loaded is listed as broken and does not affect the others; see
     `Registry.require_healthy`. Raises `PluginError` if `without` has a name that no plugin has.
     """
     found = find_candidates(builtins, plugins, third_party)
     disabled = disabled_names(without, found)
     manager = Manager("dispatcher")
     manager.add_hookspecs(hookspecs)
-    # Built-ins first: of two names for one object they keep theirs.
+    # Built-ins first: if two names have one object, the built-in keeps its name.
     timers = [] if timers is None else timers
     loaded = [admit(each, manager, found, disabled, settings, timers) for each in reversed(found)]
     causes = [cause for _, cause in loaded if cause]

@@ -1,7 +1,7 @@
-"""What a plugin must look like: everything else is a `PluginError`.
+"""What a plugin must look like; anything else is a `PluginError`.
 
-A plugin is checked completely before pluggy sees it, so a refused one is never half registered,
-and pluggy's versions cannot differ on what they make of it.
+A plugin is checked completely before pluggy sees it, so a refused one is never half registered, and
+versions of pluggy cannot differ in what they accept.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ _COLLECTED = {
 
 
 def missing(kind: str, name: str, known: Collection[str]) -> str:
-    """The sentence for an unknown name, with what there is instead."""
+    """Return the sentence for an unknown name, with the names that exist."""
     installed = f"; installed: {', '.join(sorted(known)) or 'none'}"
     return f'no {kind} named "{name}"{did_you_mean(name, known) or installed}'
 
 
 def hook_options(plugin: object, attribute: str) -> HookimplOpts | None:
-    """What `@hookimpl` noted on an attribute of a plugin; None: it is not marked."""
-    # Static look-ups run no code of the plugin: no property, no __getattr__ of a lazy object.
+    """Return what `@hookimpl` stored on an attribute of a plugin, or None if it is not marked."""
+    # Static lookups run no code of the plugin: no property, no __getattr__ of a lazy object.
     value = inspect.getattr_static(plugin, attribute, None)
     wrapped = isinstance(value, (staticmethod, classmethod, MethodType))
     for marked in (value, value.__func__) if wrapped else (value,):
@@ -56,7 +56,7 @@ def hook_options(plugin: object, attribute: str) -> HookimplOpts | None:
 
 
 def hooks_of(plugin: object) -> tuple[str, ...]:
-    """The hooks that a plugin implements, in the order of the pipeline.
+    """Return the hooks that a plugin implements, in the order of the pipeline.
 
     Raises `PluginError` with everything that is wrong with it, and what to do.
     """
@@ -77,7 +77,7 @@ def hooks_of(plugin: object) -> tuple[str, ...]:
 
 
 def _way_to_hooks(plugin: object) -> str:
-    """What was probably meant: a class of this module, as a plugin with settings is one."""
+    """Say what was probably meant: a class in this module, as a plugin with settings is one."""
     for name, value in vars(plugin).items() if isinstance(plugin, ModuleType) else ():
         if inspect.isclass(value) and any(hook_options(value, each) for each in vars(value)):
             place = f'"{value.__module__}:{name}"'
@@ -147,7 +147,7 @@ def _argument_fault(parameter: inspect.Parameter, known: tuple[str, ...]) -> Ite
 
 
 def checked_transports(result: object) -> list[type[Transport]]:
-    """What `dispatcher_transports` may answer: classes that look like `Transport`."""
+    """Return what `dispatcher_transports` returned: classes that look like `Transport`."""
     transports = items(result, "an iterable of transport classes")
     for transport in transports:
         if not inspect.isclass(transport):
@@ -161,7 +161,7 @@ def checked_transports(result: object) -> list[type[Transport]]:
 
 
 def checked_engines(result: object) -> list[Engine]:
-    """What `dispatcher_engines` may answer: objects that look like `Engine`."""
+    """Return what `dispatcher_engines` returned: objects that look like `Engine`."""
     engines = items(result, "an iterable of engines")
     for engine in engines:
         if inspect.isclass(engine):
@@ -172,7 +172,7 @@ def checked_engines(result: object) -> list[Engine]:
 
 
 def checked_commands(result: object) -> list[Any]:
-    """What `dispatcher_commands` may answer: `click.Command`s with a name."""
+    """Return what `dispatcher_commands` returned: `click.Command`s with a name."""
     from click import Command
 
     commands = items(result, "an iterable of click.Command")
@@ -190,7 +190,7 @@ def _require_name(offer: object) -> None:
 
 
 def _require_names(transport: type[object], attribute: str) -> None:
-    """Fail if an optional attribute is there, and no collection of texts."""
+    """Raise PluginError if an optional attribute is set and is no collection of texts."""
     names = optional(transport, attribute)
     right = isinstance(names, (tuple, list, frozenset, set))
     if not right or not all(isinstance(name, str) for name in names):

@@ -1,4 +1,4 @@
-"""Where plugins come from, which of them are wanted, and how each is loaded on its own.
+"""Finds the plugins, decides which are wanted, and loads each on its own.
 
 Built-ins, plugins given directly and those of installed distributions are all `Candidate`s and all
 go through `admit`.
@@ -25,7 +25,7 @@ from dispatcher.registry.plugin_calls import CallTimer
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
 
-# A plugin's name and its class `Settings` → its settings.
+# Returns the settings of a plugin, given its name and its class `Settings`.
 Settings: TypeAlias = "Callable[[str, type[BaseSettings]], BaseSettings]"
 
 
@@ -33,11 +33,11 @@ Settings: TypeAlias = "Callable[[str, type[BaseSettings]], BaseSettings]"
 class PluginInfo:
     """A plugin and what became of it: the hooks that it implements, or why it is not active.
 
-    `warnings`: what it uses of a hook that will be gone (`warn_on_impl` and `warn_on_impl_args` of
-    its specification); it works all the same.
-    `configurable`: it may have a table `[plugins.<name>]`; unknown unless it is active.
-    `distribution` and `version` are None for built-ins and for plugins that were given directly.
-    `str()` names it for people: `plugin "utm" (dispatcher-utm 0.1.0)`.
+    `warnings` say which deprecated hooks or arguments it uses (`warn_on_impl` and
+    `warn_on_impl_args` of the specification); it works all the same. If `configurable`, it may have
+    a table `[plugins.<name>]`; this is unknown unless it is active. `distribution` and `version`
+    are None for built-ins and for plugins that were given directly. `str()` names it for people:
+    `plugin "utm" (dispatcher-utm 0.1.0)`.
     """
 
     name: str
@@ -58,7 +58,7 @@ class PluginInfo:
         return "built in" if self.builtin else known
 
     def signed(self, text: str) -> str:
-        """A sentence about a message; a third party's ends in its name."""
+        """Return a sentence about a message; one of a third party ends with the plugin's name."""
         return text if self.builtin else f"{text} ({self.name})"
 
     def __str__(self) -> str:
@@ -84,15 +84,15 @@ def find_candidates(
     plugins: Iterable[tuple[str, object]],
     third_party: bool,
 ) -> list[Candidate]:
-    """Everybody, in the order in which they are asked: the built-ins last, the others by name."""
+    """Return all candidates in the order in which they are called: by name, built-ins last."""
     others = [*_given(plugins, builtin=False), *(_installed() if third_party else ())]
     return [*sorted(others, key=lambda each: each.info.name), *_given(builtins, builtin=True)]
 
 
 def disabled_names(without: Iterable[str], found: Iterable[Candidate]) -> Collection[str]:
-    """The names in `without` and in DISPATCHER_DISABLED_PLUGINS.
+    """Return the names in `without` and in DISPATCHER_DISABLED_PLUGINS.
 
-    Raises `PluginError` if no plugin has a name in `without`. The variable may hold such names: it
+    Raises `PluginError` if no plugin has a name in `without`. The variable may have such names: it
     is often set for a whole machine.
     """
     names, known = set(without), {candidate.info.name for candidate in found}
@@ -111,7 +111,7 @@ def admit(
     settings: Settings,
     timers: list[CallTimer],
 ) -> tuple[PluginInfo, BaseException | None]:
-    """Load, check and register one plugin; out: what became of it and why it is broken, if so."""
+    """Load, check and register one plugin; return what became of it, and if broken, why."""
     info = candidate.info
     if info.name in disabled:
         return replace(info, status="disabled"), None
@@ -139,7 +139,7 @@ def admit(
 
 @contextmanager
 def _timed(info: PluginInfo, timers: list[CallTimer]) -> Iterator[CallTimer]:
-    """Time the loading of a plugin; its timer is among `timers` meanwhile."""
+    """Time the loading of a plugin; its timer is in `timers` meanwhile."""
     timer = CallTimer(info, "loading")
     timers.append(timer)
     try:
@@ -150,7 +150,7 @@ def _timed(info: PluginInfo, timers: list[CallTimer]) -> Iterator[CallTimer]:
 
 
 def _with_settings(loaded: Any, name: str, settings: Settings) -> object:
-    """A class that has a class `Settings` is made a plugin with them, as transports are."""
+    """Return a plugin made with its settings if it is a class that has a class `Settings`."""
     kind: type[BaseSettings] | None = getattr(loaded, "Settings", None)
     if not inspect.isclass(loaded) or not inspect.isclass(kind):
         return loaded
@@ -174,11 +174,11 @@ def _installed() -> Iterator[Candidate]:
 
 
 def _distribution(entry_point: metadata.EntryPoint) -> tuple[str | None, str | None]:
-    """Name and version of the distribution that an entry point is from, if they are known."""
+    """Return the name and version of an entry point's distribution, where they are known."""
     try:
         found = entry_point.dist
         return (found.name, found.version) if found else (None, None)
-    except Exception:  # damaged metadata: the plugin may work all the same
+    except Exception:  # damaged metadata: the plugin may still work
         return None, None
 
 

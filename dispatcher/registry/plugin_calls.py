@@ -1,4 +1,4 @@
-"""How a plugin's functions are called: timed, each failure with its plugin's name, and traced."""
+"""Calls a plugin's functions: timed, traced, and each failure with the plugin's name."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _STDERR = 2
 
 @dataclass
 class CallTimer:
-    """A plugin's calls for one task; `seconds`: all of them together.
+    """Times a plugin's calls for one task; `seconds` is the sum of them.
 
-    It runs while it is entered, and must be left in the process in which it was entered. `task`: a
-    hook, a transport's method, or "loading". `since`: when the call that is under way began, in the
-    time of `perf_counter`. A call that takes longer than `warn_after` (None: the usual time) is
+    It runs while it is entered, and must be left in the process in which it was entered. `task` is
+    a hook, a transport's method, or "loading". `since` is the `perf_counter` time at which the
+    current call began. A call that takes longer than `warn_after` (None: the usual time) is
     reported, with `advice`: what can be done about it, or what will be.
     """
 
@@ -55,14 +55,14 @@ class CallTimer:
 
     @property
     def running(self) -> float:
-        """Seconds for which the call that is under way has lasted; 0: there is none."""
+        """The seconds the current call has lasted, or 0 if there is none."""
         since = self.since
         return perf_counter() - since if since is not None else 0.0
 
     def _end_copy(self) -> NoReturn:
         """End a process that the plugin has forked from this one.
 
-        It must not go on as a second run, and would hold the journal; locks that other threads had
+        It must not go on as a second run, and would hold the journal; locks that other threads held
         at the time are never released in it.
         """
         sentence = f"{self.plugin} has forked in {self.task}; the copy of this process was ended"
@@ -71,7 +71,7 @@ class CallTimer:
         os._exit(1)
 
 
-# The names of a transport and of its method → the timer for it.
+# Returns the timer for the names of a transport and of its method.
 GetTimer: TypeAlias = Callable[[str, str], CallTimer]
 
 
@@ -110,7 +110,7 @@ class Implementation(NamedTuple):
 
 
 def _require_unchanged(given: Iterable[object], arguments: Mapping[str, object]) -> None:
-    """Raise PluginError if a plugin changed its copy of a message: it believes that this counts."""
+    """Raise PluginError if a plugin changed its copy of a message, which has no effect."""
     message = arguments.get("message")
     for each in given:
         if isinstance(each, Message) and each != message:
@@ -118,7 +118,7 @@ def _require_unchanged(given: Iterable[object], arguments: Mapping[str, object])
 
 
 class Resolution(NamedTuple):
-    """What a plugin said a source is."""
+    """What a plugin returned for a source."""
 
     plugin: PluginInfo
     attachment: Attachment
@@ -133,8 +133,10 @@ class Change(NamedTuple):
 
 
 class HookTrace:
-    """Which plugin resolved, objected and changed what: sources by their text, everything else by a
-    message's key."""
+    """Records which plugin resolved, objected to and changed what.
+
+    `sources` has the text of the source as its key, the others the key of a message.
+    """
 
     def __init__(self) -> None:
         self.sources: dict[str, Resolution] = {}
@@ -142,14 +144,14 @@ class HookTrace:
         self.changes: defaultdict[str, list[Change]] = defaultdict(list)
 
     def resolved(self, source: str, plugin: PluginInfo, attachment: Attachment) -> None:
-        """A plugin answered what a source is."""
+        """Record what a plugin returned for a source."""
         self.sources[source] = Resolution(plugin, attachment)
 
     def objected(self, key: str, plugin: PluginInfo, problem: Problem) -> None:
-        """A plugin has a problem with a message."""
+        """Record a plugin's problem with a message."""
         self.objections[key].append((plugin, problem))
 
     def transformed(self, key: str, plugin: PluginInfo, before: Payload, after: Payload) -> None:
-        """A plugin was given a payload, and left it as it is `after`."""
+        """Record a payload before and after a plugin, if it differs."""
         if before != after:
             self.changes[key].append(Change(plugin, before, after))

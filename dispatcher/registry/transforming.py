@@ -1,4 +1,4 @@
-"""A payload in `dispatcher_transform_payload`: no plugin may change its recipient."""
+"""Lets plugins transform a payload, except for its recipient."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dispatcher.registry.loading import PluginInfo
     from dispatcher.registry.plugin_calls import Implementation
 
-# Where a field is, `("messages", 0, "to")`, and what it holds.
+# The path of a field, `("messages", 0, "to")`, and what it holds.
 _Place: TypeAlias = tuple[str | int, ...]
 Recipient: TypeAlias = Mapping[_Place, bytes]
 
@@ -27,7 +27,10 @@ class RecipientChanged(PluginError):
 
 
 def transformed(each: Implementation, sealed: bytes, message: Message) -> bytes:
-    """What one plugin makes of a payload: its bytes, before anybody else can change them."""
+    """Return the sealed payload as one plugin has changed it.
+
+    It is sealed at once, before anything else can change it.
+    """
     payload = decode(sealed)
 
     def check(result: object) -> bytes:
@@ -38,7 +41,7 @@ def transformed(each: Implementation, sealed: bytes, message: Message) -> bytes:
 
 
 def recipient_of(payload: Payload, names: Collection[str]) -> Recipient:
-    """The fields of these names, at any depth."""
+    """Return the fields of these names, at any depth."""
     found: dict[_Place, bytes] = {}
     rest: list[tuple[_Place, Any]] = [((), payload)]
     while rest:
@@ -46,7 +49,7 @@ def recipient_of(payload: Payload, names: Collection[str]) -> Recipient:
         items: Iterable[tuple[Any, Any]]
         items = holder.items() if isinstance(holder, dict) else enumerate(holder)
         for key, value in items:
-            if key in names:  # no number of an item is a name
+            if key in names:  # an index is never one of the names
                 found[*place, key] = encode({str(key): value})
             elif isinstance(value, (dict, list)):
                 rest.append(((*place, key), value))
@@ -54,7 +57,7 @@ def recipient_of(payload: Payload, names: Collection[str]) -> Recipient:
 
 
 def changed_field(built: Recipient, now: Recipient) -> str | None:
-    """The first field that is not as the transport built it, or that was added at the top."""
+    """Return the first field that is not as the transport built it, or was added at the top."""
     gone = (place for place in built if now.get(place) != built[place])
     added = (place for place in now if place not in built and len(place) == 1)
     return next((_shown(place) for places in (gone, added) for place in places), None)
