@@ -49,14 +49,12 @@ def check(payload: object, attachment: Attachment | None) -> list[Problem]:
     """
     if not isinstance(payload, dict):
         return [Problem(message="the message is not a table of fields")]
-    content = next((content for content in CONTENTS if content in payload), None)
-    file = list(file_problems(attachment, content and f"{content}.source", MAX_FILE))
     return [
         *unknown_fields(payload, FIELDS),
         *_recipient(payload),
         *_contents(payload),
         *_preview(payload),
-        *(file or payload_warnings(payload, attachment)),
+        *_file(payload, attachment),
         *json_problems(payload),
     ]
 
@@ -82,9 +80,11 @@ def _recipient(payload: dict[Any, Any]) -> Iterator[Problem]:
 
 
 def _recipient_type(to: object) -> str | None:
-    if not isinstance(to, str):
-        return None
-    return next((kind for kind, form in RECIPIENTS.items() if form.fullmatch(to)), None)
+    if isinstance(to, str):
+        for kind, form in RECIPIENTS.items():
+            if form.fullmatch(to):
+                return kind
+    return None
 
 
 def _contents(payload: dict[Any, Any]) -> Iterator[Problem]:
@@ -148,3 +148,13 @@ def _preview(payload: dict[Any, Any]) -> Iterator[Problem]:
         yield Problem(message="must be true or false", where="preview_url")
     if "text" not in payload:
         yield Problem(message="is allowed only for text messages", where="preview_url")
+
+
+def _file(payload: dict[Any, Any], attachment: Attachment | None) -> list[Problem]:
+    """What is wrong with a file; else what a recipient will not see of it."""
+    if attachment is None:
+        return []
+    content = next((content for content in CONTENTS if content in payload), None)
+    where = content and f"{content}.source"
+    problems = list(file_problems(attachment, where, MAX_FILE))
+    return problems or list(payload_warnings(payload, attachment))
