@@ -1,4 +1,4 @@
-"""What can go wrong, and what each case means to the user.
+"""The errors of this package, and what each means to the user.
 
 DispatcherError                 one sentence for a person; a traceback shows with --debug only
 ├── ConfigError                 dispatcher.toml, the environment or a flag is wrong          exit 2
@@ -6,16 +6,16 @@ DispatcherError                 one sentence for a person; a traceback shows wit
 ├── InputChanged                a file is not what was checked; exit 4 if some were sent     exit 1
 ├── RunStopped                  a run ended before it had tried every message                exit 4
 ├── PluginError                 a plugin is broken, misused or missing                       exit 2
-│   └── PluginMissing           nobody has the name that is asked for                        exit 2
+│   └── PluginMissing           nothing has the name that was given                          exit 2
 ├── SourceError                 raised by a source resolver: this source is mine, but bad
-├── AddressError                raised by a transport's address: nobody is reached by this
+├── AddressError                raised by a transport's address: this is no recipient
 ├── JournalError                the journal cannot be read or written                        exit 2
 │   └── JournalLocked           another run holds it                                         exit 6
 └── DeliveryError               raised by a transport: how one attempt ended
     ├── NotSent                 surely not accepted, may work later → tried again
     ├── Refused                 surely not accepted, never will be → failed
     │   └── AccountRefused      and every other message would meet the same → the run stops
-    └── OutcomeUnknown          the request left, no usable answer → never resent on its own
+    └── OutcomeUnknown          the request left, no usable response → never sent again by itself
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 
 class ExitCode(IntEnum):
-    """How a command ends: docs/design.md, "Exit codes". Each error carries its own."""
+    """How a command ends: docs/design.md, "Exit codes". Each error has its own."""
 
     DONE = 0
     FAILED = 1
-    USAGE = 2  # or a bad manifest, configuration or plugin; nothing was sent
-    NOTHING = 3  # matched
+    USAGE = 2  # also a bad manifest, configuration or plugin; nothing was sent
+    NOTHING = 3  # nothing matched
     PARTLY = 4
     UNKNOWN = 5
     LOCKED = 6
@@ -43,10 +43,10 @@ class ExitCode(IntEnum):
 
 
 class DispatcherError(Exception):
-    """Base of everything this package raises on purpose; `str()` is a sentence for the user.
+    """The base of everything this package raises on purpose; `str()` is a sentence for the user.
 
-    Or several, one argument each: each of them is printed on a line of its own, and stays on it.
-    `exit_code`: of a command that it ends.
+    It may have several sentences, one per argument, which are printed one per line. `exit_code` is
+    that of a command that it ends.
     """
 
     exit_code = ExitCode.USAGE
@@ -56,7 +56,7 @@ class DispatcherError(Exception):
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """What it says, line by line."""
+        """Its sentences, one per line."""
         return tuple(map(str, self.args))
 
 
@@ -67,7 +67,7 @@ class ConfigError(DispatcherError):
 class ManifestError(DispatcherError):
     """Manifests have problems.
 
-    `problems`: every problem of every file, warnings included, each with its place.
+    `problems` has every problem of every file, warnings included, each with its place.
     """
 
     def __init__(self, problems: Sequence[LocatedProblem]) -> None:
@@ -76,14 +76,16 @@ class ManifestError(DispatcherError):
 
 
 class InputChanged(DispatcherError):
-    """What is to be sent is not what was checked, so that nothing more leaves."""
+    """What would be sent is not what was checked, so nothing more is sent."""
 
     exit_code = ExitCode.FAILED
 
 
 class RunStopped(DispatcherError):
-    """A run ended before it had tried every message; the text says why. What was in flight is in
-    the journal, and the next run goes on."""
+    """A run ended before it had tried every message; the text says why.
+
+    What was being sent is in the journal, and the next run continues.
+    """
 
     exit_code = ExitCode.PARTLY
 
@@ -93,7 +95,7 @@ class PluginError(DispatcherError):
 
 
 class PluginMissing(PluginError):
-    """Somebody names a plugin, a transport or an engine that is not there."""
+    """A plugin, a transport or an engine is named that does not exist."""
 
 
 class SourceError(DispatcherError):
@@ -121,10 +123,10 @@ class JournalLocked(JournalError):
 
 
 class DeliveryError(DispatcherError):
-    """How one attempt to send or upload ended, other than well.
+    """How one attempt to send or upload failed.
 
-    `code`: the gateway's code or a short name of the cause ("82", "http 503", "connect_timeout").
-    `text`: a sentence for people; it must not hold a token.
+    `code` is the gateway's code or a short name of the cause ("82", "http 503", "connect_timeout").
+    `text` is a sentence for people; it must not contain a token.
     """
 
     def __init__(self, text: str, *, code: str | None = None) -> None:
@@ -134,9 +136,10 @@ class DeliveryError(DispatcherError):
 
 
 class NotSent(DeliveryError):
-    """Surely not accepted, may work later. `retry_after`: wait at least so many seconds.
+    """Surely not accepted, may work later; wait at least `retry_after` seconds if that is set.
 
-    `throttled`: the whole account is to wait, not this message alone (too many requests, a quota).
+    If `throttled`, the whole account must wait, not this message alone (too many requests, a
+    quota).
     """
 
     def __init__(
@@ -161,20 +164,20 @@ class AccountRefused(Refused):
 
 
 class OutcomeUnknown(DeliveryError):
-    """The request left and no usable answer came: it may have been accepted."""
+    """The request left and no usable response came: it may have been accepted."""
 
 
 def pass_on_interruption(error: BaseException) -> None:
-    """Whatever a plugin raised is the plugin's; an interruption is the user's: raise that again.
+    """Raise an interruption again: it is the user's, while any other exception is the plugin's.
 
-    Only in the main thread can it be one: there signals are handled.
+    Only in the main thread can it be one, because signals are handled there.
     """
     if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
         raise error
 
 
 def describe(error: BaseException) -> str:
-    """An exception in one sentence: its type and text; our own kind is a sentence already."""
+    """Return an exception as one sentence: its type and text; our own are sentences already."""
     if isinstance(error, (ConfigError, PluginError)):
         return str(error)
     return f"{type(error).__name__}: {error}".removesuffix(": ")

@@ -1,6 +1,6 @@
 """The files that messages are made of: remembered when they are checked, and compared later.
 
-If one of them has been replaced or changed, the run ends before the next message.
+If one of them was replaced or changed, the run ends before the next message.
 """
 
 from __future__ import annotations
@@ -22,17 +22,19 @@ from dispatcher.errors import InputChanged
 from dispatcher.media import pointer_fault
 
 _ANOTHER = "it is another file than the one that was checked"
-# So many files to upload are compared before a message; each is compared once more when it is sent.
+# The most files to upload that are compared before a message; each is compared once more when it is
+# sent.
 _MOST_MEDIA = 4096
-# So many files are compared before every message; with more, that may take 5 % of the time.
+# Up to this number of files are compared before every message; with more, comparing may take 5 % of
+# the time.
 _FEW, _SHARE = 200, 0.05
 
 
 class FileState(NamedTuple):
     """What distinguishes a file from another one without reading it.
 
-    `ctime_ns`: the system sets it at every change. It moves also where nothing was changed (a
-    hard link, other permissions), so that only the content can tell what it means.
+    The system sets `ctime_ns` at every change. It also changes when the content does not (a hard
+    link, other permissions), so that only the content can tell whether the file changed.
     """
 
     device: int
@@ -43,7 +45,7 @@ class FileState(NamedTuple):
 
     @classmethod
     def of(cls, info: os.stat_result) -> Self:
-        """From the result of a `stat` call."""
+        """Return the state from the result of a `stat` call."""
         return cls(info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
 
 
@@ -65,12 +67,12 @@ class InputFile(NamedTuple):
 
     @classmethod
     def behind(cls, function: Callable[[], object]) -> Self | None:
-        """The file that a function opens; None: it is not the `open` of an `InputFile`."""
+        """Return the file that a function opens, or None if it is no `InputFile.open`."""
         owner = function.__self__ if isinstance(function, MethodType) else None
         return owner if isinstance(owner, cls) else None
 
     def open(self) -> BufferedReader:
-        """Open the file to read it. Raises OSError if another file is there now."""
+        """Open the file for reading. Raises OSError if another file is there now."""
         stream = open_regular(self.path, follow=False)
         try:
             if not self.is_same(stream):
@@ -88,7 +90,7 @@ class InputFile(NamedTuple):
         return now == self.state or _sha256(stream) == self.sha256
 
     def is_unchanged(self, *, thorough: bool = False) -> bool:
-        """Whether the file is there as it was; `thorough`: its content is read in any case."""
+        """Whether the file is still as it was; if `thorough`, its content is read in any case."""
         try:
             if not thorough and FileState.of(os.stat(self.path)) == self.state:
                 return True
@@ -102,7 +104,7 @@ class InputFile(NamedTuple):
 class Inputs:
     """The files that one plan is made of. Safe to use from several threads.
 
-    A path is relative to the working directory of when this was made: a plugin may go elsewhere.
+    Paths are relative to the working directory at the time of creation: a plugin may change it.
     """
 
     def __init__(self) -> None:
@@ -115,13 +117,13 @@ class Inputs:
         self._not_before = 0.0
 
     def absolute(self, path: Path) -> Path:
-        """The absolute path, wherever the working directory is by now."""
+        """Return the absolute path, whatever the working directory is by now."""
         return self._folder / path
 
     def open(self, path: Path) -> BufferedReader:
-        """Open a file to read it: the first time it is remembered, later it must be the same.
+        """Open a file for reading; it is remembered the first time, and later must be the same.
 
-        Raises OSError, and InputChanged.
+        Raises OSError, or InputChanged.
         """
         absolute = self.absolute(path)
         stream = open_regular(absolute)
@@ -147,7 +149,7 @@ class Inputs:
     def require_unchanged(self, *, thorough: bool = False) -> None:
         """Raise InputChanged, which names the file, if one of them is not as it was checked.
 
-        `thorough`: files that are not uploaded are read again even if they look unchanged.
+        If `thorough`, files that are not uploaded are read again even if they look unchanged.
         """
         with self._lock:
             began = monotonic()
@@ -168,14 +170,14 @@ class Inputs:
 
 
 def changed(path: str) -> InputChanged:
-    """The error for a file that is not as it was checked."""
+    """Return the error for a file that is not as it was checked."""
     return InputChanged(f"{path} has changed since it was checked; run again")
 
 
 def open_regular(path: Path | str, *, follow: bool = True) -> BufferedReader:
-    """Open a regular file to read it, without waiting for a pipe or a device. Raises OSError.
+    """Open a regular file for reading, without waiting for a pipe or a device. Raises OSError.
 
-    `follow`: also through a link.
+    With `follow`, a symbolic link is followed.
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
     descriptor = os.open(path, flags)
@@ -189,7 +191,7 @@ def open_regular(path: Path | str, *, follow: bool = True) -> BufferedReader:
 
 
 def _sha256(stream: BufferedReader) -> str:
-    """The hash of a whole open file, which is rewound."""
+    """Return the hash of a whole open file, which is rewound."""
     stream.seek(0)
     digest = hashlib.file_digest(stream, "sha256").hexdigest()
     stream.seek(0)

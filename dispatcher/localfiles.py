@@ -1,4 +1,4 @@
-"""Files of this machine: found by the names that manifests give them, and read as text."""
+"""Local files: found by the names that manifests give them, and read as text."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ESCAPES = {"\\": "/", "\b": "/b", "\t": "/t", "\n": "/n", "\f": "/f", "\r": "/r
 
 
 def find_file(name: str, base: Path, roots: Iterable[Path] = ()) -> Path:
-    """The regular, readable file that `name` means, relative to `base`, links followed.
+    """Return the regular, readable file that `name` means, relative to `base`, links followed.
 
     It must lie in `base` or in one of `roots`. A name is also found if the folder has it in another
     normal form of Unicode. Raises SourceError with a sentence for the user.
@@ -47,9 +47,9 @@ def find_file(name: str, base: Path, roots: Iterable[Path] = ()) -> Path:
 
 
 def existing_spelling(path: Path) -> Path:
-    """The path itself or, where there is none, one of the same letters in another normal form.
+    """Return the path, or if there is none, one of the same letters in another normal form.
 
-    Macs write what others type in one code point as a letter and a mark.
+    Macs write as a letter and a mark what others type as one code point.
     """
     if str(path).isascii() or os.path.lexists(path):
         return path
@@ -60,12 +60,12 @@ def existing_spelling(path: Path) -> Path:
 
 
 def name_on_disk(path: Path) -> Path:
-    """The path, its last name as the folder has it, where letters' case makes no difference."""
+    """Return the path with its last name as the folder has it, where case makes no difference."""
     return path.with_name(_entry(path.parent, path.name) or path.name)
 
 
 def _entry(folder: Path, name: str) -> str | None:
-    """The name in a folder that is `name`, maybe in another normal form or in another case."""
+    """Return the folder's name for `name`, perhaps in another normal form or case."""
     try:
         names = sorted(os.listdir(folder))
     except (OSError, ValueError):
@@ -103,12 +103,12 @@ def _readable(path: Path, info: os.stat_result, shown: str) -> Path:
 
 
 def _with_slashes(name: str) -> str:
-    """The name with / for each backslash, also for those that TOML took for escapes."""
+    """Return the name with / for each backslash, also for those that TOML took for escapes."""
     return "".join(_ESCAPES.get(each, each) for each in name)
 
 
 def similar_file(path: Path) -> str:
-    """`; did you mean "prices.pdf"?` for a path that leads nowhere, or an empty text."""
+    """Return `; did you mean "prices.pdf"?` for a path that does not exist, or an empty text."""
     try:
         return did_you_mean(path.name, os.listdir(path.parent))
     except (OSError, ValueError):
@@ -124,10 +124,10 @@ def read_text(
     advice: str = "",
     check: CheckOpened | None = None,
 ) -> str:
-    """The text of a regular file: UTF-8 of at most so many bytes, without a byte order mark.
+    """Return the text of a regular file: UTF-8 of at most `most` bytes, without a byte order mark.
 
-    `inputs` remembers the file, or compares it with what it remembers. `advice`: what to do with a
-    larger file. `check` is given the opened file's state before any of it is used. Raises
+    `inputs` remembers the file, or compares it with what it remembers. `advice` says what to do
+    with a larger file. `check` gets the state of the opened file before any of it is used. Raises
     ManifestError, and InputChanged.
     """
     inputs = inputs or Inputs()
@@ -152,7 +152,7 @@ def read_text(
 def _decode(path: Path, content: bytes) -> str:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise file_error(path, "the text is UTF-16; save it as UTF-8")
-    content = content.removeprefix(b"\xef\xbb\xbf")  # which Windows' editors write
+    content = content.removeprefix(b"\xef\xbb\xbf")  # which editors on Windows write
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
@@ -170,9 +170,9 @@ def _line_column(before: str) -> tuple[int, int]:
 
 
 def reason(error: Exception) -> str:
-    """The system's sentence for a failed file operation, without number and path."""
+    """Return the system's sentence for a failed file operation, without number and path."""
     if isinstance(error, ValueError):
         return "no file can have this name"
-    if isinstance(error, RuntimeError):  # Python 3.11 and 3.12, for what is ELOOP later
+    if isinstance(error, RuntimeError):  # Python 3.11 and 3.12; later ones raise OSError with ELOOP
         return os.strerror(errno.ELOOP).lower()
     return (getattr(error, "strerror", None) or str(error)).lower()

@@ -1,4 +1,4 @@
-"""What a file is: by its name, the same on every machine, and by its first bytes."""
+"""What type a file has: by its name, the same on every machine, and by its first bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 UNKNOWN = "application/octet-stream"
 
-# Python's own table differs from version to version, and lacks these or has them otherwise.
+# Python's own table differs between versions, and lacks these or has other types for them.
 _TYPES = {
     ".3g2": "video/3gpp2",
     ".3gp": "video/3gpp",
@@ -70,7 +70,7 @@ _TYPES = {
     ".xml": "application/xml",
     ".zip": "application/zip",
 }
-# A compressed file is what it is compressed as, whatever it holds.
+# A compressed file has the type of the compression, whatever it contains.
 _COMPRESSED = {
     "br": "application/x-brotli",
     "bzip2": "application/x-bzip2",
@@ -82,10 +82,10 @@ _COMPRESSED = {
 
 
 def mime_type(filename: str) -> str:
-    """The MIME type that a file's name stands for; "application/octet-stream" if for none.
+    """Return the MIME type for a file's name; "application/octet-stream" if there is none.
 
-    By its suffixes, large or small letters; of compressed files, that of the compression
-    (`report.csv.gz` is application/gzip). The system's own table has no say.
+    It depends on the suffixes, in any case; for compressed files, on that of the compression
+    (`report.csv.gz` is application/gzip). The system's own table is not used.
     """
     name = "file" + "".join(PurePath(filename).suffixes[-2:]).lower()
     found, encoding = _table().guess_type(name)
@@ -104,10 +104,10 @@ def _table() -> mimetypes.MimeTypes:
 
 
 class _Format:
-    """A format that its first bytes give away.
+    """A format that can be recognised by its first bytes.
 
-    `called`: for people. `types`: MIME types that a file of it may rightly be sent as. `suffixes`:
-    what puremagic calls it.
+    `called` is its name for people, `types` are the MIME types with which it may be sent,
+    `suffixes` what puremagic calls it.
     """
 
     def __init__(self, called: str, types: str, suffixes: str) -> None:
@@ -124,7 +124,7 @@ _TEXTS = (
     "application/xml text/xml image/svg+xml application/rtf"
 )
 _ISO = "video/mp4 video/3gpp video/3gpp2 video/quicktime audio/mp4 audio/aac"
-# The first that fits names the file: what is more special stands before what it is a kind of.
+# The first that matches names the file, so a special format stands before its general one.
 _FORMATS = (
     _Format("a JPEG picture", "image/jpeg", ".jpg .jpeg .jfif"),
     _Format("a PNG picture", "image/png", ".png"),
@@ -161,15 +161,15 @@ _IS_POINTER = "is a pointer of Git LFS, not the file itself; fetch that: git lfs
 
 
 def pointer_fault(stream: BufferedReader) -> str | None:
-    """What is wrong with a file that only stands for another one; nothing of it is read."""
+    """Say what is wrong with a file that only points to another one, or None; reads nothing."""
     return _IS_POINTER if stream.peek(len(_LFS)).startswith(_LFS) else None
 
 
 def content_mismatch(stream: BinaryIO, mime_type: str) -> str | None:
-    """Why a file cannot be what its MIME type says: "is a PDF document, but would be sent as …".
+    """Return why a file is not what its MIME type says: "is a PDF document, but would be …".
 
-    `stream`: at its beginning; a few kilobytes are read. None: it is what it says, or nobody knows:
-    text and what has no mark of its own is believed, and so is a type that is not known here.
+    `stream` is at its beginning; a few kilobytes are read. Returns None where that cannot be said:
+    text, formats without a mark of their own and unknown MIME types are believed.
     """
     head = stream.read(_HEAD)
     if head.startswith(_LFS):
@@ -186,11 +186,11 @@ def content_mismatch(stream: BinaryIO, mime_type: str) -> str | None:
 
 
 def _is_text(head: bytes) -> bool:
-    """Whether it reads as a text: "Not Found", say, which a server answered for a picture."""
+    """Whether it reads as text, like a "Not Found" that was saved instead of a picture."""
     text = head.decode(errors="ignore").rstrip()
     whole = (
         len(text.encode()) > len(head.rstrip()) - 4
-    )  # but for a character that is cut at the end
+    )  # except for a character that is cut at the end
     return whole and len(text) >= _SHORTEST_TEXT and all(map(_is_written, text))
 
 
@@ -199,11 +199,11 @@ def _is_written(character: str) -> bool:
 
 
 def _marks(head: bytes) -> set[str]:
-    """The suffixes of all formats that begin like this."""
+    """Return the suffixes of all formats that begin like this."""
     import puremagic
 
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if text[:9].lower() == b"<!doctype":  # puremagic knows the two usual spellings of it
+    if text[:9].lower() == b"<!doctype":  # puremagic knows only two spellings of it
         return {".html"}
     try:
         found: Iterable[puremagic.PureMagicWithConfidence] = puremagic.magic_string(text or head)
@@ -215,7 +215,7 @@ def _marks(head: bytes) -> set[str]:
 
 
 def _is_telling(mark: bytes) -> bool:
-    """Whether a mark is of one format, and not what a text may begin with by chance."""
-    if mark == b"RIFF":  # of several: what follows says which
+    """Whether a mark belongs to one format, and is not what a text may begin with by chance."""
+    if mark == b"RIFF":  # of several formats: what follows says which
         return False
     return len(mark) > 3 or (len(mark) == 3 and not mark.isascii())

@@ -7,7 +7,10 @@ from pathlib import Path
 
 
 def builtins(roots: Iterable[Path] = ()) -> list[tuple[str, object]]:
-    """Name and plugin of each built-in. `roots`: folders, besides a manifest's own, for files."""
+    """Return the name and plugin of each built-in.
+
+    `roots` are the folders that may have files to upload, besides a manifest's own.
+    """
     from dispatcher.builtin import checks, greenapi, threads
     from dispatcher.builtin.sources import Files, Links
 

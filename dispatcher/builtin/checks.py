@@ -1,6 +1,6 @@
 """Checks that hold at every gateway: empty texts, links, files that do not fit.
 
-What an address looks like is known to the transport: see `Transport.check`.
+What an address looks like is checked by the transport: see `Transport.check`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from dispatcher import (
     hookimpl,
 )
 
-# Unicode's category Cc, but for line breaks and tabs.
+# Unicode's category Cc, except line breaks and tabs.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _CAPTION_SHOWN = 1024
-_MOST_BYTES = 240  # of a file's name in UTF-8; file systems take 255, some less
+_MOST_BYTES = 240  # of a file's name in UTF-8; file systems allow 255, some fewer
 
 
 @hookimpl
@@ -73,7 +73,7 @@ def _fault_of_file_name(name: str) -> str | None:
     return f"is longer than {_MOST_BYTES} bytes ({size})" if size > _MOST_BYTES else None
 
 
-# People see these on one line, and their telephones make files of them.
+# People see these on one line, and their telephones use them as file names.
 _NAMES = {"filename": _fault_of_file_name, "provider.name": _fault_of_name}
 
 

@@ -1,4 +1,4 @@
-"""What a media table's `source` is: a URL that the gateway fetches, or a local file to upload."""
+"""Resolves a media table's `source`: a URL that the gateway fetches, or a local file to upload."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dispatcher import (
     mime_type,
 )
 
-MAX_BYTES = 2_000_000_000  # no gateway takes more, and each file is read to know its content
+MAX_BYTES = 2_000_000_000  # no gateway takes more, and each file is read to hash its content
 
 
 class Links:
@@ -38,7 +38,7 @@ class Links:
 
 
 class Files:
-    """Resolves every source that is no URL. `roots`: folders, besides the manifest's own."""
+    """Resolves every source that is no URL, in the manifest's folder or one of `roots`."""
 
     def __init__(self, roots: Iterable[Path] = ()) -> None:
         self._roots = tuple(roots)

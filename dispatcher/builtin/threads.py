@@ -13,9 +13,9 @@ from typing import ClassVar
 
 from dispatcher import Engine, Message, hookimpl
 
-# So many messages are held at a time, however many there are: those of busy recipients wait here.
+# The most messages held at a time; those of recipients that are busy wait here.
 WINDOW = 1000
-# Seconds within which it is noticed that the run is to stop.
+# The most seconds until a request to stop is noticed.
 _TICK = 0.1
 
 
@@ -33,7 +33,7 @@ class Threads:
     ) -> None:
         """See `Engine.run`."""
         schedule = _Schedule(messages, stopped)
-        # Daemons: a run that is given up does not wait for them.
+        # Daemons, so that a process that abandons the run does not wait for them.
         threads = [
             threading.Thread(target=schedule.serve, args=(deliver,), daemon=True)
             for _ in range(workers)
@@ -50,10 +50,10 @@ class Threads:
 
 
 class _Schedule:
-    """Which message is next. `_queues`: by recipient, the messages behind the one under way.
+    """Decides which message is next; `_queues` has the waiting messages by recipient.
 
-    What follows from the end of a message is done by the thread that delivered it: to wake another
-    one for every message would take a good part of the time of a post (benchmarks/sending.py).
+    The thread that delivered a message also does what follows from its end: waking another thread
+    for every message would take a good part of the time of a post (benchmarks/sending.py).
     """
 
     def __init__(self, messages: Iterable[Message], stopped: Callable[[], bool]) -> None:
@@ -68,7 +68,7 @@ class _Schedule:
         self._error: BaseException | None = None
 
     def run(self) -> None:
-        """Until every message has been delivered, or nothing is under way and no more may start."""
+        """Return once every message is delivered, or none is running and no more may start."""
         while True:
             self._changed.clear()
             if not self._stopping:
@@ -129,7 +129,7 @@ class _Schedule:
                 self._start(heapq.heappop(self._waiting)[2])
 
     def _timeout(self) -> float:
-        """Seconds until there is something to do, if nothing changes."""
+        """Return the seconds until there is something to do, if nothing changes."""
         with self._lock:
             due = self._waiting[0][0] - monotonic() if self._waiting else _TICK
         return min(max(due, 0.0), _TICK)
@@ -137,7 +137,7 @@ class _Schedule:
     def _delivered(
         self, message: Message, wait: float | None, error: BaseException | None = None
     ) -> None:
-        """A message was delivered, or is to be tried again in `wait` seconds."""
+        """Record that a message was delivered, or must be tried again in `wait` seconds."""
         with self._lock:
             self._running -= 1
             self._error = self._error or error

@@ -1,16 +1,16 @@
-"""The testing kit for projects and plugins; it needs pytest.
+"""|The testing kit for projects and plugins; it needs pytest.
 
 `sandbox`, `scripted_gateway`, `run`                  fixtures: import them in a conftest.py
 `message`, `upload`, `manifest`, `plan`, `registry`   what a test begins with
-`Recording`                                           a plugin: its transport remembers all
-`ScriptedGateway`, `Reply`, `Fault`, `Raw`            an HTTP server that does as it is told
+`Recording`                                           a plugin: its transport records everything
+`ScriptedGateway`, `Reply`, `Fault`, `Raw`            an HTTP server that follows a script
 `TransportContract`, `SourceContract`, `TransformerContract`, `ValidatorContract`
-                                                      tests to derive from: what holds for each
+                                                      test classes to derive from
 
-def test_welcome(sandbox):
-    subprocess.run(["dispatcher", "send", "manifests/welcome.toml"], check=True)
-    [message] = sandbox.wait(1)
-    assert message["payload"]["text"]["body"] == "Hello!"
+    def test_welcome(sandbox):
+        subprocess.run(["dispatcher", "send", "manifests/welcome.toml"], check=True)
+        [message] = sandbox.wait(1)
+        assert message["payload"]["text"]["body"] == "Hello!"
 """
 
 import dispatcher.testing.assertion_rewriting  # noqa: F401 - before what it is for

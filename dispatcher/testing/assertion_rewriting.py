@@ -1,4 +1,4 @@
-"""Has pytest show what a contract compared when it does not hold; imported before the contracts."""
+"""Makes pytest show what a contract compared when it fails; imported before the contracts."""
 
 import pytest
 

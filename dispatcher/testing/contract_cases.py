@@ -1,4 +1,4 @@
-"""What a test class declares for its contract, and the cases that follow from it."""
+"""The declarations of a test class for its contract, and the cases that follow from them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 
 def declared(contract: object, name: str) -> Any:
-    """What a test class declares; the test that asks for it fails if that was forgotten."""
+    """Return what a test class declares; fail the test if that was forgotten."""
     try:
         return getattr(contract, name)
     except AttributeError:
@@ -18,7 +18,7 @@ def declared(contract: object, name: str) -> Any:
 
 
 def cases(contract: object, name: str, title: Callable[[Any], str] | None = None) -> Iterable[Any]:
-    """A test's cases, one for each item of a list or pair of a table; an empty one is skipped."""
+    """Return a test's cases, one for each item of a list or pair of a table; skip an empty one."""
     found = declared(contract, name)
     listed = found.items() if isinstance(found, Mapping) else found
     if not listed:
@@ -30,5 +30,5 @@ def cases(contract: object, name: str, title: Callable[[Any], str] | None = None
 
 
 def skipped(reason: str, name: str) -> Any:
-    """A case that shows as skipped."""
+    """Return a case that shows as skipped."""
     return pytest.param(None, id=f"{name}-none", marks=pytest.mark.skip(reason=reason))

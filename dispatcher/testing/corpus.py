@@ -1,4 +1,4 @@
-"""Messages of every kind, and unexpected payloads: what plugins must survive."""
+"""Messages of every kind, and unexpected payloads, all of which plugins must survive."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ODD: list[Any] = [None, True, -1, 1.5, "", "😃", [], [None], {}, {"body": Non
 
 
 def payloads() -> Iterator[Payload]:
-    """Payloads of every kind of message, and odd ones made of them."""
+    """Yield payloads of every kind of message, and odd ones made from them."""
     transport = RecordingTransport()
     yield from ({}, {"": {"": []}})
     for message, attachment in MESSAGES.values():
@@ -46,7 +46,7 @@ def payloads() -> Iterator[Payload]:
 
 
 def odd(payload: Payload) -> Iterator[Payload]:
-    """A payload as other plugins may leave it: keys that are missing, and values of any kind."""
+    """Yield a payload as other plugins may leave it: with missing keys and values of any kind."""
     for key, value in payload.items():
         yield {name: copy.deepcopy(each) for name, each in payload.items() if name != key}
         others = [*_ODD, *odd(value)] if isinstance(value, dict) else _ODD

@@ -1,4 +1,4 @@
-"""What a test needs to begin: messages, files, manifests, a registry, a plan."""
+"""Makes what a test begins with: messages, files, manifests, a registry, a plan."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ TO = "79001234567"
 
 
 def message(**changes: Any) -> Message:
-    """A valid message: "Hello!" to one person, unless told otherwise.
+    """Return a valid message: by default "Hello!" to one person.
 
-    `changes`: fields of `Message`, the content as a table: `message(image={"link": "https://…"})`.
+    `changes` are fields of `Message`, the content as a table: `message(image={"link":
+    "https://…"})`.
     """
     content = changes.keys() & set(CONTENT_TYPES)
     kind = changes.get("type") or next(iter(content), "text")
@@ -46,7 +47,7 @@ def message(**changes: Any) -> Message:
 
 
 def upload(content: bytes = b"%PDF-1.7 prices", filename: str = "prices.pdf") -> Upload:
-    """A file to upload, whose bytes are in memory."""
+    """Return a file to upload, whose bytes are in memory."""
     return Upload(
         filename=filename,
         size=len(content),
@@ -59,10 +60,11 @@ def upload(content: bytes = b"%PDF-1.7 prices", filename: str = "prices.pdf") ->
 def manifest(
     folder: Path, *messages: str | Mapping[str, Any], name: str = "manifest.toml", **top: Any
 ) -> Path:
-    """Write a valid manifest into a folder; its path.
+    """Write a valid manifest into a folder and return its path.
 
-    `messages`: TOML as it is (`[[messages]] …`), or tables, which get an id and a recipient where
-    they have none; none at all: a text. `top`: what stands before them, like `transport="pigeon"`.
+    `messages` are TOML (`[[messages]] …`), or tables, which get an id and a recipient if they have
+    none; without any, the manifest has one text. `top` has the keys above them, like
+    `transport="pigeon"`.
     """
     numbers = count(1)
     written = [_line(key, value) for key, value in {"manifest": 1, **top}.items()]
@@ -96,9 +98,9 @@ def _toml(value: Any) -> str:
 
 
 def registry(*plugins: object) -> Registry:
-    """The built-ins and these plugins: modules, objects, or dotted names of modules.
+    """Return a registry of the built-ins and these plugins: modules, objects, or module names.
 
-    What is installed besides is left out. Raises `PluginError` if one is broken.
+    Other installed plugins are left out. Raises `PluginError` if one is broken.
     """
     named = [(f"plugin-{number}", each) for number, each in enumerate(plugins, 1)]
     made = build_registry(builtins(), named, third_party=False)
@@ -116,7 +118,7 @@ class Plan(NamedTuple):
 def plan(path: Path, *plugins: object, transport: str = "recording") -> Plan:
     """Plan a manifest, or all in a folder, with the built-ins, these plugins and a `Recording`.
 
-    `transport`: of manifests that name none. Transports are made from the environment.
+    `transport` is for manifests that name none. Transports get their settings from the environment.
     """
     recording = [] if any(isinstance(each, Recording) for each in plugins) else [Recording()]
     config = Config(Settings(files=FileSettings(roots=[])), Path.cwd())

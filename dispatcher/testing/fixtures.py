@@ -1,4 +1,4 @@
-"""pytest fixtures: the local Green API, a server that does what a script says, the command."""
+"""pytest fixtures: the local Green API, a scripted server, the command."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _RUNNING = pytest.StashKey[SandboxProcess]()
 def sandbox(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> SandboxProcess:
     """A local Green API with no messages and no faults, to which `dispatcher` sends in this test.
 
-    It is a process of its own that is started once for all tests. The environment names it, so
-    that nothing a test starts can reach the real gateway.
+    It is a process that is started once for all tests. The environment names it, so that nothing a
+    test starts can reach the real gateway.
     """
     running = _running(request.config)
     running.clear()
@@ -55,8 +55,8 @@ def scripted_gateway() -> Iterator[ScriptedGateway]:
 def run(tmp_path: Path) -> Run:
     """Run the real command in `tmp_path`: `run("send", "--json", GREENAPI_RATE="50/s")`.
 
-    Keywords are variables, beside those of the test's environment. Its pace is of this test alone.
-    Out: what it wrote and its exit code; no code raises.
+    Keywords are variables, added to the test's environment. Rates are of this test alone. Returns
+    the output and the exit code; no exit code raises.
     """
 
     def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

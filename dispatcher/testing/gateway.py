@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that does what a script says, and remembers what it got."""
+"""A real HTTP server on loopback that follows a script and records what it got."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from dataclasses import dataclass, field, replace
 from time import sleep
 from typing import IO, Any, NamedTuple, Self, TypeAlias
 
-_RESETS = struct.pack("ii", 1, 0)  # SO_LINGER: what is closed so is reset
-_IN_MEMORY = 256 * 1024  # bytes of a body; what is longer goes to disk
+_RESETS = struct.pack("ii", 1, 0)  # SO_LINGER: closing such a socket resets the connection
+_IN_MEMORY = 256 * 1024  # bytes of a body; a longer one is written to disk
 _PIECE = 64 * 1024
 
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer. `body`: bytes or text as it is, anything else as JSON.
+    """A response. A `body` of bytes or text is sent as it is, anything else as JSON.
 
-    Headers that are given win over those that the gateway adds.
+    The given headers take precedence over those that the gateway adds.
     """
 
     status: int = 200
@@ -41,19 +41,19 @@ class Reply:
         return text.encode()
 
     def cut(self) -> Reply:
-        """The same answer, of whose body only the first half comes before the connection closes."""
+        """Return the same response, whose connection closes after half of the body."""
         whole = self.content
         length = {"Content-Length": str(max(1, len(whole)))}
         return replace(self, body=whole[: len(whole) // 2], headers={**self.headers, **length})
 
     @property
     def broken(self) -> bool:
-        """Whether less comes than the answer promises."""
+        """Whether less is sent than the response promises."""
         promised = self.headers.get("Content-Length", "")
         return promised.isdigit() and int(promised) != len(self.content)
 
     def encoded(self) -> bytes:
-        """The whole answer as it is sent."""
+        """Return the whole response as it is sent."""
         added = {"Content-Type": "application/json", "Content-Length": str(len(self.content))}
         headers = {**added, **self.headers}
         lines = [f"HTTP/1.1 {self.status} Scripted"]
@@ -69,7 +69,7 @@ class Raw:
 
 
 class Fault(enum.Enum):
-    """How a connection ends without an answer."""
+    """How a connection ends without a response."""
 
     CLOSE_BEFORE_READING = "closed before the request was read"
     CLOSE = "closed after the whole request"
@@ -79,10 +79,10 @@ class Fault(enum.Enum):
 
 @dataclass(frozen=True)
 class Request:
-    """A request that arrived whole. `headers`: by lower-case name. `path`: with the query.
+    """A request that arrived completely; `headers` by lower-case name, `path` with the query.
 
-    `length`: bytes of the body. `pieces`: the lengths of the parts in which it came, if it came in
-    chunks, else one.
+    `length` is the bytes of the body, `pieces` the lengths of its chunks, or of the body if it came
+    in one.
     """
 
     method: str
@@ -95,12 +95,12 @@ class Request:
 
     @property
     def body(self) -> bytes:
-        """The body, read from disk if it is a big one."""
+        """The body, read from disk if it is a long one."""
         self.stored.seek(0)
         return self.stored.read()
 
     def json(self) -> Any:
-        """The body as JSON. Raises ValueError if it is none."""
+        """Return the body as JSON. Raises ValueError if it is none."""
         return json.loads(self.body)
 
 
@@ -109,12 +109,12 @@ Step: TypeAlias = Doing | Callable[[Request], Doing]
 
 
 class ScriptedGateway:
-    """Answers each request with the next step of its script, and all further ones with the last.
+    """Responds to each request with the next step of its script, and to all others with the last.
 
-    A step is a `Reply`, a `Fault`, `Raw` bytes, or a function that makes one of them of the
-    `Request`. `aside`: steps for certain paths, whose requests are neither counted nor kept: where
-    a session is opened, say. `requests`: those that arrived whole. `patience`: seconds that a stall
-    lasts. Use it as a `with ScriptedGateway(…) as gateway:`.
+    A step is a `Reply`, a `Fault`, `Raw` bytes, or a function that makes one of them from the
+    `Request`. `aside` has steps for certain paths, for example to open a session, whose requests
+    are neither counted nor kept. `requests` are those that arrived completely. A stall lasts
+    `patience` seconds. Use it as a `with ScriptedGateway(…) as gateway:`.
     """
 
     def __init__(
@@ -125,14 +125,14 @@ class ScriptedGateway:
         self._threads: list[threading.Thread] = []
         self._connections: set[socket.socket] = set()
         self._listening: list[socket.socket] = []
-        # Connections whose next request is still to be counted.
+        # Connections whose next request is yet to be counted.
         self._uncounted: set[socket.socket] = set()
         self.requests: list[Request] = []
         self._stored: list[IO[bytes]] = []
         self.script(*steps)
 
     def script(self, *steps: Step) -> None:
-        """What to do from now on; forgets the requests so far."""
+        """Set what to do from now on; forgets the requests so far."""
         self._count_arrived()
         with self._lock:
             self._steps, self._attempts = list(steps) or [Reply()], 0
@@ -140,7 +140,7 @@ class ScriptedGateway:
 
     @property
     def attempts(self) -> int:
-        """How many requests began: every one that was sent before this was asked."""
+        """How many requests began, including every one that was sent before this was read."""
         self._count_arrived()
         return self._attempts
 
@@ -172,7 +172,7 @@ class ScriptedGateway:
         self._stored, self.requests = [], []
 
     def _count_arrived(self) -> None:
-        """Wait until every request has been counted that is in a connection.
+        """Wait until every request that is in a connection has been counted.
 
         A sender that gives up early may be done before the thread here has looked at its request.
         """
@@ -205,7 +205,7 @@ class ScriptedGateway:
                 self._uncounted.discard(connection)
 
     def _answer(self, connection: socket.socket, stream: IO[bytes]) -> bool:
-        """Deal with one request; whether the connection stays open."""
+        """Handle one request; return whether the connection stays open."""
         # It stays in the socket until it is counted: see `_count_arrived`.
         first = connection.recv(_PIECE, socket.MSG_PEEK)
         if not first:
@@ -250,7 +250,7 @@ class ScriptedGateway:
 
 
 def _readable(*sockets: socket.socket, seconds: float = 0) -> bool:
-    """Whether there is anything to be read, or accepted, in one of them, within this time."""
+    """Whether one of them can be read from, or accepts a connection, within this time."""
     poll = select.poll()
     for each in sockets:
         poll.register(each, select.POLLIN)
@@ -259,7 +259,7 @@ def _readable(*sockets: socket.socket, seconds: float = 0) -> bool:
 
 @contextmanager
 def closed_address() -> Iterator[str]:
-    """The URL of a port on which nobody listens, held so that nobody else can."""
+    """Yield the URL of a port on which nobody listens, held so that nobody else can."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{held.getsockname()[1]}"
@@ -274,7 +274,7 @@ class _Head(NamedTuple):
 
 
 def read_request(stream: IO[bytes]) -> Request | None:
-    """The next request, once all of it is there; None: the connection ended before."""
+    """Return the next request once it is complete, or None if the connection ended before."""
     head = _head(stream)
     if head is None:
         return None
@@ -299,7 +299,7 @@ def _head(stream: IO[bytes]) -> _Head | None:
 
 
 class _Body:
-    """The bytes of a body on their way to a file."""
+    """Writes the bytes of a body to a file."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self.stored: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - kept with the request
@@ -308,7 +308,7 @@ class _Body:
         self._stream = stream
 
     def take(self, size: int) -> bool:
-        """Read one piece of so many bytes; False: the connection ended before."""
+        """Read one piece of this size; return False if the connection ended before."""
         left = size
         while left and (data := self._stream.read(min(left, _PIECE))):
             self.stored.write(data)
@@ -319,7 +319,7 @@ class _Body:
         return not left
 
     def chunks(self) -> bool:
-        """Read a body in chunks (RFC 9112, 7.1); False: the connection ended before."""
+        """Read a body in chunks (RFC 9112, 7.1); return False if the connection ended before."""
         while line := self._stream.readline():
             size = int(line.partition(b";")[0], 16)
             if not size:

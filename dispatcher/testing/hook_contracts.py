@@ -23,7 +23,7 @@ Good = Message | tuple[Message, Attachment | None]
 Bad = tuple[Message, str | None] | tuple[Message, Attachment | None, str | None]
 
 _LISTS = ("mine", "foreign", "bad", "good", "cases", "untouched")
-# What people write, and what breaks parsers; the answer to a source that is not known is None.
+# What people write, and what breaks parsers; for an unknown source the result is None.
 _ODD = (
     *("", " ", "\x00", "a\nb", "a" * 5000, "../" * 99),
     *". .. / ~ % 😃 ..\\..\\a http:// :// : a:b //host/a file:///etc/passwd https://[::1 ſ3://a".split(),
@@ -31,30 +31,30 @@ _ODD = (
 
 
 class HookContract:
-    """What the contracts of hooks have in common; `plugin`: the module or object that is tested."""
+    """What the contracts of hooks share; `plugin` is the module or object that is tested."""
 
     plugin: object
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """One test for each case that an author listed."""
+        """Make one test for each case that an author listed."""
         for name in _LISTS:
             if name in metafunc.fixturenames:
                 metafunc.parametrize(name, cases(self, name))
 
     @pytest.fixture
     def asked(self) -> Registry:
-        """The plugin in a registry of its own, which checks what it answers and names its hooks."""
+        """The plugin in a registry of its own, which checks what it returns and names its hooks."""
         registry = build_registry([], [("plugin", declared(self, "plugin"))], third_party=False)
         registry.require_healthy()
         return registry
 
 
 class SourceContract(HookContract):
-    """Derive a test class from it: `class TestDrive(SourceContract)`.
+    """|Derive a test class from it: `class TestDrive(SourceContract)`.
 
-    `mine`: sources, each with what it is, or a function that says whether an answer is right.
-    `foreign`: sources of others, for which it answers None. `bad`: its own, but unusable.
-    `files`: what lies beside the manifest, by path. `reads`: folders that it may read besides.
+    `mine` has sources, each with what it is, or a function that says whether a result is right.
+    `foreign` are sources of others, for which it returns None. `bad` are its own, but unusable.
+    `files` has the files beside the manifest, by path. `reads` are other folders it may read.
 
         plugin = dispatcher_drive
         mine = {"drive:x": Link(url="https://drive.example.com/x")}
@@ -129,8 +129,9 @@ class SourceContract(HookContract):
 class TransformerContract(HookContract):
     """Derive a test class from it: `class TestFooter(TransformerContract)`.
 
-    `cases`: a payload, what becomes of it and, where it matters, the message. `untouched`: payloads
-    that it leaves as they are. `idempotent`: whether doing it twice is doing it once.
+    Each of `cases` has a payload, what becomes of it and, where it matters, the message.
+    `untouched` are payloads that it does not change. `idempotent` says whether a second time
+    changes nothing more.
 
         plugin = dispatcher_footer
         cases = (({"text": {"body": "Hi"}}, {"text": {"body": "Hi\\n\\nReply STOP"}}),)
@@ -170,7 +171,8 @@ class TransformerContract(HookContract):
 
     def test_it_survives_any_payload(self, asked: Registry) -> None:
         for payload in corpus.payloads():
-            # Raises, with the plugin's name, if it fails, answers, or leaves what is not JSON.
+            # Raises, with the plugin's name, if it fails, returns anything, or leaves what is not
+            # JSON.
             _transformed(asked, payload, self.message())
 
     def test_it_survives_any_message(self, asked: Registry, cases: Case) -> None:
@@ -184,10 +186,10 @@ class TransformerContract(HookContract):
 
 
 class ValidatorContract(HookContract):
-    """Derive a test class from it: `class TestChecks(ValidatorContract)`.
+    """|Derive a test class from it: `class TestChecks(ValidatorContract)`.
 
-    `good`: messages to which it does not object, alone or with what their source is.
-    `bad`: messages to which it objects, with what their source is, if anything, and the key at
+    `good` are messages to which it does not object, alone or with what their source is.
+    `bad` are messages to which it objects, with what their source is, if anything, and the key at
     which the problem shows.
 
         plugin = dispatcher_words
@@ -232,17 +234,20 @@ def _resolved(asked: Registry, source: str, base: Path) -> object:
 
 
 def _transformed(asked: Registry, payload: Payload, message: Message) -> Payload:
-    """What the plugin makes of a payload. Raises PluginError, also for a changed recipient."""
+    """Return a payload as the plugin changes it.
+
+    Raises PluginError, also for a changed recipient.
+    """
     return decode(asked.transform_payload(seal(payload), message))
 
 
 def _comparable(answer: Any) -> Any:
-    """What can be compared of an answer: how a file is opened is never the same."""
+    """Return a result without what is never the same: how a file is opened."""
     return answer.model_dump(exclude={"open"}) if isinstance(answer, Upload) else answer
 
 
 def _require_content(attachment: Attachment | None) -> None:
-    """Fail unless a file is what it says, each time it is opened."""
+    """Fail unless a file has the content it claims, each time it is opened."""
     if not isinstance(attachment, Upload):
         return
     for _ in range(2):

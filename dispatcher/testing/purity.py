@@ -1,4 +1,4 @@
-"""What a hook must not do while it is asked: connect, start programs, write, read elsewhere.
+"""Forbids what a hook must not do: connect, start programs, write, read other files.
 
 Python's audit events show it, whichever function is called for it.
 """
@@ -19,7 +19,7 @@ from typing import Any
 
 _NETWORK = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto")
 _PROGRAMS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork")
-# What an import reads: code, wherever it is, and all that comes with installed packages.
+# What an import reads: code, wherever it is, and all files of installed packages.
 _CODE = (".py", ".pyc", ".so", ".pyd", ".pth")
 _PACKAGES = tuple({get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _CHANGES = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree")
@@ -30,15 +30,15 @@ _here = threading.local()
 
 @dataclass
 class Watch:
-    """What was seen. `opened`: files that were read; `forbidden`: sentences."""
+    """What was observed: the files that were read (`opened`), and sentences (`forbidden`)."""
 
     opened: list[Path] = field(default_factory=list)
     forbidden: list[str] = field(default_factory=list)
 
     def notice(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """Note an event; what no hook may do is kept from happening."""
+        """Record an event; raise PermissionError for what no hook may do."""
         if arguments and "__pycache__" in str(arguments[0]):
-            return  # an import keeps what it compiled
+            return  # an import writes what it compiled
         if event == "open":
             self._open(*arguments)
         elif event in _NETWORK or event == "socket.__new__":

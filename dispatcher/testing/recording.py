@@ -1,4 +1,4 @@
-"""A transport that sends nothing and remembers everything."""
+"""A transport that sends nothing and records everything."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from dispatcher.transports import BaseTransport, Transport
 
 
 class RecordingSettings(BaseSettings):
-    """It has none."""
+    """It has no settings."""
 
     model_config = SettingsConfigDict(env_prefix="RECORDING_", extra="forbid")
 
 
 class RecordingTransport(BaseTransport):
-    """`transport = "recording"`: takes every message and file.
+    """`transport = "recording"`: accepts every message and file.
 
-    `payloads`, `uploads`: what it was given, in order. Receipts are "recorded-1", "recorded-2", …
+    `payloads` and `uploads` are what it was given, in order. Receipts are "recorded-1",
+    "recorded-2", …
     """
 
     name: ClassVar[str] = "recording"
@@ -32,23 +33,23 @@ class RecordingTransport(BaseTransport):
         self.uploads: list[Upload] = []
 
     def build(self, message: Message, attachment: Attachment | None) -> Payload:
-        """The recipient and the content, as the manifest has them."""
+        """Return the recipient and the content as the manifest has them."""
         content = message.content.model_dump(exclude_none=True, exclude={"source"})
         if message.media is not None:
             content.update(message.media.file_fields(attachment))
         return {"to": message.to, "type": message.type, message.type: content}
 
     def check(self, payload: Payload, attachment: Attachment | None) -> Iterable[Problem]:
-        """It has no limits."""
+        """Return nothing: it has no limits."""
         return []
 
     def upload(self, file: Upload) -> MediaId:
-        """Remember a file."""
+        """Record a file."""
         self.uploads.append(file)
         return MediaId(id=f"uploaded-{file.sha256[:8]}")
 
     def send(self, payload: Payload) -> Receipt:
-        """Remember a payload."""
+        """Record a payload."""
         self.payloads.append(payload)
         return Receipt(id=f"recorded-{len(self.payloads)}")
 
@@ -56,7 +57,7 @@ class RecordingTransport(BaseTransport):
 class Recording:
     """The plugin that offers it: `recording = Recording(); registry(recording)`.
 
-    `payloads`, `uploads`: of all its transports.
+    `payloads` and `uploads` are those of all its transports.
     """
 
     def __init__(self) -> None:

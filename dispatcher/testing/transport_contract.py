@@ -50,12 +50,12 @@ from dispatcher.transports import Transport, optional, own
 
 _STATUSES = (200, 201, 302, 400, 401, 403, 404, 422, 429, 500, 503)
 
-_EACH = 20  # messages of a thread
+_EACH = 20  # messages per thread
 _FORMAT = logging.Formatter("%(name)s: %(message)s")  # and tracebacks, if there are any
 _BIG = 20_000_000  # bytes
-_MOST = 5_000_000  # bytes more in memory while a big file goes out
+_MOST = 5_000_000  # more bytes in memory while a big file is uploaded
 
-# What may have become of a file since it was planned.
+# How a file may have changed since it was planned.
 _CHANGES = {
     "shorter": lambda content: content[:-1],
     "longer": lambda content: content + b"!",
@@ -86,7 +86,7 @@ class TransportContract(TransportSetup):
 
     @pytest.fixture(params=corpus.MESSAGES.values(), ids=[*corpus.MESSAGES])
     def planned(self, request: pytest.FixtureRequest) -> tuple[Message, Attachment | None]:
-        """A message and what its source is."""
+        """A message and what its source resolved to."""
         case: tuple[Message, Attachment | None] = request.param
         return case
 
@@ -145,7 +145,7 @@ class TransportContract(TransportSetup):
             "the core finds no place for the media id: put upload.reference, whole, where it goes"
         )
 
-    # Answers: a receipt, or the one outcome that is true.
+    # Responses: a receipt, or the one outcome that is true.
 
     def test_success_gives_the_receipt(
         self, gateway: ScriptedGateway, transport: Transport
@@ -225,7 +225,7 @@ class TransportContract(TransportSetup):
         if not self.answers_with_id:
             pytest.skip("its gateway gives no ids: answers_with_id = False")
 
-    # Connections: whatever happens to one, a message is posted once and to one place.
+    # Connections: however one breaks, a message is posted once and to one place.
 
     @pytest.mark.parametrize("step", BREAKS.values(), ids=BREAKS.keys())
     def test_a_broken_connection_is_unknown(
@@ -352,7 +352,7 @@ class TransportContract(TransportSetup):
         said = _everything_of(lambda: transport.send(self.payload()))
         _require_hidden(secret, said)
 
-    # Uploads: a file may go out again, so every end says whether to try that.
+    # Uploads: a file may be sent again, so every error says whether to try.
 
     @pytest.fixture(autouse=True)
     def _accepts_files(self, request: pytest.FixtureRequest) -> None:
@@ -422,7 +422,7 @@ class TransportContract(TransportSetup):
         content = random.Random(1).randbytes(_BIG)
         path.write_bytes(content)
         file = Upload.from_path(path)
-        transport.upload(self.file())  # what it loads at the first use is not what is measured
+        transport.upload(self.file())  # what it loads at the first use is not measured
         peak = _peak_of(transport, file)
         assert content in self.received(gateway.requests[-1]), "the file did not arrive whole"
         assert peak < _MOST, f"{peak / 1e6:.0f} MB more in memory for a file of {_BIG / 1e6:.0f} MB"
@@ -458,7 +458,7 @@ def _require_one(gateway: ScriptedGateway) -> None:
 
 
 def _require_hidden(secret: str, said: Mapping[str, str]) -> None:
-    """Fail if a text shows the token, also as a URL writes it; the failure does not."""
+    """Fail if a text shows the token, also as a URL writes it; the failure does not show it."""
     for where, text in said.items():
         plain = unquote(text)
         hidden = plain.replace(secret, "<the token>")[-600:]
@@ -466,7 +466,7 @@ def _require_hidden(secret: str, said: Mapping[str, str]) -> None:
 
 
 def _reflecting(status: int, body: Any) -> Callable[[Request], Reply]:
-    """An answer that says back who asked, wherever it says anything."""
+    """Return a response that repeats the request's secrets wherever it says anything."""
 
     def answer(request: Request) -> Reply:
         words = f"{request.path} {json.dumps(dict(request.headers))}".replace('"', "'")
@@ -477,7 +477,7 @@ def _reflecting(status: int, body: Any) -> Callable[[Request], Reply]:
 
 
 def _everything_of(action: Callable[[], object]) -> dict[str, str]:
-    """What an attempt lets anybody see: its receipt, or its error and all from which that came."""
+    """Return all that an attempt reveals: its receipt, or its error and what caused it."""
     try:
         return {"the receipt": repr(action())}
     except DeliveryError as error:
@@ -510,7 +510,7 @@ def _require_known(transport: Transport, file: Upload) -> None:
 
 
 def _peak_of(transport: Transport, file: Upload) -> int:
-    """How much more memory an upload takes than there was before, in bytes."""
+    """Return how much more memory an upload takes than there was before, in bytes."""
     traced = tracemalloc.is_tracing()
     tracemalloc.start()
     try:

@@ -21,13 +21,13 @@ URL = "http://127.0.0.1:9"  # nothing is sent there
 _LISTS = ("refused", "account_refused", "not_sent", "throttled", "unknown")
 _NOT_HTTP = "it does not speak HTTP: http = False"
 
-# In none of these does anybody know whether the message was accepted.
+# After none of these does anybody know whether the message was accepted.
 BREAKS: dict[str, Step] = {
     **{fault.name.lower().replace("_", "-"): fault for fault in Fault},
     "not-http": Raw(b"hello\r\n\r\n"),
     "cut-in-the-status": Raw(b"HTTP/1.1 20"),
 }
-# Libraries warn of it, with the URL.
+# Libraries warn of it, and show the URL.
 BAD_HEADERS = Raw(b"HTTP/1.1 401 No\r\nX: y\r\nno header\r\n\r\n")
 USELESS: dict[str, Any] = {
     "empty": b"",
@@ -41,19 +41,20 @@ USELESS: dict[str, Any] = {
 
 
 class TransportSetup:
-    """What a test class declares; what is missing fails the tests that need it, () skips them.
+    """|What a test class declares; what is missing fails the tests that need it, () skips them.
 
-    `token`: what no error, log or repr may show; None: there is none.
-    `accepted`, `accepted_id`: the answer to a message that is accepted, and the id in it.
-    `answers_with_id`: False where the gateway gives none, and every 2xx is a success.
-    `uploaded`, `uploaded_id`: the same for a file; None: it takes no files.
-    `refused`, `account_refused`, `not_sent`, `throttled`, `unknown`: answers that mean this, with
-    their words, so that it can be seen whether those show a token. `throttled` are `NotSent` with
+    `token` is what no error, log or repr may show; None if there is none.
+    `accepted` is the response to an accepted message, `accepted_id` the id in it.
+    `answers_with_id` is False if the gateway returns no id, and every 2xx is a success.
+    `uploaded` and `uploaded_id` are the same for a file; None if it takes no files.
+    `refused`, `account_refused`, `not_sent`, `throttled`, `unknown` are responses that mean this,
+    with their texts, so that it shows whether those reveal a token. `throttled` are `NotSent` with
     `throttled=True` and with the wait that their Retry-After asks for.
-    `http`: False for a transport that does not speak HTTP/1.1 to the URL that `make` gets; then
+    `http` is False for a transport that does not speak HTTP/1.1 to the URL that `make` gets; then
     only its interface is tested.
-    `patience`: seconds within which it must have given up waiting for an answer.
-    `aside`: answers to requests that are neither messages nor files, by path: a session, say.
+    `patience` is the seconds within which it must stop waiting for a response.
+    `aside` has responses to requests that are neither messages nor files, by path, for example
+    those that open a session.
     """
 
     token: ClassVar[str | None]
@@ -72,29 +73,29 @@ class TransportSetup:
     aside: ClassVar[Mapping[str, Step]] = {}
 
     def make(self, url: str) -> Transport:
-        """A transport with `token` that speaks to a gateway at `url`, and waits for it briefly."""
+        """Return a transport with `token` for a gateway at `url` that waits briefly."""
         raise NotImplementedError("the contract needs make(self, url)")
 
     def make_without_credentials(self) -> Transport:
-        """The same transport, of an environment that says nothing."""
+        """Return the same transport without any settings from the environment."""
         kind: Any = type(self.make(URL))
         made: Transport = kind(kind.Settings())
         return made
 
     def payload(self) -> Payload:
-        """What is sent in the tests."""
+        """Return what is sent in the tests."""
         return self.make(URL).build(factories.message(), None)
 
     def file(self) -> Upload:
-        """A small file, which is uploaded in the tests."""
+        """Return a small file, which is uploaded in the tests."""
         return factories.upload()
 
     def received(self, request: Request) -> bytes:
-        """What a request brought of a file; more may stand around it, as in a form."""
+        """Return the part of a request that is the file; in a form, there may be more around it."""
         return request.body
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """One test for each answer that was listed."""
+        """Make one test for each response that was listed."""
         for name in {*_LISTS, "listed"} & {*metafunc.fixturenames}:
             metafunc.parametrize(name, self._cases(name))
 
@@ -107,7 +108,7 @@ class TransportSetup:
 
     @pytest.fixture(autouse=True)
     def _surroundings(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """No test meets the developer's account, proxies or certificates."""
+        """Keep the developer's account, proxies and certificates out of every test."""
         config = getattr(type(self.make(URL)).Settings, "model_config", {})
         prefix = str(config.get("env_prefix", "")).lower()
         for name in list(os.environ):
@@ -127,7 +128,7 @@ class TransportSetup:
 
     @pytest.fixture
     def transport(self, gateway: ScriptedGateway) -> Iterator[Transport]:
-        """The transport in question; closed at the end if it can be."""
+        """The transport under test; closed at the end if it can be."""
         made = self.make(gateway.url)
         close = getattr(made, "close", None)
         if close is None:
@@ -146,7 +147,7 @@ class TransportSetup:
 
     @pytest.fixture
     def uploaded_reply(self) -> Reply:
-        """The answer to an upload."""
+        """The response to an upload."""
         reply: Reply | None = declared(self, "uploaded")
         if reply is None:
             pytest.skip("it takes no uploads: uploaded = None")
@@ -154,7 +155,7 @@ class TransportSetup:
 
 
 def failure(action: Callable[[], object]) -> DeliveryError:
-    """The error of `dispatcher.errors` in which an attempt ends; anything else fails the test."""
+    """Return the `DeliveryError` with which an attempt ends; anything else fails the test."""
     try:
         result = action()
     except DeliveryError as error:
@@ -166,7 +167,7 @@ def failure(action: Callable[[], object]) -> DeliveryError:
 
 
 def outcome(action: Callable[[], object]) -> type[DeliveryError]:
-    """The class of that error."""
+    """Return the class of that error."""
     return type(failure(action))
 
 
@@ -177,7 +178,7 @@ def attempt(action: Callable[[], object]) -> None:
 
 
 def without_id(value: Any, identifier: str) -> Iterator[Any]:
-    """A JSON body in which, in the place of the id, stands what is none; nothing if it has none."""
+    """Yield a JSON body without a usable id in place of the id; yields nothing if it has none."""
     others: list[Any] = [None, "", " ", {}, [], True]
     for instead in others:
         if (body := _replaced(value, identifier, instead)) != value:
@@ -193,7 +194,7 @@ def _replaced(value: Any, old: str, new: Any) -> Any:
 
 
 def with_words(value: Any, words: str) -> Any:
-    """A body that says something more in each of its texts."""
+    """Return a body with more words in each of its texts."""
     if isinstance(value, dict):
         return {key: with_words(each, words) for key, each in value.items()}
     if isinstance(value, list):

@@ -1,3 +1,3 @@
-"""TOML files: reading them, where keys and values stand in them, and why a text is not TOML."""
+"""TOML files: reads them, finds where keys and values stand, and says why a text is not TOML."""
 
-KeyPath = tuple[str | int, ...]  # of keys and of positions in arrays: ("messages", 0, "to")
+KeyPath = tuple[str | int, ...]  # of keys and of indexes of arrays: ("messages", 0, "to")

@@ -1,4 +1,4 @@
-"""A TOML file, read by tomli; its text is searched for positions only where something is wrong."""
+"""A TOML file, read by tomli; positions are searched for only where something is wrong."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 5_000_000
 MAX_LINES = 200_000
-MAX_LINE = 2_000_000  # characters: a list of recipients may stand in one
+MAX_LINE = 2_000_000  # characters: one line may have a list of recipients
 MAX_DEPTH = 50
 MOST_PROBLEMS = 1000  # of one kind in a file; nobody reads more
 MAX_BITS = 64  # of a whole number; TOML asks for no more
 TOO_LARGE = "the number is too large; put it in quotes if it is text"
 TOO_DEEP = "tables or lists are nested too deep"
 _LISTS = "; a long list of recipients belongs in a .csv file"
-_SMALL = 100_000  # characters, of which nothing can take long
-# tomli takes the square of its length for a dotted key.
+_SMALL = 100_000  # characters; nothing takes long for so few
+# tomli takes quadratic time for a dotted key.
 _DEEP_KEY = re.compile(
     rf"(?<![\w-])(?:(?:[\w-]+|\"[^\"\n\\]*\"|'[^'\n]*')[ \t]*\.[ \t]*){{{2 * MAX_DEPTH}}}"
 )
-# May be a number of more than that, or one that is none.
+# Perhaps a number of more bits than that, or one that is none.
 _HUGE = re.compile(r"[0-9](?:[0-9A-Fa-f_xo]{16}|[eE]\+?[0-9_]{3})")
 _NOT_FINITE = re.compile(r"\b(?:inf|nan)\b")
 
@@ -46,7 +46,7 @@ _NOT_FINITE = re.compile(r"\b(?:inf|nan)\b")
 class TomlFile:
     """`path` as the user named it, the whole `text`, and the `data` that tomli read from it.
 
-    `folder`: the file's, from the root.
+    `folder` is the absolute path of the file's folder.
     """
 
     path: Path
@@ -62,13 +62,13 @@ class TomlFile:
         key: bool = False,
         message_id: str | None = None,
     ) -> LocatedProblem:
-        """An error at the value (or the key) of a path in the data, or at its nearest parent."""
+        """Return an error at the value (or the key) of a path, or at its nearest parent."""
         return located(self.path, sentence, *self.position([where], key=key), message_id)
 
     def position(self, paths: Iterable[KeyPath], *, key: bool = False) -> tuple[int, int]:
-        """Line and column, both from 1, of the first of these paths that the file has.
+        """Return the line and column, both from 1, of the first of these paths that the file has.
 
-        Where it has none of them: of the first one's nearest parent.
+        If it has none of them, returns those of the first path's nearest parent.
         """
         paths = list(paths)
         for path in paths:
@@ -82,7 +82,7 @@ class TomlFile:
         return None if self._places is None else self._places.find(path)
 
     def line_within(self, value: tuple[int, int], line: int) -> tuple[int, int]:
-        """The position of a line, counted from 1, of the string that stands at a position."""
+        """Return the position of a line, counted from 1, of the string at a position."""
         return value if self._places is None else self._places.line_within(value, line)
 
     def has_header(self, path: KeyPath) -> bool:
@@ -135,7 +135,10 @@ def _require_reasonable(path: Path, text: str) -> None:
 
 
 def _may_hold_bad_numbers(text: str) -> bool:
-    """Asked of the text first: to look at all values takes longer (benchmarks/planning.py)."""
+    """Whether a text may have numbers that are too big.
+
+    Checked in the text first: looking at all values takes longer (benchmarks/planning.py).
+    """
     if ("inf" in text or "nan" in text) and _NOT_FINITE.search(text):
         return True
     return _HUGE.search(text) is not None
@@ -155,10 +158,10 @@ def _bad_numbers(file: TomlFile, data: Any, path: KeyPath) -> Iterator[LocatedPr
 
 
 def toml_value(value: Any, depth: int = 0) -> Any:
-    """A copy of a program's value, made of the types that tomli gives. Raises ValueError.
+    """Return a copy of a program's value, made of the types that tomli uses. Raises ValueError.
 
-    A subclass of text or of a number, an enum's member, say, is the text or number that it is, not
-    what its `str` shows.
+    A subclass of text or of a number, like an enum's member, becomes the text or number that it is,
+    not what its `str` shows.
     """
     if depth > MAX_DEPTH:
         raise ValueError(TOO_DEEP)

@@ -1,9 +1,9 @@
-"""Where the keys and values of a TOML document stand in its text.
+"""Finds where the keys and values of a TOML document stand in its text.
 
-In goes a text that tomli has parsed without complaint; out comes, for a path of the parsed data,
-the line and column of its key and of its value. Manifests are read by tomli alone, which keeps no
-positions: this second reading happens only when there is a problem to point at. It looks into those
-tables and lists only that the path leads through, so that a large file costs little.
+Given a text that tomli has parsed and a path of the parsed data, it returns the line and column of
+its key and of its value. Manifests are read by tomli alone, which keeps no positions: this second
+reading happens only when there is a problem to point at. It reads only those tables and lists that
+the path leads through, so that a large file costs little.
 """
 
 import re
@@ -28,9 +28,10 @@ class Position(NamedTuple):
 class Place(NamedTuple):
     """Where one path is written.
 
-    Of a table with a header, an element of an array of tables included: the last key part and the
-    opening bracket. An element of any other array has one position for both, and so has a table
-    without a header or value of its own: where it is first named on the way to something deeper.
+    For a table with a header, including an element of an array of tables, these are the last part
+    of the key and the opening bracket. An element of any other array has one position for both, and
+    so has a table without a header or value of its own: where it is first named on the way to
+    something deeper.
     """
 
     key: Position
@@ -38,14 +39,14 @@ class Place(NamedTuple):
 
 
 def _token(pattern: str) -> re.Pattern[str]:
-    """Match a token as group 1, and after it everything up to the next token.
+    """Return a pattern for a token as group 1, and after it everything up to the next token.
 
-    Commas count as blanks: in valid text they tell nothing that the values around them do not.
+    Commas count as blanks: in valid text they say nothing that the values around them do not.
     """
     return re.compile(rf"({pattern})[ \t\n,]*(?:#[^\n]*[ \t\n,]*)*", re.DOTALL)
 
 
-# Each loop below can go on in one way only, so that failing takes no longer than matching.
+# Each loop below can continue in one way only, so that failing takes no longer than matching.
 # (Possessive groups would ensure it, but early releases of Python 3.11 get them wrong.)
 _BASIC = r'"[^"\\\n]*(?:\\.[^"\\\n]*)*"'
 _LITERAL = r"'[^'\n]*'"
@@ -64,12 +65,12 @@ _INERT = re.compile(
     rf"[^\[\]{{}}\"'#]+|#[^\n]*|{_LONG_BASIC}|{_LONG_LITERAL}|{_BASIC}|{_LITERAL}", re.DOTALL
 )
 
-# Tables and lists whose content is kept: a path may lead through so many, one within another.
+# How many tables and lists are cached; a path may lead through as many, nested in each other.
 _KEPT = 512
 
 
 class _Spot(NamedTuple):
-    """A place as offsets in the text; `implied`: named on the way to something deeper only."""
+    """A place as offsets in the text; `implied` if only named on the way to something deeper."""
 
     key: int
     value: int
@@ -82,17 +83,17 @@ _Spots = dict[KeyPath, _Spot]
 class Places:
     """Finds where paths are written in a text.
 
-    The text is taken to be valid: of an invalid one, either ValueError or a result of no use comes.
+    The text must be valid; for an invalid one, it raises ValueError or returns something useless.
     """
 
     def __init__(self, text: str) -> None:
-        # As tomli does; the dropped character ends its line, so no column changes.
+        # As tomli does; the removed character ends its line, so no column changes.
         self._text = text.replace("\r\n", "\n")
         self._lines = array("L", [0, *(end.end() for end in re.finditer("\n", self._text))])
         self._headers: _Spots = {}
         self._blocks: dict[KeyPath, int] = {}  # where the pairs of a table with a header begin
         self._lengths: dict[KeyPath, int] = {}  # of each array of tables
-        # Of a block or an inline table: its pairs; of a list: where its elements begin.
+        # For a block or an inline table, its pairs; for a list, where its elements begin.
         self._pairs = lru_cache(maxsize=_KEPT)(self._read_pairs)
         self._elements = lru_cache(maxsize=_KEPT)(self._read_elements)
         # Many rows of a list have the same problem with a text.
@@ -100,7 +101,7 @@ class Places:
         self._read_headers()
 
     def find(self, path: KeyPath) -> Place | None:
-        """The place of a path, or None where the text has none; the root, `()`, has none."""
+        """Return the place of a path, or None if the text has none; the root, `()`, has none."""
         header = self._headers.get(path)
         spots = [] if header is None else [header]
         for length in range(len(path)):
@@ -117,16 +118,16 @@ class Places:
         return header is not None and not header.implied
 
     def _line_within(self, value: tuple[int, int], line: int) -> Position:
-        """Where a line, counted from 1, of the string that stands at a position is written.
+        """Return where a line, counted from 1, of the string at a position is written.
 
-        Of lines that backslashes join it is the first one with a template's braces.
+        Of lines that backslashes join, it is the first one with a template's braces.
         """
         start = self._lines[value[0] - 1] + value[1] - 1
         found = self._position(_line_of_string(self._text, start, line))
         return Position(*value) if found.line == value[0] else Position(found.line, 1)
 
     def _spots(self, pairs: _Spots, path: KeyPath) -> Iterator[_Spot]:
-        """Where a path is named in a table, or in a value of it."""
+        """Yield where a path is named in a table, or in a value of it."""
         if path in pairs:
             yield pairs[path]
             return
@@ -139,7 +140,7 @@ class Places:
                 return
 
     def _within(self, start: int, path: KeyPath) -> Iterator[_Spot]:
-        """Where a path is named in the list or the inline table that begins there."""
+        """Yield where a path is named in the list or the inline table that begins there."""
         opening, (first, *rest) = self._text[start], path
         if opening == "{":
             yield from self._spots(self._pairs(_after(_SYMBOL, self._text, start)), path)
@@ -180,7 +181,7 @@ class Places:
         return at
 
     def _read_pairs(self, at: int) -> _Spots:
-        """What is named from there on, up to the next header or the closing bracket."""
+        """Return what is named from there on, up to the next header or the closing bracket."""
         pairs: _Spots = {}
         while at < len(self._text) and self._text[at] not in "[}":
             path, key, at = self._read_key(at, pairs, {})
@@ -201,7 +202,7 @@ class Places:
     ) -> tuple[KeyPath, int, int]:
         """Read a key, dotted or not: its path, where its last part stands, and where it ends.
 
-        What is named on the way is noted in `spots`.
+        What is named on the way is added to `spots`.
         """
         path: KeyPath = ()
         while True:
@@ -222,7 +223,7 @@ class Places:
         return part, found.end()
 
     def _after_value(self, at: int) -> int:
-        """Where the next token begins after a value, whatever that holds."""
+        """Return where the next token begins after a value, whatever that contains."""
         if self._text[at] not in "[{":
             return _after(_SCALAR, self._text, at)
         depth = 0
@@ -252,12 +253,12 @@ def _match(token: re.Pattern[str], text: str, at: int) -> re.Match[str]:
 
 
 def _after(token: re.Pattern[str], text: str, at: int) -> int:
-    """Where the next token begins after the one that is there."""
+    """Return where the next token begins after the one that is there."""
     return _match(token, text, at).end()
 
 
-# A line of a string: to its end, which an escape can be, too. A backslash at the end of a line of
-# the file takes away the line break and all blanks after it.
+# A line of a string: to its end, which can also be an escape. A backslash at the end of a line of
+# the file removes the line break and all blanks after it.
 _LINES = {
     '"""': re.compile(r"(?:[^\\\n]|\\[ \t]*\n\s*(?!\s)|\\[^n\s])*(?:\n|\\n)?"),
     "'''": re.compile(r"[^\n]*\n?"),

@@ -1,4 +1,4 @@
-"""Why a text is not TOML: the place, and a sentence that says what to write.
+"""Says why a text is not TOML: the place, and a sentence that says what to write.
 
 The parser says what its grammar expected; these sentences say what a person probably did.
 """
@@ -18,7 +18,7 @@ _CURLY = "“”„‟«»‘’‚‛‹›″′`´＂＇"
 _BACKSLASH = r'in "…" a backslash is written \\; in file names write /'
 _UNCLOSED = 'the text has no closing quote; several lines need """'
 
-# What the parser says → what to do, where what stands there tells no more than that.
+# What to do for what the parser says, where the text at that place says no more.
 _SENTENCES = {
     "Unescaped '\\'": _BACKSLASH,
     "Invalid hex value": _BACKSLASH,
@@ -35,7 +35,7 @@ _SENTENCES = {
     "Cannot mutate": "this table was completed before; add the key there",
     "Cannot redefine": "this table was completed before; add the key there",
 }
-# Of texts without an end: their quotes.
+# The quotes of texts without an end.
 _UNENDED = {
     "Unterminated string": ('"""', '"'),
     'Expected "\'"': ("'",),
@@ -46,9 +46,9 @@ _SWITCHES = ("yes", "no", "on", "off")
 
 
 def syntax_problem(path: Path, error: tomli.TOMLDecodeError) -> LocatedProblem:
-    """What is wrong at the first place where a file is not TOML."""
+    """Return what is wrong at the first place where a file is not TOML."""
     if error.msg in _UNENDED:
-        # Nothing after it is its quote, so that the last such quote is where it begins.
+        # None of its quotes follows, so the last such quote is where it begins.
         quotes = [each for each in _UNENDED[error.msg] if error.doc.count(each) % 2]
         start = error.doc.rfind(quotes[0] if quotes else _UNENDED[error.msg][-1])
         line, column = error.doc.count("\n", 0, start) + 1, start - error.doc.rfind("\n", 0, start)
@@ -101,7 +101,7 @@ def _of_value(written: str) -> str:
 
 
 def _of_rest(text: str, at: int) -> str:
-    """What to say where more follows a value that seemed to be complete."""
+    """Say what to do where more follows a value that seemed to be complete."""
     before, rest = text[text.rfind("\n", 0, at) + 1 : at].rstrip(), _rest(text, at)
     if rest.startswith(","):
         return "no comma stands after a value"
@@ -141,13 +141,13 @@ def _key(written: str) -> str:
 
 
 def _example(written: str) -> str:
-    """`: "Ann"` for what is short and plain, else an empty text."""
+    """Return `: "Ann"` for what is short and plain, else an empty text."""
     plain = len(written) <= 20 and not set(written) & set("\"'\\=[]{},")
     return f': "{written}"' if plain else ""
 
 
 def _rest(text: str, at: int) -> str:
-    """The rest of the line, without a comment."""
+    """Return the rest of the line, without a comment."""
     return text[at:].partition("\n")[0].partition("#")[0].strip()
 
 

@@ -12,5 +12,5 @@ __all__ = ["GreenApi", "dispatcher_transports"]
 
 @hookimpl
 def dispatcher_transports() -> Iterable[type[Transport]]:
-    """Offer the transport `greenapi`."""
+    """Return the transport `greenapi`."""
     return [GreenApi]

@@ -34,7 +34,7 @@ CONTENTS = {
 }
 FIELDS = (*ENVELOPE, *CONTENTS)
 CONTENT_FIELDS = {field for fields in CONTENTS.values() for field in fields}
-# ITU-T E.164: at most 15 digits, the country code first, which never begins with 0.
+# ITU-T E.164: at most 15 digits; the country code comes first and never begins with 0.
 RECIPIENTS = {
     "individual": re.compile(r"[1-9][0-9]{6,14}"),
     "group": re.compile(r"[0-9]{7,15}-[0-9]{6,}"),
@@ -43,9 +43,9 @@ _ADDRESS_OF = {"individual": "a person", "group": "a group"}
 
 
 def check(payload: object, attachment: Attachment | None) -> list[Problem]:
-    """Every way in which a payload breaks the gateway's contract; none: it may be posted.
+    """Return every way in which a payload breaks the gateway's contract.
 
-    `where` names the payload's field, for a file to upload its `source`.
+    `where` names the payload's field, or the `source` of a file to upload.
     """
     if not isinstance(payload, dict):
         return [Problem(message="the message is not a table of fields")]

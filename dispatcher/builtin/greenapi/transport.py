@@ -54,7 +54,7 @@ _EXTENSION = re.compile(r"\.[a-z0-9]{1,16}")
 class GreenApiSettings(HttpSettings):
     """`[transports.greenapi]` in dispatcher.toml, `GREENAPI_*` in the environment.
 
-    URLs come without `/v1/…` and lose trailing slashes; plain http leads to loopback only.
+    URLs are without `/v1/…` and lose trailing slashes; plain http is allowed for loopback only.
     """
 
     gateway: ClassVar[str] = "Green API"
@@ -74,10 +74,10 @@ class GreenApi(HttpTransport):
     ends_in_time: ClassVar[bool] = True
 
     def build(self, message: Message, attachment: Attachment | None) -> Payload:
-        """The body of `POST /v1/messages`: only what the message says, in the document's order.
+        """Return the body of `POST /v1/messages`, with its fields in the document's order.
 
-        `attachment`: what the media's `source` resolved to; None: its `link` or `id` passes on as
-        it is. An `Upload` stands in the body as its `reference` until its media id is known.
+        `attachment` is what the media's `source` resolved to; if None, its `link` or `id` is used
+        as it is. An `Upload` stands in the body as its `reference` until its media id is known.
         `recipient_type` is always there: the provider's documents disagree about its default.
         """
         payload: Payload = {
@@ -91,12 +91,14 @@ class GreenApi(HttpTransport):
         return payload
 
     def check(self, payload: Payload, attachment: Attachment | None) -> Iterable[Problem]:
-        """Every way in which the payload breaks the gateway's contract; never raises."""
+        """Return every way in which the payload breaks the gateway's contract; never raises."""
         return rules.check(payload, attachment)
 
     def upload(self, file: Upload) -> MediaId:
-        """Store a file at the gateway for 24 hours. Raises `NotSent` for everything that may work
-        later: repeating an upload does no harm."""
+        """Store a file at the gateway for 24 hours.
+
+        Raises `NotSent` for everything that may work later: repeating an upload does no harm.
+        """
         expires_at = datetime.now(UTC) + MEDIA_LIFETIME
         headers = {"X-Gr-File-Extension": _extension(file)}
         return MediaId(id=self.post_file(self._media, file, headers), expires_at=expires_at)
@@ -133,9 +135,9 @@ def _content(message: Message, attachment: Attachment | None) -> dict[str, Any]:
 
 
 def _extension(file: Upload) -> str:
-    """The value of `X-Gr-File-Extension`: "jpeg".
+    """Return the value of `X-Gr-File-Extension`, like "jpeg".
 
-    From the name, else from the MIME type, else "bin".
+    It is taken from the name, else from the MIME type; else it is "bin".
     """
     suffix = PurePath(file.filename).suffix.lower()
     guessed = MimeTypes(filenames=()).guess_extension(file.mime_type) or ""  # not the system's
