@@ -55,7 +55,12 @@ def plugin(*, options: dict[str, bool] | None = None, **hooks: Callable[..., obj
 
 def one(**hooks: Callable[..., object]) -> Registry:
     """A registry with a single plugin, called utm."""
-    return build_registry(plugins=[("utm", plugin(**hooks))], third_party=False)
+    return several(utm=plugin(**hooks))
+
+
+def several(**plugins: object) -> Registry:
+    """A registry with these plugins alone."""
+    return build_registry(plugins=[*plugins.items()], third_party=False)
 
 
 def failing(error: BaseException) -> Callable[[], object]:
@@ -154,9 +159,8 @@ def test_the_time_to_load_is_kept(install: Install) -> None:
 
 
 def test_plugins_that_are_given_directly_have_no_distribution() -> None:
-    found = build_registry(
-        [("files", plugin(commands=lambda: []))], [("utm", plugin(commands=lambda: []))]
-    )
+    some = plugin(commands=lambda: [])
+    found = build_registry([("files", some)], [("utm", plugin(commands=lambda: []))])
     assert [str(each) for each in found.plugins] == ['plugin "utm"', 'plugin "files" (built in)']
     assert [each.builtin for each in found.plugins] == [False, True]
 
@@ -482,34 +486,29 @@ def forwarding(function: Callable[..., object]) -> Callable[..., object]:
     return wrapper
 
 
-def named_otherwise() -> Plugin:
-    made = Plugin()
-    made.resolve = hookimpl(specname="dispatcher_resolve_source")(lambda source: Link(url=source))
-    return made
+def resolving(**others: object) -> SimpleNamespace:
+    """A plugin that resolves sources, and has other attributes."""
+    resolve = hookimpl(lambda source: Link(url=source))
+    return SimpleNamespace(dispatcher_resolve_source=resolve, **others)
 
 
+RENAMED = hookimpl(specname="dispatcher_resolve_source")(lambda source: Link(url=source))
+LATER = hookimpl(optionalhook=True)(lambda whatever: None)
 ACCEPTED = {
     "property": Guarded(),
     "bound method": SimpleNamespace(dispatcher_resolve_source=Guarded().dispatcher_resolve_source),
     "model": Configured(url="x"),
-    "proxy": SimpleNamespace(
-        proxy=Lazy(), dispatcher_resolve_source=hookimpl(lambda source: Link(url=source))
-    ),
-    "specname": named_otherwise(),
+    "proxy": resolving(proxy=Lazy()),
+    "specname": SimpleNamespace(resolve=RENAMED),
     "decorated": plugin(resolve_source=forwarding(lambda source: Link(url=source))),
-    "no function": SimpleNamespace(
-        dispatcher_version="1", dispatcher_resolve_source=hookimpl(lambda source: Link(url=source))
-    ),
-    "optional hook of a later version": SimpleNamespace(
-        dispatcher_resolve_source=hookimpl(lambda source: Link(url=source)),
-        dispatcher_later=hookimpl(optionalhook=True)(lambda whatever: None),
-    ),
+    "no function": resolving(dispatcher_version="1"),
+    "optional hook of a later version": resolving(dispatcher_later=LATER),
 }
 
 
-@cases("accepted", *ACCEPTED.values(), ids=[*ACCEPTED])
+@cases("accepted", *ACCEPTED.values(), ids=ACCEPTED)
 def test_an_unusual_plugin_works(accepted: object) -> None:
-    found = build_registry(plugins=[("utm", accepted)], third_party=False)
+    found = several(utm=accepted)
     found.require_healthy()
     assert info(found, "utm").hooks == ("dispatcher_resolve_source",)
     assert found.resolve_source("x", BASE) == Link(url="x")
@@ -535,18 +534,15 @@ def test_the_name_of_a_builtin_is_taken(install: Install) -> None:
     install("files", LINKS)
     builtins = [("files", plugin(resolve_source=lambda: Link(url="built in")))]
     found = build_registry(builtins)
-    assert [(each.builtin, each.status) for each in found.plugins] == [
-        (False, "broken"),
-        (True, "active"),
-    ]
+    third, builtin = found.plugins
+    assert (third.builtin, third.status) == (False, "broken")
+    assert (builtin.builtin, builtin.status) == (True, "active")
     assert found.resolve_source("a", BASE) == Link(url="built in")
     with pytest.raises(PluginError) as raised:
         found.require_healthy()
-    assert str(raised.value).splitlines() == [
-        'plugin "files" (fake-files 0.1.0) cannot be loaded: '
-        "a built-in plugin has this name; uninstall this one, or rename it",
-        "to go on without: --no-plugins",
-    ]
+    why = "a built-in plugin has this name; uninstall this one, or rename it"
+    blamed = f'plugin "files" (fake-files 0.1.0) cannot be loaded: {why}'
+    assert str(raised.value).splitlines() == [blamed, "to go on without: --no-plugins"]
     build_registry(builtins, third_party=False).require_healthy()
 
 
@@ -555,27 +551,22 @@ LAMBDA = hookimpl(lambda: None)
 
 
 @cases(
-    "a, b",
-    (SAME, SAME),
-    (Configured(url="x"), Configured(url="x")),
-    (
-        SimpleNamespace(dispatcher_resolve_source=LAMBDA),
-        SimpleNamespace(dispatcher_resolve_source=LAMBDA),
-    ),
+    "make",
+    lambda: SAME,
+    lambda: Configured(url="x"),
+    lambda: SimpleNamespace(dispatcher_resolve_source=LAMBDA),
     ids=["same", "equal models", "equal namespaces"],
 )
-def test_one_object_under_two_names(a: object, b: object) -> None:
-    found = build_registry(plugins=[("a", a), ("b", b)], third_party=False)
+def test_one_object_under_two_names(make: Callable[[], object]) -> None:
+    found = several(a=make(), b=make())
     assert [each.status for each in found.plugins] == ["broken", "active"]
     assert 'is plugin "b" already; keep one of the two names' in str(info(found, "a").error)
 
 
 def test_a_builtin_keeps_its_object() -> None:
     found = build_registry([("files", SAME)], [("mine", SAME)], third_party=False)
-    assert [(each.name, each.status) for each in found.plugins] == [
-        ("mine", "broken"),
-        ("files", "active"),
-    ]
+    statuses = [(each.name, each.status) for each in found.plugins]
+    assert statuses == [("mine", "broken"), ("files", "active")]
 
 
 # Disabling
@@ -641,13 +632,10 @@ def test_an_implementation_gets_the_arguments_that_it_names() -> None:
 
 def test_the_first_answer_counts_and_ends_the_asking() -> None:
     asked = []
-    found = build_registry(
-        plugins=[
-            ("a", plugin(resolve_source=lambda: asked.append("a"))),
-            ("b", plugin(resolve_source=lambda: asked.append("b") or Link(url="b"))),
-            ("c", plugin(resolve_source=lambda: asked.append("c"))),
-        ],
-        third_party=False,
+    found = several(
+        a=plugin(resolve_source=lambda: asked.append("a")),
+        b=plugin(resolve_source=lambda: asked.append("b") or Link(url="b")),
+        c=plugin(resolve_source=lambda: asked.append("c")),
     )
     assert found.resolve_source("x", BASE) == Link(url="b")
     assert asked == ["a", "b"]
@@ -657,25 +645,19 @@ def test_problems_of_all_plugins_are_collected() -> None:
     def generate(message: Message) -> Iterator[Problem]:
         yield Problem(message=message.id)
 
-    found = build_registry(
-        plugins=[
-            ("a", plugin(validate_message=generate)),
-            ("b", plugin(validate_message=lambda: None)),
-            ("c", plugin(validate_message=lambda: (Problem(message="c", severity="warning"),))),
-        ],
-        third_party=False,
+    found = several(
+        a=plugin(validate_message=generate),
+        b=plugin(validate_message=lambda: None),
+        c=plugin(validate_message=lambda: (Problem(message="c", severity="warning"),)),
     )
     problems = found.validate_message(MESSAGE, None)
     assert [problem.message for problem in problems] == ["welcome (a)", "c (c)"]
 
 
 def test_each_plugin_changes_the_payload_of_the_one_before() -> None:
-    found = build_registry(
-        plugins=[
-            ("a", plugin(transform_payload=lambda payload: payload.update(seen="a"))),
-            ("b", plugin(transform_payload=lambda payload: payload.update(b=payload["seen"]))),
-        ],
-        third_party=False,
+    found = several(
+        a=plugin(transform_payload=lambda payload: payload.update(seen="a")),
+        b=plugin(transform_payload=lambda payload: payload.update(b=payload["seen"])),
     )
     changed = found.transform_payload(b'{"to":"79001234567"}', MESSAGE)
     assert changed == b'{"to":"79001234567","seen":"a","b":"a"}'
@@ -754,14 +736,11 @@ def test_a_generator_that_fails_on_the_way_is_blamed() -> None:
 
 def test_all_are_told_of_the_end_and_failures_come_back() -> None:
     told: list[Outcome] = []
-    found = build_registry(
-        plugins=[
-            ("a", plugin(message_finished=failing(OSError("full")))),
-            ("b", plugin(message_finished=lambda outcome: told.append(outcome))),
-            ("c", plugin(message_finished=failing(SystemExit(1)))),
-            ("d", plugin(message_finished=lambda: True)),
-        ],
-        third_party=False,
+    found = several(
+        a=plugin(message_finished=failing(OSError("full"))),
+        b=plugin(message_finished=lambda outcome: told.append(outcome)),
+        c=plugin(message_finished=failing(SystemExit(1))),
+        d=plugin(message_finished=lambda: True),
     )
     failures = found.message_finished(MESSAGE, OUTCOME)
     assert told == [OUTCOME]
@@ -847,7 +826,7 @@ NONSENSE = [
 ]
 
 
-@pytest.mark.parametrize(("hook", "answer", "text"), NONSENSE)
+@cases("hook, answer, text", *NONSENSE)
 def test_a_nonsense_answer_is_named(hook: str, answer: object, text: str) -> None:
     with pytest.raises(PluginError) as raised:
         CALLS[hook](one(**{hook: lambda: answer}))
@@ -961,7 +940,7 @@ def test_an_old_style_plugin_keeps_working_with_a_warning_that_names_it(
         def dispatcher_validate_message(self, message: Message) -> None:
             """It has nothing to say, and nothing to be warned of."""
 
-    registry = build_registry(plugins=[("old", Old()), ("new", New())], third_party=False)
+    registry = several(old=Old(), new=New())
     assert {str(each): each.warnings for each in registry.plugins} == {
         'plugin "new"': (),
         'plugin "old"': (advice,),

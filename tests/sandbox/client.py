@@ -3,13 +3,16 @@
 import json
 import socket
 import sys
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import requests
 
 PERSON = "79001234567"
 GROUP = "79001234567-1581234048"
+
+# The head of a stream of events.
+EVENTS = b"GET /inbox/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 WITH_H11_ALONE = (
     sys.executable,
@@ -47,12 +50,23 @@ class Client:
         given = {name: value for name, value in headers.items() if value is not None}
         return self.request("POST", "/v1/media", data=content, headers=given)
 
-    def uploaded(self, content: bytes = b"a file") -> str:
+    def uploaded(
+        self, content: bytes = b"a file", extension: str = "pdf", content_type: str | None = None
+    ) -> str:
         """The id of a new upload."""
-        return str(self.upload(content).json()["media"][0]["id"])
+        return str(self.upload(content, extension, content_type).json()["media"][0]["id"])
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._session.close()
+
+
+def code_of(answer: requests.Response) -> int:
+    """The code with which something was refused."""
+    assert answer.status_code == 400
+    return int(answer.json()["errors"][0]["code"])
 
 
 def connect(url: str) -> socket.socket:

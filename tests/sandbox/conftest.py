@@ -33,6 +33,5 @@ def database() -> Iterator[Database]:
 
 @pytest.fixture
 def client(sandbox: SandboxProcess) -> Iterator[Client]:
-    client = Client(sandbox.url)
-    yield client
-    client.close()
+    with Client(sandbox.url) as client:
+        yield client

@@ -45,10 +45,11 @@ def url_of(process: subprocess.Popen[str]) -> str:
     return found[1]
 
 
-def run(*arguments: str, program: tuple[str, ...] = MODULE) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*program, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=20, check=False
-    )
+def run(
+    *arguments: str, program: tuple[str, ...] = MODULE, stdin: int | None = None
+) -> subprocess.CompletedProcess[str]:
+    options = {"capture_output": True, "text": True, "timeout": 20, "check": False}
+    return subprocess.run([*program, *arguments], cwd=ROOT, stdin=stdin, **options)
 
 
 def received(connection: socket.socket) -> bytes:
@@ -69,11 +70,15 @@ def received(connection: socket.socket) -> bytes:
 def test_ends_at_once_whatever_is_open(program: tuple[str, ...], number: signal.Signals) -> None:
     with started("--port", "0", program=program) as process:
         url = url_of(process)
-        client = Client(url)
-        client.text()
         rules = [{"fault": "stall", "to": "1"}, {"fault": "delay", "delay": 60, "to": "2"}]
-        client.request("PUT", "/api/faults", json=rules)
-        with connect(url) as stalled, connect(url) as delayed, connect(url) as waiting:
+        with (
+            Client(url) as client,
+            connect(url) as stalled,
+            connect(url) as delayed,
+            connect(url) as waiting,
+        ):
+            client.text()
+            client.request("PUT", "/api/faults", json=rules)
             stalled.sendall(raw_post("/v1/messages", message_bytes().replace(b"79001234567", b"1")))
             delayed.sendall(raw_post("/v1/messages", message_bytes().replace(b"79001234567", b"2")))
             waiting.sendall(b"GET /api/wait?count=9&timeout=60 HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -83,7 +88,6 @@ def test_ends_at_once_whatever_is_open(program: tuple[str, ...], number: signal.
             code = process.wait(5)
             took = time.monotonic() - sent
             assert received(stalled) == received(delayed) == received(waiting) == b""
-        client.close()
         rest, errors = process.communicate()
 
     assert code == 0
@@ -97,9 +101,8 @@ def test_is_quiet_about_what_clients_do_wrong() -> None:
         for sent in (b"nonsense\r\n\r\n", raw_post("/v1/messages", b"", **{"Content-Length": "9"})):
             with connect(url) as connection:
                 connection.sendall(sent)
-        client = Client(url)
-        client.text("")
-        client.close()
+        with Client(url) as client:
+            client.text("")
         process.terminate()
         rest, errors = process.communicate(timeout=5)
 
@@ -123,30 +126,19 @@ def test_goes_on_without_stdin_unless_asked() -> None:
         url = url_of(process)
         process.stdin.close()
         time.sleep(0.3)
-        client = Client(url)
-        assert client.text().status_code == 201
-        client.close()
+        with Client(url) as client:
+            assert client.text().status_code == 201
 
 
 def test_no_stdin_at_all_is_its_end() -> None:
-    ended = subprocess.run(
-        [*MODULE, "--port", "0", "--until-stdin-closes"],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=20,
-        check=False,
-    )
-
-    assert ended.returncode == 0
+    assert run("--port", "0", "--until-stdin-closes", stdin=subprocess.DEVNULL).returncode == 0
 
 
 def test_on_a_name_of_this_machine() -> None:
     with started("--port", "0", "--host", "localhost") as process:
         url = url_of(process)
-        client = Client(url)
-        assert client.text().status_code == 201
-        client.close()
+        with Client(url) as client:
+            assert client.text().status_code == 201
         process.terminate()
         _, errors = process.communicate(timeout=5)
 
@@ -156,13 +148,12 @@ def test_on_a_name_of_this_machine() -> None:
 
 def test_where_other_machines_can_reach_it() -> None:
     with started("--port", "0", "--host", "0.0.0.0") as process:
-        client = Client(url_of(process))
-        assert client.url.startswith("http://127.0.0.1:")
-        statuses = [
-            client.request("GET", "/readyz", headers={"Host": name}).status_code
-            for name in ("0.0.0.0", "127.0.0.1:80", "evil.example")
-        ]
-        client.close()
+        with Client(url_of(process)) as client:
+            assert client.url.startswith("http://127.0.0.1:")
+            statuses = [
+                client.request("GET", "/readyz", headers={"Host": name}).status_code
+                for name in ("0.0.0.0", "127.0.0.1:80", "evil.example")
+            ]
         process.terminate()
         _, errors = process.communicate(timeout=5)
 
@@ -210,10 +201,9 @@ def test_importing_it_does_not_import_its_extra() -> None:
 def test_the_port_can_be_taken_again_at_once() -> None:
     with started("--port", "0") as process:
         url = url_of(process)
-        client = Client(url)
-        client.text()
-        process.terminate()
-        process.wait(5)
-        client.close()
+        with Client(url) as client:
+            client.text()
+            process.terminate()
+            process.wait(5)
     with started("--port", url.rpartition(":")[2]) as again:
         assert url_of(again) == url

@@ -5,7 +5,6 @@ import re
 import unicodedata
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -23,8 +22,16 @@ def text(body: object = "hello", **more: Any) -> dict[str, Any]:
     return {"to": PERSON, "text": {"body": body}} | more
 
 
+def in_text(**more: Any) -> dict[str, Any]:
+    return {"to": PERSON, "text": {"body": "x", **more}}
+
+
 def media(kind: str, content: object, **more: Any) -> dict[str, Any]:
     return {"to": PERSON, "type": kind, kind: content} | more
+
+
+def image(**content: Any) -> dict[str, Any]:
+    return media("image", content)
 
 
 ACCEPTED = {
@@ -41,13 +48,13 @@ ACCEPTED = {
     "line breaks and tabs": text("a\nb\r\nc\td"),
     "space": text(" "),
     "every script": text("Привет, שלום, नमस्ते, 你好"),
-    "link to an image": media("image", {"link": LINK}),
-    "link over http with a port": media("image", {"link": "http://localhost:8080/a"}),
+    "link to an image": image(link=LINK),
+    "link over http with a port": image(link="http://localhost:8080/a"),
     "link to a video with a caption": media("video", {"link": LINK, "caption": "a\nb"}),
     "link to audio": media("audio", {"link": LINK}),
     "link with a provider": media("audio", {"link": LINK, "provider": {"name": "cdn"}}),
     "document": media("document", {"link": LINK, "caption": "c", "filename": "f.pdf"}),
-    "upload as an image": media("image", {"id": UPLOADED, "caption": "c"}),
+    "upload as an image": image(id=UPLOADED, caption="c"),
     "upload as a video": media("video", {"id": UPLOADED}),
     "upload as audio": media("audio", {"id": UPLOADED}),
     "upload as a document": media("document", {"id": UPLOADED, "filename": "f.pdf"}),
@@ -94,16 +101,8 @@ REFUSED: dict[str, tuple[object, int, str]] = {
     "C1 control": (text("a\x85b"), 1031, "control"),
     "lone surrogate": (text("a\ud800b"), 1031, "surrogate"),
     "unknown field": (text(priority="high"), 1011, "'priority'"),
-    "unknown field in text": (
-        {"to": PERSON, "text": {"body": "x", "markdown": True}},
-        1011,
-        "'text.markdown'",
-    ),
-    "preview_url in text": (
-        {"to": PERSON, "text": {"body": "x", "preview_url": True}},
-        1011,
-        "'text.preview_url'",
-    ),
+    "unknown field in text": (in_text(markdown=True), 1011, "'text.markdown'"),
+    "preview_url in text": (in_text(preview_url=True), 1011, "'text.preview_url'"),
     "preview_url a string": (text(preview_url="true"), 1011, "preview_url"),
     "preview_url a number": (text(preview_url=1), 1011, "preview_url"),
     "preview_url beside media": (
@@ -118,46 +117,38 @@ REFUSED: dict[str, tuple[object, int, str]] = {
     "two media": (media("image", {"link": LINK}, video={"link": LINK}), 1011, "video"),
     "image null": (media("image", None), 1011, "image"),
     "image a string": (media("image", LINK), 1011, "image"),
-    "neither id nor link": (media("image", {"caption": "c"}), 1011, "id and link"),
-    "id and link": (media("image", {"id": UPLOADED, "link": LINK}), 1011, "id and link"),
-    "id unknown": (media("image", {"id": "no-such-id"}), 1011, "no-such-id"),
-    "id empty": (media("image", {"id": ""}), 1011, "image.id"),
-    "id a number": (media("image", {"id": 5}), 1011, "image.id"),
-    "link without a scheme": (media("image", {"link": "example.com/a"}), 1011, "image.link"),
-    "link over ftp": (media("image", {"link": "ftp://example.com/a"}), 1011, "image.link"),
-    "link to a file": (media("image", {"link": "file:///etc/passwd"}), 1011, "image.link"),
-    "link without a host": (media("image", {"link": "https:///a"}), 1011, "image.link"),
-    "link with a port alone": (media("image", {"link": "https://:80/a"}), 1011, "image.link"),
-    "link with a bad port": (media("image", {"link": "https://e.com:x/"}), 1011, "image.link"),
-    "link with a bad address": (media("image", {"link": "https://[::1/a"}), 1011, "image.link"),
-    "link with a space": (media("image", {"link": "https://e.com/a b"}), 1011, "image.link"),
-    "link with a line break": (media("image", {"link": LINK + "\n"}), 1011, "image.link"),
-    "link null": (media("image", {"link": None}), 1011, "image.link"),
-    "provider beside an id": (
-        media("image", {"id": UPLOADED, "provider": {"name": "cdn"}}),
-        1011,
-        "provider",
-    ),
-    "provider a string": (media("image", {"link": LINK, "provider": "cdn"}), 1011, "provider"),
-    "provider without name": (media("image", {"link": LINK, "provider": {}}), 1011, "name"),
-    "provider name empty": (
-        media("image", {"link": LINK, "provider": {"name": ""}}),
-        1011,
-        "provider.name",
-    ),
+    "neither id nor link": (image(caption="c"), 1011, "id and link"),
+    "id and link": (image(id=UPLOADED, link=LINK), 1011, "id and link"),
+    "id unknown": (image(id="no-such-id"), 1011, "no-such-id"),
+    "id empty": (image(id=""), 1011, "image.id"),
+    "id a number": (image(id=5), 1011, "image.id"),
+    "link without a scheme": (image(link="example.com/a"), 1011, "image.link"),
+    "link over ftp": (image(link="ftp://example.com/a"), 1011, "image.link"),
+    "link to a file": (image(link="file:///etc/passwd"), 1011, "image.link"),
+    "link without a host": (image(link="https:///a"), 1011, "image.link"),
+    "link with a port alone": (image(link="https://:80/a"), 1011, "image.link"),
+    "link with a bad port": (image(link="https://e.com:x/"), 1011, "image.link"),
+    "link with a bad address": (image(link="https://[::1/a"), 1011, "image.link"),
+    "link with a space": (image(link="https://e.com/a b"), 1011, "image.link"),
+    "link with a line break": (image(link=LINK + "\n"), 1011, "image.link"),
+    "link null": (image(link=None), 1011, "image.link"),
+    "provider beside an id": (image(id=UPLOADED, provider={"name": "cdn"}), 1011, "provider"),
+    "provider a string": (image(link=LINK, provider="cdn"), 1011, "provider"),
+    "provider without name": (image(link=LINK, provider={}), 1011, "name"),
+    "provider name empty": (image(link=LINK, provider={"name": ""}), 1011, "provider.name"),
     "unknown field in provider": (
-        media("image", {"link": LINK, "provider": {"name": "cdn", "token": "x"}}),
+        image(link=LINK, provider={"name": "cdn", "token": "x"}),
         1011,
         "'image.provider.token'",
     ),
     "caption on audio": (media("audio", {"link": LINK, "caption": "c"}), 1011, "'audio.caption'"),
-    "caption a number": (media("image", {"link": LINK, "caption": 5}), 1011, "image.caption"),
-    "caption with NUL": (media("image", {"link": LINK, "caption": "\0"}), 1011, "image.caption"),
-    "filename on image": (media("image", {"link": LINK, "filename": "f"}), 1011, "image.filename"),
+    "caption a number": (image(link=LINK, caption=5), 1011, "image.caption"),
+    "caption with NUL": (image(link=LINK, caption="\0"), 1011, "image.caption"),
+    "filename on image": (image(link=LINK, filename="f"), 1011, "image.filename"),
     "filename on video": (media("video", {"link": LINK, "filename": "f"}), 1011, "video.filename"),
     "filename on audio": (media("audio", {"link": LINK, "filename": "f"}), 1011, "audio.filename"),
     "filename null": (media("document", {"link": LINK, "filename": None}), 1011, "filename"),
-    "unknown field in media": (media("image", {"link": LINK, "size": 5}), 1011, "'image.size'"),
+    "unknown field in media": (image(link=LINK, size=5), 1011, "'image.size'"),
 }
 
 NOT_JSON = {
@@ -173,12 +164,11 @@ NOT_JSON = {
 
 def with_upload(message: object, client: Client) -> Any:
     written = json.dumps(message)
-    return json.loads(
-        written.replace(UPLOADED, client.uploaded()) if UPLOADED in written else written
-    )
+    id = client.uploaded() if UPLOADED in written else ""
+    return json.loads(written.replace(UPLOADED, id))
 
 
-@pytest.mark.parametrize("message", ACCEPTED.values(), ids=ACCEPTED.keys())
+@cases("message", *ACCEPTED.values(), ids=ACCEPTED)
 def test_accepts(message: dict[str, Any], client: Client, sandbox: SandboxProcess) -> None:
     message = with_upload(message, client)
 
@@ -193,7 +183,7 @@ def test_accepts(message: dict[str, Any], client: Client, sandbox: SandboxProces
     assert arrived["type"] == message.get("type", "text")
 
 
-@pytest.mark.parametrize(("message", "code", "named"), REFUSED.values(), ids=REFUSED.keys())
+@cases("message, code, named", *REFUSED.values(), ids=REFUSED)
 def test_refuses(
     message: object, code: int, named: str, client: Client, sandbox: SandboxProcess
 ) -> None:
@@ -209,7 +199,7 @@ def test_refuses(
     assert sandbox.messages() == []
 
 
-@pytest.mark.parametrize("body", NOT_JSON.values(), ids=NOT_JSON.keys())
+@cases("body", *NOT_JSON.values(), ids=NOT_JSON)
 def test_refuses_what_is_not_json(body: bytes, client: Client) -> None:
     answer = client.request("POST", "/v1/messages", data=body)
 
@@ -221,7 +211,7 @@ def test_a_removed_upload_cannot_be_sent(client: Client) -> None:
     id = client.uploaded()
     client.request("DELETE", f"/v1/media/{id}")
 
-    answer = client.post(media("image", {"id": id}))
+    answer = client.post(image(id=id))
 
     assert answer.json()["errors"][0]["code"] == 1011
     assert id in answer.json()["errors"][0]["details"]

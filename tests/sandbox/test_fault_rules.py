@@ -20,16 +20,8 @@ DEFAULTS = {
 }
 
 FAULTS = [
-    "status",
-    "refuse",
-    "reset_before",
-    "reset_after",
-    "stall",
-    "not_json",
-    "no_id",
-    "html",
-    "redirect",
-    "delay",
+    *("status", "refuse", "reset_before", "reset_after", "stall"),
+    *("not_json", "no_id", "html", "redirect", "delay"),
 ]
 
 BAD_VALUES = {
@@ -59,23 +51,18 @@ def test_every_documented_rule_is_taken_as_it_is(fault: str, client: Client) -> 
 def test_the_defaults_are_filled_in(client: Client, sandbox: SandboxProcess) -> None:
     sandbox.faults([{"fault": "status"}, {"fault": "html"}])
 
-    assert client.request("GET", "/api/faults").json() == [
-        DEFAULTS,
-        DEFAULTS | {"fault": "html", "status": 502},
-    ]
+    html = DEFAULTS | {"fault": "html", "status": 502}
+    assert client.request("GET", "/api/faults").json() == [DEFAULTS, html]
 
 
-@pytest.mark.parametrize(
-    ("field", "value"), [(field, value) for field, values in BAD_VALUES.items() for value in values]
-)
+@cases("field, value", *((field, value) for field in BAD_VALUES for value in BAD_VALUES[field]))
 def test_a_value_that_cannot_be(
     field: str, value: object, client: Client, sandbox: SandboxProcess
 ) -> None:
     sandbox.faults([{"fault": "no_id"}])
 
-    answer = client.request(
-        "PUT", "/api/faults", json=[{"fault": "status"}, DEFAULTS | {field: value}]
-    )
+    rules = [{"fault": "status"}, DEFAULTS | {field: value}]
+    answer = client.request("PUT", "/api/faults", json=rules)
 
     assert answer.status_code == 422
     refusal = answer.json()

@@ -184,10 +184,9 @@ def test_stats(client: Client, sandbox: SandboxProcess) -> None:
 
 def test_counts_the_connections_of_clients_alone(sandbox: SandboxProcess) -> None:
     for _ in range(3):
-        fresh = Client(sandbox.url)
-        fresh.text()
-        fresh.text()
-        fresh.close()
+        with Client(sandbox.url) as fresh:
+            fresh.text()
+            fresh.text()
 
     assert sandbox.stats()["connections"] == 3
 
@@ -203,11 +202,10 @@ def small() -> Iterator[SandboxProcess]:
 
 
 def test_the_oldest_messages_go_first(small: SandboxProcess) -> None:
-    client = Client(small.url)
-    ids = [client.text(str(number)).json()["messages"][0]["id"] for number in range(5)]
+    with Client(small.url) as client:
+        ids = [client.text(str(number)).json()["messages"][0]["id"] for number in range(5)]
 
-    assert bodies(small.messages()) == ["2", "3", "4"]
-    assert client.request("GET", f"/api/messages/{ids[0]}").status_code == 404
-    assert client.request("GET", f"/api/messages/{ids[2]}").status_code == 200
-    assert small.stats()["accepted"] == 5
-    client.close()
+        assert bodies(small.messages()) == ["2", "3", "4"]
+        assert client.request("GET", f"/api/messages/{ids[0]}").status_code == 404
+        assert client.request("GET", f"/api/messages/{ids[2]}").status_code == 200
+        assert small.stats()["accepted"] == 5

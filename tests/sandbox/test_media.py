@@ -2,17 +2,16 @@
 
 import hashlib
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import requests
 
 from dispatcher.sandbox.process import SandboxProcess
 from tests.support.cases import cases
+from tests.support.waiting import wait_until
 
-from .client import PERSON, Client, connect, raw_post
+from .client import PERSON, Client, code_of, connect, raw_post
 
 LARGEST = 37_000_000
 DAY = 24 * 60 * 60
@@ -27,11 +26,6 @@ def clock() -> float:
 
 serve("127.0.0.1", 0, None, 10, lambda url: print("sandbox:", url, flush=True), clock=clock)
 """
-
-
-def code_of(answer: requests.Response) -> int:
-    assert answer.status_code == 400
-    return int(answer.json()["errors"][0]["code"])
 
 
 def test_upload_and_fetch(client: Client, sandbox: SandboxProcess) -> None:
@@ -49,7 +43,7 @@ def test_upload_and_fetch(client: Client, sandbox: SandboxProcess) -> None:
 
 
 def test_a_fetched_file_does_nothing_in_a_browser(client: Client) -> None:
-    id = client.upload(b"<script>alert(1)</script>", "html", "text/html").json()["media"][0]["id"]
+    id = client.uploaded(b"<script>alert(1)</script>", "html", "text/html")
 
     headers = client.request("GET", f"/v1/media/{id}").headers
 
@@ -73,7 +67,7 @@ def test_a_fetched_file_does_nothing_in_a_browser(client: Client) -> None:
 def test_content_type(
     content_type: str | None, extension: str, expected: str, client: Client
 ) -> None:
-    id = client.upload(b"x", extension, content_type).json()["media"][0]["id"]
+    id = client.uploaded(b"x", extension, content_type)
 
     assert client.request("GET", f"/v1/media/{id}").headers["Content-Type"] == expected
 
@@ -143,17 +137,9 @@ def files_in(folder: Path) -> int:
     return sum(path.is_file() for path in folder.rglob("*"))
 
 
-def eventually(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 5
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return condition()
-
-
 def test_leaves_no_files_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    with SandboxProcess() as sandbox:
-        client = Client(sandbox.url)
+    with SandboxProcess() as sandbox, Client(sandbox.url) as client:
         kept, forgotten = client.uploaded(), client.uploaded()
         assert files_in(tmp_path) == 2
 
@@ -163,11 +149,10 @@ def test_leaves_no_files_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         head = {"Content-Length": "1000000", "X-Gr-File-Extension": "bin"}
         with connect(sandbox.url) as connection:
             connection.sendall(raw_post("/v1/media", b"half", **head))
-            assert eventually(lambda: files_in(tmp_path) == 2)
+            wait_until(lambda: files_in(tmp_path) == 2)
 
-        assert eventually(lambda: files_in(tmp_path) == 1)
+        wait_until(lambda: files_in(tmp_path) == 1)
         assert [media["id"] for media in sandbox.media()] == [kept]
-        client.close()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -197,7 +182,7 @@ def test_unknown(method: str, client: Client) -> None:
 
 
 def test_list(client: Client, sandbox: SandboxProcess) -> None:
-    id = client.upload(b"abc", "png", "image/png").json()["media"][0]["id"]
+    id = client.uploaded(b"abc", "png", "image/png")
 
     media = sandbox.media()[-1]
 
@@ -222,10 +207,8 @@ def clock(tmp_path: Path) -> Path:
 @pytest.fixture
 def timed(clock: Path) -> Iterator[tuple[SandboxProcess, Client]]:
     program = (sys.executable, "-P", "-c", WITH_A_SHIFTED_CLOCK, str(clock))
-    with SandboxProcess(program=program) as sandbox:
-        client = Client(sandbox.url)
+    with SandboxProcess(program=program) as sandbox, Client(sandbox.url) as client:
         yield sandbox, client
-        client.close()
 
 
 def test_expires_after_a_day(timed: tuple[SandboxProcess, Client], clock: Path) -> None:
@@ -239,6 +222,6 @@ def test_expires_after_a_day(timed: tuple[SandboxProcess, Client], clock: Path) 
     later = client.uploaded()
 
     clock.write_text(str(DAY + 1))
-    assert client.post(message).json()["errors"][0]["code"] == 1011
+    assert code_of(client.post(message)) == 1011
     assert client.request("GET", f"/v1/media/{id}").status_code == 404
     assert [media["id"] for media in sandbox.media()] == [later]

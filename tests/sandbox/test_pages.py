@@ -14,7 +14,7 @@ from dispatcher.sandbox.store import Store
 from tests.support.cases import cases
 from tests.support.requirements import require
 
-from .client import GROUP, PERSON, Client, connect, message_bytes
+from .client import EVENTS, GROUP, PERSON, Client, connect, message_bytes
 
 OTHER = "79007654321"
 
@@ -99,9 +99,8 @@ def test_a_page_loads_nothing_from_elsewhere_and_runs_no_inline_script(client: C
         assert "unsafe" not in policy
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         for attribute in ("src", "href", "action"):
-            assert f'{attribute}="http' not in answer.text.replace(
-                '<a href="https://example.com/"', ""
-            )
+            page = answer.text.replace('<a href="https://example.com/"', "")
+            assert f'{attribute}="http' not in page
 
 
 @cases(
@@ -116,8 +115,7 @@ def test_a_page_loads_nothing_from_elsewhere_and_runs_no_inline_script(client: C
 def test_a_browser_never_runs_a_file(
     content_type: str, extension: str, served: str, client: Client
 ) -> None:
-    upload = client.upload(b"<script>alert(1)</script>", extension, content_type)
-    id = upload.json()["media"][0]["id"]
+    id = client.uploaded(b"<script>alert(1)</script>", extension, content_type)
 
     headers = client.request("GET", f"/inbox/files/{id}").headers
 
@@ -128,7 +126,7 @@ def test_a_browser_never_runs_a_file(
 
 
 def test_a_part_of_a_file_can_be_asked_for(client: Client) -> None:
-    id = client.upload(b"0123456789", "mp4", "video/mp4").json()["media"][0]["id"]
+    id = client.uploaded(b"0123456789", "mp4", "video/mp4")
 
     part = client.request("GET", f"/inbox/files/{id}", headers={"Range": "bytes=2-4"})
 
@@ -154,7 +152,7 @@ def test_events_tell_the_present_state_and_every_change(
     client: Client, sandbox: SandboxProcess
 ) -> None:
     with connect(sandbox.url) as stream:
-        stream.sendall(b"GET /inbox/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        stream.sendall(EVENTS)
         first = version(stream)
         client.text()
         second = version(stream)
@@ -176,7 +174,7 @@ def version(stream: socket.socket) -> str:
 def test_no_more_than_so_many_pages_at_once(client: Client, sandbox: SandboxProcess) -> None:
     streams = [connect(sandbox.url) for _ in range(51)]
     for stream in streams:
-        stream.sendall(b"GET /inbox/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        stream.sendall(EVENTS)
     answers = [stream.recv(4096).split()[1] for stream in streams]
     for stream in streams:
         stream.close()

@@ -48,12 +48,11 @@ def test_is_a_process_with_these_options_while_it_lasts() -> None:
         assert sandbox.pid != os.getpid()
         assert is_alive(sandbox.pid)
         assert sandbox.url.startswith("http://127.0.0.1:")
-        client = Client(sandbox.url)
-        for _ in range(2):
-            assert client.text(headers={"Authorization": "Bearer abc"}).status_code == 201
-        assert client.text().status_code == 400
-        assert len(sandbox.messages()) == 1
-        client.close()
+        with Client(sandbox.url) as client:
+            for _ in range(2):
+                assert client.text(headers={"Authorization": "Bearer abc"}).status_code == 201
+            assert client.text().status_code == 400
+            assert len(sandbox.messages()) == 1
 
     assert not is_alive(sandbox.pid)
 
@@ -134,10 +133,9 @@ def test_ctrl_c_is_for_the_parent_to_answer() -> None:
     command = [sys.executable, "-c", A_PARENT]
     with subprocess.Popen(command, cwd=ROOT, text=True, start_new_session=True, **pipes) as parent:
         pid, url = parent.stdout.readline().split()
-        client = Client(url)
-        os.killpg(parent.pid, signal.SIGINT)
-        assert client.text().status_code == 201
-        client.close()
+        with Client(url) as client:
+            os.killpg(parent.pid, signal.SIGINT)
+            assert client.text().status_code == 201
         parent.stdin.write("go on\n")
         parent.stdin.flush()
         assert parent.stdout.readline() == "1\n"

@@ -19,10 +19,9 @@ from .client import PERSON, Client
 
 
 def post(sandbox: SandboxProcess, *texts: str) -> None:
-    client = Client(sandbox.url)
-    for text in texts:
-        client.text(text, headers={"Authorization": "Bearer top-secret", "X-Trace": "é"})
-    client.close()
+    with Client(sandbox.url) as client:
+        for text in texts:
+            client.text(text, headers={"Authorization": "Bearer top-secret", "X-Trace": "é"})
 
 
 def texts(sandbox: SandboxProcess) -> list[str]:
@@ -42,11 +41,11 @@ def test_messages_outlive_a_restart(tmp_path: Path) -> None:
 
 def test_uploads_outlive_a_restart(tmp_path: Path) -> None:
     file = str(tmp_path / "messages.db")
-    with SandboxProcess("--storage", file) as first, closing(Client(first.url)) as client:
+    with SandboxProcess("--storage", file) as first, Client(first.url) as client:
         removed, id = client.uploaded(b"one"), client.uploaded(b"two")
         client.request("DELETE", f"/v1/media/{removed}")
         before = first.media()
-    with SandboxProcess("--storage", file) as second, closing(Client(second.url)) as client:
+    with SandboxProcess("--storage", file) as second, Client(second.url) as client:
         assert second.media() == before
         assert client.request("GET", f"/v1/media/{id}").content == b"two"
         assert client.post({"to": PERSON, "type": "image", "image": {"id": id}}).ok
