@@ -127,9 +127,7 @@ def test_a_group(written: str) -> None:
     ("+1 800 FLOWERS", None, "is neither a phone number"),
     ("", None, "is neither a phone number"),
 )
-def test_what_is_no_number_is_refused_with_the_reason(
-    written: str, country: str | None, said: str
-) -> None:
+def test_what_is_no_number_is_refused_and_why(written: str, country: str | None, said: str) -> None:
     assert said in reason(written, country)
 
 

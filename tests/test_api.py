@@ -28,7 +28,7 @@ SCRIPT, VIEW, HISTORY = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE
 
 
 @pytest.fixture
-def repository(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+def project(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     """The project, with its environment as this process's."""
     for name, value in project.environment.items():
         monkeypatch.setenv(name, value)
@@ -49,10 +49,10 @@ def bodies(inbox: SandboxProcess) -> list[str]:
 
 
 @pytest.fixture
-def failing_hook(repository: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def failing_hook(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """A plugin is installed that fails when it is told of a message."""
-    repository.install("faulty", _FAULTY.replace("MARKER", TOKEN))
-    monkeypatch.syspath_prepend(repository.environment["PYTHONPATH"])
+    project.install("faulty", _FAULTY.replace("MARKER", TOKEN))
+    monkeypatch.syspath_prepend(project.environment["PYTHONPATH"])
 
 
 def test_the_public_names_are_there_and_sorted() -> None:
@@ -74,10 +74,10 @@ def test_the_script_of_the_page_asks_and_sends(project: Project, inbox: SandboxP
 
 
 def test_the_view_of_the_page_confirms_an_order_once(
-    repository: Project, inbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+    project: Project, inbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(repository.folder)
-    browser = view(repository.write("view.py", VIEW)).app.test_client()
+    monkeypatch.chdir(project.folder)
+    browser = view(project.write("view.py", VIEW)).app.test_client()
     order = {"phone": "+7 900 123-45-67", "name": "{{ 7 * 7 }}"}
     first = browser.post("/orders/1042/confirmation", data=order)
     assert (first.status_code, first.json["status"]) == (200, "sent")
@@ -91,8 +91,6 @@ def test_the_view_of_the_page_confirms_an_order_once(
 
 def view(path: Path) -> Any:
     spec = importlib.util.spec_from_file_location("view", path)
-    assert spec is not None
-    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -110,9 +108,9 @@ def test_the_page_settles_what_is_unknown(project: Project, inbox: SandboxProces
     assert {row["status"] for row in project.journal().values()} == {"sent"}
 
 
-def test_a_plan_is_compared_with_the_journal_each_time(repository: Project) -> None:
-    repository.texts("one", "two")
-    with opened(repository) as opened_:
+def test_a_plan_is_compared_with_the_journal_each_time(project: Project) -> None:
+    project.texts("one", "two")
+    with opened(project) as opened_:
         plan = opened_.plan()
         assert (len(plan), plan.problems) == (2, [])
         assert [each.status for each in plan] == ["new", "new"]
@@ -123,27 +121,27 @@ def test_a_plan_is_compared_with_the_journal_each_time(repository: Project) -> N
 
 
 def test_paths_and_the_journal_are_relative_to_the_folder(
-    repository: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    repository.texts("one")
+    project.texts("one")
     monkeypatch.chdir(tmp_path)
-    with opened(repository) as opened_:
+    with opened(project) as opened_:
         list(opened_.send(opened_.plan("manifests/m.toml")))
-    assert set(repository.journal()) == {"one"}
-    with opened(repository, journal="sqlite:///other.db") as opened_:
+    assert set(project.journal()) == {"one"}
+    with opened(project, journal="sqlite:///other.db") as opened_:
         assert [each.status for each in opened_.plan("manifests/m.toml")] == ["new"]
 
 
 def test_files_are_those_of_the_opened_folder_wherever_the_program_is(
-    repository: Project, inbox: SandboxProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    project: Project, inbox: SandboxProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    repository.texts("one")
-    repository.write("lists/to.csv", "to,name\n79001234567,Anna\n")
-    repository.write("hello.txt", "Hello {{ name }}")
+    project.texts("one")
+    project.write("lists/to.csv", "to,name\n79001234567,Anna\n")
+    project.write("hello.txt", "Hello {{ name }}")
     table = {"id": "many", "recipients": "lists/to.csv", "text": {"file": "hello.txt"}}
-    monkeypatch.chdir(repository.folder.parent)
-    with Dispatcher.open(repository.folder.name, third_party=False) as opened_:
-        for folder in (repository.folder.parent, repository.folder, tmp_path, Path("/")):
+    monkeypatch.chdir(project.folder.parent)
+    with Dispatcher.open(project.folder.name, third_party=False) as opened_:
+        for folder in (project.folder.parent, project.folder, tmp_path, Path("/")):
             monkeypatch.chdir(folder)
             for plan in (opened_.plan(), opened_.plan("manifests"), opened_.plan_messages([table])):
                 assert plan.problems == []
@@ -152,21 +150,21 @@ def test_files_are_those_of_the_opened_folder_wherever_the_program_is(
 
 
 @cases("folder", "nowhere", "dispatcher.toml", "a\0b")
-def test_a_folder_that_is_none_is_an_error(repository: Project, folder: str) -> None:
-    repository.config("")
+def test_a_folder_that_is_none_is_an_error(project: Project, folder: str) -> None:
+    project.config("")
     with pytest.raises(ConfigError, match=f"no such folder: .*/{folder}$"):
-        Dispatcher.open(repository.folder / folder, third_party=False)
+        Dispatcher.open(project.folder / folder, third_party=False)
 
 
 def test_the_working_directory_may_be_gone(
-    repository: Project, inbox: SandboxProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    project: Project, inbox: SandboxProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    repository.texts("one")
+    project.texts("one")
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
-    with opened(repository) as opened_:
+    with opened(project) as opened_:
         for plan in (opened_.plan(), opened_.plan_messages([message("two")])):
             assert plan.problems == []
             list(opened_.send(plan))
@@ -175,35 +173,35 @@ def test_the_working_directory_may_be_gone(
         Dispatcher.open(third_party=False)
 
 
-def test_nothing_leaves_with_an_error_anywhere(repository: Project, inbox: SandboxProcess) -> None:
-    repository.manifest('[[messages]]\nid = "one"\nto = "12"\ntext.body = "Hello"\n')
-    with opened(repository) as opened_:
+def test_nothing_leaves_with_an_error_anywhere(project: Project, inbox: SandboxProcess) -> None:
+    project.manifest('[[messages]]\nid = "one"\nto = "12"\ntext.body = "Hello"\n')
+    with opened(project) as opened_:
         plan = opened_.plan()
         [error] = plan.errors
-        assert str(error).startswith(f"{repository.folder}/manifests/m.toml:")
+        assert str(error).startswith(f"{project.folder}/manifests/m.toml:")
         with pytest.raises(ManifestError, match='"12"'):
             list(plan)
         with pytest.raises(ManifestError, match='"12"'):
             list(opened_.send(plan))
     assert inbox.messages() == []
-    assert not repository.journal_file.exists()
+    assert not project.journal_file.exists()
 
 
-def test_what_was_checked_is_what_leaves(repository: Project, inbox: SandboxProcess) -> None:
-    repository.texts("one")
-    with opened(repository) as opened_:
+def test_what_was_checked_is_what_leaves(project: Project, inbox: SandboxProcess) -> None:
+    project.texts("one")
+    with opened(project) as opened_:
         plan = opened_.plan()
-        repository.texts("one", "two")
+        project.texts("one", "two")
         with pytest.raises(RunStopped, match="has changed since it was checked"):
             list(opened_.send(plan))
     assert inbox.messages() == []
 
 
-def test_whoever_stops_asking_stops_the_run(repository: Project, inbox: SandboxProcess) -> None:
-    repository.config("[delivery]\nworkers = 1\n")
+def test_whoever_stops_asking_stops_the_run(project: Project, inbox: SandboxProcess) -> None:
+    project.config("[delivery]\nworkers = 1\n")
     ids = [f"m{number}" for number in range(200)]
-    repository.texts(*ids)
-    with opened(repository) as opened_:
+    project.texts(*ids)
+    with opened(project) as opened_:
         plan = opened_.plan()
         for result in opened_.send(plan):
             assert result.outcome.status == "sent"
@@ -216,12 +214,10 @@ def test_whoever_stops_asking_stops_the_run(repository: Project, inbox: SandboxP
     assert len(rest) == 200 - arrived
 
 
-def test_closing_stops_a_run_whose_results_are_still_held(
-    repository: Project, inbox: SandboxProcess
-) -> None:
-    repository.config("[delivery]\nworkers = 1\n")
-    repository.texts(*(f"m{number}" for number in range(200)))
-    with opened(repository) as opened_:
+def test_closing_stops_a_run_with_results_held(project: Project, inbox: SandboxProcess) -> None:
+    project.config("[delivery]\nworkers = 1\n")
+    project.texts(*(f"m{number}" for number in range(200)))
+    with opened(project) as opened_:
         results = opened_.send(opened_.plan())
         next(results)
     with pytest.raises(RunStopped, match="the run was stopped") as raised:
@@ -229,26 +225,24 @@ def test_closing_stops_a_run_whose_results_are_still_held(
     arrived = len(inbox.messages())
     assert arrived < 200
     assert f"not tried: {200 - arrived}" in str(raised.value)
-    assert {row["status"] for row in repository.journal().values()} == {"sent"}
+    assert {row["status"] for row in project.journal().values()} == {"sent"}
 
 
-def test_results_that_are_still_held_do_not_hold_the_journal(
-    repository: Project, inbox: SandboxProcess
-) -> None:
-    repository.texts("one", "two")
-    with opened(repository) as first:
+def test_held_results_do_not_hold_the_journal(project: Project, inbox: SandboxProcess) -> None:
+    project.texts("one", "two")
+    with opened(project) as first:
         results = first.send(first.plan())
         next(results)
-    with opened(repository) as second:
+    with opened(project) as second:
         list(second.send(second.plan()))
     assert len(inbox.messages()) == 2
     results.close()
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of Python 3.12
-def test_results_are_not_those_of_a_fork(repository: Project, inbox: SandboxProcess) -> None:
-    repository.texts("one", "two")
-    with opened(repository) as opened_:
+def test_results_are_not_those_of_a_fork(project: Project, inbox: SandboxProcess) -> None:
+    project.texts("one", "two")
+    with opened(project) as opened_:
         results = opened_.send(opened_.plan())
         next(results)
         if (child := os.fork()) == 0:
@@ -264,37 +258,35 @@ def test_results_are_not_those_of_a_fork(repository: Project, inbox: SandboxProc
 
 @cases("resend", "changed", ["failed"])
 def test_what_cannot_be_sent_again_is_an_error(
-    repository: Project, inbox: SandboxProcess, resend: Any
+    project: Project, inbox: SandboxProcess, resend: Any
 ) -> None:
-    repository.texts("one")
-    with opened(repository) as opened_, pytest.raises(ValueError, match="'changed', 'unknown'"):
+    project.texts("one")
+    with opened(project) as opened_, pytest.raises(ValueError, match="'changed', 'unknown'"):
         list(opened_.send(opened_.plan(), resend=resend))
     assert inbox.messages() == []
 
 
-def test_a_run_that_left_messages_untried_says_so(
-    repository: Project, inbox: SandboxProcess
-) -> None:
-    repository.config("[delivery]\nworkers = 1\n")
+def test_a_run_that_left_messages_untried_says_so(project: Project, inbox: SandboxProcess) -> None:
+    project.config("[delivery]\nworkers = 1\n")
     inbox.faults([{"path": "/v1/messages", "fault": "status", "status": 401}])
-    repository.texts("one", "two", "three")
+    project.texts("one", "two", "three")
     results = []
-    with opened(repository) as opened_, pytest.raises(RunStopped, match="not tried: 2") as raised:
+    with opened(project) as opened_, pytest.raises(RunStopped, match="not tried: 2") as raised:
         results.extend(opened_.send(opened_.plan()))
     assert raised.value.exit_code == ExitCode.PARTLY
     assert results == [] or results[0].outcome.status == "failed"
 
 
-def test_who_never_asks_is_warned(repository: Project, inbox: SandboxProcess) -> None:
-    repository.texts("one")
-    with opened(repository) as opened_:
+def test_who_never_asks_is_warned(project: Project, inbox: SandboxProcess) -> None:
+    project.texts("one")
+    with opened(project) as opened_:
         plan = opened_.plan()
         with pytest.warns(RuntimeWarning, match="nothing was sent"):
             opened_.send(plan)
     assert inbox.messages() == []
 
 
-def test_two_threads_send_one_after_the_other(repository: Project, inbox: SandboxProcess) -> None:
+def test_two_threads_send_one_after_the_other(project: Project, inbox: SandboxProcess) -> None:
     failed: list[BaseException] = []
 
     def send(id: str) -> None:
@@ -303,7 +295,7 @@ def test_two_threads_send_one_after_the_other(repository: Project, inbox: Sandbo
         except BaseException as error:
             failed.append(error)
 
-    with opened(repository) as opened_:
+    with opened(project) as opened_:
         threads = [threading.Thread(target=send, args=(id,)) for id in ("one", "two", "three")]
         for each in threads:
             each.start()
@@ -313,12 +305,12 @@ def test_two_threads_send_one_after_the_other(repository: Project, inbox: Sandbo
     assert sorted(bodies(inbox)) == ["I am one", "I am three", "I am two"]
 
 
-def test_the_journal_is_one_runs(repository: Project, inbox: SandboxProcess) -> None:
+def test_the_journal_is_one_runs(project: Project, inbox: SandboxProcess) -> None:
     inbox.faults([{"path": "/v1/messages", "to": "79001234568", "fault": "delay", "delay": 3}])
-    repository.texts("one")
+    project.texts("one")
     slow = '[[messages]]\nid = "slow"\nto = "79001234568"\ntext.body = "Hello"\n'
-    repository.manifest(slow, "manifests/slow.toml")
-    with opened(repository) as opened_:
+    project.manifest(slow, "manifests/slow.toml")
+    with opened(project) as opened_:
         results = opened_.send(opened_.plan())
         next(results)
         with pytest.raises(JournalLocked):
@@ -326,27 +318,23 @@ def test_the_journal_is_one_runs(repository: Project, inbox: SandboxProcess) -> 
         results.close()
 
 
-def test_the_journal_is_whole_to_who_reads_it_beside_a_run(
-    repository: Project, inbox: SandboxProcess
-) -> None:
+def test_the_journal_is_whole_beside_a_run(project: Project, inbox: SandboxProcess) -> None:
     told: list[object] = []
     tables = [message(f"m{number}", to=f"7900{number:07}") for number in range(100)]
-    with opened(repository, warn=told.append) as opened_:
+    with opened(project, warn=told.append) as opened_:
         for _ in opened_.send(opened_.plan_messages(tables)):
             assert list(opened_.history())
     assert told == []
 
 
-def test_messages_as_data_are_those_of_a_manifest(
-    repository: Project, inbox: SandboxProcess
-) -> None:
-    repository.write("prices.pdf", b"%PDF-1.7 prices")
+def test_messages_as_data_are_those_of_a_manifest(project: Project, inbox: SandboxProcess) -> None:
+    project.write("prices.pdf", b"%PDF-1.7 prices")
     tables = [
         message("many", to=("79001234567", "+7 900 123-45-68"), vars={"day": date(2026, 11, 30)}),
         {"id": "file", "to": "79001234567", "document": {"source": "prices.pdf"}},
     ]
     tables[0]["text"] = {"body": "{{ day | date }}"}
-    with opened(repository) as opened_:
+    with opened(project) as opened_:
         plan = opened_.plan_messages((dict(each) for each in tables), run="today")
         assert plan.problems == []
         keys = [each.message.key for each in plan]
@@ -361,11 +349,10 @@ class _Plan(str, enum.Enum):  # noqa: UP042, its `str` is not its text
     FREE = "free of charge"
 
 
-def test_an_enums_member_is_its_value(repository: Project) -> None:
+def test_an_enums_member_is_its_value(project: Project) -> None:
     table = message("one", text={"body": "{{ plan }}"}, vars={"plan": _Plan.FREE})
-    with opened(repository) as opened_:
+    with opened(project) as opened_:
         [planned] = opened_.plan_messages([table])
-    assert planned.message.text is not None
     assert planned.message.text.body == "free of charge"
 
 
@@ -383,9 +370,9 @@ def test_an_enums_member_is_its_value(repository: Project) -> None:
     ({"to": ["79001234567", "79001234567"]}, "79001234567"),
 )
 def test_bad_data_is_a_problem(
-    repository: Project, inbox: SandboxProcess, change: dict[str, Any], says: str
+    project: Project, inbox: SandboxProcess, change: dict[str, Any], says: str
 ) -> None:
-    with opened(repository) as opened_:
+    with opened(project) as opened_:
         plan = opened_.plan_messages([message("one"), message("two", **change)], manifest="mine")
         assert [each for each in plan.errors if says in str(each)], plan.problems
         assert all(each.location.path == "<mine>" for each in plan.problems)
@@ -394,37 +381,37 @@ def test_bad_data_is_a_problem(
     assert inbox.messages() == []
 
 
-def test_too_many_messages_are_one_problem(repository: Project) -> None:
-    with opened(repository) as opened_:
+def test_too_many_messages_are_one_problem(project: Project) -> None:
+    with opened(project) as opened_:
         [problem] = opened_.plan_messages(message("one") for _ in range(50_001)).problems
     assert "more than 50000 messages" in str(problem)
 
 
-def test_data_without_an_end_is_a_problem(repository: Project) -> None:
+def test_data_without_an_end_is_a_problem(project: Project) -> None:
     endless: dict[str, Any] = {}
     endless["vars"] = endless
-    with opened(repository) as opened_:
+    with opened(project) as opened_:
         [problem] = opened_.plan_messages([message("one", vars=endless)]).problems
         assert "nested too deep" in str(problem)
 
 
 @cases("name", "", "a/b", "\u200b")
-def test_a_bad_name_of_a_manifest_or_run_is_an_error(repository: Project, name: str) -> None:
-    with opened(repository) as opened_:
+def test_a_bad_name_of_a_manifest_or_run_is_an_error(project: Project, name: str) -> None:
+    with opened(project) as opened_:
         assert opened_.plan_messages([message("one")], manifest=name).errors
         with pytest.raises(ConfigError, match="--run"):
             opened_.plan(run=name)
 
 
 def test_warnings_are_logged_unless_somebody_takes_them(
-    repository: Project, caplog: pytest.LogCaptureFixture
+    project: Project, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with opened(repository) as opened_:
+    with opened(project) as opened_:
         list(opened_.history(to="12"))
     [record] = caplog.records
     assert (record.name, '"12"' in record.getMessage()) == ("dispatcher.api", True)
     told: list[object] = []
-    with opened(repository, warn=told.append) as opened_:
+    with opened(project, warn=told.append) as opened_:
         list(opened_.history(to="12"))
     assert len(told) == 1
 
@@ -450,11 +437,9 @@ def dispatcher_message_finished(message, outcome):
 
 
 @pytest.mark.usefixtures("failing_hook")
-def test_what_a_plugin_says_is_told_without_the_token(
-    repository: Project, inbox: SandboxProcess
-) -> None:
+def test_what_a_plugin_says_shows_no_token(project: Project, inbox: SandboxProcess) -> None:
     told: list[object] = []
-    with Dispatcher.open(repository.folder, warn=told.append) as opened_:
+    with Dispatcher.open(project.folder, warn=told.append) as opened_:
         list(opened_.send(opened_.plan_messages([message("one")])))
         assert [str(each).rpartition(": ")[2] for each in told] == ["***"]
         [problem] = opened_.plan_messages([message("two", transport="faulty")]).problems
@@ -462,9 +447,9 @@ def test_what_a_plugin_says_is_told_without_the_token(
 
 
 @pytest.mark.usefixtures("failing_hook")
-def test_who_is_warned_may_stop_the_run(repository: Project, inbox: SandboxProcess) -> None:
-    repository.config("[delivery]\nworkers = 1\n")
-    opened_ = Dispatcher.open(repository.folder, warn=lambda warning: opened_.close())
+def test_who_is_warned_may_stop_the_run(project: Project, inbox: SandboxProcess) -> None:
+    project.config("[delivery]\nworkers = 1\n")
+    opened_ = Dispatcher.open(project.folder, warn=lambda warning: opened_.close())
     plan = opened_.plan_messages([message(f"m{number}") for number in range(200)])
     with pytest.raises(RunStopped, match="the run was stopped"):
         list(opened_.send(plan))
@@ -474,23 +459,23 @@ def test_who_is_warned_may_stop_the_run(repository: Project, inbox: SandboxProce
 
 @pytest.mark.usefixtures("failing_hook")
 def test_what_warn_raises_ends_the_run_and_leaves_nothing_behind(
-    repository: Project, inbox: SandboxProcess
+    project: Project, inbox: SandboxProcess
 ) -> None:
     def warn(warning: object) -> None:
         raise ZeroDivisionError
 
     before = threading.active_count()
-    with Dispatcher.open(repository.folder, warn=warn) as opened_:
+    with Dispatcher.open(project.folder, warn=warn) as opened_:
         with pytest.raises(ZeroDivisionError):
             list(opened_.send(opened_.plan_messages([message("one")])))
         assert [row.status for row in opened_.history()] == ["sent"]
     wait_until(lambda: threading.active_count() == before)
 
 
-def test_to_settle_without_a_journal_makes_none(repository: Project) -> None:
-    with opened(repository) as opened_:
+def test_to_settle_without_a_journal_makes_none(project: Project) -> None:
+    with opened(project) as opened_:
         assert not opened_.settle("default/m/one/1/79001234567", sent=True)
-    assert not repository.journal_file.exists()
+    assert not project.journal_file.exists()
 
 
 def test_plugins_do_not_load_the_api() -> None:

@@ -27,6 +27,7 @@ OUTSIDE = (
     " is outside the manifests' folder; move it there, or name its folder in dispatcher.toml: "
     '[files] roots = ["…"]'
 )
+INDIVIDUAL = 'but "to" is of the type "individual"'
 NAME_RULE = "may hold only letters, digits and . _ - + @"
 TWICE = "each message begins with [[messages]], in two brackets"
 NAME_START = "must begin with a letter or a digit"
@@ -79,9 +80,7 @@ def assert_one_problem(result: Result, problem: str, subject: str = 'message "a"
         "2:5: the number is too large; put it in quotes if it is text",
     ),
 )
-def test_a_file_that_cannot_be_read_as_a_manifest(
-    project: Project, content: bytes, problem: str
-) -> None:
+def test_a_file_that_can_be_no_manifest(project: Project, content: bytes, problem: str) -> None:
     assert told(project.validate({"m.toml": content})) == [problem]
 
 
@@ -322,9 +321,7 @@ def test_a_fault_of_the_defaults_is_told_once(project: Project, line: str, probl
     ("image.caption = []", "7:17: caption: expected text, got a list"),
     ids=named,
 )
-def test_a_harmless_fault_of_the_defaults_hides_nothing(
-    project: Project, line: str, problem: str
-) -> None:
+def test_a_harmless_fault_of_defaults_hides_none(project: Project, line: str, problem: str) -> None:
     text = f"{HEAD}text.body = ' '\n[defaults]\n{line}\n"
     found = told(project.validate({"m.toml": text}))
     assert found == ['5:13: message "a": body is empty', problem]
@@ -373,8 +370,8 @@ def test_a_harmless_fault_of_the_defaults_hides_nothing(
     ("image = { id = 'x', provider.name = 'y' }", "5:21: provider goes with a link, not with an"),
     ("image = { link = 'https://a.b', provider = {} }", '5:44: provider: "name" is missing'),
     (
-        "image = { link = 'https://a.b', provider = 'y' }",
-        "5:44: provider is a table; write provider.",
+        "image = { link = 'https://a', provider = 'y' }",
+        "5:42: provider is a table; write provider.",
     ),
     ("image = { link = 'https://a.b', provider.name = '' }", "5:49: provider.name is empty"),
     ("document = { id = 'x', filename = 'a/b' }", "5:35: filename is a name, not a path"),
@@ -397,14 +394,8 @@ def test_the_content_of_a_message(project: Project, text: str, problem: str) -> 
     ("revison = 2", '5:1: unknown key "revison"; did you mean "revision"?'),
     ('"a\\u001b\\u2028" = 2', r'5:1: unknown key "a\x1b\u2028"'),
     (f"'{'x' * 1000}' = 2", f'5:1: unknown key "{"x" * 59}…"'),
-    (
-        "recipient_type = 'group'",
-        '5:18: recipient_type is "group", but "to" is of the type "individual"',
-    ),
-    (
-        "recipient_type = 'groop'",
-        '5:18: recipient_type is "groop", but "to" is of the type "individual"',
-    ),
+    ("recipient_type = 'group'", f'5:18: recipient_type is "group", {INDIVIDUAL}'),
+    ("recipient_type = 'groop'", f'5:18: recipient_type is "groop", {INDIVIDUAL}'),
     ("type = 'image'", '5:8: type is "image", but its content is text'),
     ("type = 'txt'", '5:8: type: did you mean "text"?'),
     ("type = 1", "5:8: type must be text, image, video, audio or document"),
@@ -695,9 +686,7 @@ def test_a_template_in_to(project: Project) -> None:
 
 
 @cases("where, place", ("", "1:13"), ("defaults.", "1:22"), ids=["file", "defaults"])
-def test_a_transport_that_is_not_installed_is_told_once_a_file(
-    project: Project, where: str, place: str
-) -> None:
+def test_an_unknown_transport_is_told_once_a_file(project: Project, where: str, place: str) -> None:
     entry = f"[[messages]]\nid = 'b'\nto = '79001234567'\n{TEXT}"
     text = f"{where}transport = 'greenap'\n{HEAD}{TEXT}{entry}"
     sentence = 'no transport named "greenap"; did you mean "greenapi"?'
@@ -753,9 +742,7 @@ def test_a_secret_in_a_manifest(project: Project, text: str) -> None:
     (f'[plugins.x]\nlist = [{{ api_key = "{SECRET}" }}]\n', "2:21"),
     ids=named,
 )
-def test_a_secret_in_the_configuration(
-    project: Project, command: str, text: str, place: str
-) -> None:
+def test_a_secret_in_the_settings(project: Project, command: str, text: str, place: str) -> None:
     project.write_all({"manifests/m.toml": HEAD + TEXT, "dispatcher.toml": text})
     result = project.call(command)
     assert (result.code, result.stdout) == (2, "")
@@ -892,9 +879,7 @@ def test_a_profile_without_a_configuration(project: Project) -> None:
 
 
 @cases("target", "nowhere.toml", "dispatcher.toml")
-def test_a_configuration_that_leads_nowhere_is_not_passed_over(
-    project: Project, target: str
-) -> None:
+def test_a_configuration_that_leads_nowhere_is_told(project: Project, target: str) -> None:
     (project.folder / "dispatcher.toml").symlink_to(target)
     result = project.validate({"m.toml": HEAD + TEXT}, "m.toml")
     assert result.code == 2
@@ -1036,9 +1021,7 @@ BAD: list[Files] = [
 
 
 @pytest.mark.parametrize("bad", BAD)
-def test_one_fault_anywhere_and_nothing_leaves(
-    project: Project, inbox: SandboxProcess, bad: Files
-) -> None:
+def test_one_fault_and_nothing_leaves(project: Project, inbox: SandboxProcess, bad: Files) -> None:
     project.send_to(inbox.url)
     before = inbox.media()
     project.write_all({"manifests/good.toml": GOOD, "manifests/a.png": "x", **bad})
@@ -1058,9 +1041,7 @@ def test_nor_does_it_reach_the_sandbox(project: Project, bad: Files) -> None:
     assert ": error: " in result.stderr
 
 
-def test_the_same_project_without_the_fault_is_sent(
-    project: Project, inbox: SandboxProcess
-) -> None:
+def test_the_project_without_the_fault_is_sent(project: Project, inbox: SandboxProcess) -> None:
     """So that the tests above prove something."""
     project.send_to(inbox.url)
     before = inbox.media()
@@ -1116,9 +1097,9 @@ def open_project() -> Iterator[Project]:
 
 @cases(
     "locked, problem",
-    ("m.toml", "m.toml:1:1: cannot read the file: permission denied"),
+    ("m.toml", "1:1: cannot read the file: permission denied"),
     ("sub", "sub:1:1: cannot read the folder: permission denied"),
-    ("a.png", 'm.toml:5:16: message "a": the file "a.png" may not be read: permission denied'),
+    ("a.png", '5:16: message "a": the file "a.png" may not be read: permission denied'),
     ("r.csv", 'n.toml:4:14: message "a": the file "r.csv" may not be read: permission denied'),
     ("t.txt", 'o.toml:5:13: message "a": the file "t.txt" may not be read: permission denied'),
 )
@@ -1136,7 +1117,7 @@ def test_what_may_not_be_read(open_project: Project, locked: str, problem: str) 
     (open_project.folder / locked).chmod(0)
     with unprivileged():
         result = open_project.call("validate", ".")
-    assert told(result) == [problem.removeprefix("m.toml:")]
+    assert told(result) == [problem]
 
 
 def test_a_configuration_that_may_not_be_read_is_not_passed_over(open_project: Project) -> None:

@@ -54,25 +54,18 @@ def problem(**fields: Any) -> LocatedProblem:
 
 def test_validate_shows_the_same_problems_in_every_format(project: Project) -> None:
     project.manifest(BAD)
-    text, lines, github = (
-        project.call("validate", "--format", format) for format in ("text", "json", "github")
-    )
+    formats = ("text", "json", "github")
+    text, lines, github = (project.call("validate", "--format", each) for each in formats)
+    said = 'message "a": "7900": a phone number has'
     assert {text.code, lines.code, github.code} == {2}
-    assert text.stdout.startswith(
-        'manifests/m.toml:4:6: error: message "a": "7900": a phone number has'
-    )
+    assert text.stdout.startswith(f"manifests/m.toml:4:6: error: {said}")
     assert text.stderr == "2 errors\n"
-    assert [(line["line"], line["column"], line["where"]) for line in lines.lines] == [
-        (4, 6, "to"),
-        (5, 13, "text.body"),
-    ]
-    assert lines.lines[0].keys() == set(
-        "event path line column severity message where text".split()
-    )
+    places = [(line["line"], line["column"], line["where"]) for line in lines.lines]
+    assert places == [(4, 6, "to"), (5, 13, "text.body")]
+    names = "event path line column severity message where text"
+    assert lines.lines[0].keys() == set(names.split())
     assert lines.stderr == github.stderr == ""
-    assert github.stdout.startswith(
-        '::error file=manifests/m.toml,line=4,col=6::message "a": "7900": a phone number has'
-    )
+    assert github.stdout.startswith(f"::error file=manifests/m.toml,line=4,col=6::{said}")
     assert project.call("validate", "--json").stdout == lines.stdout
 
 
@@ -90,7 +83,6 @@ def test_annotation_is_one_command_whatever_it_says(text: str, path: str) -> Non
     """github.com, "Workflow commands": % is escaped, in properties : and , as well."""
     annotation = printed([problem(message=text, path=path)], "github")
     command = re.fullmatch(r"::error file=([^:,\r\n]*),line=4,col=6::([^\r\n]*)\n", annotation)
-    assert command is not None
     assert unescaped(command[1]) == visible(path)
     assert unescaped(command[2]) == f'message "a": {visible(text)}'
 
@@ -118,13 +110,8 @@ def printed(problems: list[LocatedProblem], format: str) -> str:
 def test_problems_are_shown_in_the_order_of_the_files() -> None:
     places = [("b.toml", 1, 1), ("a.toml", 9, 1), ("a.toml", 2, 7), ("a.toml", 2, 3)]
     problems = [problem(path=path, line=line, column=column) for path, line, column in places]
-    shown = printed(problems, "text").splitlines()
-    assert [line.split(": ")[0] for line in shown] == [
-        "a.toml:2:3",
-        "a.toml:2:7",
-        "a.toml:9:1",
-        "b.toml:1:1",
-    ]
+    shown = [line.split(": ")[0] for line in printed(problems, "text").splitlines()]
+    assert shown == ["a.toml:2:3", "a.toml:2:7", "a.toml:9:1", "b.toml:1:1"]
 
 
 @cases(

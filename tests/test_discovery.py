@@ -98,9 +98,7 @@ def test_the_suffix_in_any_case(project: Any, folder: Path, name: str) -> None:
 
 @cases("encoding", "utf-8", "utf-8-sig", "utf-16")
 @cases("name", "promo.toml.txt", "promo", "promo.toml~")
-def test_a_manifest_under_another_suffix_is_told(
-    project: Any, folder: Path, name: str, encoding: str
-) -> None:
+def test_a_manifest_of_another_suffix(project: Any, folder: Path, name: str, encoding: str) -> None:
     content = f"# Spring\n\nmanifest = 1\n{MESSAGE}"
     project.write(f"manifests/{name}", content.encode(encoding))
     (line,) = warnings(project)
@@ -156,9 +154,7 @@ def test_a_name_on_disk_in_another_normal_form_is_found(project: Any, folder: Pa
     assert text["payload"]["text"]["body"] == "Hi"
 
 
-def test_of_two_names_that_differ_by_normal_form_only_the_one_meant_is_taken(
-    project: Any, folder: Path
-) -> None:
+def test_of_two_normal_forms_of_a_name_the_one_meant_is_taken(project: Any, folder: Path) -> None:
     for name in ("йод.txt", decomposed("йод.txt")):
         project.write(f"mail/{name}", f"{len(name)} code points")
         path = localfiles.find_file(name, folder / "mail")

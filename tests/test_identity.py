@@ -77,9 +77,7 @@ BEFORE = ServerIdentity("7", 1, 5, 100)
     (BEFORE._replace(system=None, timeline=None), None),
     ids=str,
 )
-def test_another_server_is_told_by_what_it_says_of_itself(
-    now: ServerIdentity, why: str | None
-) -> None:
+def test_another_server_is_told_by_what_it_says(now: ServerIdentity, why: str | None) -> None:
     assert ServerIdentity.parse(str(now)) == now
     for found in (difference(BEFORE, now), difference(now, BEFORE)):
         assert found is None if why is None else why in str(found)

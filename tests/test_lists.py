@@ -73,9 +73,7 @@ ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
 @cases("delimiter", ",", ";", "\t")
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @cases("end", "\n", "\r\n")
-def test_what_a_file_shows_need_not_be_said(
-    folder: Path, delimiter: str, encoding: str, end: str
-) -> None:
+def test_what_a_file_shows_by_itself(folder: Path, delimiter: str, encoding: str, end: str) -> None:
     lines = [delimiter.join('"' + each.replace('"', '""') + '"' for each in row) for row in ROWS]
     found = planned(folder, "r.csv", (end.join(lines) + end).encode(encoding))
     assert found == ({TO: "Анна, мама", OTHER: 'Боря "Б"'}, [])
@@ -140,9 +138,7 @@ NFC, NFD = "\u0439", "\u0438\u0306"
 @cases("column", NFC, NFD)
 @cases("written", NFC, NFD)
 @cases("name", "r.csv", "r.jsonl")
-def test_a_column_is_the_same_in_each_normal_form(
-    folder: Path, name: str, column: str, written: str
-) -> None:
+def test_a_column_in_each_normal_form(folder: Path, name: str, column: str, written: str) -> None:
     values = {f"{column} to": TO, column: "Ann"}
     rows = [list(values), list(values.values())]
     content = "\n".join(map(",".join, rows)) if name == "r.csv" else json.dumps(values)
@@ -354,9 +350,7 @@ def test_the_table_may_be_a_default(project: Project) -> None:
     assert [each["payload"]["to"] for each in lines] == [TO, OTHER]
 
 
-def test_an_archive_that_fills_a_machine_is_left_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_huge_archive_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recipients, "_UNPACKED_FREELY", 100_000)
     path = tmp_path / "r.csv.gz"
     path.write_bytes(gzip.compress(b"to\n" + b"\n" * 5_000_000))

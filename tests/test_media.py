@@ -53,11 +53,12 @@ def test_the_systems_table_has_no_say(monkeypatch: pytest.MonkeyPatch, tmp_path:
     mimetypes.init()
     try:
         assert mimetypes.guess_type("a.strange")[0] == "image/x-strange"
-        assert [mime_type(f"a.{suffix}") for suffix in ("jpg", "pdf", "strange")] == [
-            "image/jpeg",
-            "application/pdf",
-            "application/octet-stream",
-        ]
+        kinds = {
+            "jpg": "image/jpeg",
+            "pdf": "application/pdf",
+            "strange": "application/octet-stream",
+        }
+        assert {suffix: mime_type(f"a.{suffix}") for suffix in kinds} == kinds
     finally:
         monkeypatch.undo()
         mimetypes.init()
@@ -71,10 +72,9 @@ def png() -> bytes:
         body = kind + data
         return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
 
-    pixels = chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
-    return (
-        b"\x89PNG\r\n\x1a\n" + pixels + chunk(b"IDAT", zlib.compress(b"\0\0")) + chunk(b"IEND", b"")
-    )
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
+    pixels = chunk(b"IDAT", zlib.compress(b"\0\0"))
+    return b"\x89PNG\r\n\x1a\n" + head + pixels + chunk(b"IEND", b"")
 
 
 def jpeg(marker: bytes) -> bytes:
@@ -183,7 +183,7 @@ GOOD = [
 ]
 
 
-@pytest.mark.parametrize(("name", "content"), GOOD, ids=[f"{n}-{c[:8]!r}" for n, c in GOOD])
+@cases("name, content", *GOOD, ids=[f"{n}-{c[:8]!r}" for n, c in GOOD])
 def test_a_file_that_is_what_it_says(name: str, content: bytes) -> None:
     assert content_mismatch(io.BytesIO(content), mime_type(name)) is None
 
@@ -217,10 +217,8 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("name", "content", "called"), BAD, ids=[f"{n}-{c}" for n, _, c in BAD])
-def test_a_file_that_is_something_else_is_an_error(
-    project: Any, name: str, content: bytes, called: str
-) -> None:
+@cases("name, content, called", *BAD, ids=[f"{n}-{c}" for n, _, c in BAD])
+def test_a_file_of_something_else(project: Any, name: str, content: bytes, called: str) -> None:
     project.write(f"manifests/{name}", content)
     project.manifest(f'[[messages]]\nid = "a"\n{TO}\ndocument.source = "{name}"')
     result = project.call("validate")
@@ -235,10 +233,8 @@ def test_a_link_is_sent_as_what_its_own_name_says(project: Any) -> None:
     (project.folder / "manifests/logo.png").symlink_to("0f3a")
     project.manifest(f'[[messages]]\nid = "a"\n{TO}\nimage.source = "logo.png"')
     (planned,) = project.call("plan", "--json").events("plan")
-    assert (planned["upload"]["filename"], planned["upload"]["mime_type"]) == (
-        "logo.png",
-        "image/png",
-    )
+    upload = planned["upload"]
+    assert (upload["filename"], upload["mime_type"]) == ("logo.png", "image/png")
 
 
 # ------------------------------------------------------------------------------ WhatsApp
@@ -298,15 +294,16 @@ def test_a_url_that_does_not_say_what_it_leads_to_is_believed() -> None:
 
 
 def test_each_message_is_warned_of_once(project: Any) -> None:
-    entries = {"a": ("image", "price.pdf"), "b": ("image", "clip.mp4"), "c": ("audio", "song.zip")}
-    for _, name in entries.values():
+    text = ""
+    for id, source in {
+        "a": "image price.pdf",
+        "b": "image clip.mp4",
+        "c": "audio song.zip",
+    }.items():
+        kind, name = source.split()
         project.write(f"manifests/{name}", "?")
-    project.manifest(
-        "\n".join(
-            f'[[messages]]\nid = "{id}"\n{TO}\n{kind}.source = "{name}"'
-            for id, (kind, name) in entries.items()
-        )
-    )
+        text += f'[[messages]]\nid = "{id}"\n{TO}\n{kind}.source = "{name}"\n'
+    project.manifest(text)
     result = project.call("validate")
     lines = result.stdout.splitlines()
     assert result.code == 0

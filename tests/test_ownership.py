@@ -176,10 +176,6 @@ def a_folder_for_all(path: Path) -> None:
     path.chmod(0o777)
 
 
-def a_file(path: Path) -> None:
-    path.touch()
-
-
 def a_pipe_within(path: Path) -> None:
     path.mkdir(mode=0o700)
     os.mkfifo(path / "pace.db")
@@ -191,12 +187,9 @@ def a_file_for_all_within(path: Path) -> None:
     (path / "pace.db").chmod(0o666)
 
 
-@cases("prepare", a_folder_for_all, a_file, a_pipe_within, a_file_for_all_within)
-def test_what_somebody_has_prepared_there_is_not_taken(
-    no_home: Path, prepare: Callable[[Path], None]
-) -> None:
+@cases("prepare", a_folder_for_all, Path.touch, a_pipe_within, a_file_for_all_within)
+def test_what_was_prepared_is_not_taken(no_home: Path, prepare: Callable[[Path], None]) -> None:
     prepare(no_home / f"message-dispatcher-{os.getuid()}")
-    with pytest.raises(
-        ConfigError, match=r"^cannot keep the state of the rate limiter: .*XDG_STATE_HOME"
-    ):
+    why = "^cannot keep the state of the rate limiter: .*XDG_STATE_HOME"
+    with pytest.raises(ConfigError, match=why):
         default_path()

@@ -45,9 +45,8 @@ class Streams:
     """Two streams of an encoding, and what was written to them."""
 
     def __init__(self, encoding: str, *, terminal: bool = False) -> None:
-        self._streams = [
-            _Stream(io.BytesIO(), encoding, newline="", terminal=terminal) for _ in range(2)
-        ]
+        options = {"encoding": encoding, "newline": "", "terminal": terminal}
+        self._streams = [_Stream(io.BytesIO(), **options) for _ in range(2)]
 
     @contextmanager
     def used(self) -> Iterator[None]:
@@ -64,8 +63,8 @@ class Streams:
 
 
 class _Stream(io.TextIOWrapper):
-    def __init__(self, buffer: io.BytesIO, *more: Any, terminal: bool, **options: Any) -> None:
-        super().__init__(buffer, *more, **options)
+    def __init__(self, buffer: io.BytesIO, *, terminal: bool, **options: Any) -> None:
+        super().__init__(buffer, **options)
         self._bytes, self._terminal = buffer, terminal
 
     def isatty(self) -> bool:
@@ -222,9 +221,7 @@ class _Full(io.StringIO):
         return Path("/dev/null").open("w").fileno()
 
 
-def test_what_cannot_be_said_is_no_error_and_what_cannot_be_told_is(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_what_cannot_be_said_is_no_error_but_a_result_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dispatcher.printing._lead_nowhere", lambda descriptor: None)
     monkeypatch.setattr(_Full, "fileno", lambda self: 1)
     with redirect_stderr(_Full()), redirect_stdout(_Full()), guarded():
@@ -282,7 +279,5 @@ def test_nothing_else_prints() -> None:
 def test_lines_of_json_end_where_they_end(capsys: pytest.CaptureFixture[str]) -> None:
     print_value({"a": "1\u2028\x85"})
     print_value({"b": 2})
-    assert [json.loads(line) for line in lines_of(capsys.readouterr().out)] == [
-        {"a": "1\u2028\x85"},
-        {"b": 2},
-    ]
+    found = [json.loads(line) for line in lines_of(capsys.readouterr().out)]
+    assert found == [{"a": "1\u2028\x85"}, {"b": 2}]

@@ -172,9 +172,7 @@ def test_a_builtin_may_be_the_name_of_a_module(install: Install) -> None:
     assert found.resolve_source("a", BASE) == Link(url="https://example.com/a")
 
 
-def test_damaged_metadata_hides_the_distribution_and_not_the_plugin(
-    install: Install, tmp_path: Path
-) -> None:
+def test_damaged_metadata_hides_the_distribution_alone(install: Install, tmp_path: Path) -> None:
     install("drive", LINKS)
     (metadata,) = tmp_path.glob("*/*/METADATA")
     metadata.unlink()
@@ -683,9 +681,7 @@ CALLS: dict[str, Callable[[Registry], object]] = {
     (AssertionError(), "AssertionError"),
     (StopIteration(), "StopIteration"),
 )
-def test_whatever_a_plugin_raises_is_blamed_on_it(
-    hook: str, error: BaseException, text: str
-) -> None:
+def test_what_a_plugin_raises_is_blamed_on_it(hook: str, error: BaseException, text: str) -> None:
     with pytest.raises(PluginError) as raised:
         CALLS[hook](one(**{hook: failing(error)}))
     assert str(raised.value) == f'plugin "utm" failed in dispatcher_{hook}: {text}'
@@ -886,9 +882,7 @@ def test_an_unknown_engine() -> None:
     ("engines", OneByOne(), 'engine named "one-by-one"'),
     ("commands", click.Command("moo"), 'command named "moo"'),
 )
-def test_two_offers_of_one_name_name_both_plugins(
-    install: Install, hook: str, offer: object, what: str
-) -> None:
+def test_two_offers_of_one_name(install: Install, hook: str, offer: object, what: str) -> None:
     install(
         "loft",
         f"""
@@ -919,9 +913,7 @@ def test_one_plugin_with_two_offers_of_one_name() -> None:
 # how a hook changes
 
 
-def test_an_old_style_plugin_keeps_working_with_a_warning_that_names_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_an_old_style_plugin_keeps_working_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     """An argument that is to go stays in the specification, marked so, until it is gone."""
     spec = hookspecs.dispatcher_validate_message.dispatcher_spec
     advice = 'the argument "attachment" will be gone in 2.0; ask message.media'
@@ -962,5 +954,4 @@ def test_a_module_whose_class_has_the_hooks_is_told_how_to_name_it(install: Inst
         """,
     )
     (words,) = [each for each in build_registry().plugins if each.name == "words"]
-    assert words.error is not None
     assert "its class Words does: name it in the entry point" in words.error

@@ -31,7 +31,6 @@ def test_uploaded_document_has_name_type_and_size() -> None:
 
     file = bubble_of(payload, FILES.get).file
 
-    assert file is not None
     assert (file.name, file.details) == ("Prices.pdf", "PDF · 12.3 kB")
     assert (file.url, file.is_shown) == (PDF.url, False)
 
@@ -40,7 +39,6 @@ def test_uploaded_document_has_name_type_and_size() -> None:
 def test_only_images_are_shown_as_images(id: str, is_shown: bool) -> None:
     bubble = bubble_of({"type": "image", "image": {"id": id, "caption": "_hi_"}}, FILES.get)
 
-    assert bubble.file is not None
     assert bubble.file.is_shown == is_shown
     assert "<i>hi</i>" in bubble.text
 
@@ -51,7 +49,6 @@ def test_a_link_names_its_provider_and_is_not_loaded() -> None:
 
     file = bubble_of(payload, FILES.get).file
 
-    assert file is not None
     assert (file.name, file.provider, file.link) == ("Cat one.png", "cdn", link)
     assert file.url is None
     assert "<img" not in shown(payload)

@@ -192,9 +192,7 @@ def test_statuses(status: int, outcome: type[DeliveryError], body: bytes) -> Non
     (302, 1060, NotSent),
     (600, 1020, Refused),
 )
-def test_which_of_status_and_code_counts(
-    status: int, code: int, outcome: type[DeliveryError]
-) -> None:
+def test_which_of_the_two_counts(status: int, code: int, outcome: type[DeliveryError]) -> None:
     failure = _failure(transport(), status, _error(code))
     assert (type(failure), failure.code) == (outcome, str(code))
 
@@ -207,9 +205,7 @@ def test_which_of_status_and_code_counts(
     (404, 82, True),
     (400, 1060, False),
 )
-def test_whether_the_whole_account_has_to_wait(
-    status: int, code: int | None, throttled: bool
-) -> None:
+def test_whether_the_whole_account_waits(status: int, code: int | None, throttled: bool) -> None:
     failure = _failure(transport(), status, _error(code))
     assert isinstance(failure, NotSent)
     assert failure.throttled is throttled

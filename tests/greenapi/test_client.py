@@ -51,9 +51,7 @@ def test_a_connection_that_the_gateway_closed_is_not_used_again(serve: Serve) ->
     assert server.connections == 3
 
 
-def test_a_connection_is_not_used_after_long_idleness(
-    monkeypatch: pytest.MonkeyPatch, serve: Serve
-) -> None:
+def test_an_idle_connection_is_not_reused(monkeypatch: pytest.MonkeyPatch, serve: Serve) -> None:
     now = [1000.0]
     monkeypatch.setattr(client, "monotonic", lambda: now[0])
     server = serve()
@@ -95,9 +93,7 @@ def test_each_thread_has_its_own_session(serve: Serve) -> None:
     assert (server.connections, len(server.requests)) == (4, 12)
 
 
-def test_a_forked_process_opens_its_own_connection(
-    monkeypatch: pytest.MonkeyPatch, serve: Serve
-) -> None:
+def test_a_forked_process_connects_by_itself(monkeypatch: pytest.MonkeyPatch, serve: Serve) -> None:
     server = serve()
     sender = transport(server.url)
     sender.send(PAYLOAD)
@@ -152,9 +148,7 @@ def test_netrc_does_not_replace_the_token(
     assert [one.headers["authorization"] for one in server.requests] == [f"Bearer {TOKEN}"] * 2
 
 
-def test_nothing_for_this_machine_goes_through_a_proxy(
-    monkeypatch: pytest.MonkeyPatch, serve: Serve
-) -> None:
+def test_nothing_local_goes_through_a_proxy(monkeypatch: pytest.MonkeyPatch, serve: Serve) -> None:
     proxy, server = serve(), serve()
     for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, proxy.url)
@@ -183,11 +177,8 @@ def test_the_addresses_are_separate(serve: Serve) -> None:
 def test_without_a_token_nothing_is_sent(serve: Serve) -> None:
     server = serve()
     sender = GreenApi(GreenApi.Settings(base_url=server.url, media_url=server.url))
-    for action in (
-        sender.require_credentials,
-        lambda: sender.send(PAYLOAD),
-        lambda: sender.upload(upload()),
-    ):
+    send, post = (lambda: sender.send(PAYLOAD)), (lambda: sender.upload(upload()))
+    for action in (sender.require_credentials, send, post):
         with pytest.raises(ConfigError, match="GREENAPI_TOKEN or GREENAPI_TOKEN_FILE"):
             action()
     assert server.connections == 0

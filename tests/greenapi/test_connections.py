@@ -187,9 +187,7 @@ def test_a_cut_body_does_not_change_what_the_status_says(
 
 
 @cases("status", 101, 102, 103, 199, 204, 304)
-def test_what_follows_an_answer_without_a_body_answers_no_other_message(
-    serve: Serve, status: int
-) -> None:
+def test_what_follows_an_answer_without_a_body_is_none(serve: Serve, status: int) -> None:
     """After 102, say, the final answer follows, and may come when the next request has left."""
 
     def behave(peer: Peer) -> None:

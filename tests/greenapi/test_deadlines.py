@@ -122,9 +122,7 @@ def test_a_peer_that_takes_the_request_slowly(
     ended(sender, NotSent, "write_timeout", file=upload(b"x" * BIG))
 
 
-def test_who_stops_taking_the_request_is_not_waited_for_as_long_as_for_all_of_it(
-    serve: Serve,
-) -> None:
+def test_who_stops_taking_the_request_is_not_waited_for_as_for_all_of_it(serve: Serve) -> None:
     """At 64 KB a second, this file could take five minutes."""
     sender = transport(serve(stops).url, read_timeout=0.1)
     began = monotonic()

@@ -51,9 +51,7 @@ def test_media_pass_as_they_are_written(to: str, kind: str, content: dict[str, A
 
 @cases("to", PERSON, GROUP)
 @pytest.mark.parametrize(("kind", "content"), VARIANTS)
-def test_media_with_a_source_take_what_it_resolved_to(
-    to: str, kind: str, content: dict[str, Any]
-) -> None:
+def test_media_with_a_source_are_what_it_is(to: str, kind: str, content: dict[str, Any]) -> None:
     attachment: Attachment
     if "id" in content:
         attachment = MediaId(id=content["id"])

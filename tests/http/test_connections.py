@@ -43,9 +43,7 @@ def test_the_token_is_put_into_the_path_by_the_connection_alone(
     assert SECRET not in f"{vars(sender._client())}{vars(sender)}"
 
 
-def test_headers_that_cannot_be_read_are_not_logged(
-    serve: Serve, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_unreadable_headers_are_not_logged(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     head = f"HTTP/1.1 200 OK\r\n{SECRET}\r\nX: y\r\n\r\n".encode()
     server = serve(lambda peer: (peer.read(), peer.raw(head)))

@@ -35,9 +35,7 @@ def answer(status: int, body: Any) -> Response:
     (500, b"try later", OutcomeUnknown, True),
     (429, b"\xff", NotSent, True),
 )
-def test_tables_are_asked_in_their_order(
-    status: int, body: Any, outcome: Outcome, throttled: bool
-) -> None:
+def test_the_order_of_the_tables(status: int, body: Any, outcome: Outcome, throttled: bool) -> None:
     classification = ERROR_MAP.classify(answer(status, body), "base_url")
     assert (classification.outcome, classification.throttled) == (outcome, throttled)
 
@@ -111,7 +109,6 @@ def test_only_a_success_is_one(status: int, accepted: bool, hint: str) -> None:
 @cases("code, known", (10**9 - 1, True), (10**9, False), (-(10**9), False))
 @cases("kind", int, str)
 def test_a_code_has_nine_digits_at_the_most(code: int, known: bool, kind: type) -> None:
-    classification = ErrorMap(by_code={code: Refused}).classify(
-        answer(400, {"error": {"code": kind(code)}}), ""
-    )
+    given = answer(400, {"error": {"code": kind(code)}})
+    classification = ErrorMap(by_code={code: Refused}).classify(given, "")
     assert classification.outcome is (Refused if known else OutcomeUnknown)

@@ -46,9 +46,7 @@ def test_any_token_is_valid(token: str, client: Client) -> None:
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 @cases("token", "secret", "secret-77", "SECRET-7", "secret-7 x", "\xe9")
-def test_another_token_than_the_given_one(
-    method: str, path: str, token: str, guarded: Client
-) -> None:
+def test_another_than_the_given_token(method: str, path: str, token: str, guarded: Client) -> None:
     assert code(guarded, method, path, f"Bearer {token}") == 1041
 
 

@@ -121,9 +121,7 @@ def test_who_waits_does_not_count_what_is_gone(database: Database) -> None:
     assert asyncio.run(arrive()) == added[1:]
 
 
-def test_of_long_messages_fewer_are_kept(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fewer_long_messages_are_kept(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "MOST_CHARACTERS", 3 * len(BODY))
     kept = Store(database)
     added = [kept.add("79001234567", "text", BODY, []) for _ in range(5)]

@@ -163,9 +163,7 @@ def test_stall(client: Client, sandbox: SandboxProcess) -> None:
     assert len(sandbox.messages()) == 1
 
 
-def test_a_stalled_connection_does_not_hold_up_the_others(
-    client: Client, sandbox: SandboxProcess
-) -> None:
+def test_a_stalled_connection_holds_up_no_other(client: Client, sandbox: SandboxProcess) -> None:
     sandbox.faults([{"fault": "stall", "times": 1}])
 
     with connect(sandbox.url) as stalled:
@@ -183,9 +181,7 @@ def test_delay(client: Client, sandbox: SandboxProcess) -> None:
 
 
 @cases("fault", "status", "refuse", "reset_before", "reset_after", "html")
-def test_delay_comes_before_every_fault(
-    fault: str, client: Client, sandbox: SandboxProcess
-) -> None:
+def test_delay_is_before_every_fault(fault: str, client: Client, sandbox: SandboxProcess) -> None:
     sandbox.faults([{"fault": fault, "delay": 0.15}])
 
     started = time.monotonic()
@@ -225,17 +221,13 @@ def test_what_breaks_the_contract_is_refused_all_the_same(
 
 
 @cases("fault", "reset_after", "stall", "not_json", "no_id", "delay")
-def test_an_unknown_file_is_unknown_all_the_same(
-    fault: str, client: Client, sandbox: SandboxProcess
-) -> None:
+def test_an_unknown_file_stays_unknown(fault: str, client: Client, sandbox: SandboxProcess) -> None:
     sandbox.faults([{"fault": fault, "path": "/v1/media"}])
 
     assert client.request("GET", "/v1/media/no-such-id").status_code == 404
 
 
-def test_the_next_request_on_the_connection_is_served(
-    client: Client, sandbox: SandboxProcess
-) -> None:
+def test_the_next_request_of_a_connection_works(client: Client, sandbox: SandboxProcess) -> None:
     for fault in ("status", "html", "redirect", "not_json", "no_id", "delay"):
         sandbox.faults([{"fault": fault, "times": 1}])
         client.text()
@@ -266,9 +258,7 @@ def test_keeps_a_connection_that_pipelines(sandbox: SandboxProcess) -> None:
     assert len(sandbox.messages()) == 3
 
 
-def test_a_client_that_sends_its_body_after_the_answer_is_not_cut_off(
-    sandbox: SandboxProcess,
-) -> None:
+def test_a_client_that_sends_its_body_after_the_answer_is_read(sandbox: SandboxProcess) -> None:
     request = raw_post("/v1/media", BIG, **{"Authorization": "wrong"})
 
     with connect(sandbox.url) as connection:
@@ -301,9 +291,7 @@ def test_a_rule_for_one_recipient(client: Client, sandbox: SandboxProcess) -> No
 
 
 @cases("body", b"not json", b"[]", b'{"to": {}}', b"{}", b"\xff", b"[" * 9999)
-def test_a_rule_for_one_recipient_meets_nonsense(
-    body: bytes, client: Client, sandbox: SandboxProcess
-) -> None:
+def test_a_rule_for_one_and_nonsense(body: bytes, client: Client, sandbox: SandboxProcess) -> None:
     sandbox.faults([{"fault": "refuse", "to": GROUP}])
 
     assert client.request("POST", "/v1/messages", data=body).status_code == 400

@@ -148,9 +148,7 @@ def test_reading_a_chat_is_remembered(client: Client) -> None:
     assert client.request("POST", "/api/chats/1/read").status_code == 404
 
 
-def test_events_tell_the_present_state_and_every_change(
-    client: Client, sandbox: SandboxProcess
-) -> None:
+def test_events_tell_the_state_and_every_change(client: Client, sandbox: SandboxProcess) -> None:
     with connect(sandbox.url) as stream:
         stream.sendall(EVENTS)
         first = version(stream)

@@ -155,9 +155,7 @@ GOOD = ("0b2d4b5e-6b0a-4f5e-9a8b-1c2d3e4f5a6b", 8, "0" * 64, "txt", "text/plain"
     (5, "yesterday"),
     (5, float("inf")),
 )
-def test_an_upload_that_the_sandbox_has_not_written_is_not_used(
-    tmp_path: Path, column: int, value: object
-) -> None:
+def test_an_upload_that_is_none_is_not_used(tmp_path: Path, column: int, value: object) -> None:
     precious = tmp_path / "precious.txt"
     precious.write_text("precious")
     fields = [*GOOD[:column], value, *GOOD[column + 1 :]]
