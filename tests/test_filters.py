@@ -137,19 +137,9 @@ def test_words_like_numbers_are_words(tmp_path: Path) -> None:
 
 @cases(
     "expression",
-    "x | float",
-    "y | float",
-    "1e999",
-    "-1e999",
-    "1e999 - 1e999",
-    "1e999 | string",
-    "x | float | round",
-    "[1e999] | sum",
-    "[1e999, 1] | max",
-    "[1e999] | join",
-    "'' ~ 1e999",
-    "(x | float) * 0",
-    "x | float | number",
+    *("x | float", "y | float", "1e999", "-1e999", "1e999 - 1e999", "1e999 | string"),
+    *("x | float | round", "[1e999] | sum", "[1e999, 1] | max", "[1e999] | join"),
+    *("'' ~ 1e999", "(x | float) * 0", "x | float | number"),
 )
 def test_what_a_template_calculates_is_a_number(expression: str) -> None:
     with pytest.raises(RenderError, match="a number is infinite, or not a number at all"):
