@@ -21,13 +21,12 @@ from tests.support.cases import cases
 TO = 'to = "79001234567"'
 
 
+GZIPPED = ["report.csv.gz", "backup.tgz", "BACKUP.TAR.GZ", "photo.jpg.gz", "logo.svgz"]
+
+
 @cases(
     "name, kind",
-    ("report.csv.gz", "application/gzip"),
-    ("backup.tgz", "application/gzip"),
-    ("BACKUP.TAR.GZ", "application/gzip"),
-    ("photo.jpg.gz", "application/gzip"),
-    ("logo.svgz", "application/gzip"),
+    *((name, "application/gzip") for name in GZIPPED),
     ("dump.sql.bz2", "application/x-bzip2"),
     ("dump.sql.xz", "application/x-xz"),
     ("PHOTO.JPG", "image/jpeg"),

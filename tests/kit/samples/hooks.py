@@ -34,7 +34,8 @@ class Drive:
 
 
 class DriveContract(SourceContract):
-    plugin = Drive()
+    Plugin: type = Drive
+    plugin = property(lambda self: self.Plugin())
     mine = (("drive:x", Link(url="https://drive.example.com/x")),)
     foreign = ("a.pdf", "https://example.com/a.pdf")
     bad = ("drive:",)
@@ -51,16 +52,12 @@ class TestNetwork(DriveContract):
                 gethostbyname("localhost")
             return super().found(name, base)
 
-    plugin = Plugin()
-
 
 class TestElsewhere(DriveContract):
     class Plugin(Drive):
         def found(self, name: str, base: Path) -> Attachment | None:
             Path("/etc/hosts").read_bytes()
             return super().found(name, base)
-
-    plugin = Plugin()
 
 
 class TestWrites(DriveContract):
@@ -69,15 +66,12 @@ class TestWrites(DriveContract):
             (base / "cache").write_text(name)
             return super().found(name, base)
 
-    plugin = Plugin()
-
 
 class TestChanging(DriveContract):
     class Plugin(Drive):
         def found(self, name: str, base: Path) -> Attachment | None:
             return Link(url=f"https://drive.example.com/{name}?{next(NUMBERS)}")
 
-    plugin = Plugin()
     mine = (("drive:x", lambda answer: isinstance(answer, Link)),)
 
 
@@ -88,7 +82,6 @@ class TestOneStream(DriveContract):
             stream = io.BytesIO(b"%PDF")
             return made.model_copy(update={"open": lambda: stream})
 
-    plugin = Plugin()
     files = {"a.pdf": b"%PDF"}  # noqa: RUF012
     mine = (("drive:x", lambda answer: isinstance(answer, Upload)),)
 
@@ -98,8 +91,6 @@ class TestGreedy(DriveContract):
         @hookimpl
         def dispatcher_resolve_source(self, source: str) -> Attachment | None:
             return Link(url=f"https://drive.example.com/{source.split(':')[1]}")
-
-    plugin = Plugin()
 
 
 class Footer:
@@ -116,7 +107,8 @@ class Footer:
 
 
 class FooterContract(TransformerContract):
-    plugin = Footer()
+    Plugin: type = Footer
+    plugin = property(lambda self: self.Plugin())
     cases = (({"text": {"body": "Hi"}}, {"text": {"body": f"Hi{FOOTER}"}}),)
     untouched = ({"image": {"id": "f1"}},)
     idempotent = True
@@ -131,16 +123,12 @@ class TestTwice(FooterContract):
         def change(self, text: dict[str, Any], message: Message) -> None:
             text["body"] += FOOTER
 
-    plugin = Plugin()
-
 
 class TestScribbles(FooterContract):
     class Plugin(Footer):
         def change(self, text: dict[str, Any], message: Message) -> None:
             super().change(text, message)
             message.vars["seen"] = True
-
-    plugin = Plugin()
 
 
 class TestTrusts(FooterContract):
@@ -150,16 +138,12 @@ class TestTrusts(FooterContract):
             if "text" in payload:
                 payload["text"]["body"] += FOOTER
 
-    plugin = Plugin()
-
 
 class TestReturns(FooterContract):
     class Plugin(Footer):
         @hookimpl
         def dispatcher_transform_payload(self, payload: Payload) -> Payload:  # type: ignore[override]
             return payload
-
-    plugin = Plugin()
 
 
 class Words:
@@ -175,7 +159,8 @@ class Words:
 
 
 class WordsContract(ValidatorContract):
-    plugin = Words()
+    Plugin: type = Words
+    plugin = property(lambda self: self.Plugin())
     good = (message(),)
     bad = ((message(text={"body": "free"}), "text.body"),)
 
@@ -191,15 +176,11 @@ class TestAssumesText(WordsContract):
             if "free" in message.text.body:  # type: ignore[union-attr]
                 yield Problem(message='do not write "free"', where="text.body")
 
-    plugin = Plugin()
-
 
 class TestMute(WordsContract):
     class Plugin(Words):
         def sentence(self) -> str:
             return "no"
-
-    plugin = Plugin()
 
 
 class TestLateImport(WordsContract):
@@ -210,5 +191,3 @@ class TestLateImport(WordsContract):
             from xmlrpc import server
 
             return f'do not write "free" on a {server.__name__}'
-
-    plugin = Plugin()
