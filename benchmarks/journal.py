@@ -38,7 +38,7 @@ for url in ("sqlite:///warm-up.db", sys.argv[1]):
     planner = Dispatcher.open(third_party=False).planner(["one.toml"])
     start = time.perf_counter()
     with open_journal(url) as journal:
-        assert [each.status for each in planner.plan(journal.lookup)] == ["new"]
+        assert [each.status for each in planner.plan(journal)] == ["new"]
         seconds = time.perf_counter() - start
 print(seconds)
 """

@@ -52,7 +52,7 @@ def read(path: Path) -> None:
 
 def plan(path: Path) -> None:
     planner = Dispatcher.open(third_party=False).planner([path])
-    planned = sum(1 for _ in planner.plan(lambda keys: {}))
+    planned = sum(1 for _ in planner.plan())
     assert planned == MESSAGES, planned
 
 

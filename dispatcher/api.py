@@ -12,6 +12,7 @@ import threading
 import warnings
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias, get_args
@@ -24,16 +25,20 @@ from dispatcher.errors import (
     AddressError,
     ConfigError,
     DispatcherError,
+    JournalError,
     ManifestError,
+    MessagesMoved,
     PluginError,
     PluginMissing,
     RunStopped,
+    TooManyMessages,
     pass_on_interruption,
 )
-from dispatcher.manifest import Manifests, Options
+from dispatcher.manifest import Manifests, Options, runs
 from dispatcher.manifest import load as load_manifests
 from dispatcher.models import LocatedProblem, Message, Outcome
-from dispatcher.planning import PlannedMessage, Planner
+from dispatcher.overview import Overview, overview_of
+from dispatcher.planning import NoRecords, PlannedMessage, Planner, Records
 from dispatcher.redaction import Secrets
 from dispatcher.registry import CallTimer, Registry, build_registry
 from dispatcher.transports import BoundTransport, Calls, Transport
@@ -46,7 +51,7 @@ if TYPE_CHECKING:
 
 _USUAL_TRANSPORT: Final = "greenapi"  # the default
 
-Resend: TypeAlias = Literal["changed", "unknown"]
+Resend: TypeAlias = Literal["changed", "unknown", "moved"]
 # What is doubtful and stops nothing: a sentence, or a problem with its place in a file.
 Warn: TypeAlias = Callable[[str | LocatedProblem], object]
 
@@ -175,20 +180,28 @@ class Dispatcher:
 
     # Plans
 
-    def plan(self, *paths: str | Path, run: str = "default") -> Plan:
+    def plan(self, *paths: str | Path, run: str | None = None, compare: bool = False) -> Plan:
         """Check manifests, offline: what `send` would do, or every problem of every file.
 
         `paths`: of manifests and folders, relative to the folder that was opened; without any, the
-        configuration's `manifests`. `run`: its name. Raises PluginError, ConfigError, InputChanged.
+        configuration's `manifests`. `run`: the name of the run, for manifests with `repeat`;
+        without it, it is the present day's, week's or month's. `compare`: with the journal already
+        now, which also finds wrong former names. Raises PluginError, ConfigError, InputChanged.
         """
-        return Plan(self, partial(self.planner, paths, run))
+        at = datetime.now(UTC)
+        make = partial(self.planner, paths, run, at=at, run_needed=True)
+        return Plan(self, make, compare=compare)
+
+    def check(self, *paths: str | Path) -> Plan:
+        """Check manifests as `plan` does, where none of them needs the name of a run."""
+        return Plan(self, partial(self.planner, paths))
 
     def plan_messages(
         self,
         messages: Iterable[Mapping[str, Any]],
         *,
         manifest: str = "messages",
-        run: str = "default",
+        run: str = runs.DEFAULT,
     ) -> Plan:
         """Check messages that a program has in hand: each is what a `[[messages]]` table holds.
 
@@ -199,31 +212,45 @@ class Dispatcher:
         tables = list(messages)
 
         def planner() -> Planner:
-            manifests = Manifests(self._options(run))
-            manifests.add_tables(tables, manifest, self._folder)
+            manifests = Manifests(self._options())
+            manifests.add_tables(tables, manifest, self._folder, _run_name(run))
             return Planner(manifests, self.registry, self.transport)
 
         return Plan(self, planner)
 
-    def planner(self, paths: Iterable[str | Path] = (), run: str = "default") -> Planner:
-        """Load manifests without checking them: the preview shows broken ones, too. As `plan`."""
-        options = self._options(run)
+    def planner(
+        self,
+        paths: Iterable[str | Path] = (),
+        run: str | None = None,
+        *,
+        at: datetime | None = None,
+        run_needed: bool = False,
+    ) -> Planner:
+        """Load manifests without checking them: the preview shows broken ones, too. As `plan`.
+
+        `at`: the moment whose run it is without a name; by default, now. `run_needed`: whether a
+        manifest with `repeat = "run"` is wrong without one.
+        """
+        options = self._options()._replace(
+            run=None if run is None else _run_name(run),
+            at=at or datetime.now(UTC),
+            run_needed=run_needed,
+            home=self.config.manifests,
+        )
         # Also once the program is in another folder.
         chosen = [
             Path(path) if Path(path).is_absolute() else shown(self._folder / path) for path in paths
         ] or [self.config.manifests]
         return Planner(load_manifests(chosen, options), self.registry, self.transport)
 
-    def _options(self, run: str) -> Options:
+    def _options(self) -> Options:
         self.registry.require_healthy()
         self._require_engine()
-        if fault := names.fault(run):
-            raise ConfigError(f"--run {quoted(run)} {fault}")
         return Options(
-            run=names.canonical_name(run),
             transport=self._default_transport,
             roots=self.config.roots,
             country=self.config.settings.country,
+            timezone=self.config.settings.timezone,
         )
 
     def _require_engine(self) -> Engine:
@@ -234,28 +261,37 @@ class Dispatcher:
 
     # Sending
 
-    def send(self, plan: Plan, *, resend: Collection[Resend] = (), wait: float = 0.0) -> Results:
+    def send(
+        self,
+        plan: Plan,
+        *,
+        resend: Collection[Resend] = (),
+        wait: float = 0.0,
+        most: int | None = None,
+    ) -> Results:
         """Send what was not sent yet; the results of all messages, as they come.
 
         Nothing is sent before the first result is asked for. Closing the iterator, or leaving the
         loop, stops the run: what is in flight ends first, and is in the journal. `resend`: also
-        send what changed since it was sent, or what may have arrived already (and then arrives
-        twice). `wait`: so many seconds for another run that holds the journal.
+        send what changed since it was sent, what may have arrived already (and then arrives
+        twice), or what its recipients have under a name that is gone. `wait`: so many seconds for
+        another run that holds the journal. `most`: if there are more messages to send, none is; by
+        default, the configuration's `max`.
 
-        Raises, before anything leaves, ManifestError for a plan with errors, ConfigError,
-        JournalError, JournalLocked; and RunStopped after the last result if messages were left
-        untried, because a file is no longer what was checked, say.
+        Raises, before anything leaves, ManifestError for a plan with errors, MessagesMoved,
+        TooManyMessages, ConfigError, JournalError, JournalLocked; and RunStopped after the last
+        result if messages were left untried, because a file is no longer what was checked, say.
         """
-        return Results(self._results(plan, resend, wait))
+        return Results(self._results(plan, resend, wait, most))
 
     def _results(
-        self, plan: Plan, resend: Collection[Resend], wait: float
+        self, plan: Plan, resend: Collection[Resend], wait: float, most: int | None
     ) -> Generator[Result, None, None]:
         told = queue.SimpleQueue[Result | None]()
         failed: list[BaseException] = []
         held = ExitStack()
         sending = held.enter_context(
-            self.sending(plan, lambda *each: told.put(Result(*each)), resend, wait)
+            self.sending(plan, lambda *each: told.put(Result(*each)), resend, wait, most)
         )
 
         def carry_out() -> None:
@@ -294,6 +330,7 @@ class Dispatcher:
         finished: Callable[[Message, Outcome], object],
         resend: Collection[Resend] = (),
         wait: float = 0.0,
+        most: int | None = None,
         *,
         notice: Callable[[str], None] = _logger.info,
         renew: bool = False,
@@ -320,10 +357,11 @@ class Dispatcher:
         with open_journal(self.journal, wait, plan.run, kept=kept) as journal:
             self._tell(journal.warnings)
             if renew:
-                plan = plan.renewed()
+                plan = plan.renewed(journal)
                 plan.require_good()
             planner = plan.planner
-            self._tell(self._duplicate_names(planner, journal))
+            self._require_own_names(planner, journal)
+            plan.require_allowed(resend, most or self.config.settings.delivery.max)
             paths = duplicate_names.relative_paths(planner.paths, self.config.folder)
             journal.note_manifest_paths(paths)
             with journal.shared_state() as shared, shared_rate_limiter(shared) as rates:
@@ -390,12 +428,16 @@ class Dispatcher:
             return journal.settle(key, sent=sent) or (missing and sent and journal.note_sent(key))
 
     @contextmanager
-    def reading(self) -> Iterator[JournalReader | None]:
-        """The journal, to be read beside a run; None: there is none yet. Raises JournalError."""
+    def reading(self, *, quiet: bool = False) -> Iterator[JournalReader | None]:
+        """The journal, to be read beside a run; None: there is none yet. Raises JournalError.
+
+        `quiet`: tell nothing of what may be wrong with it.
+        """
         from dispatcher.journal import read_journal
 
         with read_journal(self.journal) as journal:
-            self._tell(journal.warnings if journal else ())
+            if journal is not None and not quiet:
+                self._tell(journal.warnings)
             yield journal
 
     @contextmanager
@@ -418,19 +460,28 @@ class Dispatcher:
         self._secrets.add_password(url)
         self._journal = url
 
+    @contextmanager
+    def records(self, journal: Records | None, *, wanted: bool) -> Iterator[Records | None]:
+        """What a plan is compared with: this journal, or, if `wanted`, the configured one."""
+        if journal is not None or not wanted:
+            yield journal
+            return
+        with self.reading(quiet=True) as opened:  # it is told when the messages are compared
+            yield opened or NoRecords()
+
     def compared(self, planner: Planner) -> Iterator[PlannedMessage]:
         """A plan's messages with what the journal says of them now."""
         with self.reading() as journal:
             if journal:
-                self._tell(self._duplicate_names(planner, journal))
-            yield from planner.plan(journal.lookup if journal else lambda keys: {})
+                self._require_own_names(planner, journal)
+            yield from planner.plan(journal)
 
-    def _duplicate_names(
-        self, planner: Planner, journal: Journal | JournalReader
-    ) -> Iterator[LocatedProblem]:
-        """Which manifests have the name of another one, which was sent before."""
+    def _require_own_names(self, planner: Planner, journal: Journal | JournalReader) -> None:
+        """Raise ManifestError for manifests with the names of others that were sent before."""
         known = journal.manifest_paths(planner.paths)
-        return duplicate_names.warnings(planner.paths, known, self.config.folder)
+        problems = list(duplicate_names.problems(planner.paths, known, self.config.folder))
+        if problems:
+            raise ManifestError(problems)
 
     def _tell(self, warnings: Iterable[str | LocatedProblem]) -> None:
         for warning in warnings:  # a plugin may have written it
@@ -508,10 +559,23 @@ class Plan:
     errors, InputChanged once a file is not what was checked.
     """
 
-    def __init__(self, dispatcher: Dispatcher, make: Callable[[], Planner]) -> None:
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        make: Callable[[], Planner],
+        *,
+        compare: bool = False,
+        journal: Records | None = None,
+    ) -> None:
         self._dispatcher, self._make = dispatcher, make
         self.planner = make()
-        self.problems: list[LocatedProblem] = list(self.planner.check())
+        try:
+            with dispatcher.records(journal, wanted=compare) as records:
+                self.problems: list[LocatedProblem] = list(self.planner.check(records))
+        except JournalError:  # first, people are told what is wrong with their files
+            self.problems = list(self.planner.check())
+            if not self.errors:
+                raise
 
     def __len__(self) -> int:
         return self.planner.checked
@@ -535,9 +599,34 @@ class Plan:
         if self.errors:
             raise ManifestError(self.problems)
 
-    def renewed(self) -> Plan:
-        """A plan of the same manifests as they are now."""
-        return Plan(self._dispatcher, self._make)
+    @property
+    def overview(self) -> Overview:
+        """What there is to send, as the journal says when this is first asked. Raises as `plan`."""
+        if self.planner.overview is None:
+            self.require_good()
+            self.planner.overview = overview_of(self)
+        return self.planner.overview
+
+    def require_allowed(self, resend: Collection[Resend] = (), most: int | None = None) -> None:
+        """Raise what keeps a good plan from being sent: MessagesMoved, or TooManyMessages."""
+        overview = self.overview
+        if overview.moved and "moved" not in resend:
+            raise MessagesMoved(
+                [
+                    self.planner.defined.moved_problem(name, overview.was[name], people)
+                    for name, people in overview.moved.items()
+                ]
+            )
+        count = overview.to_send(resend)
+        if most is not None and count > most:
+            raise TooManyMessages(
+                f"{count} messages would leave, and at most {most} may (--max, or max below "
+                "[delivery]); nothing was sent"
+            )
+
+    def renewed(self, journal: Records) -> Plan:
+        """A plan of the same manifests as they are now, compared with a journal."""
+        return Plan(self._dispatcher, self._make, journal=journal)
 
 
 class Sending:
@@ -549,12 +638,12 @@ class Sending:
 
     def statuses(self) -> Iterator[str]:
         """What the journal says of each message, now that nobody else changes it."""
-        return (each.status for each in self.plan.planner.plan(self._journal.lookup))
+        return (each.status for each in self.plan.planner.plan(self._journal))
 
     def run(self) -> Summary:
         """Send; once. Raises a DispatcherError for what ends the run before any message was tried:
         later, the summary says it."""
-        planned = self.plan.planner.plan(self._journal.lookup)
+        planned = self.plan.planner.plan(self._journal)
         return self.delivery.run(planned, self._engine, len(self.plan))
 
 
@@ -579,6 +668,13 @@ class Results(Iterator[Result]):
         if not self._begun:
             sentence = "nothing was sent: iterate over what Dispatcher.send returns"
             warnings.warn(sentence, RuntimeWarning, source=self, stacklevel=2)
+
+
+def _run_name(run: str) -> str:
+    """The name that the user gave a run. Raises ConfigError."""
+    if fault := names.fault(run):
+        raise ConfigError(f"--run {quoted(run)} {fault}")
+    return names.canonical_name(run)
 
 
 def _tables(registry: Registry) -> dict[str, bool]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dispatcher.errors import ManifestError
 from dispatcher.localfiles import existing_spelling
-from dispatcher.models import LocatedProblem, Problem, located
+from dispatcher.models import LocatedProblem, located
 from dispatcher.names import canonical_name
 from dispatcher.toml.file import read_toml
 
@@ -27,10 +27,10 @@ def _text(path: str) -> str:
     return canonical_name(path).encode(errors="backslashreplace").decode()
 
 
-def warnings(
+def problems(
     paths: Mapping[str, Path], known: Mapping[str, set[str]], folder: Path
 ) -> Iterator[LocatedProblem]:
-    """A warning for each manifest whose name the journal knows from another file.
+    """An error for each manifest whose name the journal knows from another file.
 
     `paths`: of the manifests, by name. `known`: what the journal recorded of these names.
     """
@@ -43,7 +43,7 @@ def warnings(
                     f'the name "{name}" is also that of {other}, which was sent before: what '
                     'one sent counts as sent for both; give one another name: name = "…"'
                 )
-                yield located(path, Problem(message=sentence, severity="warning"))
+                yield located(path, sentence)
 
 
 def _still_has(name: str, path: Path) -> bool:

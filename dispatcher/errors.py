@@ -3,6 +3,8 @@
 DispatcherError                 one sentence for a person; a traceback shows with --debug only
 ├── ConfigError                 dispatcher.toml, the environment or a flag is wrong          exit 2
 ├── ManifestError               manifests have problems: all of them, each with its place    exit 2
+│   └── MessagesMoved           people have them under names that are gone                   exit 2
+├── TooManyMessages             more would leave than the user allows                        exit 2
 ├── InputChanged                a file is not what was checked; exit 4 if some were sent     exit 1
 ├── RunStopped                  a run ended before it had tried every message                exit 4
 ├── PluginError                 a plugin is broken, misused or missing                       exit 2
@@ -73,6 +75,15 @@ class ManifestError(DispatcherError):
     def __init__(self, problems: Sequence[LocatedProblem]) -> None:
         self.problems = tuple(problems)
         super().__init__(*map(str, self.problems))
+
+
+class MessagesMoved(ManifestError):
+    """Recipients have messages already, under names that no manifest defines any more; a problem
+    for each of these messages, at its place."""
+
+
+class TooManyMessages(DispatcherError):
+    """More messages would leave than the user allows."""
 
 
 class InputChanged(DispatcherError):

@@ -28,7 +28,7 @@ def top_of(place: Path) -> Path | None:
     """
     for folder in (place, *place.parents):
         mark = folder / _NAME
-        if os.path.lexists(mark) and not _is_empty_folder(mark):  # which is none to git either
+        if _marks_repository(mark):
             _require_trusted(mark)
             return folder
     return None
@@ -56,11 +56,9 @@ def main_worktree(top: Path) -> Path:
     _broken(f"git does not say where the main worktree of {shared} is (core.worktree)")
 
 
-def _is_empty_folder(path: Path) -> bool:
-    try:
-        return not os.listdir(path)
-    except OSError:
-        return False
+def _marks_repository(mark: Path) -> bool:
+    """Whether git would take this `.git` for one: a folder without a HEAD is none."""
+    return os.path.lexists(mark / "HEAD") if mark.is_dir() else os.path.lexists(mark)
 
 
 def _named_by(file: Path, prefix: str = "") -> Path:

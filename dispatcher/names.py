@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
-from itertools import islice, product
+from itertools import islice
 
 from dispatcher.visible import code_point, is_hidden, quoted
 
@@ -61,21 +61,6 @@ def invisible(name: str) -> str | None:
     """
     found = (each for each in name if is_hidden(each) and unicodedata.category(each) != "Cs")
     return next(map(code_point, found), None)
-
-
-def spellings(key: str) -> Iterator[str]:
-    """The key itself, then its other spellings: each of its names composed or decomposed.
-
-    A dispatcher that did not normalise names may have noted any of them.
-    """
-    yield key
-    if key.isascii():
-        return
-    forms = (
-        dict.fromkeys(unicodedata.normalize(form, part) for form in ("NFC", "NFD"))
-        for part in key.split("/", 4)  # what comes last is a recipient, in which a / may be
-    )
-    yield from (other for parts in product(*forms) if (other := "/".join(parts)) != key)
 
 
 def closest_name(name: str, known: Iterable[str]) -> str | None:

@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from itertools import chain, islice
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
 
 from dispatcher.addresses import lenient_address
 from dispatcher.errors import InputChanged, ManifestError, PluginError, SourceError
 from dispatcher.inputs import InputFile, Inputs
 from dispatcher.manifest import Manifests
 from dispatcher.manifest.definitions import Definition, LoadedMessage
+from dispatcher.manifest.former_names import DefinedNames, MessageName
 from dispatcher.models import (
     Address,
     Attachment,
+    Delivered,
     Link,
     LocatedProblem,
     MediaId,
@@ -36,18 +39,45 @@ from dispatcher.models import (
     decode,
     encode,
 )
+from dispatcher.names import canonical_name
+from dispatcher.overview import Overview
 from dispatcher.registry import RecipientChanged, Registry
 from dispatcher.transports import BoundTransport, Calls, GetTransport
 
+NOTHING: Mapping[str, Sequence[str]] = MappingProxyType({})
 _BATCH = 500  # messages that are planned, and that the journal is asked for, at once
 
-Lookup: TypeAlias = Callable[[list[str]], Mapping[str, Record]]
+
+class Records(Protocol):
+    """What a journal knows: see `JournalReader`."""
+
+    def lookup(
+        self, keys: Sequence[str], former: Mapping[str, Sequence[str]] = ...
+    ) -> Mapping[str, Record]: ...
+
+    def delivered(self, digests: Sequence[str]) -> Iterable[Delivered]: ...
+
+
+class NoRecords:
+    """A journal that knows nothing."""
+
+    def lookup(
+        self, keys: Sequence[str], former: Mapping[str, Sequence[str]] = NOTHING
+    ) -> Mapping[str, Record]:
+        """Nothing."""
+        return {}
+
+    def delivered(self, digests: Sequence[str]) -> Iterable[Delivered]:
+        """Nothing."""
+        return ()
 
 
 class PlannedMessage(NamedTuple):
     """A message with what would be posted for it, and what the journal says of it.
 
-    `sealed`: the bytes that were checked and are posted, a file's media id apart.
+    `sealed`: the bytes that were checked and are posted, a file's media id apart. `former_keys`:
+    under which the journal may have it, too. `was`: the key under which it has it, if that is not
+    the message's own.
     """
 
     message: Message
@@ -57,6 +87,8 @@ class PlannedMessage(NamedTuple):
     status: Status = Status.NEW
     record: Record | None = None
     stop_on_failure: bool = False
+    former_keys: tuple[str, ...] = ()
+    was: str | None = None
 
     @property
     def payload(self) -> Payload:
@@ -80,6 +112,7 @@ class Planner:
         self._get_transport = transports
         self._transports = cache(self._bound)
         self._seen: array[int] | None = None
+        self.overview: Overview | None = None
         self._resolve = lru_cache(maxsize=4096)(self._resolve_source)
 
     @property
@@ -93,6 +126,11 @@ class Planner:
         return self._manifests.run
 
     @property
+    def defined(self) -> DefinedNames:
+        """The names of all messages, also of those that are not planned."""
+        return self._manifests.defined
+
+    @property
     def inputs(self) -> Inputs:
         """The files of which the plan is made."""
         return self._manifests.inputs
@@ -102,18 +140,31 @@ class Planner:
         """How many messages `check` has seen."""
         return len(self._seen or ())
 
-    def check(self) -> ProblemList:
+    def check(self, journal: Records | None = None) -> ProblemList:
         """Every problem of every file and message, warnings included.
 
-        Raises InputChanged if a file changes meanwhile.
+        With a journal, `overview` says afterwards what there is to send. Raises InputChanged if a
+        file changes meanwhile.
         """
         problems = self.problems_of_files()
-        planned = chain.from_iterable(self._planned(problems))
+        batches = self._planned(problems)
+        if journal is not None:
+            batches = self._counted(batches, journal)
+        planned = chain.from_iterable(batches)
         self._seen = array("q", map(_fingerprint, planned))
         self.inputs.require_unchanged()
         return problems
 
-    def plan(self, lookup: Lookup) -> Iterator[PlannedMessage]:
+    def _counted(
+        self, batches: Iterable[list[PlannedMessage]], journal: Records
+    ) -> Iterator[list[PlannedMessage]]:
+        self.overview = Overview()
+        for batch in batches:
+            for each in self._compared(batch, journal):
+                self.overview.add(each)
+            yield batch
+
+    def plan(self, journal: Records | None = None) -> Iterator[PlannedMessage]:
         """The messages that `check` has seen, in order, compared with the journal's records.
 
         They are made anew, as there may be more than fit in memory. Raises InputChanged before the
@@ -124,10 +175,9 @@ class Planner:
         for batch in self._planned(problems):
             if problems.errors:
                 break
-            records = lookup([each.message.key for each in batch])
-            for each in batch:
+            for each in self._compared(batch, journal or NoRecords()):
                 self._require_seen(each, place)
-                yield compared(each, records.get(each.message.key))
+                yield each
                 place += 1
         if problems.errors and self._seen is None:
             raise ManifestError(list(problems))
@@ -136,6 +186,46 @@ class Planner:
             raise self._not_as_checked(f"{bad}: this")
         if self._seen is not None and place < len(self._seen):
             raise self._not_as_checked("the list of messages")
+
+    def _compared(self, batch: list[PlannedMessage], journal: Records) -> list[PlannedMessage]:
+        """The messages with what the journal says of them."""
+        keys = [each.message.key for each in batch]
+        former = {each.message.key: each.former_keys for each in batch if each.former_keys}
+        records = journal.lookup(keys, former)
+        found = [compared(each, records.get(each.message.key)) for each in batch]
+        moved = self._moved(found, journal)
+        return [_marked(each, moved) for each in found] if moved else found
+
+    def _moved(self, planned: Iterable[PlannedMessage], journal: Records) -> dict[str, str]:
+        """Of some messages those that their recipients have already, under names that no definition
+        has now: by key, these keys."""
+        new: dict[str, list[Message]] = {}
+        for each in planned:
+            if self._may_have_moved(each):
+                new.setdefault(each.digest, []).append(each.message)
+        return {
+            message.key: there.key
+            for there in (journal.delivered(list(new)) if new else ())
+            for message in new[there.digest]
+            if self._is_moved(message, there)
+        }
+
+    def _may_have_moved(self, planned: PlannedMessage) -> bool:
+        """Whether a message could be an old one under a new name."""
+        message = planned.message
+        if planned.status != Status.NEW:
+            return False
+        return not self._manifests.defined.is_own(MessageName(message.manifest, message.id))
+
+    def _is_moved(self, message: Message, delivered: Delivered) -> bool:
+        """Whether a recipient has a message already, under a name that no definition has now."""
+        same = (delivered.run, delivered.recipient, delivered.transport) == (
+            message.key.partition("/")[0],
+            message.to,
+            message.transport,
+        )
+        former = MessageName(canonical_name(delivered.manifest), canonical_name(delivered.message))
+        return same and self._manifests.defined.is_gone(former)
 
     def _require_seen(self, planned: PlannedMessage, place: int) -> None:
         seen = self._seen
@@ -183,7 +273,7 @@ class Planner:
             yield [each for each in planned if each is not None]
 
     def _plan(self, loaded: LoadedMessage, report: Report) -> PlannedMessage | None:
-        message, definition, faults = loaded
+        message, definition, faults, former_keys = loaded
         attachment, found = self._attachment(message, definition)
         problems = _not_told_yet(found, faults)
         found = self._registry.validate_message(message, attachment)
@@ -216,6 +306,7 @@ class Planner:
             upload,
             _digest(sealed, attachment),
             stop_on_failure=definition.file.data.get("stop_on_failure", False),
+            former_keys=former_keys,
         )
 
     def _address(self, transport: str, written: str, country: str | None) -> Address:
@@ -297,7 +388,14 @@ def compared(planned: PlannedMessage, record: Record | None) -> PlannedMessage:
     """The message with what the journal says of it."""
     if record is None:
         return planned
-    return planned._replace(status=_status(planned, record), record=record)
+    status = _status(planned, record)
+    return planned._replace(status=status, record=record, was=record.key or None)
+
+
+def _marked(planned: PlannedMessage, moved: Mapping[str, str]) -> PlannedMessage:
+    """A message, marked if it is one of those that have moved."""
+    was = moved.get(planned.message.key)
+    return planned if was is None else planned._replace(status=Status.MOVED, was=was)
 
 
 def _status(planned: PlannedMessage, record: Record) -> PlanStatus:

@@ -14,25 +14,27 @@ from tests.support.cases import cases
 from tests.support.postgres import Database
 
 NEWS = '[[messages]]\nid = "hello"\nto = "79001234567"\ntext.body = "Hello!"\n'
-WARNING = 'warning: the name "news" is also that of shop-a/news.toml, which was sent before'
+ERROR = 'error: the name "news" is also that of shop-a/news.toml, which was sent before'
 
 
 @pytest.fixture
 def sent(project: Any) -> Any:
     """A project with two manifests of one name, of which one is sent."""
+    project.config("")
     project.manifest(NEWS, "shop-a/news.toml")
     project.manifest(NEWS, "shop-b/news.toml")
     result = project.call("send", "shop-a")
-    assert (result.code, "warning" in result.stderr) == (0, False)
+    assert (result.code, "the name" in result.stderr) == (0, False)
     return project
 
 
 @cases("command", "plan", "send")
-def test_a_name_from_another_file_is_told(sent: Any, command: str) -> None:
+def test_a_name_from_another_file_is_an_error(sent: Any, inbox: Any, command: str) -> None:
     result = sent.call(command, "shop-b")
-    assert result.code == 0
-    assert f"shop-b/news.toml:1:1: {WARNING}" in result.stderr
-    assert "warning" not in sent.call(command, "shop-a").stderr or command == "send"
+    assert result.code == 2
+    assert f"shop-b/news.toml:1:1: {ERROR}" in result.stderr
+    assert sent.call(command, "shop-a").code == 0
+    assert len(inbox.messages()) == 1
 
 
 def test_both_at_once_are_an_error(sent: Any) -> None:
@@ -43,34 +45,33 @@ def test_both_at_once_are_an_error(sent: Any) -> None:
 
 def test_a_manifest_that_was_moved_is_itself(sent: Any) -> None:
     (sent.folder / "shop-a/news.toml").rename(sent.folder / "shop-b/news.toml")
-    assert "warning" not in sent.call("plan", "shop-b").stderr
+    assert "the name" not in sent.call("plan", "shop-b").stderr
 
 
 def test_a_manifest_that_has_another_name_now_has_no_claim(sent: Any) -> None:
     sent.manifest(f'name = "old-news"\n{NEWS}', "shop-a/news.toml")
-    assert "warning" not in sent.call("plan", "shop-b").stderr
+    assert "the name" not in sent.call("plan", "shop-b").stderr
 
 
 def test_a_link_to_it_is_the_same_manifest(sent: Any) -> None:
     (sent.folder / "alias").symlink_to("shop-a")
-    assert "warning" not in sent.call("plan", "alias").stderr
+    assert "the name" not in sent.call("plan", "alias").stderr
 
 
 def test_a_clone_elsewhere_has_the_same_manifests(sent: Any) -> None:
-    sent.config("")
     clone = type(sent)(sent.folder.with_name(f"{sent.folder.name}-clone"), "")
     shutil.copytree(sent.folder, clone.folder)
-    assert "warning" not in clone.call("plan", "shop-a").stderr
-    assert f"shop-b/news.toml:1:1: {WARNING}" in clone.call("plan", "shop-b").stderr
+    assert "the name" not in clone.call("plan", "shop-a").stderr
+    assert f"shop-b/news.toml:1:1: {ERROR}" in clone.call("plan", "shop-b").stderr
 
 
-def test_a_journal_that_noted_no_files_yet_warns_of_nothing(sent: Any) -> None:
+def test_a_journal_that_noted_no_files_yet_knows_of_no_other(sent: Any) -> None:
     with sqlite3.connect(sent.journal_file) as journal:
         journal.execute("DROP TABLE places")
     journal.close()
-    assert "warning" not in sent.call("plan", "shop-b").stderr
-    assert "warning" not in sent.call("send", "shop-b").stderr
-    assert "warning" in sent.call("plan", "shop-a").stderr
+    assert "the name" not in sent.call("plan", "shop-b").stderr
+    assert "the name" not in sent.call("send", "shop-b").stderr
+    assert "the name" in sent.call("plan", "shop-a").stderr
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

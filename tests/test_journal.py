@@ -839,6 +839,7 @@ def test_shared_journal_of_the_version_before_is_renewed(database: Database) -> 
 
 _NEW_TABLES = ("leases", "turns", "pauses", "origin")
 _DOWNGRADES = {
+    6: "DROP INDEX messages_digest; DROP INDEX messages_sent_digest;",
     5: "DROP INDEX messages_foreign;" + "".join(f"DROP TABLE {table};" for table in _NEW_TABLES),
     4: "ALTER TABLE messages DROP COLUMN sent_digest",
     3: "DROP TRIGGER message_made; DROP TRIGGER message_changed;",
@@ -855,7 +856,7 @@ _DOWNGRADES = {
 def make_older(file: Path, version: int) -> None:
     """Make the tables what they were in an older version."""
     with closing(sqlite3.connect(file)) as connection:
-        for newer in range(5, version, -1):
+        for newer in range(SCHEMA_VERSION, version, -1):
             connection.executescript(_DOWNGRADES[newer])
         connection.execute(f"PRAGMA user_version = {version}")
 

@@ -120,7 +120,7 @@ def test_the_examples_that_come_along(plan: Plan) -> None:
     ({"defaults": {"revision": 3}}, {"revision": 4}, [], f"default/m/m0/4/{TO}"),
     ({}, {"to": GROUP}, [], f"default/m/m0/1/{GROUP}"),
     ({}, {"to": "+7 900 123-45-67"}, [], f"default/m/m0/1/{TO}"),
-    ({}, {}, [".", "--run", "2026-01-31"], f"2026-01-31/m/m0/1/{TO}"),
+    ({"repeat": "run"}, {}, [".", "--run", "2026-01-31"], f"2026-01-31/m/m0/1/{TO}"),
 )
 def test_keys(plan: Plan, head: Table, message: Table, arguments: list[str], key: str) -> None:
     text = manifest({"to": TO, "text": {"body": "x"}, **message}, **head)
@@ -394,7 +394,7 @@ FOLDERS: Files = {
     "b.toml": SIMPLE,
     "a.toml": SIMPLE,
     "sub/deeper/c.toml": SIMPLE,
-    "sub/dispatcher.toml": "not a manifest",
+    "sub/deeper/dispatcher.toml": "not a manifest",
     "sub/.hidden.toml": "not a manifest",
     ".git/d.toml": "not a manifest",
     "sub/.venv/lib/e.toml": "not a manifest",
@@ -426,10 +426,10 @@ def test_without_a_path_the_configuration_says_where(
     plan: Plan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, folder: str
 ) -> None:
     plan({**FOLDERS, "dispatcher.toml": "manifests = 'sub/deeper'\n"}, "a.toml")
-    (tmp_path / "sub" / "dispatcher.toml").unlink()
+    (tmp_path / "sub/deeper/dispatcher.toml").unlink()
     monkeypatch.chdir(tmp_path / folder)
-    [planned] = plan({}, "--run", "x")
-    assert planned["key"] == f"x/c/m0/1/{TO}"
+    [planned] = plan({}, "--payloads")
+    assert planned["key"] == f"default/c/m0/1/{TO}"
 
 
 def test_a_manifest_may_be_called_anything_if_it_is_named(plan: Plan) -> None:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher import names
+from dispatcher.keys import spellings
 from dispatcher.manifest.schema import ManifestTable
 from tests.support.cases import cases
 from tests.support.requirements import require
@@ -35,14 +36,17 @@ UNSEEN = {
 }
 
 
+RUN = 'repeat = "run"'
+
+
 def manifest(id: str, head: str = "") -> str:
     return f'{head}\n[[messages]]\nid = "{id}"\nto = "79001234567"\ntext.body = "Hi"\n'
 
 
 @pytest.mark.parametrize("word", WORDS)
 def test_a_word_is_a_word_as_id_name_file_and_run(project: Any, word: str) -> None:
-    project.manifest(manifest(word, f'name = "{word}"'), "manifests/a.toml")
-    project.manifest(manifest(word), f"manifests/b/{word}-2.toml")
+    project.manifest(manifest(word, f'name = "{word}"\n{RUN}'), "manifests/a.toml")
+    project.manifest(manifest(word, RUN), f"manifests/b/{word}-2.toml")
     result = project.call("plan", "--json", "--run", word)
     keys = [line["key"] for line in result.events("plan")]
     expected = [f"{word}/{name}/{word}/1/79001234567" for name in (word, f"{word}-2")]
@@ -128,10 +132,10 @@ def test_one_name_in_two_normal_forms_is_one_manifest_twice(project: Any) -> Non
 
 
 def test_what_was_sent_in_one_normal_form_is_sent_in_the_other(project: Any) -> None:
-    project.manifest(manifest(DECOMPOSED), f"manifests/{DECOMPOSED}.toml")
+    project.manifest(manifest(DECOMPOSED, RUN), f"manifests/{DECOMPOSED}.toml")
     assert project.call("send", "--run", DECOMPOSED).code == 0
     (project.folder / f"manifests/{DECOMPOSED}.toml").unlink()
-    project.manifest(manifest(COMPOSED), f"manifests/{COMPOSED}.toml")
+    project.manifest(manifest(COMPOSED, RUN), f"manifests/{COMPOSED}.toml")
     result = project.call("plan", "--json", "--run", COMPOSED)
     assert [line["status"] for line in result.events("plan")] == ["sent"]
     for form in (COMPOSED, DECOMPOSED):
@@ -160,4 +164,4 @@ def test_a_key_that_was_noted_in_another_form_is_found(project: Any, status: str
 
 def test_a_recipient_has_one_spelling_whatever_it_holds() -> None:
     key = "default/m/a/1/" + "/".join([COMPOSED] * 50)
-    assert len(list(names.spellings(key))) == 2
+    assert len(list(spellings(key))) == 2

@@ -1,6 +1,6 @@
 """Plans: which problems they find, whom they blame, and what makes two plans of a message equal."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,7 +22,7 @@ from dispatcher.builtin import builtins
 from dispatcher.errors import InputChanged
 from dispatcher.manifest import Options, load
 from dispatcher.models import PlanStatus, Record
-from dispatcher.planning import PlannedMessage, Planner
+from dispatcher.planning import NOTHING, NoRecords, PlannedMessage, Planner
 from dispatcher.registry import build_registry
 from dispatcher.testing import RecordingTransport
 from tests.support.cases import cases
@@ -82,9 +82,23 @@ def planner(tmp_path: Path) -> NewPlanner:
     return make
 
 
+class Known(NoRecords):
+    """A journal with these records; `asked`: for which keys, question by question."""
+
+    def __init__(self, records: dict[str, Record]) -> None:
+        self.asked: list[Sequence[str]] = []
+        self._records = records
+
+    def lookup(
+        self, keys: Sequence[str], former: Mapping[str, Sequence[str]] = NOTHING
+    ) -> Mapping[str, Record]:
+        self.asked.append(keys)
+        return self._records
+
+
 def only(planner: Planner, records: dict[str, Record] | None = None) -> PlannedMessage:
     assert [str(problem) for problem in planner.check()] == []
-    (planned,) = planner.plan(lambda keys: records or {})
+    (planned,) = planner.plan(Known(records or {}))
     return planned
 
 
@@ -130,19 +144,22 @@ def test_status_says_the_same_to_everybody_who_asks_for_many(planner: NewPlanner
     recipients = [f"7900{number:07}" for number in range(1203)]
     made = planner(f'[[messages]]\nid = "a"\nto = {recipients}\ntext.body = "Hello"\n')
     made.check()
-    asked: list[list[str]] = []
+    sent = {
+        f"default/m/a/1/{to}": Record(digest="other", status="sent")
+        for to in recipients
+        if to.endswith("7")
+    }
+    journal = Known(sent)
 
-    def lookup(keys: list[str]) -> dict[str, Record]:
-        asked.append(keys)
-        return {key: Record(digest="other", status="sent") for key in keys if key.endswith("7")}
-
-    plan = list(made.plan(lookup))
+    plan = list(made.plan(journal))
 
     assert [planned.message.to for planned in plan] == recipients
     changed = [planned.message.to for planned in plan if planned.status == "changed"]
     assert changed == [to for to in recipients if to.endswith("7")]
-    assert len(asked) < 10
-    assert [key for keys in asked for key in keys] == [planned.message.key for planned in plan]
+    assert len(journal.asked) < 10
+    assert [key for keys in journal.asked for key in keys] == [
+        planned.message.key for planned in plan
+    ]
 
 
 def test_digest_depends_on_what_would_be_sent_alone(planner: NewPlanner, tmp_path: Path) -> None:
@@ -283,7 +300,7 @@ def test_plan_refuses_what_changed_after_the_check(planner: NewPlanner, tmp_path
     assert not made.check().errors
     (tmp_path / "people.csv").write_text(f"to,town\n{TO},Kazan\n")
     with pytest.raises(InputChanged, match=r"people\.csv has changed"):
-        list(made.plan(lambda keys: {}))
+        list(made.plan())
 
 
 def test_what_changed_far_behind_stops_everything(planner: NewPlanner, tmp_path: Path) -> None:
@@ -296,7 +313,7 @@ def test_what_changed_far_behind_stops_everything(planner: NewPlanner, tmp_path:
     people.write_text("\n".join(["to,city", *rows]))
     planned: list[str] = []
     with pytest.raises(InputChanged, match=r"people\.csv has changed"):
-        planned.extend(each.message.to for each in made.plan(lambda keys: {}))
+        planned.extend(each.message.to for each in made.plan())
     assert planned == []
 
 
@@ -310,5 +327,5 @@ def test_same_source_is_read_once(planner: NewPlanner) -> None:
     text = FILE.replace(f'"{TO}"', f'["{TO}", "79001234568"]').replace("a.pdf", "drive:1")
     made = planner(text, resolve_source=resolve_source)
     made.check()
-    assert len(list(made.plan(lambda keys: {}))) == 2
+    assert len(list(made.plan())) == 2
     assert asked == ["drive:1"]

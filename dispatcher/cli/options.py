@@ -54,7 +54,7 @@ paths_argument = click.argument(
     "paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]…"
 )
 run_option = click.option(
-    "--run", default="default", metavar="NAME", help="Name of the run; a daily job passes the date."
+    "--run", metavar="NAME", help="Name of the run, of manifests with repeat; by default, today's."
 )
 journal_option = click.option(
     "--journal",
@@ -154,9 +154,9 @@ def session_options(function: Function) -> Function:
     return wrapped
 
 
-def good_plan(dispatcher: Dispatcher, paths: Iterable[Path], run: str) -> Plan:
+def good_plan(dispatcher: Dispatcher, paths: Iterable[Path], run: str | None) -> Plan:
     """A plan, every problem of which is shown; errors end the command with exit code 2."""
-    plan = dispatcher.plan(*paths, run=run)
+    plan = dispatcher.plan(*paths, run=run, compare=True)
     print_problems(plan.problems, "text", err=True)
     if plan.errors:
         raise click.exceptions.Exit(ExitCode.USAGE)

@@ -27,7 +27,7 @@ from dispatcher.planning import PlannedMessage
 from dispatcher.printing import print_encoded
 from dispatcher.registry import Change, HookTrace, PluginInfo
 
-_SIGNS = {"new": "+", "sent": "=", "changed": "~", "retry": "!", "unknown": "?"}
+_SIGNS = {"new": "+", "moved": ">", "sent": "=", "changed": "~", "retry": "!", "unknown": "?"}
 _MISSING = object()  # a key that is on one side of a change only
 
 
@@ -42,7 +42,7 @@ _MISSING = object()  # a key that is on one side of a change only
 def command(
     dispatcher: Dispatcher,
     paths: tuple[Path, ...],
-    run: str,
+    run: str | None,
     payloads: bool,
     explain: bool,
     as_json: bool,
@@ -71,6 +71,7 @@ def _print_json(planned: PlannedMessage) -> None:
         "plan",
         key=planned.message.key,
         status=planned.status,
+        **({"was": planned.was} if planned.was else {}),
         payload=planned.payload,
         upload=_upload(planned.upload),
     )
@@ -82,7 +83,8 @@ def _upload(upload: Upload | None) -> dict[str, object] | None:
 
 def _print_text(planned: PlannedMessage, payloads: bool) -> None:
     status = coloured(planned.status, f"{_SIGNS[planned.status]} {planned.status:8}")
-    print_line(status, f" {planned.message.key}  {described(planned.message)}")
+    was = f"  (was {planned.was})" if planned.was else ""
+    print_line(status, f" {planned.message.key}  {described(planned.message)}{was}")
     if payloads:
         print_encoded(planned.sealed.decode(), before="  ")
 

@@ -69,7 +69,7 @@ _LAST = 1.0  # seconds for writing and reporting what is known then
 def command(
     dispatcher: Dispatcher,
     paths: tuple[Path, ...],
-    run: str,
+    run: str | None,
     wait: str | None,
     resend: tuple[str, ...],
     yes: bool,

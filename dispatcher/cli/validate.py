@@ -19,7 +19,7 @@ from dispatcher.errors import ExitCode
 @session_options
 def command(dispatcher: Dispatcher, paths: tuple[Path, ...], format_: str, as_json: bool) -> int:
     """Check manifests without a network; all problems of all files at once."""
-    plan = dispatcher.plan(*paths)
+    plan = dispatcher.check(*paths)
     format = "json" if as_json else format_
     errors = print_problems(plan.problems, format)
     if format == "text":

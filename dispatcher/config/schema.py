@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from dispatcher.models import Model
+from dispatcher.timezones import zone_name
 from dispatcher.toml import KeyPath
 from dispatcher.visible import quoted
 
@@ -44,16 +45,21 @@ def _country(name: str) -> str:
 Country = Annotated[str, AfterValidator(_country)]
 
 
+TimeZone = Annotated[str, AfterValidator(zone_name)]
+
+
 class DeliverySettings(Model):
     """`[delivery]`: how a plan is carried out.
 
     `deadline`: seconds after a message's first attempt began, after which no other one begins.
+    `max`: of messages in a run; of more, none leaves.
     """
 
     engine: str = "threads"
     workers: int = Field(default=8, ge=1, le=256)
     attempts: int = Field(default=5, ge=1, le=100)
     deadline: Seconds = 900.0
+    max: int | None = Field(default=None, ge=1)
 
 
 class FileSettings(Model):
@@ -66,12 +72,14 @@ class Settings(Model):
     """What dispatcher.toml may hold; the tables of transports and plugins are checked by them.
 
     `country`: where phone numbers are dialled that are written without a country code ("RU").
+    `timezone`: where the days of a manifest's `repeat` begin; by default, the system's.
     """
 
     manifests: str = "manifests"
     journal: str | None = None
     transport: str = "greenapi"
     country: Country | None = None
+    timezone: TimeZone | None = None
     delivery: DeliverySettings = Field(default_factory=DeliverySettings)
     files: FileSettings = Field(default_factory=FileSettings)
     transports: dict[str, dict[str, Any]] = Field(default_factory=dict)

@@ -10,7 +10,7 @@ from dispatcher.delivery.concurrent_runs import ConcurrentRuns
 from dispatcher.delivery.rate_limiter import RateLimiter
 from dispatcher.delivery.retries import Retries
 from dispatcher.delivery.run import BlockedRecipients, Finished, OutcomeReporter, Run, Summary
-from dispatcher.delivery.task import UNSETTLED, Done, RetryAfter, Step, Stopped, Task
+from dispatcher.delivery.task import Done, RetryAfter, Step, Stopped, Task, unsettled
 from dispatcher.delivery.uploads import Uploads
 from dispatcher.delivery.worker import Worker
 from dispatcher.errors import DispatcherError, InputChanged, JournalError, PluginError
@@ -23,6 +23,9 @@ from dispatcher.registry import CallTimer, GetTimer, PluginInfo
 from dispatcher.transports import BoundTransports, GetTransport
 
 __all__ = ["Abandoned", "Delivery", "RateLimiter", "Summary"]
+
+
+_MOVED = "{} is the message that was sent meanwhile as {}, which is in no manifest any more"
 
 
 class Abandoned(KeyboardInterrupt):
@@ -132,6 +135,8 @@ class Delivery:
                     return
                 planned = _reconciled(each, self._transports, self._journal)
                 task = Task(planned, planned.record, place)
+                if planned.status == Status.MOVED and Status.MOVED not in self._sendable:
+                    raise InputChanged(_MOVED.format(planned.message.key, planned.was))
                 if planned.status in self._sendable or task.is_elsewhere:
                     self._tasks[planned.message.key] = task
                     yield planned.message.detached()  # the engine may be a plugin's
@@ -213,7 +218,7 @@ class Delivery:
 def _skipped(planned: PlannedMessage) -> Outcome:
     """What is not sent: it was, or what it would say changed, or nobody knows whether it was."""
     if planned.status == Status.UNKNOWN:
-        return Outcome(status=Status.UNKNOWN, error=UNSETTLED)
+        return Outcome(status=Status.UNKNOWN, error=unsettled(planned.record))
     error = None
     if planned.status == Status.CHANGED:
         text = "it was sent with other content; raise its revision to send it once more"
@@ -226,17 +231,18 @@ def _reconciled(
     planned: PlannedMessage, transports: BoundTransports, journal: Journal
 ) -> PlannedMessage:
     """An unknown message as it is planned once its gateway was asked, if its transport can ask."""
-    record, key = planned.record, planned.message.key
+    record = planned.record
     if planned.status != Status.UNKNOWN or record is None or record.digest != planned.digest:
         return planned
-    transport = transports(planned.message.transport)
+    transport, key = transports(planned.message.transport), record.key or planned.message.key
     if not transport.can_reconcile or (since := journal.began_at(key)) is None:
         return planned
     result = _result(transport.reconcile(planned.payload, since))
     if result is None or not journal.decide(key, result):
         return planned
     status = Status.SENT if result.status == Status.SENT else Status.RETRY
-    return planned._replace(status=status, record=journal.lookup([key])[key])
+    decided = journal.lookup([key])[key].model_copy(update={"key": record.key})
+    return planned._replace(status=status, record=decided)
 
 
 def _result(found: Receipt | Failure | None) -> AttemptResult | None:

@@ -38,7 +38,7 @@ class ConcurrentRuns:
         """What has become of a message that this run has not tried yet; None: nothing."""
         if self._rows is None or task.attempts:
             return None
-        key = task.message.key
+        key = task.journal_key
         with self._lock:
             if key not in self._seen or monotonic() > self._until:
                 self._look(self._rows, task)
@@ -53,6 +53,6 @@ class ConcurrentRuns:
         but has no use for what is seen then."""
         untried = [each for each in list(self._tasks.values()) if not each.attempts]
         coming = [task, *(each for each in untried if each.place > task.place)][:_TOGETHER]
-        known = {each.message.key: each.known for each in coming}
+        known = {each.journal_key: each.known for each in coming}
         self._changed, self._seen = rows.changed(known), set(known)
         self._until = monotonic() + _FRESH

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 from dispatcher.delivery.retries import LONGEST_PAUSE
 from dispatcher.delivery.uploads import UploadedMedia
 from dispatcher.errors import AccountRefused, DeliveryError, Refused
-from dispatcher.journal import AttemptResult, Claim
+from dispatcher.journal import AttemptResult, Claim, key_in_journal
 from dispatcher.models import Failure, Message, Outcome, Record, Status
 from dispatcher.planning import PlannedMessage
 
@@ -22,9 +22,6 @@ TAKEN = Failure(code="claimed", text="another run has just sent it")
 CHANGED = Failure(
     code="changed",
     text="another run has just sent it with other content; raise its revision to send it once more",
-)
-UNSETTLED = Failure(
-    code="unsettled", text="an earlier attempt may have arrived; settle it, then send again"
 )
 
 
@@ -116,6 +113,17 @@ class Task:
         return self.planned.message
 
     @property
+    def journal_key(self) -> str:
+        """Under which the journal has it, or is to have it."""
+        return key_in_journal(self.message, self.known)
+
+    @property
+    def keys(self) -> tuple[list[str], dict[str, tuple[str, ...]]]:
+        """Under which the journal may have it: its key, and its former ones."""
+        key, former = self.message.key, self.planned.former_keys
+        return [key], {key: former} if former else {}
+
+    @property
     def is_elsewhere(self) -> bool:
         """Whether another run was sending it when the journal was last asked."""
         return self.known is not None and self.known.status == Status.SENDING
@@ -158,6 +166,7 @@ class Task:
             status=Status.FAILED,
             attempts=attempts,
             not_before=not_before,
+            key=self.known.key if self.known else "",
         )
 
     def may_have_stale_media(self, error: DeliveryError) -> bool:
@@ -178,6 +187,13 @@ class Task:
     def without_attempt(self, status: Status, error: Failure) -> Done:
         """No further attempt is made; the journal has nothing to learn of that."""
         return Done(Outcome(status=status, attempts=self.attempts, error=error), self.write)
+
+
+def unsettled(record: Record | None) -> Failure:
+    """Why a message is not sent of which nobody knows whether it was."""
+    former = f" as {record.key}" if record and record.key else ""
+    text = f"an earlier attempt may have arrived; settle it{former}, then send again"
+    return Failure(code="unsettled", text=text)
 
 
 def failure(error: DeliveryError) -> Failure:

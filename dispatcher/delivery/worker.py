@@ -17,7 +17,6 @@ from dispatcher.delivery.task import (
     CHANGED,
     NOT_NEEDED,
     TAKEN,
-    UNSETTLED,
     Done,
     Lapsed,
     RetryAfter,
@@ -27,6 +26,7 @@ from dispatcher.delivery.task import (
     Write,
     Written,
     failure,
+    unsettled,
 )
 from dispatcher.delivery.uploads import Uploads
 from dispatcher.errors import (
@@ -174,7 +174,10 @@ class Worker:
             return Stopped()
         self._run.inputs.require_unchanged()
         task.begin()
-        task.claim = self._journal.claim(task.message, task.planned.digest, task.known)
+        planned = task.planned
+        task.claim = self._journal.claim(
+            planned.message, planned.digest, task.known, planned.former_keys
+        )
         if task.claim is None:
             self._limiter.release(permit)
             self._others.look_again()
@@ -224,8 +227,7 @@ class Worker:
         What another run is sending is waited for: it ends soon, or else that run has died, and once
         its lease has ended the message is unknown.
         """
-        key = task.message.key
-        task.known = record or self._journal.lookup([key]).get(key)
+        task.known = record or self._journal.lookup(*task.keys).get(task.message.key)
         if task.is_elsewhere:
             return self._wait_for_other_run(task)
         status = compared(task.planned, task.known).status if task.known else Status.NEW
@@ -235,7 +237,7 @@ class Worker:
             case Status.CHANGED:
                 return task.without_attempt(Status.SKIPPED, CHANGED)
             case Status.UNKNOWN:
-                return task.without_attempt(Status.UNKNOWN, UNSETTLED)
+                return task.without_attempt(Status.UNKNOWN, unsettled(task.known))
         return RetryAfter(_OTHERS)
 
     def _wait_for_other_run(self, task: Task) -> RetryAfter:
@@ -301,7 +303,11 @@ class Worker:
             return Write(self._journal.conclude(task.claim, result))
         if task.known is not None and task.known.status != Status.FAILED:
             return NOT_NEEDED  # no request was made, so the recorded status stands
-        return Write(self._journal.fail(task.message, task.planned.digest, task.known, result))
+        planned = task.planned
+        written = self._journal.fail(
+            planned.message, planned.digest, task.known, result, planned.former_keys
+        )
+        return Write(written)
 
     def _clock(self, wait: float) -> str:
         """The time of day after a wait, for people; with its date if that is not today's."""

@@ -25,7 +25,7 @@ from dispatcher.errors import JournalError
 from dispatcher.journal import queries
 from dispatcher.journal.backend import Backend, backend
 from dispatcher.journal.clock import Clock, steady
-from dispatcher.journal.queries import Event, HistoryRow
+from dispatcher.journal.queries import NO_FORMER_KEYS, Event, HistoryRow
 from dispatcher.journal.schema import SCHEMA_VERSION, migrate, show_as_current
 from dispatcher.journal.shared_state import SharedState
 from dispatcher.journal.updates import (
@@ -35,10 +35,11 @@ from dispatcher.journal.updates import (
     Process,
     Updates,
     forget_upload,
+    key_in_journal,
     note_manifest_paths,
 )
 from dispatcher.journal.writer import Writer, journal_errors
-from dispatcher.models import Failure, MediaId, Message, Record, Status
+from dispatcher.models import Delivered, Failure, MediaId, Message, Record, Status
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -52,6 +53,7 @@ __all__ = [
     "Journal",
     "JournalReader",
     "SharedState",
+    "key_in_journal",
     "open_journal",
     "read_journal",
 ]
@@ -70,12 +72,29 @@ class JournalReader:
         self.warnings = backend.faults()
         self._engine = backend.connect(read_only=True)
 
-    def lookup(self, keys: Sequence[str]) -> dict[str, Record]:
-        """What is known of these keys."""
+    def lookup(
+        self, keys: Sequence[str], former: Mapping[str, Sequence[str]] = NO_FORMER_KEYS
+    ) -> dict[str, Record]:
+        """What is known of these keys, under them or under the `former` keys of each."""
         with self._reading() as connection:
-            found = queries.lookup(connection, keys)
+            found = queries.lookup(connection, keys, former)
             self._backend.require_unchanged()
             return found
+
+    def delivered(self, digests: Sequence[str]) -> list[Delivered]:
+        """The messages with these digests that were delivered, or may have been."""
+        with self._reading() as connection:
+            return list(queries.delivered(connection, digests))
+
+    def is_empty(self) -> bool:
+        """Whether it knows no message."""
+        with self._reading() as connection:
+            return queries.is_empty(connection)
+
+    def known_names(self, names: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Those of these manifests and message ids of which it knows a message; takes time."""
+        with self._reading() as connection:
+            return queries.known_names(connection, names)
 
     def history(self, *, with_events: bool = False, **filters: str | None) -> Iterator[HistoryRow]:
         """Messages in the order of their last change; filters by column, exact, None: any."""
@@ -142,9 +161,19 @@ class Journal:
         """The time: by the database's clock, or by this machine's if no other one can write."""
         return self._clock.now()
 
-    def lookup(self, keys: Sequence[str]) -> dict[str, Record]:
-        """What is known of these keys."""
-        return self._writer.submit(lambda connection: queries.lookup(connection, keys)).result()
+    def lookup(
+        self, keys: Sequence[str], former: Mapping[str, Sequence[str]] = NO_FORMER_KEYS
+    ) -> dict[str, Record]:
+        """What is known of these keys, under them or under the `former` keys of each."""
+        return self._writer.submit(
+            lambda connection: queries.lookup(connection, keys, former)
+        ).result()
+
+    def delivered(self, digests: Sequence[str]) -> list[Delivered]:
+        """The messages with these digests that were delivered, or may have been."""
+        return self._writer.submit(
+            lambda connection: list(queries.delivered(connection, digests))
+        ).result()
 
     def history(self, **filters: str | None) -> list[HistoryRow]:
         """Messages in the order of their last change; filters by column, exact, None: any."""
@@ -165,20 +194,28 @@ class Journal:
             lambda connection: note_manifest_paths(connection, backend, paths)
         ).result()
 
-    def claim(self, message: Message, digest: str, known: Record | None) -> Claim | None:
+    def claim(
+        self,
+        message: Message,
+        digest: str,
+        known: Record | None,
+        former_keys: Sequence[str] = (),
+    ) -> Claim | None:
         """Record durably that an attempt begins, if the journal still says what `known` does.
 
+        `former_keys`: under which it must not have the message either, where nothing is known.
         None: it does not; somebody else has the message. Raises JournalError.
         """
-        maybe = Claim(message.key, known.attempts + 1 if known else 1, digest)
+        key = key_in_journal(message, known)
+        maybe = Claim(key, known.attempts + 1 if known else 1, digest)
 
         def claim(connection: Connection) -> Claim | None:
             until = self._lease_ends()  # read first: it may be renewed after others have taken over
-            found = self._updates.claim(connection, message, digest, known)
+            found = self._updates.claim(connection, message, digest, known, former_keys)
             return found and found._replace(until=until)
 
         return self._writer.commit(
-            claim, message.key, lambda connection: self._updates.withdraw(connection, maybe)
+            claim, key, lambda connection: self._updates.withdraw(connection, maybe)
         )
 
     def holds(self, claim: Claim) -> bool:
@@ -207,17 +244,22 @@ class Journal:
         self._writer.drain(0.0 if self._backend.exclusive else _RETRY_FOR)
 
     def fail(
-        self, message: Message, digest: str, known: Record | None, result: AttemptResult
+        self,
+        message: Message,
+        digest: str,
+        known: Record | None,
+        result: AttemptResult,
+        former_keys: Sequence[str] = (),
     ) -> Future[Claim | None]:
         """Record an attempt that ended before anything could leave, together with its end."""
 
         def fail(connection: Connection) -> Claim | None:
-            claim = self._updates.claim(connection, message, digest, known)
+            claim = self._updates.claim(connection, message, digest, known, former_keys)
             if claim is not None:
                 self._updates.conclude(connection, claim, result)
             return claim
 
-        return self._writer.submit(fail, message.key)
+        return self._writer.submit(fail, key_in_journal(message, known))
 
     def began_at(self, key: str) -> datetime | None:
         """When the last attempt to send this message began."""

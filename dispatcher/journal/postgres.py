@@ -12,7 +12,7 @@ import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal w
 from sqlalchemy.dialects.postgresql import insert  # noqa: TID253
 
 from dispatcher.errors import JournalError
-from dispatcher.journal import identity, server
+from dispatcher.journal import server, watermark
 from dispatcher.journal.writer import journal_errors
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class PostgresBackend:
         self._url = _parsed(url)
         shown = self._url.set(drivername="postgresql", query={})  # the query may hold secrets, too
         self.name = shown.render_as_string(hide_password=True)
-        self._mark: identity.HighWaterMark | None = None
+        self._mark: watermark.HighWaterMark | None = None
         self._here: server.ServerIdentity | None = None
 
     def exists(self) -> bool:
@@ -161,16 +161,16 @@ class PostgresBackend:
     def verify(self, connection: Connection) -> None:
         """Raise JournalError if it is not the server, or not the state, that runs have seen."""
         self._here = here = self._server(connection)
-        found = identity.read_or_create(connection, self.insert, str(here))
+        found = watermark.read_or_create(connection, self.insert, str(here))
         if self._mark is None or self._mark.journal != found.journal:
-            self._mark = identity.HighWaterMark(found.journal)
-        changes = identity.count_changes(connection)
+            self._mark = watermark.HighWaterMark(found.journal)
+        changes = watermark.count_changes(connection)
         self.require_whole(self._difference(found, here) or _missing(changes, self._mark))
         # All of them are on disk: this transaction has made none yet.
         self._mark.note(changes)
         whole = str(here.completed(server.ServerIdentity.parse(found.server)))
         if whole != found.server:  # the server tells more than it did
-            identity.update_server(connection, whole)
+            watermark.update_server(connection, whole)
 
     def warnings(self, connection: Connection) -> list[str]:
         """What the server's settings risk, and that its changes cannot be counted."""
@@ -183,12 +183,12 @@ class PostgresBackend:
 
     def loss(self, connection: Connection) -> str | None:
         """What may be missing: it is another server, or has fewer changes than were seen."""
-        found = identity.read(connection)
+        found = watermark.read(connection)
         if found is None:
             return None
         here, replica = server.identify(connection, _SCHEMA)
-        seen = identity.HighWaterMark(found.journal)
-        changes = identity.count_changes(connection)
+        seen = watermark.HighWaterMark(found.journal)
+        changes = watermark.count_changes(connection)
         return self._difference(found, here) or _missing(changes, seen, replica=replica)
 
     def require_whole(self, loss: str | None) -> None:
@@ -206,7 +206,7 @@ class PostgresBackend:
         engine = self.connect()
         try:
             with journal_errors(self.name), engine.begin() as connection:
-                identity.replace(connection, str(self._server(connection)))
+                watermark.replace(connection, str(self._server(connection)))
         finally:
             engine.dispose()
 
@@ -221,7 +221,7 @@ class PostgresBackend:
         """Note how far it has come."""
         with suppress(sa.exc.SQLAlchemyError), engine.connect() as connection:
             if self._mark is not None:
-                self._mark.note(identity.count_changes(connection))
+                self._mark.note(watermark.count_changes(connection))
 
     def run_aborted(self, engine: Engine) -> None:
         """The run's lease ends by itself."""
@@ -312,14 +312,14 @@ class PostgresBackend:
             raise JournalError(_REPLICA.format(name=self.name))
         return found
 
-    def _difference(self, noted: identity.Identity, here: server.ServerIdentity) -> str | None:
+    def _difference(self, noted: watermark.Identity, here: server.ServerIdentity) -> str | None:
         try:
             return server.difference(server.ServerIdentity.parse(noted.server), here)
         except ValueError:
             return "what it says of its server was not written by this program"
 
 
-def _missing(changes: int, mark: identity.HighWaterMark, *, replica: bool = False) -> str | None:
+def _missing(changes: int, mark: watermark.HighWaterMark, *, replica: bool = False) -> str | None:
     if changes >= mark.changes:
         return None
     why = "the server was put back to an earlier state"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
@@ -21,8 +23,8 @@ from dispatcher.journal.schema import (
     uploads,
     workers,
 )
-from dispatcher.models import Failure, MediaId, Record, Status
-from dispatcher.names import spellings
+from dispatcher.keys import spellings
+from dispatcher.models import Delivered, Failure, MediaId, Record, Status
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -76,26 +78,87 @@ _RECORD = sa.select(
 ).where(messages.c.key.in_(sa.bindparam("keys", expanding=True)))
 
 
-def lookup(connection: Connection, keys: Sequence[str]) -> dict[str, Record]:
-    """What is known of these keys. One that is not there is also looked up in its other spellings:
-    keys are written in one Unicode normal form now, but were not always.
+_IDENTITY = (
+    messages.c.key,
+    messages.c.run,
+    messages.c.manifest,
+    messages.c.message,
+    messages.c.recipient,
+    messages.c.transport,
+)
+_MAY_HAVE_ARRIVED = messages.c.status != sa.literal_column("'failed'")
+_DIGESTS: sa.BindParameter[str] = sa.bindparam("digests", expanding=True)
+# What was sent, and what had been sent before something else was tried; each has an index.
+_DELIVERED = (
+    sa.select(messages.c.digest, *_IDENTITY).where(
+        messages.c.digest.in_(_DIGESTS), _MAY_HAVE_ARRIVED
+    ),
+    sa.select(messages.c.sent_digest.label("digest"), *_IDENTITY).where(
+        messages.c.sent_digest.in_(_DIGESTS)
+    ),
+)
+NO_FORMER_KEYS: Mapping[str, Sequence[str]] = MappingProxyType({})
+
+
+def lookup(
+    connection: Connection,
+    keys: Sequence[str],
+    former: Mapping[str, Sequence[str]] = NO_FORMER_KEYS,
+) -> dict[str, Record]:
+    """What is known of these keys; of one that is not there, under its other names.
+
+    These are its other spellings, as keys are written in one Unicode normal form now, but were not
+    always, and then its `former` keys. A record that is not the key's own says whose it is.
     """
     found = _lookup(connection, keys)
     others = {
-        other: key
+        key: list(_other_names(key, former.get(key, ())))
         for key in keys
-        if key not in found and not key.isascii()
-        for other in spellings(key)
+        if key not in found and (key in former or not key.isascii())
     }
-    if others:
-        noted = _lookup(connection, list(others))
-        found |= {others[other]: noted[other] for other in reversed(others) if other in noted}
+    noted = _lookup(connection, [name for names in others.values() for name in names])
+    for key, names in others.items():
+        if (name := next(filter(noted.get, names), None)) is not None:
+            found[key] = noted[name].model_copy(update={"key": name})
     return found
+
+
+def _other_names(key: str, former: Sequence[str]) -> Iterator[str]:
+    yield from islice(spellings(key), 1, None)
+    for each in former:
+        yield from spellings(each)
 
 
 def noted_as(connection: Connection, key: str) -> str:
     """How the journal spells a key; the key itself if it does not know it."""
     return next((each for each in spellings(key) if _lookup(connection, [each])), key)
+
+
+def delivered(connection: Connection, digests: Sequence[str]) -> Iterator[Delivered]:
+    """The messages with these digests that were delivered, or may have been."""
+    for start in range(0, len(digests), _KEYS_AT_ONCE):
+        some = {"digests": digests[start : start + _KEYS_AT_ONCE]}
+        for query in _DELIVERED:
+            for row in connection.execute(query, some):
+                yield Delivered(**row._mapping)
+
+
+def is_empty(connection: Connection) -> bool:
+    """Whether no message is known."""
+    return connection.execute(sa.select(messages.c.key).limit(1)).first() is None
+
+
+def known_names(connection: Connection, names: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those of these manifests and message ids of which a message is known; reads all rows."""
+    spelt = {
+        (storable(manifest), storable(id)): name
+        for name in names
+        for manifest in spellings(name[0])
+        for id in spellings(name[1])
+    }
+    columns = (messages.c.manifest, messages.c.message)
+    query = sa.select(*columns).where(sa.tuple_(*columns).in_(list(spelt))).distinct()
+    return {spelt[tuple(row)] for row in connection.execute(query)}
 
 
 def _lookup(connection: Connection, keys: Sequence[str]) -> dict[str, Record]:

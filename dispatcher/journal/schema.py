@@ -14,7 +14,7 @@ from dispatcher.errors import JournalError
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 _BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # only an INTEGER key counts up there
 
@@ -94,7 +94,7 @@ pauses = sa.Table(
     sa.Column("since", sa.BigInteger, nullable=False),
     sa.Column("until", sa.BigInteger, nullable=False),
 )
-# One row: which journal this is, and on which server it is; see `journal.identity`.
+# One row: which journal this is, and on which server it is; see `journal.watermark`.
 origin = sa.Table(
     "origin",
     metadata,
@@ -122,6 +122,7 @@ _MIGRATIONS: dict[int, tuple[str, ...]] = {
     2: (),
     3: ("ALTER TABLE messages ADD COLUMN sent_digest TEXT",),
     4: (),
+    5: (),
 }
 _MIGRATIONS_OF_POSTGRES = {
     4: (
@@ -133,6 +134,13 @@ _MIGRATIONS_OF_POSTGRES = {
 # Every run looks for what others left "sending": a few rows, however long the journal is.
 # Not an `Index` of the table: SQLAlchemy loads each dialect that has a word in it.
 _INDEX = "CREATE INDEX IF NOT EXISTS messages_sending ON messages (owner) WHERE status = 'sending'"
+
+# A plan asks who has what a message says under another name.
+_INDEXES_OF_DIGESTS = (
+    "CREATE INDEX IF NOT EXISTS messages_digest ON messages (digest)",
+    "CREATE INDEX IF NOT EXISTS messages_sent_digest ON messages (sent_digest) "
+    "WHERE sent_digest IS NOT NULL",
+)
 
 # What no run writes, so that somebody has changed it by hand. Every run asks for such messages
 # before it begins: they have an index, which as a rule is empty.
@@ -215,7 +223,8 @@ def migrate(connection: Connection, version: int) -> None:
         for statement in (*_MIGRATIONS[older], *postgres.get(older, ())):
             connection.exec_driver_sql(statement)
     metadata.create_all(connection)
-    connection.exec_driver_sql(_INDEX)
+    for index in (_INDEX, *_INDEXES_OF_DIGESTS):
+        connection.exec_driver_sql(index)
     connection.execute(sa.text(_INDEX_OF_INVALID))
     for trigger in _TRIGGERS[connection.dialect.name]:
         connection.exec_driver_sql(trigger)

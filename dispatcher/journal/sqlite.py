@@ -16,7 +16,7 @@ import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal w
 from sqlalchemy.dialects.sqlite import insert  # noqa: TID253
 
 from dispatcher.errors import JournalError
-from dispatcher.journal import identity
+from dispatcher.journal import watermark
 from dispatcher.journal.files import (
     JournalFiles,
     make_folder,
@@ -51,7 +51,7 @@ class SqliteBackend:
         self.files = JournalFiles(self.path)
         self._read: os.stat_result | None = None
         self._lock: Lock | None = None
-        self._mark: identity.HighWaterMark | None = None
+        self._mark: watermark.HighWaterMark | None = None
         self._secured = False
 
     def exists(self) -> bool:
@@ -116,10 +116,10 @@ class SqliteBackend:
 
     def verify(self, connection: Connection) -> None:
         """Begin to count its changes; what is missing was looked for before."""
-        found = identity.read_or_create(connection, self.insert, "")
+        found = watermark.read_or_create(connection, self.insert, "")
         if self._kept:
-            self._mark = identity.HighWaterMark(found.journal, str(self.path))
-            self._mark.note(identity.count_changes(connection))
+            self._mark = watermark.HighWaterMark(found.journal, str(self.path))
+            self._mark.note(watermark.count_changes(connection))
 
     def warnings(self, connection: Connection) -> list[str]:
         """That its changes cannot be counted."""
@@ -128,10 +128,10 @@ class SqliteBackend:
     def loss(self, connection: Connection) -> str | None:
         """What is missing: changes that a run has counted, and that are not there."""
         noted = noted_changes(self.path)
-        if itself := identity.read(connection):
-            noted = max(noted, identity.HighWaterMark(itself.journal, str(self.path)).changes)
+        if itself := watermark.read(connection):
+            noted = max(noted, watermark.HighWaterMark(itself.journal, str(self.path)).changes)
         connection.rollback()  # a run may have written more since this began to read
-        found = identity.count_changes(connection)
+        found = watermark.count_changes(connection)
         if found >= noted:
             return None
         return (
@@ -190,7 +190,7 @@ class SqliteBackend:
                 with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
                     connection.execute("DELETE FROM workers")
                     with suppress(sqlite3.OperationalError):  # an older version has none
-                        connection.execute("UPDATE origin SET journal = ?", [identity.new_id()])
+                        connection.execute("UPDATE origin SET journal = ?", [watermark.new_id()])
                     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                     lock.note(connection.execute(_CHANGES).fetchone()[0] or 0)
             except sqlite3.Error as error:

@@ -4,14 +4,14 @@ not as its caller believes."""
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
 
+from dispatcher import keys
 from dispatcher.journal import queries
 from dispatcher.journal.backend import Backend
 from dispatcher.journal.schema import (
@@ -33,7 +33,6 @@ from dispatcher.models import (
     RecordStatus,
     Status,
 )
-from dispatcher.names import fault, invisible
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Dialect
@@ -51,8 +50,6 @@ LATE = Failure(
 _IDENTITY = ("key", "run", "manifest", "message", "recipient", "transport")
 _NO_RESULT: dict[str, str | None] = {"receipt": None, "error_code": None, "error_text": None}
 _ENDING = ("status", "not_before", "changed_at", *_NO_RESULT)
-# A run, a manifest, a message, its revision, and a recipient, in which a / may be.
-_KEY = re.compile(r"([^/]+/){3}[1-9][0-9]*/.+")
 # Bytes. A row of a PostgreSQL index cannot have many more, and a warning is not worth a run.
 _LONGEST_PATH = 2000
 
@@ -110,19 +107,30 @@ class Updates:
         self._conclude = CompiledStatement(_conclude(), dialect)
 
     def claim(
-        self, connection: Connection, message: Message, digest: str, known: Record | None
+        self,
+        connection: Connection,
+        message: Message,
+        digest: str,
+        known: Record | None,
+        former_keys: Sequence[str] = (),
     ) -> Claim | None:
-        """Record that an attempt begins; None: the row is not as `known` says, so it must not."""
+        """Record that an attempt begins; None: the row is not as `known` says, so it must not.
+
+        What is known under a former name is changed there: other checkouts know it by that.
+        """
+        if known is None and former_keys and queries.lookup(connection, former_keys):
+            return None
         rows = self._claim(
             connection,
-            **_identity(message),
+            **_identity(message, known),
             digest=digest,
             owner=self._owner,
             changed_at=timestamp(self._now()),
             known_status=known.status if known else None,
             known_attempts=known.attempts if known else None,
         ).fetchall()
-        return Claim(message.key, rows[0][0], digest, message=message) if rows else None
+        key = key_in_journal(message, known)
+        return Claim(key, rows[0][0], digest, message=message) if rows else None
 
     def withdraw(self, connection: Connection, claim: Claim) -> None:
         """Record that nothing was sent, if the claim was committed, which nobody knows."""
@@ -181,7 +189,8 @@ class Updates:
             "attempts": claim.attempt,
             **self._columns(result),
         }
-        upsert = self._backend.insert(messages).values(**_identity(claim.message), **attempt)
+        identity = {**_identity(claim.message), "key": storable(claim.key)}
+        upsert = self._backend.insert(messages).values(**identity, **attempt)
         older = messages.c.attempts < claim.attempt
         written = upsert.on_conflict_do_update(index_elements=["key"], set_=attempt, where=older)
         return connection.execute(written.returning(messages.c.key)).first() is not None
@@ -218,12 +227,15 @@ class Updates:
         False: the journal knows something else of it, or this is no key. Nobody knows with which
         content it was sent: it counts as changed since.
         """
-        if _KEY.fullmatch(key) is None:
+        found = keys.parsed(key)
+        if found is None:
             return False
-        run, manifest, message, _, recipient = key.split("/", 4)
-        if any(map(fault, (run, manifest, message))) or invisible(recipient):
-            return False
-        names = {"run": run, "manifest": manifest, "message": message, "recipient": recipient}
+        names = {
+            "run": found.run,
+            "manifest": found.manifest,
+            "message": found.id,
+            "recipient": found.recipient,
+        }
         sent = {**self._columns(AttemptResult(Status.SENT)), "digest": ""}
         row = {
             "key": storable(queries.noted_as(connection, key)),
@@ -419,7 +431,13 @@ def _literal(status: Status) -> sa.ColumnClause[str]:
     return sa.literal_column(f"'{status}'")
 
 
-def _identity(message: Message) -> dict[str, str]:
+def _identity(message: Message, known: Record | None = None) -> dict[str, str]:
     run = message.key.partition("/")[0]
-    values = (message.key, run, message.manifest, message.id, message.to, message.transport)
+    key = key_in_journal(message, known)
+    values = (key, run, message.manifest, message.id, message.to, message.transport)
     return dict(zip(_IDENTITY, map(storable, values), strict=True))
+
+
+def key_in_journal(message: Message, known: Record | None) -> str:
+    """The key under which the journal has a message, or is to have it."""
+    return known.key if known and known.key else message.key

@@ -13,29 +13,49 @@ from typing import Any
 from dispatcher import names
 from dispatcher.errors import ManifestError
 from dispatcher.inputs import Inputs
-from dispatcher.manifest import discovery, message_table, validation
+from dispatcher.manifest import discovery, message_table, runs, validation
 from dispatcher.manifest.definitions import Definition, LoadedMessage, Manifest, Options
 from dispatcher.manifest.expansion import ReadAddress, expand
+from dispatcher.manifest.former_names import DefinedNames, MessageName
 from dispatcher.models import LocatedProblem, Problem, Report, located
 from dispatcher.names import canonical_name
 from dispatcher.toml.file import TomlFile, read_toml, toml_value
 
 __all__ = ["Manifests", "Options", "load"]
 
+_NO_REPEAT = (
+    "everybody gets each message of this manifest once, in one run; for a new one each day, say "
+    'repeat = "daily" (weekly, monthly, or run: each time it is named)'
+)
+
 
 class Manifests:
     """Loaded manifests. `problems`: what is wrong with the files, before any message is made.
 
-    `inputs`: these files, and those of which messages were made.
+    `inputs`: these files, and those of which messages were made. `defined`: the names of all
+    messages, also of those in other manifests.
     """
 
     def __init__(self, options: Options) -> None:
         self.problems: list[LocatedProblem] = []
         self.inputs = Inputs()
+        self.defined = DefinedNames()
         self._options = options
         self._manifests: list[Manifest] = []
-        self._names: dict[str, Manifest] = {}
+        self._names: dict[str, Path] = {}
         self._files: dict[str, TomlFile] = {}
+
+    def add_name_only(self, path: Path) -> None:
+        """Take note of a manifest of which nothing is planned; one that cannot be read has none."""
+        try:
+            file = read_toml(path)
+        except ManifestError:
+            return
+        name = file.data.get("name", file.path.stem)
+        if "manifest" in file.data and isinstance(name, str):
+            name = canonical_name(name)
+            self._names.setdefault(name, path)
+            self.defined.add(name, file.data, file, planned=False)
 
     def add(self, path: Path) -> None:
         """Read a manifest; whatever is wrong with it is added to `problems`."""
@@ -46,23 +66,39 @@ class Manifests:
             return
         self._files.setdefault(self._add(file, canonical_name(file.path.stem)), file)
 
-    def _add(self, file: TomlFile, usual_name: str) -> str:
+    def _add(self, file: TomlFile, usual_name: str, run: str | None = None) -> str:
         data, problems = validation.check(file)
         self.problems.extend(problems)
         name = data.get("name", usual_name)
         transport = data.get("transport", self._options.transport)
-        manifest = Manifest(file, data, name, transport, self._options, self.inputs)
+        run = run or self._run(file, data)
+        manifest = Manifest(file, data, name, run, transport, self._options, self.inputs)
         self._manifests.append(manifest)
         self._check_name(manifest)
+        self.defined.add(name, data, file, planned=True)
         return manifest.name
 
+    def _run(self, file: TomlFile, data: dict[str, Any]) -> str:
+        """The run of a manifest's messages; what is wrong with it is added to `problems`."""
+        repeat, given = data.get("repeat"), self._options.run
+        if repeat is None:
+            if given is not None:
+                sentence = f"--run {given}: {_NO_REPEAT}"
+                self.problems.append(file.problem(("repeat",), sentence))
+            return runs.DEFAULT
+        zone = data.get("timezone", self._options.timezone)
+        name = given or runs.period(repeat, self._options.at, zone)
+        if name is None and self._options.run_needed:
+            sentence = 'repeat = "run": name the run, --run NAME'
+            self.problems.append(file.problem(("repeat",), sentence))
+        return name or runs.UNNAMED
+
     def _check_name(self, manifest: Manifest) -> None:
-        twin = self._names.setdefault(manifest.name, manifest)
+        path = manifest.file.path
+        twin = self._names.setdefault(manifest.name, path)
         sentence = None
-        if twin is not manifest:
-            sentence = (
-                f'the name "{manifest.name}" is also that of {twin.file.path}; give it another'
-            )
+        if twin is not path:
+            sentence = f'the name "{manifest.name}" is also that of {twin}; give it another'
         elif names.fault(manifest.name):
             invisible = names.invisible(manifest.name) or ""
             why = f" (it holds {invisible})" if invisible.startswith("U+") else ""
@@ -70,8 +106,10 @@ class Manifests:
         if sentence is not None:
             self.problems.append(manifest.file.problem(("name",), f'{sentence} name: name = "…"'))
 
-    def add_tables(self, messages: Sequence[Mapping[str, Any]], name: str, folder: Path) -> None:
-        """Take a program's own `[[messages]]` tables as the manifest of this name.
+    def add_tables(
+        self, messages: Sequence[Mapping[str, Any]], name: str, folder: Path, run: str
+    ) -> None:
+        """Take a program's own `[[messages]]` tables as the manifest of this name, for a run.
 
         `folder`: to which their files are relative, from the root. Whatever is wrong is added to
         `problems`.
@@ -82,12 +120,12 @@ class Manifests:
         except ValueError as error:
             self.problems.append(located(path, str(error)))
             return
-        self._add(TomlFile(path, "", data, folder), str(name))
+        self._add(TomlFile(path, "", data, folder), str(name), run)
 
     @property
     def run(self) -> str:
-        """The name of the run, the first part of every key."""
-        return self._options.run
+        """The name of the run, the first part of every key; of several, all of them."""
+        return ", ".join(dict.fromkeys(each.run for each in self._manifests)) or runs.DEFAULT
 
     @property
     def paths(self) -> dict[str, Path]:
@@ -100,7 +138,7 @@ class Manifests:
         May be called again. Problems go to `report`; `read_address` is the transports'.
         """
         for manifest in self._manifests:
-            yield from _messages(manifest, report, read_address)
+            yield from _messages(manifest, self.defined, report, read_address)
 
 
 def load(paths: Iterable[Path], options: Options) -> Manifests:
@@ -108,13 +146,16 @@ def load(paths: Iterable[Path], options: Options) -> Manifests:
     manifests = Manifests(options)
     files, problems = discovery.find(paths)
     manifests.problems += problems
+    for file in discovery.others(options.home, files):
+        manifests.add_name_only(file)
     for file in files:
         manifests.add(file)
+    manifests.problems += manifests.defined.problems()
     return manifests
 
 
 def _messages(
-    manifest: Manifest, report: Report, read_address: ReadAddress
+    manifest: Manifest, defined: DefinedNames, report: Report, read_address: ReadAddress
 ) -> Iterator[LoadedMessage]:
     first: dict[str, int] = {}
     for index, entry in enumerate(manifest.data.get("messages", ())):
@@ -126,7 +167,8 @@ def _messages(
             line, _ = manifest.file.position([("messages", twin, "id")])
             sentence = f"this id is used in line {line} already; give it another"
             report(definition.locate(Problem(message=sentence, where="id")))
-        yield from _entry_messages(manifest, entry, definition, report, read_address)
+        former = defined.former(MessageName(manifest.name, definition.id))
+        yield from _entry_messages(manifest, entry, definition, report, read_address, former)
 
 
 def _entry_messages(
@@ -135,6 +177,7 @@ def _entry_messages(
     definition: Definition,
     report: Report,
     read_address: ReadAddress,
+    former: Sequence[MessageName],
 ) -> Iterator[LoadedMessage]:
     table = message_table.merge_defaults(manifest.data.get("defaults", {}), entry)
     problems = list(message_table.check(table))
@@ -142,4 +185,4 @@ def _entry_messages(
         report(definition.locate(problem, key=problem.at_key))
     if not any(problem.fatal for problem in problems):
         faults = frozenset(problem.where for problem in problems if problem.where is not None)
-        yield from expand(manifest, table, definition, report, faults, read_address)
+        yield from expand(manifest, table, definition, report, faults, read_address, former)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,28 +18,35 @@ from dispatcher.toml.file import TomlFile
 class Options(NamedTuple):
     """What the messages depend on besides their files.
 
-    `run`: the first part of every key. `transport`: for manifests that name none. `roots`: folders
-    outside a manifest's own from which it may read files. `country`: where numbers are dialled that
-    have no country code.
+    `run`: the name that the user gave the run, for manifests with `repeat`. `at`: the moment whose
+    run it is otherwise, in `timezone` (None: the system's) unless a manifest has its own.
+    `run_needed`: whether it is an error that a run has no name. `transport`: for manifests that
+    name none. `roots`: folders outside a manifest's own from which it may read files. `country`:
+    where numbers are dialled that have no country code. `home`: the folder with all manifests.
     """
 
-    run: str = "default"
+    run: str | None = None
+    at: datetime = datetime.min.replace(tzinfo=UTC)
+    timezone: str | None = None
+    run_needed: bool = False
     transport: str = "greenapi"
     roots: tuple[Path, ...] = ()
     country: str | None = None
+    home: Path | None = None
 
 
 @dataclass(frozen=True)
 class Manifest:
     """A manifest while its messages are made.
 
-    `data`: what is usable of the file. `name`: a part of every key. `transport`: of messages that
-    name none. `inputs` remembers what is read.
+    `data`: what is usable of the file. `name` and `run`: parts of every key. `transport`: of
+    messages that name none. `inputs` remembers what is read.
     """
 
     file: TomlFile
     data: dict[str, Any]
     name: str
+    run: str
     transport: str
     options: Options
     inputs: Inputs
@@ -108,8 +116,13 @@ class Definition(NamedTuple):
 
 
 class LoadedMessage(NamedTuple):
-    """A rendered message and where it is defined; `faults`: keys with a reported problem."""
+    """A rendered message and where it is defined.
+
+    `faults`: keys with a reported problem. `former_keys`: those that its message had under former
+    names.
+    """
 
     message: Message
     definition: Definition
     faults: frozenset[str] = frozenset()
+    former_keys: tuple[str, ...] = ()

@@ -45,6 +45,14 @@ def find(paths: Iterable[Path]) -> tuple[list[Path], list[LocatedProblem]]:
     return list(chosen.values()), problems
 
 
+def others(home: Path | None, files: Iterable[Path]) -> list[Path]:
+    """The manifests below a folder, where there is one, that are none of these files."""
+    if home is None or not home.is_dir():
+        return []
+    known = set(map(_identity, files))
+    return [file for file in _manifests(home, []) if _identity(file) not in known]
+
+
 def _identity(path: Path) -> object:
     """The same for two names of one file, also where letters' case makes no difference."""
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ from dispatcher.errors import AddressError, ManifestError, SourceError
 from dispatcher.localfiles import MAX_TEXT, read_text
 from dispatcher.manifest import message_table
 from dispatcher.manifest.definitions import Definition, LoadedMessage, Manifest
+from dispatcher.manifest.former_names import MessageName
 from dispatcher.manifest.templates import RenderError
 from dispatcher.models import Address, LocatedProblem, Message, Problem, Report, located
 from dispatcher.visible import quoted
@@ -44,12 +45,14 @@ def expand(
     report: Report,
     faults: frozenset[str],
     read_address: ReadAddress,
+    former: Sequence[MessageName] = (),
 ) -> Iterator[LoadedMessage]:
     """The messages of one table, into which the defaults are merged; problems go to `report`.
 
-    `faults`: keys of the table with a reported problem.
+    `faults`: keys of the table with a reported problem. `former`: names that it had before.
     """
     builder = _Builder(manifest, table, definition, report, read_address)
+    former_keys = [builder.key_of(name) for name in former]
     first_only = message_table.recipients_file(table).get("duplicates") == "first"
     seen: dict[str, int] = {}  # the row of each recipient; a list may have a million
     for recipient in _recipients(manifest, table, builder.definition, report):
@@ -59,7 +62,8 @@ def expand(
                 continue
             report(_twice(message.to, recipient.definition, seen[message.to]))
         seen.setdefault(message.to, recipient.definition.row)
-        yield LoadedMessage(message, recipient.definition, faults | found)
+        keys = tuple(key + message.to for key in former_keys)
+        yield LoadedMessage(message, recipient.definition, faults | found, keys)
 
 
 def _twice(to: str, again: Definition, first_row: int) -> LocatedProblem:
@@ -145,9 +149,12 @@ class _Builder:
             "preview_url": table.get("preview_url"),
             "transport": table.get("transport", manifest.transport),
         }
-        self._key = (
-            f"{manifest.options.run}/{manifest.name}/{table['id']}/{table.get('revision', 1)}/"
-        )
+        self._run, self._revision = manifest.run, table.get("revision", 1)
+        self._key = self.key_of(MessageName(manifest.name, table["id"]))
+
+    def key_of(self, name: MessageName) -> str:
+        """The key of a message of this name, but for the recipient."""
+        return f"{self._run}/{name}/{self._revision}/"
 
     def build(self, recipient: Recipient) -> tuple[Message, set[str]]:
         """The message to one recipient, and the keys with a reported problem."""

@@ -12,6 +12,8 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
 from dispatcher import models, names
+from dispatcher.manifest.runs import Repeat
+from dispatcher.timezones import zone_name
 
 NAME_FAULT = "name_fault"  # the type of error; its message is what `names.fault` says
 
@@ -26,6 +28,16 @@ def _checked(name: str) -> str:
 # A name is a part of every message's key, whose parts are set apart by "/".
 _NAME_SCHEMA = {"minLength": 1, "maxLength": names.LONGEST, "pattern": names.SCHEMA_PATTERN}
 Name = Annotated[str, AfterValidator(_checked), Field(json_schema_extra={**_NAME_SCHEMA})]
+
+
+TimeZone = Annotated[str, AfterValidator(zone_name)]
+
+
+def _checked_former(written: str) -> str:
+    """A message's former name: its id, or manifest/id."""
+    for part in written.split("/", 1):
+        _checked(part)
+    return written
 
 
 _COUNTRY = 'Where numbers without a country code are dialled like this: "RU".'
@@ -58,6 +70,15 @@ class RecipientsTable(models.Model):
 
 Recipients = Annotated[
     Annotated[str, Tag("<text>")] | Annotated[list[str], Field(min_length=1), Tag("<list>")],
+    Discriminator(_list_or_text),
+]
+FormerNames = Annotated[
+    Annotated[Name, Tag("<text>")] | Annotated[list[Name], Tag("<list>")],
+    Discriminator(_list_or_text),
+]
+_FormerName = Annotated[str, AfterValidator(_checked_former)]
+FormerMessageNames = Annotated[
+    Annotated[_FormerName, Tag("<text>")] | Annotated[list[_FormerName], Tag("<list>")],
     Discriminator(_list_or_text),
 ]
 RecipientsFile = Annotated[
@@ -97,6 +118,10 @@ class MessageTable(DefaultsTable):
     """One message: the gateway's request body plus a few keys of ours."""
 
     id: Name
+    moved_from: FormerMessageNames | None = Field(
+        default=None,
+        description="Its former ids, or manifest/id; what was sent under these counts as sent.",
+    )
     type: models.ContentType | None = None
 
 
@@ -105,7 +130,16 @@ class ManifestTable(models.Model):
 
     manifest: Annotated[int, Field(ge=1, le=1, json_schema_extra={"const": 1})]
     name: Name | None = Field(default=None, description="Part of every message's identity.")
+    moved_from: FormerNames | None = Field(
+        default=None, description="Its former names; what was sent under these counts as sent."
+    )
     transport: str | None = None
+    repeat: Repeat | None = Field(
+        default=None, description="Everybody gets each message once a day, week, month or run."
+    )
+    timezone: TimeZone | None = Field(
+        default=None, description='Where a day of `repeat` begins: "Europe/Moscow".'
+    )
     stop_on_failure: bool = Field(
         default=False,
         description="After a message that was not sent, its recipient gets no later one of it.",

@@ -33,8 +33,8 @@ _TABLES: dict[str | int, type[BaseModel]] = {
 
 # Without these a message is still whole: where one is wrong, the rest is checked all the same.
 _OPTIONAL = frozenset(
-    "manifest name transport revision recipient_type preview_url type caption filename provider"
-    "".split()
+    "manifest name moved_from repeat timezone transport revision recipient_type preview_url type "
+    "caption filename provider".split()
 )
 # Of a table in whose place there is a text: the key that was probably meant to hold it.
 _MAIN_KEYS: dict[str, str] = {
@@ -131,7 +131,7 @@ def _home(path: KeyPath) -> KeyPath | None:
     key, parent = path[-1], path[-2:-1]
     if parent and parent[0] in CONTENT_TYPES:
         return path[:-2] if str(key) in _known_keys(path[:-2]) else None
-    head = ("manifest", "name", "stop_on_failure", "defaults", "messages")
+    head = ("manifest", "name", "repeat", "timezone", "stop_on_failure", "defaults", "messages")
     return () if parent and key in head else None
 
 
@@ -195,7 +195,7 @@ def _sentence(error: _SchemaError) -> str:
             return SECRET_FOUND
         if key in ("caption", "filename") and parent in CONTENT_TYPES:
             return f"{key} is not allowed on {parent}"
-        if key in ("id", "type") and parent == "defaults":
+        if key in ("id", "type", "moved_from") and parent == "defaults":
             return f"{key} cannot be a default; every message has its own"
     elif path == ("manifest",):
         if error.details["type"] == "missing":

@@ -16,6 +16,7 @@ from dispatcher.models.content import (
 from dispatcher.models.message import Address, Message
 from dispatcher.models.outcomes import (
     AttemptStatus,
+    Delivered,
     Failure,
     Outcome,
     PlanStatus,
@@ -43,6 +44,7 @@ __all__ = [
     "AttemptStatus",
     "Audio",
     "ContentType",
+    "Delivered",
     "Document",
     "Failure",
     "Image",

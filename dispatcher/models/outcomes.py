@@ -30,6 +30,9 @@ class Status(StrEnum):
     table in docs/design.md, "Identity", has all cases:
 
     no row              new         → sent, failed or unknown
+    no row, but the     moved       → stops the run, unless it is to be sent again
+      recipient has it
+      under a name that is gone
     failed              retry       → sent, failed or unknown
     sent                sent        → skipped
     sent                changed     → skipped, unless it is to be sent again
@@ -41,6 +44,7 @@ class Status(StrEnum):
     SENT = "sent"
     FAILED = "failed"
     UNKNOWN = "unknown"
+    MOVED = "moved"
     RETRY = "retry"
     CHANGED = "changed"
     SKIPPED = "skipped"
@@ -48,7 +52,7 @@ class Status(StrEnum):
 
 # Of a planned message; of a row in the journal; of an attempt; of a message at the end of a run.
 PlanStatus: TypeAlias = Literal[
-    Status.NEW, Status.SENT, Status.CHANGED, Status.RETRY, Status.UNKNOWN
+    Status.NEW, Status.MOVED, Status.SENT, Status.CHANGED, Status.RETRY, Status.UNKNOWN
 ]
 RecordStatus: TypeAlias = Literal[Status.SENDING, Status.SENT, Status.FAILED, Status.UNKNOWN]
 AttemptStatus: TypeAlias = Literal[Status.SENT, Status.FAILED, Status.UNKNOWN]
@@ -94,8 +98,9 @@ class Outcome(Model):
 
 
 class Record(Model):
-    """What the journal knows of a key: the digest of what was sent, how it ended, its receipt.
+    """What the journal knows of a message: the digest of what was sent, how it ended, its receipt.
 
+    `key`: under which it is, where that is a former name's or an old spelling; empty: its own.
     `sent_digest`: of what had been sent before, if this was an attempt to send something else.
     `attempts` were made over all runs; none is to be made earlier than `not_before`.
     """
@@ -107,3 +112,16 @@ class Record(Model):
     not_before: datetime | None = None
     changed_at: datetime | None = None
     sent_digest: str | None = None
+    key: str = ""
+
+
+class Delivered(Model):
+    """A message that its recipient has, or may have: what the journal knows of its identity."""
+
+    digest: str
+    key: str
+    run: str
+    manifest: str
+    message: str
+    recipient: str
+    transport: str

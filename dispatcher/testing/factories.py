@@ -124,5 +124,5 @@ def plan(path: Path, *plugins: object, transport: str = "recording") -> Plan:
     config = Config(Settings(files=FileSettings(roots=[])), Path.cwd())
     dispatcher = Dispatcher(config, registry(*plugins, *recording), transport=transport)
     made = dispatcher.plan(path)
-    messages = [] if made.errors else list(made.planner.plan(lambda keys: {}))
+    messages = [] if made.errors else list(made.planner.plan())
     return Plan(messages, made.problems)

@@ -52,6 +52,7 @@ class Mailing:
     """Two messages each to many recipients.
 
     `script`: a script of children/ and its arguments, which runs the command in its own way.
+    `head`: the beginning of the manifest.
     `reported`: what any of its runs, killed ones too, had reported as sent.
     """
 
@@ -60,6 +61,7 @@ class Mailing:
     recipients: int
     workers: int = 8
     script: tuple[str, ...] = ()
+    head: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     reported: set[Key] = field(default_factory=set)
     _started: list[subprocess.Popen[str]] = field(default_factory=list)
@@ -68,7 +70,8 @@ class Mailing:
         self.project.config(f"[delivery]\nworkers = {self.workers}\n")
         self.project.write("manifests/to.csv", "\n".join(["to", *self._recipients()]))
         entry = '[[messages]]\nid = "{0}"\nrecipients = "to.csv"\ntext.body = "{0}"'
-        self.project.manifest("\n".join(entry.format(id) for id in MESSAGES))
+        entries = "\n".join(entry.format(id) for id in MESSAGES)
+        self.project.manifest(f"{self.head}{entries}")
 
     @property
     def total(self) -> int:

@@ -14,7 +14,7 @@ def test_of_two_runs_at_once_exactly_one_sends(
     new_mailing: Callable[..., Mailing], a_second: Callable[[], float]
 ) -> None:
     races = 10 * RACES if LONG else RACES
-    mailing = new_mailing(1, script=("racing", str(races)))
+    mailing = new_mailing(1, script=("racing", str(races)), head='repeat = "run"\n')
 
     process = mailing.start()
     stdout, stderr = process.communicate()

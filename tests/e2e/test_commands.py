@@ -65,6 +65,8 @@ def past(sandbox_process: SandboxProcess, new_project: NewProject) -> Project:
     sandbox_process.faults([{"to": "79001234568", "fault": "status", "status": 400, "code": 1022}])
     project.call("send")
     sandbox_process.faults([])
+    manifest = project.folder / "manifests/m.toml"
+    manifest.write_text(manifest.read_text().replace("[[", 'repeat = "run"\n[[', 1))
     project.call("send", "--run", "evening", "manifests/m.toml")
     return project
 
@@ -302,9 +304,11 @@ def test_plugin_takes_part_in_every_stage(project: Project) -> None:
 
 def test_plugins_objection_stops_send(project: Project) -> None:
     project.install("helpful", HELPFUL)
-    project.manifest(text(body="All free of charge"))
-    project.call("send").refused('m.toml:5:13: error: message "a": do not write "free of charge"')
-    for flags in (["--without", "helpful"], ["--no-plugins", "--run", "another"]):
+    project.manifest('repeat = "run"\n' + text(body="All free of charge"))
+    project.call("send", "--run", "one").refused(
+        'm.toml:6:13: error: message "a": do not write "free of charge"'
+    )
+    for flags in (["--without", "helpful", "--run", "one"], ["--no-plugins", "--run", "two"]):
         assert project.call("send", *flags).code == 0
     bodies = project.arrived()
     assert bodies == ["All free of charge"] * 2, "as it is written"

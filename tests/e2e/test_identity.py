@@ -163,7 +163,7 @@ def test_changed_content_is_no_failure_and_says_so_to_people(project: Project) -
 
 @pytest.mark.parametrize(
     ("head", "arguments"),
-    [("revision = 2\n", ()), ("", ("--run", "2026-11-22"))],
+    [("[defaults]\nrevision = 2\n", ()), ('repeat = "run"\n', ("--run", "2026-11-22"))],
     ids=["revision", "run"],
 )
 def test_raised_revision_or_another_run_sends_once_more(
@@ -171,9 +171,9 @@ def test_raised_revision_or_another_run_sends_once_more(
 ) -> None:
     project.manifest(GOOD)
     project.call("send")
-    project.manifest(GOOD + head.replace("2", "1"))
+    project.manifest(f"{GOOD}revision = 1\n")
     assert project.call("send", "--json").statuses == {"good": "skipped"}, "1 is the default"
-    project.manifest(f"[defaults]\n{head}{GOOD}")
+    project.manifest(head + GOOD)
 
     again = project.call("send", "--json", *arguments)
     once_more = project.call("send", "--json", *arguments)
@@ -183,7 +183,8 @@ def test_raised_revision_or_another_run_sends_once_more(
 
 
 def media(id: str, *to: str, file: str = "one.pdf") -> str:
-    return f'[[messages]]\nid = "{id}"\nto = {list(to)}\ndocument.source = "{file}"\n'
+    document = f'{{ source = "{file}", caption = "{id}" }}'
+    return f'[[messages]]\nid = "{id}"\nto = {list(to)}\ndocument = {document}\n'
 
 
 def send_well(project: Project, *messages: str, **env: str) -> None:

@@ -69,9 +69,10 @@ def test_killed_run_leaves_one_unknown_that_is_never_sent_again(project: Project
 
 
 def test_second_run_names_the_first_and_ends(held: HeldProject) -> None:
+    held.texts("a", "b", "c", head='repeat = "run"\n')
     with held.under_way("send", "--run", "morning") as first:
         holder = ('run "morning"', socket.gethostname(), f"process {first.pid}", "--wait")
-        for options in (("--run", "evening"), ("--wait", "300ms")):
+        for options in (("--run", "evening"), ("--run", "evening", "--wait", "300ms")):
             held.call("send", *options).refused(*holder, code=6)
         assert len(held.gateway.requests) == 1
     assert held.finish(first).code == 0
@@ -159,7 +160,8 @@ def test_killed_run_gives_its_lock_back(held: HeldProject) -> None:
     with held.under_way("send") as first:
         first.kill()
         held.finish(first)
-    assert held.call("send", "--run", "another").code == 0
+    assert held.call("settle", "--not-sent", "--run", "default", "--yes").code == 0
+    assert held.call("send").code == 0
 
 
 def test_plan_and_history_read_beside_a_run(held: HeldProject) -> None:

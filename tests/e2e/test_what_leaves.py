@@ -193,7 +193,7 @@ def test_whatever_plugins_do_what_was_printed_arrives(
         for number, text in enumerate(texts)
     ]
     file = {"to": "79001234503", "document": {"source": "prices.pdf", "caption": texts[0]}}
-    manifest(project.folder / "manifests", *entries, file, transport=transport)
+    manifest(project.folder / "manifests", *entries, file, transport=transport, repeat="run")
     options = ("--run", uuid.uuid4().hex)
 
     shown = printed(project, *options)

@@ -121,9 +121,9 @@ class Project:
         """A manifest; `manifest = 1` is put before `messages`."""
         return self.write(name, f"manifest = 1\n{messages}")
 
-    def texts(self, *ids: str, to: str = "79001234567") -> Path:
+    def texts(self, *ids: str, to: str = "79001234567", head: str = "") -> Path:
         """A manifest with a text message for each id, to one recipient."""
-        return self.manifest("".join(text(id, to, f"I am {id}") for id in ids))
+        return self.manifest(head + "".join(text(id, to, f"I am {id}") for id in ids))
 
     def texts_to_many(self, count: int) -> Path:
         """A manifest with the texts m0, m1 and so on, each to a recipient of its own."""

@@ -9,9 +9,9 @@ from typing import Any
 
 from dispatcher.cli import main
 from dispatcher.journal import AttemptResult, Claim, Journal
-from dispatcher.journal.identity import HighWaterMark
 from dispatcher.journal.locking import Lock
 from dispatcher.journal.sqlite import SqliteBackend
+from dispatcher.journal.watermark import HighWaterMark
 from dispatcher.models import Message, Record
 
 

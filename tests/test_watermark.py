@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.journal.identity import HighWaterMark
 from dispatcher.journal.server import ServerIdentity, difference
+from dispatcher.journal.watermark import HighWaterMark
 from tests.support.cases import cases
 
 

@@ -1,0 +1,52 @@
+"""The key of a message, `run/manifest/id/revision/recipient`: under it a message is sent once."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from itertools import product
+from typing import NamedTuple
+
+from dispatcher.names import fault, invisible
+
+_PARTS = 5
+_REVISION = re.compile("[1-9][0-9]*")
+
+
+class Key(NamedTuple):
+    """A key's parts."""
+
+    run: str
+    manifest: str
+    id: str
+    revision: str
+    recipient: str
+
+    def __str__(self) -> str:
+        return "/".join(self)
+
+
+def parsed(key: str) -> Key | None:
+    """The parts of a key; None: it is none."""
+    parts = key.split("/", _PARTS - 1)  # what comes last is a recipient, in which a / may be
+    if len(parts) != _PARTS or not parts[-1] or _REVISION.fullmatch(parts[3]) is None:
+        return None
+    found = Key(*parts)
+    named = not any(map(fault, (found.run, found.manifest, found.id)))
+    return found if named and not invisible(found.recipient) else None
+
+
+def spellings(key: str) -> Iterator[str]:
+    """The key itself, then its other spellings: each of its names composed or decomposed.
+
+    A dispatcher that did not normalise names may have noted any of them.
+    """
+    yield key
+    if key.isascii():
+        return
+    forms = (
+        dict.fromkeys(unicodedata.normalize(form, part) for form in ("NFC", "NFD"))
+        for part in key.split("/", _PARTS - 1)
+    )
+    yield from (other for parts in product(*forms) if (other := "/".join(parts)) != key)

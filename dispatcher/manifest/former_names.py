@@ -1,0 +1,168 @@
+"""Every message that is defined, by name, and the names that each had before (`moved_from`).
+
+All manifests count here, also those of which nothing is planned: whether a name is gone, or stands
+somewhere else now, does not depend on which files a command was given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+from dispatcher.models import LocatedProblem
+from dispatcher.names import canonical_name
+from dispatcher.toml import KeyPath
+from dispatcher.toml.file import TomlFile
+
+# Names as they are written, and where.
+Names: TypeAlias = dict[str, KeyPath]
+
+
+class MessageName(NamedTuple):
+    """A message's name in the whole repository: its manifest's name, and its id."""
+
+    manifest: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.manifest}/{self.id}"
+
+
+class Claim(NamedTuple):
+    """Where a message says that it had a name before; `planned`: in a file that is planned."""
+
+    by: MessageName
+    file: TomlFile
+    where: KeyPath
+    planned: bool
+
+    @property
+    def is_explicit(self) -> bool:
+        """Whether the message itself says so, not its manifest."""
+        return self.where[0] == "messages"
+
+    @property
+    def place(self) -> str:
+        """The file and the line."""
+        line, _ = self.file.position([self.where])
+        return f"{self.file.path}:{line}"
+
+    def problem(self, sentence: str) -> LocatedProblem:
+        """An error of what is said there."""
+        id = self.by.id if self.is_explicit else None
+        return self.file.problem(self.where, sentence, message_id=id)
+
+
+class DefinedNames:
+    """The names of all messages."""
+
+    def __init__(self) -> None:
+        self._names: dict[MessageName, tuple[TomlFile, int]] = {}
+        self._claims: dict[MessageName, list[Claim]] = {}  # by former name
+        self._former: dict[MessageName, list[MessageName]] = {}
+        self._own: set[MessageName] = set()
+
+    def add(self, name: str, data: Mapping[str, Any], file: TomlFile, *, planned: bool) -> None:
+        """Add the messages of a manifest, of which `data` is usable; those not planned first."""
+        manifests = _listed(data.get("moved_from"), ("moved_from",))
+        for index, entry in enumerate(data.get("messages", ())):
+            if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):
+                continue
+            message = MessageName(name, canonical_name(entry["id"]))
+            self._names[message] = file, index
+            ids = _listed(entry.get("moved_from"), ("messages", index, "moved_from"))
+            if ids == {} or (ids is None and manifests == {}):
+                self._own.add(message)
+            if ids or manifests:
+                names = _former_names(message, ids or {}, manifests or {})
+                self._former[message] = list(names)
+                for each, where in names.items():
+                    claim = Claim(message, file, where, planned)
+                    self._claims.setdefault(each, []).append(claim)
+
+    def former(self, message: MessageName) -> list[MessageName]:
+        """The names that a message had before."""
+        return [
+            name
+            for name in self._former.get(message, ())
+            if any(claim.by == message for claim in self._valid_claims(name))
+        ]
+
+    def _valid_claims(self, name: MessageName) -> list[Claim]:
+        """Who says to have had a name. What a message says counts before what its manifest does."""
+        claims = self._claims[name]
+        return [claim for claim in claims if claim.is_explicit] or claims
+
+    def is_gone(self, name: MessageName) -> bool:
+        """Whether no message has this name, or says that it had it."""
+        return name not in self._names and name not in self._claims
+
+    def is_own(self, message: MessageName) -> bool:
+        """Whether a message says that it is no other one under a new name (`moved_from = []`)."""
+        return message in self._own
+
+    def problems(self) -> Iterator[LocatedProblem]:
+        """Former names that are not former, or that two messages say they had."""
+        for name in self._claims:
+            claims = self._valid_claims(name)
+            for claim in claims:
+                if claim.planned and name in self._names:
+                    sentence = f"moved_from: {name} is still there, as a message of its own"
+                    yield claim.problem(sentence)
+                elif claim.planned and claim is not claims[0]:
+                    by, place = claims[0].by, claims[0].place
+                    yield claim.problem(f"moved_from: {name} became {by} already ({place})")
+
+    def claims(self) -> Iterator[tuple[MessageName, Claim]]:
+        """The former names in files that are planned, and where each of them is written."""
+        return (
+            (name, claim)
+            for name in self._claims
+            for claim in self._valid_claims(name)
+            if claim.planned
+        )
+
+    def moved_problem(self, name: MessageName, was: MessageName, people: int) -> LocatedProblem:
+        """What keeps a message from being sent that so many people have under a former name."""
+        file, index = self._names[name]
+        have = "1 person has it" if people == 1 else f"{people} people have it"
+        sentence = (
+            f"{have} as {was}, which is in no manifest any more; if it is the same message, say "
+            f"{_way(name, was)}; if it is another one, moved_from = []; to send it once more all "
+            "the same: --resend moved"
+        )
+        return file.problem(("messages", index, "id"), sentence, message_id=name.id)
+
+
+def _way(name: MessageName, was: MessageName) -> str:
+    """What to write where, so that a former name counts as a message's own."""
+    if name.id == was.id:
+        return f'moved_from = "{was.manifest}" above [[messages]]'
+    return f'moved_from = "{was.id if name.manifest == was.manifest else was}" in it'
+
+
+def _former_names(message: MessageName, ids: Names, manifests: Names) -> dict[MessageName, KeyPath]:
+    """The names that a message had, by what it says itself and by its manifest's former names, and
+    where that is written."""
+    names: dict[MessageName, KeyPath] = {
+        MessageName(home, message.id): where for home, where in manifests.items()
+    }
+    for former, where in ids.items():
+        manifest, slash, id = former.rpartition("/")
+        homes = [manifest] if slash else [message.manifest, *manifests]
+        names |= {MessageName(home, id): where for home in homes}
+    names.pop(message, None)
+    return names
+
+
+def _listed(written: object, where: KeyPath) -> Names | None:
+    """The names in a text or a list of texts; None: neither is there."""
+    if isinstance(written, str):
+        return {canonical_name(written): where}
+    if isinstance(written, list):
+        return {
+            canonical_name(each): (*where, number)
+            for number, each in enumerate(written)
+            if isinstance(each, str)
+        }
+    return None

@@ -1,0 +1,78 @@
+"""What a plan comes to, before any of it leaves: how many messages, to how many people, and why not
+all of them."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
+
+from dispatcher.keys import parsed
+from dispatcher.manifest.former_names import MessageName
+from dispatcher.models import Status
+
+if TYPE_CHECKING:
+    from dispatcher.planning import PlannedMessage
+
+# What a run sends, whatever it was asked to send again.
+SENDABLE: frozenset[Status] = frozenset({Status.NEW, Status.RETRY})
+
+
+class Overview:
+    """The messages of a plan, counted.
+
+    `counts`: by status. `people`: recipients, each counted once. `changed` and `moved`: how many
+    people each of these messages concerns; `was`: the former name of a moved one. `found`: messages
+    of which the journal knows at least one. `transports`: in use.
+    """
+
+    def __init__(self) -> None:
+        self.counts: Counter[Status] = Counter()
+        self.changed: Counter[MessageName] = Counter()
+        self.moved: Counter[MessageName] = Counter()
+        self.was: dict[MessageName, MessageName] = {}
+        self.found: set[MessageName] = set()
+        self.transports: dict[str, None] = {}
+        self._people: dict[Status, array[int]] = {}
+
+    def add(self, planned: PlannedMessage) -> None:
+        """Count a message."""
+        message, status = planned.message, planned.status
+        self.counts[status] += 1
+        people = self._people.setdefault(status, array("q"))
+        people.append(hash((message.transport, message.to)))  # there may be a million of them
+        self.transports.setdefault(message.transport)
+        if status == Status.NEW:
+            return
+        name = MessageName(message.manifest, message.id)
+        self.found.add(name)
+        if status == Status.CHANGED:
+            self.changed[name] += 1
+        elif status == Status.MOVED:
+            self.moved[name] += 1
+            former = parsed(planned.was or "")
+            if former is not None:
+                self.was.setdefault(name, MessageName(former.manifest, former.id))
+
+    @property
+    def total(self) -> int:
+        """How many messages there are."""
+        return self.counts.total()
+
+    def to_send(self, resend: Collection[str] = ()) -> int:
+        """How many messages leave; `resend`: statuses besides new and retry that do."""
+        return sum(self.counts[status] for status in SENDABLE.union(map(Status, resend)))
+
+    def people(self, resend: Collection[str] | None = None) -> int:
+        """How many people get at least one message; None: how many there are in the plan."""
+        chosen = set(Status) if resend is None else SENDABLE.union(map(Status, resend))
+        return len({each for status in chosen for each in self._people.get(status, ())})
+
+
+def overview_of(plan: Iterable[PlannedMessage]) -> Overview:
+    """What a plan comes to."""
+    overview = Overview()
+    for planned in plan:
+        overview.add(planned)
+    return overview

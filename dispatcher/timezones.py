@@ -1,0 +1,43 @@
+"""Time zones by name, and times as people read them."""
+
+from __future__ import annotations
+
+from datetime import datetime, tzinfo
+
+from dispatcher.names import did_you_mean
+from dispatcher.visible import quoted
+
+
+def zone(name: str) -> tzinfo:
+    """The time zone of this name, "Europe/Moscow". Raises ValueError, with a sentence."""
+    from zoneinfo import ZoneInfo, available_timezones
+
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, LookupError):  # the name may also be that of a folder of zones
+        known = available_timezones()
+    if not known:
+        raise ValueError("this system has no time zones: pip install tzdata")
+    by_city = next((each for each in sorted(known) if _city(each) == _city(name)), None)
+    hint = f"; did you mean {quoted(by_city)}?" if by_city else did_you_mean(name, known)
+    raise ValueError(f"no time zone is named {quoted(name)}{hint}")
+
+
+def zone_name(name: str) -> str:
+    """The name itself, if there is such a zone. Raises ValueError, with a sentence."""
+    zone(name)
+    return name
+
+
+def _city(name: str) -> str:
+    return name.rpartition("/")[2].replace(" ", "_").lower()
+
+
+def local(at: datetime, name: str | None = None) -> datetime:
+    """A time in a zone; without a name, in the system's."""
+    return at.astimezone(zone(name) if name else None)
+
+
+def shown(at: datetime) -> str:
+    """A time to the second, and the name of its zone: "2026-11-29 14:03:10 MSK"."""
+    return f"{at:%Y-%m-%d %H:%M:%S} {at.tzname() or ''}".rstrip()
