@@ -1,7 +1,7 @@
-"""Two manifests of one name, sent by two commands: to the journal, they are one.
+"""Reports two manifests with one name that two commands send: in the journal, they are one.
 
-Both in one command are an error (see `Manifests`). Here it counts from which file a name came
-before, as the journal recorded it, as long as that file is there and still has the name.
+Both in one command are an error (see `Manifests`). Here, the file from which a name came before
+counts, as the journal recorded it, as long as that file exists and still has the name.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dispatcher.toml.file import read_toml
 
 
 def relative_paths(paths: Mapping[str, Path], folder: Path) -> dict[str, str]:
-    """Manifests' paths, by name, as the journal records them: relative to the configuration."""
+    """Return paths by manifest as the journal records them: relative to the configuration."""
     top = os.path.realpath(folder)
     return {name: _text(os.path.relpath(os.path.realpath(paths[name]), top)) for name in paths}
 
@@ -30,9 +30,9 @@ def _text(path: str) -> str:
 def problems(
     paths: Mapping[str, Path], known: Mapping[str, set[str]], folder: Path
 ) -> Iterator[LocatedProblem]:
-    """An error for each manifest whose name the journal knows from another file.
+    """Yield an error for each manifest whose name the journal knows from another file.
 
-    `paths`: of the manifests, by name. `known`: what the journal recorded of these names.
+    `paths` are those of the manifests, by name; `known` is what the journal recorded of the names.
     """
     now = relative_paths(paths, folder)
     for name, path in paths.items():

@@ -1,7 +1,7 @@
-"""Whether somebody else may have written a file.
+"""Whether another user may have written a file.
 
 dispatcher.toml decides where a token goes and which files may be read, a journal what counts as
-sent. They are followed only if nobody but this user and root may have written them: git asks the
+sent. They are used only if nobody but this user and root may have written them: git requires the
 same of a repository (git-config, `safe.directory`), sshd of its files (`StrictModes`).
 """
 
@@ -15,9 +15,9 @@ VARIABLE = "DISPATCHER_SAFE_DIRECTORY"
 
 
 def objection(path: Path, info: os.stat_result) -> str | None:
-    """Why a file or folder is not to be trusted, and what to do; None: it is.
+    """Return why a file or folder cannot be trusted, and what to do, or None if it can.
 
-    `info`: of the open file where there is one, so that nothing comes between check and use.
+    `info` is that of the open file, if there is one, so that nothing comes between check and use.
     """
     if info.st_uid not in _trusted_users():
         who, remedy = f"belongs to another user ({_name(info.st_uid)})", "chown it"
@@ -33,19 +33,19 @@ def objection(path: Path, info: os.stat_result) -> str | None:
 
 
 def objection_at(path: Path) -> str | None:
-    """The same of what lies at a path and, where that is a link, of the link; of nothing, None."""
+    """Return the `objection` to a path, or to its target if it is a link; None if there is none."""
     for look in (os.lstat, os.stat):
         try:
             sentence = objection(path, look(path))
         except OSError:
-            return None  # whoever opens it will tell
+            return None  # opening it will report it
         if sentence is not None:
             return sentence
     return None
 
 
 def _trusted_users() -> set[int]:
-    """This user and root; behind sudo the one who called it, too, as for git."""
+    """Return this user and root; under sudo also the user who called it, as git does."""
     users = {0, os.geteuid()}
     sudo = os.environ.get("SUDO_UID", "")
     if os.geteuid() == 0 and sudo.isascii() and sudo.isdigit():
@@ -54,19 +54,19 @@ def _trusted_users() -> set[int]:
 
 
 def _others_may_write(info: os.stat_result) -> bool:
-    if stat.S_ISLNK(info.st_mode):  # its mode means nothing
+    if stat.S_ISLNK(info.st_mode):  # the mode of a link means nothing
         return False
     if stat.S_ISDIR(info.st_mode) and info.st_mode & stat.S_ISVTX:
-        return False  # as /tmp: each may replace what is their own
+        return False  # as in /tmp: each user may replace only their own files
     if info.st_mode & stat.S_IWOTH:
         return True
     return bool(info.st_mode & stat.S_IWGRP) and _has_others(info.st_gid)
 
 
 def _has_others(group: int) -> bool:
-    """Whether a group has members beside the trusted users.
+    """Whether a group has members other than the trusted users.
 
-    Where every user has a group of their own (umask 002), all that they make may be written by it.
+    Where every user has a group of their own (umask 002), that group may write all their files.
     """
     import grp
     import pwd
@@ -84,7 +84,7 @@ def _has_others(group: int) -> bool:
 def _declared_safe(path: Path) -> bool:
     """Whether the user trusts a file: its folder or one above is named, or `*` for all.
 
-    Of a link, the place of the link or of its target counts.
+    For a link, either the place of the link or that of its target counts.
     """
     folders = os.environ.get(VARIABLE, "").split(os.pathsep)
     if "*" in folders:

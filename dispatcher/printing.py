@@ -1,8 +1,8 @@
-"""The one place that prints: whatever goes to stdout or stderr, in any encoding, passes here.
+"""Prints everything that goes to stdout or stderr, in any encoding.
 
-A line is one line whatever stands in it: what steers a terminal or hides is made visible, and no
-line is a command of a CI runner. What a stream cannot write is escaped. A result that cannot be
-written is an `OutputError`; what is said on stderr is of use to people, but nothing depends on it.
+A line stays one line whatever it contains: what controls a terminal or is invisible is escaped, and
+no line is a command to a CI runner. What a stream cannot encode is escaped. A result that cannot be
+written is an `OutputError`; output on stderr helps people, but nothing depends on it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dispatcher.visible import visible, visible_json
 _STDOUT, _STDERR = 1, 2
 _COLOUR = r"\x1b\[[0-9;]*m"
 # GitHub: "Workflow commands", and `##[`, the older form, anywhere in a line. Azure Pipelines:
-# `##vso[` anywhere; TeamCity: `##teamcity[`. GitLab's begin with an escape, which never gets here.
+# `##vso[` anywhere; TeamCity: `##teamcity[`. GitLab's begin with an escape, which is never printed.
 _COMMAND = re.compile(
     rf"(?m)(?P<before>^(?:[^\S\n]|{_COLOUR})*):(?=:)"
     rf"|(?i:#(?P<between>(?:{_COLOUR})*)#(?=(?:{_COLOUR})*(?:vso|teamcity)?\[))"
@@ -35,13 +35,13 @@ _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
 class OutputError(click.ClickException):
-    """What is printed cannot be written: a full disk, a closed pipe."""
+    """The output cannot be written: a full disk, a closed pipe."""
 
     exit_code = 1
 
 
 class Coloured(NamedTuple):
-    """A part of a line, in a colour where that is wanted."""
+    """A part of a line, in a colour where colours are used."""
 
     text: str
     colour: str | None = None
@@ -55,7 +55,7 @@ Part: TypeAlias = str | Coloured
 
 
 def print_line(*parts: Part, err: bool = False) -> None:
-    """A line for people, in colour on a terminal only (and never with NO_COLOR).
+    """Print a line for people, in colour on a terminal only (and never with NO_COLOR).
 
     Raises OutputError, for stdout.
     """
@@ -65,27 +65,28 @@ def print_line(*parts: Part, err: bool = False) -> None:
 
 
 def print_text(text: str, *, err: bool = False) -> None:
-    """What others wrote in several lines: a traceback, say. As `print_line`."""
+    """Print several lines that others wrote, like a traceback, as `print_line` does."""
     for line in text.removesuffix("\n").split("\n"):
         print_line(line, err=err)
 
 
 def print_command(line: str) -> None:
-    """A line of stdout that a CI runner is to take for a command. Raises OutputError."""
+    """Print a line on stdout that a CI runner takes for a command. Raises OutputError."""
     _write(f"{visible(line)}\n", _stream(err=False), err=False)
 
 
 def print_value(value: Any, *, indent: int | None = None) -> None:
-    """A JSON value on stdout, on one line unless it is indented. As `print_encoded`."""
+    """Print a JSON value on stdout, on one line unless `indent` is set. Raises OutputError."""
     separators = (",", ":") if indent is None else (",", ": ")
     text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators)
     print_encoded(text)
 
 
 def print_encoded(text: str, before: str = "") -> None:
-    """A JSON text on stdout, after some space. Raises OutputError.
+    """Print a JSON text on stdout, after `before`. Raises OutputError.
 
-    It says the same in every encoding: what cannot or should not be written as it is, JSON escapes.
+    It means the same in every encoding: what cannot or should not be written as it is, is escaped
+    as in JSON.
     """
     stream = _stream(err=False)
     text = _COMMAND_IN_JSON.sub(r"#\\u0023", visible_json(text))
@@ -95,7 +96,7 @@ def print_encoded(text: str, before: str = "") -> None:
 
 
 def rendered(*parts: Part, coloured: bool, err: bool = False) -> str:
-    """A line as `print_line` shows it, with the codes of its colours or without them."""
+    """Return a line as `print_line` shows it, with or without the codes of its colours."""
     secrets = sys.stderr.secrets if err and isinstance(sys.stderr, _Guarded) else None
 
     def shown(part: Part) -> str:
@@ -108,21 +109,21 @@ def rendered(*parts: Part, coloured: bool, err: bool = False) -> str:
 
 
 def without_secrets(sentence: str) -> str:
-    """What is said to people, also on stdout: no secret of this process shows in it."""
+    """Return a sentence for people, also on stdout, without any secret of this process."""
     secrets = sys.stderr.secrets if isinstance(sys.stderr, _Guarded) else None
     return secrets.hidden(sentence) if secrets else sentence
 
 
 def stderr() -> TextIO:
-    """The stream itself, for who draws on a terminal."""
+    """Return the stream itself, for drawing on a terminal."""
     return _stream(err=True)
 
 
 @contextmanager
 def stderr_through(made: Callable[[TextIO], Any]) -> Iterator[None]:
-    """Have all that is printed to stderr written by another stream, which is made of that itself.
+    """Write all that is printed to stderr through another stream, which `made` wraps around it.
 
-    It takes the place of the innermost stream, so that what others write is made harmless as ever.
+    It replaces the innermost stream, so that what others write is still made harmless.
     """
     outer: Any = sys.stderr
     while isinstance(outer, _StandIn) and isinstance(outer.inner, _StandIn):
@@ -140,9 +141,9 @@ def stderr_through(made: Callable[[TextIO], Any]) -> Iterator[None]:
 
 @contextmanager
 def guarded(secrets: Secrets | None = None) -> Iterator[None]:
-    """What others write to stdout and stderr, past this module, is made harmless as well.
+    """Make harmless what others write to stdout and stderr without this module.
 
-    `secrets` show in nothing that is written to stderr.
+    None of `secrets` is shown on stderr.
     """
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = _Guarded(sys.stdout), _Guarded(sys.stderr, secrets or Secrets())
@@ -153,7 +154,7 @@ def guarded(secrets: Secrets | None = None) -> Iterator[None]:
 
 
 def open_stdout() -> TextIO:
-    """Stdout; where that is closed, a stream that nobody reads."""
+    """Return stdout, or if it is closed, a stream that nobody reads."""
     if sys.stdout is not None:
         return sys.stdout
     _lead_nowhere(_STDOUT)
@@ -161,7 +162,7 @@ def open_stdout() -> TextIO:
 
 
 def unfailing_stderr() -> TextIO:
-    """A stream to stderr which takes everything, even if that is full, closed or read by nobody."""
+    """Return a stream to stderr that never fails, even if stderr is full, closed or unread."""
     if sys.stderr is None:
         _lead_nowhere(_STDERR)
     encoding = getattr(sys.stderr, "encoding", "utf-8")
@@ -171,7 +172,7 @@ def unfailing_stderr() -> TextIO:
 
 class _Unfailing(io.FileIO):
     def write(self, data: Any, /) -> int:
-        """Write what can be written; the rest is lost."""
+        """Write what can be written and drop the rest."""
         try:
             return super().write(data) or len(data)
         except OSError:
@@ -179,28 +180,28 @@ class _Unfailing(io.FileIO):
 
 
 class _StandIn(io.TextIOBase):
-    """Stands for a stream; this module writes to `inner`, everybody else to this."""
+    """Replaces a stream: this module writes to `inner`, everybody else to this."""
 
     def __init__(self, inner: TextIO) -> None:
         self.inner = inner
         self._line_begins = True
 
     def close(self) -> None:
-        """Nothing: the stream belongs to somebody else, and may be closed before this is gone."""
+        """Do nothing: the stream belongs to somebody else, and may be closed before this is."""
 
     def fileno(self) -> int:
-        """The stream's own, as some programs that a plugin starts want it."""
+        """Return the stream's own, as some programs that a plugin starts need it."""
         return self.inner.fileno()
 
     def isatty(self) -> bool:
-        """As the stream itself."""
+        """Whether the stream itself is a terminal."""
         return self.inner.isatty()
 
 
 class _Guarded(_StandIn):
-    """What others write is made harmless. `secrets`: of stderr, on which they are not shown.
+    """Makes what others write harmless; on stderr, it hides `secrets`.
 
-    Lines and tabs of others stay as they are; on a terminal their colours, too.
+    Their lines and tabs stay as they are; on a terminal, so do their colours.
     """
 
     def __init__(self, inner: TextIO, secrets: Secrets | None = None) -> None:
@@ -222,28 +223,28 @@ class _Guarded(_StandIn):
         return len(text)
 
     def flush(self) -> None:
-        """As the stream itself. Raises OutputError."""
+        """Flush the stream itself. Raises OutputError."""
         _write("", self.inner, self.secrets is not None)
 
     def writable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """As the stream itself."""
+        """The stream's own encoding."""
         return self.inner.encoding
 
     def __getattr__(self, name: str) -> Any:
-        """The rest, the buffer for bytes, say."""
+        """Return any other attribute of the stream, like its buffer for bytes."""
         return getattr(self.inner, name)
 
 
 class StdoutGuard(_StandIn):
-    """Stands for stdout: what anybody but this module prints goes to stderr, with its module."""
+    """Replaces stdout: what other modules print goes to stderr, with the module's name."""
 
     def write(self, text: str, /) -> int:
-        """Pass a piece of text on, each line after the name of the module that printed it."""
+        """Pass on a piece of text, each line after the name of the module that printed it."""
         _require_text(text)
         module = sys._getframe(1).f_globals.get("__name__", "?")
         for line in re.findall("[^\n]*\n|[^\n]+", text):
@@ -263,7 +264,7 @@ def _stream(err: bool) -> TextIO:
 
 
 def _require_text(text: object) -> None:
-    if not isinstance(text, str):  # click asks so whether it may write bytes
+    if not isinstance(text, str):  # this is how click asks whether it may write bytes
         raise TypeError(f"expected text, got {type(text).__name__}")
 
 
@@ -274,7 +275,7 @@ def _write(text: str, stream: TextIO, err: bool) -> None:
     except OSError as error:
         if err:
             return
-        # Have Python not fail once more, when it flushes what could not be written.
+        # Keep Python from failing again when it flushes what could not be written.
         _lead_nowhere(stream.fileno())
         raise OutputError(f"cannot write the output: {(error.strerror or '').lower()}") from None
 
@@ -285,7 +286,7 @@ def _writable(text: str, stream: TextIO) -> str:
 
 
 def _defused(text: str) -> str:
-    """The text without commands to a CI runner: one sign of each shows as an escape."""
+    """Return the text without commands to a CI runner: one character of each is escaped."""
     return _COMMAND.sub(_escaped_sign, text)
 
 
@@ -300,5 +301,5 @@ def _is_utf8(stream: TextIO) -> bool:
 
 
 def _lead_nowhere(descriptor: int) -> None:
-    """Discard what is written there; else the next file opened would take the stream's place."""
+    """Discard what is written there; else the next opened file would take the stream's place."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)

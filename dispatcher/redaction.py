@@ -1,6 +1,6 @@
-"""Secrets, and how they are kept out of logs, warnings and error messages.
+"""Keeps secrets out of logs, warnings and error messages.
 
-Data is never touched: an id, a key, a payload or a receipt is used and stored as it is.
+Data is never changed: an id, a key, a payload or a receipt is used and stored as it is.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 from pydantic import BaseModel, SecretStr
 
-# Stands for a secret; of letters that no part of requests changes in a path.
+# Replaces a secret; requests changes none of these characters in a path.
 HIDDEN = "***"
-# Characters. A shorter word is a part of many sentences and ids, and no secret that anybody keeps.
+# Characters. A shorter word is a part of many sentences and ids, and is no real secret.
 SHORTEST = 8
 SECRET_FOUND = "a secret belongs in the environment, never here"
 _SECRET_WORDS = ("token", "secret", "password", "passwd", "apikey", "api_key", "authorization")
-_IN_URLS = "!#$%&'()*+,/:;=?@[]~"  # what requests leaves as it is
+_IN_URLS = "!#$%&'()*+,/:;=?@[]~"  # requests leaves these as they are
 _PASSWORD = re.compile(r"://[^/\s:@]*:([^/\s]+)@")
 
 
@@ -32,14 +32,14 @@ def is_secret(key: str) -> bool:
 
 
 def in_url(secret: str) -> str:
-    """A secret as requests writes it in a URL."""
+    """Return a secret as requests writes it in a URL."""
     return quote(secret, safe=_IN_URLS)
 
 
 def hidden(text: str, secret: str) -> str:
-    """The text with `HIDDEN` in the place of a secret, however that is written.
+    """Return the text with `HIDDEN` in place of a secret, in whatever form that is written.
 
-    One that is shorter than `SHORTEST` is not looked for.
+    A secret shorter than `SHORTEST` is not searched for.
     """
     for form in _forms(secret):
         text = text.replace(form, HIDDEN)
@@ -47,26 +47,26 @@ def hidden(text: str, secret: str) -> str:
 
 
 class Secrets:
-    """What a process knows to be secret, and texts without it."""
+    """The secrets that a process knows; removes them from texts."""
 
     def __init__(self) -> None:
         self._values: set[str] = set()
         self._owners: list[object] = []
 
     def add(self, value: str) -> None:
-        """A secret; of a URL its parts, too, because libraries log those."""
+        """Add a secret; if it is a URL, also its parts, because libraries log those."""
         self._values |= {value, *_parts(value)}
 
     def add_password(self, value: str) -> None:
-        """The password in a URL of which the rest is no secret, if it has one."""
+        """Add the password in a URL, if it has one; the rest of the URL is no secret."""
         self._values |= set(_passwords(value))
 
     def watch(self, owner: object) -> None:
-        """Whatever an object's attributes hold as `SecretStr`, now or later."""
+        """Add whatever the attributes of an object hold as `SecretStr`, now or later."""
         self._owners.append(owner)
 
     def hidden(self, text: str) -> str:
-        """The text with `HIDDEN` in the place of every secret."""
+        """Return the text with `HIDDEN` in place of every secret."""
         held = {part for each in self._owners for value in _held(each) for part in _parts(value)}
         for secret in sorted(self._values | held, key=len, reverse=True):
             text = hidden(text, secret)
@@ -75,12 +75,12 @@ class Secrets:
 
 @lru_cache(maxsize=1000)
 def _forms(secret: str) -> tuple[str, ...]:
-    """As it is, in a URL, as JSON and Python quote it, in Base64; the longest first."""
+    """Return a secret as it is, in a URL, quoted in JSON and Python, in Base64; longest first."""
     if len(secret) < SHORTEST:
         return ()
     try:
         in_urls = {in_url(secret), quote(secret), quote(secret, safe=""), quote_plus(secret)}
-    except UnicodeEncodeError:  # of a variable that is no text
+    except UnicodeEncodeError:  # from a variable that is no text
         in_urls = set()
     as_json = (json.dumps(secret, ensure_ascii=each) for each in (True, False))
     quoted = {each[1:-1] for each in (*as_json, repr(secret), ascii(secret))}
@@ -88,10 +88,10 @@ def _forms(secret: str) -> tuple[str, ...]:
 
 
 def _base64(secret: str) -> Iterator[str]:
-    """What of it shows in the Base64 of a text that holds it, wherever in there it begins.
+    """Yield what shows of a secret in the Base64 of a text, wherever in the text it begins.
 
-    `Authorization: Basic` is such a text. A letter at the edge, which says something of a neighbour
-    as well, is not a part of it.
+    `Authorization: Basic` is such a text. A character at the edge, which also depends on a
+    neighbour, is left out.
     """
     data = secret.encode(errors="surrogateescape")
     for before in range(3):
@@ -102,7 +102,7 @@ def _base64(secret: str) -> Iterator[str]:
 
 
 def _parts(value: str) -> Iterator[str]:
-    """The value and, of a URL, the user name, the password, and each part of path and query."""
+    """Yield the value and, for a URL, its user name, password, and parts of path and query."""
     yield value
     if "://" not in value:
         return
@@ -121,7 +121,7 @@ def _passwords(value: str) -> Iterator[str]:
 
 
 def _held(owner: object) -> Iterator[str]:
-    """Of an object's attributes, and of the settings, lists and tables among them."""
+    """Yield the secrets in an object's attributes, and in their settings, lists and tables."""
     yield from _revealed(list(getattr(owner, "__dict__", {}).values()))
 
 

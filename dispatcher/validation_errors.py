@@ -1,4 +1,4 @@
-"""pydantic's validation errors → sentences that people understand, with "did you mean"."""
+"""Turns pydantic's validation errors into sentences for people, with "did you mean"."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ _BRANCHES = frozenset({"<text>", "<list>", "<table>"})
 
 
 def key_path(error: ErrorDetails) -> KeyPath:
-    """Where in the data the error is."""
+    """Return where in the data the error is."""
     return tuple(part for part in error["loc"] if part not in _BRANCHES)
 
 
 def sentence(error: ErrorDetails, known: Iterable[str] = (), *, show: bool = True) -> str:
-    """What is wrong. `known`: the keys that the table of an unknown key may have.
+    """Return what is wrong; `known` are the keys that the table of an unknown key may have.
 
-    `show`: with the value at fault.
+    With `show`, the sentence shows the wrong value.
     """
     kind, path = error["type"], key_path(error)
     key = str(path[-1]) if path else ""
@@ -103,5 +103,5 @@ def _literal(error: ErrorDetails, path: KeyPath) -> str:
 
 
 def _plain(error: ErrorDetails) -> str:
-    """The sentence of one of our validators, or pydantic's own."""
+    """Return the sentence of one of our validators, or pydantic's own."""
     return error["msg"].removeprefix("Value error, ")

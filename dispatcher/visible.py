@@ -1,8 +1,8 @@
-"""Text of others as it is shown: what steers a terminal, or hides, is an escape.
+"""Shows text from others: what controls a terminal, or is invisible, becomes an escape.
 
-One form everywhere, Python's own: `\\n`, `\\x1b`, `\\u202e`, `\\U000e0041`. A sentence about one
-character names it by its code point. The tables are of code points, not of a Python's version of
-Unicode, so that every machine shows a text in the same way.
+There is one form everywhere, Python's own: `\\n`, `\\x1b`, `\\u202e`, `\\U000e0041`. A sentence
+about one character names it by its code point. The tables are of code points, not of a Python's
+version of Unicode, so that every machine shows a text in the same way.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import re
 import unicodedata
 from functools import cache
 
-# Controls, lone surrogates, marks of direction, and what Unicode calls Default_Ignorable (UCD,
-# DerivedCoreProperties.txt); the blank of Braille looks like nothing as well.
+# Controls, lone surrogates, direction marks, and what Unicode calls Default_Ignorable (UCD,
+# DerivedCoreProperties.txt); the Braille blank is invisible as well.
 _HIDDEN = (
     r"\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
     r"\u2028-\u202e\u2060-\u206f\u2800\u3164\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
@@ -21,7 +21,7 @@ _HIDDEN = (
 )
 _SELECTORS = r"\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"
 _PICTURES = r"\u2190-\u27ff\u2900-\u2bff\U0001f000-\U0001faff"
-# Scripts that are written wrong without joiners: Arabic to N'Ko, those of South Asia, Mongolian.
+# Scripts that need joiners to be written correctly: Arabic to N'Ko, those of South Asia, Mongolian.
 _JOINED = (
     r"\u0620-\u07ff\u0840-\u0dff\u0f00-\u109f\u1780-\u17b3\u17b6-\u17ff"
     r"\u1820-\u18af\u1b00-\u1b7f"
@@ -32,7 +32,7 @@ _ENGLAND, _SCOTLAND, _WALES = (
 )
 _LEGITIMATE = "|".join(
     (
-        # One selector, after what it can change: a digit of a keycap, a sign, a letter, a picture.
+        # One selector, after what it can change: a keycap's digit, a sign, a letter, a picture.
         rf"(?<=[#*0-9\xa9\xae\u0300-\U0010ffff])(?<![{_HIDDEN}\s])[{_SELECTORS}]",
         rf"(?<=[\ufe0f{_PICTURES}])\u200d(?=[{_PICTURES}])",
         rf"(?<=[{_JOINED}])[\u200c\u200d]",
@@ -44,7 +44,7 @@ _CALLED = {"\n": "a line break", "\r": "a line break", "\u2028": "a line break",
 
 
 def visible(text: str) -> str:
-    """A text on one line, with an escape for each character that steers a terminal or hides.
+    """Return a text on one line, with escapes for what controls a terminal or is invisible.
 
     Emoji and scripts that are written with joiners stay as they are.
     """
@@ -54,9 +54,9 @@ def visible(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """As `visible`, and no joiner, no selector and no space but the usual one is left.
+    """Return a text as `visible` does, also with escapes for joiners, selectors and unusual spaces.
 
-    For names, ids and whatever is said to be wrong: there each of them may be what is wrong.
+    For names, ids and whatever is wrong: there each of these may be the mistake.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -64,18 +64,18 @@ def printable(text: str) -> str:
 
 
 def quoted(text: str, longest: int = _LONGEST_SHOWN) -> str:
-    """A text of the user's in a sentence: in quotes, shortened."""
+    """Return a text of the user's as a sentence shows it: in quotes, shortened."""
     shown = text if len(text) <= longest else f"{text[: longest - 1]}…"
     return f'"{shown}"'
 
 
 def is_hidden(character: str) -> bool:
-    """Whether `printable` escapes it: nobody can see what it is."""
+    """Whether `printable` escapes it, because nobody can see what it is."""
     return not character.isprintable() or _any_hidden().match(character) is not None
 
 
 def hidden_character(text: str) -> str | None:
-    """The first character that `visible` escapes, as `code_point` names it; None: there is none."""
+    """Return the first character that `visible` escapes, as `code_point` names it, or None."""
     if text.isascii() and text.isprintable():
         return None
     found = next((each for each in _found().finditer(text) if each[1]), None)
@@ -83,7 +83,7 @@ def hidden_character(text: str) -> str | None:
 
 
 def code_point(character: str) -> str:
-    """A character in a sentence, so that it can be found.
+    """Return a character as a sentence names it, so that it can be found.
 
     `“ (U+201C)`, `U+202E (right-to-left override)`, `a line break (U+000A)`.
     """
@@ -97,16 +97,16 @@ def code_point(character: str) -> str:
 
 
 def visible_json(text: str) -> str:
-    """A JSON text that says exactly the same, in which nothing steers a terminal or hides."""
+    """Return a JSON text of the same value in which nothing controls a terminal or is invisible."""
     if text.isascii() and text.isprintable():
         return text
     return _found().sub(lambda found: _json_escape(found[0]) if found[1] else found[0], text)
 
 
-# Made where the first text is not ASCII: to compile them takes its time (benchmarks/startup.py).
+# Compiled only when a text is not ASCII, because that takes time (benchmarks/startup.py).
 @cache
 def _found() -> re.Pattern[str]:
-    """What is hidden, as group 1, but where it has its place."""
+    """Return a pattern whose group 1 is a hidden character that has no function where it is."""
     return re.compile(f"{_LEGITIMATE}|([{_HIDDEN}])")
 
 

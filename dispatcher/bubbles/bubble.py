@@ -1,4 +1,4 @@
-"""A message's payload → what its bubble shows. Takes any JSON: a payload may be anything."""
+"""Turns a message's payload into what its bubble shows. Takes any JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KINDS: Final[Mapping[str, str]] = {
     "document": "Document",
 }
 WORDS: Final = ("body", "caption", "filename")
-LONGEST: Final = 10_000  # characters that a bubble shows; a text has 4096 at the most
+LONGEST: Final = 10_000  # characters that a bubble shows; a text has at most 4096
 # What a page may load and a browser shows or plays without running any of it.
 SHOWN: Final[Mapping[str, tuple[str, ...]]] = {
     "image": ("image/png", "image/jpeg", "image/gif", "image/webp"),
@@ -43,7 +43,7 @@ Find = Callable[[str], File | None]
 
 @dataclass(frozen=True)
 class BubbleFile:
-    """The file of a bubble; `url`: where the page gets it, `link`: where the gateway gets it."""
+    """The file of a bubble; the page loads it from `url`, the gateway from `link`."""
 
     name: str
     details: str
@@ -64,7 +64,7 @@ class Bubble:
 
 
 def bubble_of(payload: object, find: Find) -> Bubble:
-    """The bubble of a payload; `find` knows the uploaded files by their ids."""
+    """Return the bubble of a payload; `find` returns an uploaded file for its id."""
     table = _table(payload)
     kind = _string(table, "type") or "text"
     content = _table(table.get(kind))
@@ -77,7 +77,7 @@ def bubble_of(payload: object, find: Find) -> Bubble:
 
 
 def summary_of(payload: object) -> str:
-    """A payload in a few words, as a list of chats shows it."""
+    """Return a payload in a few words, as a list of chats shows it."""
     table = _table(payload)
     kind = _string(table, "type") or "text"
     content = _table(table.get(kind))
@@ -102,7 +102,7 @@ def _file(kind: str, content: Mapping[str, Any], find: Find) -> BubbleFile:
 
 
 def _linked(filename: str, link: str, provider: Mapping[str, Any]) -> BubbleFile:
-    """Nobody but the gateway fetches a link: a page that shows bubbles works without a network."""
+    """Return the file of a link. Only the gateway fetches it: pages work without a network."""
     try:
         parts = urlsplit(link)
         path, host = unquote(parts.path, errors="replace"), parts.hostname or ""
@@ -124,7 +124,7 @@ def _unknown(payload: object) -> Bubble:
 
 
 def _beginning(pieces: Iterable[str]) -> str:
-    """As much of a text that comes in pieces as a bubble shows."""
+    """Return as much of a text that comes in pieces as a bubble shows."""
     written = ""
     for piece in pieces:
         written += piece[: LONGEST + 1]
@@ -134,7 +134,7 @@ def _beginning(pieces: Iterable[str]) -> str:
 
 
 def _formatted(text: str) -> Markup:
-    """The text with its marks; of a very long one the beginning, and how much is left out."""
+    """Return the text with its marks; if it is too long, its beginning and how much is left out."""
     left_out = len(text) - LONGEST
     if left_out <= 0:
         return formatted(text)

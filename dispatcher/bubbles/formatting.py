@@ -1,4 +1,4 @@
-"""A text with WhatsApp's marks → HTML that is safe to show.
+"""Turns a text with WhatsApp's marks into HTML that is safe to show.
 
 Blocks come first: fences, lists, quotes; then the marks within each line: code, links, *bold*,
 _italic_ and ~strike~. Approximate: WhatsApp publishes no exact rules. Every line has a direction of
@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from markupsafe import Markup, escape
 
-# What neither HTML nor UTF-8 can carry: controls but tab and line ends, and lone surrogates.
+# What neither HTML nor UTF-8 can represent: controls but tab and line ends, and lone surrogates.
 UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 LINE_END: Final = re.compile(r"\r\n|\r|\n")
@@ -48,7 +48,7 @@ class _BlockLine(NamedTuple):
 
 
 def formatted(text: str) -> Markup:
-    """The text as blocks of HTML, in which nothing of it is markup but WhatsApp's own."""
+    """Return the text as blocks of HTML, with no markup but that for WhatsApp's marks."""
     return Markup("").join(_blocks(LINE_END.sub("\n", text)))
 
 
@@ -109,7 +109,7 @@ RENDERERS: Final[dict[str, Callable[[list[_BlockLine]], Markup]]] = {
 
 
 def _inline(line: str) -> Markup:
-    """One line with its marks as HTML.
+    """Return one line with its marks as HTML.
 
     Code and links are found first, and nothing in them is a mark. A mark opens at the edge of a
     word and before a character that is no space; the nearest mark that stands the other way round
@@ -127,7 +127,7 @@ class _MarkedLine:
         self._closers = self._find_closers()
 
     def html(self, start: int, end: int, inside: frozenset[str]) -> Markup:
-        """This part of the line; `inside`: the marks that are open around it."""
+        """Return this part of the line as HTML; `inside` are the marks that are open around it."""
         parts: list[Markup] = []
         position = done = start
         while position < end:
@@ -172,12 +172,12 @@ class _MarkedLine:
         return bool(before.strip()) and not after.isalnum()
 
     def _around(self, place: int) -> tuple[str, str]:
-        """The characters before and after a place, each "" at the end of the line."""
+        """Return the characters before and after a place, each "" at the end of the line."""
         return self._text[max(place - 1, 0) : place], self._text[place + 1 : place + 2]
 
 
 def _opaque(text: str) -> Iterator[tuple[int, int, Markup]]:
-    """What no mark reaches into: from where, to where, and as HTML."""
+    """Yield what contains no marks: its start, its end, and its HTML."""
     for found in OPAQUE.finditer(text):
         code = found["fence"] or found["code"]
         if code is not None:
@@ -194,7 +194,7 @@ def _anchor(link: str) -> Markup:
 
 
 def _without_punctuation(link: str) -> str:
-    """The link without what follows it in a sentence."""
+    """Return the link without the punctuation of the sentence after it."""
     unclosed = {close: link.count(open) - link.count(close) for close, open in BRACKETS.items()}
     end = len(link)
     while link[end - 1] in AFTER_LINKS or unclosed.get(link[end - 1], 0) < 0:
@@ -205,22 +205,22 @@ def _without_punctuation(link: str) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with a replacement character for each that cannot be shown."""
+    """Return the text with a replacement character for each that cannot be shown."""
     return UNPRINTABLE.sub("\ufffd", text)
 
 
 def short(text: str, most: int = 200) -> str:
-    """The beginning of the text, printable."""
+    """Return the beginning of the text, printable."""
     return printable(text if len(text) <= most else f"{text[: most - 1]}…")
 
 
 def plain(text: str) -> Markup:
-    """The text as it is, escaped."""
+    """Return the text as it is, escaped."""
     return escape(printable(text))
 
 
 def size(count: int) -> str:
-    """A number of bytes for people: `830 B`, `12.5 kB`."""
+    """Return a number of bytes for people: `830 B`, `12.5 kB`."""
     amount, unit = float(count), "B"
     for larger in ("kB", "MB", "GB"):
         if amount < 999.5:

@@ -1,4 +1,4 @@
-"""What pages that hold bubbles are made of: templates, static files, and harmless headers."""
+"""What pages with bubbles need: templates, static files, and headers that make them safe."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 STATIC: Final = Path(__file__).parent / "static"
 TEMPLATES: Final = Path(__file__).parent / "templates"
 
-# Nothing from elsewhere, no script but our files, in no frame of another page.
+# Nothing from elsewhere, no scripts but our files, and no frame in another page.
 SAFE: Final[Mapping[str, str]] = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -26,7 +26,7 @@ SAFE: Final[Mapping[str, str]] = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-# Headers of somebody's file: a browser may show or save it, but neither guess its type nor run it.
+# Headers of a user's file: a browser may show or save it, but neither guess its type nor run it.
 HARMLESS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "X-Content-Type-Options": "nosniff",
@@ -35,13 +35,13 @@ HARMLESS: Final[Mapping[str, str]] = {
 
 
 def render(template: str, **values: object) -> str:
-    """A page of the templates in this package."""
+    """Return a page made from a template in this package."""
     return templates(TEMPLATES).get_template(template).render(**values)
 
 
 @cache
 def templates(*folders: Path) -> Environment:
-    """The templates of these folders; everything put into one is escaped."""
+    """Return the templates of these folders; everything put into one is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     loader = FileSystemLoader(list(folders))

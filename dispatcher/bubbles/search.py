@@ -11,14 +11,14 @@ PHONE_NUMBER: Final = re.compile(r"\+?[0-9][0-9 ()-]{3,}")
 
 
 def mentions(payload: object, sought: str) -> bool:
-    """Whether one of its strings has the text in it, as written or as shown: without its marks."""
+    """Whether one of its strings contains the text, as written or as shown, without marks."""
     needle = sought.casefold()
     texts = (text.casefold() for text in _strings(payload))
     return any(needle in text or needle in text.translate(MARKS) for text in texts)
 
 
 def as_number(sought: str) -> str:
-    """A number as people write it, as messages have it: digits alone; other texts as they are."""
+    """Return a number as messages have it, digits alone; return any other text as it is."""
     is_number = PHONE_NUMBER.fullmatch(sought) and re.search(r"[ ()+]", sought)
     return re.sub(r"[^0-9]", "", sought) if is_number else sought
 

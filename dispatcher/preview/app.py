@@ -1,4 +1,4 @@
-"""The preview's page, and the files that it shows."""
+"""Serves the preview's page, and the files that it shows."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ INTERVAL: Final = 0.4
 
 
 def create_app(make_planner: Callable[[], Planner], places: list[Path]) -> ASGIApp:
-    """The preview of what `make_planner` plans, made anew when a file in `places` changes."""
+    """Return the preview of a plan, which is made again whenever a file in `places` changes."""
     preview = Preview(make_planner, places)
     routes = [
         Route("/", preview.show, methods=["GET"]),
@@ -54,7 +54,7 @@ class Preview:
     reading: Reading = field(default_factory=Reading)
 
     async def show(self, request: Request) -> Response:
-        """The recipients, and the messages to one of them."""
+        """Show the recipients, and the messages to one of them."""
         query = query_of(request.query_params)
         written = await asyncio.to_thread(self._page, query)
         return HTMLResponse(written.encode(errors="replace"), headers=dict(SAFE))
@@ -78,11 +78,11 @@ class Preview:
         )
 
     async def events(self, request: Request) -> Response:
-        """Tells the version when it is asked, and at every change."""
+        """Send the version at once and at every change."""
         return StreamingResponse(self._versions(), media_type="text/event-stream")
 
     async def file(self, request: Request) -> Response:
-        """A file that a message uploads, as a browser may show it without running it."""
+        """Return a file that a message uploads; a browser may show it but not run it."""
         upload = self.reading.uploads.get(request.path_params["sha256"])
         if upload is None:
             return Response(status_code=404)
@@ -91,7 +91,7 @@ class Preview:
         kind = upload.mime_type if known else "application/octet-stream"
         try:
             content = await asyncio.to_thread(_content, upload)
-        except Refused:  # it is not the one that was planned: the page is about to be made anew
+        except Refused:  # it is not the file that was planned: the page is about to be made again
             return Response(status_code=404)
         return Response(content, headers=headers, media_type=kind)
 
@@ -110,6 +110,6 @@ class Preview:
 
 
 def _content(upload: Upload) -> bytes:
-    """The checked file's bytes. Raises Refused if it is another one by now."""
+    """Return the checked file's bytes. Raises Refused if it has changed since."""
     with opened(upload) as stream:
         return stream.read()

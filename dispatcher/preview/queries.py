@@ -20,7 +20,7 @@ Chats = Mapping[str, list[Draft]]
 
 @dataclass(frozen=True)
 class Query:
-    """What a page was asked for; `only`: "problems" for the messages that have some."""
+    """The query of a page; `only` is "problems" for the messages that have some."""
 
     chat: str | None = None
     q: str = ""
@@ -38,14 +38,14 @@ class Query:
         return bool(draft.problems or not self.only) and mentions(words, as_number(self.q))
 
     def link(self, **changes: object) -> str:
-        """The address of this page with some things changed."""
+        """Return the address of this page with some parameters changed."""
         asked = {**asdict(self), **changes}
         defaults = asdict(Query())
         return "/?" + urlencode({name: it for name, it in asked.items() if it != defaults[name]})
 
 
 def query_of(parameters: Mapping[str, str]) -> Query:
-    """What a query string asks for; what it cannot ask for is left out."""
+    """Return the query of a query string; invalid parameters are ignored."""
     chats = parameters.get("chats", "")
     return Query(
         chat=parameters.get("chat") or None,
@@ -56,7 +56,7 @@ def query_of(parameters: Mapping[str, str]) -> Query:
 
 
 def matching(chats: Chats, query: Query) -> Chats:
-    """The recipients who have a message that the query finds, each with those messages."""
+    """Return the recipients with a message that the query finds, each with those messages."""
     if not query.is_search:
         return chats
     found = {to: list(filter(query.finds, drafts)) for to, drafts in chats.items()}

@@ -1,4 +1,4 @@
-"""Manifests → what the preview shows: the messages of each recipient, problems at their bubbles."""
+"""Reads manifests into what the preview shows: messages by recipient, problems at their bubbles."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dispatcher.visible import printable
 # A message's id, a file, and the row that a problem of the file is about; no file: in the row.
 Place: TypeAlias = tuple[str | None, str | None, str | None]
 
-# Keys about which one recipient may differ from the next.
+# Keys for which the recipients of one message may differ.
 OF_RECIPIENTS: Final = ("to", "recipient_type")
 
 
@@ -36,7 +36,7 @@ class ShownMessage:
 class Reading:
     """The messages by recipient in the manifests' order; `problems` belong to no bubble.
 
-    `counts`: how many messages there are, and how many problems, as `validate` counts them.
+    `counts` says how many messages and how many problems there are, counted as by `validate`.
     """
 
     chats: dict[str, list[Draft]] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Reading:
 
 
 def read(make_planner: Callable[[], Planner]) -> Reading:
-    """What the manifests say now; what keeps all of them from being read is `error`."""
+    """Read the manifests; what keeps all of them from being read is `error`."""
     reading, drafts = Reading(), list[Draft]()
     told: list[LocatedProblem] = []
     whose: dict[LocatedProblem, set[int]] = {}  # problems before a message, and its number
@@ -72,7 +72,7 @@ def read(make_planner: Callable[[], Planner]) -> Reading:
 
 
 def _listed(problems: Iterable[LocatedProblem]) -> list[LocatedProblem]:
-    """As `validate` lists them: what is wrong with many rows in the same way is one."""
+    """Return problems as `validate` lists them: the same problem of many rows is one."""
     listed = ProblemList()
     for problem in problems:
         listed(problem)
@@ -82,9 +82,9 @@ def _listed(problems: Iterable[LocatedProblem]) -> list[LocatedProblem]:
 def _without_bubble(
     told: Iterable[LocatedProblem], drafts: list[Draft], whose: Mapping[LocatedProblem, set[int]]
 ) -> Iterator[LocatedProblem]:
-    """Puts each problem once to each message it is about; gives those that are about none shown.
+    """Attach each problem once to each message that it is about; yield those about none shown.
 
-    It was told of every one of a message's recipients, or once for all of them.
+    A problem was reported for every recipient of a message, or once for all of them.
     """
     by_place: dict[Place, list[int]] = {}
     for number, draft in enumerate(drafts):
@@ -101,14 +101,14 @@ def _without_bubble(
 
 
 def _own(problem: LocatedProblem, about: list[int], before: set[int]) -> Iterable[int]:
-    """Of the messages of one table those that a problem is about: one item of `to` may have it."""
+    """Return those messages of one table that a problem is about: one item of `to` may have it."""
     if problem.where in OF_RECIPIENTS and before.intersection(about):
         return sorted(before.intersection(about))
     return about
 
 
 def _places(definition: Definition) -> Iterator[Place]:
-    """Where what is wrong with a message may be: in its manifest or text, for all or its row."""
+    """Yield where a problem of a message may be: in its manifest or text, for all or its row."""
     row = printable(f"{definition.row_path}:{definition.row}") if definition.row_path else None
     for path in {definition.file.path, definition.text_path or definition.file.path}:
         for whose in {None, row}:
@@ -118,12 +118,12 @@ def _places(definition: Definition) -> Iterator[Place]:
 
 
 def wrong(drafts: Iterable[Draft]) -> int:
-    """How many problems some messages have; one that several of them have counts once."""
+    """Return how many problems some messages have; one that several of them have counts once."""
     return len({problem for draft in drafts for problem in draft.problems})
 
 
 def shown(draft: Draft) -> ShownMessage:
-    """A message as its bubble, with its problems."""
+    """Return a message as its bubble, with its problems."""
     message, payload, upload = draft.planned.message, draft.planned.payload, draft.planned.upload
 
     def find(id: str) -> File | None:

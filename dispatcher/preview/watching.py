@@ -1,4 +1,4 @@
-"""Whether a file has changed since: by names, times and sizes."""
+"""Detects whether a file has changed, by names, times and sizes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ MOST_FILES: Final = 10_000
 
 
 def snapshot(places: Iterable[Path]) -> str:
-    """Names the present state of these files, and of all files in these folders."""
+    """Return a text that identifies the present state of files, and of all files in folders."""
     digest = hashlib.sha256()
     for path in islice(_files(places), MOST_FILES):
         try:
             state = path.stat()
         except OSError:
-            continue  # it was there a moment ago: the next snapshot is another one
+            continue  # it was there a moment ago: the next snapshot will differ
         digest.update(f"{path}\0{state.st_mtime_ns}\0{state.st_size}\0".encode(errors="replace"))
     return digest.hexdigest()[:16]
 

@@ -1,20 +1,20 @@
-"""A local Green API v1 to try things on.
+"""|A local Green API v1 to try things on.
 
-A real HTTP server that is strict, remembers what arrived, and fails on demand:
+A real HTTP server that is strict, keeps what arrived, and fails on demand:
 
-    contract.py   what POST /v1/messages takes, to the letter, and the gateway's error codes
-    gateway.py    /v1: the way of every request, and the work
-    faults.py     the faults that can be injected, and the rules of /api/faults
-    database.py   SQLite: in memory, or in the file of --storage
-    store.py      the accepted messages, what was refused, and how many requests there were
-    media.py      the uploaded files, 24 hours each
-    api.py        /api: look, wait, inject
-    openapi.py    the description of all this
-    inbox/        the pages for people
-    app.py        all routes in one application, and serving it
-    server.py     uvicorn, and what keeps foreign web pages out
-    command.py    the command line
-    process.py    the sandbox as a child process, for tests and for `send --sandbox`
+contract.py   what POST /v1/messages takes, to the letter, and the gateway's error codes
+gateway.py    /v1: how every request is handled
+faults.py     the faults that can be injected, and the rules of /api/faults
+database.py   SQLite: in memory, or in the file of --storage
+store.py      the accepted messages, the refused requests, and how many requests there were
+media.py      the uploaded files, 24 hours each
+api.py        /api: look, wait, inject
+openapi.py    the description of all this
+inbox/        the pages for people
+app.py        all routes in one application, and serving it
+server.py     uvicorn, and what keeps foreign web pages out
+command.py    the command line
+process.py    the sandbox as a child process, for tests and for `send --sandbox`
 
 Importing this package imports none of them. What serves (app.py and all it imports) needs the
 extra `message-dispatcher[sandbox]`; process.py and command.py do not.

@@ -48,7 +48,7 @@ class Api:
         ]
 
     async def list_messages(self, request: Request) -> Response:
-        """The matching messages, oldest first; `limit` keeps the newest, `total` counts all."""
+        """Return matching messages, oldest first; `limit` keeps the newest, `total` counts all."""
         _allow_only(request, (*FILTERS, "limit"))
         wanted, limit = _filter(request), _whole(request, "limit", len(self.store))
 
@@ -59,12 +59,12 @@ class Api:
         return await asyncio.to_thread(listing)
 
     async def clear_messages(self, request: Request) -> Response:
-        """Deletes the messages and the refused requests, and sets all counts to 0."""
+        """Delete the messages and the refused requests, and set all counts to 0."""
         self.store.clear()
         return _listing(0, [])
 
     async def get_message(self, request: Request) -> Response:
-        """One message by its id, or the `latest`."""
+        """Return one message by its id, or the `latest`."""
         id = request.path_params["id"]
         message = self.store.latest() if id == "latest" else self.store.get(id)
         if message is None:
@@ -72,14 +72,14 @@ class Api:
         return Json(message.view())
 
     async def mark_read(self, request: Request) -> Response:
-        """Marks the messages to a recipient as read."""
+        """Mark the messages to a recipient as read."""
         to = request.path_params["to"]
         if not self.store.mark_read(to):
             raise HTTPException(404, f"there is no message to {to}")
         return Json({"unread": 0})
 
     async def wait(self, request: Request) -> Response:
-        """Responds once there are `count` matching messages; with 408 after `timeout` seconds."""
+        """Respond once there are `count` matching messages; with 408 after `timeout` seconds."""
         _allow_only(request, (*FILTERS, "count", "timeout"))
         wanted = _filter(request)
         count = _whole(request, "count", 1)
@@ -91,16 +91,16 @@ class Api:
         return await asyncio.to_thread(_listing, len(found), found)
 
     async def list_media(self, request: Request) -> Response:
-        """The uploaded files that have not expired, oldest first."""
+        """Return the uploaded files that have not expired, oldest first."""
         media = self.media.all()
         return Json({"total": len(media), "media": [one.view() for one in media]})
 
     async def list_faults(self, request: Request) -> Response:
-        """The rules in force; `times` is how often each still applies."""
+        """Return the rules in force; `times` is how often each still applies."""
         return Json(self.faults.view())
 
     async def put_faults(self, request: Request) -> Response:
-        """Replaces all rules; responds with 422 and replaces none if one of them is invalid."""
+        """Replace all rules; respond with 422 and replace none if one of them is invalid."""
         try:
             self.faults.replace(parse_rules(json.loads(await _read(request))))
         except BadRule as bad:
@@ -111,32 +111,32 @@ class Api:
         return await self.list_faults(request)
 
     async def clear_faults(self, request: Request) -> Response:
-        """Removes all rules."""
+        """Remove all rules."""
         self.faults.replace([])
         return await self.list_faults(request)
 
     async def stats(self, request: Request) -> Response:
-        """The counts."""
+        """Return the counts."""
         return Json({name: self.store.counts[name] for name in COUNTS})
 
     async def description(self, request: Request) -> Response:
-        """The OpenAPI document."""
+        """Return the OpenAPI document."""
         return Json(describe())
 
     async def ready(self, request: Request) -> Response:
-        """Responds as soon as the server is up."""
+        """Respond as soon as the server is up."""
         return Json({"status": "ready"})
 
 
 async def show_error(request: Request, error: Exception) -> Response:
-    """Any other error of /api as `{"error": reason}`."""
+    """Return any other error of /api as `{"error": reason}`."""
     assert isinstance(error, HTTPException)
     headers = _allowed(request) if error.status_code == 405 else error.headers
     return Json({"error": error.detail}, error.status_code, headers)
 
 
 def _allowed(request: Request) -> dict[str, str]:
-    """The methods of all routes with this path: Starlette names those of one route only."""
+    """Return the methods of all routes with this path: Starlette names those of one route only."""
     routes = (route for route in request.app.routes if isinstance(route, Route))
     matching = (route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
     methods = {method for route in matching for method in route.methods or ()}

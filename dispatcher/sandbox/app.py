@@ -26,12 +26,12 @@ def create_app(
     hosts: Collection[str] = (),
     clock: Callable[[], float] = time.time,
 ) -> ASGIApp:
-    """The sandbox with the messages and uploads of this database.
+    """Return the sandbox with the messages and uploads of this database.
 
-    `token` is the only valid one (None: any), `hosts` are names of this server beside the local
+    `token` is the only valid one (None: any), `hosts` are names of this server besides the local
     ones, `clock` returns the time as `time.time` does. It must be served by
-    `dispatcher.sandbox.server`, which passes the connection to every request.
-    Raises CannotStore if the database holds what the sandbox cannot have written.
+    `dispatcher.sandbox.server`, which passes the connection to every request. Raises CannotStore if
+    the database has what the sandbox cannot have written.
     """
     store = Store(database, max_messages, clock)
     media = MediaStore(database, clock)
@@ -57,12 +57,12 @@ def serve(
     clock: Callable[[], float] = time.time,
     storage: Path | None = None,
 ) -> None:
-    """Serves until SIGINT or SIGTERM; calls `on_ready` with its URL as soon as it does.
+    """Serve until SIGINT or SIGTERM; call `on_ready` with the URL as soon as it does.
 
     Port 0 takes a free one; `token` is the only valid one (None: any); the newest `max_messages`
     are kept, in the file `storage` if there is one, with the uploads beside it; `clock` returns the
-    time as `time.time` does.
-    Raises OSError if it cannot listen there, CannotStore if it cannot use the file.
+    time as `time.time` does. Raises OSError if it cannot listen there, CannotStore if it cannot use
+    the file.
     """
     with listen(host, port) as listener, closing(Database(storage)) as database:
         app = create_app(database, token, max_messages, [host.lower()], clock)

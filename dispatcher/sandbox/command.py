@@ -87,7 +87,7 @@ def sandbox(
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what listens on the host."""
+    """Whether only this machine can reach what listens on the host."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -95,7 +95,7 @@ def is_loopback(host: str) -> bool:
 
 
 def stop_at_end_of_input() -> None:
-    """Waits for the end of standard input, then ends this process as SIGTERM does."""
+    """Wait for the end of standard input, then end this process as SIGTERM does."""
     with suppress(OSError):  # there is no standard input
         while os.read(STDIN, 65536):
             pass

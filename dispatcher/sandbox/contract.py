@@ -55,7 +55,7 @@ class Refusal(Exception):
         self.details = details and details[:LONGEST_DETAILS]
 
     def body(self) -> dict[str, Any]:
-        """The JSON body of the response; the title is Russian, as the gateway's is."""
+        """Return the JSON body of the response; the title is Russian, as the gateway's is."""
         details, title = TEXTS.get(self.code, TEXTS[1010])
         error = {"code": self.code, "details": self.details or details, "title": title}
         return {"errors": [error], "meta": dict(META)}
@@ -89,7 +89,7 @@ UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\ud
 
 
 def check(message: object, has_media: Callable[[str], bool]) -> Table:
-    """The message if the gateway accepts it; otherwise raises the Refusal to respond with.
+    """Return the message if the gateway accepts it; otherwise raise the Refusal to respond with.
 
     `has_media` returns whether an id is that of an uploaded file that has not expired.
     """
@@ -108,7 +108,7 @@ def check(message: object, has_media: Callable[[str], bool]) -> Table:
 
 
 def type_of(message: Table) -> str:
-    """The message's type, `text` by default."""
+    """Return the message's type, `text` by default."""
     kind = message.get("type", "text")
     if kind not in CONTENT:
         raise Refusal(1011, f"type must be one of {', '.join(CONTENT)}")

@@ -20,14 +20,14 @@ TABLES: Final = (
 
 
 class CannotStore(Exception):
-    """The file cannot be used, and why."""
+    """The file cannot be used; the text says why."""
 
 
 class Database:
     """The tables of one running sandbox, and the `folder` of its uploads; temporary without a path.
 
-    A file has one user at a time. It may come from anybody: its rows are to be checked when they
-    are first read, and only plain files of the folder are used. Any thread may call `execute`.
+    A file has one user at a time. Anybody may have written it: its rows must be checked when they
+    are first read, and only regular files of the folder are used. Any thread may call `execute`.
     Raises CannotStore if the file cannot be used.
     """
 
@@ -65,14 +65,14 @@ class Database:
         self.execute(f"PRAGMA user_version = {VERSION}")
 
     def rows(self, table: str) -> Iterator[tuple[Any, ...]]:
-        """All rows of a table, oldest first. Raises CannotStore if the file is damaged."""
+        """Yield all rows of a table, oldest first. Raises CannotStore if the file is damaged."""
         try:
             yield from self.execute(f"SELECT * FROM {table} ORDER BY number")
         except sqlite3.Error as error:
             raise self.damaged(str(error)) from error
 
     def damaged(self, reason: str) -> CannotStore:
-        """The error for a file that holds what the sandbox has not written."""
+        """Return the error for a file with content that the sandbox has not written."""
         return CannotStore(f"cannot use {self._path}: {reason}; delete it, or name another file")
 
     def close(self) -> None:
@@ -80,7 +80,7 @@ class Database:
 
 
 def _require_ours(path: Path) -> None:
-    """Raise before anything is written to a file that is there and is not the sandbox's."""
+    """Raise CannotStore for an existing file that is not the sandbox's, before it is written."""
     if not path.exists() or (path.is_file() and path.stat().st_size == 0):
         return
     uri = f"{path.absolute().as_uri()}?mode=ro"
@@ -104,6 +104,6 @@ def _begins_with(path: Path, start: bytes) -> bool:
 
 
 def _tables(database: sqlite3.Connection) -> list[tuple[Any, ...]]:
-    """All that a database holds, with its definition."""
+    """Return all that a database contains, with its definition."""
     query = "SELECT type, name, sql FROM sqlite_master ORDER BY type, name"
     return database.execute(query).fetchall()

@@ -40,19 +40,19 @@ Handler = Callable[[], Awaitable[Response]]
 
 
 async def hang_up(scope: Scope, receive: Receive, send: Send) -> None:
-    """Closes the connection without a response."""
+    """Close the connection without a response."""
     Connection.of(scope).close()
     await silence(scope, receive, send)
 
 
 async def reset(scope: Scope, receive: Receive, send: Send) -> None:
-    """Resets the connection without a response."""
+    """Reset the connection without a response."""
     Connection.of(scope).reset()
     await silence(scope, receive, send)
 
 
 async def silence(scope: Scope, receive: Receive, send: Send) -> None:
-    """Sends no response; returns when the connection is gone."""
+    """Send no response; return when the connection is gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -183,7 +183,10 @@ class BadRule(ValueError):
 
 
 def parse_rules(rules: object) -> list[Rule]:
-    """The rules of a decoded `PUT /api/faults` body. Raises BadRule for the first mistake."""
+    """Return the rules of a decoded `PUT /api/faults` body.
+
+    Raises BadRule for the first mistake.
+    """
     try:
         return Rules.model_validate(rules).root
     except ValidationError as error:
@@ -219,7 +222,7 @@ class FaultInjector:
         self._changes.notify()
 
     def view(self) -> list[dict[str, Any]]:
-        """The rules with all defaults; `times` is how often each still applies."""
+        """Return the rules with all defaults; `times` is how often each still applies."""
         return [rule.model_dump() for rule in self._rules]
 
     def need_recipient(self, path: str) -> bool:
@@ -229,7 +232,7 @@ class FaultInjector:
         return any(rule.to is not None and rule.concerns(path) for rule in self._rules)
 
     def take(self, path: str, to: str | None) -> Rule | None:
-        """The rule that applies to this request, if any; its `times` is decreased."""
+        """Return the rule that applies to this request, if any, and decrease its `times`."""
         for rule in self._rules:
             if rule.concerns(path) and rule.to in (None, to) and self._chance() < rule.probability:
                 if rule.times is not None:
@@ -240,7 +243,7 @@ class FaultInjector:
 
 
 async def inject(rule: Rule, request: Request, handle: Handler) -> ASGIApp:
-    """The response to a request under this rule; `handle` is the gateway without a fault."""
+    """Return the response to a request under this rule; `handle` is the gateway without a fault."""
     fault = FAULTS[rule.fault]
     if fault.instead:
         await asyncio.sleep(rule.delay)

@@ -50,7 +50,7 @@ class Gateway:
         ]
 
     def authorize(self, header: str | None) -> None:
-        """Raises Refusal 1040 or 1041 unless the header is `Bearer` and a valid token.
+        """Raise Refusal 1040 or 1041 unless the header is `Bearer` and a valid token.
 
         Source: docs/greenapi-v1.md, "Errors".
         """
@@ -64,7 +64,7 @@ class Gateway:
         return self.token is None or secrets.compare_digest(token.encode(), self.token.encode())
 
     async def post_message(self, request: Request) -> Response:
-        """Accepts a message (docs/greenapi-v1.md, "Request")."""
+        """Accept a message (docs/greenapi-v1.md, "Request")."""
         body, payload = _decode(await request.body())
         message = check(payload, self._is_uploaded)
         kept = self.store.add(message["to"], type_of(message), body, request.scope["headers"])
@@ -75,7 +75,7 @@ class Gateway:
         return self.media.get(id) is not None
 
     async def post_media(self, request: Request) -> Response:
-        """Accepts a file (docs/greenapi-v1.md, "Media")."""
+        """Accept a file (docs/greenapi-v1.md, "Media")."""
         extension = request.headers.get("x-gr-file-extension", "").removeprefix(".")
         content_type = request.headers.get("content-type", "")
         _check_upload(extension, content_type)
@@ -84,7 +84,7 @@ class Gateway:
         return _created("media", kept.id)
 
     async def get_media(self, request: Request) -> Response:
-        """The content of a file, as a download; 404 with an empty body for an unknown id."""
+        """Return the content of a file, as a download; 404 with an empty body for an unknown id."""
         media = self.media.get(request.path_params["id"])
         if media is None:
             return Response(status_code=404)
@@ -93,7 +93,7 @@ class Gateway:
         return FileResponse(self.media.path(media), headers=headers, filename=name)
 
     async def delete_media(self, request: Request) -> Response:
-        """Deletes a file; 404 with an empty body for an unknown id."""
+        """Delete a file; 404 with an empty body for an unknown id."""
         known = self.media.remove(request.path_params["id"])
         return Json({}) if known else Response(status_code=404)
 
@@ -114,7 +114,7 @@ class Endpoint:
         try:
             response = await self._respond(request, body)
         except Refusal as refusal:
-            # What a file begins with tells nobody anything.
+            # The beginning of a file is of no use to anybody.
             start = b"" if self.count == "uploads" else body.start
             self.gateway.store.refuse(f"{scope['method']} {scope['path']}", refusal, start)
             response = Json(refusal.body(), 400)

@@ -1,4 +1,4 @@
-"""The files that were uploaded, each kept for 24 hours (docs/greenapi-v1.md, "Media")."""
+"""The uploaded files, each kept for 24 hours (docs/greenapi-v1.md, "Media")."""
 
 import hashlib
 import re
@@ -43,7 +43,7 @@ class Media(NamedTuple):
         return self.uploaded_at + LIFETIME
 
     def view(self) -> dict[str, Any]:
-        """What `GET /api/media` says about it."""
+        """Return what `GET /api/media` says about it."""
         return {
             "id": self.id,
             "size": self.size,
@@ -71,7 +71,7 @@ class MediaStore:
                 raise database.damaged(f"upload {number} is none of the sandbox")
 
     async def add(self, chunks: AsyncIterable[bytes], extension: str, content_type: str) -> Media:
-        """Stores the chunks as a file; none is left if the chunks break off, or there are none."""
+        """Store the chunks as a file; keep none if the chunks break off, or there are none."""
         id = str(uuid4())
         path = self._folder / id
         try:
@@ -87,31 +87,31 @@ class MediaStore:
         return media
 
     def get(self, id: str) -> Media | None:
-        """The upload of this id, if it has not expired; deletes all that have."""
+        """Return the upload of this id, if it has not expired; delete all that have."""
         self._expire()
         return self.find(id)
 
     def find(self, id: str) -> Media | None:
-        """Like `get`, but in any thread, as it deletes nothing."""
+        """Return the same as `get`, but in any thread, as it deletes nothing."""
         media = next(self._select("WHERE id = ?", id), None)
         if media is None or media.expires_at <= self._clock() or not self._is_there(media):
             return None
         return media
 
     def all(self) -> list[Media]:
-        """The uploads that have not expired, oldest first."""
+        """Return the uploads that have not expired, oldest first."""
         self._expire()
         return [media for media in self._select("ORDER BY number") if self._is_there(media)]
 
     def remove(self, id: str) -> bool:
-        """Deletes an upload; returns whether there was one."""
+        """Delete an upload; return whether there was one."""
         media = self.get(id)
         if media is not None:
             self._delete(media)
         return media is not None
 
     def path(self, media: Media) -> Path:
-        """The file with its content."""
+        """Return the path of its content."""
         return self._folder / media.id
 
     def _select(self, condition: str, *values: object) -> Iterator[Media]:
@@ -166,7 +166,7 @@ async def _write(path: Path, chunks: AsyncIterable[bytes]) -> tuple[int, str]:
 
 
 def _media_type(given: str, extension: str) -> str:
-    """The given type; that of the extension if the given one says nothing."""
+    """Return the given type, or that of the extension if the given one says nothing."""
     if given.partition(";")[0].strip().lower() not in SAYS_NOTHING:
         return given
     return mime_type(f"file.{extension}")

@@ -19,7 +19,7 @@ OK: Final[Json] = {"type": "object", "additionalProperties": False}
 
 
 def ref(name: str) -> Json:
-    """The schema of that name."""
+    """Return a reference to the schema of that name."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
@@ -28,7 +28,7 @@ def array_of(items: Json) -> Json:
 
 
 def object_of(properties: Mapping[str, Json], required: list[str] | None = None) -> Json:
-    """An object of these properties, all required unless said otherwise."""
+    """Return an object of these properties, all required unless `required` is given."""
     return {
         "type": "object",
         "properties": dict(properties),
@@ -44,7 +44,7 @@ FOREIGN: Final[Json] = {"403": ("asked under a foreign name, or by a foreign pag
 
 
 def describe() -> Json:
-    """The whole document."""
+    """Return the whole document."""
     return {
         "openapi": "3.1.0",
         "info": {"title": "Sandbox: a local Green API v1", "version": "1"},
@@ -150,7 +150,7 @@ def _json(schema: Json) -> Json:
 
 
 def schemas() -> Json:
-    """Every schema by its name."""
+    """Return every schema by its name."""
     return {
         "Payload": _payload(),
         "Created": _created(),

@@ -28,9 +28,9 @@ class SandboxDidNotStart(RuntimeError):
 class SandboxProcess:
     """A sandbox on a free port, within a `with SandboxProcess("--token", "x") as sandbox:`.
 
-    `options` are those of its command line; `program` starts it, unless given `python -m
-    dispatcher.sandbox`. Raises SandboxDidNotStart with what it wrote on standard error if so. It
-    ends with this process, however that ends.
+    `options` are those of its command line; `program` starts it, by default `python -m
+    dispatcher.sandbox`. Raises SandboxDidNotStart with what it wrote on standard error if it fails
+    to start. It ends with this process, however that ends.
     """
 
     def __init__(self, *options: str, program: Sequence[str] = ()) -> None:
@@ -65,34 +65,40 @@ class SandboxProcess:
         return self._process.pid
 
     def messages(self, **filters: object) -> list[Json]:
-        """The accepted messages, oldest first. Filters: to, type, q, limit; else ValueError."""
+        """Return the accepted messages, oldest first.
+
+        Filters: to, type, q, limit; else ValueError.
+        """
         return list(self._ask("/api/messages", filters)["messages"])
 
     def latest(self) -> Json:
-        """The newest message; LookupError if there is none."""
+        """Return the newest message. Raises LookupError if there is none."""
         return self._ask("/api/messages/latest")
 
     def wait(self, count: int, timeout: float = 10, **filters: object) -> list[Json]:
-        """The messages as soon as there are `count`; TimeoutError after `timeout` seconds."""
+        """Return the messages once there are `count`.
+
+        Raises TimeoutError after `timeout` seconds.
+        """
         query = {"count": count, "timeout": timeout, **filters}
         return list(self._ask("/api/wait", query, timeout + PATIENCE)["messages"])
 
     def faults(self, rules: Iterable[Mapping[str, object]]) -> None:
-        """Replaces all rules. Raises ValueError naming the first invalid rule and its field."""
+        """Replace all rules. Raises ValueError naming the first invalid rule and its field."""
         body = json.dumps([dict(rule) for rule in rules]).encode()
         self._send(Request(f"{self.url}/api/faults", body, JSON_BODY, method="PUT"))
 
     def clear(self) -> None:
-        """Deletes the messages, the counts and the faults; uploaded files stay."""
+        """Delete the messages, the counts and the faults; uploaded files stay."""
         for path in ("/api/messages", "/api/faults"):
             self._send(Request(self.url + path, method="DELETE"))
 
     def media(self) -> list[Json]:
-        """The uploaded files, oldest first."""
+        """Return the uploaded files, oldest first."""
         return list(self._ask("/api/media")["media"])
 
     def stats(self) -> dict[str, int]:
-        """The counts; `COUNTS` in store.py says what each of them means."""
+        """Return the counts; `COUNTS` in store.py says what each of them means."""
         return self._ask("/api/stats")
 
     def _ask(
@@ -136,7 +142,7 @@ class SandboxProcess:
 
 
 def _environment() -> dict[str, str]:
-    """This process's environment, in which the child imports the same package."""
+    """Return this process's environment, in which the child imports the same package."""
     found = str(Path(__file__).parents[2])
     paths = [found, *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}

@@ -32,7 +32,7 @@ NO_LINGER: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
 def run(app: ASGIApp, listener: socket.socket, on_ready: Callable[[], None]) -> None:
-    """Serves an application until SIGINT or SIGTERM."""
+    """Serve an application until SIGINT or SIGTERM."""
     config = uvicorn.Config(
         app,
         http=_protocol(AutoHTTPProtocol),
@@ -51,9 +51,9 @@ def run(app: ASGIApp, listener: socket.socket, on_ready: Callable[[], None]) -> 
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that is bound to this address. Raises OSError if it cannot be."""
+    """Return a socket that is bound to this address. Raises OSError if it cannot be."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Where TCP is named, asyncio switches off Nagle's algorithm, which costs 40 ms an answer.
+    # Where TCP is named, asyncio switches off Nagle's algorithm, which costs 40 ms per response.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -65,7 +65,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def url_of(listener: socket.socket, host: str) -> str:
-    """The URL of the listener for clients on this machine."""
+    """Return the URL of the listener for clients on this machine."""
     address, port = listener.getsockname()[:2]
     if ipaddress.ip_address(address).is_unspecified:
         host = "::1" if ":" in address else "127.0.0.1"
@@ -120,16 +120,16 @@ class Connection:
 
     @staticmethod
     def of(scope: Scope) -> Connection:
-        """The connection that the server's protocol put into the state of an ASGI request."""
+        """Return the connection that the server's protocol put into a request's state."""
         connection: Connection = scope["state"]["connection"]
         return connection
 
     def close(self) -> None:
-        """Closes it now, without sending what is buffered."""
+        """Close it now, without sending what is buffered."""
         self._transport.abort()
 
     def reset(self) -> None:
-        """Closes it with an RST, as a socket does that must not linger (socket(7), SO_LINGER)."""
+        """Close it with an RST, as a socket does that must not linger (socket(7), SO_LINGER)."""
         raw = self._transport.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
         self._transport.abort()
@@ -158,7 +158,7 @@ class Guard:
 
 
 def hostname(host: str) -> str | None:
-    """The name or address in a Host header, without port and brackets; None if there is none."""
+    """Return the name or address in a Host header, without port and brackets, or None."""
     try:
         return urlsplit(f"//{host}").hostname
     except ValueError:

@@ -1,4 +1,4 @@
-"""What the sandbox remembers: accepted messages, refused requests, and counts of both."""
+"""The accepted messages, the refused requests, and counts of both."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ MOST_CHARACTERS: Final = 200_000_000
 MOST_REFUSED: Final = 50
 LONGEST_REQUEST: Final = 500
 LONGEST_BODY: Final = 10_000
-BATCH: Final = 100  # messages; SQLite is slow when it is called for each: benchmarks/sandbox.py
+BATCH: Final = 100  # messages; SQLite is slow when called for each: benchmarks/sandbox.py
 MESSAGE_ID: Final = re.compile(r"[0-9a-f]{20,}")
 
 # Counted since the start, or since the messages were last cleared.
@@ -69,7 +69,7 @@ class Message(NamedTuple):
     headers: str  # as a JSON object, without the token
 
     def view(self) -> dict[str, Any]:
-        """What `GET /api/messages/{id}` answers."""
+        """Return what `GET /api/messages/{id}` returns."""
         return {
             "id": self.id,
             "received_at": moment(self.received_at),
@@ -113,7 +113,7 @@ class Refused:
 
 
 class Changes:
-    """Wakes everyone who waits for a change; `version` is another number after each."""
+    """Wakes everyone who waits for a change; `version` changes each time."""
 
     def __init__(self) -> None:
         self.version = 0
@@ -125,7 +125,7 @@ class Changes:
         self._event.clear()
 
     async def wait(self, version: int) -> None:
-        """Returns as soon as the version is another than this one."""
+        """Return as soon as the version is another than this one."""
         while self.version == version:
             await self._event.wait()
 
@@ -170,7 +170,7 @@ class Store:
         return len(self._lengths)
 
     def add(self, to: str, type: str, body: str, headers: Iterable[tuple[bytes, bytes]]) -> Message:
-        """Stores a message under a new id, and deletes the oldest if there are too many."""
+        """Store a message under a new id, and delete the oldest if there are too many."""
         number = self._newest + 1
         id = f"{self._run}{number:08x}"
         message = Message(number, id, self._clock(), to, type, body, _readable(headers))
@@ -191,19 +191,19 @@ class Store:
         self._newest = message.number
 
     def _write(self) -> None:
-        """Inserts the new messages and deletes the old ones; may be called in any thread."""
+        """Insert the new messages and delete the old ones; may be called in any thread."""
         with self._writing:
             while self._unwritten:
                 self._database.execute(INSERT, self._unwritten.popleft())
             self._database.execute("DELETE FROM messages WHERE number <= ?", (self._deleted,))
 
     def _read(self, query: str, values: Sequence[object] | Mapping[str, object] = ()) -> Cursor:
-        """The rows of a query, with all messages; may be called in any thread."""
+        """Return the rows of a query, with all messages; may be called in any thread."""
         self._write()
         return self._database.execute(query, values)
 
     def clear(self) -> None:
-        """Deletes the messages and the refused requests, and sets all counts to 0."""
+        """Delete the messages and the refused requests, and set all counts to 0."""
         self._deleted = self._newest
         self._lengths.clear()
         self._characters = 0
@@ -223,7 +223,7 @@ class Store:
         return next(map(Message._make, rows), None)
 
     def select(self, wanted: Filter, after: int = 0, newest: int | None = None) -> list[Message]:
-        """The matching messages with numbers greater than `after`, up to `newest`; oldest first."""
+        """Return the matching messages after a number, up to `newest`, oldest first."""
         newest = self._newest if newest is None else newest
         asked = {"after": after, "newest": newest, "to": wanted.to, "type": wanted.type}
         found = map(Message._make, self._read(SELECT, asked))
@@ -232,7 +232,7 @@ class Store:
         return [each for each in found if mentions(json.loads(each.body), wanted.q)]
 
     async def wait(self, wanted: Filter, count: int, timeout: float) -> list[Message]:
-        """The matching messages, oldest first, as soon as there are at least `count`.
+        """Return the matching messages, oldest first, as soon as there are at least `count`.
 
         Raises TimeoutError if there are fewer after `timeout` seconds.
         """
@@ -256,28 +256,28 @@ class Store:
                 raise TimeoutError(there) from None
 
     def search(self, wanted: Filter) -> str | None:
-        """The matching messages, in the form that `chats` and `chat` take as `found`."""
+        """Return the matching messages, in the form that `chats` and `chat` take as `found`."""
         if not any(wanted):
             return None
         return json.dumps([each.number for each in self.select(wanted)])
 
     def chats(self, found: str | None, limit: int) -> list[Chat]:
-        """The chats in which something was found, the one with the newest message first."""
+        """Return the chats in which something was found, the one with the newest message first."""
         rows = self._read(SELECT_CHATS, {"found": found, "limit": limit})
         return [Chat(Message(*row), count, unread) for *row, count, unread in rows]
 
     def chat(self, to: str, found: str | None, before: str | None, limit: int) -> list[Message]:
-        """The newest found messages to one recipient, oldest first; `before`: an id, exclusive."""
+        """Return the newest found messages to one recipient before an id, oldest first."""
         asked = {"to": to, "found": found, "before": before, "limit": limit}
         return list(map(Message._make, self._read(SELECT_CHAT, asked)))[::-1]
 
     def unread(self) -> int:
-        """How many messages are unread."""
+        """Return how many messages are unread."""
         [[count]] = self._read(COUNT_UNREAD)
         return int(count)
 
     def mark_read(self, to: str) -> bool:
-        """Marks the messages to a recipient as read; returns whether there are any."""
+        """Mark the messages to a recipient as read; return whether there are any."""
         newest, read = self._read(SELECT_NEWEST, {"to": to}).fetchone()
         if newest != read:
             self._database.execute("INSERT OR REPLACE INTO reads VALUES (?, ?)", (to, newest))
@@ -285,7 +285,7 @@ class Store:
         return newest is not None
 
     def refuse(self, request: str, refusal: Refusal, body: bytes) -> None:
-        """Remembers a request that was refused."""
+        """Record a request that was refused."""
         [error] = refusal.body()["errors"]
         text = body[:LONGEST_BODY].decode(errors="replace")
         self.refused.appendleft(Refused(self._clock(), request[:LONGEST_REQUEST], error, text))
@@ -294,7 +294,7 @@ class Store:
 
 
 def moment(timestamp: float) -> str:
-    """A POSIX timestamp as ISO 8601 in UTC, to the millisecond."""
+    """Return a POSIX timestamp as ISO 8601 in UTC, to the millisecond."""
     written = datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="milliseconds")
     return written.replace("+00:00", "Z")
 

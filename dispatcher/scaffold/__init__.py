@@ -13,7 +13,7 @@ from dispatcher.errors import ConfigError
 Kind: TypeAlias = Literal["source", "validator", "transformer", "transport"]
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_LONGEST = 24  # letters: with more, lines of the files would be too long
+_LONGEST = 24  # characters; with more, lines of the files would be too long
 
 
 class _Description(NamedTuple):
@@ -45,7 +45,7 @@ KINDS: tuple[Kind, ...] = tuple(_DESCRIPTIONS)
 
 
 def create(name: str, kind: Kind, parent: Path) -> list[Path]:
-    """Write the distribution `dispatcher-<name>` into a new folder of `parent`; out: its files.
+    """Write the distribution `dispatcher-<name>` into a new folder of `parent`; return its files.
 
     Raises ConfigError, and then nothing is written.
     """
@@ -77,7 +77,7 @@ def _texts(name: str, kind: Kind) -> Iterator[tuple[str, str]]:
 
 
 def _files(kind: Kind, package: str) -> dict[str, str]:
-    """The files of a distribution, each with its template."""
+    """Return the files of a distribution, each with its template."""
     return {
         "pyproject.toml": "common/pyproject.toml.jinja",
         "README.md": "common/README.md.jinja",
@@ -89,7 +89,7 @@ def _files(kind: Kind, package: str) -> dict[str, str]:
 
 
 def _variables(name: str, kind: Kind) -> dict[str, str]:
-    """The variables of the templates."""
+    """Return the variables of the templates."""
     bare = name.replace("-", "_")
     variables = {
         "name": name,

@@ -73,7 +73,7 @@ class TransportSetup:
     aside: ClassVar[Mapping[str, Step]] = {}
 
     def make(self, url: str) -> Transport:
-        """Return a transport with `token` for a gateway at `url` that waits briefly."""
+        """Return a transport with `token` for a gateway at `url`, with short timeouts."""
         raise NotImplementedError("the contract needs make(self, url)")
 
     def make_without_credentials(self) -> Transport:

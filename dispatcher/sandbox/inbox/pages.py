@@ -33,7 +33,7 @@ from dispatcher.sandbox.store import Changes, Message, Store, moment
 HERE: Final = Path(__file__).parent
 FILES: Final = "/inbox/files/"
 MOST_STREAMS: Final = 50
-PAUSE: Final = 0.15  # seconds between two versions: a burst of changes needs one only
+PAUSE: Final = 0.15  # seconds between two versions: a burst of changes needs only one
 HEARTBEAT: Final = 15.0
 
 
@@ -77,7 +77,7 @@ class Events:
         return f"{self._run}-{self._changes.version}"
 
     async def stream(self, request: Request) -> Response:
-        """`GET /inbox/events`."""
+        """Serve `GET /inbox/events`."""
         if self._open >= MOST_STREAMS:
             return JSONResponse({"error": f"{MOST_STREAMS} pages are open already"}, 503)
         return _Stream(self._versions(), self._count)
@@ -139,7 +139,7 @@ class Inbox:
         ]
 
     async def show_inbox(self, request: Request) -> Response:
-        """The list of chats, and the open chat."""
+        """Show the list of chats, and the open chat."""
         query, version = query_of(request.query_params), self.events.version
         view = await asyncio.to_thread(view_of, self.store, query)
 
@@ -162,7 +162,7 @@ class Inbox:
         )
 
     async def show_message(self, request: Request) -> Response:
-        """Everything about one message."""
+        """Show everything about one message."""
         id = request.path_params["id"]
         message = self.store.get(id)
         if message is None:
@@ -179,25 +179,25 @@ class Inbox:
         )
 
     async def show_refused(self, request: Request) -> Response:
-        """The refused requests, and why."""
+        """Show the refused requests, and why they were refused."""
         shown, total = list(self.store.refused), self.store.refused_total
         return await _page("refused.html", shown=shown, total=total, moment=moment)
 
     async def show_help(self, request: Request) -> Response:
-        """The keys, and the operations of the OpenAPI document."""
+        """Show the keys, and the operations of the OpenAPI document."""
         return await _page("help.html", paths=describe()["paths"], url=_url(request))
 
     async def serve_file(self, request: Request) -> Response:
-        """An uploaded file; types that bubbles do not show are served as octet-stream."""
+        """Return an uploaded file; types that bubbles do not show are served as octet-stream."""
         media = self.media.get(request.path_params["id"])
         if media is None:
             return Response(status_code=404, headers=dict(HARMLESS))
-        # Without a filename: the link to this file has the one that is given in the message.
+        # Without a filename: the link to this file has the one given in the message.
         kind = {"Content-Type": _harmless_type(media), "Content-Disposition": "attachment"}
         return FileResponse(self.media.path(media), headers={**HARMLESS, **kind})
 
     def _file(self, id: str) -> File | None:
-        """An uploaded file as bubbles show it; may be called in any thread."""
+        """Return an uploaded file as bubbles show it; may be called in any thread."""
         media = self.media.find(id)
         if media is None:
             return None
@@ -210,7 +210,7 @@ class Inbox:
 
 
 async def _page(template: str, **values: object) -> Response:
-    """The rendered page; in a thread, as it may be long."""
+    """Return the rendered page; in a thread, as it may take long."""
     made = templates(HERE / "templates", TEMPLATES).get_template(template)
     written = await asyncio.to_thread(lambda: made.render(values).encode(errors="replace"))
     return HTMLResponse(written, headers=dict(SAFE))

@@ -32,7 +32,7 @@ class Query:
         return Filter(type=self.type or None, q=as_number(self.q) or None)
 
     def link(self, **changes: object) -> str:
-        """The address of this page with some things changed."""
+        """Return the address of this page with some parameters changed."""
         asked = {**asdict(self), **changes}
         defaults = asdict(Query())
         changed = {name: it for name, it in asked.items() if it not in (defaults[name], "")}
@@ -53,7 +53,7 @@ class View:
 
 
 def query_of(parameters: Mapping[str, str]) -> Query:
-    """The query of these parameters; invalid ones are ignored."""
+    """Return the query of these parameters; invalid ones are ignored."""
     kind, chats = parameters.get("type", ""), parameters.get("chats", "")
     return Query(
         chat=parameters.get("chat") or None,
@@ -65,7 +65,7 @@ def query_of(parameters: Mapping[str, str]) -> Query:
 
 
 def view_of(store: Store, query: Query) -> View:
-    """What the page for this query shows; to be called in a thread, as a search may take long."""
+    """Return what the page for this query shows; call it in a thread, as a search may take long."""
     found = store.search(query.filter)
     chats = store.chats(found, query.chats + 1)
     to = query.chat if query.chat and len(store) else chats[0].to if chats else None
@@ -90,7 +90,7 @@ class Check(NamedTuple):
 
 
 def checks(payload: Mapping[str, Any], get_media: Callable[[str], Media | None]) -> list[Check]:
-    """All checks of this message."""
+    """Return all checks of this message."""
     kind = type_of(payload)
     return [
         Check("Token", "a Bearer token that is valid here"),
@@ -132,7 +132,7 @@ def _file(media: Media | None) -> Check:
 
 
 def curl(url: str, body: str) -> str:
-    """A command that posts a message again, for a shell in which GREENAPI_TOKEN is set.
+    """Return a command that posts a message again, for a shell in which GREENAPI_TOKEN is set.
 
     The gateway keeps no token, so the command cannot name it.
     """
