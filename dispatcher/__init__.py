@@ -16,6 +16,7 @@ from dispatcher.errors import (
     InputChanged,
     JournalError,
     JournalLocked,
+    JournalMissing,
     ManifestError,
     NotSent,
     OutcomeUnknown,
@@ -55,6 +56,8 @@ from dispatcher.transports import BaseTransport, Transport
 from dispatcher.visible import hidden_character
 
 if TYPE_CHECKING:
+    __version__: str
+
     from dispatcher.api import Dispatcher, Plan, Result
     from dispatcher.planning import PlannedMessage
 
@@ -77,6 +80,7 @@ __all__ = [
     "InputChanged",
     "JournalError",
     "JournalLocked",
+    "JournalMissing",
     "Link",
     "LocatedProblem",
     "Location",
@@ -102,6 +106,7 @@ __all__ = [
     "Transport",
     "Upload",
     "Video",
+    "__version__",
     "canonical_name",
     "closest_name",
     "content_mismatch",
@@ -115,7 +120,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """The Python API, which plugins do not need, and which would load them half made."""
+    """The Python API, which plugins do not need, and which would load them half made; and what the
+    distribution says of itself, which takes time to read (benchmarks/startup.py)."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("message-dispatcher")
     if name in ("Dispatcher", "Plan", "PlannedMessage", "Result"):
         from dispatcher import api
 

@@ -26,6 +26,7 @@ from dispatcher.errors import (
     ConfigError,
     DispatcherError,
     JournalError,
+    JournalMissing,
     ManifestError,
     MessagesMoved,
     PluginError,
@@ -268,6 +269,7 @@ class Dispatcher:
         resend: Collection[Resend] = (),
         wait: float = 0.0,
         most: int | None = None,
+        new_journal: bool = False,
     ) -> Results:
         """Send what was not sent yet; the results of all messages, as they come.
 
@@ -276,22 +278,36 @@ class Dispatcher:
         send what changed since it was sent, what may have arrived already (and then arrives
         twice), or what its recipients have under a name that is gone. `wait`: so many seconds for
         another run that holds the journal. `most`: if there are more messages to send, none is; by
-        default, the configuration's `max`.
+        default, the configuration's `max`. `new_journal`: begin one where there is none yet;
+        without it, that is done for gateways of this machine only.
 
         Raises, before anything leaves, ManifestError for a plan with errors, MessagesMoved,
-        TooManyMessages, ConfigError, JournalError, JournalLocked; and RunStopped after the last
-        result if messages were left untried, because a file is no longer what was checked, say.
+        TooManyMessages, ConfigError, JournalError, JournalLocked, JournalMissing; and RunStopped
+        after the last result if messages were left untried, because a file is no longer what was
+        checked, say.
         """
-        return Results(self._results(plan, resend, wait, most))
+        return Results(self._results(plan, resend, wait, most, new_journal))
 
     def _results(
-        self, plan: Plan, resend: Collection[Resend], wait: float, most: int | None
+        self,
+        plan: Plan,
+        resend: Collection[Resend],
+        wait: float,
+        most: int | None,
+        new_journal: bool,
     ) -> Generator[Result, None, None]:
         told = queue.SimpleQueue[Result | None]()
         failed: list[BaseException] = []
         held = ExitStack()
         sending = held.enter_context(
-            self.sending(plan, lambda *each: told.put(Result(*each)), resend, wait, most)
+            self.sending(
+                plan,
+                lambda *each: told.put(Result(*each)),
+                resend,
+                wait,
+                most,
+                new_journal=new_journal,
+            )
         )
 
         def carry_out() -> None:
@@ -335,6 +351,7 @@ class Dispatcher:
         notice: Callable[[str], None] = _logger.info,
         renew: bool = False,
         kept: bool = True,
+        new_journal: bool = False,
     ) -> Iterator[Sending]:
         """Hold the journal for a run that is carried out by `run`, in the calling thread.
 
@@ -354,7 +371,10 @@ class Dispatcher:
         with self.transports_in_use() as transports:
             for each in transports:
                 each.require_credentials()
-        with open_journal(self.journal, wait, plan.run, kept=kept) as journal:
+            create = new_journal or all(each.local for each in transports)
+        if not create:
+            self._require_journal(plan)
+        with open_journal(self.journal, wait, plan.run, kept=kept, create=create) as journal:
             self._tell(journal.warnings)
             if renew:
                 plan = plan.renewed(journal)
@@ -378,6 +398,21 @@ class Dispatcher:
                     shared,
                 )
                 yield Sending(plan, journal, delivery, engine)
+
+    def _require_journal(self, plan: Plan) -> None:
+        from dispatcher.journal import journal_name, read_journal
+
+        with read_journal(self.journal) as journal:
+            if journal is not None:
+                return
+        manifests = (path.absolute().parent for path in plan.planner.paths.values())
+        near = self.config.journal_near((self._folder, *manifests))
+        raise JournalMissing(
+            f"there is no journal {journal_name(self.journal)} yet: nobody knows what was sent "
+            "before",
+            "to begin one: --yes, in Python new_journal=True",
+            *([f"there is one elsewhere; if it is this one: --journal {near}"] if near else []),
+        )
 
     def _finished(
         self, told: Callable[[Message, Outcome], object], message: Message, outcome: Outcome

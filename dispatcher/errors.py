@@ -12,6 +12,7 @@ DispatcherError                 one sentence for a person; a traceback shows wit
 ├── SourceError                 raised by a source resolver: this source is mine, but bad
 ├── AddressError                raised by a transport's address: this is no recipient
 ├── JournalError                the journal cannot be read or written                        exit 2
+│   ├── JournalMissing          there is none yet, and nobody said that one may be begun     exit 2
 │   └── JournalLocked           another run holds it                                         exit 6
 └── DeliveryError               raised by a transport: how one attempt ended
     ├── NotSent                 surely not accepted, may work later → tried again
@@ -125,6 +126,10 @@ class AddressError(DispatcherError):
 
 class JournalError(DispatcherError):
     """The journal cannot be opened, read or written."""
+
+
+class JournalMissing(JournalError):
+    """There is no journal yet where it was looked for, and nobody said that one may be begun."""
 
 
 class JournalLocked(JournalError):

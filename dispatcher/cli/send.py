@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from types import FrameType
@@ -29,7 +31,7 @@ from dispatcher.cli.output import Coloured, confirm, counted, print_line
 from dispatcher.cli.progress import Reporter, reporter
 from dispatcher.config import seconds
 from dispatcher.delivery import Delivery
-from dispatcher.errors import ConfigError
+from dispatcher.errors import ConfigError, JournalMissing
 
 _Arrived: TypeAlias = dict[str, Any]
 
@@ -86,17 +88,21 @@ def command(
         if sandbox:
             _require_only_sandbox(dispatcher)
         report = reporter(as_json, len(plan))
-        sending = stack.enter_context(
-            dispatcher.sending(
-                plan,
-                report.result,
-                statuses,
-                seconds_to_wait,
-                notice=report.notice,
-                renew=bool(seconds_to_wait),
-                kept=not sandbox,
-            )
+        begin = partial(
+            dispatcher.sending,
+            plan,
+            report.result,
+            statuses,
+            seconds_to_wait,
+            notice=report.notice,
+            renew=bool(seconds_to_wait),
+            kept=not sandbox,
         )
+        try:
+            sending = stack.enter_context(begin(new_journal=yes))
+        except JournalMissing as missing:
+            _ask_to_begin(missing)
+            sending = stack.enter_context(begin(new_journal=True))
         if statuses and not yes:
             _ask(sending, statuses)
         with report, _interruptible(sending.delivery):
@@ -112,6 +118,16 @@ def _advice(dispatcher: Dispatcher, report: Reporter) -> str | None:
     with dispatcher.transports_in_use() as transports:
         here = all(each.local for each in transports)
     return "is the gateway running? to start it: dispatcher sandbox" if here else None
+
+
+def _ask_to_begin(missing: JournalMissing) -> None:
+    """Have a person agree that a journal is begun. Raises the error where nobody can be asked."""
+    if not sys.stdin.isatty():
+        raise missing
+    fact, *ways = missing.sentences
+    for line in ways[1:]:
+        print_line(line, err=True)
+    confirm(f"{fact}. Begin one?")
 
 
 def _ask(sending: Sending, resend: set[Resend]) -> None:

@@ -86,9 +86,20 @@ class Config:
         not count as sent to people. All worktrees of a git repository have that of the main one:
         what was sent from one of them was sent.
         """
-        name = f"journal-{self._profile}.db" if self._profile else "journal.db"
-        url = self.settings.journal or f"sqlite:///.dispatcher/{name}"
+        url = self.settings.journal or f"{_SQLITE}{self._usual_journal}"
         return absolute_journal(url, self._folder_of_all_worktrees)
+
+    def journal_near(self, places: Iterable[Path]) -> str | None:
+        """The URL of a journal that is where one would be, in one of these folders or above."""
+        folders = (folder for place in places for folder in (place, *place.parents))
+        files = (folder / self._usual_journal for folder in dict.fromkeys(folders))
+        there = (file for file in files if file.is_file() and file.stat().st_size)
+        return next((f"{_SQLITE}{file}" for file in there), None)
+
+    @property
+    def _usual_journal(self) -> Path:
+        name = f"journal-{self._profile}.db" if self._profile else "journal.db"
+        return Path(".dispatcher", name)
 
     def _folder_of_all_worktrees(self) -> Path:
         """What the folder is in the main worktree of its git repository, if it is in one."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
 
-from dispatcher.errors import JournalError
+from dispatcher.errors import JournalError, JournalMissing
 from dispatcher.journal import queries
 from dispatcher.journal.backend import Backend, backend
 from dispatcher.journal.clock import Clock, steady
@@ -53,6 +53,7 @@ __all__ = [
     "Journal",
     "JournalReader",
     "SharedState",
+    "journal_name",
     "key_in_journal",
     "open_journal",
     "read_journal",
@@ -140,7 +141,7 @@ class Journal:
     that may not be noticed.
     """
 
-    def __init__(self, backend: Backend, run: str, lease: float) -> None:
+    def __init__(self, backend: Backend, run: str, lease: float, *, create: bool = True) -> None:
         self._backend, self._engine = backend, backend.connect()
         self._lost: list[tuple[Claim, AttemptResult]] = []
         self._clock = Clock()
@@ -148,7 +149,7 @@ class Journal:
         self._process, self._lease = Process(run, socket.gethostname(), os.getpid()), lease
         began = steady()
         try:
-            self._begin(backend)
+            self._begin(backend, create)
             backend.run_began(self._engine)
         except BaseException:
             if backend.exclusive:
@@ -355,8 +356,10 @@ class Journal:
             return False
         return True
 
-    def _begin(self, backend: Backend) -> None:
+    def _begin(self, backend: Backend, create: bool) -> None:
         with journal_errors(backend.name), self._engine.begin() as connection:
+            if not create and not backend.version(connection):
+                raise JournalMissing(f"the journal {backend.name} is not there any more")
             _migrate(connection, backend)
             backend.verify(connection)
             self.warnings = backend.warnings(connection)
@@ -389,22 +392,27 @@ class Journal:
 
 @contextmanager
 def open_journal(
-    url: str, wait: float = 0.0, run: str = "default", *, kept: bool = True
+    url: str, wait: float = 0.0, run: str = "default", *, kept: bool = True, create: bool = True
 ) -> Iterator[Journal]:
-    """The journal at a URL for a sending run, made if need be.
+    """The journal at a URL for a sending run; with `create`, made if need be.
 
     `wait`: seconds to wait for another run to end. `kept`: whether it will outlive the run.
-    Raises JournalError, JournalLocked.
+    Raises JournalError, JournalLocked, JournalMissing.
     """
     database = backend(url, kept=kept)
     with database.prepared(run, wait):
         if database.exclusive and database.exists():
             _require_usable(database)
-        journal = Journal(database, run, LEASE)
+        journal = Journal(database, run, LEASE, create=create)
         try:
             yield journal
         finally:
             journal.close()
+
+
+def journal_name(url: str) -> str:
+    """What people are told of a journal's place: a path, or a URL without a password."""
+    return backend(url).name
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def outcomes(found: CompletedProcess[str]) -> dict[str, str]:
 
 
 def test_everything_arrives_once(run: Run, scripted_gateway: ScriptedGateway) -> None:
-    sent = run("send", "--json")
+    sent = run("send", "--yes", "--json")
     assert sent.returncode == 0, sent.stderr
     assert bodies(scripted_gateway, "/ops") == [
         "The shop is <down> :smile:",
@@ -101,7 +101,7 @@ def test_what_fails(
     attempts: int,
 ) -> None:
     scripted_gateway.script(step)
-    sent = run("send", "--json")
+    sent = run("send", "--yes", "--json")
     assert (sent.returncode, set(outcomes(sent).values())) == (code, {status}), sent.stderr
     assert scripted_gateway.attempts == attempts
     assert TOKEN not in sent.stdout + sent.stderr
@@ -111,7 +111,7 @@ def test_what_was_not_sent_is_sent_by_the_next_run(
     run: Run, scripted_gateway: ScriptedGateway
 ) -> None:
     scripted_gateway.script(Reply(404), Reply(404), Reply(404), Reply(404), Reply(200))
-    assert run("send").returncode == 1
+    assert run("send", "--yes").returncode == 1
     assert run("send").returncode == 0
     assert len(scripted_gateway.requests) == 8
     assert len(_attachments(scripted_gateway.requests[-2].body)) in (0, 1)
@@ -149,5 +149,5 @@ def test_a_url_has_no_place_in_the_configuration(run: Run, tmp_path: Path) -> No
 
 def test_no_copies_are_left(run: Run, tmp_path: Path) -> None:
     (tmp_path / "tmp").mkdir()
-    assert run("send", TMPDIR=str(tmp_path / "tmp")).returncode == 0
+    assert run("send", "--yes", TMPDIR=str(tmp_path / "tmp")).returncode == 0
     assert list((tmp_path / "tmp").iterdir()) == []
