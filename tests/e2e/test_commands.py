@@ -377,6 +377,7 @@ class Settings(BaseSettings):
 
 class Pigeon:
     name = "pigeon"
+    local = True
     Settings = Settings
 
     def __init__(self, settings):

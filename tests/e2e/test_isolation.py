@@ -39,6 +39,7 @@ from pydantic_settings import BaseSettings
 
 class Odd:
     name = "odd"
+    local = True
     Settings = BaseSettings
 
     def __init__(self, settings):

@@ -25,6 +25,7 @@ def note(name, *what):
 
 class Oracle:
     name = "oracle"
+    local = True
     Settings = BaseSettings
 
     def __init__(self, settings):
