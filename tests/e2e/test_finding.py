@@ -320,11 +320,6 @@ def without_commondir(mark: Path) -> None:
     (private / "commondir").write_text("../../nowhere")
 
 
-def a_folder(mark: Path) -> None:
-    mark.unlink()
-    (mark / "objects").mkdir(parents=True)
-
-
 def a_pipe(mark: Path) -> None:
     mark.unlink()
     os.mkfifo(mark)
@@ -336,7 +331,6 @@ def a_pipe(mark: Path) -> None:
     (it_says("gitdir: \n"), "{mark} names no folder"),
     (it_says("gitdir: /nowhere"), "/nowhere, which {mark} names, is no git repository"),
     (without_commondir, "{top}/.git/nowhere, which {top}/.git/worktrees/linked/commondir names"),
-    (a_folder, "{mark} is no git repository: it has no HEAD"),
     (a_pipe, "{mark} is no file"),
 )
 def test_a_broken_git_is_no_reason_to_guess(
@@ -351,6 +345,14 @@ def test_a_broken_git_is_no_reason_to_guess(
     assert "put it right, or name the journal with --journal" in said
     assert tree.call("validate").code == 0, "which needs no journal"
     assert tree.call("send", "--journal", "sqlite:///../j.db").stderr == "1 sent\n"
+
+
+def test_what_is_no_repository_to_git_is_none(project: Project, inbox: SandboxProcess) -> None:
+    project.texts("a")
+    committed(project.folder)
+    project.write("manifests/.git/notes.txt", "")
+    assert project.call("send", "manifests").stderr == "1 sent\n"
+    assert project.journal_file.exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
