@@ -174,7 +174,7 @@ def optional(transport: object, name: str) -> Any:
     return getattr(transport, name, getattr(base(), name))
 
 
-def own(transport: object, method: str) -> Any:
+def override(transport: object, method: str) -> Any:
     """Return an optional method if the transport overrides `BaseTransport`'s, else None."""
     found = getattr(transport, method, None)
     inherited = getattr(found, "__func__", found) is getattr(BaseTransport, method)
@@ -244,7 +244,7 @@ class BoundTransport:
     @cached_property
     def has_own_addresses(self) -> bool:
         """Whether it reads recipients itself, not as phone numbers and groups."""
-        return own(self._transport, "address") is not None
+        return override(self._transport, "address") is not None
 
     @cached_property
     def recipient_fields(self) -> Collection[str]:
@@ -317,7 +317,7 @@ class BoundTransport:
     @property
     def can_reconcile(self) -> bool:
         """Whether it may know what became of a message. Raises PluginError."""
-        return self._own("reconcile") is not None
+        return self._override("reconcile") is not None
 
     def reconcile(self, payload: Payload, since: datetime) -> Receipt | Failure | None:
         """Return what the gateway knows of a message, or None if it cannot tell.
@@ -325,7 +325,7 @@ class BoundTransport:
         An exception, even `NotSent`, may be about the question itself, so it means None, as does a
         call that does not return.
         """
-        ask = self._own("reconcile")
+        ask = self._override("reconcile")
         try:
             found = self._calls.make(
                 self.name, "reconcile", self.patience, lambda: ask(payload, since)
@@ -337,14 +337,14 @@ class BoundTransport:
 
     def require_credentials(self) -> None:
         """Raise what the transport raises, or PluginError if the call does not return."""
-        require = self._own("require_credentials")
+        require = self._override("require_credentials")
         if require is not None:
-            self._promptly("require_credentials", require)
+            self._guarded_call("require_credentials", require)
 
     @property
     def account(self) -> str:
         """See `BaseTransport`, as for all that follow."""
-        return str(self._said("account"))
+        return str(self._attribute("account"))
 
     @property
     def rate(self) -> str | None:
@@ -359,21 +359,21 @@ class BoundTransport:
     @property
     def patience(self) -> float:
         """What the transport says if that is a positive number, else `PATIENCE`."""
-        said = self._said("patience")
-        is_one = isinstance(said, (int, float)) and isfinite(said) and said > 0
-        return float(said) if is_one else PATIENCE
+        seconds = self._attribute("patience")
+        is_one = isinstance(seconds, (int, float)) and isfinite(seconds) and seconds > 0
+        return float(seconds) if is_one else PATIENCE
 
     @property
     def ends_in_time(self) -> bool:
         """Whether the transport promises it; nothing but True is a promise."""
-        return self._said("ends_in_time") is True
+        return self._attribute("ends_in_time") is True
 
     @property
     def local(self) -> bool:
         """Whether the gateway is on this machine."""
-        return bool(self._said("local"))
+        return bool(self._attribute("local"))
 
-    def ask_ahead(self) -> None:
+    def read_ahead(self) -> None:
         """Read what every message needs while nothing has been sent."""
         _ = self.patience, self.ends_in_time
 
@@ -394,25 +394,26 @@ class BoundTransport:
             raise NotSent(str(error), code="hanging") from None
 
     def _rate(self, name: str) -> str | None:
-        rate = self._said(name)
+        rate = self._attribute(name)
         if rate is not None and not isinstance(rate, str):
             raise PluginError(f'transport "{self.name}": {name} is {rate!r}, not a text like "5/s"')
         return rate
 
-    def _said(self, name: str) -> Any:
+    def _attribute(self, name: str) -> Any:
         return self._once(name, partial(optional, self._transport, name))
 
-    def _own(self, method: str) -> Any:
-        return self._once(method, partial(own, self._transport, method))
+    def _override(self, method: str) -> Any:
+        return self._once(method, partial(override, self._transport, method))
 
-    def _once(self, name: str, ask: Callable[[], Any]) -> Any:
+    def _once(self, name: str, read: Callable[[], Any]) -> Any:
         if name not in self._known:
-            with self._lock:  # one thread asks, the others wait with it
+            with self._lock:  # one thread reads it, the others wait
                 if name not in self._known:
-                    self._known[name] = self._promptly(name, ask)
+                    self._known[name] = self._guarded_call(name, read)
         return self._known[name]
 
-    def _promptly(self, name: str, function: Callable[[], Any]) -> Any:
+    def _guarded_call(self, name: str, function: Callable[[], Any]) -> Any:
+        """Return what a function returns within `PATIENCE`. Raises DispatcherError only."""
         try:
             return self._calls.make(self.name, name, PATIENCE, function)
         except Overdue as error:
@@ -441,7 +442,7 @@ class BoundTransports:
         found = self._bound.get(name)
         if found is None:
             found = BoundTransport(self._get(name), self._calls)
-            found.ask_ahead()
+            found.read_ahead()
             found = self._bound.setdefault(name, found)
         return found
 

@@ -1,4 +1,4 @@
-"""|Messages roughly as WhatsApp shows them, for the sandbox's inbox and for `preview`.
+"""Messages roughly as WhatsApp shows them, for the sandbox's inbox and for `preview`.
 
 formatting.py  a text with WhatsApp's marks → HTML; any other text → what a page may contain
 bubble.py      a payload → what its bubble shows

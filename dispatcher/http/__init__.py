@@ -1,4 +1,4 @@
-"""|What transports over HTTP share; a plugin imports what it needs from these modules.
+"""What transports over HTTP share; a plugin imports what it needs from these modules.
 
 `transport.HttpTransport`   the base class: one connection per thread, rates, credentials
 `settings.HttpSettings`     timeouts, rates and the token, from dispatcher.toml and the environment

@@ -1,4 +1,4 @@
-"""|Shows the plan as chat bubbles in the browser; sends nothing.
+"""Shows the plan as chat bubbles in the browser; sends nothing.
 
 reading.py   manifests → what a page shows, with every problem at its bubble
 queries.py   which of it a page shows

@@ -94,13 +94,13 @@ def _without_bubble(
         at = problem.location
         about = by_place.get((at.message_id, at.path, at.row))
         about = about or by_place.get((at.message_id, None, f"{at.path}:{at.line}"))
-        for number in _own(problem, about or [], whose.get(problem, set())):
+        for number in _concerned(problem, about or [], whose.get(problem, set())):
             drafts[number].problems.append(problem)
         if not about:
             yield problem
 
 
-def _own(problem: LocatedProblem, about: list[int], before: set[int]) -> Iterable[int]:
+def _concerned(problem: LocatedProblem, about: list[int], before: set[int]) -> Iterable[int]:
     """Return those messages of one table that a problem is about: one item of `to` may have it."""
     if problem.where in OF_RECIPIENTS and before.intersection(about):
         return sorted(before.intersection(about))

@@ -1,4 +1,4 @@
-"""|A local Green API v1 to try things on.
+"""A local Green API v1 to try things on.
 
 A real HTTP server that is strict, keeps what arrived, and fails on demand:
 

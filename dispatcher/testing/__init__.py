@@ -1,4 +1,4 @@
-"""|The testing kit for projects and plugins; it needs pytest.
+"""The testing kit for projects and plugins; it needs pytest.
 
 `sandbox`, `scripted_gateway`, `run`                  fixtures: import them in a conftest.py
 `message`, `upload`, `manifest`, `plan`, `registry`   what a test begins with

@@ -50,7 +50,7 @@ class HookContract:
 
 
 class SourceContract(HookContract):
-    """|Derive a test class from it: `class TestDrive(SourceContract)`.
+    """Derive a test class from it: `class TestDrive(SourceContract)`.
 
     `mine` has sources, each with what it is, or a function that says whether a result is right.
     `foreign` are sources of others, for which it returns None. `bad` are its own, but unusable.
@@ -186,7 +186,7 @@ class TransformerContract(HookContract):
 
 
 class ValidatorContract(HookContract):
-    """|Derive a test class from it: `class TestChecks(ValidatorContract)`.
+    """Derive a test class from it: `class TestChecks(ValidatorContract)`.
 
     `good` are messages to which it does not object, alone or with what their source is.
     `bad` are messages to which it objects, with what their source is, if anything, and the key at

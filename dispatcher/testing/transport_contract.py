@@ -46,7 +46,7 @@ from dispatcher.testing.transport_setup import (
     with_words,
     without_id,
 )
-from dispatcher.transports import Transport, optional, own
+from dispatcher.transports import Transport, optional, override
 
 _STATUSES = (200, 201, 302, 400, 401, 403, 404, 422, 429, 500, 503)
 
@@ -102,7 +102,7 @@ class TransportContract(TransportSetup):
     def test_it_loads_without_credentials(self) -> None:
         bare = self.make_without_credentials()
         bare.build(factories.message(), None)
-        require = own(bare, "require_credentials")
+        require = override(bare, "require_credentials")
         if require is not None and declared(self, "token") is not None:
             with pytest.raises(ConfigError):
                 require()

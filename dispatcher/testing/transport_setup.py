@@ -41,7 +41,7 @@ USELESS: dict[str, Any] = {
 
 
 class TransportSetup:
-    """|What a test class declares; what is missing fails the tests that need it, () skips them.
+    """What a test class declares; what is missing fails the tests that need it, () skips them.
 
     `token` is what no error, log or repr may show; None if there is none.
     `accepted` is the response to an accepted message, `accepted_id` the id in it.

@@ -1,4 +1,4 @@
-"""|The inbox at `/`: what arrived, for people.
+"""The inbox at `/`: what arrived, for people.
 
 pages.py   the pages, made of templates/ and static/
 views.py   which chats and messages a page shows, and what it says about one message

@@ -1,4 +1,4 @@
-"""The transport `apprise` for the dispatcher: to whatever the library Apprise reaches."""
+"""The transport `apprise` for the dispatcher: sends to whatever the library Apprise reaches."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ __all__ = ["AppriseTransport", "dispatcher_transports"]
 
 @hookimpl
 def dispatcher_transports() -> Iterable[type[Transport]]:
-    """Offer the transport `apprise`."""
+    """Return the transport `apprise`."""
     return [AppriseTransport]

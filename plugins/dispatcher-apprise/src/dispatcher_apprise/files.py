@@ -1,4 +1,4 @@
-"""The files of one run: Apprise stores none, so each goes along with its messages."""
+"""The files of one run: Apprise stores none, so each is sent with its messages."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ _PIECE = 1_048_576  # bytes
 
 
 class Files:
-    """Copies, checked while they are made, in a temporary folder that ends with this object."""
+    """Copies, checked while they are made, in a temporary folder that goes with this object."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._paths: dict[str, Path] = {}
 
     def keep(self, file: Upload) -> str:
-        """Copy a file, once; its id. Raises `Refused` if it is not as planned, and `NotSent`."""
+        """Copy a file, once, and return its id.
+
+        Raises `Refused` if it has changed, and `NotSent`.
+        """
         identifier = f"file:{file.sha256}"
         with self._lock:
             if identifier not in self._paths:
@@ -37,7 +40,7 @@ class Files:
         return identifier
 
     def path(self, identifier: str) -> Path | None:
-        """Where a file is that was kept in this run."""
+        """Return the path of a file that was copied in this run, or None."""
         return self._paths.get(identifier)
 
     @cached_property

@@ -1,10 +1,10 @@
-"""What it means that Apprise says no: only what is sure is said to be sure.
+"""What it means that Apprise reports a failure: only what is certain is reported as certain.
 
-Apprise tells True or False. What left meanwhile is seen by Python's own audit events, for services
-that use `requests` or `smtplib`, as nearly all of them do; of the others nothing is known.
-`http.client.send` and `smtplib.send` come before any byte of a request or a command leaves; the
-library requests is built on the first. Apprise's log is read for the status of an answer, and goes
-nowhere else: it may show what a URL holds.
+Apprise returns True or False. What was sent is seen in Python's own audit events, for services that
+use `requests` or `smtplib`, as nearly all of them do; for the others nothing is known.
+`http.client.send` and `smtplib.send` precede every byte of a request or a command; the library
+requests is built on the first. Apprise's log is read for the status of a response, and goes nowhere
+else: it may show what a URL contains.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _HINTS = {
 _CONNECTS = ("socket.connect", "socket.getaddrinfo")
 _REQUEST = re.compile(rb"[A-Z]+ [^\r\n]* HTTP/1\.[01]\r\n")
 _STATUS = re.compile(r"\berror=([1-5][0-9]{2})\b")
-# Each that may log a URL or what was answered: a filter is asked by the logger's own name only.
+# Every logger that may log a URL or a response: a filter is asked by the logger's own name only.
 _LOGGERS = (
     *("apprise", "requests", "urllib3", "urllib3.connection", "urllib3.connectionpool"),
     *("urllib3.poolmanager", "urllib3.response", "urllib3.util.retry"),
@@ -41,7 +41,7 @@ _here = threading.local()
 
 
 def verdict(watch: Watch, traceable: bool) -> DeliveryError:
-    """How an attempt ended of which Apprise says that it failed."""
+    """Return how an attempt ended that Apprise reports as failed."""
     if not traceable:
         return _unknown("whether anything was delivered cannot be told for this service")
     if not watch.sent:
@@ -79,9 +79,10 @@ def _unknown(why: str, code: str = "apprise") -> OutcomeUnknown:
 
 @dataclass
 class Watch:
-    """`tried`: a connection was wanted. `sent`: something left. `requests`: so many, over HTTP.
+    """What was observed. `tried` is set if a connection was wanted, `sent` if anything was sent.
 
-    `mail_begun`: a mail server was asked to take a message. `statuses`: those that Apprise logged.
+    `requests` counts those over HTTP. `mail_begun` is set once a mail server was asked to take a
+    message. `statuses` are those that Apprise logged.
     """
 
     tried: bool = False
@@ -91,7 +92,7 @@ class Watch:
     statuses: list[int] = field(default_factory=list)
 
     def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """Note an audit event."""
+        """Record an audit event."""
         if event in _CONNECTS:
             self.tried = True
         elif event == "http.client.send":
@@ -102,7 +103,7 @@ class Watch:
             self.mail_begun = self.mail_begun or _bytes(arguments[1]).lower().startswith(b"data")
 
     def read(self, line: str) -> None:
-        """Note what a line of Apprise's log says."""
+        """Record what a line of Apprise's log says."""
         self.statuses += [int(status) for status in _STATUS.findall(line)]
 
 
@@ -118,7 +119,7 @@ def watching() -> Iterator[Watch]:
 
 
 class _Silence(logging.Filter):
-    """Keeps to itself what is logged in a thread that is watched."""
+    """Drops what is logged in a thread that is watched."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         watch: Watch | None = getattr(_here, "watch", None)

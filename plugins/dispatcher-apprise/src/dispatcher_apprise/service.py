@@ -1,4 +1,4 @@
-"""One target: an Apprise service, made so that it sends a message once, as it was planned."""
+"""One target: an Apprise service that sends a message once, as it was planned."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any, NamedTuple, cast
 from dispatcher import ConfigError
 from dispatcher_apprise.outcomes import Watch, watching
 
-# Services whose every byte shows in Python's audit events: see `outcomes`.
+# Services for which every byte shows in Python's audit events: see `outcomes`.
 _TRACEABLE = ("requests", "smtplib")
 
 
 class Attached(NamedTuple):
-    """A file that goes with a message."""
+    """A file that is sent with a message."""
 
     path: Path
     name: str
@@ -25,7 +25,7 @@ class Attached(NamedTuple):
 
 
 class Service:
-    """An Apprise URL. Used by one thread at a time: its services are not made for more."""
+    """An Apprise URL. One thread at a time uses it: Apprise's services are not made for more."""
 
     def __init__(self, name: str, url: str) -> None:
         from apprise import Apprise
@@ -34,14 +34,14 @@ class Service:
             made: Any = Apprise.instantiate(url, asset=_asset())
         if made is None:
             raise ConfigError(f'the URL of target "{name}" is none that Apprise knows')
-        # These may be asked for in a URL. Copies, redirected posts and failures that count as
-        # successes are what a journal cannot bear.
+        # A URL may ask for these. Copies, redirected posts and failures that count as successes
+        # would make the journal wrong.
         made.retry, made.redirects, made.optional = 0, False, False
         self._made = made
         self._lock = threading.Lock()
 
     def send(self, body: str, files: Sequence[Attached]) -> tuple[bool, Watch]:
-        """Send once; what Apprise says of it, and what was seen."""
+        """Send once; return whether Apprise reports success, and what was observed."""
         from apprise import Apprise, AppriseAttachment, NotifyFormat
         from apprise.attachment.file import AttachFile
 
@@ -58,29 +58,29 @@ class Service:
 
     @property
     def traceable(self) -> bool:
-        """Whether what leaves can be seen."""
+        """Whether everything that is sent can be observed."""
         module = vars(sys.modules[type(self._made).__module__])
         return any(name in module for name in _TRACEABLE)
 
     @property
     def takes_files(self) -> bool:
-        """Whether files can go with a message."""
+        """Whether files can be sent with a message."""
         return bool(self._made.attachment_support)
 
     @property
     def longest(self) -> int:
-        """Characters that a text may have."""
+        """The most characters that a text may have."""
         return int(self._made.body_maxlen)
 
     @property
     def patience(self) -> float:
-        """Seconds that one request takes at the most, unless an answer trickles."""
+        """The most seconds that one request takes, unless the response arrives byte by byte."""
         return float(sum(self._made.request_timeout))
 
 
 @cache
 def _asset() -> Any:
-    """No thread of Apprise's own, nothing on disk, and no change to what was planned."""
+    """Return settings with no threads of Apprise's, nothing on disk, and no change to the text."""
     from apprise import AppriseAsset, PersistentStoreMode
 
     return AppriseAsset(

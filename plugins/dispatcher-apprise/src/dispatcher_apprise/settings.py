@@ -1,4 +1,4 @@
-"""Where the targets' URLs come from. They hold tokens, so never from dispatcher.toml itself.
+"""Reads the targets' URLs. They contain tokens, so they are never in dispatcher.toml itself.
 
 No error ever shows a URL.
 """
@@ -23,8 +23,8 @@ _LONGEST = 1_000_000  # bytes
 class AppriseSettings(BaseSettings):
     """`[transports.apprise]` in dispatcher.toml, `APPRISE_*` in the environment.
 
-    `url`, from APPRISE_URL only, or `url_file`: the target `default`. `targets_file`: a TOML file
-    of named targets. Loads without any of them.
+    The target `default` is `url`, from APPRISE_URL only, or in the file `url_file`. `targets_file`
+    is a TOML file of named targets. Loads without any of them.
     """
 
     model_config = SettingsConfigDict(
@@ -44,7 +44,7 @@ class AppriseSettings(BaseSettings):
 
 
 def read_targets(settings: AppriseSettings) -> dict[str, SecretStr]:
-    """The URL of each target. Raises ConfigError; also if there is none."""
+    """Return the URL of each target. Raises ConfigError, also if there is none."""
     found = _default(settings)
     if settings.targets_file is not None:
         named = _named(settings.targets_file)

@@ -35,7 +35,10 @@ _PATIENCE = 30.0  # seconds
 
 
 class AppriseTransport:
-    """Messages to named targets, each an Apprise URL. See `outcomes` for what its answers mean."""
+    """Sends messages to named targets, each an Apprise URL.
+
+    For what results mean see `outcomes`.
+    """
 
     name: ClassVar[str] = "apprise"
     Settings: ClassVar[type[BaseSettings]] = AppriseSettings
@@ -48,23 +51,23 @@ class AppriseTransport:
         self._fault: ConfigError | None = None
         try:
             self._targets = read_targets(settings)
-        except ConfigError as error:  # planning needs none
+        except ConfigError as error:  # planning needs no targets
             self._fault = error
 
     def require_credentials(self) -> None:
-        """Raise ConfigError if there are no targets, or one of them is of no use."""
+        """Raise ConfigError if there are no targets, or one of them cannot be used."""
         if self._fault is not None:
             raise self._fault
         _ = self._services
 
     def address(self, written: str, country: str | None) -> Address:
-        """The name of a target. Raises AddressError."""
+        """Return the name of a target as an address. Raises AddressError."""
         if not NAME.fullmatch(written.strip()):
             raise AddressError(_NO_TARGET)
         return Address(written.strip(), "target")
 
     def build(self, message: Message, attachment: Attachment | None) -> Payload:
-        """`{"to": target, "body": text}`, and with a file `"attach": [{"file", "name", "type"}]`.
+        """Return `{"to": target, "body": text}`; files add `"attach": [{"file", "name", "type"}]`.
 
         A link stands in the text, on a line of its own: the recipient's application shows it.
         """
@@ -80,7 +83,7 @@ class AppriseTransport:
         return payload
 
     def check(self, payload: Payload, attachment: Attachment | None) -> Iterable[Problem]:
-        """What holds for every target and, where the targets are known, for this one."""
+        """Return what every target would refuse and, if its URL is known, what this one would."""
         yield from _check_payload(payload, attachment)
         try:
             services = self._services
@@ -90,11 +93,11 @@ class AppriseTransport:
             yield from _check_target(services, payload)
 
     def upload(self, file: Upload) -> MediaId:
-        """Keep a copy for the messages of this run; no later one is to know the id."""
+        """Keep a copy for the messages of this run; a later run must not use the id."""
         return MediaId(id=self._files.keep(file), expires_at=datetime.now(UTC))
 
     def send(self, payload: Payload) -> Receipt:
-        """Have Apprise send one message, once. It gives no ids: the receipt names the target.
+        """Have Apprise send one message, once. It returns no ids: the receipt names the target.
 
         Raises `NotSent`, `Refused` or `OutcomeUnknown`.
         """
@@ -108,7 +111,7 @@ class AppriseTransport:
 
     @property
     def patience(self) -> float:
-        """Seconds that `send` takes at the most, for services that make one request a message."""
+        """The most seconds that `send` takes, for services that make one request per message."""
         return max([_PATIENCE, *(each.patience for each in self._services.values())])
 
     @cached_property
@@ -127,7 +130,7 @@ class AppriseTransport:
 
 
 def _check_payload(payload: Payload, attachment: Attachment | None) -> Iterator[Problem]:
-    """What holds for every target; never raises."""
+    """Yield what every target would refuse; never raises."""
     to, body, files = payload.get("to"), payload.get("body"), payload.get("attach", [])
     if not isinstance(to, str) or not NAME.fullmatch(to):
         yield Problem(message=_NO_TARGET, where="to")

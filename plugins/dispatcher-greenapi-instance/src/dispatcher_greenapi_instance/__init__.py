@@ -13,7 +13,7 @@ __all__ = ["GreenApiInstance", "dispatcher_transports", "dispatcher_validate_mes
 
 @hookimpl
 def dispatcher_transports() -> Iterable[type[Transport]]:
-    """Offer the transport `greenapi-instance`."""
+    """Return the transport `greenapi-instance`."""
     return [GreenApiInstance]
 
 
@@ -21,7 +21,10 @@ def dispatcher_transports() -> Iterable[type[Transport]]:
 def dispatcher_validate_message(
     message: Message, attachment: Attachment | None
 ) -> Iterator[Problem]:
-    """What the recipient will not see as it is meant: a payload does not say what it is sent as."""
+    """Warn about what the recipient will not see as intended.
+
+    The payload does not say as which kind a file is sent, so that the message is checked.
+    """
     if message.transport == GreenApiInstance.name and message.media is not None:
         key = "source" if message.media.source is not None else "link"
         for problem in file_warnings(message.type, attachment):

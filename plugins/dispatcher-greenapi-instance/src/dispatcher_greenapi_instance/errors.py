@@ -19,20 +19,23 @@ from dispatcher.http.responses import (
     Response,
 )
 
-QUOTA = 466  # the HTTP status of a quota that is used up
-# `correspondentsStatus.status`: the chats of this month are others. `invokeStatus.status`, beside
-# it, says whether anything is sent at all.
+QUOTA = 466  # the HTTP status if a quota is used up
+# `correspondentsStatus.status`: this month's chats are with others. `invokeStatus.status`, beside
+# it, says whether anything can be sent at all.
 _OTHER_CHATS, _ALLOWED = "CORRESPONDENTS_QUOTE_EXCEEDED", "QUOTE_ALLOWED"
 
 
 @dataclass(frozen=True)
 class InstanceErrorMap(ErrorMap):
-    """An instance's errors have words and a status, but no code of their own."""
+    """An instance's errors have a text and a status, but no code of their own."""
 
     def classify(
         self, response: Response, setting: str, token: str = "the token"
     ) -> Classification:
-        """A quota is one of a calendar month: of this recipient, or else the account is to wait."""
+        """Return what a response means.
+
+        A quota for a calendar month concerns this recipient, or else the whole account must wait.
+        """
         classification = super().classify(response, setting, token)
         if response.status != QUOTA:
             return classification
@@ -53,7 +56,7 @@ def _until_next_month(now: datetime) -> float:
     return (later.replace(day=1) - now).total_seconds()
 
 
-# In these words; "instance account not authorized" is something else.
+# Exactly these texts; "instance account not authorized" is something else.
 _LATER = ("starting process", "starting or not authorized")
 ERROR_MAP = InstanceErrorMap(
     words=(
@@ -62,9 +65,8 @@ ERROR_MAP = InstanceErrorMap(
         ("invokeStatus", "description"),
         ("correspondentsStatus", "description"),
     ),
-    # 499: the gateway saw us hang up, and 502 is to be repeated, says "Common errors"; but either
-    # may have accepted.
-    # 404: there is no such method, whatever the message.
+    # 499: the gateway saw us close the connection, and 502 should be repeated, says "Common
+    # errors"; but either may have accepted. 404: there is no such method, for any message.
     by_status={
         **BY_STATUS,
         400: Refused,

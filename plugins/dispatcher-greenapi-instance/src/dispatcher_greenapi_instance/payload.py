@@ -1,6 +1,6 @@
-"""A message as the body of sendMessage or sendFileByUrl (Green API, documents of these names).
+"""Builds the body of sendMessage or sendFileByUrl (Green API, documents of these names).
 
-What the gateway has no word for stays in the body as the manifest has it, `{"image": {"provider":
+What the gateway has no field for stays in the body as the manifest has it, `{"image": {"provider":
 …}}`, and `rules` refuses it by name.
 """
 
@@ -16,14 +16,14 @@ from dispatcher import Attachment, Link, Media, MediaId, Message, Payload, Uploa
 
 # Green API, "Chat id"; `GreenApiInstance.address` leaves the ids of hidden numbers whole.
 _CHAT = {"individual": "@c.us", "group": "@g.us", "lid": ""}
-# The extension of `fileName` decides what is shown; these are for files that have none of their
-# kind, a picture that a script makes, say.
+# The extension of `fileName` decides what is shown; these are for files without one of their kind,
+# for example a picture that a script generates.
 _EXTENSIONS = {"image": ".jpg", "video": ".mp4", "audio": ".mp3", "document": ".bin"}
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,5}")
 
 
 def build(message: Message, attachment: Attachment | None) -> Payload:
-    """The JSON body, only what the message says; an `Upload` stands in it as its `reference`."""
+    """Return the JSON body; an `Upload` stands in it as its `reference`."""
     chat = {"chatId": f"{message.to}{_CHAT[message.recipient_type]}"}
     media = message.media
     if media is None:
@@ -56,7 +56,7 @@ def _file(message: Message, media: Media, attached: Attachment) -> dict[str, Any
 
 
 def _url(attached: Attachment) -> str | None:
-    """Where the file is; what this gateway gives for an uploaded one is a URL, too."""
+    """Return the URL of the file; this gateway also returns a URL for an uploaded one."""
     match attached:
         case Upload():
             return attached.reference
@@ -67,7 +67,10 @@ def _url(attached: Attachment) -> str | None:
 
 
 def _file_name(kind: str, media: Media, attached: Attachment, url: str) -> str:
-    """`fileName`, with an extension of its kind: as given, else the file's own, or a usual one."""
+    """Return `fileName`, with an extension of its kind.
+
+    It is the given name, else the file's own, or a usual one.
+    """
     own = attached.filename if isinstance(attached, Upload) else _last_part(url)
     name = getattr(media, "filename", None) or own or kind
     if kind == "document":
@@ -79,7 +82,7 @@ def _file_name(kind: str, media: Media, attached: Attachment, url: str) -> str:
 
 
 def _is_of(kind: str, name: str) -> bool:
-    """Whether a name says this kind; Python takes every file `.3gp` for audio."""
+    """Whether a name says that a file is of this kind; Python takes every `.3gp` for audio."""
     family = (mimetypes.guess_type(name)[0] or "").partition("/")[0]
     return family == kind or (kind == "video" and _suffix(name).lower() == ".3gp")
 
@@ -89,7 +92,7 @@ def _suffix(name: str) -> str:
 
 
 def _last_part(url: str) -> str:
-    """The name of the file to which a URL leads; none, if that is a folder."""
+    """Return the name of the file to which a URL leads, or an empty text for a folder."""
     try:
         return unquote(urlsplit(url).path).rpartition("/")[2]
     except ValueError:  # it is no URL, which is said elsewhere

@@ -19,8 +19,9 @@ from dispatcher.http.rules import (
 )
 
 MAX_TEXT = 20_000  # characters; "SendMessage", `message`
-# Characters. "SendFileByUrl" says 20000; Green API's support says that WhatsApp has 1024, and that
-# a longer caption is answered with status 500, which leaves it open whether the message went.
+# Characters. "SendFileByUrl" says 20000; Green API's support says that WhatsApp allows 1024, and
+# that the response to a longer caption has status 500, which leaves open whether the message was
+# sent.
 MAX_CAPTION = 1024
 MAX_FILE = 100_000_000  # bytes; "UploadFile"
 
@@ -34,7 +35,7 @@ _FIELDS = {
 
 
 def check(payload: object, attachment: Attachment | None) -> list[Problem]:
-    """Every way in which a payload breaks the gateway's contract; none: it may be posted."""
+    """Return every way in which a payload breaks the gateway's contract."""
     if not isinstance(payload, dict):
         return [Problem(message="the message is not a table of fields")]
     foreign = list(_foreign(payload))
@@ -49,7 +50,7 @@ def check(payload: object, attachment: Attachment | None) -> list[Problem]:
 
 
 def _foreign(payload: dict[Any, Any]) -> Iterator[Problem]:
-    """What only other gateways have: credentials for links, and ids of their own."""
+    """Yield what only other gateways have: credentials for links, and ids of their own."""
     for kind in _CONTENTS:
         fields = payload.get(kind)
         if not isinstance(fields, dict):

@@ -33,11 +33,11 @@ from dispatcher_greenapi_instance.errors import ERROR_MAP
 FILE_LIFETIME = timedelta(days=15)  # Green API, "UploadFile"
 
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,16}")
-# It becomes a part of a path, where other letters mean something else, or are written in a way in
-# which a gateway that says them back would not be understood.
+# It becomes a part of a path, where other characters mean something else, or are written in a way
+# in which it would not be recognised if the gateway repeats it.
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
-# "120363043968066561", 18 digits and more than any phone number has; until 2021 a group was called
-# by its creator's number and a time stamp, "79001234567-1581234048".
+# "120363043968066561", 18 digits and more than any phone number has; until 2021 a group had its
+# creator's number and a time stamp, "79001234567-1581234048".
 _GROUP = re.compile(r"([0-9]{16,20}|[0-9]{7,15}-[0-9]{6,15})(?:@g\.us)?")
 _HIDDEN = re.compile(r"[0-9]{6,20}@lid")  # a person whose number WhatsApp does not show
 _PERSON = re.compile(r"([0-9]+)@c\.us")
@@ -46,8 +46,8 @@ _PERSON = re.compile(r"([0-9]+)@c\.us")
 class InstanceSettings(HttpSettings):
     """`[transports.greenapi-instance]` in dispatcher.toml, `GREENAPI_INSTANCE_…` around it.
 
-    The console shows both hosts and the number of the instance. `rate`: what the gateway takes for
-    one instance (Green API, "Rate limiter").
+    The console shows both hosts and the number of the instance. `rate` is what the gateway takes
+    for one instance (Green API, "Rate limiter").
     """
 
     gateway: ClassVar[str] = "the instance of Green API"
@@ -60,7 +60,7 @@ class InstanceSettings(HttpSettings):
     rate: Rate | None = "50/s"
 
     def credentials(self) -> SecretStr:
-        """The instance's token. Raises ConfigError, also where there is no instance to be used."""
+        """Return the instance's token. Raises ConfigError, also if the instance is missing."""
         token = super().credentials()
         if not _TOKEN.fullmatch(token.get_secret_value()):
             raise ConfigError("the token of an instance has letters, digits, - and _ only")
@@ -73,14 +73,14 @@ class InstanceSettings(HttpSettings):
 
 
 class GreenApiInstance(HttpTransport):
-    """WhatsApp messages through an instance of Green API; its token is in the path of each URL."""
+    """Sends WhatsApp messages through an instance of Green API; each URL's path has its token."""
 
     name: ClassVar[str] = "greenapi-instance"
     Settings: ClassVar[type[BaseSettings]] = InstanceSettings
     ends_in_time: ClassVar[bool] = True
 
     def address(self, written: str, country: str | None) -> Address:
-        """A phone number as people write it, or a chat id, with or without what follows its @.
+        """Read a phone number as people write it, or a chat id, with or without its @ and after.
 
         Source: Green API, "Chat id". Raises AddressError.
         """
@@ -93,11 +93,11 @@ class GreenApiInstance(HttpTransport):
         return phone_address(person[1] if person else written, country)
 
     def build(self, message: Message, attachment: Attachment | None) -> Payload:
-        """The body of sendMessage or sendFileByUrl."""
+        """Return the body of sendMessage or sendFileByUrl."""
         return payloads.build(message, attachment)
 
     def check(self, payload: Payload, attachment: Attachment | None) -> Iterable[Problem]:
-        """Every way in which the payload breaks the gateway's contract; never raises."""
+        """Return every way in which the payload breaks the gateway's contract; never raises."""
         return rules.check(payload, attachment)
 
     def upload(self, file: Upload) -> MediaId:
@@ -106,7 +106,7 @@ class GreenApiInstance(HttpTransport):
         Raises `NotSent` for everything that may work later: repeating an upload does no harm.
         """
         expires_at = datetime.now(UTC) + FILE_LIFETIME
-        # Any repeat expires: it may be done again.
+        # A repeated upload expires unused, so repeating does no harm.
         route = self._route("media_url", "uploadFile", "urlFile", repeatable=True)
         return MediaId(id=self.post_file(route, file, _headers(file)), expires_at=expires_at)
 
@@ -116,19 +116,25 @@ class GreenApiInstance(HttpTransport):
         return Receipt(id=self.post_json(self._route("base_url", method, "idMessage"), payload))
 
     def auth_headers(self) -> Mapping[str, str]:
-        """None: the token is in the path."""
+        """Return no headers: the token is in the path."""
         return {}
 
     def _route(
         self, setting: str, method: str, identifier: str, *, repeatable: bool = False
     ) -> Route:
-        """`POST {host}/waInstance{id}/{method}/{token}`; the documents have the methods' names."""
+        """Return the route `POST {host}/waInstance{id}/{method}/{token}`.
+
+        The documents have the methods' names.
+        """
         host, number = getattr(self.settings, setting), self.settings.id_instance
         url = f"{host}/waInstance{number}/{method}/{HIDDEN}"
         return self.route(url, setting, (identifier,), ERROR_MAP, repeatable=repeatable)
 
 
 def _headers(file: Upload) -> dict[str, str]:
-    """Of "UploadFile". `GA-Filename` tells what a MIME type may not; names may not fit a header."""
+    """Return the headers of "UploadFile".
+
+    `GA-Filename` says what a MIME type may not; not every name fits into a header.
+    """
     extension = PurePath(file.filename).suffix
     return {"GA-Filename": f"file{extension}"} if _EXTENSION.fullmatch(extension) else {}

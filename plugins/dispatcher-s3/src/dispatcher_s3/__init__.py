@@ -1,6 +1,6 @@
-"""Sources `s3://bucket/key` for the dispatcher: signed links, or uploads whose content is pinned.
+"""Sources `s3://bucket/key` for the dispatcher: signed links, or uploads with locked content.
 
-Both are offline: a link is signed on this machine, and what an upload holds stands in `s3.lock`.
+Both are offline: a link is signed on this machine, and `s3.lock` has the hash of an upload.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ class S3:
 
     @hookimpl
     def dispatcher_resolve_source(self, source: str, base: Path) -> Upload | Link | None:
-        """A link with the object's name as its identity, or an upload; None for other sources."""
+        """Return a link with the object's name as its identity, or an upload.
+
+        Returns None for other sources.
+        """
         location = parse(source)
         if location is None:
             return None
@@ -42,7 +45,7 @@ class S3:
 
     @hookimpl
     def dispatcher_commands(self) -> Iterable[click.Command]:
-        """Add `dispatcher s3-lock`."""
+        """Return the command `dispatcher s3-lock`."""
         from dispatcher_s3.command import lock_command
 
         return [lock_command(self._bucket)]

@@ -1,4 +1,4 @@
-"""What is asked of S3, through boto3 and with its credentials."""
+"""Calls S3, through boto3 and with its credentials."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ LONGEST = 7 * 24 * 3600  # seconds; AWS signs no link for longer
 
 
 class S3Settings(BaseSettings):
-    """`[plugins.s3]` in dispatcher.toml; credentials are boto3's affair.
+    """`[plugins.s3]` in dispatcher.toml; boto3 finds the credentials.
 
-    `expires`: seconds that a link works. In the environment: DISPATCHER_S3_UPLOAD, and so on.
+    A link works for `expires` seconds. In the environment: DISPATCHER_S3_UPLOAD, and so on.
 
-    `region` defaults to what boto3 finds: AWS_REGION, or the profile's. `endpoint_url`: of another
+    `region` defaults to what boto3 finds: AWS_REGION, or the profile's. `endpoint_url` is for other
     storage than Amazon's.
     """
 
@@ -36,21 +36,21 @@ class S3Settings(BaseSettings):
 
 
 class Bucket:
-    """Signs links and opens objects; boto3 is loaded when the first of them is asked for."""
+    """Signs links and opens objects; boto3 is loaded at the first use."""
 
     def __init__(self, settings: S3Settings) -> None:
         self._settings = settings
         self._sign = lru_cache(maxsize=4096)(self._newly_signed)
 
     def signed(self, location: Location) -> str:
-        """A link to an object, made on this machine. Raises SourceError.
+        """Return a link to an object, made on this machine. Raises SourceError.
 
-        The same one for a quarter of its life, so that everybody in a run gets the same.
+        It is the same for a quarter of its lifetime, so that everybody in a run gets the same.
         """
         return self._sign(location, int(time.time() / (self._settings.expires / 4)))
 
     def open(self, location: Location) -> BinaryIO:
-        """An object's content as a stream. Raises OSError."""
+        """Return an object's content as a stream. Raises OSError."""
         try:
             answer = self._client.get_object(**location.parameters)
         except self._errors as error:
@@ -70,7 +70,7 @@ class Bucket:
         import boto3  # type: ignore[import-untyped]
         from botocore.config import Config  # type: ignore[import-untyped]
 
-        # By itself, boto3 signs for the host of all regions, which sends most of them elsewhere.
+        # By default, boto3 signs for the host of all regions, which redirects most of them.
         style = "auto" if self._settings.endpoint_url else "virtual"
         return boto3.Session().client(
             "s3",

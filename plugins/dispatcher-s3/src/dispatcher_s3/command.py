@@ -1,4 +1,4 @@
-"""`dispatcher s3-lock`: read objects, and write down what they hold."""
+"""`dispatcher s3-lock`: read objects, and record what they contain."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PIECE = 1_048_576  # bytes
 
 
 def lock_command(bucket: Bucket) -> click.Command:
-    """The command, for the bucket's settings."""
+    """Return the command, for the bucket's settings."""
 
     @click.command("s3-lock")
     @click.argument("sources", nargs=-1, metavar="[s3://BUCKET/KEY]…")

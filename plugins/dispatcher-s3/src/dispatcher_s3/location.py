@@ -13,7 +13,7 @@ _SCHEME = "s3://"
 
 
 class Location(NamedTuple):
-    """An object; without `version`, it is the one that the bucket has at the time."""
+    """An object; without `version`, the one that the bucket has at the time."""
 
     bucket: str
     key: str
@@ -36,7 +36,7 @@ class Location(NamedTuple):
 
 
 def parse(source: str) -> Location | None:
-    """Where a source is; None: not in S3. Raises SourceError."""
+    """Return the location of a source, or None if it is not in S3. Raises SourceError."""
     if not source.lower().startswith(_SCHEME):
         return None
     bucket, _, path = source[len(_SCHEME) :].partition("/")

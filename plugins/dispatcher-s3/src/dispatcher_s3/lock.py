@@ -1,6 +1,6 @@
-"""`s3.lock` beside a manifest: what the objects hold that its messages upload.
+"""`s3.lock` beside a manifest: what the objects contain that its messages upload.
 
-One line for each, as `sha256sum` writes them, with the size between:
+It has one line for each, as `sha256sum` writes them, with the size between:
 
     9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08  4  s3://media/test.txt
 """
@@ -22,14 +22,14 @@ _LINE = re.compile(r"([0-9a-f]{64})  ([0-9]+)  (s3://.+)")
 
 
 class Entry(NamedTuple):
-    """What an object held when it was locked; `size` in bytes."""
+    """What an object contained when it was locked; `size` is in bytes."""
 
     sha256: str
     size: int
 
 
 def find_entry(location: Location, base: Path) -> Entry:
-    """What the lock in a manifest's folder says of an object. Raises SourceError."""
+    """Return what the lock in a manifest's folder says of an object. Raises SourceError."""
     if not os.path.lexists(base / NAME):
         raise SourceError(f"there is no {NAME} beside the manifest; {_advice(location)}")
     path = find_file(NAME, base)
@@ -40,7 +40,7 @@ def find_entry(location: Location, base: Path) -> Entry:
 
 
 def read(path: Path) -> dict[str, Entry]:
-    """The entries by source. Raises SourceError."""
+    """Return the entries by source. Raises SourceError."""
     entries = {}
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -55,7 +55,7 @@ def read(path: Path) -> dict[str, Entry]:
 
 
 def write(path: Path, entries: Mapping[str, Entry]) -> None:
-    """Replace the lock, all at once. Raises OSError."""
+    """Replace the lock atomically. Raises OSError."""
     lines = [f"{entries[each].sha256}  {entries[each].size}  {each}\n" for each in sorted(entries)]
     new = path.with_name(f"{path.name}.new")
     new.write_text("".join(lines), encoding="utf-8")

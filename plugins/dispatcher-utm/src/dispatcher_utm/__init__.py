@@ -15,7 +15,7 @@ __all__ = ["Utm", "UtmSettings"]
 
 
 class Utm:
-    """Adds the configured parameters to every link that is to be read; changes nothing else."""
+    """Adds the configured parameters to every link that people read; changes nothing else."""
 
     Settings: ClassVar[type[UtmSettings]] = UtmSettings
 

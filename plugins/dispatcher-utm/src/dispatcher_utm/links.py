@@ -1,4 +1,4 @@
-"""The texts of a payload, the links in them, and parameters added to these."""
+"""Finds the texts of a payload and the links in them, and adds parameters to the links."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_plus, urlsplit
 
-# What people read of a payload: Green API's `text.body` and `image.caption`, and what others
-# call the same.
+# What people read in a payload: Green API's `text.body` and `image.caption`, and other gateways'
+# names for the same.
 _READ = frozenset({"body", "caption", "text"})
 _LINK = re.compile(r"(?<![A-Za-z0-9])https?://[^\s<>\"“”„«»]+", re.IGNORECASE)
 # What ends a sentence or a quotation rather than a URL, in many scripts.
 _TRAILING = ".,;:!?'’‘…。，、！？；：」』】》）…؟،।"
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
-# WhatsApp's formatting: in *https://example.com* the stars are none of the link's.
+# WhatsApp's formatting: in *https://example.com* the stars do not belong to the link.
 _MARKERS = "*_~`"
 
 
 def with_texts(value: Any, change: Callable[[str], str]) -> Any:
-    """The value with every text that people read changed, at any depth."""
+    """Return the value with every text that people read changed, at any depth."""
     if isinstance(value, dict):
         return {key: _item(key, item, change) for key, item in value.items()}
     if isinstance(value, list):
@@ -34,13 +34,13 @@ def _item(key: object, value: Any, change: Callable[[str], str]) -> Any:
 
 
 class Campaign(NamedTuple):
-    """Parameters, and the domains (ASCII) to whose links they are added; none: to all."""
+    """Parameters, and the domains (ASCII) whose links get them; all links, if there are none."""
 
     parameters: Mapping[str, str]
     domains: Sequence[str] = ()
 
     def tagged(self, text: str) -> str:
-        """The text with the parameters on its links; those that a link has already stay."""
+        """Return the text with the parameters on its links; those that a link has already stay."""
         return _LINK.sub(self._tagged_match, text)
 
     def _tagged_match(self, found: re.Match[str]) -> str:
@@ -69,7 +69,7 @@ class Campaign(NamedTuple):
 
 
 def ascii_host(host: str) -> str:
-    """A host name as it stands in DNS: `магазин.рф` and `xn--…` are the same."""
+    """Return a host name as it is in DNS: `магазин.рф` and `xn--…` are the same."""
     try:
         return host.rstrip(".").encode("idna").decode().lower()
     except UnicodeError:
@@ -86,7 +86,7 @@ def _missing(parameters: Mapping[str, str], query: str) -> list[str]:
 
 
 def _without_punctuation(url: str, before: str) -> str:
-    """What is found without the sentence's punctuation behind it."""
+    """Return what was found without the sentence's punctuation after it."""
     while url:
         last = url[-1]
         opening = _BRACKETS.get(last)

@@ -1,4 +1,4 @@
-"""What `[plugins.utm]` in dispatcher.toml may hold."""
+"""What `[plugins.utm]` in dispatcher.toml may contain."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ Domain = Annotated[str, AfterValidator(_checked_domain)]
 class UtmSettings(BaseSettings):
     """`source = "whatsapp"` becomes `utm_source=whatsapp`; what is not set is not added.
 
-    `{manifest}` and `{message}` in a value stand for the manifest's name and the message's id.
-    `domains`: only links to these and their subdomains are changed; empty: all links. In the
+    `{manifest}` and `{message}` in a value stand for the manifest's name and the message's id. Only
+    links to `domains` and their subdomains are changed, or all links if that is empty. In the
     environment: DISPATCHER_UTM_SOURCE, and so on.
     """
 
@@ -56,7 +56,7 @@ class UtmSettings(BaseSettings):
     domains: tuple[Domain, ...] = ()
 
     def parameters(self, message: Message) -> dict[str, str]:
-        """The parameters for the links of a message, in their usual order."""
+        """Return the parameters for the links of a message, in their usual order."""
         values = {name: getattr(self, name) for name in NAMES}
         return {
             f"utm_{name}": value.replace("{manifest}", message.manifest).replace(

@@ -12,5 +12,5 @@ __all__ = ["WhatsAppCloud", "dispatcher_transports"]
 
 @hookimpl
 def dispatcher_transports() -> Iterable[type[Transport]]:
-    """Offer the transport `whatsapp-cloud`."""
+    """Return the transport `whatsapp-cloud`."""
     return [WhatsAppCloud]

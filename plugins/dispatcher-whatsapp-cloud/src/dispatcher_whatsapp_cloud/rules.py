@@ -27,7 +27,7 @@ MAX_CAPTION = 1024  # characters; "Media messages"
 
 _PERSON = re.compile(r"\+?[1-9][0-9]{6,14}")
 _ENVELOPE = ("messaging_product", "recipient_type", "to", "type", "preview_url")
-_MORE = ("context", "biz_opaque_callback_data")  # that a plugin may add
+_MORE = ("context", "biz_opaque_callback_data")  # a plugin may add these
 _CONTENTS = {
     "text": ("body", "preview_url"),
     "image": ("id", "link", "caption"),
@@ -37,20 +37,21 @@ _CONTENTS = {
 }
 _CONTENT_FIELDS = {field for fields in _CONTENTS.values() for field in fields}
 
-# Bytes; "Supported media types", the same in the cloud and on premises. Of others, see `SHOWN`.
+# Bytes; "Supported media types", the same in the cloud and on premises. For other kinds see
+# `SHOWN`.
 MAX_DOCUMENT = 100_000_000
-# What others call these types; Python has audio/3gpp for any file `.3gp`, of which WhatsApp takes
-# none as audio.
+# Other names of these types; Python has audio/3gpp for any file `.3gp`, which WhatsApp does not
+# take as audio.
 _OTHER_NAMES = {"audio/3gpp": "video/3gpp", "video/3gp": "video/3gpp"}
 
 
 def mime_type(file: Upload) -> str:
-    """The file's type, as "Supported media types" calls it."""
+    """Return the file's type, as "Supported media types" calls it."""
     return _OTHER_NAMES.get(file.mime_type, file.mime_type)
 
 
 def check(payload: object, attachment: Attachment | None, service: Service) -> list[Problem]:
-    """Every way in which a payload breaks the gateway's contract; none: it may be posted."""
+    """Return every way in which a payload breaks the gateway's contract."""
     if not isinstance(payload, dict):
         return [Problem(message="the message is not a table of fields")]
     kinds = [kind for kind in _CONTENTS if kind in payload]

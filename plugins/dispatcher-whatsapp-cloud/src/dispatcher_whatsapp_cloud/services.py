@@ -1,7 +1,7 @@
-"""The gateways that take Meta's requests, each by what it wants otherwise.
+"""The gateways that take Meta's requests, and how they differ.
 
 Sources: Meta, "Cloud API" and "On-Premises API" ("Messages", "Media"); the documents of 360dialog,
-Turn.io and Kapso. Green API v1, which is of this shape as well, is built in.
+Turn.io and Kapso. Green API v1, which has this shape as well, is built in.
 
 Sources of the error maps: Meta, "WhatsApp error codes" (18 June 2026), `error.code`, "Groups API
 error codes" (31 October 2025) and "Throughput"; Turn.io, "Errors" (of the On-Premises API),
@@ -55,14 +55,14 @@ _CODES: Mapping[int, Outcome] = {
 
 @dataclass(frozen=True)
 class MetaErrorMap(ErrorMap):
-    """`waits`: seconds until the next attempt, with codes that concern one person alone."""
+    """An error map with `waits`: the seconds until the next attempt, for codes about one person."""
 
     waits: Mapping[int, float] = field(default_factory=dict)
 
     def classify(
         self, response: Response, setting: str, token: str = "the token"
     ) -> Classification:
-        """As the tables say; a limit of one person holds nobody else back."""
+        """Return what a response means; a limit for one person does not delay anybody else."""
         classification = super().classify(response, setting, token)
         code = self.error_code(response)
         if code is None or code not in self.waits:
@@ -71,16 +71,16 @@ class MetaErrorMap(ErrorMap):
         return classification._replace(retry_after=wait, throttled=False)
 
 
-# Meta asks to go by the code: its documents disagree about the status that comes with one.
+# Meta asks clients to use the code: its documents disagree about the status that comes with one.
 CLOUD_ERRORS = MetaErrorMap(
     code=("error", "code"),
     words=(("error", "message"), ("error", "error_data", "details")),
     by_code=_CODES,
     status_first=(),
     throttled=(4, 80007, 130429, 131208),
-    waits={PAIR: 6.0, NOT_NOW: 24 * 3600.0},  # "Throughput": to one person a message in 6 seconds
+    waits={PAIR: 6.0, NOT_NOW: 24 * 3600.0},  # "Throughput": one message in 6 seconds to one person
 )
-# What may have been half done (1000, 1014, 1016) is in no table, and so unknown.
+# What may have been partly done (1000, 1014, 1016) is in no table, and so unknown.
 ON_PREMISES_ERRORS = ErrorMap(
     code=("errors", 0, "code"),
     words=(("errors", 0, "title"), ("errors", 0, "details")),
@@ -120,11 +120,11 @@ ON_PREMISES_360_ERRORS = replace(
 class Service:
     """A gateway. Below `base_url` and `path` it has `/messages` and `/media`.
 
-    `header`, `scheme`: for the token: "Authorization: Bearer <token>".
-    `messaging_product`: whether requests name it. `form`: a file is uploaded in a form, else as it
-    is. `plus`: numbers begin with `+`. `preview_in_text`: where `preview_url` stands, else beside
-    `text`. `provider`: whether a link may name credentials. `media_id`: where an upload's answer
-    has its id. `lifetime`: of an uploaded file.
+    `header` and `scheme` are for the token: "Authorization: Bearer <token>".
+    With `messaging_product`, requests name it. With `form`, a file is uploaded in a form, else as
+    it is. With `plus`, numbers begin with `+`. With `preview_in_text`, `preview_url` is in `text`,
+    else beside it. With `provider`, a link may name credentials. `media_id` is where the response
+    to an upload has its id. `lifetime` is that of an uploaded file.
     """
 
     base_url: str | None

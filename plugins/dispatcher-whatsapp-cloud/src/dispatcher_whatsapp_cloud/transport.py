@@ -38,8 +38,8 @@ _GROUP = re.compile(r"Y2FwaV9ncm91cDo[A-Za-z0-9+/_-]{1,150}={0,2}")
 class CloudSettings(HttpSettings):
     """`[transports.whatsapp-cloud]` in dispatcher.toml, `WHATSAPP_CLOUD_…` in the environment.
 
-    `service`: see `services`. `base_url`: where it is not the service's own. `version`: of Meta's
-    API, which retires old ones; so there is no default. Rates: Meta, "Throughput".
+    For `service` see `services`. `base_url` replaces the service's own. `version` is that of Meta's
+    API, which retires old ones, so there is no default. Rates: Meta, "Throughput".
     """
 
     gateway: ClassVar[str] = "WhatsApp's Cloud API"
@@ -55,17 +55,20 @@ class CloudSettings(HttpSettings):
 
     @property
     def described(self) -> Service:
-        """What the service wants."""
+        """The service and what it requires."""
         return SERVICES[self.service]
 
     @property
     def root(self) -> str:
-        """The URL above `/messages` and `/media`; only where `credentials` does not object."""
+        """The URL above `/messages` and `/media`; valid only if `credentials` does not raise."""
         path = self.described.path.format(version=self.version, number=self.phone_number_id)
         return f"{self.base_url or self.described.base_url}{path}"
 
     def credentials(self) -> SecretStr:
-        """The account's token. Raises ConfigError, also where a part of the address is missing."""
+        """Return the account's token.
+
+        Raises ConfigError, also if a part of the address is missing.
+        """
         token = super().credentials()
         needed = {
             "base_url": (self.base_url, self.described.base_url is None),
@@ -82,22 +85,22 @@ class CloudSettings(HttpSettings):
 
 
 class WhatsAppCloud(HttpTransport):
-    """WhatsApp messages through Meta's Cloud API, or a service of its shape."""
+    """Sends WhatsApp messages through Meta's Cloud API, or a service of its shape."""
 
     name: ClassVar[str] = "whatsapp-cloud"
     Settings: ClassVar[type[BaseSettings]] = CloudSettings
     ends_in_time: ClassVar[bool] = True
 
     def address(self, written: str, country: str | None) -> Address:
-        """A person, or a group by the id that the gateway gave it. Raises AddressError."""
+        """Read a person, or a group by the id that the gateway gave it. Raises AddressError."""
         group = _GROUP.fullmatch(written.strip())
         return Address(group[0], "group") if group else phone_address(written, country)
 
     def build(self, message: Message, attachment: Attachment | None) -> Payload:
-        """The body of `POST …/messages` (Meta, "Cloud API: Messages", "On-Premises API").
+        """Return the body of `POST …/messages` (Meta, "Cloud API: Messages", "On-Premises API").
 
-        Only what the message says; an `Upload` stands in it as its `reference`. `provider` is in
-        it, wherever the message has one; `rules` refuses it for most services.
+        It has only what the message says; an `Upload` stands in it as its `reference`. `provider`
+        is in it whenever the message has one; `rules` refuses it for most services.
         """
         service = self._service
         product = {"messaging_product": "whatsapp"} if service.messaging_product else {}
@@ -113,12 +116,14 @@ class WhatsAppCloud(HttpTransport):
         }
 
     def check(self, payload: Payload, attachment: Attachment | None) -> Iterable[Problem]:
-        """Every way in which the payload breaks the gateway's contract; never raises."""
+        """Return every way in which the payload breaks the gateway's contract; never raises."""
         return rules.check(payload, attachment, self._service)
 
     def upload(self, file: Upload) -> MediaId:
-        """Store a file at the gateway. Raises `NotSent` for everything that may work later:
-        repeating an upload does no harm."""
+        """Store a file at the gateway.
+
+        Raises `NotSent` for everything that may work later: repeating an upload does no harm.
+        """
         expires_at = datetime.now(UTC) + self._service.lifetime
         file = file.model_copy(update={"mime_type": rules.mime_type(file)})
         post = self._post_form if self._service.form else self.post_file
@@ -129,7 +134,7 @@ class WhatsAppCloud(HttpTransport):
         return Receipt(id=self.post_json(self._messages, payload))
 
     def auth_headers(self) -> Mapping[str, str]:
-        """The header that the service wants."""
+        """Return the header that the service requires."""
         return {self._service.header: f"{self._service.scheme}{self.token.get_secret_value()}"}
 
     def _post_form(self, route: Route, file: Upload) -> str:
@@ -155,7 +160,10 @@ class WhatsAppCloud(HttpTransport):
 
 
 def _number(message: Message, service: Service) -> str:
-    """With `+`: else Meta may put the country of the sender before it ("Phone number formats")."""
+    """Return the number, with `+` where the service needs it.
+
+    Without it, Meta may put the country of the sender before it ("Phone number formats").
+    """
     return (
         f"+{message.to}" if service.plus and message.recipient_type == "individual" else message.to
     )
@@ -174,7 +182,7 @@ def _content(message: Message, attachment: Attachment | None) -> dict[str, Any]:
 
 
 def _file_name(media: Media, attachment: Attachment | None) -> str | None:
-    """What the recipient sees; a document that was uploaded shows its own name."""
+    """Return the name that the recipient sees; a document that was uploaded shows its own name."""
     own = attachment.filename if isinstance(attachment, Upload) else None
     given: str | None = getattr(media, "filename", None)
     return given or own
