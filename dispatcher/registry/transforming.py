@@ -64,6 +64,6 @@ def changed_field(built: Recipient, now: Recipient) -> str | None:
 
 
 def _shown(place: _Place) -> str:
-    """As people write it: `messages[0].to`."""
+    """Return a path as people write it: `messages[0].to`."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
     return "".join(parts).removeprefix(".")

@@ -151,7 +151,7 @@ def _preview(payload: dict[Any, Any]) -> Iterator[Problem]:
 
 
 def _file(payload: dict[Any, Any], attachment: Attachment | None) -> list[Problem]:
-    """What is wrong with a file; else what a recipient will not see of it."""
+    """Yield what is wrong with a file, or else what the recipient will not see of it."""
     if attachment is None:
         return []
     content = next((content for content in CONTENTS if content in payload), None)
