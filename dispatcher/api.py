@@ -42,6 +42,7 @@ from dispatcher.overview import Overview, overview_of
 from dispatcher.planning import NoRecords, PlannedMessage, Planner, Records
 from dispatcher.redaction import Secrets
 from dispatcher.registry import CallTimer, Registry, build_registry
+from dispatcher.timezones import aware
 from dispatcher.transports import BoundTransport, Calls, Transport
 from dispatcher.visible import quoted
 
@@ -430,18 +431,23 @@ class Dispatcher:
         manifest: str | None = None,
         message: str | None = None,
         to: str | None = None,
+        since: datetime | None = None,
         attempts: bool = False,
     ) -> Iterator[HistoryRow]:
         """The messages that were tried, the oldest change first; None: whatever it is.
 
-        `to`: as in a manifest. `attempts`: every attempt of each, not the last one only. Raises
-        JournalError.
+        `to`: as in a manifest. `since`: only what has changed from then on; a time without a zone
+        is in the configuration's `timezone`, or the system's. `attempts`: every attempt of each,
+        not the last one only. Raises JournalError.
         """
+        if since is not None:
+            since = aware(since, self.config.settings.timezone)
         recipient = self.recipient(to)
         with self.reading() as journal:
             if journal is not None:
                 yield from journal.history(
                     with_events=attempts,
+                    since=since,
                     status=status,
                     run=run,
                     manifest=manifest,

@@ -38,6 +38,13 @@ def local(at: datetime, name: str | None = None) -> datetime:
     return at.astimezone(zone(name) if name else None)
 
 
+def aware(at: datetime, name: str | None = None) -> datetime:
+    """A time with its zone; one that says none is in this one; without a name, in the system's."""
+    if at.tzinfo is not None:
+        return at
+    return at.replace(tzinfo=zone(name)) if name else at.astimezone()
+
+
 def shown(at: datetime) -> str:
     """A time to the second, and the name of its zone: "2026-11-29 14:03:10 MSK"."""
     return f"{at:%Y-%m-%d %H:%M:%S} {at.tzname() or ''}".rstrip()

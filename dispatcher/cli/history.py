@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -15,16 +18,26 @@ import click
 from dispatcher.api import Dispatcher
 from dispatcher.cli.options import filter_options, journal_option, json_option, session_options
 from dispatcher.cli.output import OutputError, Part, coloured, counted, print_json, print_line
+from dispatcher.config import seconds
 from dispatcher.errors import ExitCode
 from dispatcher.journal import Event, HistoryRow
-from dispatcher.visible import visible
+from dispatcher.models import Status
+from dispatcher.timezones import aware, local, shown
+from dispatcher.visible import quoted, visible
 
 Write = Callable[[HistoryRow], object]
+
+_STATUSES = (Status.SENT, Status.FAILED, Status.UNKNOWN, Status.SENDING)  # as they are counted
 
 
 @click.command("history")
 @filter_options
 @click.option("--status", type=click.Choice(["sent", "failed", "unknown", "sending"]))
+@click.option(
+    "--since",
+    metavar="TIME",
+    help="Only what has changed since a date, a time, or for so long: 2026-11-01, 2h, 7d.",
+)
 @click.option("--attempts", "with_events", is_flag=True, help="Show every attempt, not the last.")
 @click.option(
     "--export",
@@ -39,30 +52,61 @@ def command(
     dispatcher: Dispatcher,
     as_json: bool,
     with_events: bool,
+    since: str | None,
     export: Path | None,
     **filters: str | None,
 ) -> int:
     """Show the messages that were tried, the oldest change first."""
+    timezone = dispatcher.config.settings.timezone
+    begin = _moment(since, timezone)
     filters["recipient"] = dispatcher.recipient(filters["recipient"])
-    found = 0
-    with dispatcher.reading() as opened, _writer(export, as_json) as write:
+    found: Counter[str] = Counter()
+    with dispatcher.reading() as opened, _writer(export, as_json, timezone) as write:
         there = opened is not None
-        for row in opened.history(with_events=with_events, **filters) if opened else ():
-            found += 1
+        rows = opened.history(with_events=with_events, since=begin, **filters) if opened else ()
+        for row in rows:
+            found[row.status] += 1
             write(row)
     if export and found:
-        print_line(f"{counted(found, 'message')} in {export}", err=True)
+        print_line(f"{counted(found.total(), 'message')} in {export}", err=True)
+    elif found and not as_json:
+        counts = (f"{found[status]} {status}" for status in _STATUSES if found[status])
+        print_line(", ".join(counts), err=True)
     if not found:
         none = "the journal knows no such message"
         print_line(none if there else "there is no journal yet", err=True)
     return ExitCode.DONE if found else ExitCode.NOTHING
 
 
+def _moment(written: str | None, timezone: str | None) -> datetime | None:
+    """The moment of --since. `timezone`: of what says no zone; None: the system's."""
+    if written is None:
+        return None
+    try:
+        return aware(datetime.fromisoformat(written), timezone).astimezone(UTC)
+    except ValueError:
+        pass  # a duration, then
+    except OverflowError:
+        raise _no_moment(written) from None
+    try:
+        return datetime.now(UTC) - timedelta(seconds=seconds(written))
+    except (ValueError, OverflowError):
+        raise _no_moment(written) from None
+
+
+def _no_moment(written: str) -> click.BadParameter:
+    sentence = (
+        "expected a date like 2026-11-01, a time like 2026-11-01T09:30 or how long ago, like 2h "
+        f"or 7d, got {quoted(written)}"
+    )
+    return click.BadParameter(sentence, param_hint="--since")
+
+
 @contextmanager
-def _writer(export: Path | None, as_json: bool) -> Iterator[Write]:
-    """How a row is written, and where."""
+def _writer(export: Path | None, as_json: bool, timezone: str | None) -> Iterator[Write]:
+    """How a row is written, and where. `timezone`: of the times that people read."""
     if export is None:
-        yield _print_json if as_json else _print_text
+        yield _print_json if as_json else partial(_print_text, timezone)
         return
     formats = {".csv": _csv_writer, ".jsonl": _jsonl_writer}
     if export.suffix not in formats:
@@ -134,11 +178,21 @@ def _print_json(row: HistoryRow) -> None:
     print_json("message", **_fields(row))
 
 
-def _print_text(row: HistoryRow) -> None:
-    print_line(f"{row.changed_at[:19]}  ", _status(row), f" {row.key}  {_detail(row)}")
+def _print_text(timezone: str | None, row: HistoryRow) -> None:
+    at = _local(row.changed_at, timezone)
+    print_line(f"{at}  ", _status(row), f" {row.key}  {_detail(row)}")
     for event in row.events:
-        start = f"  {event.at[:19]}  attempt {event.attempt} "
+        start = f"  {_local(event.at, timezone)}  attempt {event.attempt} "
         print_line(start, _status(event), f" {_detail(event)}")
+
+
+def _local(noted: str, timezone: str | None) -> str:
+    """A time of the journal as people read it; as it stands, if somebody wrote what is none."""
+    try:
+        at = datetime.fromisoformat(noted)
+        return shown(local(at if at.tzinfo else at.replace(tzinfo=UTC), timezone))
+    except (ValueError, OverflowError):
+        return noted
 
 
 def _status(row: HistoryRow | Event) -> Part:

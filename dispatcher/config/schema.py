@@ -72,7 +72,8 @@ class Settings(Model):
     """What dispatcher.toml may hold; the tables of transports and plugins are checked by them.
 
     `country`: where phone numbers are dialled that are written without a country code ("RU").
-    `timezone`: where the days of a manifest's `repeat` begin; by default, the system's.
+    `timezone`: where the days of a manifest's `repeat` begin, and of the times that people read; by
+    default, the system's.
     """
 
     manifests: str = "manifests"

@@ -97,10 +97,19 @@ class JournalReader:
         with self._reading() as connection:
             return queries.known_names(connection, names)
 
-    def history(self, *, with_events: bool = False, **filters: str | None) -> Iterator[HistoryRow]:
-        """Messages in the order of their last change; filters by column, exact, None: any."""
+    def history(
+        self,
+        *,
+        with_events: bool = False,
+        since: datetime | None = None,
+        **filters: str | None,
+    ) -> Iterator[HistoryRow]:
+        """Messages in the order of their last change; filters by column, exact, None: any.
+
+        `since`: only what has changed from then on.
+        """
         with self._reading() as connection:
-            for row in queries.history(connection, filters, with_events):
+            for row in queries.history(connection, filters, with_events, since):
                 self._backend.require_unchanged()
                 yield row
 

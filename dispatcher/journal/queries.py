@@ -20,6 +20,7 @@ from dispatcher.journal.schema import (
     places,
     places_permitted,
     storable,
+    timestamp,
     uploads,
     workers,
 )
@@ -210,13 +211,22 @@ def require_valid(connection: Connection) -> None:
 
 
 def history(
-    connection: Connection, filters: Mapping[str, str | None], with_events: bool = False
+    connection: Connection,
+    filters: Mapping[str, str | None],
+    with_events: bool = False,
+    since: datetime | None = None,
 ) -> Iterator[HistoryRow]:
     """Messages in the order of their last change; filters by column, None: any.
 
-    A filter finds its value in any Unicode normal form.
+    A filter finds its value in any Unicode normal form. `since`: only what has changed from then
+    on.
     """
     query = sa.select(messages).order_by(messages.c.changed_at, messages.c.key)
+    if since is not None:
+        changed_at: ColumnElement[str] = messages.c.changed_at
+        if connection.dialect.name == "postgresql":  # as bytes, whatever the database sorts by
+            changed_at = sa.collate(changed_at, "C")
+        query = query.where(changed_at >= timestamp(since.astimezone(UTC)))
     for column, value in filters.items():
         if value is not None:
             query = query.where(messages.c[column].in_(list(map(storable, spellings(value)))))

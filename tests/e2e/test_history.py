@@ -41,7 +41,7 @@ def test_every_attempt_is_shown(past: Project) -> None:
     result = past.call("history", "--attempts", "--message", "retried")
     head, *attempts = result.stdout.splitlines()
     assert KEY in head
-    words = [line.split()[1:4] for line in attempts]
+    words = [line.split()[3:6] for line in attempts]
     assert words == [
         ["attempt", "1", "sending"],
         ["attempt", "1", "failed"],
