@@ -41,6 +41,7 @@ from dispatcher.errors import ConfigError, DispatcherError, JournalError
 from dispatcher.journal import AttemptResult, Claim, Journal, open_journal
 from dispatcher.models import AttemptStatus, PlanStatus
 from dispatcher.planning import PlannedMessage, compared
+from tests.support.cases import cases
 from tests.support.messages import FILE, PlannedTransport, planned
 
 
@@ -103,7 +104,7 @@ class Run:
         resend: Collection[PlanStatus] = (),
         **options: Any,
     ) -> None:
-        self.journal = journal
+        self.journal, self.transport = journal, transport
         self.told: list[tuple[str, str]] = []
         self.outcomes: dict[str, Outcome] = {}
         given = DeliverySettings(**{"attempts": 3, **options})
@@ -151,23 +152,19 @@ def _no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retries, "BACKOFF", lambda state: 0.0)
 
 
-@pytest.mark.parametrize(
-    ("does", "status", "code"),
-    [
-        (Refused("no", code="1"), "failed", "1"),
-        (NotSent("later", code="82"), "failed", "82"),
-        (OutcomeUnknown("perhaps", code="http 500"), "unknown", "http 500"),
-        (ZeroDivisionError("a bug in a plugin"), "unknown", "transport_error"),
-        (OSError("outside requests"), "unknown", "transport_error"),
-        (CancelledError(), "unknown", "transport_error"),
-        (KeyboardInterrupt(), "unknown", "transport_error"),
-        ("not a receipt", "unknown", "transport_error"),
-        ({"id": "1"}, "unknown", "transport_error"),
-    ],
+@cases(
+    "does, status, code",
+    (Refused("no", code="1"), "failed", "1"),
+    (NotSent("later", code="82"), "failed", "82"),
+    (OutcomeUnknown("perhaps", code="http 500"), "unknown", "http 500"),
+    (ZeroDivisionError("a bug in a plugin"), "unknown", "transport_error"),
+    (OSError("outside requests"), "unknown", "transport_error"),
+    (CancelledError(), "unknown", "transport_error"),
+    (KeyboardInterrupt(), "unknown", "transport_error"),
+    ("not a receipt", "unknown", "transport_error"),
+    ({"id": "1"}, "unknown", "transport_error"),
 )
-def test_whatever_a_transport_does_has_an_outcome(
-    journal: Journal, does: Any, status: str, code: str
-) -> None:
+def test_any_behaviour_has_an_outcome(journal: Journal, does: Any, status: str, code: str) -> None:
     run = Run(journal, Scripted(a=[does]), attempts=1)
     run.deliver(planned("a"), planned("b"))
     assert run.ended("a") == (status, code)
@@ -176,9 +173,7 @@ def test_whatever_a_transport_does_has_an_outcome(
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, CancelledError])
-def test_who_cannot_be_told_of_an_outcome_ends_the_run(
-    journal: Journal, error: type[BaseException]
-) -> None:
+def test_who_cannot_be_told_ends_the_run(journal: Journal, error: type[BaseException]) -> None:
     class Deaf(Run):
         def finished(self, message: Message, outcome: Outcome) -> None:
             raise error
@@ -190,15 +185,13 @@ def test_who_cannot_be_told_of_an_outcome_ends_the_run(
     assert error.__name__ in str(run.delivery.summary.stopped)
 
 
-@pytest.mark.parametrize(
-    ("does", "code"),
-    [
-        (Refused("too large", code="413"), "413"),
-        (ZeroDivisionError("a bug in a plugin"), "transport_error"),
-        (CancelledError(), "transport_error"),
-        ("not a media id", "transport_error"),
-        (None, "transport_error"),
-    ],
+@cases(
+    "does, code",
+    (Refused("too large", code="413"), "413"),
+    (ZeroDivisionError("a bug in a plugin"), "transport_error"),
+    (CancelledError(), "transport_error"),
+    ("not a media id", "transport_error"),
+    (None, "transport_error"),
 )
 def test_message_whose_upload_fails_has_failed(journal: Journal, does: Any, code: str) -> None:
     def upload(file: Upload) -> Any:
@@ -206,11 +199,10 @@ def test_message_whose_upload_fails_has_failed(journal: Journal, does: Any, code
             raise does
         return does
 
-    transport = Scripted(upload)
-    run = Run(journal, transport)
+    run = Run(journal, Scripted(upload))
     run.deliver(planned("a", file=FILE), planned("b"))
     assert run.ended("a") == ("failed", code)
-    assert transport.sent == [("79001234567", "b")]
+    assert run.transport.sent == [("79001234567", "b")]
     assert run.statuses() == {"a": "failed", "b": "sent"}
 
 
@@ -229,17 +221,14 @@ def test_damaged_file_of_turns_is_begun_anew(tmp_path: Path, place: int) -> None
 
 
 def test_file_is_uploaded_once_however_many_threads_need_it(journal: Journal) -> None:
-    transport = Scripted(lambda file: time.sleep(0.05) or MediaId(id="medium"))
-    run = Run(journal, transport)
+    run = Run(journal, Scripted(lambda file: time.sleep(0.05) or MediaId(id="medium")))
     run.deliver(*(planned(f"m{each}", f"7900123456{each}", FILE) for each in range(8)))
-    assert len(transport.uploads) == 1
-    assert len(transport.sent) == 8
+    assert len(run.transport.uploads) == 1
+    assert len(run.transport.sent) == 8
 
 
 @pytest.mark.parametrize(("minutes", "uploads"), [(24 * 60, 1), (16, 1), (14, 2), (-1, 2)])
-def test_media_id_is_used_until_shortly_before_it_expires(
-    journal: Journal, minutes: int, uploads: int
-) -> None:
+def test_media_id_is_used_nearly_to_its_end(journal: Journal, minutes: int, uploads: int) -> None:
     expires_at = datetime.now(UTC) + timedelta(minutes=minutes)
     transport = Scripted(lambda file: MediaId(id="medium", expires_at=expires_at))
     for id in ("a", "b"):
@@ -248,14 +237,12 @@ def test_media_id_is_used_until_shortly_before_it_expires(
 
 
 @pytest.mark.parametrize("when", ["before", "meanwhile"])
-@pytest.mark.parametrize(
-    ("digest", "ends", "status", "code"),
-    [
-        ("digest", "sent", "skipped", "claimed"),
-        ("theirs", "sent", "skipped", "changed"),
-        ("digest", "unknown", "unknown", "unsettled"),
-        ("digest", "failed", "sent", None),
-    ],
+@cases(
+    "digest, ends, status, code",
+    ("digest", "sent", "skipped", "claimed"),
+    ("theirs", "sent", "skipped", "changed"),
+    ("digest", "unknown", "unknown", "unsettled"),
+    ("digest", "failed", "sent", None),
     ids=["sent", "sent with other words", "unknown", "failed"],
 )
 def test_message_that_another_run_is_sending_is_waited_for(
@@ -264,8 +251,7 @@ def test_message_that_another_run_is_sending_is_waited_for(
     """As where several runs share a journal: what a living one has in flight is not unknown."""
     plan = [planned("a"), planned("b", to=OTHER), planned("c")]
     theirs = claim(journal, plan[0]._replace(digest=digest))
-    transport = Scripted()
-    run = Run(journal, transport)
+    run = Run(journal, Scripted())
     known = run.compared(plan) if when == "before" else iter(plan)
     result = AttemptResult(ends, id="1" if ends == "sent" else None)
     ending = threading.Timer(0.5, journal.conclude, [theirs, result])
@@ -273,7 +259,7 @@ def test_message_that_another_run_is_sending_is_waited_for(
     run.delivery.run(known, Threads(), len(plan))
     ending.join()
     assert run.ended("a") == (status, code)
-    to_one = [id for to, id in transport.sent if to != OTHER]
+    to_one = [id for to, id in run.transport.sent if to != OTHER]
     assert to_one == (["a", "c"] if ends == "failed" else ["c"]), "c waits for the end of a"
     assert run.outcomes["b"].status == run.outcomes["c"].status == "sent"
 
@@ -287,9 +273,12 @@ def test_message_that_another_run_has_just_sent_holds_nobody_back(journal: Journ
     assert run.outcomes["a"].error is not None
 
 
-@pytest.mark.parametrize(
+@cases(
     "before",
-    [[], ["before"], ["digest", "before"], ["before", "digest"]],
+    [],
+    ["before"],
+    ["digest", "before"],
+    ["before", "digest"],
     ids=["new", "resent", "resent to and fro", "sent already"],
 )
 def test_message_that_another_run_has_just_sent_with_other_words_has_changed(
@@ -304,17 +293,14 @@ def test_message_that_another_run_has_just_sent_with_other_words_has_changed(
     ours = ours._replace(status="changed" if before else "new")
     theirs = Run(journal, Scripted(), resend=["changed"])
     theirs.deliver(ours._replace(digest="theirs"))
-    transport = Scripted()
-    run = Run(journal, transport, resend=["changed"])
+    run = Run(journal, Scripted(), resend=["changed"])
     summary = run.delivery.run(iter([ours, planned("b")]), Threads(), 2)  # as if planned before
     assert run.ended("a") == ("skipped", "changed")
     assert "sent it with other content; raise its" in run.outcomes["a"].error.text
-    assert (summary.skipped, [id for _, id in transport.sent]) == (1, ["b"])
+    assert (summary.skipped, [id for _, id in run.transport.sent]) == (1, ["b"])
 
 
-def test_upload_that_failed_while_another_run_sent_the_message_changes_nothing(
-    journal: Journal,
-) -> None:
+def test_upload_that_failed_while_another_run_sent_it_changes_nothing(journal: Journal) -> None:
     ours = planned("a", file=FILE)
 
     def upload(file: Upload) -> MediaId:
@@ -391,25 +377,21 @@ def test_stop_on_failure_holds_what_comes_later_only(journal: Journal) -> None:
     lost = AttemptResult("unknown", error=Failure(code=None, text="lost"))
     journal.conclude(claim(journal, strict[1]), lost)
     first = planned("first", to=OTHER)
-    transport = Scripted(lambda file: time.sleep(0.2) or MediaId(id="medium"))
-    run = Run(journal, transport, workers=1)
+    run = Run(journal, Scripted(lambda file: time.sleep(0.2) or MediaId(id="medium")), workers=1)
     run.deliver(first._replace(upload=FILE), *strict)
-    assert [id for _, id in transport.sent] == ["first", "a"]
+    assert [id for _, id in run.transport.sent] == ["first", "a"]
     ends = {id: each.status for id, each in run.outcomes.items()}
     assert ends == {"first": "sent", "a": "sent", "z": "unknown", "later": "skipped"}
 
 
-def test_nothing_leaves_once_the_run_is_to_stop_though_its_file_was_under_way(
-    journal: Journal,
-) -> None:
+def test_nothing_leaves_once_a_run_is_to_stop_during_an_upload(journal: Journal) -> None:
     def upload(file: Upload) -> MediaId:
         run.delivery.stop()
         return MediaId(id="medium")
 
-    transport = Scripted(upload)
-    run = Run(journal, transport)
+    run = Run(journal, Scripted(upload))
     summary = run.deliver(*(planned(f"m{each}", f"7900123456{each}", FILE) for each in range(4)))
-    assert (transport.sent, summary.not_tried) == ([], 4)
+    assert (run.transport.sent, summary.not_tried) == ([], 4)
     assert run.statuses() == {}
 
 
@@ -429,9 +411,7 @@ def test_stopped_run_reads_its_plan_no_further(journal: Journal) -> None:
     assert summary.not_tried > 80
 
 
-def test_slow_rate_is_no_pause_of_the_account(
-    journal: Journal, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_slow_rate_is_no_pause(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever sets "6/min" wants to wait, however short a message's deadline is."""
     monkeypatch.setattr(worker, "SHORT", 0.0)
     monkeypatch.setattr(rate_limiter, "SHORT", 0.0)
@@ -443,8 +423,7 @@ def test_slow_rate_is_no_pause_of_the_account(
 
 
 def test_pause_that_is_longer_than_anybody_may_wait_ends_the_run(journal: Journal) -> None:
-    transport = Scripted(a=[NotSent("slow down", retry_after=7200, throttled=True)])
-    run = Run(journal, transport)
+    run = Run(journal, Scripted(a=[NotSent("slow down", retry_after=7200, throttled=True)]))
     began = time.monotonic()
     summary = run.deliver(planned("a"), planned("b"), planned("c", to=OTHER))
     assert time.monotonic() - began < 5
@@ -504,13 +483,12 @@ def test_attempts_end_with_the_deadline(journal: Journal) -> None:
 
 def test_stopped_run_makes_no_further_attempt(journal: Journal) -> None:
     """Not even the one for which a message waits."""
-    transport = Scripted(a=[NotSent("later", retry_after=60)] * 2)
-    run = Run(journal, transport)
-    stopper = threading.Thread(target=lambda: stop_when(run, lambda: transport.sent))
+    run = Run(journal, Scripted(a=[NotSent("later", retry_after=60)] * 2))
+    stopper = threading.Thread(target=lambda: stop_when(run, lambda: run.transport.sent))
     stopper.start()
     summary = run.deliver(planned("a"), planned("b"))
     stopper.join()
-    assert transport.sent == [("79001234567", "a")]
+    assert run.transport.sent == [("79001234567", "a")]
     assert (summary.failed, summary.not_tried, summary.interrupted) == (1, 1, True)
     assert run.statuses() == {"a": "failed"}
 
@@ -656,18 +634,14 @@ def test_stopped_engine_starts_nothing_and_returns_when_nothing_is_under_way() -
     assert begun == ended == ["0"]
 
 
-@pytest.mark.parametrize(
-    ("where", "error"),
-    [
-        ("deliver", ZeroDivisionError),
-        ("deliver", CancelledError),
-        ("deliver", KeyboardInterrupt),
-        ("messages", ZeroDivisionError),
-    ],
+@cases(
+    "where, error",
+    ("deliver", ZeroDivisionError),
+    ("deliver", CancelledError),
+    ("deliver", KeyboardInterrupt),
+    ("messages", ZeroDivisionError),
 )
-def test_engine_passes_on_what_delivering_or_planning_raises(
-    where: str, error: type[BaseException]
-) -> None:
+def test_engine_passes_on_what_is_raised(where: str, error: type[BaseException]) -> None:
     ended: list[str] = []
 
     def messages() -> Iterator[Message]:
@@ -711,14 +685,13 @@ def test_nothing_is_sent_twice_out_of_order_or_without_being_told(
     """Message ids are new in each example: the journal is the same for all of them."""
     ids = [f"m{next(NUMBERS)}" for _ in scripts]
     raised = ([does and does("reason") for does in script] for script in scripts)
-    transport = Scripted(**dict(zip(ids, raised, strict=True)))
-    run = Run(journal, transport, attempts=attempts)
+    run = Run(journal, Scripted(**dict(zip(ids, raised, strict=True))), attempts=attempts)
     plan = [planned(id, f"7900123456{number % recipients}") for number, id in enumerate(ids)]
 
     summary = run.deliver(*plan)
 
     assert sum(summary.counts.values()) == len(plan)
-    tries = Counter(id for _, id in transport.sent)
+    tries = Counter(id for _, id in run.transport.sent)
     for id, script in zip(ids, scripts, strict=True):
         outcome = run.outcomes.get(id)
         if outcome is None:
@@ -732,7 +705,7 @@ def test_nothing_is_sent_twice_out_of_order_or_without_being_told(
         assert [each.status for each in record.values()] == [outcome.status]
     for number in range(recipients):
         to = f"7900123456{number}"
-        order = [id for recipient, id in transport.sent if recipient == to]
+        order = [id for recipient, id in run.transport.sent if recipient == to]
         assert order == sorted(order, key=ids.index), "one after the other, each to its end"
 
 

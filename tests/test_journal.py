@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -42,6 +42,7 @@ from dispatcher.journal.schema import SCHEMA_VERSION
 from dispatcher.journal.sqlite import SqliteBackend
 from dispatcher.journal.updates import Updates
 from dispatcher.models import Record
+from tests.support.cases import cases
 from tests.support.messages import TO, message
 from tests.support.postgres import Database
 from tests.support.waiting import wait_until
@@ -71,6 +72,12 @@ def new_url(
 @pytest.fixture
 def url(new_url: Callable[[], str]) -> str:
     return new_url()
+
+
+@pytest.fixture
+def opened(url: str) -> Iterator[Journal]:
+    with open_journal(url) as opened:
+        yield opened
 
 
 def status(opened: Journal | JournalReader, key: str) -> str | None:
@@ -150,9 +157,7 @@ def test_what_is_known_of_a_message_from_intent_to_receipt(url: str) -> None:
     ]
 
 
-def test_the_last_attempt_is_the_one_that_was_made_last_whatever_the_clock_said(
-    sqlite_url: str,
-) -> None:
+def test_the_last_attempt_is_the_one_made_last_whatever_the_clock_said(sqlite_url: str) -> None:
     """Asked for one that began earlier, a gateway might find an older message in its place."""
     with open_journal(sqlite_url) as opened:
         opened.conclude(claim(opened, message()), FAILED).result()
@@ -167,45 +172,41 @@ def test_the_last_attempt_is_the_one_that_was_made_last_whatever_the_clock_said(
         assert opened.began_at(message("b").key) is None
 
 
-def test_history_of_one_run(url: str) -> None:
-    with open_journal(url) as opened:
-        for run in ("morning", "evening"):
-            claim(opened, message(run=run))
-        assert [row.key for row in opened.history(run="evening")] == ["evening/m/a/1/79001234567"]
+def test_history_of_one_run(opened: Journal) -> None:
+    for run in ("morning", "evening"):
+        claim(opened, message(run=run))
+    assert [row.key for row in opened.history(run="evening")] == ["evening/m/a/1/79001234567"]
 
 
-def test_only_one_of_many_makes_an_attempt(url: str) -> None:
-    with open_journal(url) as opened:
-        with ThreadPoolExecutor(8) as pool:
-            asked = [pool.submit(opened.claim, message(), "digest", None) for _ in range(8)]
-        won = [each.result() for each in asked if each.result()]
-        assert [each[:3] for each in won] == [(message().key, 1, "digest")]
+def test_only_one_of_many_makes_an_attempt(opened: Journal) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(opened.claim, message(), "digest", None) for _ in range(8)]
+    won = [each.result() for each in asked if each.result()]
+    assert [each[:3] for each in won] == [(message().key, 1, "digest")]
 
 
-def test_attempt_is_made_only_from_what_it_was_decided_on(url: str) -> None:
-    with open_journal(url) as opened:
-        first = claim(opened, message())
-        before = opened.lookup([message().key])[message().key]
-        assert opened.claim(message(), "digest", before) is None, "it is under way"
-        opened.conclude(first, FAILED)
-        assert opened.claim(message(), "digest", None) is None, "it is no longer new"
-        assert opened.claim(message(), "digest", before) is None, "it is no longer under way"
-        second = claim(opened, message())
-        assert not opened.conclude(first, SENT).result(), "that attempt is over"
-        assert opened.conclude(second, AttemptResult("sent", id="2")).result()
-        assert not opened.conclude(second, FAILED).result()
-        assert opened.lookup([message().key])[message().key].id == "2"
+def test_attempt_is_made_only_from_what_it_was_decided_on(opened: Journal) -> None:
+    first = claim(opened, message())
+    before = opened.lookup([message().key])[message().key]
+    assert opened.claim(message(), "digest", before) is None, "it is under way"
+    opened.conclude(first, FAILED)
+    assert opened.claim(message(), "digest", None) is None, "it is no longer new"
+    assert opened.claim(message(), "digest", before) is None, "it is no longer under way"
+    second = claim(opened, message())
+    assert not opened.conclude(first, SENT).result(), "that attempt is over"
+    assert opened.conclude(second, AttemptResult("sent", id="2")).result()
+    assert not opened.conclude(second, FAILED).result()
+    assert opened.lookup([message().key])[message().key].id == "2"
 
 
-def test_late_answer_still_counts(url: str) -> None:
+def test_late_answer_still_counts(opened: Journal) -> None:
     """A worker that was taken for dead may yet learn how its attempt ended."""
-    with open_journal(url) as opened:
-        mine = claim(opened, message())
-        opened.decide(message().key, FAILED)
-        assert status(opened, message().key) == "sending", "only what is unknown is decided"
-        opened.conclude(mine, UNKNOWN)
-        assert opened.conclude(mine, SENT).result()
-        assert status(opened, message().key) == "sent"
+    mine = claim(opened, message())
+    opened.decide(message().key, FAILED)
+    assert status(opened, message().key) == "sending", "only what is unknown is decided"
+    opened.conclude(mine, UNKNOWN)
+    assert opened.conclude(mine, SENT).result()
+    assert status(opened, message().key) == "sent"
 
 
 @pytest.mark.parametrize("sent", [False, True])
@@ -249,9 +250,7 @@ def test_receipt_beside_a_later_attempt_is_kept_and_nothing_goes_out_again(
     assert record.sent_digest == first.digest
 
 
-def test_receipt_that_could_not_be_written_is_written_when_the_database_is_back(
-    database: Database,
-) -> None:
+def test_receipt_that_could_not_be_written_waits_for_the_database(database: Database) -> None:
     with open_journal(database.url) as opened:
         mine = claim(opened, message())
         database.cut()
@@ -263,9 +262,7 @@ def test_receipt_that_could_not_be_written_is_written_when_the_database_is_back(
     assert database.ask("SELECT * FROM dispatcher.workers") == []
 
 
-def test_of_a_commit_that_fails_receipts_are_written_again_and_no_intent_is(
-    database: Database,
-) -> None:
+def test_of_a_failed_commit_receipts_are_written_again_and_no_intent_is(database: Database) -> None:
     with open_journal(database.url) as opened, ThreadPoolExecutor(2) as pool:
         mine = claim(opened, message("a"))
         with opened._writer._writing:
@@ -295,7 +292,7 @@ def test_receipt_is_waited_for_no_longer_than_it_may_take(
 @pytest.mark.parametrize("left", ["nothing", "an older attempt"])
 @pytest.mark.parametrize("how", ["sent", "unknown"])
 def test_what_a_database_that_went_back_has_forgotten_is_noted_anew(
-    url: str, left: str, how: Literal["sent", "unknown"]
+    opened: Journal, left: str, how: Literal["sent", "unknown"]
 ) -> None:
     def go_back(connection: sa.Connection) -> None:
         if left == "nothing":
@@ -304,12 +301,11 @@ def test_what_a_database_that_went_back_has_forgotten_is_noted_anew(
             connection.exec_driver_sql("UPDATE messages SET attempts = 1, status = 'failed'")
 
     result = SENT if how == "sent" else UNKNOWN
-    with open_journal(url) as opened:
-        opened.conclude(claim(opened, message()), FAILED)
-        second = claim(opened, message())
-        opened._writer.submit(go_back).result()
-        assert opened.conclude(second, result).result()
-        (row,) = opened.history()
+    opened.conclude(claim(opened, message()), FAILED)
+    second = claim(opened, message())
+    opened._writer.submit(go_back).result()
+    assert opened.conclude(second, result).result()
+    (row,) = opened.history()
     assert row[:6] == (message().key, "default", "m", "a", TO, "greenapi")
     assert (row.status, row.id, row.attempts) == (how, result.id, 2)
 
@@ -326,25 +322,23 @@ def test_receipt_beside_a_later_attempt_is_kept_once(url: str) -> None:
 
 
 @pytest.mark.parametrize("odd", ["\ud800", "a\0b", "\udcff😃"])
-def test_message_of_any_name_can_be_kept(url: str, odd: str) -> None:
+def test_message_of_any_name_can_be_kept(opened: Journal, odd: str) -> None:
     """A transport of a third party may have addresses of any kind."""
-    with open_journal(url) as opened:
-        mine = claim(opened, message(to=odd, run=odd))
-        assert opened.conclude(mine, UNKNOWN).result()
-        assert status(opened, message(to=odd, run=odd).key) == "unknown"
-        assert opened.settle(message(to=odd, run=odd).key, sent=True)
-        assert len(opened.history(recipient=odd)) == 1
-        opened.remember_upload(odd, "sha", medium(odd))
-        assert opened.media_id(odd, "sha") is None, "an id that is not the gateway's"
+    mine = claim(opened, message(to=odd, run=odd))
+    assert opened.conclude(mine, UNKNOWN).result()
+    assert status(opened, message(to=odd, run=odd).key) == "unknown"
+    assert opened.settle(message(to=odd, run=odd).key, sent=True)
+    assert len(opened.history(recipient=odd)) == 1
+    opened.remember_upload(odd, "sha", medium(odd))
+    assert opened.media_id(odd, "sha") is None, "an id that is not the gateway's"
 
 
-def test_settling_one_message_settles_no_other(url: str) -> None:
-    with open_journal(url) as opened:
-        for id in "abc":
-            opened.conclude(claim(opened, message(id)), UNKNOWN)
-        assert opened.settle(message("b").key, sent=True)
-        known = {row.message: row.status for row in opened.history()}
-        assert known == {"a": "unknown", "b": "sent", "c": "unknown"}
+def test_settling_one_message_settles_no_other(opened: Journal) -> None:
+    for id in "abc":
+        opened.conclude(claim(opened, message(id)), UNKNOWN)
+    assert opened.settle(message("b").key, sent=True)
+    known = {row.message: row.status for row in opened.history()}
+    assert known == {"a": "unknown", "b": "sent", "c": "unknown"}
 
 
 @pytest.mark.parametrize("names", ["12", "21"])
@@ -360,32 +354,30 @@ def test_answer_to_a_run_of_before_decides_nothing(
         assert status(opened, message().key) == "unknown"
 
 
-def test_attempt_that_never_left_is_noted_with_its_end(url: str) -> None:
+def test_attempt_that_never_left_is_noted_with_its_end(opened: Journal) -> None:
     later = datetime.now(UTC) + timedelta(minutes=5)
-    with open_journal(url) as opened:
-        result = AttemptResult("failed", error=REFUSED, not_before=later)
-        failed = opened.fail(message(), "digest", None, result).result()
-        assert failed is not None
-        assert failed[:3] == (message().key, 1, "digest")
-        assert opened.fail(message(), "digest", None, result).result() is None, "no longer new"
-        record = opened.lookup([message().key])[message().key]
+    result = AttemptResult("failed", error=REFUSED, not_before=later)
+    failed = opened.fail(message(), "digest", None, result).result()
+    assert failed is not None
+    assert failed[:3] == (message().key, 1, "digest")
+    assert opened.fail(message(), "digest", None, result).result() is None, "no longer new"
+    record = opened.lookup([message().key])[message().key]
     assert (record.status, record.attempts) == ("failed", 1)
     assert record.not_before is not None
     assert abs(record.not_before - later) < timedelta(seconds=1)
 
 
-def test_text_that_no_database_can_keep_spoils_nothing(url: str) -> None:
+def test_text_that_no_database_can_keep_spoils_nothing(opened: Journal) -> None:
     """A transport may say anything of a message; others are written in the same commit."""
     odd = "a\0b \ud800 😃"
-    with open_journal(url) as opened:
-        claims = [claim(opened, message(id)) for id in "abc"]
-        results = [
-            AttemptResult("sent", id=odd),
-            AttemptResult("failed", error=Failure(code=odd, text=odd)),
-        ]
-        written = [opened.conclude(*each) for each in zip(claims, [*results, SENT], strict=True)]
-        assert [each.result() for each in written] == [True] * 3
-        found = {row.message: row for row in opened.history()}
+    claims = [claim(opened, message(id)) for id in "abc"]
+    results = [
+        AttemptResult("sent", id=odd),
+        AttemptResult("failed", error=Failure(code=odd, text=odd)),
+    ]
+    written = [opened.conclude(*each) for each in zip(claims, [*results, SENT], strict=True)]
+    assert [each.result() for each in written] == [True] * 3
+    found = {row.message: row for row in opened.history()}
     kept = r"a\0b \ud800 😃"
     assert (found["a"].id, found["c"].id) == (kept, "1")
     assert found["b"].error == Failure(code=kept, text=kept)
@@ -498,9 +490,7 @@ def test_run_frozen_after_its_heartbeat_holds_nothing(
         assert not opened.holds(claim(opened, message()))
 
 
-def test_file_is_held_by_its_lock_and_needs_no_lease(
-    sqlite_url: str, later: Callable[[float], None]
-) -> None:
+def test_locked_file_needs_no_lease(sqlite_url: str, later: Callable[[float], None]) -> None:
     with open_journal(sqlite_url) as opened:
         mine = claim(opened, message())
         later(LEASE * 100)
@@ -605,9 +595,7 @@ def steps_of_recovery(file: Path) -> int:
     return steps
 
 
-def test_power_cut_loses_nothing_that_was_committed(
-    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_power_cut_loses_no_commit(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite waits for the disk at every commit; in WAL mode that takes synchronous=FULL."""
     connections: list[sqlite3.Connection] = []
     real = sqlite3.connect
@@ -624,26 +612,24 @@ def test_power_cut_loses_nothing_that_was_committed(
         assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
-def test_lookup_takes_any_number_of_keys(url: str) -> None:
-    with open_journal(url) as opened:
-        for number in (0, 1234, 2999):
-            claim(opened, message(f"m{number}"))
-        keys = [message(f"m{number}").key for number in range(3000)]
-        assert set(opened.lookup(keys)) == {keys[0], keys[1234], keys[2999]}
-        assert opened.lookup([]) == {}
+def test_lookup_takes_any_number_of_keys(opened: Journal) -> None:
+    for number in (0, 1234, 2999):
+        claim(opened, message(f"m{number}"))
+    keys = [message(f"m{number}").key for number in range(3000)]
+    assert set(opened.lookup(keys)) == {keys[0], keys[1234], keys[2999]}
+    assert opened.lookup([]) == {}
 
 
-def test_threads_share_a_journal(url: str) -> None:
+def test_threads_share_a_journal(opened: Journal) -> None:
     def work(number: int) -> None:
         mine = [message(f"m{number}-{each}") for each in range(20)]
         for each in mine:
             opened.conclude(claim(opened, each), AttemptResult("sent", id=each.id))
             assert opened.lookup([each.key])[each.key].id == each.id
 
-    with open_journal(url) as opened:
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(work, range(8)))
-        assert len(opened.history(status="sent")) == 160
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    assert len(opened.history(status="sent")) == 160
 
 
 def test_journal_keeps_itself_out_of_git(sqlite_url: str, tmp_path: Path) -> None:
@@ -690,18 +676,16 @@ def test_other_journals_are_refused_in_a_sentence(url: str) -> None:
 # what people change by hand
 
 
-@pytest.mark.parametrize(
+@cases(
     "wrong",
-    [
-        "status = 'done'",
-        "status = 'SENT'",
-        "status = 'retry'",
-        "attempts = 0",
-        "attempts = 2147483647",
-        "changed_at = ''",
-        "changed_at = 'yesterday'",
-        "not_before = 'soon'",
-    ],
+    "status = 'done'",
+    "status = 'SENT'",
+    "status = 'retry'",
+    "attempts = 0",
+    "attempts = 2147483647",
+    "changed_at = ''",
+    "changed_at = 'yesterday'",
+    "not_before = 'soon'",
 )
 def test_row_that_was_changed_by_hand_is_named_before_anything_leaves(url: str, wrong: str) -> None:
     begin(url, "a", "b", "c")
@@ -750,9 +734,7 @@ def test_events_are_counted_beyond_four_bytes(database: Database) -> None:
     assert database.ask("SELECT min(id) FROM dispatcher.events") == [(2**31,)]
 
 
-@pytest.mark.parametrize(
-    "change", ["DELETE FROM {}", "INSERT INTO {} VALUES (3)", "UPDATE {} SET number = 0"]
-)
+@cases("change", "DELETE FROM {}", "INSERT INTO {} VALUES (3)", "UPDATE {} SET number = 0")
 def test_version_that_was_changed_by_hand_is_an_error(database: Database, change: str) -> None:
     begin(database.url)
     database.ask(change.format("dispatcher.version"))
@@ -874,20 +856,18 @@ def test_media_ids_are_kept_by_account_until_they_are_forgotten(url: str) -> Non
         assert found == [third, None, None]
 
 
-def test_nothing_is_forgotten_but_what_was_named(url: str) -> None:
+def test_nothing_is_forgotten_but_what_was_named(opened: Journal) -> None:
     places = [(account, sha256) for account in "123" for sha256 in "abc"]
-    with open_journal(url) as opened:
-        for place in places:
-            opened.remember_upload(*place, medium("/".join(place)))
-        opened.forget_upload("2", "b")
-        left = [place for place in places if opened.media_id(*place)]
+    for place in places:
+        opened.remember_upload(*place, medium("/".join(place)))
+    opened.forget_upload("2", "b")
+    left = [place for place in places if opened.media_id(*place)]
     assert left == [place for place in places if place != ("2", "b")]
 
 
-def test_media_id_that_does_not_say_how_long_it_lives_is_not_kept(url: str) -> None:
-    with open_journal(url) as opened:
-        opened.remember_upload("one", "sha", MediaId(id="1"))
-        assert opened.media_id("one", "sha") is None
+def test_media_id_that_does_not_say_how_long_it_lives_is_not_kept(opened: Journal) -> None:
+    opened.remember_upload("one", "sha", MediaId(id="1"))
+    assert opened.media_id("one", "sha") is None
 
 
 # the lock

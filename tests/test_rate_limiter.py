@@ -29,6 +29,7 @@ from dispatcher.journal.backend import backend
 from dispatcher.journal.clock import steady
 from dispatcher.journal.shared_state import SharedState
 from dispatcher.names import LONGEST_ADDRESS
+from tests.support.cases import cases
 from tests.support.postgres import Database
 
 Open: TypeAlias = "Callable[..., RateLimiter]"
@@ -189,9 +190,7 @@ def test_recipient_has_a_rate_of_its_own(opened: Open, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("rate", ["50/s", "10/min", "1/d", None])
-def test_pause_holds_everybody_of_the_account_back(
-    opened: Open, clock: Clock, rate: str | None
-) -> None:
+def test_pause_holds_the_whole_account_back(opened: Open, clock: Clock, rate: str | None) -> None:
     limiter, transport = opened(), sender(rate)
     limiter.pause(transport, 60)
     assert limiter.acquire(transport, "a").wait == near(60)
@@ -218,17 +217,13 @@ def test_shorter_pause_does_not_end_a_longer_one(opened: Open, clock: Clock) -> 
 
 
 @pytest.mark.parametrize("seconds", [DAY, 1e9, float("inf")])
-def test_nobody_is_held_back_for_longer_than_anybody_means(
-    opened: Open, clock: Clock, seconds: float
-) -> None:
+def test_nobody_is_held_back_for_too_long(opened: Open, clock: Clock, seconds: float) -> None:
     limiter, transport = opened(), sender("50/s")
     limiter.pause(transport, seconds)
     assert limiter.acquire(transport, "a").wait == near(LONGEST_PAUSE)
 
 
-def test_turn_that_was_taken_is_lost_when_the_account_has_to_pause(
-    opened: Open, clock: Clock
-) -> None:
+def test_turn_that_was_taken_is_lost_when_an_account_pauses(opened: Open, clock: Clock) -> None:
     """Who sleeps until its turn finds out; so does another run."""
     limiter, other, transport = opened(), opened(), sender("1/s")
     assert [limiter.acquire(transport, to).wait for to in "abc"] == near([0, 1, 2])
@@ -269,9 +264,19 @@ def test_slow_rates_are_kept_too(opened: Open, clock: Clock, rate: str, days: in
     assert limiter.acquire(transport, "a").wait == near(days * DAY - HOUR)
 
 
-@pytest.mark.parametrize(
+@cases(
     "rate",
-    ["", "50", "50/", "/s", "fast/s", "50/fortnight", "0/s", "-1/s", "inf/s", "nan/s", "0.0009/h"],
+    "",
+    "50",
+    "50/",
+    "/s",
+    "fast/s",
+    "50/fortnight",
+    "0/s",
+    "-1/s",
+    "inf/s",
+    "nan/s",
+    "0.0009/h",
 )
 def test_what_is_no_rate_is_named(rate: str) -> None:
     with pytest.raises(ConfigError, match=f'"{rate}" is not a rate'):
@@ -297,9 +302,7 @@ def test_recipients_turn_that_was_not_used_is_the_recipients(opened: Open, clock
     assert limiter.acquire(transport, "a").wait == near(45)
 
 
-def test_turn_that_was_not_used_is_lost_when_the_account_has_to_pause(
-    opened: Open, clock: Clock
-) -> None:
+def test_turn_that_was_not_used_is_lost_when_an_account_pauses(opened: Open, clock: Clock) -> None:
     here, elsewhere, transport = opened(), opened(), sender("2/min")
     here.release(here.acquire(transport, "a"))
     clock.now += 1
@@ -335,9 +338,7 @@ def test_turn_of_a_thread_that_wakes_up_a_little_late_is_good(
 
 
 @pytest.mark.parametrize("store", ["database"])
-def test_turns_are_everybodys_though_many_take_them_at_once(
-    store: str, opened: Open, clock: Clock
-) -> None:
+def test_turns_are_everybodys_when_many_take_them(store: str, opened: Open, clock: Clock) -> None:
     """Four runs of eight threads: no turn is given twice, and none is lost."""
     runs = [opened() for _ in range(4)]
     transport = sender("1000/min")
@@ -373,9 +374,14 @@ def test_pause_that_is_asked_for_is_kept_and_hardly_exceeded(seconds: float) -> 
     assert all(seconds <= asked_for(seconds) <= min(seconds * 1.1, DAY) for _ in range(100))
 
 
-@pytest.mark.parametrize(
-    ("seconds", "pause"),
-    [(None, 0), (0, 0), (-5, 0), (float("nan"), 0), (1e12, DAY), (float("inf"), DAY)],
+@cases(
+    "seconds, pause",
+    (None, 0),
+    (0, 0),
+    (-5, 0),
+    (float("nan"), 0),
+    (1e12, DAY),
+    (float("inf"), DAY),
 )
 def test_pause_that_nobody_means(seconds: float | None, pause: float) -> None:
     assert asked_for(seconds) == pause

@@ -73,9 +73,7 @@ def media(runs: list[Uploads], gateway: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize(("lasts", "count"), [(timedelta(days=1), 1), (None, 3)], ids=str)
-def test_runs_upload_once_what_can_be_kept(
-    opened: Open, lasts: timedelta | None, count: int
-) -> None:
+def test_runs_upload_once_what_is_kept(opened: Open, lasts: timedelta | None, count: int) -> None:
     """An id without an end is not kept, and every run uploads for itself."""
     gateway, runs = Gateway(lasts), [opened()[0] for _ in range(3)]
     ids = [each.id for _ in range(2) for each in media(runs, gateway)]

@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from dispatcher.sandbox.process import SandboxProcess
+from tests.support.cases import cases
 
 
 @pytest.fixture
@@ -12,9 +13,11 @@ def panel(page: Page) -> Page:
     return page
 
 
-@pytest.mark.parametrize(
-    ("name", "fault"),
-    [("Too many requests", "status"), ("Slow", "delay"), ("Reset after accepting", "reset_after")],
+@cases(
+    "name, fault",
+    ("Too many requests", "status"),
+    ("Slow", "delay"),
+    ("Reset after accepting", "reset_after"),
 )
 def test_a_switch_sets_a_fault_and_takes_it_away(name: str, fault: str, panel: Page) -> None:
     switch = panel.get_by_role("switch", name=name)

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from dispatcher.sandbox.process import SandboxProcess
+from tests.support.cases import cases
 from tests.support.project import EXAMPLES, Project
 
 from .conftest import Arrive, NewPage, Upload
@@ -40,9 +41,7 @@ def test_what_send_sends_appears_by_itself(page: Page, project: Project) -> None
     assert page.evaluate("performance.timeOrigin") == loaded
 
 
-def test_every_message_of_a_burst_appears_once_and_the_newest_is_in_sight(
-    page: Page, arrive: Arrive
-) -> None:
+def test_all_of_a_burst_appear_once_and_the_newest_is_in_sight(page: Page, arrive: Arrive) -> None:
     for number in range(20):
         arrive(f"message {number}.")
 
@@ -127,9 +126,10 @@ def test_an_image_is_shown(page: Page, arrive: Arrive, upload: Upload) -> None:
     assert caption.bounding_box()["y"] > image.bounding_box()["y"]
 
 
-@pytest.mark.parametrize(
-    ("kind", "file", "content_type"),
-    [("video", "tour.mp4", "video/mp4"), ("audio", "greeting.mp3", "audio/mpeg")],
+@cases(
+    "kind, file, content_type",
+    ("video", "tour.mp4", "video/mp4"),
+    ("audio", "greeting.mp3", "audio/mpeg"),
 )
 def test_video_and_audio_play(
     kind: str, file: str, content_type: str, page: Page, arrive: Arrive, upload: Upload

@@ -40,9 +40,7 @@ def test_a_change_of_a_file_is_shown_without_a_reload(project: Project, new_page
         expect(page.get_by_role("region", name="Messages")).not_to_contain_text("Error")
 
 
-def test_a_change_of_the_configuration_is_not_passed_over(
-    project: Project, new_page: NewPage
-) -> None:
+def test_a_change_of_configuration_is_not_passed_over(project: Project, new_page: NewPage) -> None:
     """What send would do then is not what the preview shows."""
     project.manifest('[[messages]]\nid = "a"\nto = "900 123-45-67"\ntext.body = "Hello"')
     project.config('country = "RU"')
@@ -86,9 +84,7 @@ def test_a_problem_is_shown_at_its_bubble(project: Project, new_page: NewPage) -
         expect(page.get_by_role("status").first).to_contain_text("2 problems")
 
 
-def test_a_problem_of_several_recipients_is_one_problem(
-    project: Project, new_page: NewPage
-) -> None:
+def test_a_problem_of_several_recipients_is_one(project: Project, new_page: NewPage) -> None:
     project.write("manifests/hello.txt", "Hello\n{{ nobody }}")
     project.manifest(
         '[[messages]]\nid = "all"\nto = ["79001234567", "79001234568", "Carl"]\n'
@@ -167,9 +163,7 @@ def test_problems_are_found_among_many(project: Project, new_page: NewPage) -> N
         expect(page.get_by_label("Which messages")).to_have_value("problems")
 
 
-def test_a_problem_of_a_row_is_shown_at_its_bubble_alone(
-    project: Project, new_page: NewPage
-) -> None:
+def test_a_problem_of_a_row_is_at_its_bubble_alone(project: Project, new_page: NewPage) -> None:
     project.write("manifests/news.txt", "Hello {{ nobody }}")
     project.write("manifests/people.csv", "to,name\n79000000001,Ann\n79000000002,Bob\nCarl,Carl\n")
     entry = '[[messages]]\nid = "{0}"\nrecipients = "people.csv"\ntext.{1}\n'

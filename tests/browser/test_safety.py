@@ -67,9 +67,7 @@ def test_traps_do_nothing_in_the_inbox(last: str, new_page: NewPage, arrive: Arr
     assert_harmless(page)
 
 
-def test_traps_do_nothing_in_the_details(
-    last: str, new_page: NewPage, inbox: SandboxProcess
-) -> None:
+def test_traps_do_nothing_in_details(last: str, new_page: NewPage, inbox: SandboxProcess) -> None:
     page = new_page()
     page.get_by_role("link", name=f"Details of message {last}").click()
     expect(page.get_by_role("dialog")).to_contain_text(EVIL[1])

@@ -22,7 +22,7 @@ from tests.support.project import NewProject
 from tests.support.requirements import require
 from tests.support.waiting import LONG
 
-from .mailing import Mailing
+from .mailing import Mailing, NewMailing
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def a_second() -> Callable[[], float]:
 
 
 @pytest.fixture
-def new_mailing(inbox: SandboxProcess, new_project: NewProject) -> Iterator[Callable[..., Mailing]]:
+def new_mailing(inbox: SandboxProcess, new_project: NewProject) -> Iterator[NewMailing]:
     """Make a mailing: `new_mailing(recipients, workers=…)`, see `Mailing`."""
     mailings: list[Mailing] = []
 

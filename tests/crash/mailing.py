@@ -5,13 +5,15 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from dispatcher.sandbox.process import SandboxProcess
 from tests.support.project import Project, Result
+
+NewMailing: TypeAlias = "Callable[..., Mailing]"  # see the fixture
 
 CHILDREN = Path(__file__).with_name("children")
 MESSAGES = ("first", "second")
@@ -142,6 +144,12 @@ class Mailing:
     def verdict(self, *options: str) -> Verdict:
         """Run once more, undisturbed, and compare the gateway, the journal and the reports."""
         return self._compared(self.project.call("send", "--json", *options, env=_FAST))
+
+    def ends_well(self) -> int:
+        """Run once more: nothing is lost, unreported or there twice. Out: how many are unknown."""
+        verdict = self.verdict()
+        assert verdict.good, verdict
+        return verdict.unknown
 
     def _compared(self, last: Result) -> Verdict:
         accepted, journal = self.accepted(), self.journal()

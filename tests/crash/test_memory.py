@@ -1,10 +1,9 @@
 """A mailing takes no more memory for being longer."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
-from .mailing import Mailing
+from .mailing import NewMailing
 
 SHORT, LONGER = 1000, 10_000  # recipients, of two messages each
 # MiB. What is held at a time is bounded (1000 open messages, 1000 outcomes to be told, batches of
@@ -20,9 +19,7 @@ def peak(status: Path) -> float:
     return int(found[1]) / 1024
 
 
-def test_memory_does_not_grow_with_the_mailing(
-    new_mailing: Callable[..., Mailing], tmp_path: Path
-) -> None:
+def test_memory_does_not_grow_with_the_mailing(new_mailing: NewMailing, tmp_path: Path) -> None:
     peaks = []
     for recipients in (SHORT, LONGER):
         status = tmp_path / f"status-{recipients}"

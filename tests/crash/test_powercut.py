@@ -7,13 +7,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import pytest
 
 from tests.support.waiting import LONG
 
-from .mailing import Mailing
+from .mailing import Mailing, NewMailing
 from .powercut import cut_power
 from .storm import storm
 
@@ -27,13 +27,16 @@ class Cuttable(NamedTuple):
     cut: Callable[[float], None]
 
 
+NewCuttable: TypeAlias = Callable[..., Cuttable]
+
+
 @pytest.fixture
 def new_cuttable(
-    new_mailing: Callable[..., Mailing],
+    new_mailing: NewMailing,
     preloaded: Callable[[str], dict[str, str]],
     chance: Random,
     tmp_path: Path,
-) -> Callable[..., Cuttable]:
+) -> NewCuttable:
     def new_cuttable(**options: tuple[str, ...]) -> Cuttable:
         mailing = new_mailing(RECIPIENTS, **options)
         watch = {"POWERCUT_WATCH": str(mailing.project.folder), "POWERCUT_NOTES": str(tmp_path)}
@@ -55,18 +58,15 @@ def cut_often(cuttable: Cuttable, chance: Random) -> Mailing:
 
 @pytest.mark.parametrize("number", range(20 if LONG else 1))
 def test_power_cuts_send_nothing_twice_and_lose_nothing(
-    new_cuttable: Callable[..., Cuttable], chance: Random, number: int
+    new_cuttable: NewCuttable, chance: Random, number: int
 ) -> None:
     mailing = cut_often(new_cuttable(), chance)
-    verdict = mailing.verdict()
-    print(f"{CUTS} power cuts, {mailing.total} messages, {verdict.unknown} unknown")
-    assert verdict.good, verdict
-    assert verdict.unknown <= mailing.workers * CUTS
+    unknown = mailing.ends_well()
+    print(f"{CUTS} power cuts, {mailing.total} messages, {unknown} unknown")
+    assert unknown <= mailing.workers * CUTS
 
 
-def test_the_journal_of_the_very_first_run_is_there_after_a_power_cut(
-    new_cuttable: Callable[..., Cuttable],
-) -> None:
+def test_the_journal_of_the_first_run_is_there_after_a_power_cut(new_cuttable: NewCuttable) -> None:
     mailing, cut = new_cuttable()
     process = mailing.start()
     mailing.read_some(process, 5)
@@ -75,12 +75,11 @@ def test_the_journal_of_the_very_first_run_is_there_after_a_power_cut(
     cut(0.0)
 
     assert mailing.project.journal_file.exists(), "its folder's name was synced, too"
-    verdict = mailing.verdict()
-    assert verdict.good, verdict
+    mailing.ends_well()
 
 
 def test_a_journal_that_does_not_wait_for_the_disk_would_send_twice(
-    new_cuttable: Callable[..., Cuttable], chance: Random
+    new_cuttable: NewCuttable, chance: Random
 ) -> None:
     verdict = cut_often(new_cuttable(script=("weakened", "sync")), chance).verdict()
     print(f"synchronous=NORMAL: {len(verdict.twice)} arrived twice after {CUTS} power cuts")

@@ -11,14 +11,14 @@ import pytest
 from tests.support.gateway import Peer, Serve
 from tests.support.waiting import LONG, wait_until
 
-from .mailing import Mailing
+from .mailing import Mailing, NewMailing
 
 CONNECT, READ = 1.0, 1.0
 STOPS = 10
 
 
 @pytest.fixture
-def new_impatient(new_mailing: Callable[..., Mailing]) -> Callable[[int], Mailing]:
+def new_impatient(new_mailing: NewMailing) -> Callable[[int], Mailing]:
     """Make a mailing that waits a second each for the connection and the answer."""
     timeouts = {"GREENAPI_CONNECT_TIMEOUT": f"{CONNECT}", "GREENAPI_READ_TIMEOUT": f"{READ}"}
     return lambda recipients: new_mailing(recipients, environment=timeouts)
@@ -47,9 +47,7 @@ def test_sigterm_ends_a_mailing_soon_and_nothing_is_unknown(
 
     print(f"{stops} times SIGTERM; the longest end took {longest:.2f} s")
     assert longest < READ + a_second()
-    verdict = mailing.verdict()
-    assert verdict.good, verdict
-    assert verdict.unknown == 0
+    assert mailing.ends_well() == 0
 
 
 def test_what_a_silent_gateway_may_have_is_unknown_when_the_run_is_stopped(
@@ -65,9 +63,7 @@ def test_what_a_silent_gateway_may_have_is_unknown_when_the_run_is_stopped(
     assert end(mailing, process) < CONNECT + READ + a_second()
     assert list(mailing.journal().values()) == ["unknown"] * mailing.workers
     mailing.gateway.faults([])
-    verdict = mailing.verdict()
-    assert verdict.good, verdict
-    assert verdict.unknown == mailing.workers
+    assert mailing.ends_well() == mailing.workers
 
 
 def trickle(peer: Peer) -> None:
@@ -92,7 +88,7 @@ def test_an_answer_without_end_does_not_hold_a_stopped_run(
 
 
 def test_a_second_ctrl_c_ends_at_once_and_the_journal_is_right(
-    new_mailing: Callable[..., Mailing], a_second: Callable[[], float]
+    new_mailing: NewMailing, a_second: Callable[[], float]
 ) -> None:
     mailing = new_mailing(20)
     mailing.gateway.faults([{"fault": "stall"}])
@@ -109,6 +105,4 @@ def test_a_second_ctrl_c_ends_at_once_and_the_journal_is_right(
     assert time.monotonic() - began < a_second()
     assert process.returncode == -signal.SIGINT, errors
     mailing.gateway.faults([])
-    verdict = mailing.verdict()
-    assert verdict.good, verdict
-    assert verdict.unknown == mailing.workers
+    assert mailing.ends_well() == mailing.workers

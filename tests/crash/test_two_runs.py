@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 from tests.support.waiting import LONG
 
-from .mailing import Mailing
+from .mailing import NewMailing
 
 RACES = 50
 
 
 def test_of_two_runs_at_once_exactly_one_sends(
-    new_mailing: Callable[..., Mailing], a_second: Callable[[], float]
+    new_mailing: NewMailing, a_second: Callable[[], float]
 ) -> None:
     races = 10 * RACES if LONG else RACES
     mailing = new_mailing(1, script=("racing", str(races)), head='repeat = "run"\n')
