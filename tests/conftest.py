@@ -15,7 +15,7 @@ from sqlalchemy import make_url
 from dispatcher.sandbox.process import SandboxProcess
 from tests.support.gateway import Gateway, Serve
 from tests.support.postgres import Database
-from tests.support.project import HeldProject, NewProject, Project
+from tests.support.project import Held, NewProject, Project
 from tests.support.requirements import require
 
 # In CI the same examples every time: a new find belongs to whoever looks for it, not to a change.
@@ -118,9 +118,9 @@ def project(inbox: SandboxProcess, new_project: NewProject) -> Project:
 
 
 @pytest.fixture
-def held(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> HeldProject:
+def held(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Held:
     """An empty project at a gateway whose answers the test writes, or holds back."""
-    return HeldProject(tmp_path_factory.mktemp("project"), gateway)
+    return Held(tmp_path_factory.mktemp("project"), gateway)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from dispatcher.sandbox.process import SandboxProcess
+from tests.support.cases import cases
 from tests.support.project import Project, Result, text
 
 FAILS = {"fault": "status", "status": 400, "code": 1022}
@@ -63,9 +64,7 @@ RISKS = {
 
 
 @pytest.mark.parametrize(("word", "again"), RESEND.items(), ids=RESEND)
-def test_second_copies_go_out_to_whom_they_are_ordered_for(
-    past: Project, word: str, again: list[str]
-) -> None:
+def test_second_copies_go_to_whom_they_are_for(past: Project, word: str, again: list[str]) -> None:
     result = past.call("send", "--json", "--resend", word, "--yes")
 
     assert result.statuses["fails"] == "sent", "a failed message is sent in any case"
@@ -204,6 +203,7 @@ def test_filters_that_name_nothing_settle_nothing(project: Project, doubts: list
 
 
 WRONG: dict[str, tuple[list[str], str]] = {
+    "no word": (["KEY"], "either --sent or --not-sent"),
     "both words": (["KEY", "--sent", "--not-sent"], "either --sent or --not-sent"),
     "no message": (["--sent"], "name the messages"),
     "keys and filters": (["KEY", "--run", "x", "--sent"], "not both"),
@@ -242,9 +242,7 @@ def told(result: Result) -> dict[tuple[str, str, str], str]:
     }
 
 
-@pytest.mark.parametrize(
-    ("fault", "status", "code"), [(FAILS, "failed", 4), (LOSES_THE_ANSWER, "unknown", 5)]
-)
+@cases("fault, status, code", (FAILS, "failed", 4), (LOSES_THE_ANSWER, "unknown", 5))
 def test_recipient_who_missed_a_message_gets_no_more_of_that_manifest(
     project: Project, fault: dict[str, object], status: str, code: int
 ) -> None:

@@ -12,6 +12,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from dispatcher.sandbox.process import SandboxProcess
+from tests.support.cases import cases
 from tests.support.project import EXAMPLES, NewProject, Project
 
 PERSON, GROUP = "79001234567", "79001234567-1581234048"
@@ -129,15 +130,13 @@ def test_variant_arrives_as_the_document_shows_it(sent: Sent, variant: str, reci
     }
 
 
-@pytest.mark.parametrize(
-    ("name", "type", "extension"),
-    [
-        ("banner.png", "image/png", "png"),
-        ("shop.jpg", "image/jpeg", "jpg"),
-        ("tour.mp4", "video/mp4", "mp4"),
-        ("greeting.mp3", "audio/mpeg", "mp3"),
-        ("prices.pdf", "application/pdf", "pdf"),
-    ],
+@cases(
+    "name, type, extension",
+    ("banner.png", "image/png", "png"),
+    ("shop.jpg", "image/jpeg", "jpg"),
+    ("tour.mp4", "video/mp4", "mp4"),
+    ("greeting.mp3", "audio/mpeg", "mp3"),
+    ("prices.pdf", "application/pdf", "pdf"),
 )
 def test_file_arrives_byte_for_byte_with_its_type(
     project: Project, name: str, type: str, extension: str

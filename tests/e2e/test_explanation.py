@@ -4,13 +4,9 @@ import json
 
 import pytest
 
-from tests.support.project import Project
+from tests.support.project import Project, text
 
-MANIFEST = """
-[[messages]]
-id = "text"
-to = "79001234567"
-text.body = "Hello"
+IMAGE = """
 [[messages]]
 id = "image"
 to = "79001234567"
@@ -43,7 +39,7 @@ NAMED = 'plugin "odd" (fake-odd 0.1.0)'
 @pytest.fixture
 def odd(project: Project) -> Project:
     """A project beside that plugin, which warns."""
-    project.manifest(MANIFEST)
+    project.manifest(text("text") + IMAGE)
     project.install("odd", PLUGIN.replace("SEVERITY", "warning"))
     return project
 

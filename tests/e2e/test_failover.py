@@ -24,7 +24,7 @@ from sqlalchemy import make_url
 
 from tests.support.gateway import Reply
 from tests.support.postgres import DRIVER, LEASE, Database
-from tests.support.project import FAST, HeldProject, Project
+from tests.support.project import FAST, Held, Project
 from tests.support.requirements import require
 from tests.support.waiting import wait_until
 
@@ -186,15 +186,15 @@ def database_of(url: str) -> str:
     return str(make_url(url).database)
 
 
-def on(*servers: Server, name: str) -> tuple[str, str]:
-    """The journal on whichever of several servers can be written to."""
+def on(*servers: Server, name: str) -> str:
+    """The address of the journal on whichever of several servers can be written to."""
     hosts = "&".join(f"host=127.0.0.1:{each.port}" for each in servers)
-    return "--journal", f"postgresql://{USER}@/{name}?{hosts}&target_session_attrs=read-write"
+    return f"postgresql://{USER}@/{name}?{hosts}&target_session_attrs=read-write"
 
 
-def accept_loss(project: Project, here: tuple[str, str]) -> None:
+def accept_loss(project: Project) -> None:
     """A person's word, after which the next run goes on."""
-    assert project.call("journal", "check", "--accept-loss", "--yes", *here).code == 0
+    assert project.call("journal", "check", "--accept-loss", "--yes").code == 0
 
 
 # another server
@@ -202,7 +202,7 @@ def accept_loss(project: Project, here: tuple[str, str]) -> None:
 
 @pytest.mark.parametrize("synchronous", [False, True], ids=["asynchronous", "synchronous"])
 def test_fail_over_under_load(
-    held: HeldProject,
+    held: Held,
     shared: Database,
     new_replica: NewReplica,
     synchronous: bool,
@@ -210,7 +210,7 @@ def test_fail_over_under_load(
     """The primary dies in the middle of a run; one that waits for no replica does so after the
     replica was out of reach, and had something that it alone knew."""
     first, second = new_replica()
-    here = on(first, second, name=database_of(shared.url))
+    held.journal_at(on(first, second, name=database_of(shared.url)))
     if synchronous:
         first.set("synchronous_standby_names", "'*'")
     held.texts_to_many(TOTAL)
@@ -218,7 +218,7 @@ def test_fail_over_under_load(
     replica = held.call("send", "--journal", second.url(database_of(shared.url)))
     replica.refused("is on a replica, which can only be read")
 
-    with held.under_way("send", "--json", *here, request=TOTAL // 3) as run:
+    with held.under_way("send", "--json", request=TOTAL // 3) as run:
         if not synchronous:
             second.stop("fast")
         release = held.gateway.hold(TOTAL * 2 // 3)
@@ -232,15 +232,15 @@ def test_fail_over_under_load(
     asked = len(held.gateway.requests)
     held.gateway.reply = lambda asked: Reply()
 
-    again = held.call("send", "--json", *here)
-    plan = held.call("plan", *here)
+    again = held.call("send", "--json")
+    plan = held.call("plan")
     assert ("synchronous_standby_names is empty" in result.stderr) != synchronous
     again.refused("a fail-over", "timeline 2 instead of 1", "--accept-loss")
     assert "timeline 2 instead of 1" in plan.stderr
     assert len(held.gateway.requests) == asked, "nothing has left"
 
-    accept_loss(held, here)
-    last = held.call("send", "--json", *here)
+    accept_loss(held)
+    last = held.call("send", "--json")
     copies = Counter(held.gateway.texts)
     told = {id for id, status in result.statuses.items() if status == "sent"}
     forgotten = {f"m{each}" for each in range(TOTAL)} - set(copies)
@@ -252,36 +252,31 @@ def test_fail_over_under_load(
         assert max(copies.values()) == 2, "what was lost is sent again by a person's word alone"
 
 
-def test_run_whose_server_waits_for_its_replica_ends(
-    held: HeldProject, new_replica: NewReplica
-) -> None:
+def test_run_whose_server_waits_for_its_replica_ends(held: Held, new_replica: NewReplica) -> None:
     """It is at its last message, and has nothing more to do than to record what became of it."""
     first, second = new_replica()
     first.set("synchronous_standby_names", "'*'")
-    here = "--journal", first.url("postgres")
+    held.journal_at(first.url("postgres"))
     held.texts("a", "b")
-    with held.under_way("send", "--json", *here, program=("-c", IMPATIENT), request=2) as run:
+    with held.under_way("send", "--json", program=("-c", IMPATIENT), request=2) as run:
         second.stop("fast")
     result = held.finish(run)
     assert (result.code, result.statuses) == (5, {"a": "sent", "b": "unknown"})
     second.start()
     time.sleep(LEASE)
-    assert held.call("send", "--json", *here).statuses == {"a": "skipped", "b": "skipped"}
+    assert held.call("send", "--json").statuses == {"a": "skipped", "b": "skipped"}
 
 
-def test_replica_that_lags_is_not_said_to_be_put_back(
-    project: Project, new_replica: NewReplica
-) -> None:
+def test_replica_that_lags_is_not_one_put_back(project: Project, new_replica: NewReplica) -> None:
     first, second = new_replica()
-    project.texts("a")
-    assert project.call("send", "--journal", first.url("postgres")).code == 0
+    project.journal_at(first.url("postgres"))
+    project.send_texts("a")
     log = "SELECT pg_current_wal_lsn()::text"
     sent = first.database().ask(log)[0][0]
     got = "SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn"
     wait_until(lambda: second.database().ask(got, sent) == [(True,)])
     second.database().ask("SELECT pg_wal_replay_pause()")
-    project.texts("a", "b")
-    assert project.call("send", "--journal", first.url("postgres")).code == 0
+    project.send_texts("a", "b")
 
     plan = project.call("plan", "--json", "--journal", second.url("postgres"))
 
@@ -293,22 +288,19 @@ def test_base_backup_that_is_put_back(
     project: Project, primary: Server, shared: Database, folder: Path, servers: ExitStack
 ) -> None:
     """It is the same server on the same timeline; only who has seen it later can tell."""
-    project.texts("a")
-    assert project.call("send", "--journal", shared.url).code == 0
+    project.journal_at(shared.url)
+    project.send_texts("a")
     earlier = Server(folder, primary)
     (earlier.data / "standby.signal").unlink()
-    project.texts("a", "b")
-    assert project.call("send", "--journal", shared.url).code == 0
+    project.send_texts("a", "b")
     servers.callback(earlier.stop)
-    here = "--journal", earlier.start().url(database_of(shared.url))
+    project.journal_at(earlier.start().url(database_of(shared.url)))
 
-    project.call("send", *here).refused(
-        "2 of the 4 changes that this machine has seen", "--accept-loss"
-    )
-    assert "may not be whole: 2 of the 4 changes" in project.call("plan", *here).stderr
+    project.call("send").refused("2 of the 4 changes that this machine has seen", "--accept-loss")
+    assert "may not be whole: 2 of the 4 changes" in project.call("plan").stderr
     assert project.inbox.stats()["accepted"] == 2
-    accept_loss(project, here)
-    assert project.call("send", "--json", *here).statuses == {"a": "skipped", "b": "sent"}
+    accept_loss(project)
+    assert project.call("send", "--json").statuses == {"a": "skipped", "b": "sent"}
 
 
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["in its place", "in another database"])
@@ -316,8 +308,8 @@ def test_dump_that_was_restored(
     project: Project, primary: Server, shared: Database, elsewhere: bool
 ) -> None:
     why = "in another database or table than before: it was restored from a dump"
-    project.texts("a")
-    assert project.call("send", "--journal", shared.url).code == 0
+    project.journal_at(shared.url)
+    project.send_texts("a")
     name = database_of(shared.url)
     dump = primary.dumped(name)
     if elsewhere:
@@ -326,15 +318,15 @@ def test_dump_that_was_restored(
     else:
         shared.emptied()
     primary.restore(name, dump)
-    here = "--journal", primary.url(name)
+    project.journal_at(primary.url(name))
 
-    project.call("send", *here).refused(why, "--accept-loss")
-    check = project.call("journal", "check", *here)
+    project.call("send").refused(why, "--accept-loss")
+    check = project.call("journal", "check")
     assert (check.code, why in check.stderr) == (1, True)
     assert check.stdout.startswith("not whole, schema ")
-    project.call("journal", "check", "--accept-loss", *here).refused("agree with --yes")
-    accept_loss(project, here)
-    assert project.call("send", "--json", *here).statuses == {"a": "skipped"}
+    project.call("journal", "check", "--accept-loss").refused("agree with --yes")
+    accept_loss(project)
+    assert project.call("send", "--json").statuses == {"a": "skipped"}
     assert project.inbox.stats()["accepted"] == 1
 
 
@@ -346,30 +338,28 @@ def test_server_that_may_lose_what_it_wrote_is_warned_of(
         wait_until(lambda: shared.ask(f"SHOW {name}") == [(value,)])
 
     project.texts("a")
-    here = "--journal", shared.url
+    project.journal_at(shared.url)
     set_("full_page_writes", "off")
-    both = project.call("send", *here)
+    both = project.call("send")
     set_("full_page_writes", "on")
     set_("fsync", "on")
-    none = project.call("send", *here)
+    none = project.call("send")
     set_("fsync", "off")
     for name in ("fsync", "full_page_writes"):
         assert both.stderr.count(f"warning: {name} is off on the journal's server: a crash") == 1
     assert (both.code, none.code, none.stderr) == (0, 0, "1 skipped\n")
 
 
-def test_server_that_does_not_tell_which_one_it_is(
-    project: Project, primary: Server, shared: Database
-) -> None:
+def test_server_without_an_identity(project: Project, primary: Server, shared: Database) -> None:
     role = f"plain_{uuid.uuid4().hex[:8]}"
     shared.ask(f"CREATE ROLE {role} LOGIN")
     shared.ask(f"GRANT CREATE ON DATABASE {database_of(shared.url)} TO {role}")
-    here = "--journal", shared.url.replace(f"{USER}@", f"{role}@")
+    project.journal_at(shared.url.replace(f"{USER}@", f"{role}@"))
     project.texts("a")
     shared.ask("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC")
-    warned = project.call("send", *here)
+    warned = project.call("send")
     shared.ask(f"GRANT EXECUTE ON FUNCTION pg_control_system() TO {role}")
-    told = project.call("send", *here)
+    told = project.call("send")
 
     assert "a fail-over would not be noticed" in warned.stderr
     assert "GRANT EXECUTE ON FUNCTION pg_control_system()" in warned.stderr
@@ -383,12 +373,12 @@ def test_server_that_does_not_tell_which_one_it_is(
 
 
 def test_run_whose_server_becomes_another_one_ends_before_its_next_message(
-    held: HeldProject, database: Database
+    held: Held, database: Database
 ) -> None:
     held.texts("a", "b")
     server = "jsonb_set(server::jsonb, '{timeline}', '7')::text"
-    send = ("send", "--json", "--journal", database.url)
-    with held.under_way(*send, program=("-c", DRIVER)) as run:
+    held.journal_at(database.url)
+    with held.under_way("send", "--json", program=("-c", DRIVER)) as run:
         database.ask(f"UPDATE dispatcher.origin SET server = {server}")
         time.sleep(LEASE / 2)
     result = held.finish(run)

@@ -11,6 +11,7 @@ from dispatcher.cli.history import _csv_writer, _jsonl_writer
 from dispatcher.journal import HistoryRow
 from dispatcher.models import Failure
 from dispatcher.sandbox.process import SandboxProcess
+from tests.support.cases import cases
 from tests.support.project import NewProject, Project
 
 TO = "79001234567"
@@ -160,14 +161,12 @@ def test_export_of_nothing(past: Project) -> None:
     assert "the journal knows no such message" in result.stderr
 
 
-@pytest.mark.parametrize(
-    ("name", "code", "why"),
-    [
-        ("out.xlsx", 2, "must end in .csv or .jsonl"),
-        ("out", 2, "must end in .csv or .jsonl"),
-        ("nowhere/out.csv", 1, "cannot write nowhere/out.csv: no such file or directory"),
-        (".", 2, "is a directory"),
-    ],
+@cases(
+    "name, code, why",
+    ("out.xlsx", 2, "must end in .csv or .jsonl"),
+    ("out", 2, "must end in .csv or .jsonl"),
+    ("nowhere/out.csv", 1, "cannot write nowhere/out.csv: no such file or directory"),
+    (".", 2, "is a directory"),
 )
 def test_export_that_cannot_be(past: Project, name: str, code: int, why: str) -> None:
     result = past.call("history", "--export", name)

@@ -7,6 +7,7 @@ import pytest
 import requests
 
 from dispatcher.sandbox.process import SandboxProcess
+from tests.support.cases import cases
 from tests.support.project import NewProject, Project, text
 
 TO = "79001234567"
@@ -50,8 +51,7 @@ def test_one_bad_message_anywhere_and_nothing_leaves(
 
 
 def test_second_send_skips_what_was_sent(project: Project) -> None:
-    project.texts("a", "b")
-    first = project.call("send", "--json")
+    first = project.send_texts("a", "b")
     assert first.statuses == {"a": "sent", "b": "sent"}
     project.inbox.clear()
 
@@ -107,15 +107,13 @@ def table(sandbox_process: SandboxProcess, new_project: NewProject) -> dict[str,
     }
 
 
-@pytest.mark.parametrize(
-    ("journal", "plan", "send", "copies"),
-    [
-        ("sent", "sent", "skipped", 1),
-        ("sent", "changed", "skipped", 1),
-        ("failed", "retry", "sent", 1),
-        ("unknown", "unknown", "unknown", 1),
-        (None, "new", "sent", 1),
-    ],
+@cases(
+    "journal, plan, send, copies",
+    ("sent", "sent", "skipped", 1),
+    ("sent", "changed", "skipped", 1),
+    ("failed", "retry", "sent", 1),
+    ("unknown", "unknown", "unknown", 1),
+    (None, "new", "sent", 1),
 )
 def test_what_the_journal_says_decides(
     table: dict[str, Any], journal: str | None, plan: str, send: str, copies: int
@@ -161,9 +159,10 @@ def test_changed_content_is_no_failure_and_says_so_to_people(project: Project) -
     assert project.inbox.stats()["accepted"] == project.inbox.stats()["uploads"] == 1
 
 
-@pytest.mark.parametrize(
-    ("head", "arguments"),
-    [("[defaults]\nrevision = 2\n", ()), ('repeat = "run"\n', ("--run", "2026-11-22"))],
+@cases(
+    "head, arguments",
+    ("[defaults]\nrevision = 2\n", ()),
+    ('repeat = "run"\n', ("--run", "2026-11-22")),
     ids=["revision", "run"],
 )
 def test_raised_revision_or_another_run_sends_once_more(

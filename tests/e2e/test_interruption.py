@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from dispatcher.sandbox.process import SandboxProcess
+from tests.support.cases import cases
 from tests.support.gateway import Reply, Request
-from tests.support.project import FAST, HeldProject, Project
+from tests.support.project import FAST, Held, Project
 from tests.support.requirements import require
 from tests.support.waiting import wait_until
 
@@ -26,13 +27,13 @@ STOPS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
 @pytest.fixture
-def held(held: HeldProject) -> HeldProject:
+def held(held: Held) -> Held:
     """A project with three messages to one recipient, at the gateway of this test."""
     held.texts("a", "b", "c")
     return held
 
 
-def test_intent_is_on_disk_before_the_request_leaves(held: HeldProject) -> None:
+def test_intent_is_on_disk_before_the_request_leaves(held: Held) -> None:
     seen: list[dict[str, str]] = []
 
     def answer(asked: Request) -> Reply:
@@ -68,7 +69,7 @@ def test_killed_run_leaves_one_unknown_that_is_never_sent_again(project: Project
     assert project.arrived() == ["I am a", "I am b", "I am c"], "one copy each"
 
 
-def test_second_run_names_the_first_and_ends(held: HeldProject) -> None:
+def test_second_run_names_the_first_and_ends(held: Held) -> None:
     held.texts("a", "b", "c", head='repeat = "run"\n')
     with held.under_way("send", "--run", "morning") as first:
         holder = ('run "morning"', socket.gethostname(), f"process {first.pid}", "--wait")
@@ -79,7 +80,7 @@ def test_second_run_names_the_first_and_ends(held: HeldProject) -> None:
     assert held.call("send", "--run", "evening").code == 0, "the lock is gone"
 
 
-def test_wait_waits_for_the_other_run(held: HeldProject) -> None:
+def test_wait_waits_for_the_other_run(held: Held) -> None:
     require(Path("/proc/self/fd").exists(), "/proc, to see a process wait")
     with held.under_way("send") as first:
         second = held.start("send", "--json", "--wait", "1m")
@@ -103,7 +104,7 @@ def opened_files(process: subprocess.Popen[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("number", STOPS)
-def test_signal_ends_the_wait_for_another_run(held: HeldProject, number: signal.Signals) -> None:
+def test_signal_ends_the_wait_for_another_run(held: Held, number: signal.Signals) -> None:
     require(Path("/proc/self/fd").exists(), "/proc, to see a process wait")
     with held.under_way("send") as first:
         second = held.start("send", "--wait", "1m")
@@ -156,7 +157,7 @@ def test_signal_is_the_end_that_what_serves_waits_for(
     assert (result.code, result.stdout, result.stderr) == (0, "", "")
 
 
-def test_killed_run_gives_its_lock_back(held: HeldProject) -> None:
+def test_killed_run_gives_its_lock_back(held: Held) -> None:
     with held.under_way("send") as first:
         first.kill()
         held.finish(first)
@@ -164,7 +165,7 @@ def test_killed_run_gives_its_lock_back(held: HeldProject) -> None:
     assert held.call("send").code == 0
 
 
-def test_plan_and_history_read_beside_a_run(held: HeldProject) -> None:
+def test_plan_and_history_read_beside_a_run(held: Held) -> None:
     with held.under_way("send") as process:
         plan, history = held.call("plan", "--json"), held.call("history", "--json")
 
@@ -174,9 +175,7 @@ def test_plan_and_history_read_beside_a_run(held: HeldProject) -> None:
 
 
 @pytest.mark.parametrize("number", STOPS)
-def test_signal_lets_what_is_in_flight_end_and_starts_nothing_new(
-    held: HeldProject, number: signal.Signals
-) -> None:
+def test_signal_lets_what_is_in_flight_end_and_no_more(held: Held, number: signal.Signals) -> None:
     with held.under_way("send", "--json") as process:
         process.send_signal(number)
         wait_until_handled(process)
@@ -197,7 +196,7 @@ def wait_until_handled(process: subprocess.Popen[str]) -> None:
     time.sleep(0.1)
 
 
-def test_second_signal_ends_at_once(held: HeldProject) -> None:
+def test_second_signal_ends_at_once(held: Held) -> None:
     with held.under_way("send") as process:
         process.send_signal(signal.SIGINT)
         wait_until_handled(process)
@@ -206,29 +205,24 @@ def test_second_signal_ends_at_once(held: HeldProject) -> None:
     assert held.call("send", "--json").statuses["a"] == "unknown"
 
 
-def test_a_terminal_that_goes_away_says_so_more_than_once(held: HeldProject) -> None:
-    with held.under_way("send", "--json") as process:
-        for _ in range(3):
-            process.send_signal(signal.SIGHUP)
+NOHUP = ("sh", "-c", "trap '' HUP; exec \"$@\"", "sh")
+ONE, ALL = {"a": "sent"}, dict.fromkeys("abc", "sent")
+SIGNALS = {
+    "a terminal that goes away says so more than once": ((), [signal.SIGHUP] * 3, 130, ONE),
+    "nohup goes on without its terminal": (NOHUP, [signal.SIGHUP], 0, ALL),
+    "an alarm that a plugin has set ends no run": ((), [signal.SIGALRM], 0, ALL),
+}
+
+
+@pytest.mark.parametrize("case", SIGNALS)
+def test_other_signals(held: Held, case: str) -> None:
+    prefix, numbers, code, statuses = SIGNALS[case]
+    with held.under_way("send", "--json", prefix=prefix) as process:
+        for number in numbers:
+            process.send_signal(number)
             wait_until_handled(process)
     result = held.finish(process)
-    assert (result.code, result.statuses) == (130, {"a": "sent"})
-
-
-def test_nohup_goes_on_without_its_terminal(held: HeldProject) -> None:
-    nohup = ("sh", "-c", "trap '' HUP; exec \"$@\"", "sh")
-    with held.under_way("send", "--json", prefix=nohup) as process:
-        process.send_signal(signal.SIGHUP)
-    result = held.finish(process)
-    assert (result.code, set(result.statuses.values())) == (0, {"sent"})
-
-
-def test_an_alarm_that_a_plugin_has_set_ends_no_run(held: HeldProject) -> None:
-    with held.under_way("send", "--json") as process:
-        process.send_signal(signal.SIGALRM)
-        wait_until_handled(process)
-    result = held.finish(process)
-    assert (result.code, set(result.statuses.values())) == (0, {"sent"})
+    assert (result.code, result.statuses) == (code, statuses)
 
 
 def test_reader_who_has_stalled_does_not_hold_a_stopped_run(project: Project) -> None:
@@ -265,9 +259,7 @@ def stands_still(inbox: SandboxProcess) -> bool:
     return bool(before) and before == inbox.stats()["requests"]
 
 
-def test_interrupted_wait_between_attempts_is_not_cut_short_by_another_attempt(
-    held: HeldProject,
-) -> None:
+def test_interrupted_wait_between_attempts_is_not_cut_short_by_another_attempt(held: Held) -> None:
     held.gateway.reply = lambda asked: Reply(429, b"", {"Retry-After": "60"})
     process = held.start("send", "--json")
     wait_until(lambda: held.journal_file.exists() and failed_once(held))
@@ -311,35 +303,22 @@ def test_unusable_journal_is_named_and_nothing_is_sent(
     assert project.inbox.stats()["requests"] == 0
 
 
-UNWRITABLE: dict[str, tuple[Callable[[Path], object], str]] = {
-    "no folder": (lambda path: path.parent.touch(), "cannot write to the journal's folder"),
-    "no lock": (
-        lambda path: Path(f"{path}.lock").mkdir(parents=True),
-        "cannot write the journal's lock",
-    ),
-}
+NO_FOLDER, NO_LOCK = "cannot write to the journal's folder", "cannot write the journal's lock"
 
 
-@pytest.mark.parametrize(("spoil", "why"), UNWRITABLE.values(), ids=UNWRITABLE)
-def test_journal_that_cannot_be_written_stops_send(
-    project: Project, spoil: Callable[[Path], object], why: str
-) -> None:
+@cases("file, why", (".dispatcher", NO_FOLDER), (".dispatcher/journal.db.lock/file", NO_LOCK))
+def test_journal_that_cannot_be_written_stops_send(project: Project, file: str, why: str) -> None:
+    """Its folder is a file, or its lock is a folder."""
     project.texts("a")
-    spoil(project.journal_file)
+    project.write(file, "")
     project.sends_nothing(why, str(project.journal_file.parent))
 
 
-FULL: dict[str, tuple[tuple[str, ...], str]] = {
-    "before the first run": ((), "cannot write to the journal's folder"),
-    "at the lock": ((".gitignore",), "cannot write the journal's lock"),
-}
-
-
-@pytest.mark.parametrize(("there", "why"), FULL.values(), ids=FULL)
-def test_full_disk_stops_send(project: Project, there: tuple[str, ...], why: str) -> None:
+@pytest.mark.parametrize("why", [NO_FOLDER, NO_LOCK], ids=["at the folder", "at the lock"])
+def test_full_disk_stops_send(project: Project, why: str) -> None:
     project.texts("a")
-    for name in there:
-        project.write(f".dispatcher/{name}", "*")
+    if why == NO_LOCK:
+        project.write(".dispatcher/.gitignore", "*")
     project.sends_nothing(why, prefix=("sh", "-c", 'ulimit -f 0; exec "$0" "$@"'))
 
 

@@ -8,21 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.project import Project
+from tests.support.cases import cases
+from tests.support.project import Project, text
 
-TWO = """
-manifest = 1
-[vars]
-shop = "Acme"
-[[messages]]
-id = "one"
-to = "79001234567"
-text.body = "Hello from {{ shop }}"
-[[messages]]
-id = "two"
-to = "79007654321"
-text.body = "And hello again"
-"""
+ONE, OTHER = text("one", body="Hello from {{ shop }}"), text("two", "79007654321")
+TWO = f'[vars]\nshop = "Acme"\n{ONE}{OTHER}'
 HOOK = """
 import json, os, sys, time
 from dispatcher import Link, Problem, hookimpl
@@ -76,7 +66,7 @@ Odd = Callable[..., None]
 @pytest.fixture
 def odd(project: Project) -> Odd:
     """Have a plugin of this source installed in a project with two messages."""
-    project.write("manifests/m.toml", TWO)
+    project.manifest(TWO)
     return lambda source, **fields: project.install("odd", source.format(**fields))
 
 
@@ -93,9 +83,7 @@ ARGUMENTS = {"validate_message": "message", "transform_payload": "payload, messa
 
 @pytest.mark.parametrize("hook", ARGUMENTS)
 @pytest.mark.parametrize("body", BAD.values(), ids=BAD)
-def test_a_bad_hook_is_named_and_nothing_is_sent(
-    project: Project, odd: Odd, hook: str, body: str
-) -> None:
+def test_bad_hook_is_named_and_stops_send(project: Project, odd: Odd, hook: str, body: str) -> None:
     odd(HOOK, hook=hook, arguments=ARGUMENTS[hook], body=body)
     sent = project.call("send")
     sent.refused(f"{NAMED} failed in dispatcher_{hook}")
@@ -121,9 +109,7 @@ def test_who_is_told_of_outcomes_cannot_change_them(project: Project, odd: Odd, 
 
 
 @pytest.mark.parametrize("hook", [*ARGUMENTS, "message_finished"])
-def test_what_a_plugin_prints_does_not_get_among_the_results(
-    project: Project, odd: Odd, hook: str
-) -> None:
+def test_what_plugins_print_is_not_among_the_results(project: Project, odd: Odd, hook: str) -> None:
     arguments = ARGUMENTS.get(hook, "message")
     body = "print('{{\"event\":'); sys.stdout.write('forged\\n')"
     odd(HOOK, hook=hook, arguments=arguments, body=body)
@@ -142,8 +128,8 @@ def test_nor_what_it_prints_while_it_is_loaded(project: Project, odd: Odd) -> No
 
 
 @pytest.mark.parametrize("place", ["init", "build", "check"])
-@pytest.mark.parametrize(
-    "body", ["raise ValueError('ill')", "sys.exit(3)", CANCELLED], ids=["raises", "exits", "cancel"]
+@cases(
+    "body", "raise ValueError('ill')", "sys.exit(3)", CANCELLED, ids=["raises", "exits", "cancel"]
 )
 def test_a_bad_transport_is_named_before_anything_leaves(
     project: Project, odd: Odd, place: str, body: str
@@ -155,9 +141,12 @@ def test_a_bad_transport_is_named_before_anything_leaves(
     assert project.call("history").code == 3
 
 
-@pytest.mark.parametrize(
+@cases(
     "body",
-    ["raise ValueError('ill')", "sys.exit(3)", CANCELLED, "return 1"],
+    "raise ValueError('ill')",
+    "sys.exit(3)",
+    CANCELLED,
+    "return 1",
     ids=["raises", "exits", "is cancelled", "wrong"],
 )
 def test_a_transport_that_fails_leaves_one_unknown_and_sends_the_others(
@@ -172,9 +161,7 @@ def test_a_transport_that_fails_leaves_one_unknown_and_sends_the_others(
     assert statuses == {"one": "unknown", "two": "sent", None: None}
 
 
-@pytest.mark.parametrize(
-    "place", ["loading", "dispatcher_validate_message", 'build of transport "odd"']
-)
+@cases("place", "loading", "dispatcher_validate_message", 'build of transport "odd"')
 def test_who_blocks_is_named_and_ctrl_c_ends_it(project: Project, odd: Odd, place: str) -> None:
     if place == "loading":
         odd("import time\ntime.sleep(60)")
@@ -197,12 +184,10 @@ def test_who_blocks_is_named_and_ctrl_c_ends_it(project: Project, odd: Odd, plac
     assert time.monotonic() - began < 5
 
 
-@pytest.mark.parametrize(
-    ("place", "body", "sentence"),
-    [
-        ("build", "return 'x'", "answered 'x', expected the JSON body as a dict"),
-        ("check", "return ['too long']", "answered 'too long', expected an"),
-    ],
+@cases(
+    "place, body, sentence",
+    ("build", "return 'x'", "answered 'x', expected the JSON body as a dict"),
+    ("check", "return ['too long']", "answered 'too long', expected an"),
 )
 def test_a_transport_that_answers_nonsense_is_named(
     project: Project, odd: Odd, place: str, body: str, sentence: str
@@ -232,7 +217,7 @@ def test_a_receipt_without_an_id_proves_nothing(project: Project, odd: Odd) -> N
 
 
 def test_settings_of_a_transport_that_is_not_there_are_an_error(project: Project) -> None:
-    project.write("manifests/m.toml", TWO)
+    project.manifest(TWO)
     project.config('[transports.grenapi]\nrate = "1/s"\n')
     project.call("plan").refused('dispatcher.toml:1:13: error: no transport named "grenapi"')
 
@@ -244,9 +229,7 @@ FORKS = {
 
 
 @pytest.mark.parametrize("hook", FORKS)
-def test_a_copy_of_the_process_does_not_go_on_as_a_second_run(
-    project: Project, odd: Odd, hook: str
-) -> None:
+def test_copy_of_the_process_is_no_second_run(project: Project, odd: Odd, hook: str) -> None:
     arguments, body = FORKS[hook]
     odd(HOOK, hook=hook, arguments=arguments, body=body)
 

@@ -13,7 +13,7 @@ from dispatcher.journal import files, open_journal
 from dispatcher.journal.schema import SCHEMA_VERSION
 from dispatcher.models import encode
 from dispatcher.sandbox.process import SandboxProcess
-from tests.support.project import FAST, HeldProject, NewProject, Project
+from tests.support.project import FAST, Held, NewProject, Project
 
 TO = "79001234567"
 PAGE = 4096
@@ -161,9 +161,7 @@ def test_network_file_system(project: Project, monkeypatch: pytest.MonkeyPatch, 
     assert project.call("send").code == 0
 
 
-def test_network_is_found_at_a_place_with_any_name(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_network_is_found_at_any_name(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.folder = project.folder / "with space – и по-русски"
     project.texts("a")
     written = str(project.folder.resolve()).replace(" ", r"\040")
@@ -176,9 +174,7 @@ def test_network_is_found_at_a_place_with_any_name(
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["deleted", "made anew by another run"])
-def test_journal_that_is_deleted_while_it_is_in_use_stops_the_run(
-    held: HeldProject, again: bool
-) -> None:
+def test_journal_that_is_deleted_while_it_is_in_use_stops_the_run(held: Held, again: bool) -> None:
     """As `git clean -dfx` does: what this run sends would be sent again by the next one."""
     held.texts("a", "b")
     with held.under_way("send", "--json") as run:

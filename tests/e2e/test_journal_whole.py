@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from dispatcher.journal import files
+from tests.support.cases import cases
 from tests.support.gateway import Gateway
-from tests.support.project import FAST, HeldProject, NewProject, Project
+from tests.support.project import FAST, Held, NewProject, Project
 
 
 def beside(project: Project, suffix: str) -> Path:
@@ -29,7 +30,7 @@ def whole(project: Project) -> list[Path]:
 def cut_short(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project whose run was killed when a and b were sent and c was under way; d is new."""
     with Gateway() as gateway:
-        project = HeldProject(tmp_path_factory.mktemp("project"), gateway)
+        project = Held(tmp_path_factory.mktemp("project"), gateway)
         project.texts("a", "b", "c", "d")
         with project.under_way("send", request=3) as run:
             run.kill()
@@ -38,7 +39,7 @@ def cut_short(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @pytest.fixture
-def killed(cut_short: Project, held: HeldProject) -> HeldProject:
+def killed(cut_short: Project, held: Held) -> Held:
     """A copy of that for one test."""
     shutil.copytree(cut_short.folder, held.folder, dirs_exist_ok=True)
     return held
@@ -54,7 +55,7 @@ def goes_on(killed: Project) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["", "-wal"])
-def test_hard_link_is_refused(killed: HeldProject, suffix: str) -> None:
+def test_hard_link_is_refused(killed: Held, suffix: str) -> None:
     other = killed.folder / "other"
     os.link(beside(killed, suffix), other)
     killed.sends_nothing(f"journal.db{suffix} has a second name (a hard link)", "symbolic")
@@ -76,7 +77,7 @@ def test_symbolic_link_is_the_same_journal(project: Project) -> None:
 
 @pytest.mark.parametrize("suffix", ["", "-wal", ".lock"])
 def test_file_that_is_mounted_alone_is_refused(
-    killed: HeldProject, monkeypatch: pytest.MonkeyPatch, suffix: str
+    killed: Held, monkeypatch: pytest.MonkeyPatch, suffix: str
 ) -> None:
     """As `docker run -v ./journal.db:/app/.dispatcher/journal.db` does."""
     folder = killed.journal_file.parent.resolve()
@@ -107,7 +108,7 @@ LOSSES: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("lose", LOSSES.values(), ids=LOSSES)
 def test_journal_without_the_log_of_a_run_that_died_is_refused(
-    killed: HeldProject, lose: Callable[[Path], object]
+    killed: Held, lose: Callable[[Path], object]
 ) -> None:
     log = beside(killed, "-wal").read_bytes()
     lose(beside(killed, "-wal"))
@@ -136,7 +137,7 @@ SPOILT: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
 def test_log_that_is_cut_off_or_damaged_is_not_the_whole_of_it(
-    killed: HeldProject, spoil: Callable[[bytes], bytes]
+    killed: Held, spoil: Callable[[bytes], bytes]
 ) -> None:
     """SQLite takes what it can read of a log for all of it, without a word."""
     log = beside(killed, "-wal").read_bytes()
@@ -153,7 +154,7 @@ def test_log_that_is_cut_off_or_damaged_is_not_the_whole_of_it(
     assert killed.call("send").code in (0, 5)
 
 
-def test_an_older_copy_in_the_journals_place_is_refused(held: HeldProject) -> None:
+def test_an_older_copy_in_the_journals_place_is_refused(held: Held) -> None:
     held.send_texts("a")
     held.call("journal", "backup", "copy.db")
     held.send_texts("a", "b")
@@ -185,9 +186,7 @@ def test_whole_folder_that_was_put_back_is_refused(put_back: Project) -> None:
     assert put_back.call("send", "--json").statuses == {"a": "skipped", "b": "sent"}
 
 
-def test_what_this_machine_has_not_seen_is_no_loss(
-    put_back: Project, new_project: NewProject
-) -> None:
+def test_what_a_machine_has_not_seen_is_no_loss(put_back: Project, new_project: NewProject) -> None:
     """The same journal elsewhere, on this machine or another one, and a journal begun anew."""
     elsewhere = new_project()
     shutil.copytree(put_back.folder, elsewhere.folder, dirs_exist_ok=True)
@@ -207,9 +206,7 @@ def test_run_in_the_sandbox_leaves_nothing_on_the_machine(project: Project) -> N
 
 
 @pytest.mark.parametrize("size", [0, 32, 5000])
-def test_log_that_is_cut_off_in_use_stops_the_run_and_spoils_no_more(
-    held: HeldProject, size: int
-) -> None:
+def test_log_that_is_cut_off_in_use_stops_the_run_and_spoils_no_more(held: Held, size: int) -> None:
     held.texts("a", "b", "c")
     with held.under_way("send", "--json", request=2) as run:
         os.truncate(beside(held, "-wal"), size)
@@ -222,7 +219,7 @@ def test_log_that_is_cut_off_in_use_stops_the_run_and_spoils_no_more(
     assert held.call("journal", "check", "--accept-loss", "--yes").code == 0, "damaged as well"
 
 
-def test_who_reads_while_a_run_begins_hides_no_loss(held: HeldProject) -> None:
+def test_who_reads_while_a_run_begins_hides_no_loss(held: Held) -> None:
     held.send_texts("a")
     address = f"{held.journal_file.as_uri()}?mode=ro"
     with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as reader:
@@ -253,7 +250,7 @@ def test_log_of_a_run_whose_end_cannot_be_written_stays(project: Project) -> Non
     assert len(project.inbox.messages()) == 2
 
 
-def test_another_program_may_write_the_log_back_while_a_run_is_on(held: HeldProject) -> None:
+def test_another_program_may_write_the_log_back_while_a_run_is_on(held: Held) -> None:
     held.texts("a", "b", "c")
     with held.under_way("send", "--json", request=2) as run:
         with closing(sqlite3.connect(held.journal_file)) as other:
@@ -263,7 +260,7 @@ def test_another_program_may_write_the_log_back_while_a_run_is_on(held: HeldProj
     assert (result.code, set(result.statuses.values())) == (0, {"sent"})
 
 
-def test_loss_is_accepted_by_a_persons_word_only(killed: HeldProject) -> None:
+def test_loss_is_accepted_by_a_persons_word_only(killed: Held) -> None:
     beside(killed, "-wal").unlink()
     asked = killed.call("journal", "check", "--accept-loss")
     assert (asked.code, "agree with --yes" in asked.stderr) == (2, True)
@@ -273,15 +270,13 @@ def test_loss_is_accepted_by_a_persons_word_only(killed: HeldProject) -> None:
     assert set(killed.call("send", "--json").statuses.values()) == {"sent"}
 
 
-def test_log_without_its_journal_is_no_new_journal(killed: HeldProject) -> None:
+def test_log_without_its_journal_is_no_new_journal(killed: Held) -> None:
     killed.journal_file.unlink()
     killed.sends_nothing("is missing, but its journal.db-wal is there")
     assert killed.call("plan").code == 2
 
 
-def test_log_is_not_mixed_with_a_backup_that_was_put_in_its_journals_place(
-    killed: HeldProject,
-) -> None:
+def test_log_is_not_mixed_with_a_backup_that_was_put_in_its_journals_place(killed: Held) -> None:
     assert killed.call("journal", "backup", "copy.db").code == 0
     shutil.copy(killed.folder / "copy.db", killed.journal_file)
     killed.sends_nothing("journal.db-wal does not belong to the journal", "move it away")
@@ -290,9 +285,7 @@ def test_log_is_not_mixed_with_a_backup_that_was_put_in_its_journals_place(
     assert killed.call("send", "--json").statuses["c"] == "unknown"
 
 
-def test_journal_of_a_run_that_ended_is_whole_in_one_file(
-    project: Project, new_project: NewProject
-) -> None:
+def test_journal_of_a_run_that_ended_is_one_file(project: Project, new_project: NewProject) -> None:
     project.send_texts("a", "b")
     copy = new_project()
     copy.texts("a", "b")
@@ -318,7 +311,7 @@ CHANGES: dict[str, tuple[str, Callable[[Path], object]]] = {
 
 @pytest.mark.parametrize(("suffix", "change"), CHANGES.values(), ids=CHANGES)
 def test_change_of_the_files_in_use_stops_the_run_and_loses_nothing(
-    held: HeldProject, suffix: str, change: Callable[[Path], object]
+    held: Held, suffix: str, change: Callable[[Path], object]
 ) -> None:
     held.texts("a", "b", "c")
     with held.under_way("send", "--json", request=2) as run:
@@ -429,27 +422,23 @@ def test_those_who_share_a_journal_keep_sharing_it(project: Project) -> None:
 # where it is
 
 
-@pytest.mark.parametrize(
-    ("url", "why"),
-    [
-        ("sqlite:///:memory:", "a file that lasts"),
-        ("sqlite:///file:journal.db", "a file that lasts"),
-        ("sqlite:///j.db?timeout=5", "no parameters, like"),
-        ("sqlite:///j.db?", "no parameters"),
-        ("sqlite:///", "names no file"),
-        ("sqlite:///new/", "names no file"),
-        ("sqlite:///manifests", "is not a file"),
-        ("sqlite:///..", "is not a file"),
-        ("sqlite:///~nobody-of-this-name/j.db", "a home folder that is not there"),
-        ("sqlite:///my%20folder/j.db", 'written as it is, without %: "sqlite:///'),
-        ("sqlite://j.db", 'lacks a slash: "sqlite:///j.db"'),
-        ("sqlite:j.db", "a journal is an SQLite file"),
-        ("mysql://host/x", "a journal is an SQLite file"),
-    ],
+@cases(
+    "url, why",
+    ("sqlite:///:memory:", "a file that lasts"),
+    ("sqlite:///file:journal.db", "a file that lasts"),
+    ("sqlite:///j.db?timeout=5", "no parameters, like"),
+    ("sqlite:///j.db?", "no parameters"),
+    ("sqlite:///", "names no file"),
+    ("sqlite:///new/", "names no file"),
+    ("sqlite:///manifests", "is not a file"),
+    ("sqlite:///..", "is not a file"),
+    ("sqlite:///~nobody-of-this-name/j.db", "a home folder that is not there"),
+    ("sqlite:///my%20folder/j.db", 'written as it is, without %: "sqlite:///'),
+    ("sqlite://j.db", 'lacks a slash: "sqlite:///j.db"'),
+    ("sqlite:j.db", "a journal is an SQLite file"),
+    ("mysql://host/x", "a journal is an SQLite file"),
 )
-def test_url_that_means_no_file_is_refused_in_plain_words(
-    project: Project, url: str, why: str
-) -> None:
+def test_url_that_means_no_file_is_refused_plainly(project: Project, url: str, why: str) -> None:
     project.texts("a")
     project.write("my folder/j.db", "")
     before = sorted(os.listdir(project.folder))
@@ -479,9 +468,7 @@ def dispatcher_validate_message(message, attachment):
 """
 
 
-def test_plugin_that_changes_the_working_directory_moves_no_journal_and_no_input(
-    project: Project,
-) -> None:
+def test_plugin_that_changes_the_directory_moves_no_journal_and_no_input(project: Project) -> None:
     project.write("manifests/to.csv", "to\n79001234567\n79001234568\n")
     project.write("manifests/hello.txt", "Hello")
     project.manifest(
@@ -498,7 +485,7 @@ def test_plugin_that_changes_the_working_directory_moves_no_journal_and_no_input
 # copies
 
 
-def test_backup_is_whole_also_while_a_run_is_on(held: HeldProject) -> None:
+def test_backup_is_whole_also_while_a_run_is_on(held: Held) -> None:
     held.texts("a", "b", "c")
     with held.under_way("send", request=2) as run:
         made = held.call("journal", "backup", "copy.db")
@@ -528,17 +515,13 @@ def test_backup_overwrites_nothing_and_leaves_nothing_half_done(project: Project
     assert sorted(path.name for path in project.folder.glob("*copy.db*")) == ["copy.db"]
 
 
-@pytest.mark.parametrize(
-    ("content", "code", "why"),
-    [
-        (None, 2, "there is no journal"),
-        (b"", 1, "is no journal"),
-        (b"no database" * 1000, 1, "not an SQLite database"),
-    ],
+@cases(
+    "content, code, why",
+    (None, 2, "there is no journal"),
+    (b"", 1, "is no journal"),
+    (b"no database" * 1000, 1, "not an SQLite database"),
 )
-def test_check_of_what_is_no_journal(
-    project: Project, content: bytes | None, code: int, why: str
-) -> None:
+def test_check_of_no_journal(project: Project, content: bytes | None, code: int, why: str) -> None:
     if content is not None:
         project.write("copy.db", content)
     project.call("journal", "check", "copy.db").refused(why, code=code)
@@ -555,14 +538,12 @@ def test_check_of_a_damaged_copy(project: Project) -> None:
     assert "malformed" in result.stderr or "damaged" in result.stderr
 
 
-@pytest.mark.parametrize(
-    ("change", "why"),
-    [
-        ("status = 'not sent'", "status is 'not sent'"),
-        ("status = 'failed', not_before = 'tomorrow'", "'tomorrow'"),
-        ("attempts = 'many'", "attempts is 'many'"),
-        ("digest = x'00ff'", "digest is "),
-    ],
+@cases(
+    "change, why",
+    ("status = 'not sent'", "status is 'not sent'"),
+    ("status = 'failed', not_before = 'tomorrow'", "'tomorrow'"),
+    ("attempts = 'many'", "attempts is 'many'"),
+    ("digest = x'00ff'", "digest is "),
 )
 def test_row_that_was_changed_by_hand_is_named(project: Project, change: str, why: str) -> None:
     project.send_texts("a")

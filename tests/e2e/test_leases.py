@@ -9,9 +9,10 @@ from collections import Counter
 
 import pytest
 
+from tests.support.cases import cases
 from tests.support.gateway import Reply, Request
 from tests.support.postgres import DRIVER, LEASE, Database, Proxy
-from tests.support.project import FAST, HeldProject, Project, Result, text
+from tests.support.project import FAST, Held, Project, Result, text
 from tests.support.waiting import LONG
 
 # A machine that sleeps every few seconds, for longer than the lease.
@@ -28,24 +29,28 @@ HAZARDS = ["all", "killed", "frozen", "suspended"]
 RECIPIENTS = 20_000 if LONG else 300
 
 
-def command(url: str) -> tuple[str, ...]:
-    return "send", "--json", "--journal", url
+SHORT = ("-c", DRIVER)
 
 
-def start(
-    project: Project, database: Database, before: str = "", *prefix: str
-) -> subprocess.Popen[str]:
-    """Start a run with a short lease on the shared journal; `before` it, this is carried out."""
-    return project.start(*command(database.url), program=("-c", before + DRIVER), prefix=prefix)
+@pytest.fixture
+def held(held: Held, database: Database) -> Held:
+    """An empty project whose journal is in the database."""
+    held.journal_at(database.url)
+    return held
 
 
-def send(project: Project, database: Database) -> Result:
-    return project.finish(start(project, database))
+def start(project: Project, before: str = "", *prefix: str) -> subprocess.Popen[str]:
+    """Start a run with a short lease; `before` it, this is carried out."""
+    return project.start("send", "--json", program=("-c", before + DRIVER), prefix=prefix)
+
+
+def send(project: Project) -> Result:
+    return project.finish(start(project))
 
 
 @pytest.mark.parametrize("how", HAZARDS if LONG else ["killed"])
 def test_runs_that_die_or_stand_still_send_nothing_twice_and_lose_nothing(
-    held: HeldProject, database: Database, how: str
+    held: Held, database: Database, how: str
 ) -> None:
     """Frozen: at any moment, and for longer than the lease. All: one machine sleeps, too."""
     held.config(f"[delivery]\nworkers = {WORKERS}\n{FAST}")
@@ -62,7 +67,7 @@ def test_runs_that_die_or_stand_still_send_nothing_twice_and_lose_nothing(
     chance = random.Random(1)
     sleepers = {"suspended": PROCESSES, "all": 1}.get(how, 0)
     before = [SUSPENDED] * sleepers + [""] * (PROCESSES - sleepers)
-    runs = [start(held, database, each, *UNREAD) for each in before]
+    runs = [start(held, each, *UNREAD) for each in before]
     for kill in range(KILLS):
         held.gateway.wait_for((kill + 1) * KEYS // (KILLS + 3))
         victim = chance.randrange(PROCESSES)
@@ -73,10 +78,10 @@ def test_runs_that_die_or_stand_still_send_nothing_twice_and_lose_nothing(
             continue
         runs[victim].kill()
         held.finish(runs[victim])
-        runs[victim] = start(held, database, before[victim], *UNREAD)
+        runs[victim] = start(held, before[victim], *UNREAD)
     codes = [held.finish(run).code for run in runs]
     time.sleep(LEASE)
-    last = send(held, database)
+    last = send(held)
 
     arrived = held.gateway.texts
     copies = Counter(arrived)
@@ -105,15 +110,13 @@ def overtaken(arrived: list[str]) -> set[str]:
     return found
 
 
-def test_run_that_was_stopped_for_longer_than_its_lease_goes_on(
-    held: HeldProject, database: Database
-) -> None:
+def test_run_stopped_for_longer_than_its_lease_goes_on(held: Held, database: Database) -> None:
     held.texts("a", "b", "c")
-    with held.under_way(*command(database.url), program=("-c", DRIVER)) as stopped:
+    with held.under_way("send", "--json", program=SHORT) as stopped:
         stopped.send_signal(signal.SIGSTOP)
     time.sleep(LEASE * 1.2)
 
-    other = send(held, database)
+    other = send(held)
     assert database.statuses()["a"] == "unknown"
     stopped.send_signal(signal.SIGCONT)
     late = held.finish(stopped)
@@ -159,31 +162,29 @@ frozen(connections, 'require_permission', before=True)
 }
 
 
-def freeze(project: Project, database: Database, where: str) -> subprocess.Popen[str]:
+def freeze(project: Project, where: str) -> subprocess.Popen[str]:
     """Start a run with a short lease that stops itself, as SIGSTOP does, and wait until it did."""
-    run = start(project, database, FROZEN + STOPS[where])
+    run = start(project, FROZEN + STOPS[where])
     found = os.waitid(os.P_PID, run.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
     assert found is not None
     assert found.si_code == os.CLD_STOPPED, "it never got there"
     return run
 
 
-@pytest.mark.parametrize(
-    ("where", "settled"), [("after a claim", False), ("at the first byte", True)]
-)
+@cases("where, settled", ("after a claim", False), ("at the first byte", True))
 def test_run_frozen_between_intent_and_request_posts_nothing_after_its_lease(
-    held: HeldProject, database: Database, where: str, settled: bool
+    held: Held, database: Database, where: str, settled: bool
 ) -> None:
     held.texts("a", "b", "c")
-    frozen = freeze(held, database, where)
+    frozen = freeze(held, where)
     time.sleep(LEASE * 1.2)
-    other = send(held, database)
+    other = send(held)
     assert (other.code, other.statuses) == (5, {"a": "unknown", "b": "sent", "c": "sent"})
     arrived = ["I am b", "I am c"]
     if settled:
         key = other.results["a"]["key"]
-        assert held.call("settle", "--not-sent", key, "--journal", database.url).code == 0
-        assert send(held, database).statuses["a"] == "sent"
+        assert held.call("settle", "--not-sent", key).code == 0
+        assert send(held).statuses["a"] == "sent"
         arrived.append("I am a")
 
     frozen.send_signal(signal.SIGCONT)
@@ -197,15 +198,13 @@ def test_run_frozen_between_intent_and_request_posts_nothing_after_its_lease(
     assert (late.code, late.statuses["a"]) == (1, "failed")
     assert "stood still" in late.results["a"]["error"]["text"]
     assert late.statuses["b"] == late.statuses["c"] == "skipped"
-    assert send(held, database).statuses["a"] == "sent", "as after any failure"
+    assert send(held).statuses["a"] == "sent", "as after any failure"
 
 
-def test_run_frozen_in_the_middle_of_a_claim_holds_nobody(
-    held: HeldProject, database: Database
-) -> None:
+def test_run_frozen_in_the_middle_of_a_claim_holds_nobody(held: Held, database: Database) -> None:
     held.texts("a", "b")
-    frozen = freeze(held, database, "within a claim")
-    other = send(held, database)
+    frozen = freeze(held, "within a claim")
+    other = send(held)
     frozen.send_signal(signal.SIGCONT)
     late = held.finish(frozen)
 
@@ -220,39 +219,37 @@ def test_run_frozen_in_the_middle_of_a_claim_holds_nobody(
 
 @pytest.mark.parametrize("fault", ["cut after", "commit late"])
 def test_intent_whose_commit_nobody_knows_of_is_surely_not_sent(
-    held: HeldProject, database: Database, fault: str
+    held: Held, database: Database, fault: str
 ) -> None:
     held.texts("a", "b")
     with Proxy(database.url, fault) as proxy:
-        cut_off = held.run(*command(proxy.url))
+        cut_off = held.run("send", "--json", "--journal", proxy.url)
         assert proxy.reached.is_set()
 
     assert (cut_off.code, cut_off.results, cut_off.summary["not_tried"]) == (1, {}, 2)
     held.has_sent_nothing()
     assert database.statuses() == {"a": "failed"}
-    again = held.call(*command(database.url))
+    again = held.call("send", "--json")
     assert (again.code, again.statuses) == (0, {"a": "sent", "b": "sent"})
 
 
-def test_network_that_stalls_for_longer_than_the_lease(
-    held: HeldProject, database: Database
-) -> None:
+def test_network_that_stalls_for_longer_than_the_lease(held: Held, database: Database) -> None:
     held.texts("a", "b")
     with Proxy(database.url, "stall") as proxy:
-        run = held.start(*command(proxy.url), program=("-c", DRIVER))
+        run = held.start("send", "--json", "--journal", proxy.url, program=SHORT)
         assert proxy.reached.wait(30)
         time.sleep(LEASE * 1.2)
-        assert send(held, database).statuses == {"a": "unknown", "b": "sent"}
+        assert send(held).statuses == {"a": "unknown", "b": "sent"}
         proxy.release.set()
         late = held.finish(run)
     assert (late.code, late.statuses["a"]) == (1, "failed")
     assert held.gateway.texts == ["I am b"]
 
 
-def test_run_that_only_waits_keeps_its_lease(held: HeldProject, database: Database) -> None:
+def test_run_that_only_waits_keeps_its_lease(held: Held, database: Database) -> None:
     held.texts("a", "b")
-    with held.under_way(*command(database.url), program=("-c", DRIVER)) as waits:
-        other = start(held, database)
+    with held.under_way("send", "--json", program=SHORT) as waits:
+        other = start(held)
         time.sleep(LEASE * 4)
         assert other.poll() is None, "it waits for what becomes of a"
         assert database.statuses()["a"] == "sending"
@@ -262,13 +259,11 @@ def test_run_that_only_waits_keeps_its_lease(held: HeldProject, database: Databa
     assert {each.statuses["b"] for each in results} == {"sent", "skipped"}
 
 
-def test_run_that_is_started_anew_after_a_kill_forgets_nobody(
-    held: HeldProject, database: Database
-) -> None:
+def test_run_that_is_started_anew_after_a_kill_forgets_nobody(held: Held) -> None:
     """Within the lease of the run that was killed, as a service manager starts it."""
     held.texts("a", "b")
-    with held.under_way(*command(database.url), program=("-c", DRIVER)) as killed:
+    with held.under_way("send", "--json", program=SHORT) as killed:
         killed.kill()
         held.finish(killed)
-    result = send(held, database)
+    result = send(held)
     assert (result.code, result.statuses) == (5, {"a": "unknown", "b": "sent"})

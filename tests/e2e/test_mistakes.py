@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.support.gateway import Gateway, Reply
-from tests.support.project import Project
+from tests.support.cases import cases
+from tests.support.gateway import Reply
+from tests.support.project import Held, Project
 
 # Five lines, so that what a mistake adds begins in line 6.
 TO = 'to = "79001234567"\n'
@@ -295,30 +296,26 @@ def test_a_key_that_the_journal_does_not_know(project: Project) -> None:
 
 
 @pytest.mark.parametrize("from_file", [False, True])
-def test_a_wrong_token_is_named_by_its_origin(
-    project: Project, gateway: Gateway, from_file: bool
-) -> None:
-    gateway.reply = lambda asked: Reply(401, b"")
-    project.write("t", "wrong-token")
+def test_a_wrong_token_is_named_by_its_origin(held: Held, from_file: bool) -> None:
+    held.gateway.reply = lambda asked: Reply(401, b"")
+    held.write("t", "wrong-token")
     origin = "GREENAPI_TOKEN_FILE (t)" if from_file else "GREENAPI_TOKEN"
     token = {"GREENAPI_TOKEN": None, "GREENAPI_TOKEN_FILE": "t"} if from_file else {}
-    urls = {"GREENAPI_BASE_URL": gateway.url, "GREENAPI_MEDIA_URL": gateway.url}
-    wrong = Mistake(GOOD, "send", "", 1, {**urls, **token})
-    assert answer(project, wrong) == [
+    wrong = Mistake(GOOD, "send", "", 1, token)
+    assert answer(held, wrong) == [
         f"failed   {KEY}  http 401: check {origin}",
         f"1 failed; stopped: check {origin}",
     ]
 
 
 def test_a_gateway_that_is_not_running(project: Project, closed_port: int) -> None:
-    url = f"http://127.0.0.1:{closed_port}"
+    project.send_to(f"http://127.0.0.1:{closed_port}")
     absent = Mistake(
         {**GOOD, "dispatcher.toml": "[delivery]\nattempts = 1\n"},
         "send",
         f"failed   {KEY}  connection refused by 127.0.0.1:{closed_port}\n"
         "1 failed; is the gateway running? to start it: dispatcher sandbox",
         1,
-        {"GREENAPI_BASE_URL": url, "GREENAPI_MEDIA_URL": url},
     )
     assert answer(project, absent) == absent.output.splitlines()
 
@@ -345,12 +342,8 @@ def test_a_byte_order_mark_is_no_mistake(project: Project, name: str) -> None:
     assert (result.code, planned["payload"]["text"]) == (0, {"body": "Hi"})
 
 
-@pytest.mark.parametrize(
-    "before", [("--profile", "test"), ("--profile=test",), ("--debug", "--profile", "test")]
-)
-def test_options_of_a_session_may_stand_before_the_command(
-    project: Project, before: tuple[str, ...]
-) -> None:
+@cases("before", ("--profile", "test"), ("--profile=test",), ("--debug", "--profile", "test"))
+def test_options_may_stand_before_the_command(project: Project, before: tuple[str, ...]) -> None:
     project.texts("a")
     project.config('[profiles.test]\ntransport = "owl"\n')
     expected = project.call("plan", "--profile", "test")

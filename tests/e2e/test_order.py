@@ -4,14 +4,13 @@ import threading
 from collections import defaultdict
 
 from tests.support.gateway import Reply, Request
-from tests.support.project import HeldProject, Project
+from tests.support.project import Held, Project, text
 
 RECIPIENTS = [f"7900123456{number}" for number in range(5)]
 
 
 def messages(*ids: str, to: list[str] = RECIPIENTS) -> str:
-    entries = (f'[[messages]]\nid = "{id}"\nto = {to}\ntext.body = "{id}"\n' for id in ids)
-    return "".join(entries)
+    return "".join(text(id, to, id) for id in ids)
 
 
 def test_each_recipient_gets_the_messages_in_the_manifests_order(project: Project) -> None:
@@ -20,12 +19,8 @@ def test_each_recipient_gets_the_messages_in_the_manifests_order(project: Projec
     second = [f"b{number}" for number in range(12)]
     project.manifest(messages(*first), "manifests/1.toml")
     project.manifest(messages(*second, to=RECIPIENTS[::-1]), "manifests/2.toml")
-    project.inbox.faults(
-        [
-            {"to": to, "fault": "status", "status": 429, "code": 82, "times": 1}
-            for to in RECIPIENTS[:3]
-        ]
-    )
+    once = {"fault": "status", "status": 429, "code": 82, "times": 1}
+    project.inbox.faults({"to": to, **once} for to in RECIPIENTS[:3])
 
     assert project.call("send").code == 0
 
@@ -35,9 +30,7 @@ def test_each_recipient_gets_the_messages_in_the_manifests_order(project: Projec
     assert arrived == dict.fromkeys(RECIPIENTS, first + second)
 
 
-def test_recipients_are_served_in_parallel_by_as_many_workers_as_configured(
-    held: HeldProject,
-) -> None:
+def test_recipients_are_served_in_parallel_by_as_many_workers_as_configured(held: Held) -> None:
     """No answer comes before three requests, to three recipients, are under way at once."""
     workers = 3
     together = threading.Barrier(workers)

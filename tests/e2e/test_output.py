@@ -10,26 +10,23 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from tests.support.cases import cases
 from tests.support.gateway import Reply
-from tests.support.project import HeldProject, Project, Result, text
+from tests.support.project import Held, Project, Result, text
 
 TO = "79001234567"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 REFUSED = {"fault": "status", "status": 400, "code": 1022}
 
 
-@pytest.mark.parametrize(
-    ("code", "faults"),
-    [
-        (0, []),
-        (1, [REFUSED]),
-        (4, [{**REFUSED, "times": 1}]),
-        (5, [{**REFUSED, "times": 1}, {"fault": "reset_after"}]),
-    ],
+@cases(
+    "code, faults",
+    (0, []),
+    (1, [REFUSED]),
+    (4, [{**REFUSED, "times": 1}]),
+    (5, [{**REFUSED, "times": 1}, {"fault": "reset_after"}]),
 )
-def test_exit_code_of_what_was_sent(
-    project: Project, code: int, faults: list[dict[str, Any]]
-) -> None:
+def test_exit_code_of_a_mailing(project: Project, code: int, faults: list[dict[str, Any]]) -> None:
     project.texts("a", "b")
     project.inbox.faults(faults)
     assert project.call("send").code == code
@@ -62,9 +59,7 @@ WRONG: dict[str, tuple[list[str], str, dict[str, str | None], str]] = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_exit_code_2_if_something_is_wrong_before_the_first_message(
-    project: Project, wrong: str
-) -> None:
+def test_exit_code_2_if_something_is_wrong_before_any_message(project: Project, wrong: str) -> None:
     arguments, config, env, why = WRONG[wrong]
     project.texts("a")
     project.config(config)
@@ -72,22 +67,18 @@ def test_exit_code_2_if_something_is_wrong_before_the_first_message(
     assert project.inbox.stats()["connections"] == 0
 
 
-@pytest.mark.parametrize(
+@cases(
     "arguments",
-    [
-        ["settle", "\udcff", "--sent"],
-        ["history", "--to", "7\udcff"],
-        ["send", "--run", "\udcff"],
-        ["plan", "--profile", "\udcff"],
-        ["plan", "--journal", "postgresql://127.0.0.1/\udcff"],
-        ["plugins", "new", "\udcff"],
-        ["sandbox", "--host", "\udcff"],
-    ],
+    ["settle", "\udcff", "--sent"],
+    ["history", "--to", "7\udcff"],
+    ["send", "--run", "\udcff"],
+    ["plan", "--profile", "\udcff"],
+    ["plan", "--journal", "postgresql://127.0.0.1/\udcff"],
+    ["plugins", "new", "\udcff"],
+    ["sandbox", "--host", "\udcff"],
     ids=" ".join,
 )
-def test_an_argument_that_is_no_text_is_a_usage_error(
-    project: Project, arguments: list[str]
-) -> None:
+def test_argument_that_is_no_text_is_a_usage_error(project: Project, arguments: list[str]) -> None:
     project.texts("a")
     project.call(*arguments).refused('udcff" is not UTF-8')
 
@@ -205,9 +196,7 @@ def _read(terminal: int) -> bytes:
         return b""
 
 
-def test_terminal_shows_a_progress_bar_and_only_what_needs_a_look(
-    project: Project, screen: Screen
-) -> None:
+def test_terminal_shows_a_bar_and_only_what_needs_a_look(project: Project, screen: Screen) -> None:
     project.manifest(text("a") + text("b", "79001234568") + text("c"))
     project.inbox.faults([{**REFUSED, "to": "79001234568"}])
 
@@ -235,9 +224,7 @@ def test_terminal_says_what_is_skipped_because_it_changed(project: Project, scre
 
 
 @pytest.mark.parametrize("columns", ["0", "1", "-1"])
-def test_what_failed_shows_on_a_terminal_of_any_width(
-    project: Project, screen: Screen, columns: str
-) -> None:
+def test_failures_show_at_any_width(project: Project, screen: Screen, columns: str) -> None:
     project.manifest(text("a"))
     project.inbox.faults([REFUSED])
     _, shown = screen("send", COLUMNS=columns)
@@ -345,7 +332,7 @@ LEAKS: dict[str, Callable[[str], Reply]] = {
 
 
 @pytest.mark.parametrize("leak", LEAKS)
-def test_token_that_a_gateway_repeats_shows_nowhere(held: HeldProject, leak: str) -> None:
+def test_token_that_a_gateway_repeats_shows_nowhere(held: Held, leak: str) -> None:
     """`Project.checked` looks for it, in the journal too, after every command of every test."""
     held.config("[delivery]\nattempts = 1\n[transports.greenapi]\nread_timeout = 1")
     token = held.environment["GREENAPI_TOKEN"]
@@ -360,15 +347,13 @@ def test_token_that_a_gateway_repeats_shows_nowhere(held: HeldProject, leak: str
     assert held.call("history").code == 0
 
 
-@pytest.mark.parametrize(
+@cases(
     "env",
-    [
-        {"GREENAPI_TOKEN": "marker-token-5d1c0ffee with a space"},
-        {"GREENAPI_BASE_URL": "http://marker-token-5d1c0ffee@127.0.0.1:1"},
-        {"HTTP_PROXY": "http://marker-token-5d1c0ffee@127.0.0.1:1", "NO_PROXY": ""},
-        {"GREENAPI_TOKEN_FILE": "token.txt"},
-        {"GREENAPI_TOKEN": None, "GREENAPI_TOKEN_FILE": "token.txt"},
-    ],
+    {"GREENAPI_TOKEN": "marker-token-5d1c0ffee with a space"},
+    {"GREENAPI_BASE_URL": "http://marker-token-5d1c0ffee@127.0.0.1:1"},
+    {"HTTP_PROXY": "http://marker-token-5d1c0ffee@127.0.0.1:1", "NO_PROXY": ""},
+    {"GREENAPI_TOKEN_FILE": "token.txt"},
+    {"GREENAPI_TOKEN": None, "GREENAPI_TOKEN_FILE": "token.txt"},
     ids=["token", "url", "proxy", "both", "file"],
 )
 def test_token_in_bad_settings_shows_nowhere(project: Project, env: dict[str, str | None]) -> None:
@@ -378,7 +363,7 @@ def test_token_in_bad_settings_shows_nowhere(project: Project, env: dict[str, st
         project.call(*command, env=env)
 
 
-def test_token_may_come_from_a_file(held: HeldProject) -> None:
+def test_token_may_come_from_a_file(held: Held) -> None:
     held.texts("a")
     held.write("token.txt", "from-a-file\n")
     env = {"GREENAPI_TOKEN": None, "GREENAPI_TOKEN_FILE": "token.txt"}

@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.gateway import Gateway, Reply, Request
 from tests.support.postgres import Database
-from tests.support.project import HeldProject, NewProject, Project, text
+from tests.support.project import Held, NewProject, Project, text
 from tests.support.waiting import wait_until
 
 RATE, BURST, WORKERS = 50, 5, 8
@@ -55,7 +55,7 @@ def at_once(projects: list[Project], *options: str, **environment: str) -> None:
 # the rate
 
 
-def test_rate_is_kept_and_used(held: HeldProject) -> None:
+def test_rate_is_kept_and_used(held: Held) -> None:
     to_many(held, 5 * RATE)
     assert held.call("send").code == 0
     times = [asked.at for asked in held.gateway.requests]
@@ -89,9 +89,7 @@ def test_runs_on_several_machines_share_a_plan_and_its_rate(
     assert not any(map(Path.exists, map(pace_of, projects))), "no machine keeps a rate of its own"
 
 
-def test_pause_that_one_machine_is_asked_for_is_everybodys(
-    held: HeldProject, database: Database
-) -> None:
+def test_pause_that_one_machine_is_asked_for_is_everybodys(held: Held, database: Database) -> None:
     held.gateway.reply = asks_to_wait("3600")
     for id in "ab":
         held.texts(id)
@@ -100,7 +98,7 @@ def test_pause_that_one_machine_is_asked_for_is_everybodys(
         assert len(held.gateway.requests) == 1
 
 
-def test_no_burst_follows_when_a_run_was_frozen(held: HeldProject) -> None:
+def test_no_burst_follows_when_a_run_was_frozen(held: Held) -> None:
     """As long as all of its workers' turns take: they are past when it goes on."""
     held.config('[transports.greenapi]\nrate = "2/s"')
     to_many(held, 40)
@@ -118,7 +116,7 @@ def test_no_burst_follows_when_a_run_was_frozen(held: HeldProject) -> None:
     assert burst <= 2 + 1 + 1, "a rate of two, its burst, and one that had already left"
 
 
-def test_rate_outlives_the_run(held: HeldProject) -> None:
+def test_rate_outlives_the_run(held: Held) -> None:
     held.config('[transports.greenapi]\nrate = "1/s"')
     for id in "ab":
         held.send_texts(id)
@@ -126,7 +124,7 @@ def test_rate_outlives_the_run(held: HeldProject) -> None:
     assert second - first >= 0.7
 
 
-def test_recipient_rate_holds_back_one_recipient_only(held: HeldProject) -> None:
+def test_recipient_rate_holds_back_one_recipient_only(held: Held) -> None:
     held.config('[transports.greenapi]\nrecipient_rate = "60/min"')
     both = recipients(2)
     held.manifest(text("a", both, "a") + text("b", both[0], "b"))
@@ -136,12 +134,11 @@ def test_recipient_rate_holds_back_one_recipient_only(held: HeldProject) -> None
     assert abs(at[both[1], "a"] - at[both[0], "a"]) < 0.5
 
 
-def test_clock_that_was_set_back_holds_nobody_up(held: HeldProject) -> None:
+def test_clock_that_was_set_back_holds_nobody_up(held: Held) -> None:
     held.send_texts("a")
     with closing(sqlite3.connect(pace_of(held))) as connection, connection:
         connection.execute("UPDATE turns SET state = state + ?", [int(24 * 3600e6)])
-    held.texts("b")
-    assert held.call("send", "--json").statuses == {"b": "sent"}
+    assert held.send_texts("b").statuses == {"b": "sent"}
 
 
 # what the gateway asks for
@@ -154,9 +151,7 @@ ASKS: dict[str, tuple[int, bytes]] = {
 
 
 @pytest.mark.parametrize(("status", "body"), ASKS.values(), ids=ASKS)
-def test_nothing_leaves_while_the_account_is_to_pause(
-    held: HeldProject, status: int, body: bytes
-) -> None:
+def test_nothing_leaves_while_the_account_is_to_pause(held: Held, status: int, body: bytes) -> None:
     """Not even what had only to wait for its turn when the gateway said so.
 
     It says so in the middle: what leaves first, leaves while requests is still being imported.
@@ -193,26 +188,21 @@ def http_date(seconds: float) -> str:
 
 
 @pytest.mark.parametrize(("value", "wait"), RETRY_AFTER.values(), ids=RETRY_AFTER)
-def test_retry_after_is_the_least_there_is_to_wait(
-    held: HeldProject, value: Callable[[], str], wait: float
-) -> None:
+def test_retry_after_is_the_least_wait(held: Held, value: Callable[[], str], wait: float) -> None:
     # The date is made when it is told: until then, the command has to start.
     replies = iter([lambda: Reply(429, b"", {"Retry-After": value()})])
     held.gateway.reply = lambda asked: next(replies, Reply)()
-    held.texts("a")
-    assert held.call("send", "--json").statuses == {"a": "sent"}
+    assert held.send_texts("a").statuses == {"a": "sent"}
     first, second = (asked.at for asked in held.gateway.requests)
     assert wait <= second - first <= wait + 3
 
 
 @pytest.mark.parametrize("value", ["999999999", "1e99", "9" * 300, "Fri, 31 Dec 9999 23:59:59 GMT"])
-def test_absurd_pause_is_cut_to_a_day(held: HeldProject, value: str) -> None:
+def test_absurd_pause_is_cut_to_a_day(held: Held, value: str) -> None:
     """And nobody sits and waits for it; what is no number at all counts as not said."""
     held.gateway.reply = asks_to_wait(value)
     held.config('[delivery]\ndeadline = "1s"\nattempts = 2')
-    held.texts("a", "b")
-    result = held.call("send", "--json")
-    assert result.code == 1
+    held.send_texts("a", "b", code=1)
     understood = value not in ("1e99", "9" * 300)
     row = next(line for line in held.call("history", "--json").lines if line["message"] == "a")
     if understood:
@@ -221,7 +211,7 @@ def test_absurd_pause_is_cut_to_a_day(held: HeldProject, value: str) -> None:
         assert timedelta(hours=23) < left <= timedelta(hours=24)
 
 
-def test_pause_that_is_too_long_ends_this_run_and_the_next_one_at_once(held: HeldProject) -> None:
+def test_pause_that_is_too_long_ends_this_run_and_the_next_one_at_once(held: Held) -> None:
     """Longer than the default of `deadline`, 15 minutes; nobody sits and waits in silence."""
     held.gateway.reply = asks_to_wait("3600")
     to_many(held, 2)
@@ -238,7 +228,7 @@ def test_pause_that_is_too_long_ends_this_run_and_the_next_one_at_once(held: Hel
 # what people see meanwhile
 
 
-def test_people_hear_why_nothing_happens(held: HeldProject) -> None:
+def test_people_hear_why_nothing_happens(held: Held) -> None:
     held.gateway.reply = asks_to_wait("20")
     held.config('[delivery]\ndeadline = "30s"')
     held.texts("a", "b")
@@ -256,7 +246,7 @@ def test_people_hear_why_nothing_happens(held: HeldProject) -> None:
     assert [line["event"] for line in result.lines] == ["result", "summary"]
 
 
-def test_people_hear_that_the_rate_is_slow(held: HeldProject) -> None:
+def test_people_hear_that_the_rate_is_slow(held: Held) -> None:
     held.config('[transports.greenapi]\nrate = "2/min"')
     to_many(held, 3)
     process = held.start("send")
@@ -297,7 +287,7 @@ def test_outage_ends_the_run_early(project: Project, accepted: int, code: int) -
     assert project.inbox.stats()["accepted"] == count
 
 
-def kill_while_it_waits(held: HeldProject, seconds: str) -> None:
+def kill_while_it_waits(held: Held, seconds: str) -> None:
     """Have a run killed whose only message is to pause so long; later answers accept."""
     body = json.dumps({"errors": [{"code": 1060}]}).encode()
     replies = iter([Reply(400, body, {"Retry-After": seconds})])
@@ -316,14 +306,14 @@ def waiting(project: Project) -> bool:
         return False  # it is being made
 
 
-def test_killed_run_leaves_its_waits_to_the_next(held: HeldProject) -> None:
+def test_killed_run_leaves_its_waits_to_the_next(held: Held) -> None:
     kill_while_it_waits(held, "3")
     assert held.call("send", "--json").statuses == {"a": "sent"}
     first, second = (asked.at for asked in held.gateway.requests)
     assert second - first >= 3
 
 
-def test_next_run_does_not_sit_and_wait_longer_than_for_any_message(held: HeldProject) -> None:
+def test_next_run_does_not_sit_and_wait_longer_than_for_any_message(held: Held) -> None:
     kill_while_it_waits(held, "600")
     held.config('[delivery]\ndeadline = "1m"')
     result = held.call("send", "--json")
@@ -333,7 +323,7 @@ def test_next_run_does_not_sit_and_wait_longer_than_for_any_message(held: HeldPr
     assert len(held.gateway.requests) == 1
 
 
-def test_wait_of_a_clock_that_was_set_back_is_none(held: HeldProject) -> None:
+def test_wait_of_a_clock_that_was_set_back_is_none(held: Held) -> None:
     kill_while_it_waits(held, "600")
     days = (datetime.now(UTC) + timedelta(days=3)).isoformat()
     with closing(sqlite3.connect(f"{held.journal_file.as_uri()}?mode=ro", uri=True)) as last:

@@ -5,15 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.project import Project
+from tests.support.cases import cases
+from tests.support.project import Project, text
 
-MANIFEST = """
-manifest = 1
-[[messages]]
-id = "one"
-to = "79001234567"
-text.body = "Hello"
-"""
 PLUGIN = """
 import click
 from dispatcher import hookimpl
@@ -42,8 +36,6 @@ class Sign:
 
 plugin = Sign
 """
-
-
 Run = Callable[..., tuple[int, str]]
 
 
@@ -53,10 +45,10 @@ def run(project: Project) -> Run:
     project.install("sign", PLUGIN)
     points = next(project.folder.glob("plugins/*.dist-info/entry_points.txt"))
     points.write_text("[dispatcher]\nsign = fake_sign:plugin\n")
-    project.write("manifests/m.toml", MANIFEST)
+    project.manifest(text())
 
     def run(configuration: str, *arguments: str, **variables: str) -> tuple[int, str]:
-        project.write("dispatcher.toml", configuration)
+        project.config(configuration)
         result = project.call(*arguments, env=variables)
         return result.code, result.stdout + result.stderr
 
@@ -77,32 +69,28 @@ def test_the_table_reaches_the_plugin_and_the_environment_wins(run: Run) -> None
     assert run(table, "who") == (0, "Ann\n")
 
 
-@pytest.mark.parametrize(
-    ("table", "problems"),
-    [
-        (
-            "[plugins.sign]\nnmae = 'Ann'\ntimes = 0\n",
-            [
-                'dispatcher.toml:2:1: error: unknown key "nmae"; did you mean "name"?',
-                "dispatcher.toml:3:9: error: times must be at least 1",
-            ],
-        ),
-        (
-            "[plugins.sing]\nname = 'Ann'\n",
-            [
-                'dispatcher.toml:1:10: error: no plugin named "sing"; did you mean "sign"?'
-                " with settings: "
-            ],
-        ),
-        (
-            "[plugins.files]\nroot = '.'\n",
-            ['dispatcher.toml:1:10: error: the plugin "files" has no settings'],
-        ),
-    ],
+@cases(
+    "table, problems",
+    (
+        "[plugins.sign]\nnmae = 'Ann'\ntimes = 0\n",
+        [
+            'dispatcher.toml:2:1: error: unknown key "nmae"; did you mean "name"?',
+            "dispatcher.toml:3:9: error: times must be at least 1",
+        ],
+    ),
+    (
+        "[plugins.sing]\nname = 'Ann'\n",
+        [
+            'dispatcher.toml:1:10: error: no plugin named "sing"; did you mean "sign"?'
+            " with settings: "
+        ],
+    ),
+    (
+        "[plugins.files]\nroot = '.'\n",
+        ['dispatcher.toml:1:10: error: the plugin "files" has no settings'],
+    ),
 )
-def test_what_is_wrong_with_a_table_is_shown_at_its_place(
-    run: Run, table: str, problems: list[str]
-) -> None:
+def test_what_is_wrong_is_shown_at_its_place(run: Run, table: str, problems: list[str]) -> None:
     code, said = run(table, "send")
     found = sorted(said.removeprefix("Error: ").splitlines())
     assert code == 2
@@ -118,9 +106,7 @@ def test_the_environment_is_blamed_for_its_own_and_not_shown(run: Run) -> None:
 
 
 @pytest.mark.parametrize("flags", [("--without", "sign"), ("--no-plugins",)])
-def test_the_table_of_a_plugin_that_is_left_out_is_no_mistake(
-    run: Run, flags: tuple[str, ...]
-) -> None:
+def test_table_of_a_plugin_that_is_left_out_is_no_mistake(run: Run, flags: tuple[str, ...]) -> None:
     code, said = run("[plugins.sign]\nname = 1\n", "plan", "--json", *flags)
     assert (code, body(said)) == (0, "Hello")
 

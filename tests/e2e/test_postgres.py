@@ -5,7 +5,7 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -13,9 +13,10 @@ import pytest
 from sqlalchemy import make_url
 
 from dispatcher.journal.postgres import PostgresBackend
+from tests.support.cases import cases
 from tests.support.gateway import Peer, Reply, Request, Serve
 from tests.support.postgres import Database
-from tests.support.project import FAST, HeldProject, NewProject, Project, Result
+from tests.support.project import FAST, Held, NewProject, Project, Result
 from tests.support.waiting import wait_until
 
 TO = "79001234567"
@@ -24,56 +25,58 @@ SECRET = "s3cret-marker"
 
 
 @pytest.fixture
-def held(held: HeldProject) -> HeldProject:
+def project(project: Project, database: Database) -> Project:
+    """An empty project whose journal is in the database."""
+    project.journal_at(database.url)
+    return project
+
+
+@pytest.fixture
+def held(held: Held, database: Database) -> Held:
     """A project with three messages to one recipient, at the gateway of this test."""
+    held.journal_at(database.url)
     held.texts("a", "b", "c")
     return held
-
-
-def on(database: Database) -> tuple[str, str]:
-    return "--journal", database.url
 
 
 def test_commands_share_a_journal(
     project: Project, new_project: NewProject, database: Database
 ) -> None:
-    here = on(database)
     project.texts("a", "b")
     colleague = new_project()
+    colleague.journal_at(database.url)
     colleague.texts("a", "b", "c")
-    assert project.planned(*here) == ["new"] * 2
-    assert project.call("history", *here).code == 3
+    assert project.planned() == ["new"] * 2
+    assert project.call("history").code == 3
     project.inbox.faults([{"fault": "reset_after", "times": 1}])
 
-    first = project.call("send", "--json", *here)
+    first = project.call("send", "--json")
     project.inbox.faults([])
-    plan = colleague.planned(*here)
-    second = colleague.call("send", "--json", *here)
+    plan = colleague.planned()
+    second = colleague.call("send", "--json")
 
     assert (first.code, first.statuses) == (5, {"a": "unknown", "b": "sent"})
     assert plan == ["unknown", "sent", "new"]
     assert second.statuses == {"a": "unknown", "b": "skipped", "c": "sent"}
-    rows = project.call("history", "--json", "--attempts", *here).lines
+    rows = project.call("history", "--json", "--attempts").lines
     known = {row["message"]: row["status"] for row in rows}
     assert known == {"a": "unknown", "b": "sent", "c": "sent"}
     assert [event["status"] for event in rows[0]["events"]] == ["sending", "unknown"]
     assert not project.journal_file.parent.exists(), "nothing is kept beside the project"
 
-    settled = project.call("settle", "--not-sent", rows[0]["key"], *here)
-    third = colleague.call("send", "--json", *here)
-    assert settled.code == project.call("settle", "--not-sent", "--run", "x", *here).code - 3 == 0
+    settled = project.call("settle", "--not-sent", rows[0]["key"])
+    third = colleague.call("send", "--json")
+    assert settled.code == project.call("settle", "--not-sent", "--run", "x").code - 3 == 0
     assert third.statuses == {"a": "sent", "b": "skipped", "c": "skipped"}
     assert project.inbox.stats()["accepted"] == 4, "a's two copies are the person's word"
 
 
-def test_two_runs_share_the_work_and_nothing_goes_out_twice(
-    held: HeldProject, database: Database
-) -> None:
+def test_two_runs_share_the_work_and_nothing_goes_out_twice(held: Held, database: Database) -> None:
     held.texts_to_many(40)
     ids = sorted(f"m{each}" for each in range(40))
-    with held.under_way("send", "--json", *on(database)) as first:
+    with held.under_way("send", "--json") as first:
         held.gateway.wait_for(WORKERS)
-        second = held.start("send", "--json", "--resend", "unknown", "--yes", *on(database))
+        second = held.start("send", "--json", "--resend", "unknown", "--yes")
         held.gateway.wait_for(2 * WORKERS)
 
     results = [held.finish(run) for run in (first, second)]
@@ -88,7 +91,7 @@ def test_two_runs_share_the_work_and_nothing_goes_out_twice(
     assert database.ask("SELECT count(*) FROM dispatcher.workers") == [(0,)]
 
 
-def test_runs_upload_a_file_once(held: HeldProject, database: Database) -> None:
+def test_runs_upload_a_file_once(held: Held, database: Database) -> None:
     def answer(asked: Request) -> Reply:
         if asked.path.endswith("/media"):
             time.sleep(1)  # until the other runs need it, too
@@ -98,7 +101,7 @@ def test_runs_upload_a_file_once(held: HeldProject, database: Database) -> None:
     held.write("manifests/a.png", b"\x89PNG\r\n\x1a\n")
     many = [f"7900123{number:04}" for number in range(60)]
     held.manifest(f'[[messages]]\nid = "a"\nto = {many}\nimage.source = "a.png"')
-    runs = [held.start("send", "--json", *on(database)) for _ in range(3)]
+    runs = [held.start("send", "--json") for _ in range(3)]
     results = [held.finish(run) for run in runs]
 
     assert [result.code for result in results] == [0, 0, 0]
@@ -107,14 +110,11 @@ def test_runs_upload_a_file_once(held: HeldProject, database: Database) -> None:
     assert database.ask("SELECT count(*) FROM dispatcher.leases") == [(0,)]
 
 
-def test_what_another_run_is_at_is_neither_unknown_nor_to_be_decided(
-    held: HeldProject, database: Database
-) -> None:
-    here = on(database)
-    with held.under_way("send", "--json", *here) as first:
-        plan = held.call("plan", "--json", *here)
-        settled = held.call("settle", "--sent", plan.lines[0]["key"], *here)
-        second = held.start("send", "--json", *here)
+def test_what_another_run_is_at_is_neither_unknown_nor_to_be_decided(held: Held) -> None:
+    with held.under_way("send", "--json") as first:
+        plan = held.call("plan", "--json")
+        settled = held.call("settle", "--sent", plan.lines[0]["key"])
+        second = held.start("send", "--json")
         time.sleep(2)
         assert second.poll() is None, "it waits for what becomes of a"
         assert held.gateway.texts == ["I am a"], "b is to come after a's outcome"
@@ -132,16 +132,10 @@ def test_what_another_run_is_at_is_neither_unknown_nor_to_be_decided(
 # what can be wrong with it from the beginning
 
 
-@pytest.fixture
-def refused(database: Database) -> Callable[..., str]:
+def address(journal: Database, /, **parts: Any) -> str:
     """The database's address with a password and a few changes."""
-    good = make_url(database.url)
-
-    def changed(**parts: Any) -> str:
-        url = good.set(password=good.password or SECRET, **parts)
-        return url.render_as_string(hide_password=False)
-
-    return changed
+    good = make_url(journal.url)
+    return good.set(password=good.password or SECRET, **parts).render_as_string(hide_password=False)
 
 
 def finds_the_password_wrong(peer: Peer) -> None:
@@ -169,33 +163,29 @@ def refuses(project: Project, url: str, *why: str) -> None:
     assert project.inbox.stats()["requests"] == 0
 
 
-def test_server_that_is_not_there(
-    project: Project, refused: Callable[..., str], closed_port: int
-) -> None:
-    refuses(project, refused(host="127.0.0.1", port=closed_port), "Connection refused")
-    refuses(project, refused(host="no-such-host.invalid"), "no-such-host.invalid")
+def test_server_that_is_not_there(project: Project, database: Database, closed_port: int) -> None:
+    refuses(project, address(database, host="127.0.0.1", port=closed_port), "Connection refused")
+    refuses(project, address(database, host="no-such-host.invalid"), "no-such-host.invalid")
 
 
-def test_wrong_password(project: Project, refused: Callable[..., str], serve: Serve) -> None:
-    url = refused(host="127.0.0.1", port=serve(finds_the_password_wrong).port)
+def test_wrong_password(project: Project, database: Database, serve: Serve) -> None:
+    url = address(database, host="127.0.0.1", port=serve(finds_the_password_wrong).port)
     refuses(project, url, ":***@127.0.0.1", "password authentication failed")
 
 
-def test_database_that_does_not_exist(project: Project, refused: Callable[..., str]) -> None:
-    refuses(project, refused(database="nowhere"), '"nowhere" does not exist')
+def test_database_that_does_not_exist(project: Project, database: Database) -> None:
+    refuses(project, address(database, database="nowhere"), '"nowhere" does not exist')
 
 
-@pytest.mark.parametrize(
-    ("url", "why"),
-    [
-        (f"postgresql://me:part@{SECRET}@127.0.0.1/x", "write an @"),
-        (f"postgresql://me:part@of/{SECRET}@127.0.0.1/x", "write an @"),
-        (f"postgresql://127.0.0.1:1/x?user=me&password={SECRET}", "Connection refused"),
-        (f"postgresql://me:{SECRET}@127.0.0.1:x/x", "cannot be read"),
-        (f"postgresql:/me:{SECRET}@127.0.0.1/x", "a journal is"),
-        (f"postgresql+other://me:{SECRET}@127.0.0.1/x", "a journal is"),
-        (f"host=127.0.0.1 password={SECRET}", "a journal is"),
-    ],
+@cases(
+    "url, why",
+    (f"postgresql://me:part@{SECRET}@127.0.0.1/x", "write an @"),
+    (f"postgresql://me:part@of/{SECRET}@127.0.0.1/x", "write an @"),
+    (f"postgresql://127.0.0.1:1/x?user=me&password={SECRET}", "Connection refused"),
+    (f"postgresql://me:{SECRET}@127.0.0.1:x/x", "cannot be read"),
+    (f"postgresql:/me:{SECRET}@127.0.0.1/x", "a journal is"),
+    (f"postgresql+other://me:{SECRET}@127.0.0.1/x", "a journal is"),
+    (f"host=127.0.0.1 password={SECRET}", "a journal is"),
 )
 def test_password_is_shown_to_nobody_however_the_address_is_written(
     project: Project, url: str, why: str
@@ -203,26 +193,23 @@ def test_password_is_shown_to_nobody_however_the_address_is_written(
     refuses(project, url, why)
 
 
-def test_newer_schema(project: Project, refused: Callable[..., str], database: Database) -> None:
-    project.texts("a")
-    assert project.call("send", *on(database)).code == 0
+def test_newer_schema(project: Project, database: Database) -> None:
+    project.send_texts("a")
     project.inbox.clear()
     database.ask("UPDATE dispatcher.version SET number = 99")
-    refuses(project, refused(), "newer dispatcher (schema 99); update this one")
+    refuses(project, address(database), "newer dispatcher (schema 99); update this one")
 
 
-def test_schema_that_becomes_newer_while_a_run_begins(
-    held: HeldProject, database: Database
-) -> None:
+def test_schema_that_becomes_newer_while_a_run_begins(held: Held, database: Database) -> None:
     """Who renews it has seen that nobody is at work, and lets nobody begin meanwhile."""
-    held.call("send", *on(database))
+    held.call("send")
     held.gateway.requests.clear()
     held.texts("d")
     here = "(SELECT oid FROM pg_database WHERE datname = current_database())"
     waiting = f"SELECT count(*) FROM pg_locks WHERE NOT granted AND database = {here}"
     with psycopg.connect(database.url) as newer:
         newer.execute("LOCK TABLE dispatcher.workers IN SHARE ROW EXCLUSIVE MODE")
-        run = held.start("send", *on(database))
+        run = held.start("send")
         wait_until(lambda: database.ask(waiting) == [(1,)])
         newer.execute("UPDATE dispatcher.version SET number = 99")
     held.finish(run).refused("newer dispatcher (schema 99)")
@@ -230,17 +217,15 @@ def test_schema_that_becomes_newer_while_a_run_begins(
 
 
 def test_without_psycopg_the_sentence_says_what_to_install(
-    project: Project, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    project: Project, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     install = "pip install 'message-dispatcher[postgres]'"
-    refuses(project, refused(), f"a PostgreSQL journal needs psycopg: {install}")
+    refuses(project, address(database), f"a PostgreSQL journal needs psycopg: {install}")
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
-def test_database_that_cannot_hold_every_text(
-    project: Project, server: Database, encoding: str
-) -> None:
+def test_database_that_lacks_letters(project: Project, server: Database, encoding: str) -> None:
     name = f"dispatcher_test_{encoding.lower()}_{uuid.uuid4().hex[:8]}"
     server.ask(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'")
     try:
@@ -250,13 +235,11 @@ def test_database_that_cannot_hold_every_text(
         server.ask(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def test_texts_are_sent_to_the_server_as_utf8_whatever_is_set(
-    held: HeldProject, database: Database
-) -> None:
+def test_texts_go_to_the_server_as_utf8_whatever_is_set(held: Held, database: Database) -> None:
     refusal = '{"errors":[{"code":1,"title":"Неверно","details":"😃"}]}'
     held.gateway.reply = lambda asked: Reply(400, refusal.encode())
     held.texts("a")
-    result = held.call("send", *on(database), env={"PGCLIENTENCODING": "LATIN1"})
+    result = held.call("send", env={"PGCLIENTENCODING": "LATIN1"})
     assert result.code == 1
     assert "😃" in database.journal()["a"]["error_text"]
 
@@ -279,7 +262,7 @@ def test_user_without_rights(project: Project, database: Database, guest: str) -
     before.refused(f"in that database: CREATE SCHEMA dispatcher AUTHORIZATION {name}\n")
     assert SECRET not in before.stderr
     project.has_sent_nothing()
-    assert project.call("send", *on(database)).code == 0
+    assert project.call("send").code == 0
     project.inbox.clear()
     project.call("journal", "check", "--journal", guest).refused("may not use the schema")
     refuses(project, guest, f"in that database: GRANT USAGE ON SCHEMA dispatcher TO {name}; ")
@@ -301,8 +284,7 @@ def test_older_journal_is_read_by_a_role_that_may_make_nothing(
     project: Project, database: Database, guest: str
 ) -> None:
     """Not even a temporary view; nor may anybody where the server is a replica."""
-    project.texts("a")
-    assert project.call("send", *on(database)).code == 0
+    project.send_texts("a")
     added = ("messages DROP COLUMN not_before", "messages DROP COLUMN owner")
     for column in (*added, "messages DROP COLUMN sent_digest", "events DROP COLUMN attempt"):
         database.ask(f"ALTER TABLE dispatcher.{column}")
@@ -318,9 +300,7 @@ def test_older_journal_is_read_by_a_role_that_may_make_nothing(
     assert [each["status"] for each in history.lines[0]["events"]] == ["sending", "sent"]
 
 
-def test_user_for_whom_the_schema_was_made(
-    project: Project, database: Database, guest: str
-) -> None:
+def test_user_whose_schema_was_made(project: Project, database: Database, guest: str) -> None:
     """Such a role has no right to make another one, and needs none."""
     name = make_url(guest).username
     project.texts("a")
@@ -355,14 +335,12 @@ HOURS = "extract(epoch FROM {}::timestamptz - clock_timestamp()) / 3600"
 
 
 @pytest.mark.parametrize("ahead", [7200, -7200], ids=["ahead", "behind"])
-def test_all_times_are_by_the_clock_of_the_database(
-    held: HeldProject, database: Database, ahead: int
-) -> None:
+def test_all_times_are_by_the_databases_clock(held: Held, database: Database, ahead: int) -> None:
     def send() -> Result:
         program = ("-c", WRONG_CLOCK.format(ahead=ahead))
         # Another machine: what the account has to wait for is not known to it.
         state = {"XDG_STATE_HOME": str(held.folder / str(len(held.gateway.requests)))}
-        run = held.start("send", "--json", *on(database), program=program, env=state)
+        run = held.start("send", "--json", program=program, env=state)
         return held.finish(run)
 
     def ask_for(wait: str) -> None:
@@ -390,31 +368,29 @@ def test_all_times_are_by_the_clock_of_the_database(
 # a receipt that comes late
 
 
-@pytest.mark.parametrize(
-    ("meanwhile", "code", "told"),
-    [
-        ("status = 'failed', error_code = 'settled'", 0, "sent"),
-        ("status = 'sent', attempts = 2, owner = 'another', receipt = 'other'", 5, "unknown"),
-        ("status = 'failed', attempts = 2, owner = 'another'", 5, "unknown"),
-    ],
+@cases(
+    "meanwhile, code, told",
+    ("status = 'failed', error_code = 'settled'", 0, "sent"),
+    ("status = 'sent', attempts = 2, owner = 'another', receipt = 'other'", 5, "unknown"),
+    ("status = 'failed', attempts = 2, owner = 'another'", 5, "unknown"),
     ids=["settled", "sent again", "tried again"],
 )
 def test_receipt_that_comes_late_is_never_dropped(
-    held: HeldProject, database: Database, meanwhile: str, code: int, told: str
+    held: Held, database: Database, meanwhile: str, code: int, told: str
 ) -> None:
     """While a run was out of reach, a person settled its message, and another one tried again."""
-    with held.under_way("send", "--json", *on(database)) as run:
+    with held.under_way("send", "--json") as run:
         inside = type(database)(f"{database.url}?options=-csearch_path%3Ddispatcher")
         inside.ask(f"UPDATE messages SET {meanwhile}")
     result = held.finish(run)
 
     assert (result.code, result.statuses["a"]) == (code, told)
-    events = held.call("history", "--message", "a", "--attempts", *on(database)).stdout
+    events = held.call("history", "--message", "a", "--attempts").stdout
     assert "attempt 1 sent    1" in events
     if code == 5:
         assert "may have arrived twice" in result.results["a"]["error"]["text"]
         assert "may have arrived twice" in events
-    again = held.call("send", "--json", *on(database))
+    again = held.call("send", "--json")
     assert again.statuses == {"a": "skipped", "b": "skipped", "c": "skipped"}
     assert held.gateway.texts == ["I am a", "I am b", "I am c"]
 
@@ -422,10 +398,8 @@ def test_receipt_that_comes_late_is_never_dropped(
 # what can go wrong in the middle of a run
 
 
-def test_connection_that_is_lost_while_a_message_is_under_way(
-    held: HeldProject, database: Database
-) -> None:
-    with held.under_way("send", "--json", *on(database)) as run:
+def test_connection_lost_while_a_message_is_under_way(held: Held, database: Database) -> None:
+    with held.under_way("send", "--json") as run:
         database.cut()
     result = held.finish(run)
 
@@ -434,7 +408,7 @@ def test_connection_that_is_lost_while_a_message_is_under_way(
     assert "the journal postgresql://" in result.stderr
     assert held.gateway.texts == ["I am a"]
     assert database.journal()["a"]["receipt"] == "1", "kept when the database was back"
-    again = held.call("send", "--json", *on(database))
+    again = held.call("send", "--json")
     assert again.statuses == {"a": "skipped", "b": "sent", "c": "sent"}
     assert held.gateway.texts == ["I am a", "I am b", "I am c"]
 
@@ -451,23 +425,19 @@ main()
 """
 
 
-def test_outcome_of_the_last_message_is_written_when_the_server_is_back(
-    held: HeldProject, database: Database
-) -> None:
+def test_outcome_of_the_last_message_waits_for_the_server(held: Held, database: Database) -> None:
     """Then there is nothing that this run has left undone."""
     held.texts("a")
-    with held.under_way("send", "--json", *on(database)) as run:
+    with held.under_way("send", "--json") as run:
         database.cut()
     result = held.finish(run)
     assert (result.code, result.statuses, result.stderr) == (0, {"a": "sent"}, "")
 
 
-def test_table_that_somebody_has_locked_holds_no_run_for_ever(
-    held: HeldProject, database: Database
-) -> None:
-    held.call("settle", "any", "--sent", *on(database))  # makes the tables
+def test_table_that_somebody_has_locked_holds_no_run(held: Held, database: Database) -> None:
+    held.call("settle", "any", "--sent")  # makes the tables
     with psycopg.connect(database.url) as other:
-        with held.under_way("send", "--json", *on(database), program=("-c", HASTY)) as run:
+        with held.under_way("send", "--json", program=("-c", HASTY)) as run:
             other.execute("LOCK TABLE dispatcher.messages")
         result = held.finish(run)
     assert (result.code, result.statuses) == (5, {"a": "unknown"})
@@ -495,7 +465,7 @@ _EFFECTIVE = """
 
 @pytest.mark.parametrize("where", ["role", "URL"])
 def test_settings_of_others_change_nothing(
-    held: HeldProject, database: Database, guest: str, where: str
+    held: Held, database: Database, guest: str, where: str
 ) -> None:
     name = make_url(guest).username
     database.ask(f"ALTER ROLE {name} SUPERUSER")
@@ -528,21 +498,17 @@ def test_settings_of_others_change_nothing(
     }
 
 
-def test_user_for_whom_no_event_would_be_noted(
-    project: Project, database: Database, guest: str
-) -> None:
+def test_user_whose_events_are_not_noted(project: Project, database: Database, guest: str) -> None:
     database.ask(f"ALTER ROLE {make_url(guest).username} SET session_replication_role = 'replica'")
     project.texts("a")
     project.call("send", "--journal", guest).refused("session_replication_role is replica")
     project.has_sent_nothing()
 
 
-def test_connection_that_is_lost_before_an_intent_is_written(
-    held: HeldProject, database: Database
-) -> None:
+def test_connection_lost_before_an_intent_is_written(held: Held, database: Database) -> None:
     """The first message waits for its turn, and meanwhile the server goes."""
     held.config('[transports.greenapi]\nrate = "1/s"')
-    run = held.start("send", "--json", *on(database))
+    run = held.start("send", "--json")
     held.gateway.wait_for(1)
     wait_until(lambda: database.statuses()["a"] == "sent")
     database.cut()
@@ -551,25 +517,23 @@ def test_connection_that_is_lost_before_an_intent_is_written(
     assert (result.code, result.statuses) == (4, {"a": "sent"})
     assert result.summary["not_tried"] == 2
     assert held.gateway.texts == ["I am a"]
-    assert held.call("send", *on(database)).code == 0
+    assert held.call("send").code == 0
 
 
-def test_connection_that_is_lost_in_the_middle_of_much(
-    project: Project, database: Database
-) -> None:
+def test_connection_lost_in_the_middle_of_much(project: Project, database: Database) -> None:
     """What is told, what the journal knows and what arrived never contradict each other."""
     project.texts_to_many(140)
     project.config(FAST)
     project.inbox.faults([{"fault": "delay", "delay": 0.02}])
     told: dict[str, str] = {}
     for share in (40, 80):
-        run = project.start("send", "--json", *on(database))
+        run = project.start("send", "--json")
         project.inbox.wait(share, timeout=30)
         database.cut()
         result = project.finish(run)
         assert result.code in (4, 5), "it stopped"
         told |= {id: status for id, status in result.statuses.items() if status != "skipped"}
-    last = project.call("send", "--json", *on(database))
+    last = project.call("send", "--json")
 
     arrived = project.arrived(limit=1000)
     known = database.statuses()

@@ -10,23 +10,8 @@ import requests
 
 from tests.support.project import Project
 
-MANIFEST = """
-manifest = 1
-[[messages]]
-id = "a"
-to = "79001234567"
-image.source = "a.png"
-"""
 PNG = b"\x89PNG\r\n\x1a\n" + b"checked " * 20
 SECRET = b"\x89PNG\r\n\x1a\n" + b"private " * 20
-
-
-def rewrite(file: Path, secret: Path) -> None:
-    file.write_bytes(SECRET)
-
-
-def replace(file: Path, secret: Path) -> None:
-    secret.replace(file)
 
 
 def link(file: Path, secret: Path) -> None:
@@ -39,15 +24,20 @@ def pipe(file: Path, secret: Path) -> None:
     os.mkfifo(file)
 
 
-def delete(file: Path, secret: Path) -> None:
-    file.unlink()
+CHANGES: dict[str, Callable[[Path, Path], object]] = {
+    "rewritten": lambda file, secret: file.write_bytes(SECRET),
+    "replaced": lambda file, secret: secret.replace(file),
+    "linked": link,
+    "a pipe": pipe,
+    "deleted": lambda file, secret: file.unlink(),
+}
 
 
-@pytest.mark.parametrize("change", [rewrite, replace, link, pipe, delete])
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_another_file_at_the_name_of_a_checked_one_is_not_shown(
-    project: Project, tmp_path: Path, change: Callable[[Path, Path], None]
+    project: Project, tmp_path: Path, change: Callable[[Path, Path], object]
 ) -> None:
-    project.write("manifests/m.toml", MANIFEST)
+    project.manifest('[[messages]]\nid = "a"\nto = "79001234567"\nimage.source = "a.png"')
     file = project.write("manifests/a.png", PNG)
     (secret := tmp_path / "secret.png").write_bytes(SECRET)
     with project.preview() as address, requests.Session() as browser:

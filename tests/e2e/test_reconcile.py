@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.project import Project, Result
+from tests.support.project import Project, Result, text
 
 TO = "79001234567"
 KEY = f"default/m/a/1/{TO}"
@@ -67,7 +67,7 @@ Lost = Callable[..., tuple[Result, dict[str, Any]]]
 def lost(project: Project) -> Lost:
     """A message whose answer was lost; then `send`, when its transport finds out `does`."""
     project.install("oracle", ORACLE)
-    project.manifest(f'transport = "oracle"\n{text("Hello")}')
+    project.manifest(f'transport = "oracle"\n{text()}')
     assert project.call("send").code == 5
 
     def send(does: str, *arguments: str) -> tuple[Result, dict[str, Any]]:
@@ -76,10 +76,6 @@ def lost(project: Project) -> Lost:
         return result, project.journal()["a"]
 
     return send
-
-
-def text(body: str) -> str:
-    return f'[[messages]]\nid = "a"\nto = "{TO}"\ntext.body = "{body}"'
 
 
 def noted(project: Project, name: str) -> list[Any]:
@@ -105,9 +101,8 @@ def test_message_that_the_gateway_surely_has_not_is_sent(project: Project, lost:
     assert (row["status"], row["receipt"], row["attempts"]) == ("sent", "second", 2)
     assert len(noted(project, "sent")) == 2
     (history,) = project.call("history", "--attempts", "--json").lines
-    assert [
-        (event["status"], (event["error"] or {}).get("code")) for event in history["events"]
-    ] == [
+    events = [(each["status"], (each["error"] or {}).get("code")) for each in history["events"]]
+    assert events == [
         ("sending", None),
         ("unknown", "lost"),
         ("failed", "absent"),
@@ -129,9 +124,7 @@ DOUBTS = {
 
 
 @pytest.mark.parametrize("does", DOUBTS.values(), ids=DOUBTS)
-def test_what_the_gateway_cannot_tell_stays_unknown(
-    project: Project, lost: Lost, does: str
-) -> None:
+def test_what_a_gateway_cannot_tell_stays_unknown(project: Project, lost: Lost, does: str) -> None:
     before = project.journal()["a"]
     result, row = lost(does)
     assert (result.code, result.statuses) == (5, {"a": "unknown"})
@@ -146,11 +139,9 @@ def test_plan_asks_nobody(project: Project, lost: Lost) -> None:
     assert noted(project, "asked") == []
 
 
-def test_message_that_says_something_else_now_is_not_asked_for(
-    project: Project, lost: Lost
-) -> None:
+def test_message_that_says_something_else_is_not_asked_for(project: Project, lost: Lost) -> None:
     """The gateway would be asked for a payload that it never saw."""
-    project.manifest(f'transport = "oracle"\n{text("Hello again")}')
+    project.manifest(f'transport = "oracle"\n{text(body="Hello again")}')
     result, row = lost("refused(Refused)")
     assert (result.code, row["status"]) == (5, "unknown")
     assert noted(project, "asked") == []

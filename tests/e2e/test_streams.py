@@ -5,7 +5,8 @@ import pty
 
 import pytest
 
-from tests.support.project import HeldProject, Project, text
+from tests.support.cases import cases
+from tests.support.project import Held, Project, text
 
 TO = 79001234567
 KEY = f"default/m/a/1/{TO}"
@@ -34,16 +35,14 @@ def nowhere(request: pytest.FixtureRequest) -> tuple[str, ...]:
     return ("bash", "-c", request.param, "bash")
 
 
-@pytest.mark.parametrize(
-    ("code", "command"),
-    [
-        (0, "validate"),
-        (0, "plan --json"),
-        (2, "plan no.toml"),
-        (2, "plan --wat"),
-        (3, "history"),
-        (3, f"settle {KEY} --sent"),
-    ],
+@cases(
+    "code, command",
+    (0, "validate"),
+    (0, "plan --json"),
+    (2, "plan no.toml"),
+    (2, "plan --wat"),
+    (3, "history"),
+    (3, f"settle {KEY} --sent"),
 )
 def test_the_exit_code_does_not_depend_on_who_reads(
     project: Project, nowhere: tuple[str, ...], code: int, command: str
@@ -54,9 +53,7 @@ def test_the_exit_code_does_not_depend_on_who_reads(
     assert result.stdout == project.call(*command.split()).stdout
 
 
-def test_a_mailing_goes_on_whatever_there_is_to_say(
-    project: Project, nowhere: tuple[str, ...]
-) -> None:
+def test_mailing_goes_on_whatever_it_says(project: Project, nowhere: tuple[str, ...]) -> None:
     project.install("talkative", TALKATIVE)
     project.texts("a", "b", "c")
     result = project.run("send", prefix=nowhere)
@@ -134,7 +131,7 @@ def test_results_that_nobody_wants_go_nowhere_else(project: Project) -> None:
     assert len(project.inbox.messages()) == 1
 
 
-def test_a_mailing_goes_on_when_its_terminal_is_gone(held: HeldProject) -> None:
+def test_a_mailing_goes_on_when_its_terminal_is_gone(held: Held) -> None:
     held.texts("a", "b")
     ours, terminal = pty.openpty()
     with held.under_way("send", env={"TERM": "xterm"}, stderr=terminal) as process:

@@ -106,6 +106,10 @@ class Project:
         urls = {"GREENAPI_BASE_URL": url, "GREENAPI_MEDIA_URL": url}
         self.environment |= {"GREENAPI_TOKEN": TOKEN, **urls}
 
+    def journal_at(self, url: str) -> None:
+        """Have the journal at this address from now on."""
+        self.environment["DISPATCHER_JOURNAL"] = url
+
     def write(self, name: str, content: str | bytes) -> Path:
         """A file in the project's folder."""
         path = self.folder / name
@@ -130,10 +134,12 @@ class Project:
         entries = (text(f"m{each}", f"7900123{each:04}", f"m{each}") for each in range(count))
         return self.manifest("".join(entries))
 
-    def send_texts(self, *ids: str) -> None:
-        """Have these texts sent, and be the project's only ones."""
+    def send_texts(self, *ids: str, code: int = 0) -> Result:
+        """Have these texts, and no others, and send them; `code`: how that must end."""
         self.texts(*ids)
-        assert self.call("send").code == 0
+        result = self.call("send", "--json")
+        assert result.code == code, result.stderr
+        return result
 
     def config(self, text: str) -> Path:
         return self.write("dispatcher.toml", text)
@@ -265,7 +271,7 @@ class Project:
         assert (result.code, result.stderr) == (0, "")
 
 
-class HeldProject(Project):
+class Held(Project):
     """A project whose gateway does what the test says."""
 
     def __init__(self, folder: Path, gateway: Gateway) -> None:
