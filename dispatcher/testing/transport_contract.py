@@ -466,7 +466,7 @@ def _require_hidden(secret: str, said: Mapping[str, str]) -> None:
 
 
 def _reflecting(status: int, body: Any) -> Callable[[Request], Reply]:
-    """Return a response that repeats the request's secrets wherever it says anything."""
+    """Return a step whose response repeats the request in every text."""
 
     def answer(request: Request) -> Reply:
         words = f"{request.path} {json.dumps(dict(request.headers))}".replace('"', "'")
