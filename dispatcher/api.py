@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias, Unpack, get_args
 
 from dispatcher import duplicate_names, names
 from dispatcher.addresses import phone_address
@@ -42,6 +42,7 @@ from dispatcher.overview import Overview, overview_of
 from dispatcher.planning import NoRecords, PlannedMessage, Planner, Records
 from dispatcher.redaction import Secrets
 from dispatcher.registry import CallTimer, Registry, build_registry
+from dispatcher.selection import Selection, SelectionOptions
 from dispatcher.timezones import aware
 from dispatcher.transports import BoundTransport, Calls, Transport
 from dispatcher.visible import quoted
@@ -182,16 +183,28 @@ class Dispatcher:
 
     # Plans
 
-    def plan(self, *paths: str | Path, run: str | None = None, compare: bool = False) -> Plan:
+    def plan(
+        self,
+        *paths: str | Path,
+        run: str | None = None,
+        compare: bool = False,
+        **selection: Unpack[SelectionOptions],
+    ) -> Plan:
         """Check manifests, offline: what `send` would do, or every problem of every file.
 
         `paths`: of manifests and folders, relative to the folder that was opened; without any, the
         configuration's `manifests`. `run`: the name of the run, for manifests with `repeat`;
         without it, it is the present day's, week's or month's. `compare`: with the journal already
         now, which also finds wrong former names. Raises PluginError, ConfigError, InputChanged.
+
+        Everything is checked; the plan has all messages, or those that are chosen by `only` (ids,
+        or manifest/id), `to` (recipients, as people write them), `limit` (so many recipients of
+        each message, the first ones) and `sample` (so many, always the same ones). `trial`: have
+        somebody get the messages of a sample (of 1, if nothing else is said) in a run of its own,
+        in which nobody counts as served.
         """
         at = datetime.now(UTC)
-        make = partial(self.planner, paths, run, at=at, run_needed=True)
+        make = partial(self.planner, paths, run, at=at, run_needed=True, **selection)
         return Plan(self, make, compare=compare)
 
     def check(self, *paths: str | Path) -> Plan:
@@ -227,23 +240,30 @@ class Dispatcher:
         *,
         at: datetime | None = None,
         run_needed: bool = False,
+        **selection: Unpack[SelectionOptions],
     ) -> Planner:
         """Load manifests without checking them: the preview shows broken ones, too. As `plan`.
 
         `at`: the moment whose run it is without a name; by default, now. `run_needed`: whether a
         manifest with `repeat = "run"` is wrong without one.
         """
+        selected = Selection.of(self.config.settings.country, **selection)
+        trial = selected is not None and selected.trial is not None
+        if trial and run is not None:
+            raise ConfigError(f"--run {run}: a trial has a run of its own; leave --run out")
         options = self._options()._replace(
             run=None if run is None else _run_name(run),
             at=at or datetime.now(UTC),
             run_needed=run_needed,
+            trial=trial,
             home=self.config.manifests,
         )
         # Also once the program is in another folder.
         chosen = [
             Path(path) if Path(path).is_absolute() else shown(self._folder / path) for path in paths
         ] or [self.config.manifests]
-        return Planner(load_manifests(chosen, options), self.registry, self.transport)
+        manifests = load_manifests(chosen, options)
+        return Planner(manifests, self.registry, self.transport, selected)
 
     def _options(self) -> Options:
         self.registry.require_healthy()
@@ -635,10 +655,16 @@ class Plan:
         """The problems for which nothing can be sent."""
         return [each for each in self.problems if each.severity == "error"]
 
+    @property
+    def without_message(self) -> list[str]:
+        """The recipients that were named (`to`) and to whom none of the messages goes."""
+        return self.planner.without_message
+
     def require_good(self) -> None:
-        """Raise ManifestError if there is any error."""
+        """Raise ManifestError if there is any error, ConfigError if nothing has a chosen name."""
         if self.errors:
             raise ManifestError(self.problems)
+        self.planner.require_selected()
 
     @property
     def overview(self) -> Overview:

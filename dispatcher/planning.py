@@ -8,14 +8,20 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from itertools import chain, islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from dispatcher.addresses import lenient_address
-from dispatcher.errors import InputChanged, ManifestError, PluginError, SourceError
+from dispatcher.errors import (
+    ConfigError,
+    InputChanged,
+    ManifestError,
+    PluginError,
+    SourceError,
+)
 from dispatcher.inputs import InputFile, Inputs
 from dispatcher.manifest import Manifests
 from dispatcher.manifest.definitions import Definition, LoadedMessage
@@ -42,6 +48,7 @@ from dispatcher.models import (
 from dispatcher.names import canonical_name
 from dispatcher.overview import Overview
 from dispatcher.registry import RecipientChanged, Registry
+from dispatcher.selection import Chooser, Sample, Selection
 from dispatcher.transports import BoundTransport, Calls, GetTransport
 
 NOTHING: Mapping[str, Sequence[str]] = MappingProxyType({})
@@ -105,11 +112,22 @@ class Draft(NamedTuple):
 
 
 class Planner:
-    """Makes plans of manifests. `transports` gives a transport by name."""
+    """Makes plans of manifests. `transports` gives a transport by name.
 
-    def __init__(self, manifests: Manifests, registry: Registry, transports: GetTransport) -> None:
+    `selection`: which messages are meant. The others are checked, too, but are not planned.
+    """
+
+    def __init__(
+        self,
+        manifests: Manifests,
+        registry: Registry,
+        transports: GetTransport,
+        selection: Selection | None = None,
+    ) -> None:
         self._manifests, self._registry = manifests, registry
         self._get_transport = transports
+        self._selection = selection
+        self._chooser: Chooser | None = None  # of the last time through the messages
         self._transports = cache(self._bound)
         self._seen: array[int] | None = None
         self.overview: Overview | None = None
@@ -137,8 +155,19 @@ class Planner:
 
     @property
     def checked(self) -> int:
-        """How many messages `check` has seen."""
+        """How many messages `check` has seen that are meant."""
         return len(self._seen or ())
+
+    @property
+    def without_message(self) -> list[str]:
+        """The recipients whom the user named and to whom no message goes, as `check` found."""
+        return self._chooser.without_message if self._chooser else []
+
+    def require_selected(self) -> None:
+        """Raise ConfigError if the user named what `check` did not find."""
+        faults = self._chooser.faults(self._manifests.names) if self._chooser else ()
+        if sentences := list(faults):
+            raise ConfigError(*sentences)
 
     def check(self, journal: Records | None = None) -> ProblemList:
         """Every problem of every file and message, warnings included.
@@ -147,7 +176,7 @@ class Planner:
         file changes meanwhile.
         """
         problems = self.problems_of_files()
-        batches = self._planned(problems)
+        batches = self._planned(self._selected(problems), problems)
         if journal is not None:
             batches = self._counted(batches, journal)
         planned = chain.from_iterable(batches)
@@ -172,7 +201,10 @@ class Planner:
         """
         problems = self.problems_of_files()
         place = 0
-        for batch in self._planned(problems):
+        selected = self._selected(problems)
+        if self._seen is not None:  # the others were checked, and go nowhere
+            selected = (loaded for loaded in selected if loaded.chosen)
+        for batch in self._planned(selected, problems):
             if problems.errors:
                 break
             for each in self._compared(batch, journal or NoRecords()):
@@ -189,6 +221,8 @@ class Planner:
 
     def _compared(self, batch: list[PlannedMessage], journal: Records) -> list[PlannedMessage]:
         """The messages with what the journal says of them."""
+        if not batch:
+            return batch
         keys = [each.message.key for each in batch]
         former = {each.message.key: each.former_keys for each in batch if each.former_keys}
         records = journal.lookup(keys, former)
@@ -242,16 +276,16 @@ class Planner:
         return InputChanged(f"{what} is not as it was checked; {why}")
 
     def drafts(self, report: Report) -> Iterator[Draft]:
-        """Every message that can be shown, good or not.
+        """Every message that is meant and can be shown, good or not.
 
         A draft has the problems of its own. `report` is told all others, except those of files: of
-        the messages that cannot be shown, and, right before a draft, what was found while it was
+        the messages that are not shown, and, right before a draft, what was found while it was
         made.
         """
-        for loaded in self._manifests.messages(report, self._address):
+        for loaded in self._selected(report):
             problems = ProblemList()
             planned = self._plan(loaded, problems)
-            if planned is None:
+            if planned is None or not loaded.chosen:
                 for problem in problems:
                     report(problem)
             else:
@@ -264,16 +298,38 @@ class Planner:
             problems(problem)
         return problems
 
-    def _planned(self, report: Report) -> Iterator[list[PlannedMessage]]:
+    def _selected(self, report: Report) -> Iterator[LoadedMessage]:
+        """All messages, each with whether it is meant."""
         messages = self._manifests.messages(report, self._address)
+        if self._selection is None:
+            return messages
+        self._chooser = Chooser(self._selection, self._address, self._sample)
+        return map(self._chooser.marked, messages)
+
+    @cached_property
+    def _sample(self) -> Sample | None:
+        """The recipients of whom the sample consists; None: there is to be none."""
+        if self._selection is None or (size := self._selection.sample_size) is None:
+            return None
+        loaded = self._manifests.messages(lambda problem: None, self._address)
+        chooser = Chooser(self._selection, self._address)
+        return chooser.sample_of((each.message for each in loaded), size)
+
+    def _planned(
+        self, messages: Iterator[LoadedMessage], report: Report
+    ) -> Iterator[list[PlannedMessage]]:
         # To make all messages of a batch before the first is planned takes a fifth less than to
         # take turns: the code of either stays in the processor's caches (benchmarks/planning.py).
         while batch := list(islice(messages, _BATCH)):
             planned = [self._plan(loaded, report) for loaded in batch]
-            yield [each for each in planned if each is not None]
+            yield [
+                each
+                for each, loaded in zip(planned, batch, strict=True)
+                if each is not None and loaded.chosen
+            ]
 
     def _plan(self, loaded: LoadedMessage, report: Report) -> PlannedMessage | None:
-        message, definition, faults, former_keys = loaded
+        message, definition, faults, former_keys, _ = loaded
         attachment, found = self._attachment(message, definition)
         problems = _not_told_yet(found, faults)
         found = self._registry.validate_message(message, attachment)

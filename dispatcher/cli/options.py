@@ -19,6 +19,7 @@ from dispatcher.config import load
 from dispatcher.errors import ConfigError, ExitCode
 from dispatcher.redaction import Secrets
 from dispatcher.registry import build_registry
+from dispatcher.selection import SelectionOptions
 
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
@@ -67,6 +68,31 @@ journal_option = click.option(
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 debug_option = click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")
+_SELECTION = (
+    click.option(
+        "--only",
+        multiple=True,
+        metavar="[MANIFEST/]ID",
+        help="Only this message; may be given several times.",
+    ),
+    click.option(
+        "--to",
+        multiple=True,
+        metavar="NUMBER",
+        help="Only to this recipient; may be given several times.",
+    ),
+    click.option(
+        "--limit", type=int, metavar="N", help="Only the first N recipients of each message."
+    ),
+    click.option(
+        "--sample", type=int, metavar="N", help="Only N recipients of each, always the same ones."
+    ),
+    click.option(
+        "--trial",
+        metavar="NUMBER",
+        help="What others would get goes to NUMBER; by default, one sample of each message.",
+    ),
+)
 _FILTERS = (
     click.option("--run", metavar="NAME", help="Only this run."),
     click.option("--manifest", metavar="NAME", help="Only this manifest."),
@@ -104,6 +130,23 @@ _SESSION_OPTIONS = (
 def filter_options(function: Function) -> Function:
     """The options that choose messages of the journal, by its columns."""
     return reduce(lambda to, option: option(to), reversed(_FILTERS), function)
+
+
+def selection_options(function: Function) -> Function:
+    """Add the options that say which messages are meant, passed on as `selection={…}`.
+
+    Those that were given are arguments of `Dispatcher.plan` and `Dispatcher.planner`.
+    """
+
+    def command(**options: Any) -> Any:
+        values = {name: options.pop(name) for name in SelectionOptions.__annotations__}
+        given = {name: value for name, value in values.items() if value not in ((), None)}
+        return function(selection=given, **options)
+
+    command.__doc__ = function.__doc__
+    command.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
+    wrapped: Function = reduce(lambda to, option: option(to), reversed(_SELECTION), command)  # type: ignore[assignment]
+    return wrapped
 
 
 def early_session_options(function: Function) -> Function:
@@ -154,13 +197,26 @@ def session_options(function: Function) -> Function:
     return wrapped
 
 
-def good_plan(dispatcher: Dispatcher, paths: Iterable[Path], run: str | None) -> Plan:
-    """A plan, every problem of which is shown; errors end the command with exit code 2."""
-    plan = dispatcher.plan(*paths, run=run, compare=True)
+def good_plan(
+    dispatcher: Dispatcher,
+    paths: Iterable[Path],
+    run: str | None,
+    selection: SelectionOptions,
+) -> Plan:
+    """Make a plan and show all its problems; errors end the command with exit code 2."""
+    plan = dispatcher.plan(*paths, run=run, compare=True, **selection)
     print_problems(plan.problems, "text", err=True)
     if plan.errors:
         raise click.exceptions.Exit(ExitCode.USAGE)
+    plan.require_good()
+    warn_of_absent(plan.without_message)
     return plan
+
+
+def warn_of_absent(recipients: Iterable[str]) -> None:
+    """Say of recipients whom the user named that no message goes to them."""
+    for each in recipients:
+        print_warning(f"--to {each}: no message goes there")
 
 
 def plugin_commands(

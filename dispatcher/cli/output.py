@@ -18,6 +18,7 @@ from dispatcher.printing import (
     print_value,
     without_secrets,
 )
+from dispatcher.selection import stands_for
 from dispatcher.visible import visible
 
 __all__ = [
@@ -28,10 +29,12 @@ __all__ = [
     "confirm",
     "counted",
     "described",
+    "for_whom",
     "print_json",
     "print_line",
     "print_problems",
     "print_warning",
+    "stand_in",
 ]
 
 _COLOURS = {
@@ -83,6 +86,18 @@ def described(message: Message) -> str:
     short = " ".join(words.split())
     short = short if len(short) <= 50 else short[:49] + "…"
     return f'text "{short}"' if message.type == "text" else f"{message.type} {short}"
+
+
+def stand_in(message: Message) -> str:
+    """Say whom a copy of a trial stands for, behind what is said of its message; else nothing."""
+    recipient = stands_for(message)
+    return f"  (to {message.to} for {recipient})" if recipient is not None else ""
+
+
+def for_whom(message: Message) -> dict[str, str]:
+    """Return the same as a field of JSON output, if there is anything to say."""
+    recipient = stands_for(message)
+    return {"for": recipient} if recipient is not None else {}
 
 
 def confirm(question: str) -> None:

@@ -18,14 +18,24 @@ from dispatcher.cli.options import (
     json_option,
     paths_argument,
     run_option,
+    selection_options,
     session_options,
 )
-from dispatcher.cli.output import Part, coloured, described, print_json, print_line
+from dispatcher.cli.output import (
+    Part,
+    coloured,
+    described,
+    for_whom,
+    print_json,
+    print_line,
+    stand_in,
+)
 from dispatcher.errors import ExitCode
 from dispatcher.models import Attachment, Link, MediaId, Problem, Upload
 from dispatcher.planning import PlannedMessage
 from dispatcher.printing import print_encoded
 from dispatcher.registry import Change, HookTrace, PluginInfo
+from dispatcher.selection import SelectionOptions
 
 _SIGNS = {"new": "+", "moved": ">", "sent": "=", "changed": "~", "retry": "!", "unknown": "?"}
 _MISSING = object()  # a key that is on one side of a change only
@@ -38,6 +48,7 @@ _MISSING = object()  # a key that is on one side of a change only
 @click.option("--payloads", is_flag=True, help="Print the exact JSON that would be posted.")
 @click.option("--explain", is_flag=True, help="Show which plugin decided and changed what.")
 @json_option
+@selection_options
 @session_options
 def command(
     dispatcher: Dispatcher,
@@ -46,12 +57,13 @@ def command(
     payloads: bool,
     explain: bool,
     as_json: bool,
+    selection: SelectionOptions,
 ) -> int:
     """Show what send would do, message by message, without a network."""
     counts: Counter[str] = Counter()
     trace = dispatcher.registry.trace = HookTrace() if explain else None
     with _objections_named(trace):
-        plan = good_plan(dispatcher, paths, run)
+        plan = good_plan(dispatcher, paths, run, selection)
     for planned in plan:
         counts[planned.status] += 1
         if as_json:
@@ -74,6 +86,7 @@ def _print_json(planned: PlannedMessage) -> None:
         **({"was": planned.was} if planned.was else {}),
         payload=planned.payload,
         upload=_upload(planned.upload),
+        **for_whom(planned.message),
     )
 
 
@@ -84,7 +97,11 @@ def _upload(upload: Upload | None) -> dict[str, object] | None:
 def _print_text(planned: PlannedMessage, payloads: bool) -> None:
     status = coloured(planned.status, f"{_SIGNS[planned.status]} {planned.status:8}")
     was = f"  (was {planned.was})" if planned.was else ""
-    print_line(status, f" {planned.message.key}  {described(planned.message)}{was}")
+    print_line(
+        status,
+        f" {planned.message.key}  {described(planned.message)}{was}",
+        stand_in(planned.message),
+    )
     if payloads:
         print_encoded(planned.sealed.decode(), before="  ")
 

@@ -9,11 +9,17 @@ from pathlib import Path
 import click
 
 from dispatcher.api import Dispatcher
-from dispatcher.cli.options import paths_argument, session_options
+from dispatcher.cli.options import (
+    paths_argument,
+    selection_options,
+    session_options,
+    warn_of_absent,
+)
 from dispatcher.cli.output import print_line, print_problems
 from dispatcher.errors import ConfigError, ExitCode
 from dispatcher.localfiles import existing_spelling
 from dispatcher.planning import Planner
+from dispatcher.selection import SelectionOptions
 
 _HOST = "127.0.0.1"
 
@@ -24,8 +30,15 @@ _HOST = "127.0.0.1"
     "--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on; default: any."
 )
 @click.option("--no-open", is_flag=True, help="Do not open the browser.")
+@selection_options
 @session_options
-def command(dispatcher: Dispatcher, paths: tuple[Path, ...], port: int, no_open: bool) -> int:
+def command(
+    dispatcher: Dispatcher,
+    paths: tuple[Path, ...],
+    port: int,
+    no_open: bool,
+    selection: SelectionOptions,
+) -> int:
     """Show the plan as chat bubbles in the browser, until Ctrl-C; sends nothing."""
     named = list(paths) or [dispatcher.config.manifests]
     _require_there(dispatcher, named)
@@ -36,7 +49,10 @@ def command(dispatcher: Dispatcher, paths: tuple[Path, ...], port: int, no_open:
     def make_planner() -> Planner:
         if _state(configuration) != known:  # of which plugins and transports are made
             raise ConfigError(f"{configuration[0].name} has changed; start the preview again")
-        return dispatcher.planner(paths)
+        return dispatcher.planner(paths, **selection)
+
+    if selection:
+        _require_found(make_planner())
 
     def ready(url: str) -> None:
         print_line(f"preview: {url}")
@@ -74,6 +90,17 @@ def _require_there(dispatcher: Dispatcher, named: list[Path]) -> None:
     if missing:
         print_problems(dispatcher.planner(missing).problems_of_files(), "text", err=True)
         raise click.exceptions.Exit(ExitCode.USAGE)
+
+
+def _require_found(planner: Planner) -> None:
+    """End the command where nothing is what was chosen, unless files are wrong, too."""
+    if planner.check().errors:
+        return
+    planner.require_selected()
+    warn_of_absent(planner.without_message)
+    if not planner.checked:
+        print_line("nothing to show", err=True)
+        raise click.exceptions.Exit(ExitCode.NOTHING)
 
 
 def _places(dispatcher: Dispatcher, named: list[Path]) -> list[Path]:

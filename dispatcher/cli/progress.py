@@ -10,7 +10,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from dispatcher import printing
-from dispatcher.cli.output import OutputError, Part, coloured, print_json, print_line
+from dispatcher.cli.output import (
+    OutputError,
+    Part,
+    coloured,
+    for_whom,
+    print_json,
+    print_line,
+    stand_in,
+)
 from dispatcher.models import Message, Outcome
 
 if TYPE_CHECKING:
@@ -102,6 +110,7 @@ class JsonReporter(Reporter):
             id=outcome.id,
             attempts=outcome.attempts,
             error=outcome.error.model_dump() if outcome.error else None,
+            **for_whom(message),
         )
 
 
@@ -199,7 +208,8 @@ def _line(message: Message, outcome: Outcome) -> tuple[Part, ...]:
     status = coloured(outcome.status, f"{_LABELS[outcome.status]:8}")
     error = outcome.error
     reason = error.sentence if error else ""
-    return status, f" {message.key}  {reason or outcome.id or ''}".rstrip()
+    said = f" {message.key}  {reason or outcome.id or ''}".rstrip()
+    return status, said, stand_in(message)
 
 
 def _words(name: str) -> str:

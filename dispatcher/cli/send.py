@@ -24,6 +24,7 @@ from dispatcher.cli.options import (
     json_option,
     paths_argument,
     run_option,
+    selection_options,
     session_options,
     yes_option,
 )
@@ -32,6 +33,7 @@ from dispatcher.cli.progress import Reporter, reporter
 from dispatcher.config import seconds
 from dispatcher.delivery import Delivery
 from dispatcher.errors import ConfigError, JournalMissing
+from dispatcher.selection import SelectionOptions
 
 _Arrived: TypeAlias = dict[str, Any]
 
@@ -67,6 +69,7 @@ _LAST = 1.0  # seconds for writing and reporting what is known then
 @yes_option
 @click.option("--sandbox", is_flag=True, help="Send to a local gateway; no account needed.")
 @json_option
+@selection_options
 @session_options
 def command(
     dispatcher: Dispatcher,
@@ -77,6 +80,7 @@ def command(
     yes: bool,
     sandbox: bool,
     as_json: bool,
+    selection: SelectionOptions,
 ) -> int:
     """Send every message that was not sent yet; one bad message anywhere and nothing leaves."""
     seconds_to_wait = _seconds(wait)
@@ -84,7 +88,7 @@ def command(
     with ExitStack() as stack:
         if sandbox:
             stack.enter_context(_sandbox(dispatcher, as_json))
-        plan = good_plan(dispatcher, paths, run)
+        plan = good_plan(dispatcher, paths, run, selection)
         if sandbox:
             _require_only_sandbox(dispatcher)
         report = reporter(as_json, len(plan))

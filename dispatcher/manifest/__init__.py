@@ -80,6 +80,8 @@ class Manifests:
 
     def _run(self, file: TomlFile, data: dict[str, Any]) -> str:
         """The run of a manifest's messages; what is wrong with it is added to `problems`."""
+        if self._options.trial:
+            return runs.trial(self._options.at)
         repeat, given = data.get("repeat"), self._options.run
         if repeat is None:
             if given is not None:
@@ -126,6 +128,16 @@ class Manifests:
     def run(self) -> str:
         """The name of the run, the first part of every key; of several, all of them."""
         return ", ".join(dict.fromkeys(each.run for each in self._manifests)) or runs.DEFAULT
+
+    @property
+    def names(self) -> list[MessageName]:
+        """The names of the messages that `messages` gives, in order."""
+        return [
+            MessageName(each.name, entry["id"])
+            for each in self._manifests
+            for entry in each.data.get("messages", ())
+            if "id" in entry
+        ]
 
     @property
     def paths(self) -> dict[str, Path]:

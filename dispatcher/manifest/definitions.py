@@ -20,7 +20,8 @@ class Options(NamedTuple):
 
     `run`: the name that the user gave the run, for manifests with `repeat`. `at`: the moment whose
     run it is otherwise, in `timezone` (None: the system's) unless a manifest has its own.
-    `run_needed`: whether it is an error that a run has no name. `transport`: for manifests that
+    `run_needed`: whether it is an error that a run has no name. `trial`: whether the run is a trial
+    of that moment, whatever a manifest says. `transport`: for manifests that
     name none. `roots`: folders outside a manifest's own from which it may read files. `country`:
     where numbers are dialled that have no country code. `home`: the folder with all manifests.
     """
@@ -29,6 +30,7 @@ class Options(NamedTuple):
     at: datetime = datetime.min.replace(tzinfo=UTC)
     timezone: str | None = None
     run_needed: bool = False
+    trial: bool = False
     transport: str = "greenapi"
     roots: tuple[Path, ...] = ()
     country: str | None = None
@@ -119,10 +121,11 @@ class LoadedMessage(NamedTuple):
     """A rendered message and where it is defined.
 
     `faults`: keys with a reported problem. `former_keys`: those that its message had under former
-    names.
+    names. `chosen`: whether it is among those that are meant; the others are only checked.
     """
 
     message: Message
     definition: Definition
     faults: frozenset[str] = frozenset()
     former_keys: tuple[str, ...] = ()
+    chosen: bool = True

@@ -6,7 +6,7 @@ day, week or month; any other has one run for ever.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
 from dispatcher.timezones import local
@@ -31,3 +31,9 @@ def period(repeat: Repeat, at: datetime, timezone: str | None) -> str | None:
         return f"{day:%Y-%m}"
     year, week, _ = day.isocalendar()  # a week belongs to the year that has most of its days
     return f"{year}-W{week:02}"
+
+
+def trial(at: datetime) -> str:
+    """Return the run of a trial, `trial-2026-11-30T124526.070Z`: two have hardly the same name."""
+    written = at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")
+    return f"trial-{written.replace(':', '')}Z"
