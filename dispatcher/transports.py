@@ -145,12 +145,12 @@ class BaseTransport(Transport):
 
     @property
     def rate(self) -> str | None:
-        """The most messages the account may send, like "50/s" or "10/min"; None is no limit."""
+        """The most messages the account may send, like "50/s" or "10/min"; None means no limit."""
         return None
 
     @property
     def recipient_rate(self) -> str | None:
-        """The most messages one recipient may get, like "5/min"; None is no limit of its own."""
+        """The most messages one recipient may get, like "5/min"; None means no limit of its own."""
         return None
 
     @property

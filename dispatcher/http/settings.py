@@ -59,8 +59,8 @@ class HttpSettings(BaseSettings):
     `<PREFIX>…`, wins. Timeouts are in seconds: `connect_timeout` is for making a connection,
     `read_timeout` from the last byte sent to the last byte of the response; sending may take
     `read_timeout`, too, and a second more for each 64 KB. Rates are "number/s", "/min", "/h" or
-    "/d": `rate` for the whole account, `recipient_rate` for one recipient (None is no limit of its
-    own). They load without credentials, which only `credentials` reads.
+    "/d": `rate` for the whole account, `recipient_rate` for one recipient (None means no limit of
+    its own). They load without credentials, which only `credentials` reads.
     """
 
     gateway: ClassVar[str] = "the gateway"

@@ -138,7 +138,7 @@ class HttpTransport(BaseTransport):
 
     @property
     def recipient_rate(self) -> str | None:
-        """The most messages one recipient may get; None is no limit of its own."""
+        """The most messages one recipient may get; None means no limit of its own."""
         rate: str | None = self.settings.recipient_rate
         return rate
 
