@@ -7,20 +7,21 @@ intent is to be written. Needs diskfault.c.
 import ctypes
 import sys
 from itertools import count
+from typing import Any
 
 from dispatcher.cli import main
 from dispatcher.journal import Claim, Journal
-from dispatcher.models import Message, Record
+from dispatcher.models import Message
 
 call, number, errno, *arguments = sys.argv[1:]
 intents = count(1)
 original = Journal.claim
 
 
-def claim(self: Journal, message: Message, digest: str, known: Record | None) -> Claim | None:
+def claim(self: Journal, message: Message, *given: Any) -> Claim | None:
     if next(intents) == int(number):
         ctypes.CDLL(None).arm(call.encode(), b"/journal.db-wal", 1, int(errno))
-    return original(self, message, digest, known)
+    return original(self, message, *given)
 
 
 Journal.claim = claim

@@ -32,7 +32,9 @@ def without_intent() -> None:
     """Nothing is written before a message leaves; its row is made with its result."""
     intents: dict[str, tuple[Message, str, Record | None]] = {}
 
-    def claim(self: Journal, message: Message, digest: str, known: Record | None) -> Claim:
+    def claim(
+        self: Journal, message: Message, digest: str, known: Record | None, *former: Any
+    ) -> Claim:
         intents[message.key] = (message, digest, known)
         return Claim(message.key, 1)
 
