@@ -42,6 +42,7 @@ class ExitCode(IntEnum):
     PARTLY = 4
     UNKNOWN = 5
     LOCKED = 6
+    CHANGED = 7  # with --strict: people have something else than the manifests say
     INTERRUPTED = 130
 
 

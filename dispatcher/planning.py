@@ -144,6 +144,11 @@ class Planner:
         return self._manifests.run
 
     @property
+    def runs(self) -> list[str]:
+        """The names of the runs of its manifests."""
+        return self._manifests.runs
+
+    @property
     def defined(self) -> DefinedNames:
         """The names of all messages, also of those that are not planned."""
         return self._manifests.defined

@@ -23,6 +23,13 @@ SECRET_FOUND = "a secret belongs in the environment, never here"
 _SECRET_WORDS = ("token", "secret", "password", "passwd", "apikey", "api_key", "authorization")
 _IN_URLS = "!#$%&'()*+,/:;=?@[]~"  # requests leaves these as they are
 _PASSWORD = re.compile(r"://[^/\s:@]*:([^/\s]+)@")
+_PASSWORD_IN_QUERY = re.compile(r"(?i)([?&]\w*(?:password|passwd|secret|token)=)[^&]*")
+
+
+def without_password(url: str) -> str:
+    """A URL with `HIDDEN` in the place of its password, however short that is."""
+    url = _PASSWORD.sub(lambda found: found[0].removesuffix(f"{found[1]}@") + f"{HIDDEN}@", url)
+    return _PASSWORD_IN_QUERY.sub(rf"\1{HIDDEN}", url)
 
 
 def is_secret(key: str) -> bool:

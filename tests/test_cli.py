@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from dispatcher import config
 from dispatcher.cli.output import described, print_problems
 from dispatcher.delivery import Summary
+from dispatcher.manifest.former_names import MessageName
 from dispatcher.models import Image, LocatedProblem, Location, Message, Text
 from dispatcher.visible import visible
 from tests.support.cases import cases
@@ -40,6 +41,9 @@ def test_exit_code_of_every_mixture_of_outcomes() -> None:
             assert code == (4 if has["sent"] else 1)
         else:
             assert code == (0 if any(has.values()) else 3)
+        assert summary.strict_exit_code == code
+        summary.changed[MessageName("m", "a")] += 1
+        assert summary.strict_exit_code == (7 if code in (0, 3) else code)
 
 
 # formats of problems

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from dispatcher.api import Dispatcher, Plan
 from dispatcher.builtin import builtins
 from dispatcher.cli.diagnosis import supervised
+from dispatcher.cli.next_steps import Invocation
 from dispatcher.cli.output import print_problems, print_warning
 from dispatcher.cli.usage import is_text
 from dispatcher.config import load
 from dispatcher.errors import ConfigError, ExitCode
-from dispatcher.redaction import Secrets
+from dispatcher.printing import without_secrets
+from dispatcher.redaction import Secrets, without_password
 from dispatcher.registry import build_registry
 from dispatcher.selection import SelectionOptions
 
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+_FOLDERS = f"{__name__}.folders"  # of -C, as they were given
+
 
 def _journal_url(_: click.Context, __: click.Parameter, url: str | None) -> str | None:
     if url and not is_text(url) and not url.startswith("sqlite:"):  # whose file may have any name
@@ -33,8 +39,9 @@ def _journal_url(_: click.Context, __: click.Parameter, url: str | None) -> str 
     return url
 
 
-def _work_in(_: click.Context, __: click.Parameter, folders: tuple[Path, ...]) -> None:
+def _work_in(context: click.Context, __: click.Parameter, folders: tuple[Path, ...]) -> None:
     """Be as if started in a folder, each relative to the one before, before anything is read."""
+    context.meta.setdefault(_FOLDERS, []).extend(map(str, folders))
     for folder in folders:
         try:
             os.chdir(folder)
@@ -195,6 +202,54 @@ def session_options(function: Function) -> Function:
     command.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
     wrapped: Function = reduce(lambda to, option: option(to), reversed(_SESSION_OPTIONS), command)  # type: ignore[assignment]
     return wrapped
+
+
+def invocation(dispatcher: Dispatcher) -> Invocation:
+    """How the present command was called, so that another one can go on; without secrets.
+
+    What the environment says is said, too, as another shell may not have it; not where it holds a
+    password.
+    """
+    context = click.get_current_context()
+    session = [word for folder in context.meta.get(_FOLDERS, ()) for word in ("-C", folder)]
+    shared = {option.name for option in context.find_root().command.params}
+    own: dict[str, tuple[str, ...]] = {}
+    for option in context.command.params:
+        name = option.name or ""
+        words = tuple(_words(context, option)) if isinstance(option, click.Option) else ()
+        if name in shared or name == "journal":
+            session += words
+        elif words:
+            own[name] = words
+    paths = tuple(str(path) for path in context.params.get("paths", ()))
+    place = () if "--config" in session else _place(dispatcher, journal="--journal" in session)
+    return Invocation(tuple(session), own, paths, place)
+
+
+def _words(context: click.Context, option: click.Option) -> Iterator[str]:
+    """The words by which an option was given."""
+    source = context.get_parameter_source(option.name or "")
+    here = source is ParameterSource.COMMANDLINE
+    if not option.expose_value or not (here or source is ParameterSource.ENVIRONMENT):
+        return
+    value = context.params[option.name or ""]
+    for each in value if isinstance(value, tuple) else (value,):
+        shown = without_secrets(without_password(str(each)))
+        if each is True:
+            yield option.opts[0]
+        elif each is not None and each is not False and (here or shown == str(each)):
+            yield from (option.opts[0], shown)
+
+
+def _place(dispatcher: Dispatcher, *, journal: bool) -> tuple[str, ...]:
+    """What leads a command without PATH to this configuration, where it would find another one."""
+    config = dispatcher.config
+    with suppress(ConfigError):
+        if load(Path.cwd()).is_same_place(config):
+            return ()
+    if config.file is not None:
+        return "--config", str(config.file)
+    return () if journal else ("-C", str(config.folder))
 
 
 def good_plan(

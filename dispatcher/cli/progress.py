@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from dispatcher import printing
+from dispatcher.cli import next_steps
 from dispatcher.cli.output import (
     OutputError,
     Part,
@@ -72,13 +73,23 @@ class Reporter:
         with self._lock, suppress(Exception):
             self._print(*parts, err=True)
 
-    def summary(self, summary: Summary, advice: str | None = None) -> None:
-        """The run is over. `advice`: what to do about what failed."""
+    def summary(
+        self,
+        summary: Summary,
+        steps: Sequence[next_steps.Step] = (),
+        advice: str | None = None,
+    ) -> None:
+        """The run is over. `steps`: how to go on with what it leaves; `advice`: what may have to
+        be done before."""
         if self._unwritten is not None:
             self.warning(self._unwritten)
-        self._summary(summary, [*_early_end(summary), *([advice] if advice else [])])
+        try:
+            self._summary(summary, [*_early_end(summary), *([advice] if advice else [])], steps)
+        finally:  # also if nobody can read the summary
+            for line in next_steps.lines(steps):
+                print_line(*line, err=True)
 
-    def _summary(self, summary: Summary, more: list[str]) -> None:
+    def _summary(self, summary: Summary, more: list[str], steps: Sequence[next_steps.Step]) -> None:
         counts = [f"{count} {_words(name)}" for name, count in summary.counts.items() if count]
         counted = ", ".join(counts) or "nothing to send"
         print_line("; ".join([counted, *more]), err=True)
@@ -93,8 +104,8 @@ class Reporter:
 class JsonReporter(Reporter):
     """One JSON object a message, and one for the summary."""
 
-    def _summary(self, summary: Summary, more: list[str]) -> None:
-        print_json("summary", **summary.counts)
+    def _summary(self, summary: Summary, more: list[str], steps: Sequence[next_steps.Step]) -> None:
+        print_json("summary", **summary.counts, next=[step.fields() for step in steps])
         for line in more:
             print_line(line, err=True)
 

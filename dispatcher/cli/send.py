@@ -18,8 +18,10 @@ from typing import Any, TypeAlias
 import click
 
 from dispatcher.api import Dispatcher, Resend, Sending
+from dispatcher.cli.next_steps import next_steps
 from dispatcher.cli.options import (
     good_plan,
+    invocation,
     journal_option,
     json_option,
     paths_argument,
@@ -67,6 +69,11 @@ _LAST = 1.0  # seconds for writing and reporting what is known then
     help="Also send what changed since it was sent, or what may have arrived already.",
 )
 @yes_option
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="End with exit code 7 if something changed since it was sent, and is not sent again.",
+)
 @click.option("--sandbox", is_flag=True, help="Send to a local gateway; no account needed.")
 @json_option
 @selection_options
@@ -78,6 +85,7 @@ def command(
     wait: str | None,
     resend: tuple[str, ...],
     yes: bool,
+    strict: bool,
     sandbox: bool,
     as_json: bool,
     selection: SelectionOptions,
@@ -111,8 +119,11 @@ def command(
             _ask(sending, statuses)
         with report, _interruptible(sending.delivery):
             summary = sending.run()
-        report.summary(summary, _advice(dispatcher, report))
-        return summary.exit_code
+        runs = sending.plan.planner.runs
+        # Of a sandbox that was there for this run alone, nothing is left to go on with.
+        steps = [] if sandbox else next_steps(summary, invocation(dispatcher), runs)
+        report.summary(summary, steps, _advice(dispatcher, report))
+        return summary.strict_exit_code if strict else summary.exit_code
 
 
 def _advice(dispatcher: Dispatcher, report: Reporter) -> str | None:

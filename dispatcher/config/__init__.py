@@ -79,6 +79,15 @@ class Config:
         return shown(self._folder)
 
     @property
+    def file(self) -> Path | None:
+        """The file itself, as the user would write it; None: there is none."""
+        return self._file.path if self._file else None
+
+    def is_same_place(self, other: Config) -> bool:
+        """Whether two are the same file; without one, relative to the same folder."""
+        return (self.file, self._folder) == (other.file, other._folder)
+
+    @property
     def journal(self) -> str:
         """The journal's URL, its path absolute. Raises ConfigError.
 

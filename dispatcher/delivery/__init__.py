@@ -9,14 +9,21 @@ from dispatcher.delivery.calls import GuardedCalls
 from dispatcher.delivery.concurrent_runs import ConcurrentRuns
 from dispatcher.delivery.rate_limiter import RateLimiter
 from dispatcher.delivery.retries import Retries
-from dispatcher.delivery.run import BlockedRecipients, Finished, OutcomeReporter, Run, Summary
+from dispatcher.delivery.run import (
+    CHANGED,
+    BlockedRecipients,
+    Finished,
+    OutcomeReporter,
+    Run,
+    Summary,
+)
 from dispatcher.delivery.task import Done, RetryAfter, Step, Stopped, Task, unsettled
 from dispatcher.delivery.uploads import Uploads
 from dispatcher.delivery.worker import Worker
 from dispatcher.errors import DispatcherError, InputChanged, JournalError, PluginError
 from dispatcher.hookspecs import Engine
 from dispatcher.inputs import Inputs
-from dispatcher.journal import AttemptResult, Journal, SharedState
+from dispatcher.journal import AttemptResult, Journal, SharedState, key_in_journal
 from dispatcher.models import Failure, Message, Outcome, Receipt, Status
 from dispatcher.planning import PlannedMessage
 from dispatcher.registry import CallTimer, GetTimer, PluginInfo
@@ -190,7 +197,8 @@ class Delivery:
     def _report(self, planned: PlannedMessage, place: int, done: Done) -> None:
         message, outcome = planned.message, done.outcome
         self._blocked.note(message, place, outcome, strict=planned.stop_on_failure)
-        self._reporter.report(message, outcome, done.write)
+        key = key_in_journal(message, planned.record)
+        self._reporter.report(message, outcome, done.write, key)
 
     def _give_up_the_rest(self) -> None:
         """Tell of every message that was tried and has no outcome yet."""
@@ -209,9 +217,9 @@ class Delivery:
         self._run.halt(why)
         return PluginError(why)
 
-    def _tell(self, message: Message, outcome: Outcome) -> None:
+    def _tell(self, message: Message, outcome: Outcome, key: str) -> None:
         self._tried = self._tried or outcome.attempts > 0
-        self.summary.count(outcome.status)
+        self.summary.add(message, outcome, key)
         self._finished(message, outcome)
 
 
@@ -219,10 +227,7 @@ def _skipped(planned: PlannedMessage) -> Outcome:
     """What is not sent: it was, or what it would say changed, or nobody knows whether it was."""
     if planned.status == Status.UNKNOWN:
         return Outcome(status=Status.UNKNOWN, error=unsettled(planned.record))
-    error = None
-    if planned.status == Status.CHANGED:
-        text = "it was sent with other content; raise its revision to send it once more"
-        error = Failure(code="changed", text=text)
+    error = CHANGED if planned.status == Status.CHANGED else None
     id = planned.record.id if planned.record else None
     return Outcome(status=Status.SKIPPED, id=id, error=error)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import Empty, Queue
 from typing import NamedTuple, TypeAlias
 
@@ -12,9 +13,17 @@ from dispatcher.delivery.task import Lapsed, Write, Written, failure
 from dispatcher.errors import ExitCode, JournalError
 from dispatcher.inputs import Inputs
 from dispatcher.journal import LATE
+from dispatcher.manifest.former_names import MessageName
 from dispatcher.models import Failure, Message, Outcome, Status
 
 Finished = Callable[[Message, Outcome], None]
+# The same, and under which key the journal has the message.
+Noted = Callable[[Message, Outcome, str], None]
+
+# Why a message is skipped that was sent with other content.
+CHANGED = Failure(
+    code="changed", text="it was sent with other content; raise its revision to send it once more"
+)
 
 _DECIDED = Failure(
     code="claimed",
@@ -35,8 +44,30 @@ _LATE = Failure(code="lease", text="this run stood still before an earlier messa
 
 
 @dataclass
+class Unsettled:
+    """The messages with an unknown outcome: their runs and manifests, and the key of the last one,
+    as the journal has them. `decided`: it knows one of them as something else meanwhile."""
+
+    key: str = ""
+    runs: set[str] = field(default_factory=set)
+    manifests: set[str] = field(default_factory=set)
+    decided: bool = False
+
+    def add(self, key: str, *, decided: bool) -> None:
+        """Note a message."""
+        run, manifest, *_ = key.split("/", 2)
+        self.key = key
+        self.runs.add(run)
+        self.manifests.add(manifest)
+        self.decided = self.decided or decided
+
+
+@dataclass
 class Summary:
-    """What became of a plan's messages. `stopped`: why the run ended early, if it did."""
+    """What became of a plan's messages. `stopped`: why the run ended early, if it did.
+
+    `changed`: what was skipped as people have it with other content, and how many people each.
+    """
 
     sent: int = 0
     skipped: int = 0
@@ -45,10 +76,16 @@ class Summary:
     not_tried: int = 0
     stopped: str | None = None
     interrupted: bool = False
+    changed: Counter[MessageName] = field(default_factory=Counter)
+    unsettled: Unsettled = field(default_factory=Unsettled)
 
-    def count(self, status: str) -> None:
-        """Add one to the count of this name."""
-        setattr(self, status, getattr(self, status) + 1)
+    def add(self, message: Message, outcome: Outcome, key: str) -> None:
+        """Count a message that is finished; `key`: under which the journal has it."""
+        setattr(self, outcome.status, getattr(self, outcome.status) + 1)
+        if outcome.status == Status.UNKNOWN:
+            self.unsettled.add(key, decided=outcome.error == LATE)
+        elif outcome.status == Status.SKIPPED and outcome.error == CHANGED:
+            self.changed[MessageName(message.manifest, message.id)] += 1
 
     @property
     def counts(self) -> dict[str, int]:
@@ -66,6 +103,12 @@ class Summary:
         if self.failed or self.stopped or self.not_tried:
             return ExitCode.PARTLY if self.sent else ExitCode.FAILED
         return ExitCode.DONE if sum(self.counts.values()) else ExitCode.NOTHING
+
+    @property
+    def strict_exit_code(self) -> ExitCode:
+        """The same where nothing that was sent may have changed without being sent again."""
+        good = self.exit_code in (ExitCode.DONE, ExitCode.NOTHING)
+        return ExitCode.CHANGED if good and self.changed else self.exit_code
 
 
 class Run:
@@ -130,6 +173,7 @@ class _Report(NamedTuple):
     message: Message
     outcome: Outcome
     write: Write
+    key: str
 
 
 class OutcomeReporter:
@@ -139,7 +183,7 @@ class OutcomeReporter:
     told: then the run is to end.
     """
 
-    def __init__(self, finished: Finished, halt: Callable[[str], None]) -> None:
+    def __init__(self, finished: Noted, halt: Callable[[str], None]) -> None:
         self._finished, self._halt = finished, halt
         self._waiting: Queue[_Report] = Queue(_BACKLOG)
         self._wanted, self._closed = threading.Event(), False
@@ -147,11 +191,11 @@ class OutcomeReporter:
         self._thread = threading.Thread(target=self._work, name="reporter", daemon=True)
         self._thread.start()
 
-    def report(self, message: Message, outcome: Outcome, write: Write) -> None:
-        """Have an outcome told; may be called from any thread."""
+    def report(self, message: Message, outcome: Outcome, write: Write, key: str) -> None:
+        """Have an outcome told; may be called from any thread. `key`: the journal's."""
         if self._waiting.full():
             self._wanted.set()
-        self._waiting.put(_Report(message, outcome, write))
+        self._waiting.put(_Report(message, outcome, write, key))
 
     def close(self) -> None:
         """Tell what is left to tell."""
@@ -172,7 +216,7 @@ class OutcomeReporter:
 
     def _tell(self, report: _Report) -> None:
         try:
-            self._finished(report.message, self._certain(report))
+            self._finished(report.message, self._certain(report), report.key)
         except BaseException as error:
             self._error = self._error or error
             self._halt(f"an outcome cannot be reported: {str(error) or type(error).__name__}")

@@ -127,7 +127,12 @@ class Manifests:
     @property
     def run(self) -> str:
         """The name of the run, the first part of every key; of several, all of them."""
-        return ", ".join(dict.fromkeys(each.run for each in self._manifests)) or runs.DEFAULT
+        return ", ".join(self.runs) or runs.DEFAULT
+
+    @property
+    def runs(self) -> list[str]:
+        """The names of the runs of these manifests."""
+        return list(dict.fromkeys(each.run for each in self._manifests))
 
     @property
     def names(self) -> list[MessageName]:

@@ -1,7 +1,5 @@
 """A journal that is not there yet is begun by a person's word, for gateways beyond this machine."""
 
-import os
-import pty
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +12,7 @@ from dispatcher.sandbox.process import SandboxProcess
 from tests.support.cases import cases
 from tests.support.git import committed, git
 from tests.support.postgres import Database
-from tests.support.project import Project, Result
+from tests.support.project import Project, on_a_terminal
 
 # It talks to the sandbox, and says that this is far away.
 FAR = """
@@ -47,17 +45,6 @@ def far(project: Project, tmp_path: Path) -> Project:
 
 def files(folder: Path) -> set[Path]:
     return {path for path in folder.rglob("*") if ".git" not in path.parts}
-
-
-def on_a_terminal(project: Project, answer: str, *arguments: str) -> Result:
-    """What becomes of a command whose questions somebody answers."""
-    ours, theirs = pty.openpty()
-    try:
-        os.write(ours, answer.encode())
-        return project.finish(project.start(*arguments, stdin=theirs))
-    finally:
-        os.close(ours)
-        os.close(theirs)
 
 
 def test_where_there_is_none_nothing_is_sent_without_a_word(

@@ -137,9 +137,10 @@ def test_json_lines_have_the_promised_keys_and_nothing_stands_beside_them(projec
         "error": {"code": "1022", "text": "Subscriber was not found / Подписчик не найден"},
     }
     counts = {"sent": 1, "skipped": 0, "failed": 1, "unknown": 0, "not_tried": 0}
-    assert result.summary == {"event": "summary", **counts}
+    again = {"status": "failed", "count": 1, "command": "dispatcher send --json"}
+    assert result.summary == {"event": "summary", **counts, "next": [again]}
     assert len(result.lines) == 3
-    assert result.stderr == ""
+    assert result.stderr == "failed, to try again: dispatcher send --json\n"
 
 
 def test_people_get_results_on_stdout_and_the_summary_on_stderr(project: Project) -> None:

@@ -331,6 +331,7 @@ def test_a_file_that_changes_before_the_first_message_ends_the_run(
         "event": "summary",
         **dict.fromkeys(["sent", "skipped", "failed", "unknown"], 0),
         "not_tried": 3 * ROWS + 1,
+        "next": sent.summary["next"],
     }
     held.has_sent_nothing()
 

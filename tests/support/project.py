@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import pty
 import signal
 import sqlite3
 import subprocess
@@ -269,6 +270,17 @@ class Project:
             process.send_signal(signal.SIGINT)
             result = self.finish(process)
         assert (result.code, result.stderr) == (0, "")
+
+
+def on_a_terminal(project: Project, answer: str, *arguments: str) -> Result:
+    """What becomes of a command whose questions somebody answers."""
+    ours, theirs = pty.openpty()
+    try:
+        os.write(ours, answer.encode())
+        return project.finish(project.start(*arguments, stdin=theirs))
+    finally:
+        os.close(ours)
+        os.close(theirs)
 
 
 class Held(Project):

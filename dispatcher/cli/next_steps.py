@@ -1,0 +1,180 @@
+"""What a run leaves for a person, and for each kind of it the command that goes on."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dispatcher.cli.output import Part, coloured
+from dispatcher.manifest.former_names import MessageName
+from dispatcher.manifest.runs import DEFAULT
+from dispatcher.visible import visible
+
+if TYPE_CHECKING:
+    from dispatcher.delivery import Summary
+
+_NAMED = 10  # messages that a line names
+_PLAIN_BYTES = re.compile(rb"[A-Za-z0-9 _@%+=:,./~-]")
+
+
+class Invocation(NamedTuple):
+    """How `send` was called.
+
+    `session`: the options that every command has, and that of the journal. `own`: the others, by
+    the name of their parameter. `place`: options that lead a command without PATH to the same
+    journal.
+    """
+
+    session: tuple[str, ...] = ()
+    own: Mapping[str, tuple[str, ...]] = {}
+    paths: tuple[str, ...] = ()
+    place: tuple[str, ...] = ()
+
+    def again(self, run: str | None, resend: Iterable[str], leave_out: Collection[str] = ()) -> str:
+        """The same command, as a line for a shell; `resend` instead of what it had.
+
+        `run`: named unless it was.
+        """
+        own = {name: words for name, words in self.own.items() if name not in leave_out}
+        if run is not None:
+            own.setdefault("run", ("--run", run))
+        own["resend"] = tuple(word for each in resend for word in ("--resend", each))
+        paths = ("--", *self.paths) if any(map(_is_like_option, self.paths)) else self.paths
+        words = (word for each in own.values() for word in each)
+        return _line("send", *self.session, *words, *paths)
+
+    def other(self, command: str, *words: str) -> str:
+        """Another command that finds the same journal, as a line for a shell."""
+        return _line(command, *words, *self.session, *self.place)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One kind of what is left, how many messages there are of it, and the command that goes on.
+
+    `why`: what the command is good for. `otherwise`: another command, and when it is the right one.
+    `messages`: which, and how many people each concerns, where that is said.
+    """
+
+    status: str
+    count: int
+    why: str
+    command: str
+    otherwise: tuple[str, str] | None = None
+    messages: Mapping[MessageName, int] = field(default_factory=dict)
+
+    def fields(self) -> dict[str, Any]:
+        """As JSON has it."""
+        fields: dict[str, Any] = {"status": self.status, "count": self.count}
+        if self.messages:
+            fields["messages"] = {str(name): people for name, people in self.messages.items()}
+        fields["command"] = self.command
+        if self.otherwise is not None:
+            fields["otherwise"] = self.otherwise[1]
+        return fields
+
+
+def next_steps(summary: Summary, invocation: Invocation, runs: Sequence[str]) -> list[Step]:
+    """What a run leaves, and how to go on. `runs`: those of its manifests."""
+    resend = _resend_again(invocation)
+    # What belongs to a day is to be finished as that day's, also after midnight.
+    run = runs[0] if len(runs) == 1 and runs[0] != DEFAULT else None
+    if "trial" in invocation.own:  # the next one is another
+        run = None
+    again = invocation.again(run, resend)
+    steps = [
+        Step(status, count, "to try again", again)
+        for status, count in (("failed", summary.failed), ("not_tried", summary.not_tried))
+        if count
+    ]
+    if summary.changed:
+        # Whoever agreed to this run did not agree to second copies: they are asked for that.
+        command = invocation.again(run, [*resend, "changed"], leave_out=["yes"])
+        steps.append(
+            Step(
+                "changed",
+                summary.changed.total(),
+                "raise revision in the manifest, or",
+                command,
+                messages=summary.changed,
+            )
+        )
+    if summary.unknown:
+        steps.append(_unknown(summary, invocation))
+    return steps
+
+
+def _resend_again(invocation: Invocation) -> list[str]:
+    """What the same command sends again: unknown messages need another look first."""
+    given = set(invocation.own.get("resend", ())[1::2])
+    return [each for each in ("changed", "moved") if given & {each, "all"}]
+
+
+def _unknown(summary: Summary, invocation: Invocation) -> Step:
+    """How to go on with what may have arrived: a person has to look, then to say."""
+    found = summary.unsettled
+    if summary.unknown == 1 and not found.decided:
+        sent, not_sent = (
+            invocation.other("settle", found.key, word) for word in ("--sent", "--not-sent")
+        )
+        return Step("unknown", 1, "if it arrived", sent, ("if it did not", not_sent))
+    which = ["--attempts"] if found.decided else ["--status", "unknown"]
+    for option, values in (("--run", found.runs), ("--manifest", found.manifests)):
+        if len(values) == 1:
+            which += [option, *values]
+    why = "to see which" if found.decided else "to see which, and then settle each"
+    return Step("unknown", summary.unknown, why, invocation.other("history", *which))
+
+
+def lines(steps: Iterable[Step]) -> Iterator[tuple[Part, ...]]:
+    """What people read: a line for each command."""
+    for line, group in groupby(steps, attrgetter("command")):
+        alike = list(group)
+        first = alike[0]
+        if first.status == "changed":
+            yield coloured("warning"), f": {_changed(first.messages)}; {first.why}: {line}"
+            continue
+        kinds = " and ".join(step.status.replace("_", " ") for step in alike)
+        yield (f"{kinds}, {first.why}: {line}",)
+        if first.otherwise is not None:
+            when, other = first.otherwise
+            yield (f"{kinds}, {when}: {other}",)
+
+
+def _changed(messages: Mapping[MessageName, int]) -> str:
+    """Which messages people have with other content, and how many people each."""
+    most = Counter(messages).most_common(_NAMED)
+    named = [f"{name} ({_people(count)})" for name, count in most]
+    if len(messages) > len(named):
+        named.append(f"{len(messages) - len(named)} more")
+    return f"changed since it was sent, and not sent again: {', '.join(named)}"
+
+
+def _people(count: int) -> str:
+    return "1 person" if count == 1 else f"{count} people"
+
+
+def _is_like_option(path: str) -> bool:
+    return path.startswith("-")
+
+
+def _line(*words: str) -> str:
+    return " ".join(("dispatcher", *map(shell_word, words)))
+
+
+def shell_word(text: str) -> str:
+    """A text as one word of a shell; what could not be seen in it, or is no text, is an escape."""
+    if visible(text) == text:
+        return shlex.quote(text)
+    escaped = (
+        chr(byte) if _PLAIN_BYTES.match(bytes([byte])) else f"\\x{byte:02x}"
+        for byte in os.fsencode(text)
+    )
+    return f"$'{''.join(escaped)}'"
