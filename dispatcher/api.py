@@ -104,7 +104,7 @@ class Dispatcher:
         cls,
         folder: str | Path = ".",
         *,
-        paths: Iterable[str | Path] = (),
+        paths: str | Path | Iterable[str | Path] = (),
         config: str | Path | None = None,
         profile: str | None = None,
         transport: str | None = None,
@@ -133,7 +133,8 @@ class Dispatcher:
         # Whatever is configured above it would count, and a journal be begun in it.
         if not os.path.isdir(folder):
             raise ConfigError(f"no such folder: {folder}")
-        loaded = load(folder, profile=profile, paths=paths, file=config)
+        named = [paths] if isinstance(paths, (str, Path)) else paths
+        loaded = load(folder, profile=profile, paths=named, file=config)
         registry = build_registry(
             builtins(loaded.roots),
             without=without,

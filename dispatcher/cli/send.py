@@ -28,7 +28,6 @@ from dispatcher.cli.options import (
     run_option,
     selection_options,
     session_options,
-    yes_option,
 )
 from dispatcher.cli.output import Coloured, confirm, counted, print_line
 from dispatcher.cli.progress import Reporter, reporter
@@ -68,7 +67,7 @@ _LAST = 1.0  # seconds for writing and reporting what is known then
     multiple=True,
     help="Also send what changed since it was sent, or what may have arrived already.",
 )
-@yes_option
+@click.option("--yes", is_flag=True, help="Do not ask; begin a journal where there is none.")
 @click.option(
     "--strict",
     is_flag=True,

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import pytest
 
+from dispatcher import ConfigError, Dispatcher
 from dispatcher.ownership import VARIABLE
 from dispatcher.sandbox.process import SandboxProcess
 from tests.support.cases import cases
@@ -258,6 +259,27 @@ def test_the_first_path_decides_and_a_later_one_where_it_has_none(
     result = at(stray, project).call("send", "other.toml", str(project.folder / "manifests"))
     assert "1 skipped" in result.stderr
     assert not (stray / ".dispatcher").exists()
+
+
+def test_a_program_finds_the_same_as_the_command(
+    repository: Project, inbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    top = repository.folder
+    for name, value in repository.environment.items():
+        monkeypatch.setenv(name, value)
+    repository.call("send")
+    named = {"config": "dispatcher.toml"} if (top / "dispatcher.toml").exists() else {}
+    for folder, options in (
+        (top / "manifests", {}),
+        ("/", {"paths": top / "manifests/m.toml"}),
+        (top.parent, {"paths": ["shop/manifests", "shop"]}),
+        (linked(top), named),
+    ):
+        with Dispatcher.open(folder, third_party=False, **options) as dispatcher:
+            assert dispatcher.journal == f"sqlite:///{repository.journal_file}"
+            assert [row.message for row in dispatcher.history()] == ["a"]
+    with pytest.raises(ConfigError, match="there is no such file"):
+        Dispatcher.open(top, config="nowhere.toml")
 
 
 # Bad input

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.support.project import Project
+from tests.support.project import Project, text
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"checked " * 20
 SECRET = b"\x89PNG\r\n\x1a\n" + b"private " * 20
@@ -47,3 +47,18 @@ def test_another_file_at_the_name_of_a_checked_one_is_not_shown(
         change(file, secret)
         answer = browser.get(address + path, timeout=20)
         assert (answer.status_code, answer.content) == (404, b"")
+
+
+@pytest.mark.parametrize("arguments", [["../shop"], ["--config", "../shop/dispatcher.toml"]])
+def test_the_configuration_is_watched_where_it_was_found(
+    project: Project, arguments: list[str]
+) -> None:
+    project.manifest(text(), "shop/manifests/m.toml")
+    project.write("shop/dispatcher.toml", "")
+    project.folder = project.folder / "elsewhere"
+    project.folder.mkdir()
+    with project.preview(*arguments) as address, requests.Session() as browser:
+        assert "has changed" not in browser.get(address, timeout=20).text
+        project.write("../shop/dispatcher.toml", "[delivery]\nworkers = 3")
+        page = browser.get(address, timeout=20).text
+        assert "dispatcher.toml has changed; start the preview again" in page
