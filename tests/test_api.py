@@ -24,7 +24,7 @@ from tests.support.project import TOKEN, Project
 from tests.support.waiting import wait_until
 
 PAGE = (Path(__file__).parents[1] / "docs" / "python.md").read_text(encoding="utf-8")
-SCRIPT, VIEW, HISTORY = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+SCRIPT, VIEW, TRIAL, HISTORY = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
@@ -106,6 +106,15 @@ def test_the_page_settles_what_is_unknown(project: Project, inbox: SandboxProces
     assert result.stdout.startswith("default/m/one/1/79001234567 20")
     assert result.stdout.endswith("broke before the whole answer was there\n")
     assert {row["status"] for row in project.journal().values()} == {"sent"}
+
+
+def test_the_trial_of_the_page_sends_to_one_person(project: Project, inbox: SandboxProcess) -> None:
+    project.texts("one", "two").rename(project.folder / "manifests" / "hello.toml")
+    project.write("trial.py", TRIAL)
+    result = project.run(program=("trial.py",))
+    assert result.code == 0, result.stderr
+    assert result.stdout.count("/79001234567 to 79990000000\n") == 2
+    assert len(inbox.messages(to="79990000000")) == len(inbox.messages()) == 2
 
 
 def test_a_plan_is_compared_with_the_journal_each_time(project: Project) -> None:

@@ -25,6 +25,8 @@ from tests.support.project import Project
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+SENDING = (ROOT / "docs" / "sending.md").read_text(encoding="utf-8")
+A_FEW_FIRST = "## A few first\n"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -72,8 +74,8 @@ def commands(block: str) -> Iterator[tuple[str, str]]:
 
 
 def assert_shows(expected: str, actual: str) -> None:
-    """The same text; a word `…` of the expected one stands for any other."""
-    pieces = re.split(r"(?<!\S)…(?!\S)", expected)
+    """The same text; a word `…` of the expected one stands for any other, and so does a moment."""
+    pieces = re.split(r"(?<!\S)…(?!\S)|(?<=trial-)…", expected)
     pattern = r"\S+".join(map(re.escape, pieces))
     assert re.fullmatch(pattern, actual), f"expected\n{expected}\nbut got\n{actual}"
 
@@ -94,12 +96,28 @@ def test_every_command_prints_what_the_readme_shows(tmp_path: Path) -> None:
 
 def test_what_is_said_of_sending_happens(hello: Project, inbox: SandboxProcess) -> None:
     """The page begins where the README's first manifest ends, with a connection that breaks."""
-    page = (ROOT / "docs" / "sending.md").read_text(encoding="utf-8")
+    before, _, after = SENDING.partition(A_FEW_FIRST)
+    page = before + after[after.index("\n## ") :]
     inbox.faults([{"path": "/v1/messages", "fault": "reset_after", "times": 1}])
     shown = [each for language, text in blocks_of(page) for each in commands(text)]
     assert len(shown) == page.count("\n$ ") > 0
     for command, output in shown:
         assert_shows(output, run(command, hello))
+
+
+def test_what_is_said_of_a_few_first_happens(project: Project) -> None:
+    section = SENDING.partition(A_FEW_FIRST)[2].partition("\n## ")[0]
+    found = blocks_of(section)
+    project.config('manifests = "."')
+    for language, name in (("toml", "sale.toml"), ("csv", "customers.csv")):
+        project.write(name, dict(found)[language])
+    shown = [each for _, text in found for each in commands(text)]
+    assert len(shown) == section.count("\n$ ") > 0
+    for command, output in shown:
+        assert_shows(output, run(command, project))
+    assert sorted(project.arrived(to="79990000000")) == [
+        f"Dear {name}, spring prices are here." for name in ("Anna", "Boris")
+    ]
 
 
 def test_what_is_said_of_postgresql_happens(hello: Project, database: Database) -> None:

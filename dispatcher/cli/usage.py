@@ -28,6 +28,8 @@ _COMMANDS = {
 _PLAN = '"dispatcher plan" shows what send would do'
 _OPTIONS = {
     **dict.fromkeys(("--dry-run", "--dryrun", "--dry", "--simulate", "--check", "-n"), _PLAN),
+    **dict.fromkeys(("--test", "--test-to"), "--trial NUMBER sends samples to one person"),
+    **dict.fromkeys(("--message", "--id", "--filter"), "--only ID chooses messages"),
     **dict.fromkeys(("--force", "--retry"), "--resend sends once more what it names"),
     **dict.fromkeys(("--verbose", "-v", "--traceback"), "--debug shows more"),
     **dict.fromkeys(("-y", "--no-input", "--assume-yes"), "--yes agrees"),

@@ -12,6 +12,7 @@ from dispatcher.errors import DispatcherError
 from dispatcher.manifest.definitions import Definition
 from dispatcher.models import LocatedProblem, ProblemList, Upload
 from dispatcher.planning import Draft, Planner
+from dispatcher.selection import stands_for
 from dispatcher.visible import printable
 
 # A message's id, a file, and the row that a problem of the file is about; no file: in the row.
@@ -23,13 +24,14 @@ OF_RECIPIENTS: Final = ("to", "recipient_type")
 
 @dataclass(frozen=True)
 class ShownMessage:
-    """A message as a page shows it."""
+    """A message as a page shows it; `stands_for`: of a trial's copy, whose message it is."""
 
     id: str
     manifest: str
     bubble: Bubble
     summary: str
     problems: list[LocatedProblem]
+    stands_for: str | None = None
 
 
 @dataclass
@@ -132,4 +134,5 @@ def shown(draft: Draft) -> ShownMessage:
         return File(f"/files/{upload.sha256}", upload.mime_type, upload.size, upload.filename)
 
     bubble = bubble_of(payload, find)
-    return ShownMessage(message.id, message.manifest, bubble, summary_of(payload), draft.problems)
+    summary, whose = summary_of(payload), stands_for(message)
+    return ShownMessage(message.id, message.manifest, bubble, summary, draft.problems, whose)

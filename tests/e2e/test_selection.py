@@ -32,11 +32,14 @@ def told(result: Result) -> list[str]:
     return [key.partition("/")[2] for key in keys(result)]
 
 
+def page(url: str) -> str:
+    with build_opener(ProxyHandler({})).open(url, timeout=20) as answer:
+        return answer.read().decode()
+
+
 def shown(url: str) -> set[str]:
     """The recipients whom a preview lists."""
-    with build_opener(ProxyHandler({})).open(url, timeout=20) as answer:
-        page = answer.read().decode()
-    return set(re.findall(r"chat=([0-9]+)", page))
+    return set(re.findall(r"chat=([0-9]+)", page(url)))
 
 
 CHOICES: dict[str, tuple[list[str], list[str]]] = {
@@ -117,6 +120,7 @@ def test_a_plan_of_a_trial_says_whom_each_copy_stands_for(project: Project) -> N
 def test_a_preview_of_a_trial_is_the_chat_with_who_tries_it(project: Project) -> None:
     with project.preview("--trial", TESTER, "--sample", "3") as url:
         assert shown(url) == {TESTER}
+        assert re.findall(r"welcome · for \+?([0-9]+)", page(url)) == list(PEOPLE)
     project.has_sent_nothing()
 
 
