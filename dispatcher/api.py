@@ -558,6 +558,12 @@ class Dispatcher:
             self._transports[name] = self._made(kind, self._overrides.get(name, {}))
         return self._transports[name]
 
+    @property
+    def gateways(self) -> list[BoundTransport]:
+        """The transports that the plans so far needed, for what they say of themselves."""
+        calls = Calls(self.registry.timer)
+        return [BoundTransport(each, calls) for each in self._transports.values()]
+
     @contextmanager
     def transports_in_use(self) -> Iterator[list[BoundTransport]]:
         """The transports that the plans so far needed, for calls outside a run."""
@@ -703,10 +709,6 @@ class Sending:
     def __init__(self, plan: Plan, journal: Journal, delivery: Delivery, engine: Engine) -> None:
         self.plan, self.delivery = plan, delivery
         self._journal, self._engine = journal, engine
-
-    def statuses(self) -> Iterator[str]:
-        """What the journal says of each message, now that nobody else changes it."""
-        return (each.status for each in self.plan.planner.plan(self._journal))
 
     def run(self) -> Summary:
         """Send; once. Raises a DispatcherError for what ends the run before any message was tried:

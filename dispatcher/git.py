@@ -57,8 +57,10 @@ def main_worktree(top: Path) -> Path:
 
 
 def _marks_repository(mark: Path) -> bool:
-    """Whether git would take this `.git` for one: a folder without a HEAD is none."""
-    return os.path.lexists(mark / "HEAD") if mark.is_dir() else os.path.lexists(mark)
+    """Whether this `.git` is one, or what is left of one: any other folder is none to git."""
+    if not mark.is_dir():
+        return os.path.lexists(mark)
+    return any(os.path.lexists(mark / name) for name in ("HEAD", "config", "objects", "refs"))
 
 
 def _named_by(file: Path, prefix: str = "") -> Path:

@@ -144,6 +144,11 @@ class BaseTransport(Transport):
         return ""
 
     @property
+    def gateway(self) -> str | None:
+        """Where messages are sent, for people: a URL without secrets; None: the name says it."""
+        return None
+
+    @property
     def rate(self) -> str | None:
         """The most messages the account may send, like "50/s" or "10/min"; None means no limit."""
         return None
@@ -345,6 +350,12 @@ class BoundTransport:
     def account(self) -> str:
         """See `BaseTransport`, as for all that follow."""
         return str(self._attribute("account"))
+
+    @property
+    def gateway(self) -> str | None:
+        """Where messages are sent, or None."""
+        said = self._attribute("gateway")
+        return None if said is None else str(said)
 
     @property
     def rate(self) -> str | None:

@@ -195,7 +195,7 @@ def test_a_profile_never_shares_the_journal_that_the_file_names_for_people(
 def test_paths_are_files_and_folders_each_manifest_once(project: Project, paths: list[str]) -> None:
     project.manifest(GOOD)
     project.write("manifests/notes.txt", "no manifest")
-    assert len(project.call("plan", "--json", *paths).lines) == 1
+    assert len(project.call("plan", "--json", *paths).planned) == 1
 
 
 @cases("arguments", [], ["journal"])

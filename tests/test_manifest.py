@@ -28,7 +28,7 @@ def plan(tmp_path: Path) -> Plan:
         project.write_all(files)
         ended = project.call("plan", "--json", *(arguments or (".",)))
         assert (ended.code, ended.stderr) == (code, "")
-        return ended.lines
+        return ended.planned
 
     return plan
 

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from dispatcher.api import Dispatcher
+from dispatcher.cli.announcement import announce
 from dispatcher.cli.options import (
     good_plan,
     journal_option,
@@ -64,6 +65,7 @@ def command(
     trace = dispatcher.registry.trace = HookTrace() if explain else None
     with _objections_named(trace):
         plan = good_plan(dispatcher, paths, run, selection)
+    announce(dispatcher, plan, as_json=as_json)
     for planned in plan:
         counts[planned.status] += 1
         if as_json:
@@ -72,7 +74,9 @@ def command(
             _print_text(planned, payloads)
         if trace and not as_json:
             _print_explanation(planned, trace)
-    if not as_json:
+    if as_json:
+        print_json("summary", **{status: counts[status] for status in _SIGNS})
+    else:
         known = ", ".join(f"{counts[status]} {status}" for status in _SIGNS if counts[status])
         print_line(f"Plan: {known or 'nothing'}.", err=True)
     return ExitCode.DONE if counts else ExitCode.NOTHING

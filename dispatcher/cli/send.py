@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import tempfile
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -17,7 +15,8 @@ from typing import Any, TypeAlias
 
 import click
 
-from dispatcher.api import Dispatcher, Resend, Sending
+from dispatcher.api import Dispatcher, Resend
+from dispatcher.cli.announcement import announce, ask, ask_to_begin
 from dispatcher.cli.next_steps import next_steps
 from dispatcher.cli.options import (
     good_plan,
@@ -29,7 +28,7 @@ from dispatcher.cli.options import (
     selection_options,
     session_options,
 )
-from dispatcher.cli.output import Coloured, confirm, counted, print_line
+from dispatcher.cli.output import Coloured, print_line
 from dispatcher.cli.progress import Reporter, reporter
 from dispatcher.config import seconds
 from dispatcher.delivery import Delivery
@@ -45,13 +44,9 @@ _RESEND: dict[str, set[Resend]] = {
     "failed": set(),
     "changed": {"changed"},
     "unknown": {"unknown"},
-    "all": {"changed", "unknown"},
+    "moved": {"moved"},
+    "all": {"changed", "unknown", "moved"},
 }
-_RISKS: dict[Resend, str] = {
-    "changed": "was sent before with other content",
-    "unknown": "may have arrived, and then arrives twice",
-}
-
 _MARGIN = 0.5  # seconds beyond what a transport needs
 _LAST = 1.0  # seconds for writing and reporting what is known then
 
@@ -65,9 +60,12 @@ _LAST = 1.0  # seconds for writing and reporting what is known then
     "--resend",
     type=click.Choice(list(_RESEND)),
     multiple=True,
-    help="Also send what changed since it was sent, or what may have arrived already.",
+    help="Also send what changed, was renamed, or may have arrived already.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask; begin a journal where there is none.")
+@click.option(
+    "--max", "most", type=click.IntRange(1), metavar="N", help="If more would leave, nothing does."
+)
 @click.option(
     "--strict",
     is_flag=True,
@@ -84,6 +82,7 @@ def command(
     wait: str | None,
     resend: tuple[str, ...],
     yes: bool,
+    most: int | None,
     strict: bool,
     sandbox: bool,
     as_json: bool,
@@ -105,6 +104,7 @@ def command(
             report.result,
             statuses,
             seconds_to_wait,
+            most,
             notice=report.notice,
             renew=bool(seconds_to_wait),
             kept=not sandbox,
@@ -112,10 +112,11 @@ def command(
         try:
             sending = stack.enter_context(begin(new_journal=yes))
         except JournalMissing as missing:
-            _ask_to_begin(missing)
+            ask_to_begin(missing)
             sending = stack.enter_context(begin(new_journal=True))
-        if statuses and not yes:
-            _ask(sending, statuses)
+        announce(dispatcher, sending.plan, statuses, as_json=as_json)
+        if not yes:
+            ask(dispatcher, sending.plan, statuses)
         with report, _interruptible(sending.delivery):
             summary = sending.run()
         runs = sending.plan.planner.runs
@@ -132,24 +133,6 @@ def _advice(dispatcher: Dispatcher, report: Reporter) -> str | None:
     with dispatcher.transports_in_use() as transports:
         here = all(each.local for each in transports)
     return "is the gateway running? to start it: dispatcher sandbox" if here else None
-
-
-def _ask_to_begin(missing: JournalMissing) -> None:
-    """Have a person agree that a journal is begun. Raises the error where nobody can be asked."""
-    if not sys.stdin.isatty():
-        raise missing
-    fact, *ways = missing.sentences
-    for line in ways[1:]:
-        print_line(line, err=True)
-    confirm(f"{fact}. Begin one?")
-
-
-def _ask(sending: Sending, resend: set[Resend]) -> None:
-    """Have a person agree to every kind of second copy. Raises click.Abort, UsageError."""
-    found = Counter(sending.statuses())
-    for status in sorted(resend):
-        if found[status]:
-            confirm(f"{counted(found[status], 'message')} {_RISKS[status]}. Send again?")
 
 
 def _seconds(wait: str | None) -> float:

@@ -58,7 +58,7 @@ class Config:
         self.settings = settings
         self.candidates = candidates
         self._folder = folder
-        self._profile = profile
+        self.profile = profile
         self._file = file
 
     @property
@@ -107,7 +107,7 @@ class Config:
 
     @property
     def _usual_journal(self) -> Path:
-        name = f"journal-{self._profile}.db" if self._profile else "journal.db"
+        name = f"journal-{self.profile}.db" if self.profile else "journal.db"
         return Path(".dispatcher", name)
 
     def _folder_of_all_worktrees(self) -> Path:
@@ -160,7 +160,7 @@ class Config:
     def _problem(self, where: KeyPath, sentence: str, key: bool) -> str:
         """What is wrong with a value (or its key) of the file, at its place."""
         assert self._file is not None, "without a file there are no values"
-        paths = [("profiles", self._profile or "", *where), where]
+        paths = [("profiles", self.profile or "", *where), where]
         return str(located(self._file.path, sentence, *self._file.position(paths, key=key)))
 
 

@@ -104,6 +104,9 @@ class HttpTransport(BaseTransport):
 
     def require_credentials(self) -> None:
         """Raise ConfigError if there is no usable token; otherwise, its first use would."""
+        # Here, the import delays no message that already has its permit.
+        import dispatcher.http.client  # noqa: F401
+
         _ = self.token
 
     @cached_property
@@ -118,10 +121,6 @@ class HttpTransport(BaseTransport):
 
         It changes when the token or any setting that is not in `HttpSettings` changes.
         """
-        # The rate limiter asks for this first: here, the import delays no message that already has
-        # its permit.
-        import dispatcher.http.client  # noqa: F401
-
         own = {
             name: str(value)
             for name, value in self.settings
@@ -129,6 +128,11 @@ class HttpTransport(BaseTransport):
         }
         secret = f"{sorted(own.items())} {self.token.get_secret_value()}"
         return hashlib.sha256(secret.encode()).hexdigest()
+
+    @property
+    def gateway(self) -> str | None:
+        """The URL that messages are posted to."""
+        return getattr(self.settings, "base_url", None)
 
     @property
     def rate(self) -> str | None:

@@ -43,7 +43,7 @@ def test_send_to_the_sandbox_prints_json_only_when_asked(project: Project) -> No
     project.texts("a")
     result = project.call("send", "--sandbox", "--json", env=NO_ACCOUNT)
     assert result.statuses == {"a": "sent"}
-    assert [line["event"] for line in result.lines] == ["result", "summary"]
+    assert [line["event"] for line in result.lines] == ["start", "result", "summary"]
 
 
 def test_sandbox_is_not_started_for_nothing(project: Project) -> None:
@@ -291,7 +291,7 @@ def test_plugin_takes_part_in_every_stage(project: Project) -> None:
 
     assert sent.code == 0, sent.stderr
     payloads = [message["payload"] for message in project.inbox.messages()]
-    assert payloads == [line["payload"] for line in plan.lines]
+    assert payloads == [line["payload"] for line in plan.planned]
     assert payloads[0]["text"]["body"] == "Hi\n\nReply STOP to unsubscribe."
     provider = {"link": "https://drive.example.com/42", "provider": {"name": "drive"}}
     assert payloads[1]["image"] == provider

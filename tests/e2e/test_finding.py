@@ -89,10 +89,10 @@ def test_what_was_sent_is_sent_from_everywhere(
 ) -> None:
     top = repository.folder
     folder, arguments = place(top)
-    assert repository.call("send").stderr == "1 sent\n"
+    assert repository.call("send").told == "1 sent\n"
     assert (top / JOURNAL).exists()
 
-    assert at(folder, repository).call("send", *arguments).stderr == "1 skipped\n"
+    assert at(folder, repository).call("send", *arguments).told == "1 skipped\n"
     assert at(folder, repository).call("plan", *arguments).stdout.startswith("= sent")
     assert len(inbox.messages()) == 1
 
@@ -103,9 +103,9 @@ def test_what_was_sent_from_anywhere_is_sent(
 ) -> None:
     top = repository.folder
     folder, arguments = place(top)
-    assert at(folder, repository).call("send", *arguments).stderr == "1 sent\n"
+    assert at(folder, repository).call("send", *arguments).told == "1 sent\n"
 
-    assert repository.call("send").stderr == "1 skipped\n"
+    assert repository.call("send").told == "1 skipped\n"
     assert list(top.parent.rglob("journal.db")) == [top / JOURNAL]
 
 
@@ -119,9 +119,9 @@ def test_the_configuration_and_the_folder_may_be_named(
     elsewhere = at(project.folder.parent, project)
 
     result = elsewhere.call(*options, "send") if before else elsewhere.call("send", *options)
-    assert result.stderr == "1 sent\n"
+    assert result.told == "1 sent\n"
     assert (project.folder / "settings/j.db").exists()
-    assert project.call("send", "--config", "settings/shop.toml").stderr == "1 skipped\n"
+    assert project.call("send", "--config", "settings/shop.toml").told == "1 skipped\n"
     assert len(project.call("history", "--config", "settings/shop.toml", "--json").lines) == 1
 
 
@@ -152,9 +152,9 @@ def test_a_profile_has_one_journal_for_all_worktrees(
     project.texts("a")
     project.config("[profiles.staging.delivery]\nworkers = 1")
     tree = at(linked(committed(project.folder)), project)
-    assert project.call("send", "--profile", "staging").stderr == "1 sent\n"
-    assert tree.call("--profile", "staging", "send").stderr == "1 skipped\n"
-    assert tree.call("send").stderr == "1 sent\n", "for people it is new"
+    assert project.call("send", "--profile", "staging").told == "1 sent\n"
+    assert tree.call("--profile", "staging", "send").told == "1 skipped\n"
+    assert tree.call("send").told == "1 sent\n", "for people it is new"
     assert not (tree.folder / ".dispatcher").exists()
 
 
@@ -164,8 +164,8 @@ def test_a_relative_journal_below_a_worktree_is_in_the_same_place_of_the_main_on
     project.manifest(MESSAGE, "app/manifests/m.toml")
     project.write("app/dispatcher.toml", 'journal = "sqlite:///state/j.db"')
     tree = linked(committed(project.folder))
-    assert at(tree / "app", project).call("send").stderr == "1 sent\n"
-    assert at(project.folder / "app", project).call("send").stderr == "1 skipped\n"
+    assert at(tree / "app", project).call("send").told == "1 sent\n"
+    assert at(project.folder / "app", project).call("send").told == "1 skipped\n"
     assert (project.folder / "app/state/j.db").exists()
 
 
@@ -179,7 +179,7 @@ def test_worktrees_of_a_bare_repository_share_a_journal(
     trees = [at(above / "all" / name, project) for name in ("one", "two")]
     for tree in trees:
         git(above / bare, "worktree", "add", tree.folder)
-    assert [tree.call("send").stderr for tree in trees] == ["1 sent\n", "1 skipped\n"]
+    assert [tree.call("send").told for tree in trees] == ["1 sent\n", "1 skipped\n"]
     assert (above / home / JOURNAL).exists()
 
 
@@ -194,10 +194,10 @@ def test_a_submodule_is_a_repository_of_its_own(project: Project, inbox: Sandbox
     module, tree = above / "campaigns", at(above.with_name("tree"), project)
     git(module, "worktree", "add", tree.folder)
 
-    assert at(above, project).call("send", "campaigns/manifests").stderr == "1 sent\n"
+    assert at(above, project).call("send", "campaigns/manifests").told == "1 sent\n"
     assert (module / JOURNAL).exists()
-    assert at(module, project).call("send").stderr == "1 skipped\n"
-    assert tree.call("send").stderr == "1 skipped\n"
+    assert at(module, project).call("send").told == "1 skipped\n"
+    assert tree.call("send").told == "1 skipped\n"
 
 
 def test_a_repository_that_is_kept_elsewhere(project: Project, inbox: SandboxProcess) -> None:
@@ -205,7 +205,7 @@ def test_a_repository_that_is_kept_elsewhere(project: Project, inbox: SandboxPro
     committed(project.folder)
     store = project.folder.with_name("store")
     git(project.folder, "init", "--separate-git-dir", store)
-    assert project.call("send").stderr == "1 sent\n"
+    assert project.call("send").told == "1 sent\n"
     assert (project.folder / JOURNAL).exists()
 
     tree = at(linked(project.folder), project)
@@ -215,7 +215,7 @@ def test_a_repository_that_is_kept_elsewhere(project: Project, inbox: SandboxPro
         result.stderr
     )
     git(project.folder, "config", "core.worktree", "../shop")
-    assert tree.call("send").stderr == "1 skipped\n"
+    assert tree.call("send").told == "1 skipped\n"
 
 
 def test_a_folder_that_is_linked_into_a_repository_belongs_to_it(
@@ -226,8 +226,8 @@ def test_a_folder_that_is_linked_into_a_repository_belongs_to_it(
     shutil.move(project.folder / "manifests", shared)
     (project.folder / "manifests").symlink_to(shared)
     committed(project.folder)
-    assert project.call("send", "manifests/m.toml").stderr == "1 sent\n"
-    assert project.call("send").stderr == "1 skipped\n"
+    assert project.call("send", "manifests/m.toml").told == "1 sent\n"
+    assert project.call("send").told == "1 skipped\n"
     assert (project.folder / JOURNAL).exists()
 
 
@@ -237,9 +237,9 @@ def test_without_git_the_journal_is_beside_the_manifests(
     project.texts("a")
     folder = project.folder / "manifests"
     arguments = ["manifests"], ["manifests/m.toml"], ["-C", "manifests", "."]
-    said = [project.call("send", *each).stderr for each in arguments]
+    said = [project.call("send", *each).told for each in arguments]
     assert said == ["1 sent\n", "1 skipped\n", "1 skipped\n"]
-    assert at(Path("/"), project).call("send", str(folder)).stderr == "1 skipped\n"
+    assert at(Path("/"), project).call("send", str(folder)).told == "1 skipped\n"
     assert (folder / JOURNAL).exists()
 
 
@@ -250,7 +250,7 @@ def test_the_first_path_decides_and_a_later_one_where_it_has_none(
     project.config('journal = "sqlite:///here.db"')
     project.write("shop/dispatcher.toml", 'journal = "sqlite:///there.db"')
     outside = at(project.folder / "shop", project)
-    assert outside.call("send", str(project.folder / "manifests")).stderr == "1 sent\n"
+    assert outside.call("send", str(project.folder / "manifests")).told == "1 sent\n"
     assert (project.folder / "here.db").exists()
 
     stray = project.folder.with_name("stray")
@@ -366,14 +366,14 @@ def test_a_broken_git_is_no_reason_to_guess(
     assert sentence.format(mark=mark, top=top) in said
     assert "put it right, or name the journal with --journal" in said
     assert tree.call("validate").code == 0, "which needs no journal"
-    assert tree.call("send", "--journal", "sqlite:///../j.db").stderr == "1 sent\n"
+    assert tree.call("send", "--journal", "sqlite:///../j.db").told == "1 sent\n"
 
 
 def test_what_is_no_repository_to_git_is_none(project: Project, inbox: SandboxProcess) -> None:
     project.texts("a")
     committed(project.folder)
     project.write("manifests/.git/notes.txt", "")
-    assert project.call("send", "manifests").stderr == "1 sent\n"
+    assert project.call("send", "manifests").told == "1 sent\n"
     assert project.journal_file.exists()
 
 
@@ -386,4 +386,4 @@ def test_the_git_of_somebody_else_is_not_followed(repository: Project, whose: st
     said = refused(tree)
     assert f"{above / whose} belongs to another user (4000123)" in said
     assert f"or set {VARIABLE}={above}" in said
-    assert tree.call("send", env={VARIABLE: str(above)}).stderr == "1 sent\n"
+    assert tree.call("send", env={VARIABLE: str(above)}).told == "1 sent\n"

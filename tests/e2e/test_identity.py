@@ -99,7 +99,7 @@ def table(sandbox_process: SandboxProcess, new_project: NewProject) -> dict[str,
     return {
         "first": first,
         "before": before,
-        "plan": {line["key"].split("/")[2]: line["status"] for line in plan.lines},
+        "plan": {line["key"].split("/")[2]: line["status"] for line in plan.planned},
         "plan code": plan.code,
         "send": send,
         "after": project.journal(),

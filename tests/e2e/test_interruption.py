@@ -169,7 +169,7 @@ def test_plan_and_history_read_beside_a_run(held: Held) -> None:
     with held.under_way("send") as process:
         plan, history = held.call("plan", "--json"), held.call("history", "--json")
 
-        assert [line["status"] for line in plan.lines] == ["unknown", "new", "new"]
+        assert [line["status"] for line in plan.planned] == ["unknown", "new", "new"]
         assert [line["status"] for line in history.lines] == ["sending"]
     assert held.finish(process).code == 0
 

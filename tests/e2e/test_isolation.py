@@ -123,7 +123,7 @@ def test_what_plugins_print_is_not_among_the_results(project: Project, odd: Odd,
 def test_nor_what_it_prints_while_it_is_loaded(project: Project, odd: Odd) -> None:
     odd("print('loaded')\n" + HOOK, hook="engines", arguments="", body="return []")
     planned = project.call("plan", "--json")
-    assert [line["event"] for line in planned.lines] == ["plan", "plan"]
+    assert [line["event"] for line in planned.lines] == ["start", "plan", "plan", "summary"]
     assert planned.stderr.startswith("[fake_odd] loaded\n")
 
 

@@ -41,7 +41,7 @@ PRAGMA user_version = 1;
 def of_version_1(project: Project) -> Project:
     """A project that an older dispatcher sent a part of: a sent, b failed, c cut short."""
     project.texts("a", "b", "c", "d")
-    payloads = {line["key"]: line["payload"] for line in project.call("plan", "--json").lines}
+    payloads = {line["key"]: line["payload"] for line in project.call("plan", "--json").planned}
     rows = [("a", "sent", "1001", None), ("b", "failed", None, "no"), ("c", "sending", None, None)]
     project.journal_file.parent.mkdir()
     with closing(sqlite3.connect(project.journal_file)) as connection:

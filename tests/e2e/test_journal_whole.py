@@ -84,7 +84,7 @@ def test_file_that_is_mounted_alone_is_refused(
     entry = "36 35 98:0 /journal.db {} rw,noatime master:1 - ext4 /dev/root rw\n"
     mounts = killed.write("mounts", entry.format(folder))
     monkeypatch.setattr(files, "_MOUNTS", mounts)
-    assert killed.call("plan").stderr == "Plan: 1 new, 2 sent, 1 unknown.\n", "all of it is there"
+    assert killed.call("plan").told == "Plan: 1 new, 2 sent, 1 unknown.\n", "all of it is there"
     mounts.write_text(entry.format(f"{folder}/journal.db{suffix}".replace(" ", r"\040")))
     killed.sends_nothing("is mounted alone", f"mount its folder, {folder}, instead")
     assert "mounted alone" in killed.call("history").stderr
@@ -193,7 +193,7 @@ def test_what_a_machine_has_not_seen_is_no_loss(put_back: Project, new_project: 
     same_machine = {"XDG_STATE_HOME": put_back.environment["XDG_STATE_HOME"]}
     assert elsewhere.call("send", "--json", env=same_machine).statuses["a"] == "skipped"
     other_machine = {"XDG_STATE_HOME": elsewhere.environment["XDG_STATE_HOME"]}
-    assert put_back.call("plan", env=other_machine).stderr == "Plan: 1 new, 1 sent.\n"
+    assert put_back.call("plan", env=other_machine).told == "Plan: 1 new, 1 sent.\n"
     shutil.rmtree(put_back.journal_file.parent)
     assert put_back.call("send", "--json").statuses == {"a": "sent", "b": "sent"}
 
@@ -339,7 +339,7 @@ def test_reading_takes_no_right_to_write(
     read_only(*whole(project))
     plan = project.run("plan", prefix=unprivileged)
     history = project.run("history", "--attempts", prefix=unprivileged)
-    assert (plan.code, plan.stderr) == (0, "Plan: 1 sent.\n")
+    assert (plan.code, plan.told) == (0, "Plan: 1 sent.\n")
     assert (history.code, history.stderr) == (0, "")
     assert sorted(os.listdir(project.journal_file.parent)) == before
 
@@ -349,7 +349,7 @@ def test_log_of_a_run_that_died_is_read_without_a_right_to_write(
 ) -> None:
     read_only(*whole(killed))
     plan = killed.run("plan", prefix=unprivileged)
-    assert plan.stderr == "Plan: 1 new, 2 sent, 1 unknown.\n"
+    assert plan.told == "Plan: 1 new, 2 sent, 1 unknown.\n"
 
 
 def test_what_is_missing_for_reading_is_named(
@@ -383,7 +383,7 @@ def test_journal_restored_from_a_dump_is_no_empty_one(project: Project, loses: b
     with closing(sqlite3.connect(project.journal_file)) as connection:
         connection.executescript(dump)
         connection.execute(f"PRAGMA user_version = {0 if loses else version}")
-    assert project.call("plan").stderr == "Plan: 1 sent.\n"
+    assert project.call("plan").told == "Plan: 1 sent.\n"
     assert project.call("history").stdout.count("sent") == 1
     assert project.call("send", "--json").statuses == {"a": "skipped"}
     assert project.inbox.stats()["accepted"] == 1

@@ -139,7 +139,7 @@ def test_json_lines_have_the_promised_keys_and_nothing_stands_beside_them(projec
     counts = {"sent": 1, "skipped": 0, "failed": 1, "unknown": 0, "not_tried": 0}
     again = {"status": "failed", "count": 1, "command": "dispatcher send --json"}
     assert result.summary == {"event": "summary", **counts, "next": [again]}
-    assert len(result.lines) == 3
+    assert len(result.lines) == 4
     assert result.stderr == "failed, to try again: dispatcher send --json\n"
 
 
@@ -148,7 +148,7 @@ def test_people_get_results_on_stdout_and_the_summary_on_stderr(project: Project
     result = project.call("send")
     id = project.inbox.messages()[0]["id"]
     assert result.stdout == f"sent     default/m/a/1/{TO}  {id}\n"
-    assert result.stderr == "1 sent\n"
+    assert result.told == "1 sent\n"
 
 
 def test_warning_goes_to_stderr_and_stops_nothing(project: Project) -> None:

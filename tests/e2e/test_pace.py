@@ -243,13 +243,15 @@ def test_people_hear_why_nothing_happens(held: Held) -> None:
     )
     assert timedelta(seconds=10) < wait < timedelta(seconds=23)
     assert "waiting" not in result.stderr, "once is enough"
-    assert [line["event"] for line in result.lines] == ["result", "summary"]
+    assert [line["event"] for line in result.lines] == ["start", "result", "summary"]
 
 
 def test_people_hear_that_the_rate_is_slow(held: Held) -> None:
     held.config('[transports.greenapi]\nrate = "2/min"')
     to_many(held, 3)
     process = held.start("send")
+    announced = [process.stderr.readline() for _ in range(3)]
+    assert announced[-1] == "to send: 3 messages to 3 people\n"
     assert process.stderr.readline().startswith("waiting until ")
     process.send_signal(signal.SIGINT)
     result = held.finish(process)

@@ -125,7 +125,7 @@ def with_media_ids(bodies: list[str], inbox: SandboxProcess) -> list[str]:
 def test_plan_names_the_file_to_upload(project: Project) -> None:
     project.write("manifests/a.png", b"four")
     project.manifest('[[messages]]\nid = "a"\nto = "79001234567"\nimage.source = "a.png"')
-    (line,) = project.call("plan", "--json").lines
+    (line,) = project.call("plan", "--json").planned
     sha256 = "04efaf080f5a3e74e1c29d1ca6a48569382cbbcd324e8d59d2b83ef21c039f00"
     assert line == {
         "event": "plan",

@@ -113,14 +113,14 @@ def test_runs_upload_a_file_once(held: Held, database: Database) -> None:
 def test_what_another_run_is_at_is_neither_unknown_nor_to_be_decided(held: Held) -> None:
     with held.under_way("send", "--json") as first:
         plan = held.call("plan", "--json")
-        settled = held.call("settle", "--sent", plan.lines[0]["key"])
+        settled = held.call("settle", "--sent", plan.planned[0]["key"])
         second = held.start("send", "--json")
         time.sleep(2)
         assert second.poll() is None, "it waits for what becomes of a"
         assert held.gateway.texts == ["I am a"], "b is to come after a's outcome"
     results = [held.finish(first), held.finish(second)]
 
-    assert [line["status"] for line in plan.lines] == ["unknown", "new", "new"]
+    assert [line["status"] for line in plan.planned] == ["unknown", "new", "new"]
     assert settled.code == 3, "nobody decides what is under way"
     assert [result.code for result in results] == [0, 0]
     for id in "abc":

@@ -134,7 +134,7 @@ def test_what_a_gateway_cannot_tell_stays_unknown(project: Project, lost: Lost, 
 
 def test_plan_asks_nobody(project: Project, lost: Lost) -> None:
     result, row = lost('Receipt(id="found")', "plan", "--json")
-    assert [line["status"] for line in result.lines] == ["unknown"]
+    assert [line["status"] for line in result.planned] == ["unknown"]
     assert row["status"] == "unknown"
     assert noted(project, "asked") == []
 

@@ -71,6 +71,17 @@ class Result:
         return [line for line in self.lines if line["event"] == name]
 
     @property
+    def told(self) -> str:
+        """What stderr says after what `plan` and `send` announce."""
+        assert "\nto send: " in self.stderr
+        return self.stderr.partition("\nto send: ")[2].partition("\n")[2]
+
+    @property
+    def planned(self) -> list[dict[str, Any]]:
+        """The messages of `plan --json`."""
+        return self.events("plan")
+
+    @property
     def results(self) -> dict[str, dict[str, Any]]:
         """The results of `send --json` by message id."""
         return {line["message"]: line for line in self.events("result")}
@@ -242,7 +253,7 @@ class Project:
 
     def planned(self, *arguments: str) -> list[str]:
         """What `plan` says of each message, in the manifest's order."""
-        return [line["status"] for line in self.call("plan", "--json", *arguments).lines]
+        return [line["status"] for line in self.call("plan", "--json", *arguments).planned]
 
     def arrived(self, **filters: object) -> list[str]:
         """The texts in the inbox, as they arrived."""

@@ -1,0 +1,132 @@
+"""What `plan` and `send` say before anything leaves, and what `send` asks."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from dispatcher.api import Dispatcher, Plan, Resend
+from dispatcher.cli.output import confirm, counted, print_json, print_line
+from dispatcher.config import shown
+from dispatcher.errors import DispatcherError, JournalMissing
+from dispatcher.models import Status
+from dispatcher.overview import Overview
+from dispatcher.printing import without_secrets
+
+_RISKS: dict[Resend, str] = {
+    "changed": "was sent before with other content",
+    "moved": "is one that people have under a former name",
+    "unknown": "may have arrived, and then arrives twice",
+}
+_LEFT_OUT = (Status.CHANGED, Status.UNKNOWN)
+_SQLITE = "sqlite:///"
+_DIGEST = re.compile("[0-9a-f]{32,}")
+_SHOWN = 8  # characters of a digest
+
+
+class Gateway(NamedTuple):
+    """A gateway in use. `account`: tells it from others, and does not show its token."""
+
+    transport: str
+    url: str | None
+    account: str | None
+    local: bool
+
+    def __str__(self) -> str:
+        at = f" at {self.url}" if self.url else ""
+        account = f", account {self.account}" if self.account else ""
+        return f"{self.transport}{at}{account}"
+
+
+def announce(
+    dispatcher: Dispatcher, plan: Plan, resend: Collection[Resend] = (), *, as_json: bool = False
+) -> None:
+    """Say by which gateways how much would leave: on stderr, or as a JSON object."""
+    overview, gateways = plan.overview, list(_gateways(dispatcher))
+    journal = without_secrets(dispatcher.journal)
+    if as_json:
+        print_json(
+            "start",
+            gateways=[each._asdict() for each in gateways],
+            profile=dispatcher.config.profile,
+            journal=journal,
+            messages=overview.to_send(resend),
+            people=overview.people(resend),
+            **{status: overview.counts[status] for status in (Status.RETRY, *_LEFT_OUT)},
+        )
+        return
+    if journal.startswith(_SQLITE):
+        journal = str(shown(Path(journal.removeprefix(_SQLITE))))
+    profile = f"profile {dispatcher.config.profile}, " if dispatcher.config.profile else ""
+    for each in gateways:
+        print_line(str(each), err=True)
+    print_line(f"{profile}journal {journal}", err=True)
+    print_line(f"to send: {_amount(overview, resend)}", err=True)
+
+
+def ask_to_begin(missing: JournalMissing) -> None:
+    """Have a person agree that a journal is begun. Raises the error where nobody can be asked."""
+    if not sys.stdin.isatty():
+        raise missing
+    fact, *ways = missing.sentences
+    for line in ways[1:]:
+        print_line(line, err=True)
+    confirm(f"{fact}. Begin one?")
+
+
+def ask(dispatcher: Dispatcher, plan: Plan, resend: Collection[Resend]) -> None:
+    """Have a person agree to second copies and, on a terminal, to whatever leaves this machine.
+
+    Raises click.Abort, or UsageError where there are second copies and nobody can be asked.
+    """
+    counts = plan.overview.counts
+    copies = [
+        f"{counted(counts[Status(status)], 'message')} {_RISKS[status]}"
+        for status in sorted(resend)
+        if counts[Status(status)]
+    ]
+    for each in copies:
+        confirm(f"{each}. Send again?")
+    if not copies and plan.overview.to_send() and sys.stdin.isatty() and not _all_local(dispatcher):
+        confirm(f"Send {_amount(plan.overview, resend)}?")
+
+
+def _amount(overview: Overview, resend: Collection[Resend]) -> str:
+    """How many messages leave, to how many people, and how many are left out."""
+    people = overview.people(resend)
+    amount = f"{counted(overview.to_send(resend), 'message')} to {_persons(people)}"
+    again = overview.counts[Status.RETRY]
+    left_out = [
+        f"{overview.counts[status]} {status}"
+        for status in _LEFT_OUT
+        if overview.counts[status] and status not in resend
+    ]
+    more = [f"{again} again after a failure"] if again else []
+    more += [f"not {' and '.join(left_out)}"] if left_out else []
+    return f"{amount} ({', '.join(more)})" if more else amount
+
+
+def _persons(count: int) -> str:
+    return "1 person" if count == 1 else f"{count} people"
+
+
+def _all_local(dispatcher: Dispatcher) -> bool:
+    return all(each.local for each in _gateways(dispatcher))
+
+
+def _gateways(dispatcher: Dispatcher) -> Iterator[Gateway]:
+    for each in dispatcher.gateways:
+        account = None
+        with suppress(DispatcherError):  # without a token, nobody knows it
+            account = _short(each.account)
+        yield Gateway(each.name, without_secrets(each.gateway or "") or None, account, each.local)
+
+
+def _short(account: str) -> str | None:
+    if _DIGEST.fullmatch(account):
+        return account[:_SHOWN]
+    return without_secrets(account) or None
