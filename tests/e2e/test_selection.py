@@ -1,6 +1,7 @@
 """`--only`, `--to`, `--limit`, `--sample` and `--trial`, of `plan`, `send` and `preview`."""
 
 import re
+import shlex
 from typing import Any
 from urllib.request import ProxyHandler, build_opener
 
@@ -83,7 +84,8 @@ def test_a_trial_goes_to_one_person_and_nobody_counts_as_served(project: Project
     options = ["--only", "welcome", "--sample", "3", "--trial", "+7 (999) 000-00-00"]
     sent = project.call("send", *options)
 
-    assert (sent.code, sent.stderr) == (0, "3 sent\n")
+    assert (sent.code, sent.stderr.splitlines()[-1]) == (0, "3 sent")
+    assert "to send: 3 messages to 1 person\n" in sent.stderr
     assert sorted(project.arrived(to=TESTER)) == ["Hi Anna", "Hi Boris", "Hi Vera"]
     assert len(project.inbox.messages()) == 3
     for to in PEOPLE:
@@ -106,10 +108,21 @@ def test_a_second_trial_sends_again(project: Project) -> None:
     assert len(project.inbox.messages(to=TESTER)) == 4
 
 
+def test_what_failed_is_tried_again_with_the_same_choice(project: Project) -> None:
+    """Without it, the command that goes on would send everything to everybody."""
+    options = ["--only", "welcome", "--only", "bye", "--limit", "1", "--trial", TESTER]
+    project.inbox.faults([{"fault": "status", "status": 400, "code": 1022, "times": 2}])
+    failed = project.call("send", *options)
+    last = f"2 failed\nfailed, to try again: dispatcher send {' '.join(options)}\n"
+    assert failed.stderr.endswith(last)
+    assert project.call(*shlex.split(failed.stderr.rpartition("dispatcher ")[2])).code == 0
+    assert [each["to"] for each in project.inbox.messages()] == [TESTER] * 2
+
+
 def test_a_plan_of_a_trial_says_whom_each_copy_stands_for(project: Project) -> None:
     trial = ["--trial", TESTER, "--limit", "1"]
     plan = project.call("plan", *trial)
-    assert (plan.code, plan.stderr) == (0, "Plan: 2 new.\n")
+    assert (plan.code, plan.stderr.splitlines()[-1]) == (0, "Plan: 2 new.")
     assert f'text "Hi Anna"  (to {TESTER} for 79001234501)\n' in plan.stdout
     for command in ("plan", "send"):
         lines = [each for each in project.call(command, "--json", *trial).lines if "key" in each]
