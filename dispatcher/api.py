@@ -575,7 +575,7 @@ class Dispatcher:
         finally:
             calls.close()
 
-    def recipient(self, written: str | None) -> str | None:
+    def recipient(self, written: str | None, *, quiet: bool = False) -> str | None:
         """How the journal calls a recipient who is written as in a manifest.
 
         What neither the transport for manifests without one takes, nor those with phone numbers,
@@ -591,7 +591,8 @@ class Dispatcher:
         try:
             return phone_address(written, country).to
         except AddressError as error:
-            self._warn(str(error))
+            if not quiet:
+                self._warn(str(error))
             return written
 
     def _kind(self, name: str) -> type[Transport]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import cache, partial
 from typing import TextIO
 
 import click
@@ -10,9 +12,16 @@ import click
 from dispatcher.api import Dispatcher
 from dispatcher.cli.options import filter_options, journal_option, session_options, yes_option
 from dispatcher.cli.output import OutputError, coloured, confirm, counted, print_line
-from dispatcher.errors import ExitCode
-from dispatcher.journal import Journal
+from dispatcher.errors import DispatcherError, ExitCode
+from dispatcher.journal import Journal, Noted
+from dispatcher.keys import Key, parsed
+from dispatcher.manifest.former_names import DefinedNames, MessageName
+from dispatcher.manifest.runs import DEFAULT
 from dispatcher.models import Status
+from dispatcher.visible import quoted
+
+_NAMED = 3  # keys that are named instead of one that is not known
+_FORM = "RUN/MANIFEST/ID/REVISION/RECIPIENT"
 
 
 @click.command("settle")
@@ -64,10 +73,17 @@ def command(
         found = named or _unknown(opened, filters)
         if by_filter and found and not yes:
             confirm(f"{counted(len(found), 'unknown message')} will count as {_word(sent)}. Go on?")
-        return _settle(opened, found, sent, missing)
+        why_not = partial(_why_not, dispatcher, opened, cache(partial(_defined, dispatcher)))
+        return _settle(opened, found, sent, missing, why_not)
 
 
-def _settle(journal: Journal, keys: Iterable[str], sent: bool, missing: bool) -> int:
+def _settle(
+    journal: Journal,
+    keys: Iterable[str],
+    sent: bool,
+    missing: bool,
+    why_not: Callable[[str], str],
+) -> int:
     """Settle all of them, even if nobody can read of it; the exit code. Raises OutputError."""
     settled: list[bool] = []
     unwritten: OutputError | None = None
@@ -77,7 +93,7 @@ def _settle(journal: Journal, keys: Iterable[str], sent: bool, missing: bool) ->
             if settled[-1]:
                 print_line(coloured("sent") if sent else _word(sent), f"  {key}")
             else:
-                print_line(coloured("error"), f": {_why_not(journal, key)}", err=True)
+                print_line(coloured("error"), f": {why_not(key)}", err=True)
         except OutputError as error:
             unwritten = error
     if not settled:
@@ -87,11 +103,48 @@ def _settle(journal: Journal, keys: Iterable[str], sent: bool, missing: bool) ->
     return ExitCode.DONE if settled and all(settled) else ExitCode.NOTHING
 
 
-def _why_not(journal: Journal, key: str) -> str:
+def _why_not(
+    dispatcher: Dispatcher, journal: Journal, defined: Callable[[], DefinedNames], key: str
+) -> str:
+    """Why there is nothing to settle, and what the journal knows instead."""
     record = journal.lookup([key]).get(key)
-    if record is None:
-        return f"no message {key}; see: dispatcher history"
-    return f"{key} is not unknown, but {record.status}"
+    if record is not None:
+        return f"{key} is not unknown, but {record.status}"
+    meant, sentence, other = parsed(key), f"no message {key}", "; see: dispatcher history"
+    if meant is None:
+        sentence, other = f"{quoted(key)} is no key: {_FORM}", ", as history has them"
+        meant = parsed(f"{DEFAULT}/{key}")  # the run may have been forgotten
+    hints = _hints(dispatcher, journal, defined, meant) if meant is not None else []
+    return "; ".join([sentence, *hints]) if hints else sentence + other
+
+
+def _hints(
+    dispatcher: Dispatcher, journal: Journal, defined: Callable[[], DefinedNames], key: Key
+) -> list[str]:
+    """What the journal knows that is near a key."""
+    names = defined().former(MessageName(key.manifest, key.id))
+    former = [str(key._replace(manifest=name.manifest, id=name.id)) for name in names]
+    recipient = dispatcher.recipient(key.recipient, quiet=True)
+    near = journal.near_keys(key, former, [recipient] if recipient else [])
+    said = {
+        "the journal has it under its former name: {}": near.former,
+        "did you mean {}?": near.alike,
+        "the journal has it in another run or revision: {}": near.twins,
+        "its recipient has: {}": near.others,
+    }
+    return [sentence.format(_named(keys)) for sentence, keys in said.items() if keys]
+
+
+def _named(keys: list[Noted]) -> str:
+    named = [f"{key} ({status})" for key, status in keys[:_NAMED]]
+    return ", ".join(named if len(keys) <= _NAMED else [*named, f"{len(keys) - _NAMED} more"])
+
+
+def _defined(dispatcher: Dispatcher) -> DefinedNames:
+    """The names of all messages, as far as the manifests can be read."""
+    with suppress(DispatcherError):
+        return dispatcher.planner().defined
+    return DefinedNames()
 
 
 def _unknown(journal: Journal, filters: dict[str, str | None]) -> list[str]:

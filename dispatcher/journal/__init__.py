@@ -25,6 +25,7 @@ from dispatcher.errors import JournalError, JournalMissing
 from dispatcher.journal import queries
 from dispatcher.journal.backend import Backend, backend
 from dispatcher.journal.clock import Clock, steady
+from dispatcher.journal.near_keys import Near, Noted, near_keys
 from dispatcher.journal.queries import NO_FORMER_KEYS, Event, HistoryRow
 from dispatcher.journal.schema import SCHEMA_VERSION, migrate, show_as_current
 from dispatcher.journal.shared_state import SharedState
@@ -39,6 +40,7 @@ from dispatcher.journal.updates import (
     note_manifest_paths,
 )
 from dispatcher.journal.writer import Writer, journal_errors
+from dispatcher.keys import Key
 from dispatcher.models import Delivered, Failure, MediaId, Message, Record, Status
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ __all__ = [
     "HistoryRow",
     "Journal",
     "JournalReader",
+    "Near",
+    "Noted",
     "SharedState",
     "journal_name",
     "key_in_journal",
@@ -299,6 +303,12 @@ class Journal:
             )
 
         return self._writer.submit(decide, key).result()
+
+    def near_keys(self, key: Key, former: Sequence[str], recipients: Iterable[str]) -> Near:
+        """What it knows that is near a key which it does not know: see `near_keys`."""
+        return self._writer.submit(
+            lambda connection: near_keys(connection, key, former, recipients)
+        ).result()
 
     def media_id(self, account: str, sha256: str) -> MediaId | None:
         """The gateway's id of this content, if it was uploaded before; it may have expired."""

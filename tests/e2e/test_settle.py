@@ -39,7 +39,7 @@ def test_what_the_journal_no_longer_knows_is_settled_as_sent(project: Project) -
 
     assert given.stdout == "".join(f"sent  {key}\n" for key in lost)
     assert f"{sent} is not unknown, but sent" in given.stderr
-    assert f"no message {wrong}" in given.stderr
+    assert f'"{wrong}" is no key: RUN/MANIFEST/ID/REVISION/RECIPIENT, as ' in given.stderr
     assert given.code == 3
     assert (last.code, set(last.statuses.values())) == (0, {"skipped"})
     assert len(project.inbox.messages()) == 2
@@ -80,7 +80,7 @@ def test_only_unknown_messages_are_settled(unknown: Project) -> None:
     assert again.code == 3
     assert again.stderr.splitlines() == [
         f"error: {KEY} is not unknown, but sent",
-        "error: no message default/m/b/1/79001234567; see: dispatcher history",
+        f"error: no message default/m/b/1/79001234567; did you mean {KEY} (sent)?",
     ]
     assert unknown.journal()["a"]["status"] == "sent"
 
