@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dispatcher.api import Dispatcher, Plan, Resend
-from dispatcher.cli.output import confirm, counted, print_json, print_line
+from dispatcher.cli.output import confirm, counted, persons, print_json, print_line
 from dispatcher.config import shown
 from dispatcher.errors import DispatcherError, JournalMissing
 from dispatcher.models import Status
 from dispatcher.overview import Overview
 from dispatcher.printing import without_secrets
+from dispatcher.redaction import without_password
 
 _RISKS: dict[Resend, str] = {
     "changed": "was sent before with other content",
@@ -47,7 +48,7 @@ def announce(
 ) -> None:
     """Say by which gateways how much would leave: on stderr, or as a JSON object."""
     overview, gateways = plan.overview, list(_gateways(dispatcher))
-    journal = without_secrets(dispatcher.journal)
+    journal = without_secrets(without_password(dispatcher.journal))
     if as_json:
         print_json(
             "start",
@@ -98,7 +99,7 @@ def ask(dispatcher: Dispatcher, plan: Plan, resend: Collection[Resend]) -> None:
 def _amount(overview: Overview, resend: Collection[Resend]) -> str:
     """How many messages leave, to how many people, and how many are left out."""
     people = overview.people(resend)
-    amount = f"{counted(overview.to_send(resend), 'message')} to {_persons(people)}"
+    amount = f"{counted(overview.to_send(resend), 'message')} to {persons(people)}"
     again = overview.counts[Status.RETRY]
     left_out = [
         f"{overview.counts[status]} {status}"
@@ -108,10 +109,6 @@ def _amount(overview: Overview, resend: Collection[Resend]) -> str:
     more = [f"{again} again after a failure"] if again else []
     more += [f"not {' and '.join(left_out)}"] if left_out else []
     return f"{amount} ({', '.join(more)})" if more else amount
-
-
-def _persons(count: int) -> str:
-    return "1 person" if count == 1 else f"{count} people"
 
 
 def _all_local(dispatcher: Dispatcher) -> bool:

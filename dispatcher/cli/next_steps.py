@@ -12,7 +12,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dispatcher.cli.output import Part, coloured
+from dispatcher.cli.output import Part, coloured, persons
 from dispatcher.manifest.former_names import MessageName
 from dispatcher.manifest.runs import DEFAULT
 from dispatcher.visible import visible
@@ -151,14 +151,10 @@ def lines(steps: Iterable[Step]) -> Iterator[tuple[Part, ...]]:
 def _changed(messages: Mapping[MessageName, int]) -> str:
     """Which messages people have with other content, and how many people each."""
     most = Counter(messages).most_common(_NAMED)
-    named = [f"{name} ({_people(count)})" for name, count in most]
+    named = [f"{name} ({persons(count)})" for name, count in most]
     if len(messages) > len(named):
         named.append(f"{len(messages) - len(named)} more")
     return f"changed since it was sent, and not sent again: {', '.join(named)}"
-
-
-def _people(count: int) -> str:
-    return "1 person" if count == 1 else f"{count} people"
 
 
 def _is_like_option(path: str) -> bool:

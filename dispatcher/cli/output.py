@@ -30,6 +30,7 @@ __all__ = [
     "counted",
     "described",
     "for_whom",
+    "persons",
     "print_json",
     "print_line",
     "print_problems",
@@ -118,6 +119,11 @@ def print_warning(warning: str | LocatedProblem) -> None:
 def counted(number: int, noun: str) -> str:
     """`1 message`, `2 messages`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def persons(number: int) -> str:
+    """`1 person`, `2 people`."""
+    return "1 person" if number == 1 else f"{number} people"
 
 
 def _position(problem: LocatedProblem) -> tuple[str, int, int]:

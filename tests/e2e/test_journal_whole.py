@@ -340,7 +340,7 @@ def test_reading_takes_no_right_to_write(
     plan = project.run("plan", prefix=unprivileged)
     history = project.run("history", "--attempts", prefix=unprivileged)
     assert (plan.code, plan.told) == (0, "Plan: 1 sent.\n")
-    assert (history.code, history.stderr) == (0, "")
+    assert (history.code, history.stderr) == (0, "1 sent\n")
     assert sorted(os.listdir(project.journal_file.parent)) == before
 
 

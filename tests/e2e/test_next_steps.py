@@ -50,7 +50,7 @@ def test_one_unknown_message_is_settled(
     unknown: Project, place: int, status: str, copies: int
 ) -> None:
     result = unknown.call("send")
-    assert result.stderr.splitlines() == [
+    assert result.told.splitlines() == [
         "1 unknown",
         f"unknown, if it arrived: dispatcher settle default/m/a/1/{TO} --sent",
         f"unknown, if it did not: dispatcher settle default/m/a/1/{TO} --not-sent",
@@ -135,7 +135,7 @@ def test_what_failed_is_tried_again(project: Project) -> None:
     project.inbox.faults([{**REFUSED, "times": 1}])
     project.texts("a", "b")
     result = project.call("send")
-    assert result.stderr == "1 sent, 1 failed\nfailed, to try again: dispatcher send\n"
+    assert result.told == "1 sent, 1 failed\nfailed, to try again: dispatcher send\n"
     assert project.call(*only(result), "--json").statuses == {"a": "sent", "b": "skipped"}
 
 
@@ -232,7 +232,7 @@ def test_a_path_that_looks_like_an_option_or_like_nothing(project: Project) -> N
     assert line.startswith("dispatcher send -- $'")
     script = f'dispatcher() {{ "$0" -m dispatcher "$@"; }}\n{line}'
     again = project.run(prefix=("bash", "-c", script), program=())
-    assert (again.code, again.stderr) == (0, "1 sent\n")
+    assert (again.code, again.told) == (0, "1 sent\n")
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def changed(project: Project) -> Project:
 
 def test_changed_messages_are_a_warning_with_both_ways_on(changed: Project) -> None:
     result = changed.call("send", "--yes")
-    assert (result.code, result.stderr) == (
+    assert (result.code, result.told) == (
         0,
         "1 sent, 3 skipped\n"
         "warning: changed since it was sent, and not sent again: m/a (2 people), m/b (1 person); "
@@ -266,7 +266,7 @@ def test_changed_messages_are_a_warning_with_both_ways_on(changed: Project) -> N
     )
     again = on_a_terminal(changed, "y\n", *only(result), "--json")
     assert again.statuses == {"a": "sent", "b": "sent", "c": "skipped"}, again.stderr
-    assert changed.call("send", "--strict").stderr == "4 skipped\n"
+    assert changed.call("send", "--strict").told == "4 skipped\n"
 
 
 def test_strict_ends_with_7(changed: Project) -> None:
