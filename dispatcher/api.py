@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, TypeAlias, Unpack, get_args
 
-from dispatcher import duplicate_names, names
+from dispatcher import duplicate_names, git_history, names
 from dispatcher.addresses import phone_address
 from dispatcher.builtin import builtins
 from dispatcher.config import Config, absolute_journal, load, shown
@@ -641,6 +641,8 @@ class Plan:
         try:
             with dispatcher.records(journal, wanted=compare) as records:
                 self.problems: list[LocatedProblem] = list(self.planner.check(records))
+                if records is not None:
+                    self.problems += self._doubtful_former_names(records)
         except JournalError:  # first, people are told what is wrong with their files
             self.problems = list(self.planner.check())
             if not self.errors:
@@ -673,6 +675,19 @@ class Plan:
         if self.errors:
             raise ManifestError(self.problems)
         self.planner.require_selected()
+
+    def _doubtful_former_names(self, records: Records) -> Iterator[LocatedProblem]:
+        """Former names under which the journal knows nothing. The messages that say they had them
+        would all be sent, which is right only if they were not sent yet."""
+        overview = self.planner.overview
+        claims = [
+            (name, claim)
+            for name, claim in self.planner.defined.claims()
+            if overview is not None and claim.by not in overview.found
+        ]
+        known = records.known_names([name for name, _ in claims]) if claims else None
+        if known is not None:
+            yield from self.planner.defined.doubtful(claims, known, git_history.ever_had)
 
     @property
     def overview(self) -> Overview:

@@ -46,7 +46,8 @@ class Overview:
         if status == Status.NEW:
             return
         name = MessageName(message.manifest, message.id)
-        self.found.add(name)
+        if planned.record is not None:
+            self.found.add(name)
         if status == Status.CHANGED:
             self.changed[name] += 1
         elif status == Status.MOVED:

@@ -64,6 +64,8 @@ class Records(Protocol):
 
     def delivered(self, digests: Sequence[str]) -> Iterable[Delivered]: ...
 
+    def known_names(self, names: Iterable[tuple[str, str]]) -> set[tuple[str, str]] | None: ...
+
 
 class NoRecords:
     """A journal that knows nothing."""
@@ -77,6 +79,10 @@ class NoRecords:
     def delivered(self, digests: Sequence[str]) -> Iterable[Delivered]:
         """Nothing."""
         return ()
+
+    def known_names(self, names: Iterable[tuple[str, str]]) -> set[tuple[str, str]] | None:
+        """None: there are no messages at all."""
+        return None
 
 
 class PlannedMessage(NamedTuple):

@@ -91,13 +91,11 @@ class JournalReader:
         with self._reading() as connection:
             return list(queries.delivered(connection, digests))
 
-    def is_empty(self) -> bool:
-        """Whether it knows no message."""
-        with self._reading() as connection:
-            return queries.is_empty(connection)
+    def known_names(self, names: Iterable[tuple[str, str]]) -> set[tuple[str, str]] | None:
+        """Those of these manifests and message ids of which it knows a message; it reads all rows.
 
-    def known_names(self, names: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
-        """Those of these manifests and message ids of which it knows a message; takes time."""
+        None: it knows no message at all.
+        """
         with self._reading() as connection:
             return queries.known_names(connection, names)
 
@@ -187,6 +185,15 @@ class Journal:
         """The messages with these digests that were delivered, or may have been."""
         return self._writer.submit(
             lambda connection: list(queries.delivered(connection, digests))
+        ).result()
+
+    def known_names(self, names: Iterable[tuple[str, str]]) -> set[tuple[str, str]] | None:
+        """Those of these manifests and message ids of which it knows a message; it reads all rows.
+
+        None: it knows no message at all.
+        """
+        return self._writer.submit(
+            lambda connection: queries.known_names(connection, names)
         ).result()
 
     def history(self, **filters: str | None) -> list[HistoryRow]:

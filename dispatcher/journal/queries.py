@@ -144,11 +144,6 @@ def delivered(connection: Connection, digests: Sequence[str]) -> Iterator[Delive
                 yield Delivered(**row._mapping)
 
 
-def is_empty(connection: Connection) -> bool:
-    """Whether no message is known."""
-    return connection.execute(sa.select(messages.c.key).limit(1)).first() is None
-
-
 def known_names(connection: Connection, names: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
     """Those of these manifests and message ids of which a message is known; reads all rows."""
     spelt = {

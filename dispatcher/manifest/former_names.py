@@ -6,16 +6,23 @@ somewhere else now, does not depend on which files a command was given.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from dispatcher.models import LocatedProblem
+from dispatcher.models import LocatedProblem, Problem, Severity, located
 from dispatcher.names import canonical_name
 from dispatcher.toml import KeyPath
 from dispatcher.toml.file import TomlFile
+from dispatcher.visible import quoted
 
 # Names as they are written, and where.
 Names: TypeAlias = dict[str, KeyPath]
+
+
+# Whether the repository of a folder ever had a manifest and a message of these names (None: any);
+# None: nobody can tell.
+EverHad: TypeAlias = Callable[[Path, str | None, str | None], bool | None]
 
 
 class MessageName(NamedTuple):
@@ -29,11 +36,15 @@ class MessageName(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """Where a message says that it had a name before; `planned`: in a file that is planned."""
+    """Where a message says that it had a name before, and how that is written.
+
+    `planned`: in a file that is planned.
+    """
 
     by: MessageName
     file: TomlFile
     where: KeyPath
+    written: str
     planned: bool
 
     @property
@@ -47,10 +58,12 @@ class Claim(NamedTuple):
         line, _ = self.file.position([self.where])
         return f"{self.file.path}:{line}"
 
-    def problem(self, sentence: str) -> LocatedProblem:
-        """An error of what is said there."""
+    def problem(self, sentence: str, severity: Severity = "error") -> LocatedProblem:
+        """What is wrong with what is said there."""
+        problem = Problem(message=sentence, severity=severity)
+        position = self.file.position([self.where])
         id = self.by.id if self.is_explicit else None
-        return self.file.problem(self.where, sentence, message_id=id)
+        return located(self.file.path, problem, *position, message_id=id)
 
 
 class DefinedNames:
@@ -76,8 +89,8 @@ class DefinedNames:
             if ids or manifests:
                 names = _former_names(message, ids or {}, manifests or {})
                 self._former[message] = list(names)
-                for each, where in names.items():
-                    claim = Claim(message, file, where, planned)
+                for each, (written, where) in names.items():
+                    claim = Claim(message, file, where, written, planned)
                     self._claims.setdefault(each, []).append(claim)
 
     def former(self, message: MessageName) -> list[MessageName]:
@@ -122,6 +135,34 @@ class DefinedNames:
             if claim.planned
         )
 
+    def doubtful(
+        self,
+        claims: Sequence[tuple[MessageName, Claim]],
+        known: Collection[tuple[str, str]],
+        ever_had: EverHad,
+    ) -> Iterator[LocatedProblem]:
+        """A problem for each name in a `moved_from` under which nothing is `known`.
+
+        It is an error if no commit has it either (`ever_had`), and a warning if nobody can tell.
+        """
+        entries: dict[tuple[Path, KeyPath], Claim] = {}
+        for _, claim in claims:
+            entries.setdefault((claim.file.path, claim.where), claim)
+        for name, claim in claims:
+            if name in known:
+                entries.pop((claim.file.path, claim.where), None)
+        for claim in entries.values():
+            manifest, slash, id = claim.written.rpartition("/")
+            if not claim.is_explicit:
+                had = ever_had(claim.file.folder, claim.written, None)
+            else:
+                had = ever_had(claim.file.folder, manifest if slash else None, id)
+            sentence = f"moved_from: nothing was sent as {quoted(claim.written)}"
+            if had is False:
+                yield claim.problem(f"{sentence}, and nothing in git was ever called that")
+            elif had is None:
+                yield claim.problem(f"{sentence}; is that the name it had?", severity="warning")
+
     def moved_problem(self, name: MessageName, was: MessageName, people: int) -> LocatedProblem:
         """What keeps a message from being sent that so many people have under a former name."""
         file, index = self._names[name]
@@ -141,16 +182,16 @@ def _way(name: MessageName, was: MessageName) -> str:
     return f'moved_from = "{was.id if name.manifest == was.manifest else was}" in it'
 
 
-def _former_names(message: MessageName, ids: Names, manifests: Names) -> dict[MessageName, KeyPath]:
-    """The names that a message had, by what it says itself and by its manifest's former names, and
-    where that is written."""
-    names: dict[MessageName, KeyPath] = {
-        MessageName(home, message.id): where for home, where in manifests.items()
-    }
+def _former_names(
+    message: MessageName, ids: Names, manifests: Names
+) -> dict[MessageName, tuple[str, KeyPath]]:
+    """The names that a message had, by what it says itself and by its manifest's former names, with
+    how and where that is written."""
+    names = {MessageName(home, message.id): (home, where) for home, where in manifests.items()}
     for former, where in ids.items():
         manifest, slash, id = former.rpartition("/")
         homes = [manifest] if slash else [message.manifest, *manifests]
-        names |= {MessageName(home, id): where for home in homes}
+        names |= {MessageName(home, id): (former, where) for home in homes}
     names.pop(message, None)
     return names
 

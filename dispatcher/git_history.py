@@ -1,0 +1,75 @@
+"""Whether a message or a manifest of some name was ever in a git repository, by `git log`."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+_SECONDS = 10.0  # for one question: nobody waits longer for advice
+_MANIFESTS = ":(top,icase)*.toml"
+# What the repository's configuration could have git start.
+_SAFELY = ("-c", "core.fsmonitor=false", "-c", "log.showSignature=false")
+_ASK = ("log", "--all", "-1", "--format=%h", "--no-ext-diff", "--no-textconv")
+
+
+def ever_had(folder: Path, manifest: str | None, id: str | None) -> bool | None:
+    """Whether a commit has a manifest of this name, and a message of this id; None: any.
+
+    `folder`: in the repository. Out: None if git cannot tell: it is not installed, this is no
+    repository or not its whole history, or it takes too long.
+    """
+    if shutil.which("git") is None or _git(folder, "rev-parse", "--is-shallow-repository") is None:
+        return None
+    answers = list(_answers(folder, manifest, id))
+    if None in answers:
+        return None
+    if all(answers):
+        return True
+    whole = _git(folder, "rev-parse", "--is-shallow-repository") == "false"
+    return False if whole else None
+
+
+def _answers(folder: Path, manifest: str | None, id: str | None) -> Iterator[bool | None]:
+    if manifest is not None:
+        file = f":(top,icase,glob)**/{_glob(manifest)}.toml"
+        yield _found(folder, file) or _found(folder, _MANIFESTS, _line("name", manifest))
+    if id is not None:
+        yield _found(folder, _MANIFESTS, _line("id", id))
+
+
+def _found(folder: Path, path: str, line: str | None = None) -> bool | None:
+    """Whether a commit changed such a file, or such a line of one."""
+    asked = _git(folder, *_ASK, *([f"-G{line}"] if line else []), "--", path)
+    return None if asked is None else bool(asked)
+
+
+def _line(key: str, value: str) -> str:
+    """A POSIX extended regular expression for `key = "value"`."""
+    return rf"(^|[[:space:]{{,]){key}[[:space:]]*=[[:space:]]*[\"']{_escaped(value)}[\"']"
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([][\\.^$*+?(){}|])", r"\\\1", text)
+
+
+def _glob(name: str) -> str:
+    return re.sub(r"([][\\*?])", r"\\\1", name)
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """What git says, or None if it fails."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *_SAFELY, *arguments],
+            capture_output=True,
+            check=True,
+            timeout=_SECONDS,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C.UTF-8"},
+        )
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+    return done.stdout.decode(errors="replace").strip()
