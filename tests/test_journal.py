@@ -783,25 +783,6 @@ def test_longer_names_of_an_older_journal_are_still_known(sqlite_url: str) -> No
 # uploads
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4])
-def test_journal_of_an_older_version_is_renewed_as_a_whole_or_not_at_all(
-    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, version: int
-) -> None:
-    begin(sqlite_url)
-    make_older(Path(sqlite_url.removeprefix("sqlite:///")), version)
-
-    def crash(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(SqliteBackend, "set_version", crash)
-        with pytest.raises(KeyboardInterrupt), open_journal(sqlite_url):
-            pass
-    with open_journal(sqlite_url) as opened:
-        assert status(opened, message().key) == "unknown"
-    assert event_statuses(sqlite_url) == ["sending", "unknown"]
-
-
 def test_shared_journal_of_the_version_before_is_renewed(database: Database) -> None:
     begin(database.url)
     for table in _NEW_TABLES:
@@ -820,27 +801,6 @@ def test_shared_journal_of_the_version_before_is_renewed(database: Database) -> 
 
 
 _NEW_TABLES = ("leases", "turns", "pauses", "origin")
-_DOWNGRADES = {
-    6: "DROP INDEX messages_digest; DROP INDEX messages_sent_digest;",
-    5: "DROP INDEX messages_foreign;" + "".join(f"DROP TABLE {table};" for table in _NEW_TABLES),
-    4: "ALTER TABLE messages DROP COLUMN sent_digest",
-    3: "DROP TRIGGER message_made; DROP TRIGGER message_changed;",
-    2: """
-        DROP INDEX messages_sending;
-        DROP TABLE workers;
-        ALTER TABLE messages DROP COLUMN not_before;
-        ALTER TABLE messages DROP COLUMN owner;
-        ALTER TABLE events DROP COLUMN attempt;
-    """,
-}
-
-
-def make_older(file: Path, version: int) -> None:
-    """Make the tables what they were in an older version."""
-    with closing(sqlite3.connect(file)) as connection:
-        for newer in range(SCHEMA_VERSION, version, -1):
-            connection.executescript(_DOWNGRADES[newer])
-        connection.execute(f"PRAGMA user_version = {version}")
 
 
 def test_media_ids_are_kept_by_account_until_they_are_forgotten(url: str) -> None:

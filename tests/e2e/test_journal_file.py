@@ -1,84 +1,17 @@
-"""A journal in a file that is older, damaged, out of reach or in the wrong place."""
+"""A journal in a file that is damaged, out of reach or in the wrong place."""
 
-import hashlib
 import random
 import shutil
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 
 import pytest
 
 from dispatcher.journal import files, open_journal
-from dispatcher.journal.schema import SCHEMA_VERSION
-from dispatcher.models import encode
 from dispatcher.sandbox.process import SandboxProcess
 from tests.support.project import FAST, Held, NewProject, Project
 
 TO = "79001234567"
 PAGE = 4096
-VERSION_1 = """
-CREATE TABLE messages (
-    key TEXT NOT NULL, run TEXT NOT NULL, manifest TEXT NOT NULL, message TEXT NOT NULL,
-    recipient TEXT NOT NULL, transport TEXT NOT NULL, digest TEXT NOT NULL, status TEXT NOT NULL,
-    attempts INTEGER NOT NULL, receipt TEXT, error_code TEXT, error_text TEXT,
-    changed_at TEXT NOT NULL, PRIMARY KEY (key)
-);
-CREATE TABLE events (
-    id INTEGER NOT NULL, "key" TEXT NOT NULL, at TEXT NOT NULL, status TEXT NOT NULL,
-    receipt TEXT, error_code TEXT, error_text TEXT, PRIMARY KEY (id)
-);
-CREATE INDEX ix_events_key ON events ("key");
-CREATE TABLE uploads (
-    account TEXT NOT NULL, sha256 TEXT NOT NULL, media_id TEXT NOT NULL, expires_at TEXT NOT NULL,
-    PRIMARY KEY (account, sha256)
-);
-PRAGMA user_version = 1;
-"""
-
-
-@pytest.fixture
-def of_version_1(project: Project) -> Project:
-    """A project that an older dispatcher sent a part of: a sent, b failed, c cut short."""
-    project.texts("a", "b", "c", "d")
-    payloads = {line["key"]: line["payload"] for line in project.call("plan", "--json").planned}
-    rows = [("a", "sent", "1001", None), ("b", "failed", None, "no"), ("c", "sending", None, None)]
-    project.journal_file.parent.mkdir()
-    with closing(sqlite3.connect(project.journal_file)) as connection:
-        connection.executescript(VERSION_1)
-        for id, status, *ending in rows:
-            key, at = f"default/m/{id}/1/{TO}", "2026-11-01T10:00:00.000+00:00"
-            digest = hashlib.sha256(encode(payloads[key])).hexdigest()
-            identity = (key, "default", "m", id, TO, "greenapi", digest)
-            insert(connection, "messages", *identity, status, 1, *ending, None, at)
-            insert(connection, "events", None, key, at, status, *ending, None)
-        connection.commit()
-    return project
-
-
-def insert(connection: sqlite3.Connection, table: str, *values: object) -> None:
-    places = ",".join("?" * len(values))
-    connection.execute(f"INSERT INTO {table} VALUES ({places})", values)
-
-
-@pytest.mark.parametrize("first", ["plan", "history", "history --since 2026-11-01", "send"])
-def test_older_journal_becomes_one_of_this_version_and_keeps_what_it_knows(
-    of_version_1: Project, first: str
-) -> None:
-    project = of_version_1
-    whole = project.journal_file.read_bytes()
-    assert project.call(*first.split()).code in (0, 5)
-    assert (project.journal_file.read_bytes() == whole) == (first != "send"), "readers only read"
-    project.call("send")
-    assert project.arrived() == ["I am b", "I am d"]
-    rows = project.call("history", "--json", "--attempts").lines
-    known = sorted((row["message"], row["status"], row["attempts"]) for row in rows)
-    assert known == [("a", "sent", 1), ("b", "sent", 2), ("c", "unknown", 1), ("d", "sent", 1)]
-    assert rows[0]["id"] == "1001"
-    assert [each["status"] for each in rows[0]["events"]] == ["sent"]
-    with closing(sqlite3.connect(project.journal_file)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
-
 
 # damage
 

@@ -1,0 +1,88 @@
+BEGIN TRANSACTION;
+CREATE TABLE events (
+	id INTEGER NOT NULL, 
+	"key" TEXT NOT NULL, 
+	at TEXT NOT NULL, 
+	status TEXT NOT NULL, 
+	receipt TEXT, 
+	error_code TEXT, 
+	error_text TEXT, 
+	attempt INTEGER, 
+	PRIMARY KEY (id)
+);
+INSERT INTO "events" VALUES(1,'default/m/sent/1/79000000001','2026-11-30T14:07:50.162+00:00','sending',NULL,NULL,NULL,1);
+INSERT INTO "events" VALUES(2,'default/m/changed/1/79000000002','2026-11-30T14:07:50.164+00:00','sending',NULL,NULL,NULL,1);
+INSERT INTO "events" VALUES(3,'default/m/refused/1/79000000003','2026-11-30T14:07:50.164+00:00','sending',NULL,NULL,NULL,1);
+INSERT INTO "events" VALUES(4,'default/m/unknown/1/79000000004','2026-11-30T14:07:50.164+00:00','sending',NULL,NULL,NULL,1);
+INSERT INTO "events" VALUES(5,'default/m/changed/1/79000000002','2026-11-30T14:07:50.174+00:00','sent','27cc8cf48abb00000002',NULL,NULL,1);
+INSERT INTO "events" VALUES(6,'default/m/refused/1/79000000003','2026-11-30T14:07:50.174+00:00','failed',NULL,'1022','Subscriber was not found / Подписчик не найден',1);
+INSERT INTO "events" VALUES(7,'default/m/sent/1/79000000001','2026-11-30T14:07:50.174+00:00','sent','27cc8cf48abb00000003',NULL,NULL,1);
+INSERT INTO "events" VALUES(8,'default/m/unknown/1/79000000004','2026-11-30T14:07:50.174+00:00','unknown',NULL,'connection_lost','the connection to 127.0.0.1:8080 broke before the whole answer was there',1);
+INSERT INTO "events" VALUES(9,'default/m/file/1/79000000001','2026-11-30T14:07:50.185+00:00','sending',NULL,NULL,NULL,1);
+INSERT INTO "events" VALUES(10,'default/m/file/1/79000000001','2026-11-30T14:07:50.187+00:00','sent','27cc8cf48abb00000004',NULL,NULL,1);
+INSERT INTO "events" VALUES(11,'default/봄/한/1/79000000001','2026-11-30T14:07:50.187+00:00','sending',NULL,NULL,NULL,1);
+INSERT INTO "events" VALUES(12,'default/봄/한/1/79000000001','2026-11-30T14:07:50.203+00:00','sent','27cc8cf48abb00000005',NULL,NULL,1);
+INSERT INTO "events" VALUES(13,'2026-11-01/digest/news/1/79000000001','2026-11-30T14:07:50.964+00:00','sending',NULL,NULL,NULL,1);
+INSERT INTO "events" VALUES(14,'2026-11-01/digest/weather/1/79000000003','2026-11-30T14:07:50.965+00:00','sending',NULL,NULL,NULL,1);
+INSERT INTO "events" VALUES(15,'2026-11-01/digest/news/1/79000000001','2026-11-30T14:07:50.994+00:00','sent','27cc8cf48abb00000006',NULL,NULL,1);
+INSERT INTO "events" VALUES(16,'2026-11-01/digest/weather/1/79000000003','2026-11-30T14:07:50.994+00:00','failed',NULL,'1022','Subscriber was not found / Подписчик не найден',1);
+INSERT INTO "events" VALUES(17,'default/m/refused/1/79000000003','2026-11-30T14:07:51.884+00:00','sending',NULL,NULL,NULL,2);
+INSERT INTO "events" VALUES(18,'default/m/sending/1/79000000005','2026-11-30T14:07:51.884+00:00','sending',NULL,NULL,NULL,1);
+INSERT INTO "events" VALUES(19,'default/m/refused/1/79000000003','2026-11-30T14:07:51.908+00:00','failed',NULL,'1022','Subscriber was not found / Подписчик не найден',2);
+CREATE TABLE messages (
+	"key" TEXT NOT NULL, 
+	run TEXT NOT NULL, 
+	manifest TEXT NOT NULL, 
+	message TEXT NOT NULL, 
+	recipient TEXT NOT NULL, 
+	transport TEXT NOT NULL, 
+	digest TEXT NOT NULL, 
+	status TEXT NOT NULL, 
+	attempts INTEGER NOT NULL, 
+	receipt TEXT, 
+	error_code TEXT, 
+	error_text TEXT, 
+	changed_at TEXT NOT NULL, 
+	not_before TEXT, 
+	owner TEXT, 
+	PRIMARY KEY ("key")
+);
+INSERT INTO "messages" VALUES('default/m/sent/1/79000000001','default','m','sent','79000000001','greenapi','05b3bdafe6dc9401188ae97f9f1114e79dbe81169261932e6153d22058a8e703','sent',1,'27cc8cf48abb00000003',NULL,NULL,'2026-11-30T14:07:50.174+00:00',NULL,'dbe2caf717744cc381f99b890bd2c193');
+INSERT INTO "messages" VALUES('default/m/changed/1/79000000002','default','m','changed','79000000002','greenapi','5a327784312320704322b3cd579842dbe1f5726acc54a1dafbfff59a45e332a1','sent',1,'27cc8cf48abb00000002',NULL,NULL,'2026-11-30T14:07:50.174+00:00',NULL,'dbe2caf717744cc381f99b890bd2c193');
+INSERT INTO "messages" VALUES('default/m/refused/1/79000000003','default','m','refused','79000000003','greenapi','7338fca273d3bd2525cb5be831a670c3e43749b32d111201f892386a98a9be52','failed',2,NULL,'1022','Subscriber was not found / Подписчик не найден','2026-11-30T14:07:51.908+00:00',NULL,'b7060834f9a3419b82b5cd86f411f744');
+INSERT INTO "messages" VALUES('default/m/unknown/1/79000000004','default','m','unknown','79000000004','greenapi','e9a502455a98561d2362a083abb373ddd1c697d8301dee1659dc1484b268711d','unknown',1,NULL,'connection_lost','the connection to 127.0.0.1:8080 broke before the whole answer was there','2026-11-30T14:07:50.174+00:00',NULL,'dbe2caf717744cc381f99b890bd2c193');
+INSERT INTO "messages" VALUES('default/m/file/1/79000000001','default','m','file','79000000001','greenapi','2ac2b1296eb817a9f9d9aac6ca02fa84d94a301d8a5eff2899c1fd147e70ebea','sent',1,'27cc8cf48abb00000004',NULL,NULL,'2026-11-30T14:07:50.187+00:00',NULL,'dbe2caf717744cc381f99b890bd2c193');
+INSERT INTO "messages" VALUES('default/봄/한/1/79000000001','default','봄','한','79000000001','greenapi','05b3bdafe6dc9401188ae97f9f1114e79dbe81169261932e6153d22058a8e703','sent',1,'27cc8cf48abb00000005',NULL,NULL,'2026-11-30T14:07:50.203+00:00',NULL,'dbe2caf717744cc381f99b890bd2c193');
+INSERT INTO "messages" VALUES('2026-11-01/digest/news/1/79000000001','2026-11-01','digest','news','79000000001','greenapi','05b3bdafe6dc9401188ae97f9f1114e79dbe81169261932e6153d22058a8e703','sent',1,'27cc8cf48abb00000006',NULL,NULL,'2026-11-30T14:07:50.994+00:00',NULL,'f03c2b66bdb44720b26a745a63784241');
+INSERT INTO "messages" VALUES('2026-11-01/digest/weather/1/79000000003','2026-11-01','digest','weather','79000000003','greenapi','7338fca273d3bd2525cb5be831a670c3e43749b32d111201f892386a98a9be52','failed',1,NULL,'1022','Subscriber was not found / Подписчик не найден','2026-11-30T14:07:50.994+00:00',NULL,'f03c2b66bdb44720b26a745a63784241');
+INSERT INTO "messages" VALUES('default/m/sending/1/79000000005','default','m','sending','79000000005','greenapi','ea3634ae81dd01ec53d0dd4af29a8bf1d9893f7cc62d23511f2f7ba441afc3c6','sending',1,NULL,NULL,NULL,'2026-11-30T14:07:51.884+00:00',NULL,'b7060834f9a3419b82b5cd86f411f744');
+CREATE TABLE uploads (
+	account TEXT NOT NULL, 
+	sha256 TEXT NOT NULL, 
+	media_id TEXT NOT NULL, 
+	expires_at TEXT NOT NULL, 
+	PRIMARY KEY (account, sha256)
+);
+INSERT INTO "uploads" VALUES('greenapi:458eeb7e7ca96804f3c4e477d2f5b1899c2e9cf99630b147d10f1e543c253497','a1a1cafd96bbdc43ea9e3a856104fc3a836e84781c8fd66e22fcbc97c2ca2f14','08203fdd-aebe-4092-934f-201ba1f34902','2026-12-01T14:07:50.177755+00:00');
+CREATE TABLE workers (
+	owner TEXT NOT NULL, 
+	run TEXT NOT NULL, 
+	host TEXT NOT NULL, 
+	pid INTEGER NOT NULL, 
+	started_at TEXT NOT NULL, 
+	lease FLOAT NOT NULL, 
+	PRIMARY KEY (owner)
+);
+INSERT INTO "workers" VALUES('b7060834f9a3419b82b5cd86f411f744','default','example',1000,'2026-11-30T14:07:51.798+00:00',1.79604773179918694499e+09);
+CREATE INDEX messages_sending ON messages (owner) WHERE status = 'sending';
+CREATE INDEX ix_events_key ON events ("key");
+CREATE TRIGGER message_made AFTER INSERT ON messages BEGIN 
+    INSERT INTO events (key, at, status, receipt, error_code, error_text, attempt)
+    VALUES (NEW.key, NEW.changed_at, NEW.status,
+            NEW.receipt, NEW.error_code, NEW.error_text, NEW.attempts); END;
+CREATE TRIGGER message_changed AFTER UPDATE OF status ON messages BEGIN 
+    INSERT INTO events (key, at, status, receipt, error_code, error_text, attempt)
+    VALUES (NEW.key, NEW.changed_at, NEW.status,
+            NEW.receipt, NEW.error_code, NEW.error_text, NEW.attempts); END;
+COMMIT;
+PRAGMA user_version = 3;
