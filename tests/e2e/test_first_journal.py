@@ -57,8 +57,8 @@ def test_where_there_is_none_nothing_is_sent_without_a_word(
     assert files(far.folder) == before
     assert far.call("plan").code == far.call("validate").code == ExitCode.DONE
 
-    assert far.call("send", "--yes").stderr == "1 sent\n"
-    assert far.call("send").stderr == "1 skipped\n"
+    assert far.call("send", "--yes").told == "1 sent\n"
+    assert far.call("send").told == "1 skipped\n"
     assert len(inbox.messages()) == 1
 
 
@@ -71,9 +71,9 @@ def test_a_fresh_clone_does_not_know_what_was_sent(far: Project, inbox: SandboxP
     result = far.call("send")
     assert (result.code, result.stdout) == (ExitCode.USAGE, "")
     assert str(clone / ".dispatcher/journal.db") in result.stderr
-    assert far.call("send", "--journal", f"sqlite:///{original}").stderr == "1 skipped\n"
+    assert far.call("send", "--journal", f"sqlite:///{original}").told == "1 skipped\n"
     assert len(inbox.messages()) == 1
-    assert far.call("send", "--yes").stderr == "1 sent\n", "who says so gets it"
+    assert far.call("send", "--yes").told == "1 sent\n", "who says so gets it"
 
 
 @cases(
@@ -86,12 +86,12 @@ def test_a_journal_nearby_is_named(
     far: Project, inbox: SandboxProcess, first: list[str], then: list[str], near: str
 ) -> None:
     shutil.rmtree(far.folder / ".git")
-    assert far.call("send", "--yes", *first).stderr == "1 sent\n"
+    assert far.call("send", "--yes", *first).told == "1 sent\n"
     result = far.call("send", *then)
     assert result.code == ExitCode.USAGE
     found = f"--journal sqlite:///{far.folder}{near}/.dispatcher/journal.db"
     assert result.stderr.endswith(f"there is one elsewhere; if it is this one: {found}\n")
-    assert far.call("send", *then, *found.split()).stderr == "1 skipped\n"
+    assert far.call("send", *then, *found.split()).told == "1 skipped\n"
     assert len(inbox.messages()) == 1
 
 
@@ -103,15 +103,15 @@ def test_on_a_terminal_a_person_is_asked(far: Project, inbox: SandboxProcess) ->
     assert f"{fact}. Begin one? [y/N]: " in refused.stderr
     assert (files(far.folder), inbox.messages()) == (before, [])
 
-    assert "1 sent" in on_a_terminal(far, "y\n", "send").stderr
-    assert on_a_terminal(far, "", "send").stderr == "1 skipped\n"
+    assert "1 sent" in on_a_terminal(far, "y\ny\n", "send").stderr
+    assert on_a_terminal(far, "", "send").told == "1 skipped\n"
 
 
 @cases("transport", "greenapi", "far")
 def test_the_sandbox_needs_no_word(far: Project, transport: str) -> None:
     """Neither one that runs beside it, nor one of this run alone, though an account is set."""
     if transport == "greenapi":
-        assert far.call("send", "--transport", transport).stderr == "1 sent\n"
+        assert far.call("send", "--transport", transport).told == "1 sent\n"
         shutil.rmtree(far.folder / ".dispatcher")
     away = {"GREENAPI_BASE_URL": "https://api.example.com"}
     assert far.call("send", "--sandbox", "--transport", "greenapi", env=away).code == 0
@@ -128,7 +128,7 @@ def test_one_message_for_a_gateway_far_away_is_enough(far: Project, inbox: Sandb
 def test_an_empty_file_is_no_journal(far: Project, inbox: SandboxProcess) -> None:
     far.write(".dispatcher/journal.db", "")
     assert far.call("send").stderr == NOT_THERE.format(far.journal_file) + ALLOW
-    assert far.call("send", "--yes").stderr == "1 sent\n"
+    assert far.call("send", "--yes").told == "1 sent\n"
 
 
 def test_a_database_without_the_tables_is_no_journal(
@@ -139,8 +139,8 @@ def test_a_database_without_the_tables_is_no_journal(
     assert result.code == ExitCode.USAGE
     assert result.stderr.startswith("Error: there is no journal postgresql://")
     assert database.ask("SELECT to_regnamespace('dispatcher')") == [(None,)]
-    assert far.call("send", "--yes").stderr == "1 sent\n"
-    assert far.call("send").stderr == "1 skipped\n"
+    assert far.call("send", "--yes").told == "1 sent\n"
+    assert far.call("send").told == "1 skipped\n"
 
 
 @pytest.fixture

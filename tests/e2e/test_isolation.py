@@ -116,7 +116,7 @@ def test_what_plugins_print_is_not_among_the_results(project: Project, odd: Odd,
     sent = project.call("send", "--json")
     assert sent.code == 0, sent.stderr
     events = [json.loads(line)["event"] for line in sent.stdout.splitlines()]
-    assert events == ["result", "result", "summary"]
+    assert events == ["start", "result", "result", "summary"]
     assert "[fake_odd] forged" in sent.stderr
 
 

@@ -56,7 +56,9 @@ def run(project: Project) -> Run:
 
 
 def body(said: str) -> str:
-    return str(json.loads(said.splitlines()[0])["payload"]["text"]["body"])
+    start, plan, *_ = said.splitlines()
+    assert json.loads(start)["event"] == "start"
+    return str(json.loads(plan)["payload"]["text"]["body"])
 
 
 def test_the_table_reaches_the_plugin_and_the_environment_wins(run: Run) -> None:
