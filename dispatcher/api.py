@@ -536,7 +536,7 @@ class Dispatcher:
         with self.reading() as journal:
             if journal:
                 self._require_own_names(planner, journal)
-            yield from planner.plan(journal)
+            yield from planner.plan(journal, ask_again=False)
 
     def _require_own_names(self, planner: Planner, journal: Journal | JournalReader) -> None:
         """Raise ManifestError for manifests with the names of others that were sent before."""

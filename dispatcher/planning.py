@@ -137,6 +137,7 @@ class Planner:
         self._transports = cache(self._bound)
         self._seen: array[int] | None = None
         self.overview: Overview | None = None
+        self._moved: dict[str, str] = {}  # by key, the keys under which they were sent
         self._resolve = lru_cache(maxsize=4096)(self._resolve_source)
 
     @property
@@ -204,9 +205,12 @@ class Planner:
                 self.overview.add(each)
             yield batch
 
-    def plan(self, journal: Records | None = None) -> Iterator[PlannedMessage]:
+    def plan(
+        self, journal: Records | None = None, *, ask_again: bool = True
+    ) -> Iterator[PlannedMessage]:
         """The messages that `check` has seen, in order, compared with the journal's records.
 
+        `ask_again`: also which messages have moved, if `check` has asked for that already.
         They are made anew, as there may be more than fit in memory. Raises InputChanged before the
         first one that is not as it was checked, ManifestError if there was no check and one is bad.
         """
@@ -218,7 +222,9 @@ class Planner:
         for batch in self._planned(selected, problems):
             if problems.errors:
                 break
-            for each in self._compared(batch, journal or NoRecords()):
+            asked = self.overview is not None and not ask_again
+            moved = self._moved if asked else None
+            for each in self._compared(batch, journal or NoRecords(), moved):
                 self._require_seen(each, place)
                 yield each
                 place += 1
@@ -230,18 +236,25 @@ class Planner:
         if self._seen is not None and place < len(self._seen):
             raise self._not_as_checked("the list of messages")
 
-    def _compared(self, batch: list[PlannedMessage], journal: Records) -> list[PlannedMessage]:
-        """The messages with what the journal says of them."""
+    def _compared(
+        self,
+        batch: list[PlannedMessage],
+        journal: Records,
+        moved: Mapping[str, str] | None = None,
+    ) -> list[PlannedMessage]:
+        """The messages with what the journal says of them. `moved`: see `_moved`, if known."""
         if not batch:
             return batch
         keys = [each.message.key for each in batch]
         former = {each.message.key: each.former_keys for each in batch if each.former_keys}
         records = journal.lookup(keys, former)
         found = [compared(each, records.get(each.message.key)) for each in batch]
-        moved = self._moved(found, journal)
+        if moved is None:
+            moved = self._find_moved(found, journal)
+            self._moved |= moved
         return [_marked(each, moved) for each in found] if moved else found
 
-    def _moved(self, planned: Iterable[PlannedMessage], journal: Records) -> dict[str, str]:
+    def _find_moved(self, planned: Iterable[PlannedMessage], journal: Records) -> dict[str, str]:
         """Of some messages those that their recipients have already, under names that no definition
         has now: by key, these keys."""
         new: dict[str, list[Message]] = {}

@@ -1033,3 +1033,29 @@ def test_once_an_outcome_is_lost_no_other_message_may_leave(url: str) -> None:
             claim(opened, message())
     with open_journal(url) as opened:
         assert opened.lookup([message().key]) == {}
+
+
+def test_who_has_the_same_words_under_another_name(opened: Journal) -> None:
+    """All that arrived or may have, also before something else failed; not what surely failed."""
+    alike = "a" * 16  # of which the index holds the beginning
+    for to, result in (("1", SENT), ("2", FAILED), ("3", UNKNOWN)):
+        each = message(to=to)
+        assert opened.conclude(claim(opened, each, alike + to), result).result()
+    reworded = message(to="1")
+    assert opened.conclude(claim(opened, reworded, "other"), FAILED).result()
+    found = opened.delivered([alike + to for to in "1234"])
+    assert {each.recipient: each.digest for each in found} == {"1": f"{alike}1", "3": f"{alike}3"}
+    assert opened.known_names([("m", "a"), ("m", "b"), ("n", "a")]) == {("m", "a")}
+
+
+def test_a_former_key_is_found_and_changed_where_it_is(opened: Journal) -> None:
+    old, new = message(), message(id="renamed")
+    assert opened.conclude(claim(opened, old), FAILED).result()
+    known = opened.lookup([new.key], {new.key: [old.key]})[new.key]
+    assert (known.key, known.status) == (old.key, "failed")
+    again = opened.claim(new, "digest", known)
+    assert again is not None
+    assert (again.key, again.attempt) == (old.key, 2)
+    assert opened.claim(new, "digest", None, [old.key]) is None, "nobody may begin it anew"
+    assert opened.conclude(again, SENT).result()
+    assert [row.key for row in opened.history()] == [old.key]

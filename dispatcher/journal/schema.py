@@ -135,11 +135,13 @@ _MIGRATIONS_OF_POSTGRES = {
 # Not an `Index` of the table: SQLAlchemy loads each dialect that has a word in it.
 _INDEX = "CREATE INDEX IF NOT EXISTS messages_sending ON messages (owner) WHERE status = 'sending'"
 
-# A plan asks who has what a message says under another name.
+# A plan asks who has what a message says under another name. The beginning of a digest finds it, in
+# a third of the space that the whole one takes (benchmarks/journal.py).
+DIGEST_KEY = "substr({}, 1, 16)"
 _INDEXES_OF_DIGESTS = (
-    "CREATE INDEX IF NOT EXISTS messages_digest ON messages (digest)",
-    "CREATE INDEX IF NOT EXISTS messages_sent_digest ON messages (sent_digest) "
-    "WHERE sent_digest IS NOT NULL",
+    f"CREATE INDEX IF NOT EXISTS messages_digest ON messages ({DIGEST_KEY.format('digest')})",
+    "CREATE INDEX IF NOT EXISTS messages_sent_digest ON messages "
+    f"({DIGEST_KEY.format('sent_digest')}) WHERE sent_digest IS NOT NULL",
 )
 
 # What no run writes, so that somebody has changed it by hand. Every run asks for such messages
