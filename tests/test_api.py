@@ -354,6 +354,16 @@ def test_messages_as_data_are_those_of_a_manifest(project: Project, inbox: Sandb
     assert len(inbox.messages()) == 3
 
 
+def test_one_text_under_another_id_is_another_message_of_a_program(project: Project) -> None:
+    """It has no list of all that it ever sent: what is not in hand is not gone."""
+    with opened(project) as opened_:
+        for id in ("order-1", "order-2"):
+            table = message(id, text={"body": "Your order is ready."})
+            assert [
+                each.outcome.status for each in opened_.send(opened_.plan_messages([table]))
+            ] == ["sent"]
+
+
 class _Plan(str, enum.Enum):  # noqa: UP042, its `str` is not its text
     FREE = "free of charge"
 

@@ -66,7 +66,9 @@ class Manifests:
             return
         self._files.setdefault(self._add(file, canonical_name(file.path.stem)), file)
 
-    def _add(self, file: TomlFile, usual_name: str, run: str | None = None) -> str:
+    def _add(
+        self, file: TomlFile, usual_name: str, run: str | None = None, *, own: bool = False
+    ) -> str:
         data, problems = validation.check(file)
         self.problems.extend(problems)
         name = data.get("name", usual_name)
@@ -75,7 +77,7 @@ class Manifests:
         manifest = Manifest(file, data, name, run, transport, self._options, self.inputs)
         self._manifests.append(manifest)
         self._check_name(manifest)
-        self.defined.add(name, data, file, planned=True)
+        self.defined.add(name, data, file, planned=True, own=own)
         return manifest.name
 
     def _run(self, file: TomlFile, data: dict[str, Any]) -> str:
@@ -122,7 +124,8 @@ class Manifests:
         except ValueError as error:
             self.problems.append(located(path, str(error)))
             return
-        self._add(TomlFile(path, "", data, folder), str(name), run)
+        # What a program has in hand now says nothing of what became of all its other messages.
+        self._add(TomlFile(path, "", data, folder), str(name), run, own=True)
 
     @property
     def run(self) -> str:

@@ -75,8 +75,19 @@ class DefinedNames:
         self._former: dict[MessageName, list[MessageName]] = {}
         self._own: set[MessageName] = set()
 
-    def add(self, name: str, data: Mapping[str, Any], file: TomlFile, *, planned: bool) -> None:
-        """Add the messages of a manifest, of which `data` is usable; those not planned first."""
+    def add(
+        self,
+        name: str,
+        data: Mapping[str, Any],
+        file: TomlFile,
+        *,
+        planned: bool,
+        own: bool = False,
+    ) -> None:
+        """Add the messages of a manifest, of which `data` is usable; those not planned first.
+
+        `own`: none of them is another one under a new name, unless it says so.
+        """
         manifests = _listed(data.get("moved_from"), ("moved_from",))
         for index, entry in enumerate(data.get("messages", ())):
             if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):
@@ -84,7 +95,7 @@ class DefinedNames:
             message = MessageName(name, canonical_name(entry["id"]))
             self._names[message] = file, index
             ids = _listed(entry.get("moved_from"), ("messages", index, "moved_from"))
-            if ids == {} or (ids is None and manifests == {}):
+            if own or ids == {} or (ids is None and manifests == {}):
                 self._own.add(message)
             if ids or manifests:
                 names = _former_names(message, ids or {}, manifests or {})
