@@ -102,22 +102,37 @@ def lookup(
     keys: Sequence[str],
     former: Mapping[str, Sequence[str]] = NO_FORMER_KEYS,
 ) -> dict[str, Record]:
-    """What is known of these keys; of one that is not there, under its other names.
+    """What is known of these keys, under them or under their other names.
 
-    These are its other spellings, as keys are written in one Unicode normal form now, but were not
-    always, and then its `former` keys. A record that is not the key's own says whose it is.
+    These are a key's other spellings, as keys are written in one Unicode normal form now, but were
+    not always, and its `former` keys. What a recipient has, or may have, counts before what failed,
+    whatever its name: another checkout may have sent it under a former one meanwhile. A record that
+    is not the key's own says whose it is.
     """
     found = _lookup(connection, keys)
     others = {
         key: list(_other_names(key, former.get(key, ())))
         for key in keys
-        if key not in found and (key in former or not key.isascii())
+        if (key in former or not key.isascii())
+        and not (key in found and _may_have_arrived(found[key]))
     }
     noted = _lookup(connection, [name for names in others.values() for name in names])
     for key, names in others.items():
-        if (name := next(filter(noted.get, names), None)) is not None:
-            found[key] = noted[name].model_copy(update={"key": name})
+        records = [noted[name].model_copy(update={"key": name}) for name in names if name in noted]
+        arrived = [record for record in records if _may_have_arrived(record)]
+        if arrived:
+            found[key] = max(arrived, key=_changed_at)
+        elif records:
+            found.setdefault(key, records[0])
     return found
+
+
+def _may_have_arrived(record: Record) -> bool:
+    return record.status != Status.FAILED or record.sent_digest is not None
+
+
+def _changed_at(record: Record) -> datetime:
+    return record.changed_at or datetime.min.replace(tzinfo=UTC)
 
 
 def _other_names(key: str, former: Sequence[str]) -> Iterator[str]:

@@ -118,7 +118,7 @@ class Updates:
 
         What is known under a former name is changed there: other checkouts know it by that.
         """
-        if known is None and former_keys and queries.lookup(connection, former_keys):
+        if former_keys and not _is_known(connection, message.key, known, former_keys):
             return None
         rows = self._claim(
             connection,
@@ -436,6 +436,17 @@ def _identity(message: Message, known: Record | None = None) -> dict[str, str]:
     key = key_in_journal(message, known)
     values = (key, run, message.manifest, message.id, message.to, message.transport)
     return dict(zip(_IDENTITY, map(storable, values), strict=True))
+
+
+def _is_known(
+    connection: Connection, key: str, known: Record | None, former_keys: Sequence[str]
+) -> bool:
+    """Whether a message is still as `known`, under its former names, too."""
+    record = queries.lookup(connection, [key], {key: former_keys}).get(key)
+    if record is None or known is None:
+        return record is known
+    same = (record.key, record.status, record.attempts)
+    return same == (known.key, known.status, known.attempts)
 
 
 def key_in_journal(message: Message, known: Record | None) -> str:
