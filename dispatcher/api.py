@@ -298,7 +298,7 @@ class Dispatcher:
         Nothing is sent before the first result is asked for. Closing the iterator, or leaving the
         loop, stops the run: what is in flight ends first, and is in the journal. `resend`: also
         send what changed since it was sent, what may have arrived already (and then arrives
-        twice), or what its recipients have under a name that is gone. `wait`: so many seconds for
+        twice), or what its recipients have under another name. `wait`: so many seconds for
         another run that holds the journal. `most`: if there are more messages to send, none is; by
         default, the configuration's `max`. `new_journal`: begin one where there is none yet;
         without it, that is done for gateways of this machine only.
@@ -701,12 +701,8 @@ class Plan:
         """Raise what keeps a good plan from being sent: MessagesMoved, or TooManyMessages."""
         overview = self.overview
         if overview.moved and "moved" not in resend:
-            raise MessagesMoved(
-                [
-                    self.planner.defined.moved_problem(name, overview.was[name], people)
-                    for name, people in overview.moved.items()
-                ]
-            )
+            problems = self.planner.defined.moved_problems(overview.moved, overview.was)
+            raise MessagesMoved(list(problems))
         count = overview.to_send(resend)
         if most is not None and count > most:
             raise TooManyMessages(

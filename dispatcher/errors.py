@@ -80,7 +80,7 @@ class ManifestError(DispatcherError):
 
 
 class MessagesMoved(ManifestError):
-    """Recipients have messages already, under names that no manifest defines any more; a problem
+    """Recipients have messages already, under names that do not stand for them any more; a problem
     for each of these messages, at its place."""
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
-from dispatcher.keys import parsed
+from dispatcher.keys import Key, parsed
 from dispatcher.manifest.former_names import MessageName
 from dispatcher.models import Status
 
@@ -23,7 +23,7 @@ class Overview:
     """The messages of a plan, counted.
 
     `counts`: by status. `people`: recipients, each counted once. `changed` and `moved`: how many
-    people each of these messages concerns; `was`: the former name of a moved one. `found`: messages
+    people each of these messages concerns; `was`: a former key of a moved one. `found`: messages
     of which the journal knows at least one. `transports`: in use.
     """
 
@@ -31,7 +31,7 @@ class Overview:
         self.counts: Counter[Status] = Counter()
         self.changed: Counter[MessageName] = Counter()
         self.moved: Counter[MessageName] = Counter()
-        self.was: dict[MessageName, MessageName] = {}
+        self.was: dict[MessageName, Key] = {}
         self.found: set[MessageName] = set()
         self.transports: dict[str, None] = {}
         self._people: dict[Status, array[int]] = {}
@@ -54,7 +54,7 @@ class Overview:
             self.moved[name] += 1
             former = parsed(planned.was or "")
             if former is not None:
-                self.was.setdefault(name, MessageName(former.manifest, former.id))
+                self.was.setdefault(name, former)
 
     @property
     def total(self) -> int:

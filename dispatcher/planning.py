@@ -25,7 +25,7 @@ from dispatcher.errors import (
 from dispatcher.inputs import InputFile, Inputs
 from dispatcher.manifest import Manifests
 from dispatcher.manifest.definitions import Definition, LoadedMessage
-from dispatcher.manifest.former_names import DefinedNames, MessageName
+from dispatcher.manifest.former_names import DefinedNames
 from dispatcher.models import (
     Address,
     Attachment,
@@ -45,8 +45,8 @@ from dispatcher.models import (
     decode,
     encode,
 )
-from dispatcher.names import canonical_name
-from dispatcher.overview import Overview
+from dispatcher.moved import Copies
+from dispatcher.overview import SENDABLE, Overview
 from dispatcher.registry import RecipientChanged, Registry
 from dispatcher.selection import Chooser, Sample, Selection
 from dispatcher.transports import BoundTransport, Calls, GetTransport
@@ -136,6 +136,7 @@ class Planner:
         self._chooser: Chooser | None = None  # of the last time through the messages
         self._transports = cache(self._bound)
         self._seen: array[int] | None = None
+        self._copies = Copies(manifests.defined)
         self.overview: Overview | None = None
         self._moved: dict[str, str] = {}  # by key, the keys under which they were sent
         self._resolve = lru_cache(maxsize=4096)(self._resolve_source)
@@ -188,7 +189,8 @@ class Planner:
         file changes meanwhile.
         """
         problems = self.problems_of_files()
-        batches = self._planned(self._selected(problems), problems)
+        self._copies = Copies(self._manifests.defined)
+        batches = self._planned(self._selected(problems), problems, self._copies)
         if journal is not None:
             batches = self._counted(batches, journal)
         planned = chain.from_iterable(batches)
@@ -199,11 +201,18 @@ class Planner:
     def _counted(
         self, batches: Iterable[list[PlannedMessage]], journal: Records
     ) -> Iterator[list[PlannedMessage]]:
-        self.overview = Overview()
+        overview = self.overview = Overview()
+        self._moved = {}
+        undecided: list[tuple[PlannedMessage, list[Delivered]]] = []  # until all are known
         for batch in batches:
-            for each in self._compared(batch, journal):
-                self.overview.add(each)
+            for each, copies in self._compared(batch, journal):
+                if copies:
+                    undecided.append((each, copies))
+                else:
+                    overview.add(each)
             yield batch
+        for each, copies in undecided:
+            overview.add(self._marked(each, copies))
 
     def plan(
         self, journal: Records | None = None, *, ask_again: bool = True
@@ -217,16 +226,17 @@ class Planner:
         problems = self.problems_of_files()
         place = 0
         selected = self._selected(problems)
+        ask = ask_again or self.overview is None
+        if ask:
+            self._moved = {}
         if self._seen is not None:  # the others were checked, and go nowhere
             selected = (loaded for loaded in selected if loaded.chosen)
         for batch in self._planned(selected, problems):
             if problems.errors:
                 break
-            asked = self.overview is not None and not ask_again
-            moved = self._moved if asked else None
-            for each in self._compared(batch, journal or NoRecords(), moved):
+            for each, copies in self._compared(batch, journal or NoRecords(), ask=ask):
                 self._require_seen(each, place)
-                yield each
+                yield self._marked(each, copies)
                 place += 1
         if problems.errors and self._seen is None:
             raise ManifestError(list(problems))
@@ -237,53 +247,29 @@ class Planner:
             raise self._not_as_checked("the list of messages")
 
     def _compared(
-        self,
-        batch: list[PlannedMessage],
-        journal: Records,
-        moved: Mapping[str, str] | None = None,
-    ) -> list[PlannedMessage]:
-        """The messages with what the journal says of them. `moved`: see `_moved`, if known."""
+        self, batch: list[PlannedMessage], journal: Records, *, ask: bool = True
+    ) -> Iterator[tuple[PlannedMessage, list[Delivered]]]:
+        """The messages with what the journal says of them, and of those that would be sent the
+        copies that their recipients have of the same words, if it is to be asked for them."""
         if not batch:
-            return batch
+            return
         keys = [each.message.key for each in batch]
         former = {each.message.key: each.former_keys for each in batch if each.former_keys}
         records = journal.lookup(keys, former)
         found = [compared(each, records.get(each.message.key)) for each in batch]
-        if moved is None:
-            moved = self._find_moved(found, journal)
-            self._moved |= moved
-        return [_marked(each, moved) for each in found] if moved else found
+        sent = ((each.message, each.digest) for each in found if each.status in SENDABLE)
+        copies = self._copies.found(sent, journal.delivered) if ask else {}
+        for each in found:
+            yield each, copies.get(each.message.key, [])
 
-    def _find_moved(self, planned: Iterable[PlannedMessage], journal: Records) -> dict[str, str]:
-        """Of some messages those that their recipients have already, under names that no definition
-        has now: by key, these keys."""
-        new: dict[str, list[Message]] = {}
-        for each in planned:
-            if self._may_have_moved(each):
-                new.setdefault(each.digest, []).append(each.message)
-        return {
-            message.key: there.key
-            for there in (journal.delivered(list(new)) if new else ())
-            for message in new[there.digest]
-            if self._is_moved(message, there)
-        }
-
-    def _may_have_moved(self, planned: PlannedMessage) -> bool:
-        """Whether a message could be an old one under a new name."""
-        message = planned.message
-        if planned.status != Status.NEW:
-            return False
-        return not self._manifests.defined.is_own(MessageName(message.manifest, message.id))
-
-    def _is_moved(self, message: Message, delivered: Delivered) -> bool:
-        """Whether a recipient has a message already, under a name that no definition has now."""
-        same = (delivered.run, delivered.recipient, delivered.transport) == (
-            message.key.partition("/")[0],
-            message.to,
-            message.transport,
-        )
-        former = MessageName(canonical_name(delivered.manifest), canonical_name(delivered.message))
-        return same and self._manifests.defined.is_gone(former)
+    def _marked(self, planned: PlannedMessage, copies: list[Delivered]) -> PlannedMessage:
+        """A message, marked if it is one of those that have moved."""
+        key = planned.message.key
+        if copies and (was := self._copies.moved_from(planned.message, copies)) is not None:
+            self._moved[key] = was
+        if key not in self._moved or planned.status not in SENDABLE:
+            return planned
+        return planned._replace(status=Status.MOVED, was=self._moved[key])
 
     def _require_seen(self, planned: PlannedMessage, place: int) -> None:
         seen = self._seen
@@ -340,12 +326,19 @@ class Planner:
         return chooser.sample_of((each.message for each in loaded), size)
 
     def _planned(
-        self, messages: Iterator[LoadedMessage], report: Report
+        self,
+        messages: Iterator[LoadedMessage],
+        report: Report,
+        copies: Copies | None = None,
     ) -> Iterator[list[PlannedMessage]]:
+        """Those that are meant; `copies` is told of all of them."""
         # To make all messages of a batch before the first is planned takes a fifth less than to
         # take turns: the code of either stays in the processor's caches (benchmarks/planning.py).
         while batch := list(islice(messages, _BATCH)):
             planned = [self._plan(loaded, report) for loaded in batch]
+            if copies is not None:
+                for each in filter(None, planned):
+                    copies.add(each.message, each.digest, each.former_keys)
             yield [
                 each
                 for each, loaded in zip(planned, batch, strict=True)
@@ -470,12 +463,6 @@ def compared(planned: PlannedMessage, record: Record | None) -> PlannedMessage:
         return planned
     status = _status(planned, record)
     return planned._replace(status=status, record=record, was=record.key or None)
-
-
-def _marked(planned: PlannedMessage, moved: Mapping[str, str]) -> PlannedMessage:
-    """A message, marked if it is one of those that have moved."""
-    was = moved.get(planned.message.key)
-    return planned if was is None else planned._replace(status=Status.MOVED, was=was)
 
 
 def _status(planned: PlannedMessage, record: Record) -> PlanStatus:

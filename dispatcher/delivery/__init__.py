@@ -32,7 +32,7 @@ from dispatcher.transports import BoundTransports, GetTransport
 __all__ = ["Abandoned", "Delivery", "RateLimiter", "Summary"]
 
 
-_MOVED = "{} is the message that was sent meanwhile as {}, which is in no manifest any more"
+_MOVED = "{} is what its recipient got meanwhile as {}; run again, which says what to do"
 
 
 class Abandoned(KeyboardInterrupt):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
+from dispatcher.keys import Key
 from dispatcher.models import LocatedProblem, Problem, Severity, located
 from dispatcher.names import canonical_name
 from dispatcher.toml import KeyPath
@@ -74,6 +75,7 @@ class DefinedNames:
         self._claims: dict[MessageName, list[Claim]] = {}  # by former name
         self._former: dict[MessageName, list[MessageName]] = {}
         self._own: set[MessageName] = set()
+        self._elsewhere: set[MessageName] = set()
 
     def add(
         self,
@@ -95,6 +97,8 @@ class DefinedNames:
             message = MessageName(name, canonical_name(entry["id"]))
             self._names[message] = file, index
             ids = _listed(entry.get("moved_from"), ("messages", index, "moved_from"))
+            if not planned:
+                self._elsewhere.add(message)
             if own or ids == {} or (ids is None and manifests == {}):
                 self._own.add(message)
             if ids or manifests:
@@ -121,6 +125,11 @@ class DefinedNames:
         """Whether no message has this name, or says that it had it."""
         return name not in self._names and name not in self._claims
 
+    def is_elsewhere(self, name: MessageName) -> bool:
+        """Whether a message of which nothing is planned has this name, or says that it had it."""
+        claims = self._valid_claims(name) if name in self._claims else ()
+        return name in self._elsewhere or any(not claim.planned for claim in claims)
+
     def is_own(self, message: MessageName) -> bool:
         """Whether a message says that it is no other one under a new name (`moved_from = []`)."""
         return message in self._own
@@ -131,7 +140,10 @@ class DefinedNames:
             claims = self._valid_claims(name)
             for claim in claims:
                 if claim.planned and name in self._names:
-                    sentence = f"moved_from: {name} is still there, as a message of its own"
+                    sentence = (
+                        f"moved_from: {name} is still there, as a message of its own; give "
+                        "that another name, or leave moved_from out"
+                    )
                     yield claim.problem(sentence)
                 elif claim.planned and claim is not claims[0]:
                     by, place = claims[0].by, claims[0].place
@@ -174,23 +186,41 @@ class DefinedNames:
             elif had is None:
                 yield claim.problem(f"{sentence}; is that the name it had?", severity="warning")
 
-    def moved_problem(self, name: MessageName, was: MessageName, people: int) -> LocatedProblem:
-        """What keeps a message from being sent that so many people have under a former name."""
-        file, index = self._names[name]
-        have = "1 person has it" if people == 1 else f"{people} people have it"
-        sentence = (
-            f"{have} as {was}, which is in no manifest any more; if it is the same message, say "
-            f"{_way(name, was)}; if it is another one, moved_from = []; to send it once more all "
-            "the same: --resend moved"
-        )
-        return file.problem(("messages", index, "id"), sentence, message_id=name.id)
+    def moved_problems(
+        self, moved: Mapping[MessageName, int], was: Mapping[MessageName, Key]
+    ) -> Iterator[LocatedProblem]:
+        """What keeps messages from being sent that so many people have under former keys."""
+        heirs: dict[MessageName, MessageName] = {}  # of names that are gone
+        for name, people in moved.items():
+            key = was[name]
+            former = MessageName(canonical_name(key.manifest), canonical_name(key.id))
+            file, index = self._names[name]
+            have = "1 person has it" if people == 1 else f"{people} people have it"
+            if former == name or former in self.former(name):
+                ways = f"in revision {key.revision}; say revision = {key.revision} in it"
+            else:
+                ways = self._ways(name, former, heirs.setdefault(former, name))
+            again = "to send it once more all the same: --resend moved"
+            sentence = f"{have} as {former}, {ways}; {again}"
+            yield file.problem(("messages", index, "id"), sentence, message_id=name.id)
 
+    def _ways(self, name: MessageName, was: MessageName, heir: MessageName) -> str:
+        """What became of a name, and what to do; `heir`: whoever is told first that it had it."""
+        gone, other = "which is in no manifest any more", "if it is another one, moved_from = []"
+        if was in self._names:
+            now = "which is not for them any more, or has other words"
+            return f"{now}; if it is the same message, put that back; {other}"
+        if was in self._claims or heir != name:
+            heir = self._valid_claims(was)[0].by if was in self._claims else heir
+            return f"{gone}; if it is the same message as {heir}, make one of the two; {other}"
+        return f"{gone}; if it is the same message, say {self._way(name, was)}; {other}"
 
-def _way(name: MessageName, was: MessageName) -> str:
-    """What to write where, so that a former name counts as a message's own."""
-    if name.id == was.id:
-        return f'moved_from = "{was.manifest}" above [[messages]]'
-    return f'moved_from = "{was.id if name.manifest == was.manifest else was}" in it'
+    def _way(self, name: MessageName, was: MessageName) -> str:
+        """What to write where, so that a former name counts as a message's own."""
+        still_there = any(each.manifest == was.manifest for each in self._names)
+        if name.manifest != was.manifest and name.id == was.id and not still_there:
+            return f'moved_from = "{was.manifest}" above [[messages]]'
+        return f'moved_from = "{was.id if name.manifest == was.manifest else was}" in it'
 
 
 def _former_names(

@@ -31,8 +31,8 @@ class Status(StrEnum):
 
     no row              new         → sent, failed or unknown
     no row, but the     moved       → stops the run, unless it is to be sent again
-      recipient has it
-      under a name that is gone
+      recipient has it under a
+      name that is not its own
     failed              retry       → sent, failed or unknown
     sent                sent        → skipped
     sent                changed     → skipped, unless it is to be sent again

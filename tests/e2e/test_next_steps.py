@@ -252,7 +252,7 @@ def changed(project: Project) -> Project:
     both = ["79001234567", "79001234568"]
     project.manifest(text("a", both) + text("b"))
     assert project.call("send").code == 0
-    project.manifest(text("a", both, "Other") + text("b", body="Other") + text("c"))
+    project.manifest(text("a", both, "Other") + text("b", body="Other") + text("c", body="New"))
     return project
 
 

@@ -1,0 +1,104 @@
+"""Which messages have moved: their recipients have the same words already, as another message that
+is gone, or that is not for them any more, or has other words now.
+
+So it does not matter how a message lost its name: it was renamed, its manifest was split, ids were
+numbered anew, some recipients were given to another message, or a raised revision was taken back.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import TypeAlias
+
+from dispatcher.keys import parsed
+from dispatcher.manifest.former_names import DefinedNames, MessageName
+from dispatcher.models import Delivered, Message
+from dispatcher.names import canonical_name
+
+# What the journal knows to be delivered, by the digests of some messages.
+FindDelivered: TypeAlias = Callable[[Sequence[str]], Iterable[Delivered]]
+
+
+class Copies:
+    """The copies that people have of messages, and whether a message stands for each of them.
+
+    `add` is told of all messages before `moved_from` is asked; without any, names alone tell.
+    """
+
+    def __init__(self, defined: DefinedNames) -> None:
+        self._defined = defined
+        self._messages = array("q")  # there may be a million
+
+    def add(self, message: Message, digest: str, former_keys: Sequence[str] = ()) -> None:
+        """Take note of a message of the manifests, whether it is meant or not."""
+        name = _name(message)
+        for each in [name, *(self._defined.former(name) if former_keys else ())]:
+            self._messages.append(_fingerprint(each, message.to, digest))
+
+    def found(
+        self, messages: Iterable[tuple[Message, str]], delivered: FindDelivered
+    ) -> Mapping[str, list[Delivered]]:
+        """What recipients of these messages, each with its digest, have of the same words, by the
+        message's key; of messages that are planned elsewhere, nothing."""
+        asked: dict[str, list[Message]] = {}
+        for message, digest in messages:
+            if not self._defined.is_own(_name(message)):
+                asked.setdefault(digest, []).append(message)
+        copies: dict[str, list[Delivered]] = {}
+        for copy in delivered(list(asked)) if asked else ():
+            for message in asked[copy.digest]:
+                if self._is_copy(message, copy):
+                    copies.setdefault(message.key, []).append(copy)
+        return copies
+
+    def _is_copy(self, message: Message, copy: Delivered) -> bool:
+        run = message.key.partition("/")[0]
+        there = (copy.run, copy.recipient, copy.transport)
+        if there != (run, message.to, message.transport):
+            return False
+        if self._is_of(message, copy):
+            return _revision(copy.key) > _revision(message.key)
+        return not self._defined.is_elsewhere(_name(copy))
+
+    def moved_from(self, message: Message, copies: Iterable[Delivered]) -> str | None:
+        """The key of the copy that is this message's: no other message stands for it."""
+        for copy in copies:
+            if self._is_of(message, copy) or not self._has_message_for(copy):
+                return copy.key
+        return None
+
+    def _is_of(self, message: Message, copy: Delivered) -> bool:
+        """Whether a copy is one of this message, maybe under a former name."""
+        name = _name(message)
+        return _name(copy) in (name, *self._defined.former(name))
+
+    def _has_message_for(self, copy: Delivered) -> bool:
+        name = _name(copy)
+        if not self._sorted:
+            return not self._defined.is_gone(name)
+        fingerprint = _fingerprint(name, copy.recipient, copy.digest)
+        place = bisect_left(self._sorted, fingerprint)
+        return place < len(self._sorted) and self._sorted[place] == fingerprint
+
+    @cached_property
+    def _sorted(self) -> array[int]:
+        return array("q", sorted(self._messages))
+
+
+def _name(message: Message | Delivered) -> MessageName:
+    if isinstance(message, Message):
+        return MessageName(message.manifest, message.id)
+    return MessageName(canonical_name(message.manifest), canonical_name(message.message))
+
+
+def _fingerprint(name: MessageName, to: str, digest: str) -> int:
+    """In eight bytes; in this process."""
+    return hash((name, to, digest))
+
+
+def _revision(key: str) -> int:
+    found = parsed(key)
+    return int(found.revision) if found else 0
