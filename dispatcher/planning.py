@@ -27,6 +27,7 @@ from dispatcher.manifest import Manifests
 from dispatcher.manifest.definitions import Definition, LoadedMessage
 from dispatcher.manifest.former_names import DefinedNames
 from dispatcher.models import (
+    UNKNOWN_CONTENT,
     Address,
     Attachment,
     Delivered,
@@ -466,11 +467,12 @@ def compared(planned: PlannedMessage, record: Record | None) -> PlannedMessage:
 
 
 def _status(planned: PlannedMessage, record: Record) -> PlanStatus:
+    known = (planned.digest, UNKNOWN_CONTENT)  # what only a person knows of, nobody saw change
     if record.status == Status.SENT:
-        return Status.SENT if record.digest == planned.digest else Status.CHANGED
+        return Status.SENT if record.digest in known else Status.CHANGED
     if record.status != Status.FAILED:
         return Status.UNKNOWN
-    if record.sent_digest == planned.digest:
+    if record.sent_digest in known:
         return Status.SENT
     retried = record.sent_digest is None or record.digest == planned.digest
     return Status.RETRY if retried else Status.CHANGED

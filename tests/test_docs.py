@@ -162,7 +162,7 @@ def test_an_sqlite_journal_moves_to_postgresql_as_is_said(
     inbox.faults([{"path": "/v1/messages", "fault": "reset_after", "times": 1}])
     assert "1 unknown" in run("dispatcher send", project)
     project.environment["DISPATCHER_JOURNAL"] = database.url
-    assert "Plan: 1 changed.\n" in run(script, project)
+    assert "Plan: 1 sent.\n" in run(script, project)
     assert "1 skipped" in run("dispatcher send", project)
     assert len(inbox.messages()) == 2
 

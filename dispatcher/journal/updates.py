@@ -25,6 +25,7 @@ from dispatcher.journal.schema import (
     workers,
 )
 from dispatcher.models import (
+    UNKNOWN_CONTENT,
     AttemptStatus,
     Failure,
     MediaId,
@@ -225,7 +226,7 @@ class Updates:
         it went back in time, or which it knows to have failed.
 
         False: the journal knows something else of it, or this is no key. Nobody knows with which
-        content it was sent: it counts as changed since.
+        content it was sent: it counts as sent as it is.
         """
         found = keys.parsed(key)
         if found is None:
@@ -236,7 +237,7 @@ class Updates:
             "message": found.id,
             "recipient": found.recipient,
         }
-        sent = {**self._columns(AttemptResult(Status.SENT)), "digest": ""}
+        sent = {**self._columns(AttemptResult(Status.SENT)), "digest": UNKNOWN_CONTENT}
         row = {
             "key": storable(queries.noted_as(connection, key)),
             **{name: storable(value) for name, value in names.items()},

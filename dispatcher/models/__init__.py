@@ -15,6 +15,7 @@ from dispatcher.models.content import (
 )
 from dispatcher.models.message import Address, Message
 from dispatcher.models.outcomes import (
+    UNKNOWN_CONTENT,
     AttemptStatus,
     Delivered,
     Failure,
@@ -39,6 +40,7 @@ from dispatcher.models.problems import (
 
 __all__ = [
     "CONTENT_TYPES",
+    "UNKNOWN_CONTENT",
     "Address",
     "Attachment",
     "AttemptStatus",

@@ -97,6 +97,10 @@ class Outcome(Model):
         return status
 
 
+# The digest of what was sent by a person's word.
+UNKNOWN_CONTENT = ""
+
+
 class Record(Model):
     """What the journal knows of a message: the digest of what was sent, how it ended, its receipt.
 

@@ -42,6 +42,7 @@ def test_what_the_journal_no_longer_knows_is_settled_as_sent(project: Project) -
     assert f'"{wrong}" is no key: RUN/MANIFEST/ID/REVISION/RECIPIENT, as ' in given.stderr
     assert given.code == 3
     assert (last.code, set(last.statuses.values())) == (0, {"skipped"})
+    assert all(line["error"] is None for line in last.results.values()), "nothing has changed"
     assert len(project.inbox.messages()) == 2
     for wrong_use in (["--not-sent", *lost], ["--sent", "--run", "x"]):
         assert project.call("settle", "--missing", *wrong_use).code == 2
