@@ -15,16 +15,16 @@ from dispatcher.localfiles import existing_spelling
 from dispatcher.models import LocatedProblem, located
 from dispatcher.names import canonical_name
 from dispatcher.toml.file import read_toml
+from dispatcher.visible import storable
 
 
 def relative_paths(paths: Mapping[str, Path], folder: Path) -> dict[str, str]:
     """Return paths by manifest as the journal records them: relative to the configuration."""
     top = os.path.realpath(folder)
-    return {name: _text(os.path.relpath(os.path.realpath(paths[name]), top)) for name in paths}
-
-
-def _text(path: str) -> str:
-    return canonical_name(path).encode(errors="backslashreplace").decode()
+    return {
+        name: storable(canonical_name(os.path.relpath(os.path.realpath(paths[name]), top)))
+        for name in paths
+    }
 
 
 def problems(

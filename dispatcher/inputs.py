@@ -66,7 +66,7 @@ class InputFile(NamedTuple):
         return found
 
     @classmethod
-    def behind(cls, function: Callable[[], object]) -> Self | None:
+    def opened_by(cls, function: Callable[[], object]) -> Self | None:
         """Return the file that a function opens, or None if it is no `InputFile.open`."""
         owner = function.__self__ if isinstance(function, MethodType) else None
         return owner if isinstance(owner, cls) else None

@@ -425,7 +425,7 @@ class Planner:
             attachment = self._registry.resolve_source(source, base)
         except SourceError as error:
             return str(error)
-        if isinstance(attachment, Upload) and (file := InputFile.behind(attachment.open)):
+        if isinstance(attachment, Upload) and (file := InputFile.opened_by(attachment.open)):
             self.inputs.note_media(file)
         return attachment or f'no plugin knows the source "{source}"'
 

@@ -7,6 +7,7 @@ does, raises or returns is reported with its name and ends in time.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
@@ -38,6 +39,8 @@ from dispatcher.models import (
     decode,
 )
 from dispatcher.models.base import detached
+from dispatcher.names import LONGEST_ADDRESS
+from dispatcher.visible import storable
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -186,7 +189,7 @@ def override(transport: object, method: str) -> Any:
     return None if inherited else found
 
 
-class Overdue(Exception):
+class CallTimeout(Exception):
     """A call that did not return in time; the text names its plugin."""
 
     def __init__(self, text: str, call: Call) -> None:
@@ -194,7 +197,7 @@ class Overdue(Exception):
         self.call = call
 
 
-class Hanging(OutcomeUnknown):
+class SendTimeout(OutcomeUnknown):
     """A message whose call to `send` did not return in time; `call` may return later."""
 
     def __init__(self, text: str, call: Call) -> None:
@@ -306,13 +309,13 @@ class BoundTransport:
     def send(self, payload: Payload) -> Receipt:
         """Post one message.
 
-        Raises `NotSent`, `Refused`, `AccountRefused` or `OutcomeUnknown`; its subclass `Hanging` if
+        Raises `NotSent`, `Refused`, `AccountRefused` or `OutcomeUnknown`, namely `SendTimeout` if
         the call does not return in time.
         """
         return plugin_results.receipt(self.name, lambda: self._send(payload))
 
     def receipt(self, call: Call) -> Receipt:
-        """Return what the call of a `Hanging` message has returned since. Raises as `send` does."""
+        """Return what a call returned after `SendTimeout`. Raises as `send` does."""
         return plugin_results.receipt(self.name, call.result)
 
     def upload(self, file: Upload) -> MediaId:
@@ -350,6 +353,14 @@ class BoundTransport:
     def account(self) -> str:
         """See `BaseTransport`, as for all that follow."""
         return str(self._attribute("account"))
+
+    @property
+    def account_key(self) -> str:
+        """The key of the account's media ids and rate: no other account's, of any transport."""
+        name = f"{self.name}:{storable(self.account)}"
+        if len(name) <= LONGEST_ADDRESS:
+            return name
+        return hashlib.sha256(name.encode(errors="backslashreplace")).hexdigest()
 
     @property
     def gateway(self) -> str | None:
@@ -394,14 +405,14 @@ class BoundTransport:
             return self._calls.make(
                 self.name, "send", seconds, lambda: transport.send(payload), ends_in_time=prompt
             )
-        except Overdue as error:
-            raise Hanging(f"{error}; it may have been accepted", error.call) from None
+        except CallTimeout as error:
+            raise SendTimeout(f"{error}; it may have been accepted", error.call) from None
 
     def _upload(self, file: Upload) -> Any:
         seconds, transport = self.patience + file.size / MIN_BYTES_PER_SECOND, self._transport
         try:
             return self._calls.make(self.name, "upload", seconds, lambda: transport.upload(file))
-        except Overdue as error:
+        except CallTimeout as error:
             raise NotSent(str(error), code="hanging") from None
 
     def _rate(self, name: str) -> str | None:
@@ -427,7 +438,7 @@ class BoundTransport:
         """Return what a function returns within `PATIENCE`. Raises DispatcherError only."""
         try:
             return self._calls.make(self.name, name, PATIENCE, function)
-        except Overdue as error:
+        except CallTimeout as error:
             raise PluginError(str(error)) from None
         except DispatcherError:
             raise

@@ -103,6 +103,13 @@ def visible_json(text: str) -> str:
     return _found().sub(lambda found: _json_escape(found[0]) if found[1] else found[0], text)
 
 
+def storable(text: str) -> str:
+    """Return a text as every database can hold it: lone surrogates and NUL become escapes."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.encode(errors="backslashreplace").decode().replace("\0", "\\0")
+
+
 # Compiled only when a text is not ASCII, because that takes time (benchmarks/startup.py).
 @cache
 def _found() -> re.Pattern[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -32,9 +33,10 @@ from dispatcher.delivery.calls import GuardedCalls
 from dispatcher.delivery.rate_file import RateFile
 from dispatcher.delivery.rate_limiter import RateLimiter, SharedRateLimiter
 from dispatcher.journal import AttemptResult, Journal, open_journal
+from dispatcher.names import LONGEST_ADDRESS
 from dispatcher.planning import PlannedMessage, compared
 from dispatcher.registry import CallTimer, PluginInfo
-from dispatcher.transports import BoundTransport, Hanging
+from dispatcher.transports import BoundTransport, SendTimeout
 from tests.support import messages
 from tests.support.cases import cases
 from tests.support.messages import FILE
@@ -270,7 +272,7 @@ def test_a_patience_that_is_none(guarded: Guard, released: threading.Event, pati
 def test_a_result_of_the_last_moment_is_not_lost(guarded: Guard, released: threading.Event) -> None:
     """Between being given up and being asked for what comes later."""
     transport = guarded(Slow(released, "a"))
-    with pytest.raises(Hanging) as caught:
+    with pytest.raises(SendTimeout) as caught:
         transport.send({"id": "a"})
     released.set()
     caught.value.call.exception(10)
@@ -306,6 +308,14 @@ def test_what_it_says_of_itself_is_asked_once(guarded: Guard, released: threadin
     seen = guarded(transport)
     assert [seen.account for _ in range(3)] == ["one"] * 3
     assert (transport.asked, seen.rate, seen.recipient_rate) == (1, None, None)
+
+
+def test_account_of_any_length_is_told_from_others_in_a_few_letters(guarded: Guard) -> None:
+    """It is a part of keys, which have an end in some databases."""
+    accounts = [SimpleNamespace(name="t", account="a" * 4999 + last) for last in "ab"]
+    keys = [guarded(account).account_key for account in accounts]
+    assert len(set(keys)) == 2
+    assert max(map(len, keys)) <= LONGEST_ADDRESS
 
 
 def test_an_answer_comes_back_as_it_is(guarded: Guard, released: threading.Event) -> None:

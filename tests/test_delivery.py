@@ -108,9 +108,9 @@ class Run:
         self.told: list[tuple[str, str]] = []
         self.outcomes: dict[str, Outcome] = {}
         given = DeliverySettings(**{"attempts": 3, **options})
-        turns = SharedRateLimiter(OPENED.enter_context(RateFile(Path(mkdtemp()) / "pace.db")))
+        shared = SharedRateLimiter(OPENED.enter_context(RateFile(Path(mkdtemp()) / "pace.db")))
         self.delivery = Delivery(
-            journal, lambda name: transport, given, RateLimiter(turns), self.finished, resend
+            journal, lambda name: transport, given, RateLimiter(shared), self.finished, resend
         )
 
     def finished(self, message: Message, outcome: Outcome) -> None:
@@ -207,7 +207,7 @@ def test_message_whose_upload_fails_has_failed(journal: Journal, does: Any, code
 
 
 @pytest.mark.parametrize("place", [0, 512, 4096, 8192], ids=["head", "schema", "table", "index"])
-def test_damaged_file_of_turns_is_begun_anew(tmp_path: Path, place: int) -> None:
+def test_damaged_rate_file_is_begun_anew(tmp_path: Path, place: int) -> None:
     file = tmp_path / "pace.db"
     with RateFile(file):
         pass

@@ -158,7 +158,7 @@ class AnyDelivery(RuleBasedStateMachine):
         self.resources = ExitStack()
         self.folder = Path(self.resources.enter_context(tempfile.TemporaryDirectory()))
         file = RateFile(self.folder / "pace.db", lambda: self.clock.time.timestamp())
-        self.pace = RateLimiter(SharedRateLimiter(self.resources.enter_context(file)))
+        self.limiter = RateLimiter(SharedRateLimiter(self.resources.enter_context(file)))
         self.messages: dict[str, Message] = {}
         self.versions: dict[str, int] = {}
         self.known: dict[str, Known] = {}
@@ -227,7 +227,7 @@ class AnyDelivery(RuleBasedStateMachine):
             self.journal,
             lambda name: Gateway(self),
             DeliverySettings(attempts=ATTEMPTS, deadline=f"{DEADLINE:g}s"),
-            self.pace,
+            self.limiter,
             self.tell,
             resend,
         )

@@ -1,4 +1,4 @@
-"""What another user owns or may write is not followed: configuration, journal, pace."""
+"""What another user owns or may write is not followed: configuration, journal, rate file."""
 
 import os
 import stat

@@ -22,13 +22,11 @@ from dispatcher.delivery.rate_limiter import (
     SharedRateLimiter,
     parsed,
 )
-from dispatcher.delivery.uploads import account
 from dispatcher.errors import ConfigError, NotSent
 from dispatcher.journal import open_journal
 from dispatcher.journal.backend import backend
 from dispatcher.journal.clock import steady
 from dispatcher.journal.shared_state import SharedState
-from dispatcher.names import LONGEST_ADDRESS
 from tests.support.cases import cases
 from tests.support.postgres import Database
 
@@ -89,7 +87,7 @@ def clock(store: str, request: pytest.FixtureRequest) -> Iterator[Clock]:
 def opened(
     store: str, clock: Clock, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Open]:
-    """The limiter of one more run; `own`: the clock by which it looks at its turns."""
+    """The limiter of one more run; `own`: the clock by which it looks at its permits."""
     with ExitStack() as stack:
 
         def opened(own: Callable[[], float] = clock) -> RateLimiter:
@@ -104,11 +102,12 @@ def opened(
 
 
 def sender(rate: str | None = None, recipient_rate: str | None = None, account: str = "one") -> Any:
-    return SimpleNamespace(name="t", account=account, rate=rate, recipient_rate=recipient_rate)
+    key = f"t:{account}"
+    return SimpleNamespace(name="t", account_key=key, rate=rate, recipient_rate=recipient_rate)
 
 
 def leave(limiter: RateLimiter, transport: Any, clock: Clock, messages: int) -> list[float]:
-    """When each message leaves whose sender does nothing but wait for the next turn."""
+    """When each message leaves whose sender does nothing but wait for the next permit."""
     times = []
     for number in range(messages):
         while (wait := limiter.acquire(transport, str(number)).wait) > SHORT:
@@ -160,13 +159,6 @@ def test_runs_share_the_rate_of_an_account(opened: Open, clock: Clock) -> None:
     times = [leave(limiters[number % 2], sender("50/s"), clock, 1)[0] for number in range(120)]
     assert most_in_a_second(times) <= 50 + 5
     assert len(times) / (times[-1] - times[0]) == pytest.approx(50, rel=0.05)
-
-
-def test_account_of_any_length_is_told_from_others_in_a_few_letters() -> None:
-    """It is a part of keys, which have an end in some databases."""
-    names = [account(sender(account=longest)) for longest in ("a" * 5000, "a" * 4999 + "b")]
-    assert len(set(names)) == 2
-    assert max(map(len, names)) <= LONGEST_ADDRESS
 
 
 def test_accounts_do_not_hold_each_other_up(opened: Open, clock: Clock) -> None:
@@ -224,7 +216,7 @@ def test_nobody_is_held_back_for_too_long(opened: Open, clock: Clock, seconds: f
 
 
 def test_turn_that_was_taken_is_lost_when_an_account_pauses(opened: Open, clock: Clock) -> None:
-    """Who sleeps until its turn finds out; so does another run."""
+    """Who sleeps until its permit begins finds out; so does another run."""
     limiter, other, transport = opened(), opened(), sender("1/s")
     assert [limiter.acquire(transport, to).wait for to in "abc"] == near([0, 1, 2])
     assert limiter.paused(transport) == 0
@@ -312,34 +304,34 @@ def test_turn_that_was_not_used_is_lost_when_an_account_pauses(opened: Open, clo
 
 @pytest.mark.parametrize("rate", ["2/s", "50/s", "20/min"])
 def test_no_burst_follows_when_a_process_was_frozen(opened: Open, clock: Clock, rate: str) -> None:
-    """Its workers were waiting, each for its turn; those are past, and taken anew."""
+    """Its workers were waiting, each for its permit; those are past, and taken anew."""
     limiter, transport = opened(), sender(rate)
     leave(limiter, transport, clock, 20)  # what may leave at once has left
     taken = [limiter.acquire(transport, str(number)) for number in range(8)]
-    waiting = [turn for turn in taken if turn.slots]
+    waiting = [permit for permit in taken if permit.windows]
     clock.now += 60
     assert waiting
-    assert all(limiter.is_late(turn) for turn in waiting)
-    for turn in waiting:
-        limiter.release(turn)
+    assert all(limiter.is_late(permit) for permit in waiting)
+    for permit in waiting:
+        limiter.release(permit)
     assert most_in_a_second(leave(limiter, transport, clock, 100)) <= max(
         1, parsed(rate).limit * 1000 / parsed(rate).interval + parsed(rate).burst
     )
 
 
 @pytest.mark.parametrize("rate", ["2/s", "50/s", "1000/s", None])
-def test_turn_of_a_thread_that_wakes_up_a_little_late_is_good(
+def test_permit_of_a_thread_that_wakes_up_a_little_late_is_good(
     opened: Open, clock: Clock, rate: str | None
 ) -> None:
     limiter, transport = opened(), sender(rate)
-    turn = limiter.acquire(transport, "a")
-    clock.now += turn.wait + 0.05
-    assert not limiter.is_late(turn)
+    permit = limiter.acquire(transport, "a")
+    clock.now += permit.wait + 0.05
+    assert not limiter.is_late(permit)
 
 
 @pytest.mark.parametrize("store", ["database"])
-def test_turns_are_everybodys_when_many_take_them(store: str, opened: Open, clock: Clock) -> None:
-    """Four runs of eight threads: no turn is given twice, and none is lost."""
+def test_permits_are_shared_when_many_take_them(store: str, opened: Open, clock: Clock) -> None:
+    """Four runs of eight threads: no permit is given twice, and none is lost."""
     runs = [opened() for _ in range(4)]
     transport = sender("1000/min")
     with ThreadPoolExecutor(32) as pool:

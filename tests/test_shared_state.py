@@ -181,7 +181,7 @@ def test_server_that_is_gone_is_told_in_a_sentence(database: Database, server: D
 
 
 def test_end_of_a_run_does_not_wait_for_a_server_that_does_not_answer(database: Database) -> None:
-    """As when the run is abandoned, while a thread of it asks for a turn."""
+    """As when the run is abandoned, while a thread of it asks for a permit."""
     name = make_url(database.url).database
     waiting = (
         "SELECT count(*) FROM pg_stat_activity"

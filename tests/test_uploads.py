@@ -23,7 +23,7 @@ Open: TypeAlias = "Callable[[], tuple[Uploads, SharedState]]"
 class Gateway:
     """Gives media ids, for a day or without an end, as `upload` says; a while after it is asked."""
 
-    name, account = "scripted", "one"
+    name, account_key = "scripted", "scripted:one"
 
     def __init__(self, lasts: timedelta | None = timedelta(days=1)) -> None:
         self._lasts, self._lock, self.uploads = lasts, threading.Lock(), 0

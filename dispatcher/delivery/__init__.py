@@ -144,7 +144,7 @@ class Delivery:
                 task = Task(planned, planned.record, place)
                 if planned.status == Status.MOVED and Status.MOVED not in self._sendable:
                     raise InputChanged(_MOVED.format(planned.message.key, planned.was))
-                if planned.status in self._sendable or task.is_elsewhere:
+                if planned.status in self._sendable or task.other_run_is_sending:
                     self._tasks[planned.message.key] = task
                     yield planned.message.detached()  # the engine may be a plugin's
                 else:
@@ -161,7 +161,7 @@ class Delivery:
             raise self._halted(f"the engine delivers {message.key} twice, or it is not in the plan")
         if self._run.stop.is_set():
             return None
-        if not task.alone.acquire(blocking=False):
+        if not task.lock.acquire(blocking=False):
             raise self._halted(f"the engine delivers {message.key} twice at a time")
         try:
             step = self._advance(task)
@@ -169,7 +169,7 @@ class Delivery:
             self._run.halt(str(error))
             raise
         finally:
-            task.alone.release()
+            task.lock.release()
         match step:
             case Done():
                 self._end(task, step)

@@ -18,7 +18,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from dispatcher.registry import CallTimer, GetTimer
-from dispatcher.transports import Call, Calls, Overdue
+from dispatcher.transports import Call, Calls, CallTimeout
 
 # Seconds that a call may take beyond what a transport says.
 MARGIN = 1.0
@@ -75,7 +75,7 @@ class GuardedCalls(Calls):
         *,
         ends_in_time: bool = False,
     ) -> Any:
-        """What a function answers, within so many seconds. Raises what it raises, or `Overdue`.
+        """What a function answers, within so many seconds. Raises what it raises, or `CallTimeout`.
 
         `ends_in_time`: it surely will, and is called on this thread.
         """
@@ -116,7 +116,7 @@ class GuardedCalls(Calls):
             often = self._hanging == MOST_HANGING
         if often:
             self._halt(f"{MOST_HANGING} calls did not return; {text}")
-        raise Overdue(text, call)
+        raise CallTimeout(text, call)
 
     def _timer_of(self, name: str, method: str) -> CallTimer:
         """A timer that no other thread uses."""

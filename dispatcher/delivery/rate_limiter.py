@@ -17,7 +17,6 @@ from typing import NamedTuple, Protocol
 from pyrate_limiter import GCRA, Rate
 
 from dispatcher.delivery.retries import LONGEST_PAUSE
-from dispatcher.delivery.uploads import account
 from dispatcher.errors import ConfigError
 from dispatcher.journal.clock import steady
 from dispatcher.journal.shared_state import RateChange, RateState
@@ -131,10 +130,10 @@ def _step(rate: Rate, state: int, now: int, count: int) -> tuple[int, int]:
     return decision.retry_after_ms or 0, int(after)
 
 
-class Slot(NamedTuple):
+class Window(NamedTuple):
     """When a message may leave, at its account or at its recipient: between these, by `steady`.
 
-    One that leaves later leaves together with those whose slots come next.
+    One that leaves later leaves together with those whose windows come next.
     """
 
     start: float
@@ -142,7 +141,7 @@ class Slot(NamedTuple):
 
 
 class _Kept(NamedTuple):
-    """So many slots that start together and are not used yet; after `end`, they are not to be."""
+    """So many windows that start together and are not used yet; after `end`, they are not to be."""
 
     start: float
     end: float
@@ -150,10 +149,10 @@ class _Kept(NamedTuple):
 
 
 class Permit(NamedTuple):
-    """Seconds until a message may leave, and the slots that were taken for it, by key."""
+    """Seconds until a message may leave, and the windows that were taken for it, by key."""
 
     wait: float
-    slots: Mapping[str, Slot]
+    windows: Mapping[str, Window]
 
 
 class RateLimiter:
@@ -171,50 +170,50 @@ class RateLimiter:
     def acquire(self, transport: BoundTransport, to: str) -> Permit:
         """When a message to `to` may leave. What is further away than `SHORT` is not taken, and to
         be asked for again. Call it once for each attempt."""
-        whole = account(transport)
+        whole = transport.account_key
         rates = {whole: _rate(transport)}
         if own := transport.recipient_rate:
             rates[f"{whole}/{to}"] = parsed(own)
         with self._lock:
-            found = {key: self._kept_slot(key, rate, whole) for key, rate in rates.items()}
-            slots = {key: slot for key, slot in found.items() if slot}
-            missing = {key: rate for key, rate in rates.items() if key not in slots}
-            wait = self._take(missing, slots) if missing else 0.0
+            found = {key: self._kept_window(key, rate, whole) for key, rate in rates.items()}
+            windows = {key: window for key, window in found.items() if window}
+            missing = {key: rate for key, rate in rates.items() if key not in windows}
+            wait = self._take(missing, windows) if missing else 0.0
             if wait > SHORT:
-                self._keep(slots)
+                self._keep(windows)
                 return Permit(wait, {})
-            start = max(slot.start for slot in slots.values())
-            return Permit(max(0.0, start - self._clock()), slots)
+            start = max(window.start for window in windows.values())
+            return Permit(max(0.0, start - self._clock()), windows)
 
     def is_late(self, permit: Permit) -> bool:
         """Whether a permit was not used in time: the process or the machine stood still."""
         now = self._clock()
-        return any(now > slot.end for slot in permit.slots.values())
+        return any(now > window.end for window in permit.windows.values())
 
     def release(self, permit: Permit) -> None:
         """Keep a permit that was not used for the run's next message, as far as it is not late."""
         with self._lock:
-            self._keep(permit.slots)
+            self._keep(permit.windows)
 
     def pause(self, transport: BoundTransport, seconds: float) -> None:
         """Hold everything of a transport's account back for so long."""
         with self._lock:
-            self._kept.pop(account(transport), None)
-        self._shared.pause(account(transport), _rate(transport), seconds)
+            self._kept.pop(transport.account_key, None)
+        self._shared.pause(transport.account_key, _rate(transport), seconds)
 
     def paused(self, transport: BoundTransport) -> float:
         """Seconds for which the account is held back; permits are lost then."""
-        return self._shared.paused(account(transport))
+        return self._shared.paused(transport.account_key)
 
-    def _take(self, rates: Mapping[str, Rate], slots: dict[str, Slot]) -> float:
-        """Take the slots that are missing. Seconds until the first of them, as the shared `take`.
+    def _take(self, rates: Mapping[str, Rate], windows: dict[str, Window]) -> float:
+        """Take the windows that are missing. Seconds until the first of them, as the shared `take`.
 
         What the rate allows while permits may be held is taken at once: where that is several, to
         keep account of each would take longer than they do.
         """
         began = self._clock()
         count = 1
-        if not slots and len(rates) == 1:
+        if not windows and len(rates) == 1:
             (rate,) = rates.values()
             count = max(1, round(rate.burst / BURST * self._hold))
         wait = self._shared.take(rates, SHORT, count)
@@ -223,12 +222,12 @@ class RateLimiter:
         if wait <= SHORT:
             start = now + wait
             for key, rate in rates.items():
-                slots[key] = _slot(start, rate)
+                windows[key] = _window(start, rate)
                 if count > 1:
                     heapq.heappush(self._kept[key], _Kept(start, start + self._hold, count - 1))
         return wait
 
-    def _kept_slot(self, key: str, rate: Rate, whole: str) -> Slot | None:
+    def _kept_window(self, key: str, rate: Rate, whole: str) -> Window | None:
         """One that was kept, unless the account has been told to pause since."""
         now, kept = self._clock(), self._kept[key]
         while kept:
@@ -239,21 +238,21 @@ class RateLimiter:
                 break
             if left > 1:
                 heapq.heappush(kept, _Kept(start, end, left - 1))
-            return _slot(start, rate)
+            return _window(start, rate)
         del self._kept[key]
         return None
 
-    def _keep(self, slots: Mapping[str, Slot]) -> None:
+    def _keep(self, windows: Mapping[str, Window]) -> None:
         now = self._clock()
-        for key, slot in slots.items():
-            if now <= slot.end:
-                heapq.heappush(self._kept[key], _Kept(*slot, left=1))
+        for key, window in windows.items():
+            if now <= window.end:
+                heapq.heappush(self._kept[key], _Kept(*window, left=1))
 
 
 def _rate(transport: BoundTransport) -> Rate:
     return parsed(transport.rate)
 
 
-def _slot(start: float, rate: Rate) -> Slot:
-    """A slot that may be used late by as much as the burst allows."""
-    return Slot(start, start + max(BURST, refill(rate) * rate.burst / 1e6))
+def _window(start: float, rate: Rate) -> Window:
+    """A window that may be used late by as much as the burst allows."""
+    return Window(start, start + max(BURST, refill(rate) * rate.burst / 1e6))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from queue import Empty, Queue
 from typing import NamedTuple, TypeAlias
 
-from dispatcher.delivery.task import Lapsed, Write, Written, failure
+from dispatcher.delivery.task import LeaseExpired, Write, Written, failure
 from dispatcher.errors import ExitCode, JournalError
 from dispatcher.inputs import Inputs
 from dispatcher.journal import LATE
@@ -39,7 +39,7 @@ _TICK = 0.05
 _Scope: TypeAlias = tuple[str, ...]
 
 _STOPPED = Failure(code="stop_on_failure", text="an earlier message to this recipient was not sent")
-_LAPSED = failure(Lapsed())
+_LEASE_EXPIRED = failure(LeaseExpired())
 _LATE = Failure(code="lease", text="this run stood still before an earlier message was sent")
 
 
@@ -148,7 +148,7 @@ class BlockedRecipients:
 
         `strict`: the manifest says `stop_on_failure`.
         """
-        if outcome.error == _LAPSED:
+        if outcome.error == _LEASE_EXPIRED:
             self._block((message.to,), _Block(place, _LATE))
         elif strict and outcome.status in (Status.FAILED, Status.UNKNOWN):
             self._block((message.to, message.manifest), _Block(place, _STOPPED))

@@ -25,7 +25,7 @@ CHANGED = Failure(
 )
 
 
-class Lapsed(Refused):
+class LeaseExpired(Refused):
     """A run that stood still may not make its attempt any more: others may have taken it for dead,
     and sent what comes after it."""
 
@@ -88,7 +88,7 @@ Step: TypeAlias = Done | RetryAfter | Stopped
 
 @dataclass
 class Task:
-    """A planned message on its way; one thread at a time works on it, which holds `alone`.
+    """A planned message on its way; one thread at a time works on it, which holds `lock`.
 
     `place`: its number in the plan. `known`: what the journal says of it. `attempts`: in this run.
     `claim`: of the attempt that is under way. `error`: how the last attempt ended, and `write`:
@@ -104,7 +104,7 @@ class Task:
     media: UploadedMedia | None = None
     write: Write = NOT_NEEDED
     waited: float = 0.0
-    alone: threading.Lock = field(default_factory=threading.Lock)
+    lock: threading.Lock = field(default_factory=threading.Lock)
     _began: float | None = None
     _media_renewed: bool = False
 
@@ -124,7 +124,7 @@ class Task:
         return [key], {key: former} if former else {}
 
     @property
-    def is_elsewhere(self) -> bool:
+    def other_run_is_sending(self) -> bool:
         """Whether another run was sending it when the journal was last asked."""
         return self.known is not None and self.known.status == Status.SENDING
 

@@ -13,9 +13,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from dispatcher.errors import DeliveryError, JournalError
 from dispatcher.inputs import InputFile, changed
-from dispatcher.journal.schema import storable
 from dispatcher.models import MediaId, Upload
-from dispatcher.names import LONGEST_ADDRESS
 from dispatcher.transports import BoundTransport
 
 # An id that is about to expire could be gone before the message arrives.
@@ -77,7 +75,7 @@ class Uploads:
         with self._alone_with(key):
             known = self._here.get(key) or self._store.media_id(*key)
             if known is None or _expired(known):
-                known = self._uploaded(transport, file, key)
+                known = self._upload_or_wait(transport, file, key)
             if known is None:
                 return None
             self._here[key] = known
@@ -93,10 +91,12 @@ class Uploads:
                 if kept is not None and kept.id == media.id:  # else another run has done so
                     self._store.forget_upload(*key)
 
-    def _uploaded(self, transport: BoundTransport, file: Upload, key: ContentKey) -> MediaId | None:
+    def _upload_or_wait(
+        self, transport: BoundTransport, file: Upload, key: ContentKey
+    ) -> MediaId | None:
         """Upload a file, or wait until another run has; None: the run is to stop."""
         if self._leases is None:
-            return self._upload(transport, file, key)
+            return self._upload_and_remember(transport, file, key)
         name = " ".join(("upload", *key))
         while not self._leases.lease(name, _LEASE):
             if self._stop.wait(_LOOK):
@@ -106,10 +106,12 @@ class Uploads:
             known = self._store.media_id(*key)
             if known is not None and not _expired(known):
                 return known
-            return self._upload(transport, file, key)
+            return self._upload_and_remember(transport, file, key)
 
-    def _upload(self, transport: BoundTransport, file: Upload, key: ContentKey) -> MediaId:
-        media = _uploaded(transport, file)
+    def _upload_and_remember(
+        self, transport: BoundTransport, file: Upload, key: ContentKey
+    ) -> MediaId:
+        media = _upload_checked(transport, file)
         self._store.remember_upload(*key, media)
         self._fresh.add(key)
         return media
@@ -142,22 +144,14 @@ def _held(leases: Leases, name: str) -> Iterator[None]:
         leases.release(name)
 
 
-def account(transport: BoundTransport) -> str:
-    """Whose media these are: ids of one account mean nothing to another."""
-    name = f"{transport.name}:{storable(transport.account)}"
-    if len(name) <= LONGEST_ADDRESS:
-        return name
-    return hashlib.sha256(name.encode(errors="backslashreplace")).hexdigest()
-
-
 def _content_key(transport: BoundTransport, file: Upload) -> ContentKey:
     """One content with another type or extension is another file: a recipient sees those."""
     suffix = PurePath(file.filename).suffix.lower()
     given = f"{file.sha256}\n{file.mime_type}\n{suffix}"
-    return account(transport), hashlib.sha256(given.encode(errors="replace")).hexdigest()
+    return transport.account_key, hashlib.sha256(given.encode(errors="replace")).hexdigest()
 
 
-def _uploaded(transport: BoundTransport, file: Upload) -> MediaId:
+def _upload_checked(transport: BoundTransport, file: Upload) -> MediaId:
     """Have the file uploaded that was checked; if it is another one, it is told as that."""
     _require_unchanged(file)
     try:
@@ -168,7 +162,7 @@ def _uploaded(transport: BoundTransport, file: Upload) -> MediaId:
 
 
 def _require_unchanged(file: Upload) -> None:
-    known = InputFile.behind(file.open)
+    known = InputFile.opened_by(file.open)
     if known is not None and not known.is_unchanged():
         raise changed(known.path)
 

@@ -18,7 +18,7 @@ from dispatcher.delivery.task import (
     NOT_NEEDED,
     TAKEN,
     Done,
-    Lapsed,
+    LeaseExpired,
     RetryAfter,
     Step,
     Stopped,
@@ -41,7 +41,7 @@ from dispatcher.http.permission import guarded
 from dispatcher.journal import AttemptResult, Claim, Journal
 from dispatcher.models import AttemptStatus, Failure, Payload, Record, Status, fill_in
 from dispatcher.planning import compared
-from dispatcher.transports import BoundTransport, BoundTransports, Call, Hanging
+from dispatcher.transports import BoundTransport, BoundTransports, Call, SendTimeout
 
 # Seconds after which a message that another run is sending is looked at again.
 _OTHERS = 0.2
@@ -76,7 +76,7 @@ class Worker:
 
         Raises JournalError or InputChanged, and then nothing left.
         """
-        if task.is_elsewhere:
+        if task.other_run_is_sending:
             return self._taken(task)
         transport = self._transports(task.message.transport)
         if (wait := task.not_yet(self._journal.now())) > 0:
@@ -187,12 +187,12 @@ class Worker:
             require_lease()
             with guarded(require_lease):
                 receipt = transport.send(payload)
-        except Hanging as error:
+        except SendTimeout as error:
             late = partial(self._returned, task.claim, transport)
             step = self._failed(task, transport, error)
             error.call.add_done_callback(late)
             return step
-        except Lapsed as error:
+        except LeaseExpired as error:
             task.attempts += 1
             result = AttemptResult(Status.FAILED, error=failure(error))
             return task.ended(result, self._write(task, result))
@@ -219,7 +219,7 @@ class Worker:
 
     def _require_lease(self, claim: Claim) -> None:
         if not self._journal.holds(claim):
-            raise Lapsed
+            raise LeaseExpired
 
     def _taken(self, task: Task, record: Record | None = None) -> Done | RetryAfter:
         """Somebody else changed the row meanwhile. `record`: what it says now, if that is known.
@@ -228,7 +228,7 @@ class Worker:
         its lease has ended the message is unknown.
         """
         task.known = record or self._journal.lookup(*task.keys).get(task.message.key)
-        if task.is_elsewhere:
+        if task.other_run_is_sending:
             return self._wait_for_other_run(task)
         status = compared(task.planned, task.known).status if task.known else Status.NEW
         match status:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
 
 from dispatcher.journal.queries import lookup
-from dispatcher.journal.schema import messages, storable
+from dispatcher.journal.schema import messages
 from dispatcher.keys import Key
 from dispatcher.models import RecordStatus, Status
+from dispatcher.visible import storable
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection

@@ -18,16 +18,16 @@ from dispatcher.journal.schema import (
     INVALID,
     INVALID_UPLOAD,
     events,
+    ignoring_denial,
+    manifest_files,
     messages,
-    places,
-    places_permitted,
-    storable,
     timestamp,
     uploads,
     workers,
 )
 from dispatcher.keys import spellings
 from dispatcher.models import Delivered, Failure, MediaId, Record, Status
+from dispatcher.visible import storable
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -292,12 +292,14 @@ def manifest_paths(connection: Connection, manifests: Iterable[str]) -> dict[str
     """From which paths each of these manifests came, as far as it was recorded."""
     found: dict[str, set[str]] = {}
     names = list(manifests)
-    with places_permitted(connection):
-        if not sa.inspect(connection).has_table(places.name):
+    with ignoring_denial(connection):
+        if not sa.inspect(connection).has_table(manifest_files.name):
             return found
         for start in range(0, len(names), _KEYS_AT_ONCE):
             some = names[start : start + _KEYS_AT_ONCE]
-            for row in connection.execute(sa.select(places).where(places.c.manifest.in_(some))):
+            for row in connection.execute(
+                sa.select(manifest_files).where(manifest_files.c.manifest.in_(some))
+            ):
                 found.setdefault(row.manifest, set()).add(row.path)
     return found
 

@@ -105,7 +105,7 @@ origin = sa.Table(
 
 # From which files manifests came; `path` is relative to the configuration's folder, so that a clone
 # elsewhere has the same. Not one of `metadata`: it is made when there is something to put in.
-places = sa.Table(
+manifest_files = sa.Table(
     "places",
     sa.MetaData(),
     sa.Column("manifest", sa.Text, primary_key=True),
@@ -233,7 +233,7 @@ def migrate(connection: Connection, version: int) -> None:
 
 
 @contextmanager
-def places_permitted(connection: Connection) -> Iterator[None]:
+def ignoring_denial(connection: Connection) -> Iterator[None]:
     """Around what is done with `places`, which a database's role may not be allowed to do: it only
     leads to warnings, and none is worth a run."""
     with suppress(sa.exc.ProgrammingError, JournalError), connection.begin_nested():
@@ -243,10 +243,3 @@ def places_permitted(connection: Connection) -> Iterator[None]:
 def timestamp(time: datetime) -> str:
     """A time as a column holds it: ISO 8601, to the millisecond."""
     return time.isoformat(timespec="milliseconds")
-
-
-def storable(text: str) -> str:
-    """A text as every database can hold it: characters that it cannot are written as escapes."""
-    if text.isascii() and "\0" not in text:
-        return text
-    return text.encode(errors="backslashreplace").decode().replace("\0", "\\0")

@@ -17,9 +17,9 @@ import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal w
 
 from dispatcher.journal import queries
 from dispatcher.journal.backend import Backend
-from dispatcher.journal.schema import storable
 from dispatcher.journal.writer import journal_errors
 from dispatcher.models import Record
+from dispatcher.visible import storable
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection

@@ -16,10 +16,9 @@ from dispatcher.journal import queries
 from dispatcher.journal.backend import Backend
 from dispatcher.journal.schema import (
     events,
+    ignoring_denial,
+    manifest_files,
     messages,
-    places,
-    places_permitted,
-    storable,
     timestamp,
     uploads,
     workers,
@@ -34,6 +33,7 @@ from dispatcher.models import (
     RecordStatus,
     Status,
 )
+from dispatcher.visible import storable
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Dialect
@@ -333,11 +333,11 @@ def note_manifest_paths(connection: Connection, backend: Backend, paths: Mapping
     ]
     if not new:
         return
-    with places_permitted(connection):
-        if not sa.inspect(connection).has_table(places.name):
+    with ignoring_denial(connection):
+        if not sa.inspect(connection).has_table(manifest_files.name):
             backend.prepare_schema(connection)  # of several runs, one makes it
-            places.create(connection, checkfirst=True)
-        connection.execute(backend.insert(places).on_conflict_do_nothing(), new)
+            manifest_files.create(connection, checkfirst=True)
+        connection.execute(backend.insert(manifest_files).on_conflict_do_nothing(), new)
 
 
 class CompiledStatement:

@@ -20,7 +20,7 @@ MESSAGES = ("first", "second")
 FINAL = {"sent", "unknown"}
 # How a run may report what the journal calls so: what was sent before is skipped.
 _TOLD = {"sent": {"sent", "skipped"}, "unknown": {"unknown"}}
-_FAST = {"GREENAPI_RATE": "100000/s"}  # else it would take as long as the account's pace
+_FAST = {"GREENAPI_RATE": "100000/s"}  # else it would take as long as the account's rate
 
 
 class Key(NamedTuple):

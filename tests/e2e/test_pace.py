@@ -18,7 +18,7 @@ from tests.support.project import Held, NewProject, Project, text
 from tests.support.waiting import wait_until
 
 RATE, BURST, WORKERS = 50, 5, 8
-# What has its turn may be late, because this machine is: one message for each worker. By a clock
+# What has its permit may be late, because this machine is: one message for each worker. By a clock
 # that is never late, tests/test_rate_limiter.py allows none of them.
 MOST = RATE + BURST + WORKERS
 
@@ -77,7 +77,7 @@ def test_runs_of_one_account_keep_one_rate(new_project: NewProject, gateway: Gat
 def test_runs_on_several_machines_share_a_plan_and_its_rate(
     new_project: NewProject, gateway: Gateway, database: Database
 ) -> None:
-    """And use it: no run's turn is lost because another one has sent the message meanwhile."""
+    """And use it: no run's permit is lost because another one has sent the message meanwhile."""
     projects = [new_project(gateway.url) for _ in range(3)]  # each has a state folder of its own
     for project in projects:
         to_many(project, 3 * RATE)
@@ -99,7 +99,7 @@ def test_pause_that_one_machine_is_asked_for_is_everybodys(held: Held, database:
 
 
 def test_no_burst_follows_when_a_run_was_frozen(held: Held) -> None:
-    """As long as all of its workers' turns take: they are past when it goes on."""
+    """As long as all of its workers' permits take: they are past when it goes on."""
     held.config('[transports.greenapi]\nrate = "2/s"')
     to_many(held, 40)
     run = held.start("send")
@@ -152,7 +152,7 @@ ASKS: dict[str, tuple[int, bytes]] = {
 
 @pytest.mark.parametrize(("status", "body"), ASKS.values(), ids=ASKS)
 def test_nothing_leaves_while_the_account_is_to_pause(held: Held, status: int, body: bytes) -> None:
-    """Not even what had only to wait for its turn when the gateway said so.
+    """Not even what had only to wait for its permit when the gateway said so.
 
     It says so in the middle: what leaves first, leaves while requests is still being imported.
     """
@@ -256,7 +256,7 @@ def test_people_hear_that_the_rate_is_slow(held: Held) -> None:
     process.send_signal(signal.SIGINT)
     result = held.finish(process)
     assert result.code == 130
-    assert "waiting" not in result.stderr, "all wait for the same turn"
+    assert "waiting" not in result.stderr, "all wait for the same permit"
     assert len(held.gateway.requests) == 1
 
 

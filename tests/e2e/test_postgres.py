@@ -506,7 +506,7 @@ def test_user_whose_events_are_not_noted(project: Project, database: Database, g
 
 
 def test_connection_lost_before_an_intent_is_written(held: Held, database: Database) -> None:
-    """The first message waits for its turn, and meanwhile the server goes."""
+    """The first message waits for its permit, and meanwhile the server goes."""
     held.config('[transports.greenapi]\nrate = "1/s"')
     run = held.start("send", "--json")
     held.gateway.wait_for(1)

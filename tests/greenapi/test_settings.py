@@ -85,7 +85,7 @@ def test_bad_timeouts(field: str, value: object) -> None:
 def test_good_rates(rate: str) -> None:
     settings = GreenApiSettings(rate=rate, recipient_rate=rate)
     assert (settings.rate, settings.recipient_rate) == (rate, rate)
-    assert parsed(rate), "and whoever keeps the pace takes it, too"
+    assert parsed(rate), "and the rate limiter takes it, too"
 
 
 @cases(

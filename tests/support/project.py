@@ -108,7 +108,7 @@ class Project:
 
     def __init__(self, folder: Path, url: str = "") -> None:
         self.folder = folder
-        # Its own pace: an account that one test had to pause is that of all others, too.
+        # Its own rate limiter: an account that one test had to pause is that of all others, too.
         self.environment = {"XDG_STATE_HOME": str(folder.with_name(f"{folder.name}-state"))}
         if url:
             self.send_to(url)
