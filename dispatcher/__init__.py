@@ -18,12 +18,14 @@ from dispatcher.errors import (
     JournalLocked,
     JournalMissing,
     ManifestError,
+    MessagesMoved,
     NotSent,
     OutcomeUnknown,
     PluginError,
     Refused,
     RunStopped,
     SourceError,
+    TooManyMessages,
 )
 from dispatcher.hookspecs import Engine, hookimpl
 from dispatcher.localfiles import find_file
@@ -88,6 +90,7 @@ __all__ = [
     "Media",
     "MediaId",
     "Message",
+    "MessagesMoved",
     "NotSent",
     "Outcome",
     "OutcomeUnknown",
@@ -103,6 +106,7 @@ __all__ = [
     "RunStopped",
     "SourceError",
     "Text",
+    "TooManyMessages",
     "Transport",
     "Upload",
     "Video",

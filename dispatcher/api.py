@@ -124,8 +124,11 @@ class Dispatcher:
         `without`: plugins to leave out; `third_party`: whether any but the built-in ones are
         loaded. `warn` is told what is doubtful; by default it is logged. `secrets`: where the
         values of credentials are noted, so that no output shows them. `timers`: where the timers
-        that time plugins are put. Raises ConfigError, PluginError.
+        that time plugins are put. What is not given is as the environment says: DISPATCHER_JOURNAL,
+        DISPATCHER_PROFILE, DISPATCHER_TRANSPORT. Raises ConfigError, PluginError.
         """
+        journal = journal or _variable("JOURNAL")
+        profile, transport = profile or _variable("PROFILE"), transport or _variable("TRANSPORT")
         try:
             folder = Path(folder).absolute()
         except FileNotFoundError:
@@ -750,6 +753,11 @@ class Results(Iterator[Result]):
         if not self._begun:
             sentence = "nothing was sent: iterate over what Dispatcher.send returns"
             warnings.warn(sentence, RuntimeWarning, source=self, stacklevel=2)
+
+
+def _variable(name: str) -> str | None:
+    """What the environment says in place of an option, as for the commands; None: nothing."""
+    return os.environ.get(f"DISPATCHER_{name}") or None
 
 
 def _run_name(run: str) -> str:

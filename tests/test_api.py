@@ -96,6 +96,35 @@ def view(path: Path) -> Any:
     return module
 
 
+def test_a_program_has_the_journal_that_the_environment_names_as_the_commands(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.texts("one")
+    monkeypatch.setenv("DISPATCHER_JOURNAL", "sqlite:///environment.db")
+    assert project.call("send", env={"DISPATCHER_JOURNAL": "sqlite:///environment.db"}).code == 0
+    with opened(project) as dispatcher:
+        [(_, outcome)] = dispatcher.send(dispatcher.plan())
+        assert outcome.status == "skipped", "it was sent"
+        assert dispatcher.journal == f"sqlite:///{project.folder}/environment.db"
+    with opened(project, journal="sqlite:///named.db") as dispatcher:
+        assert dispatcher.journal == f"sqlite:///{project.folder}/named.db"
+
+
+def test_a_program_has_the_profile_and_transport_of_the_environment_as_the_commands(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.texts("one")
+    project.config("[profiles.staging.delivery]\nworkers = 1")
+    monkeypatch.setenv("DISPATCHER_PROFILE", "staging")
+    monkeypatch.setenv("DISPATCHER_TRANSPORT", "pigeon")
+    with opened(project) as dispatcher:
+        assert dispatcher.config.profile == "staging"
+        with pytest.raises(ConfigError, match='no transport named "pigeon"'):
+            dispatcher.plan()
+    with opened(project, transport="greenapi") as dispatcher:
+        assert not dispatcher.plan().errors
+
+
 def test_the_page_settles_what_is_unknown(project: Project, inbox: SandboxProcess) -> None:
     inbox.faults([{"path": "/v1/messages", "fault": "reset_after", "times": 1}])
     project.texts("one", "two")

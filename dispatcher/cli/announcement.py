@@ -18,10 +18,10 @@ from dispatcher.overview import Overview
 from dispatcher.printing import without_secrets
 from dispatcher.redaction import without_password
 
-_RISKS: dict[Resend, str] = {
-    "changed": "was sent before with other content",
-    "moved": "is one that people have under a former name",
-    "unknown": "may have arrived, and then arrives twice",
+_RISKS: dict[Resend, tuple[str, str]] = {  # of one message, and of several
+    "changed": ("was sent before with other content", "were sent before with other content"),
+    "moved": ("is there already, under a former name", "are there already, under former names"),
+    "unknown": ("may have arrived, and then arrives twice", "may have arrived, and arrive twice"),
 }
 _LEFT_OUT = (Status.CHANGED, Status.UNKNOWN)
 _SQLITE = "sqlite:///"
@@ -86,9 +86,9 @@ def ask(dispatcher: Dispatcher, plan: Plan, resend: Collection[Resend]) -> None:
     """
     counts = plan.overview.counts
     copies = [
-        f"{counted(counts[Status(status)], 'message')} {_RISKS[status]}"
+        f"{counted(count, 'message')} {_RISKS[status][count > 1]}"
         for status in sorted(resend)
-        if counts[Status(status)]
+        if (count := counts[Status(status)])
     ]
     for each in copies:
         confirm(f"{each}. Send again?")

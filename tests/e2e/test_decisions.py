@@ -78,6 +78,14 @@ def test_second_copies_go_to_whom_they_are_for(past: Project, word: str, again: 
     assert copies(past.inbox) == {**before, "changed": 2}, "what is sent as it is now is done"
 
 
+def test_several_second_copies_are_asked_for_in_good_english(project: Project) -> None:
+    project.texts("a", "b")
+    assert project.call("send").code == 0
+    project.manifest(text("a", body="Something else") + text("b", body="Something else"))
+    result = project.call("send", "--resend", "changed")
+    result.refused("2 messages were sent before with other content. Send again?")
+
+
 def test_several_words_add_up(past: Project) -> None:
     result = past.call("send", "--resend", "changed", "--resend", "unknown", "--yes")
     assert result.code == 0
