@@ -1,4 +1,4 @@
-"""A plan → outcomes: what is to be sent is sent, in order and in parallel; everything is told."""
+"""Carries out a plan: sends its messages, in order and in parallel, and reports every outcome."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ _MOVED = "{} is what its recipient got meanwhile as {}; run again, which says wh
 
 
 class Abandoned(KeyboardInterrupt):
-    """Raised from a signal handler when the user waits no longer for what is in flight.
+    """Raised from a signal handler when the user no longer waits for what is in flight.
 
-    A KeyboardInterrupt, so that no `except Exception` of an engine swallows it.
+    It is a KeyboardInterrupt, so that no `except Exception` of an engine swallows it.
     """
 
 
 class Delivery:
-    """Carries out a plan, once. `finished` is told of every message, by one thread.
+    """Carries out a plan, once. One thread calls `finished` with the outcome of every message.
 
-    `resend`: statuses besides new and retry whose messages are sent, too. `notice` is told, by any
-    thread, why nothing happens for a while. `inputs`: the files of which the plan is made; once one
-    of them has changed, nothing more leaves. `timer` times a transport's method. `shared`: what
-    there is of the journal for runs on other machines, if any.
+    Messages whose status is in `resend` are sent, too, besides those that are new or retried. Any
+    thread may call `notice` to explain a wait. `inputs` are the files from which the plan is made;
+    once one of them has changed, nothing more leaves. `timer` returns the timer of a transport's
+    method. `shared` is the state shared with runs on other machines, or None.
     """
 
     def __init__(
@@ -84,11 +84,11 @@ class Delivery:
         self._blocked = BlockedRecipients()
 
     def run(self, plan: Iterable[PlannedMessage], engine: Engine, total: int) -> Summary:
-        """Deliver what is to be sent, skip the rest.
+        """Deliver what has to be sent, skip the rest, and return what became of all of it.
 
-        `total`: how many messages the plan has; a run that is stopped does not read it to its end.
-        What ends a run before any message was tried is raised, a DispatcherError; later, the
-        summary says it.
+        `total` is the number of messages in the plan: a run that is stopped does not read them all.
+        Raises the DispatcherError that ends a run before any message was tried; later, the summary
+        says it.
         """
         broken: DispatcherError | None = None
         self._reporter = OutcomeReporter(self._tell, self._run.halt)
@@ -116,26 +116,26 @@ class Delivery:
 
     @property
     def summary(self) -> Summary:
-        """What has become of the messages so far."""
+        """Return what has become of the messages so far."""
         return self._run.summary
 
     @property
     def patience(self) -> float:
-        """Seconds that an attempt which is under way takes at the most."""
+        """Return the most seconds that an attempt under way may still take."""
         return self._transports.patience
 
     def stop(self) -> None:
-        """Start no further message; what is in flight ends. May be called from a signal handler."""
+        """Start no further message; let those in flight end. A signal handler may call it."""
         self.summary.interrupted = True
         self._run.stop.set()
 
     def abandon(self) -> None:
-        """Wait no longer for what is in flight: it is unknown. For a signal handler."""
+        """Stop waiting for what is in flight, which becomes unknown. A signal handler calls it."""
         if self._running:
             raise Abandoned
 
     def _messages(self, plan: Iterable[PlannedMessage]) -> Iterator[Message]:
-        """What is to be sent, one by one; the rest is told."""
+        """Yield each message that has to be sent; report the others."""
         try:
             for place, each in enumerate(plan):
                 if self._run.stop.is_set():
@@ -155,7 +155,7 @@ class Delivery:
             raise
 
     def _deliver(self, message: Message) -> float | None:
-        """Carry a message further: see `Engine.run`."""
+        """Advance a message: see `Engine.run`."""
         task = self._tasks.get(message.key)
         if task is None:
             raise self._halted(f"the engine delivers {message.key} twice, or it is not in the plan")
@@ -185,7 +185,7 @@ class Delivery:
             return task.without_attempt(Status.SKIPPED, why)
         try:
             return self._worker.advance(task)
-        except (JournalError, InputChanged) as error:  # nothing was sent, and nothing more is to be
+        except (JournalError, InputChanged) as error:  # nothing was sent, and nothing more may be
             self._run.halt(str(error))
             return Stopped()
 
@@ -201,7 +201,7 @@ class Delivery:
         self._reporter.report(message, outcome, done.write, key)
 
     def _give_up_the_rest(self) -> None:
-        """Tell of every message that was tried and has no outcome yet."""
+        """Report every message that was tried and has no outcome yet."""
         for task in list(self._tasks.values()):
             step = self._worker.give_up(task)
             if isinstance(step, Done):
@@ -213,7 +213,7 @@ class Delivery:
             raise PluginError(f'the engine "{engine.name}" left {left} messages undelivered')
 
     def _halted(self, why: str) -> PluginError:
-        """An engine's fault, which ends the run, whatever the engine makes of the error."""
+        """End the run, whatever the engine does with the error, and return the error."""
         self._run.halt(why)
         return PluginError(why)
 
@@ -224,7 +224,7 @@ class Delivery:
 
 
 def _skipped(planned: PlannedMessage) -> Outcome:
-    """What is not sent: it was, or what it would say changed, or nobody knows whether it was."""
+    """Return why a message is not sent: it was, its content changed, or its outcome is unknown."""
     if planned.status == Status.UNKNOWN:
         return Outcome(status=Status.UNKNOWN, error=unsettled(planned.record))
     error = CHANGED if planned.status == Status.CHANGED else None
@@ -235,7 +235,7 @@ def _skipped(planned: PlannedMessage) -> Outcome:
 def _reconciled(
     planned: PlannedMessage, transports: BoundTransports, journal: Journal
 ) -> PlannedMessage:
-    """An unknown message as it is planned once its gateway was asked, if its transport can ask."""
+    """Return the plan of an unknown message after asking its gateway, if its transport can ask."""
     record = planned.record
     if planned.status != Status.UNKNOWN or record is None or record.digest != planned.digest:
         return planned

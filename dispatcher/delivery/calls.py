@@ -1,6 +1,6 @@
-"""Calls to transports, which anybody may have written: one that hangs does not hang the run.
+"""Calls transports, which anybody may have written, so that one that hangs does not hang the run.
 
-A thread cannot be ended from outside. So a call is made by a thread that can be left behind, while
+A thread cannot be ended from outside. So a call is made on a thread that can be abandoned, while
 the one that needs the result waits for as long as the transport says that a call takes, and a
 moment more. Only `send` of a transport that promises to end in time (`ends_in_time`) is called
 directly: handing a call over costs a good part of the time of a post.
@@ -34,7 +34,7 @@ class Caller:
         threading.Thread(target=self._work, name="caller", daemon=True).start()
 
     def make(self, timer: CallTimer, function: Callable[[], Any]) -> Call:
-        """Call a function, which is timed."""
+        """Call a function with a timer; return its future at once."""
         call: Call = Future()
         self._calls.put((call, timer, function))
         return call
@@ -56,7 +56,7 @@ class Caller:
 
 
 class GuardedCalls(Calls):
-    """The calls of one run, each of which ends in time. `halt`: is told why the run is to end."""
+    """Makes the calls of one run, each within its time. `halt` ends the run, for a given reason."""
 
     def __init__(self, timer: GetTimer, halt: Callable[[str], None]) -> None:
         super().__init__(timer)
@@ -75,9 +75,10 @@ class GuardedCalls(Calls):
         *,
         ends_in_time: bool = False,
     ) -> Any:
-        """What a function answers, within so many seconds. Raises what it raises, or `CallTimeout`.
+        """Call a function and return its result; raise what it raises, or `CallTimeout`.
 
-        `ends_in_time`: it surely will, and is called on this thread.
+        It may take `seconds` and a margin. With `ends_in_time` it surely will not take longer, and
+        is called on this thread.
         """
         timer = self._timer_of(transport, method)
         try:
@@ -93,7 +94,7 @@ class GuardedCalls(Calls):
                 self._timers[transport, method].append(timer)
 
     def close(self) -> None:
-        """Let the threads end that wait for calls, and those that make some once they are done."""
+        """End the idle threads now, and each of the others once its call has returned."""
         self._closed = True
         while self._idle:
             self._idle.pop().dismiss()
@@ -102,7 +103,7 @@ class GuardedCalls(Calls):
         caller = _taken(self._idle) or Caller()
         call = caller.make(timer, partial(copy_context().run, function))
         with suppress(TimeoutError):
-            call.exception(seconds)  # given, not raised, so that only the wait times out
+            call.exception(seconds)  # returned, not raised, so that only the wait times out
         returned = call.done()
         if returned and not self._closed:
             self._idle.append(caller)
@@ -119,13 +120,13 @@ class GuardedCalls(Calls):
         raise CallTimeout(text, call)
 
     def _timer_of(self, name: str, method: str) -> CallTimer:
-        """A timer that no other thread uses."""
+        """Return a timer that no other thread is using."""
         free = self._timers.setdefault((name, method), [])
         return _taken(free) or self.timer(name, method)
 
 
 def _taken(free: list[Any]) -> Any:
-    """One of them, which then is nobody else's; None: there is none."""
+    """Take one item, so that no other thread gets it; return None if there is none."""
     try:
         return free.pop()
     except IndexError:

@@ -1,4 +1,4 @@
-"""What other runs on the same journal do, so that this one stays out of their way."""
+"""Finds out what other runs on the same journal are sending, so that this run does not."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from typing import Protocol
 from dispatcher.delivery.task import Task
 from dispatcher.models import Record
 
-# So many messages are looked at together, at most every so many seconds.
+# How many messages are looked up together, and for how many seconds the result is used.
 _TOGETHER = 100
 _FRESH = 0.05
 
 
 class Rows(Protocol):
-    """Which rows are not as they were known to be: see `SharedState`."""
+    """Tells which rows have changed: see `SharedState.changed`."""
 
     def changed(self, known: Mapping[str, Record | None]) -> dict[str, Record]: ...
 
 
 class ConcurrentRuns:
-    """Whether another run has taken a message, which saves an upload, a permit and a vain claim.
+    """Tells whether another run has taken a message: it saves an upload, a permit, a vain claim.
 
-    It is no more than a look: the claim decides. `tasks`: what this run has still to do, in order.
+    It only looks; the claim decides. `tasks` are the messages that this run has yet to send, in
+    order.
     """
 
     def __init__(self, rows: Rows | None, tasks: Mapping[str, Task]) -> None:
@@ -35,7 +36,7 @@ class ConcurrentRuns:
         self._until = 0.0
 
     def taken(self, task: Task) -> Record | None:
-        """What has become of a message that this run has not tried yet; None: nothing."""
+        """Return the record of a message that another run has taken, or None."""
         if self._rows is None or task.attempts:
             return None
         key = task.journal_key
@@ -45,12 +46,14 @@ class ConcurrentRuns:
             return self._changed.get(key)
 
     def look_again(self) -> None:
-        """A claim failed: other runs are working on the same messages."""
+        """Look again at once: a failed claim shows that other runs send the same messages."""
         self._until = 0.0
 
     def _look(self, rows: Rows, task: Task) -> None:
-        """At a message, and at those that come after it. Another thread may be at one of these,
-        but has no use for what is seen then."""
+        """Look up a message and those after it.
+
+        Another thread may be sending one of these by then, but it does not use what is found.
+        """
         untried = [each for each in list(self._tasks.values()) if not each.attempts]
         coming = [task, *(each for each in untried if each.place > task.place)][:_TOGETHER]
         known = {each.journal_key: each.known for each in coming}

@@ -1,4 +1,4 @@
-"""The rate limiter's state, in a file that all runs on this machine share."""
+"""Keeps the rate limiter's state in a file that all runs on this machine share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dispatcher.state_folder import state_file
 
 
 class RateFile:
-    """For journals that one machine uses; `clock`: seconds since 1970."""
+    """A `RateStore` for journals that one machine uses; `clock` returns seconds since 1970."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -78,7 +78,7 @@ class RateFile:
 
 @contextmanager
 def shared_rate_limiter(shared: SharedState | None) -> Iterator[SharedRateLimiter]:
-    """The limits of all runs on a shared journal, or else of all runs on this machine."""
+    """Open the limits of all runs on a shared journal, or else of all runs on this machine."""
     if shared is not None:
         yield SharedRateLimiter(shared)
         return
@@ -87,7 +87,7 @@ def shared_rate_limiter(shared: SharedState | None) -> Iterator[SharedRateLimite
 
 
 def default_path() -> Path:
-    """Where this user's runs share the state of the rate limiter. Raises ConfigError."""
+    """Return the path where this user's runs share the limiter's state. Raises ConfigError."""
     try:
         return state_file("pace.db")
     except ConfigError as error:
@@ -95,7 +95,7 @@ def default_path() -> Path:
 
 
 def _opened(path: Path, now: float) -> sqlite3.Connection:
-    """The file, begun anew if it is damaged: it is no journal, and a power cut may do that."""
+    """Open the file, or begin it anew if it is damaged, as by a power cut: it is no journal."""
     try:
         return _readied(path, now)
     except sqlite3.OperationalError:
@@ -118,7 +118,7 @@ def _readied(path: Path, now: float) -> sqlite3.Connection:
         table = "pauses (key TEXT PRIMARY KEY, since INTEGER, until INTEGER) WITHOUT ROWID"
         connection.execute(f"CREATE TABLE IF NOT EXISTS {table}")
         connection.execute("DELETE FROM pauses WHERE until < ?", [int(now * 1000)])
-        # What is left is little; a damaged page may otherwise show only when a message is to leave.
+        # Little is left, so this is fast; damage might otherwise show only when a message leaves.
         (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
         if found != "ok":
             raise sqlite3.DatabaseError(found)

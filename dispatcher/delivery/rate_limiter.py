@@ -1,8 +1,8 @@
-"""The rate limiter: when a message may leave, no faster than its account and recipient allow.
+"""The rate limiter: when a message may leave, at the rate that account and recipient allow.
 
-GCRA, a bucket that refills steadily; the calculation is pyrate-limiter's. Its state is one number
-for each account and each recipient, kept where all runs find it: in a shared journal, or in a file
-of this machine.
+The algorithm is GCRA, a bucket that refills steadily, as pyrate-limiter calculates it. Its state is
+one number for each account and each recipient, kept where all runs find it: in a shared journal, or
+in a file on this machine.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from dispatcher.transports import BoundTransport
 # Seconds for which a thread may sleep until it may send; for more, no permit is given.
 SHORT = 5.0
 
-# Of what the rate allows in a second, this much may leave at once.
+# The share of what the rate allows in a second that may leave at once.
 BURST = 0.1
-# Where no rate is set, there is still an account that can be told to pause.
+# For an account without a rate: the gateway may still ask it to pause.
 _UNLIMITED = Rate(1000, 1, burst=1000)
 _gcra = GCRA()
 
@@ -41,7 +41,7 @@ _SHARE = 0.05
 
 @cache
 def parsed(rate: str | None) -> Rate:
-    """A rate like "50/s", "10/min", "0.5/s", "1000/d". Raises ConfigError."""
+    """Parse a rate like "50/s", "10/min", "0.5/s", "1000/d". Raises ConfigError."""
     if rate is None:
         return _UNLIMITED
     try:
@@ -53,12 +53,12 @@ def parsed(rate: str | None) -> Rate:
 
 
 def refill(rate: Rate) -> int:
-    """Microseconds from one permit to the next."""
+    """Return the microseconds from one permit to the next."""
     return rate.interval * 1000 // rate.limit
 
 
 class RateStore(Protocol):
-    """Where the state and pauses of rates are kept, by a clock of its own."""
+    """Keeps the state and the pauses of rates, by a clock of its own."""
 
     def change(
         self, keys: Sequence[str], decide: Callable[[RateState], RateChange]
@@ -73,9 +73,9 @@ class SharedRateLimiter:
         self._store = store
 
     def take(self, rates: Mapping[str, Rate], within: float, count: int = 1) -> float:
-        """Seconds until every key allows a message; taken, unless further away than `within`.
+        """Take permits for `count` messages at every key; return the seconds until they are valid.
 
-        `count`: so many messages at once.
+        Nothing is taken if that is more than `within` seconds.
         """
 
         def taken(found: RateState) -> RateChange:
@@ -93,7 +93,7 @@ class SharedRateLimiter:
         return self._store.change(list(rates), taken).wait / 1000
 
     def pause(self, key: str, rate: Rate, seconds: float) -> None:
-        """Allow nothing for so long; then one after the other, not many at once."""
+        """Allow nothing for `seconds`; then one message after the other, not many at once."""
         pause = round(min(seconds, LONGEST_PAUSE) * 1000)
 
         def paused(found: RateState) -> RateChange:
@@ -105,35 +105,35 @@ class SharedRateLimiter:
         self._store.change([key], paused)
 
     def paused(self, key: str) -> float:
-        """Seconds for which nothing may leave, not even what has a permit."""
+        """Return the seconds for which nothing may leave, not even what has a permit."""
         found = self._store.read([key])
         return (_pause(found, key) - found.now) / 1000
 
 
 def _pause(found: RateState, key: str) -> int:
-    """When, in milliseconds, an account may go on: now, if it does not pause."""
+    """Return when a key's pause ends, in milliseconds: now if there is none."""
     since, until = found.pauses.get(key, (0, 0))
     return max(found.now, until) if since <= found.now else found.now  # the clock was set back
 
 
 def _state(found: RateState, key: str, start: int, rate: Rate) -> int:
-    """`start`: milliseconds; now, or when the account's pause ends."""
+    """Return a key's state; `start`, in milliseconds, is now or when the account's pause ends."""
     state = found.states.get(key, 0)
     furthest = start * 1000 + round((SHORT + 1) * 1e6) + refill(rate) * rate.burst
-    # Further in the future than anything can have put it: the clock was set back.
+    # A state further in the future than any run can have put it: the clock was set back.
     return state if state <= furthest else 0
 
 
 def _step(rate: Rate, state: int, now: int, count: int) -> tuple[int, int]:
-    """Milliseconds until so many may leave, and the state after they have."""
+    """Return the milliseconds until `count` messages may leave, and the state after that."""
     (after, *_), decision = _gcra.step([rate], (state,), now, count)
     return decision.retry_after_ms or 0, int(after)
 
 
 class Window(NamedTuple):
-    """When a message may leave, at its account or at its recipient: between these, by `steady`.
+    """The times, by `steady`, between which a message may leave by one key's rate.
 
-    One that leaves later leaves together with those whose windows come next.
+    If it left later, it would leave together with those whose windows come next.
     """
 
     start: float
@@ -141,7 +141,7 @@ class Window(NamedTuple):
 
 
 class _Kept(NamedTuple):
-    """So many windows that start together and are not used yet; after `end`, they are not to be."""
+    """Unused windows, `left` of them, that start together; after `end`, none may be used."""
 
     start: float
     end: float
@@ -149,16 +149,16 @@ class _Kept(NamedTuple):
 
 
 class Permit(NamedTuple):
-    """Seconds until a message may leave, and the windows that were taken for it, by key."""
+    """How many seconds a message must wait, and the windows that were taken for it, by key."""
 
     wait: float
     windows: Mapping[str, Window]
 
 
 class RateLimiter:
-    """When the messages of this run may leave; permits that are not used serve the next ones.
+    """Gives this run's messages permits to leave; one that is not used serves the next message.
 
-    `clock`: see `steady`.
+    `clock` is `steady`, except in tests.
     """
 
     def __init__(self, shared: SharedRateLimiter, clock: Callable[[], float] = steady) -> None:
@@ -168,8 +168,10 @@ class RateLimiter:
         self._kept: defaultdict[str, list[_Kept]] = defaultdict(list)
 
     def acquire(self, transport: BoundTransport, to: str) -> Permit:
-        """When a message to `to` may leave. What is further away than `SHORT` is not taken, and to
-        be asked for again. Call it once for each attempt."""
+        """Return a permit for a message to `to`; call it once for each attempt.
+
+        If the wait is longer than `SHORT`, nothing is taken: ask again after it.
+        """
         whole = transport.account_key
         rates = {whole: _rate(transport)}
         if own := transport.recipient_rate:
@@ -186,30 +188,30 @@ class RateLimiter:
             return Permit(max(0.0, start - self._clock()), windows)
 
     def is_late(self, permit: Permit) -> bool:
-        """Whether a permit was not used in time: the process or the machine stood still."""
+        """Whether a permit was not used in time, as the process or the machine was suspended."""
         now = self._clock()
         return any(now > window.end for window in permit.windows.values())
 
     def release(self, permit: Permit) -> None:
-        """Keep a permit that was not used for the run's next message, as far as it is not late."""
+        """Keep an unused permit for the run's next message, unless it is late."""
         with self._lock:
             self._keep(permit.windows)
 
     def pause(self, transport: BoundTransport, seconds: float) -> None:
-        """Hold everything of a transport's account back for so long."""
+        """Let nothing leave from a transport's account for `seconds`."""
         with self._lock:
             self._kept.pop(transport.account_key, None)
         self._shared.pause(transport.account_key, _rate(transport), seconds)
 
     def paused(self, transport: BoundTransport) -> float:
-        """Seconds for which the account is held back; permits are lost then."""
+        """Return the seconds for which the account pauses; permits are lost then."""
         return self._shared.paused(transport.account_key)
 
     def _take(self, rates: Mapping[str, Rate], windows: dict[str, Window]) -> float:
-        """Take the windows that are missing. Seconds until the first of them, as the shared `take`.
+        """Take the windows that are missing; return the seconds until the first of them.
 
-        What the rate allows while permits may be held is taken at once: where that is several, to
-        keep account of each would take longer than they do.
+        All that the rate allows while permits may be held is taken at once: to take each of them
+        from the store would take longer than they last.
         """
         began = self._clock()
         count = 1
@@ -228,7 +230,7 @@ class RateLimiter:
         return wait
 
     def _kept_window(self, key: str, rate: Rate, whole: str) -> Window | None:
-        """One that was kept, unless the account has been told to pause since."""
+        """Return a window that was kept, or None, also if the account has paused since."""
         now, kept = self._clock(), self._kept[key]
         while kept:
             start, end, left = heapq.heappop(kept)
@@ -254,5 +256,5 @@ def _rate(transport: BoundTransport) -> Rate:
 
 
 def _window(start: float, rate: Rate) -> Window:
-    """A window that may be used late by as much as the burst allows."""
+    """Return the window from `start`: a permit may be used late by as much as the burst allows."""
     return Window(start, start + max(BURST, refill(rate) * rate.burst / 1e6))

@@ -1,7 +1,7 @@
-"""Whether a failed attempt is repeated, and when.
+"""Decides whether a failed attempt is repeated, and when.
 
-Only what surely was not accepted is tried again. The waits and the limits are tenacity's; what is
-decided by them is decided here, because a wait may outlast the process: it lives in the journal.
+Only what surely was not accepted is tried again. tenacity calculates the waits and the limits, but
+does not wait itself, because a wait may outlast the process: it is kept in the journal.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ import tenacity
 
 from dispatcher.errors import DeliveryError, NotSent
 
-# Full jitter: anything between nothing and this, which doubles with every attempt.
+# Full jitter: a random wait of at most this, which doubles with every attempt.
 BACKOFF = tenacity.wait_random_exponential(multiplier=0.5, max=60)
-# Seconds. A gateway can ask for any pause; nobody means more than a day by it.
+# Seconds. A gateway may ask for any pause; more than a day is surely a mistake.
 LONGEST_PAUSE = 24 * 3600.0
 _JITTER = 0.1  # of what the gateway asked for, so that not everybody comes back at once
 
-# As the SDKs of large clouds do it: retries cost, successes give a little back. What is left after
-# some 35 retries in an outage is nothing, and then the run ends instead of hammering.
+# As the SDKs of large clouds do it: a retry costs tokens, a success gives a little back. They are
+# spent after some 35 retries in an outage, and then the run ends.
 _TOKENS = 500
 _COST, _COST_THROTTLED, _REFUND = 14, 5, 1
 
 
 class Budget:
-    """How many retries a whole run may still make."""
+    """Counts how many retries a whole run may still make."""
 
     def __init__(self, tokens: int = _TOKENS) -> None:
         self._tokens = self._full = tokens
         self._lock = threading.Lock()
 
     def spend(self, error: NotSent) -> bool:
-        """Pay for a retry; False: there is not enough left."""
+        """Pay for a retry; return False if not enough is left."""
         cost = _COST_THROTTLED if error.throttled else _COST
         with self._lock:
             if self._tokens < cost:
@@ -42,14 +42,14 @@ class Budget:
             return True
 
     def refund(self) -> None:
-        """A message was accepted."""
+        """Give a little back, as a message was accepted."""
         with self._lock:
             self._tokens = min(self._full, self._tokens + _REFUND)
 
 
 class Retries:
-    """The limits of one run: `attempts` a message; `deadline` seconds after the first one began,
-    no other begins."""
+    """The limits of one run: a message gets at most `attempts`, and none begins later than
+    `deadline` seconds after its first one began."""
 
     def __init__(self, attempts: int, deadline: float) -> None:
         self.deadline = deadline
@@ -58,9 +58,9 @@ class Retries:
     def wait(
         self, error: DeliveryError, attempts: int, elapsed: float, asked: float
     ) -> float | None:
-        """Seconds until the next attempt after so many in so many seconds; None: there is none.
+        """Return the seconds until the next attempt, or None if there is none.
 
-        `asked`: seconds for which the gateway wants none.
+        `attempts` have been made in `elapsed` seconds. The gateway wants none for `asked` seconds.
         """
         if not isinstance(error, NotSent):
             return None
@@ -72,7 +72,7 @@ class Retries:
 
 
 def asked_for(error: DeliveryError) -> float:
-    """Seconds for which the gateway wants no further attempt; 0 if it did not say."""
+    """Return the seconds for which the gateway wants no further attempt; 0 if it did not say."""
     asked = error.retry_after if isinstance(error, NotSent) else None
     if asked is None or not asked > 0:
         return 0.0

@@ -1,4 +1,4 @@
-"""What the threads of one run share: when it ends, who is blocked, and the report of outcomes."""
+"""What the threads of one run share: when it ends, who is blocked, how outcomes are reported."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dispatcher.manifest.former_names import MessageName
 from dispatcher.models import Failure, Message, Outcome, Status
 
 Finished = Callable[[Message, Outcome], None]
-# The same, and under which key the journal has the message.
+# The same, and the key under which the journal has the message.
 Noted = Callable[[Message, Outcome, str], None]
 
 # Why a message is skipped that was sent with other content.
@@ -30,9 +30,9 @@ _DECIDED = Failure(
     text="another run, or a person, has decided on it meanwhile: see dispatcher history",
 )
 
-# How many outcomes may wait to be told before workers wait with them.
+# How many outcomes may wait to be reported before workers wait, too.
 _BACKLOG = 1000
-# Seconds. To wake a thread for each outcome would take a good part of the time of a post.
+# Seconds. Waking a thread for each outcome would take a good part of the time of a post.
 _TICK = 0.05
 
 # A recipient, or a recipient of one manifest.
@@ -46,7 +46,7 @@ _LATE = Failure(code="lease", text="this run stood still before an earlier messa
 @dataclass
 class Unsettled:
     """The messages with an unknown outcome: their runs and manifests, and the key of the last one,
-    as the journal has them. `decided`: it knows one of them as something else meanwhile."""
+    as the journal has them. `decided` tells whether it has another outcome for one of them."""
 
     key: str = ""
     runs: set[str] = field(default_factory=set)
@@ -54,7 +54,7 @@ class Unsettled:
     decided: bool = False
 
     def add(self, key: str, *, decided: bool) -> None:
-        """Note a message."""
+        """Add a message."""
         run, manifest, *_ = key.split("/", 2)
         self.key = key
         self.runs.add(run)
@@ -64,9 +64,10 @@ class Unsettled:
 
 @dataclass
 class Summary:
-    """What became of a plan's messages. `stopped`: why the run ended early, if it did.
+    """What became of a plan's messages. `stopped` is why the run ended early, if it did.
 
-    `changed`: what was skipped as people have it with other content, and how many people each.
+    `changed` counts the recipients of each message that was skipped because they have it with
+    other content.
     """
 
     sent: int = 0
@@ -80,7 +81,7 @@ class Summary:
     unsettled: Unsettled = field(default_factory=Unsettled)
 
     def add(self, message: Message, outcome: Outcome, key: str) -> None:
-        """Count a message that is finished; `key`: under which the journal has it."""
+        """Count a finished message; `key` is the one under which the journal has it."""
         setattr(self, outcome.status, getattr(self, outcome.status) + 1)
         if outcome.status == Status.UNKNOWN:
             self.unsettled.add(key, decided=outcome.error == LATE)
@@ -89,13 +90,13 @@ class Summary:
 
     @property
     def counts(self) -> dict[str, int]:
-        """The counts by name."""
+        """Return the counts by name."""
         names = ("sent", "skipped", "failed", "unknown", "not_tried")
         return {name: getattr(self, name) for name in names}
 
     @property
     def exit_code(self) -> ExitCode:
-        """docs/design.md, "Exit codes": an interruption wins, then an unknown outcome."""
+        """Return what docs/design.md has as "Exit codes": an interruption wins, then an unknown outcome."""
         if self.interrupted:
             return ExitCode.INTERRUPTED
         if self.unknown:
@@ -106,14 +107,17 @@ class Summary:
 
     @property
     def strict_exit_code(self) -> ExitCode:
-        """The same where nothing that was sent may have changed without being sent again."""
+        """Return the exit code if a changed message that is not sent again counts as a failure."""
         good = self.exit_code in (ExitCode.DONE, ExitCode.NOTHING)
         return ExitCode.CHANGED if good and self.changed else self.exit_code
 
 
 class Run:
-    """One run. `inputs`: the files of which its messages are made. `notice` is told, by any thread,
-    why nothing happens for a while. `stop`: set when no further attempt is to begin."""
+    """One run.
+
+    `inputs` are the files from which its messages are made. Any thread may call `notice` to explain
+    a wait. `stop` is set when no further attempt may begin.
+    """
 
     def __init__(self, inputs: Inputs, notice: Callable[[str], None]) -> None:
         self.inputs, self.notice = inputs, notice
@@ -121,22 +125,22 @@ class Run:
         self.summary = Summary()
 
     def halt(self, why: str) -> None:
-        """Begin no further attempt; the first reason is the one that is told."""
+        """Begin no further attempt. Of several reasons, the first is reported."""
         self.summary.stopped = self.summary.stopped or why
         self.stop.set()
 
 
 class _Block(NamedTuple):
-    """What comes after a place in the plan is not sent, for this reason."""
+    """The reason for which nothing after a place in the plan is sent."""
 
     place: int
     why: Failure
 
 
 class BlockedRecipients:
-    """The recipients who get no more messages. May be used by any thread.
+    """The recipients who get no more messages. Any thread may use it.
 
-    Messages are told of in any order: the plan is read ahead of what is being sent.
+    Messages are noted in any order: the plan is read ahead of what is being sent.
     """
 
     def __init__(self) -> None:
@@ -144,9 +148,9 @@ class BlockedRecipients:
         self._blocks: dict[_Scope, _Block] = {}
 
     def note(self, message: Message, place: int, outcome: Outcome, *, strict: bool) -> None:
-        """Block what comes after a message that ended like this, if it is not to be sent then.
+        """Block what comes after a message, if its outcome demands it.
 
-        `strict`: the manifest says `stop_on_failure`.
+        `strict` tells whether the manifest says `stop_on_failure`.
         """
         if outcome.error == _LEASE_EXPIRED:
             self._block((message.to,), _Block(place, _LATE))
@@ -154,7 +158,7 @@ class BlockedRecipients:
             self._block((message.to, message.manifest), _Block(place, _STOPPED))
 
     def reason(self, message: Message, place: int) -> Failure | None:
-        """Why a message is not to be sent; None: it is."""
+        """Return why a message must not be sent, or None if it may."""
         scopes: list[_Scope] = [(message.to,), (message.to, message.manifest)]
         with self._lock:
             found = [self._blocks.get(scope) for scope in scopes]
@@ -168,7 +172,7 @@ class BlockedRecipients:
 
 
 class _Report(NamedTuple):
-    """An outcome that is reported once it is written, if it is to be written."""
+    """An outcome, which is reported once it is written, if it has to be written."""
 
     message: Message
     outcome: Outcome
@@ -177,10 +181,10 @@ class _Report(NamedTuple):
 
 
 class OutcomeReporter:
-    """Tells `finished` every outcome; an exception that it raises is raised by `close`.
+    """Calls `finished` with every outcome; `close` raises what it raised.
 
-    `halt` is called, with a sentence, when the journal cannot keep an outcome or nobody can be
-    told: then the run is to end.
+    It calls `halt`, with a sentence, to end the run when the journal cannot keep an outcome or
+    `finished` fails.
     """
 
     def __init__(self, finished: Noted, halt: Callable[[str], None]) -> None:
@@ -192,13 +196,13 @@ class OutcomeReporter:
         self._thread.start()
 
     def report(self, message: Message, outcome: Outcome, write: Write, key: str) -> None:
-        """Have an outcome told; may be called from any thread. `key`: the journal's."""
+        """Have an outcome reported. Any thread may call it. `key` is the journal's."""
         if self._waiting.full():
             self._wanted.set()
         self._waiting.put(_Report(message, outcome, write, key))
 
     def close(self) -> None:
-        """Tell what is left to tell."""
+        """Report what is left."""
         self._closed = True
         self._wanted.set()
         self._thread.join()
@@ -228,10 +232,10 @@ class OutcomeReporter:
             return None
 
     def _certain(self, report: _Report) -> Outcome:
-        """The outcome, once it is on disk; unknown, if the journal cannot keep it.
+        """Return the outcome once it is on disk; unknown if the journal cannot keep it.
 
-        If somebody else has decided on the message meanwhile, a receipt is unknown, and everything
-        else is skipped.
+        If somebody else has decided on the message meanwhile, a receipt becomes unknown, and
+        anything else skipped.
         """
         outcome = report.outcome
         try:

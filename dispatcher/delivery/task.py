@@ -1,4 +1,4 @@
-"""One message on its way: what the journal knows of it, what was tried, and how that ended."""
+"""One message in a run: what the journal knows of it, what was tried, and how that ended."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dispatcher.models import Failure, Message, Outcome, Record, Status
 from dispatcher.planning import PlannedMessage
 
 TAKEN = Failure(code="claimed", text="another run has just sent it")
-# The same, where that run's checkout is not this one's.
+# The same, if that run was started from another checkout.
 CHANGED = Failure(
     code="changed",
     text="another run has just sent it with other content; raise its revision to send it once more",
@@ -26,8 +26,8 @@ CHANGED = Failure(
 
 
 class LeaseExpired(Refused):
-    """A run that stood still may not make its attempt any more: others may have taken it for dead,
-    and sent what comes after it."""
+    """The run was suspended for longer than its lease, so it must not make the attempt: others may
+    have taken it for dead, and sent what comes after the message."""
 
     def __init__(self, text: str = "", *, code: str | None = None) -> None:
         super().__init__(
@@ -38,25 +38,25 @@ class LeaseExpired(Refused):
 
 
 class Written(Enum):
-    """Whether the journal has what became of an attempt."""
+    """Whether the journal has the result of an attempt."""
 
     WRITTEN = auto()
-    UNWRITTEN = auto()  # it has nothing to learn of it
+    UNWRITTEN = auto()  # there was nothing to write
     LOST = auto()  # somebody else has changed the message's row meanwhile, and that counts
 
 
 class Write(NamedTuple):
-    """What became of an attempt, on its way to the journal; without `answer`, it is not told."""
+    """A pending journal write; without `answer` there is nothing to write."""
 
     answer: Future[bool] | Future[Claim | None] | None = None
 
     @property
     def is_needed(self) -> bool:
-        """Whether there is anything to write; known at once."""
+        """Whether there is anything to write. Does not wait."""
         return self.answer is not None
 
     def result(self) -> Written:
-        """Wait until it is on disk. Raises JournalError."""
+        """Wait until it is on disk, or cannot be. Raises JournalError."""
         if self.answer is None:
             return Written.UNWRITTEN
         return Written.WRITTEN if self.answer.result() else Written.LOST
@@ -73,26 +73,27 @@ class Done(NamedTuple):
 
 
 class RetryAfter(NamedTuple):
-    """The message is to be carried further after so many seconds."""
+    """The message can be advanced again after `seconds`."""
 
     seconds: float
 
 
 class Stopped(NamedTuple):
-    """The message is left as it is: the run is to end."""
+    """The message is left as it is, because the run ends."""
 
 
-# How far a message has got.
+# What a call of `Worker.advance` leads to.
 Step: TypeAlias = Done | RetryAfter | Stopped
 
 
 @dataclass
 class Task:
-    """A planned message on its way; one thread at a time works on it, which holds `lock`.
+    """A planned message and its progress; the one thread that works on it holds `lock`.
 
-    `place`: its number in the plan. `known`: what the journal says of it. `attempts`: in this run.
-    `claim`: of the attempt that is under way. `error`: how the last attempt ended, and `write`:
-    that, on its way to the journal. `waited`: seconds, for another run that was sending it.
+    `place` is its number in the plan, `known` what the journal says of it, and `attempts` counts
+    those of this run. `claim` belongs to the attempt under way. `error` is how the last attempt
+    ended, and `write` records that. `waited` counts the seconds for which another run was sending
+    it.
     """
 
     planned: PlannedMessage
@@ -114,12 +115,12 @@ class Task:
 
     @property
     def journal_key(self) -> str:
-        """Under which the journal has it, or is to have it."""
+        """Return the key under which the journal has the message, or will have it."""
         return key_in_journal(self.message, self.known)
 
     @property
     def keys(self) -> tuple[list[str], dict[str, tuple[str, ...]]]:
-        """Under which the journal may have it: its key, and its former ones."""
+        """Return the keys under which the journal may have it: its own, and its former ones."""
         key, former = self.message.key, self.planned.former_keys
         return [key], {key: former} if former else {}
 
@@ -129,32 +130,32 @@ class Task:
         return self.known is not None and self.known.status == Status.SENDING
 
     def begin(self) -> None:
-        """An attempt begins; what the first one had to wait for does not count."""
+        """Begin an attempt. The time before the first one does not count for the deadline."""
         self._began = self._began or monotonic()
 
     def wait_for_permit(self) -> None:
-        """Its file is there; what it waits for now does not count, if nothing has failed."""
+        """Wait for a permit, which does not count for the deadline if nothing has failed."""
         if self.error is None:
             self._began = None
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the first attempt began."""
+        """Return the seconds since the first attempt began."""
         return monotonic() - (self._began or monotonic())
 
     @property
     def not_before(self) -> datetime | None:
-        """When the next attempt may be made, if that was said."""
+        """Return when the next attempt may be made, if the gateway asked for a pause."""
         return self.known.not_before if self.known else None
 
     def not_yet(self, now: datetime) -> float:
-        """Seconds until the next attempt may be made."""
+        """Return the seconds until the next attempt may be made."""
         wait = (self.not_before - now).total_seconds() if self.not_before else 0.0
-        # Nobody was asked to wait for longer than that: the clock was set back.
+        # No pause is longer than that: the clock was set back.
         return wait if wait <= LONGEST_PAUSE else 0.0
 
     def wait_for_next(self, not_before: datetime | None, write: Write) -> None:
-        """The next attempt is made from what the journal says, if it was told of this one."""
+        """Prepare the next attempt: expect in the journal what `write` puts there, if anything."""
         self.claim, self.write = None, write
         if not write.is_needed:
             known = self.known
@@ -170,7 +171,7 @@ class Task:
         )
 
     def may_have_stale_media(self, error: DeliveryError) -> bool:
-        """Whether the gateway may just not know the file any longer; true once at the most."""
+        """Whether the gateway may just not know the file any longer; true at most once."""
         refused = isinstance(error, Refused) and not isinstance(error, AccountRefused)
         stale = refused and self.media is not None and self.media.reused
         once = stale and not self._media_renewed
@@ -178,24 +179,24 @@ class Task:
         return once
 
     def ended(self, result: AttemptResult, write: Write) -> Done:
-        """The last attempt of this run ended so."""
+        """Return the end of a message whose last attempt in this run had this result."""
         outcome = Outcome(
             status=result.status, id=result.id, attempts=self.attempts, error=result.error
         )
         return Done(outcome, write)
 
     def without_attempt(self, status: Status, error: Failure) -> Done:
-        """No further attempt is made; the journal has nothing to learn of that."""
+        """Return the end of a message that gets no further attempt; the journal need not know it."""
         return Done(Outcome(status=status, attempts=self.attempts, error=error), self.write)
 
 
 def unsettled(record: Record | None) -> Failure:
-    """Why a message is not sent of which nobody knows whether it was."""
+    """Return why a message is not sent if an earlier attempt may have arrived."""
     former = f" as {record.key}" if record and record.key else ""
     text = f"an earlier attempt may have arrived; settle it{former}, then send again"
     return Failure(code="unsettled", text=text)
 
 
 def failure(error: DeliveryError) -> Failure:
-    """An error as it is told and kept."""
+    """Return an error as it is reported and recorded."""
     return Failure(code=error.code, text=error.text)

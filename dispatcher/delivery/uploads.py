@@ -1,4 +1,4 @@
-"""Files → media ids: each distinct file is uploaded once and reused until it expires."""
+"""Uploads files: each distinct one once, and its media id is reused until it expires."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from dispatcher.transports import BoundTransport
 
 # An id that is about to expire could be gone before the message arrives.
 _MARGIN = timedelta(minutes=15)
-# Seconds. A run that has not renewed its lease for so long is taken to have stopped uploading.
+# Seconds. A run that has not renewed its lease for that long is taken to have stopped uploading.
 _LEASE = 15.0
-# Seconds after which those who wait for another run's upload look for it again.
+# Seconds after which a thread that waits for another run's upload looks for it again.
 _LOOK = 0.1
 
 
-# An account, and the sha256 of what the gateway is given: a content under its name.
+# An account, and the sha256 of what the gateway is given: the content, its type and extension.
 ContentKey: TypeAlias = tuple[str, str]
 
 
 class MediaIdStore(Protocol):
-    """Where media ids are kept between runs: the journal."""
+    """Keeps media ids between runs: the journal."""
 
     def media_id(self, account: str, sha256: str) -> MediaId | None: ...
     def remember_upload(self, account: str, sha256: str, media: MediaId) -> None: ...
@@ -37,14 +37,14 @@ class MediaIdStore(Protocol):
 
 
 class Leases(Protocol):
-    """Which run does what all wait for: see `SharedState`."""
+    """Decides which run does what all wait for: see `SharedState`."""
 
     def lease(self, name: str, seconds: float) -> bool: ...
     def release(self, name: str) -> None: ...
 
 
 class UploadedMedia(NamedTuple):
-    """The gateway's id of a content. `reused`: it was uploaded by an earlier run."""
+    """The gateway's id of a content; `reused` if an earlier run uploaded it."""
 
     id: str
     reused: bool
@@ -53,7 +53,7 @@ class UploadedMedia(NamedTuple):
 class Uploads:
     """Uploads on demand; of several threads that need one content, one uploads, the rest wait.
 
-    So do the runs that share a store, by `leases`. Nobody waits any longer once `stop` is set.
+    With `leases`, runs that share a store do the same. All of them stop waiting once `stop` is set.
     """
 
     def __init__(
@@ -66,10 +66,10 @@ class Uploads:
         self._fresh: set[ContentKey] = set()
 
     def media(self, transport: BoundTransport, file: Upload) -> UploadedMedia | None:
-        """The gateway's id of the file's content; None: the run is to stop. Raises what
-        `BoundTransport.upload` raises, and InputChanged.
+        """Return the gateway's id of the file's content, or None if the run stops.
 
-        An unknown outcome counts as not sent: at worst an orphan is left that expires.
+        Raises what `BoundTransport.upload` raises, and InputChanged. An unknown outcome counts as
+        not sent: at worst an unused upload is left, which expires.
         """
         key = _content_key(transport, file)
         with self._alone_with(key):
@@ -82,7 +82,7 @@ class Uploads:
             return UploadedMedia(known.id, key not in self._fresh)
 
     def forget(self, transport: BoundTransport, file: Upload, media: UploadedMedia) -> None:
-        """The gateway may not know this id any longer: have the content uploaded once more."""
+        """Forget an id that the gateway may no longer know: upload the content once more."""
         key = _content_key(transport, file)
         with self._alone_with(key):
             if key in self._here and self._here[key].id == media.id:
@@ -94,7 +94,7 @@ class Uploads:
     def _upload_or_wait(
         self, transport: BoundTransport, file: Upload, key: ContentKey
     ) -> MediaId | None:
-        """Upload a file, or wait until another run has; None: the run is to stop."""
+        """Upload a file, or wait until another run has; return None if this run stops."""
         if self._leases is None:
             return self._upload_and_remember(transport, file, key)
         name = " ".join(("upload", *key))
@@ -102,7 +102,7 @@ class Uploads:
             if self._stop.wait(_LOOK):
                 return None
         with _held(self._leases, name):
-            # Who held it may just have uploaded the file, unless its id was not to be kept.
+            # Its holder may just have uploaded the file, unless the id could not be kept.
             known = self._store.media_id(*key)
             if known is not None and not _expired(known):
                 return known
@@ -126,7 +126,7 @@ class Uploads:
 
 @contextmanager
 def _held(leases: Leases, name: str) -> Iterator[None]:
-    """Hold a lease for as long as this takes."""
+    """Keep a lease until the block ends."""
     done = threading.Event()
 
     def renew() -> None:
@@ -145,19 +145,19 @@ def _held(leases: Leases, name: str) -> Iterator[None]:
 
 
 def _content_key(transport: BoundTransport, file: Upload) -> ContentKey:
-    """One content with another type or extension is another file: a recipient sees those."""
+    """Return the key of a content. Recipients see the type and the extension, so they count."""
     suffix = PurePath(file.filename).suffix.lower()
     given = f"{file.sha256}\n{file.mime_type}\n{suffix}"
     return transport.account_key, hashlib.sha256(given.encode(errors="replace")).hexdigest()
 
 
 def _upload_checked(transport: BoundTransport, file: Upload) -> MediaId:
-    """Have the file uploaded that was checked; if it is another one, it is told as that."""
+    """Upload the file that was checked. Raises InputChanged if it has changed since."""
     _require_unchanged(file)
     try:
         return transport.upload(file.detached())
     except DeliveryError:
-        _require_unchanged(file)  # it may have been swapped meanwhile
+        _require_unchanged(file)  # it may have been replaced meanwhile
         raise
 
 

@@ -1,4 +1,4 @@
-"""One message, carried further: upload, rate limit, journal, send, and what follows."""
+"""Advances one message: upload, rate limit, journal, send, and what to do with the result."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ from dispatcher.models import AttemptStatus, Failure, Payload, Record, Status, f
 from dispatcher.planning import compared
 from dispatcher.transports import BoundTransport, BoundTransports, Call, SendTimeout
 
-# Seconds after which a message that another run is sending is looked at again.
+# Seconds after which a message that another run is sending is looked up again.
 _OTHERS = 0.2
 _ABANDONED = Failure(code="interrupted", text="the run was interrupted before the gateway's answer")
 
 
 class Worker:
-    """Carries the messages of a run further, in many threads.
+    """Advances the messages of a run, in many threads.
 
-    `uploads`: of the messages' files. `others`: what other runs do meanwhile. `limiter` and
-    `retries` say when an attempt may be made.
+    `others` knows what other runs are sending. `limiter` and `retries` say when an attempt may be
+    made.
     """
 
     def __init__(
@@ -72,9 +72,9 @@ class Worker:
         self._told_of_others = False
 
     def advance(self, task: Task) -> Step:
-        """Carry a message as far as it gets now.
+        """Advance a message as far as possible now.
 
-        Raises JournalError or InputChanged, and then nothing left.
+        Raises JournalError or InputChanged; then nothing was sent.
         """
         if task.other_run_is_sending:
             return self._taken(task)
@@ -102,11 +102,11 @@ class Worker:
     def _with_permit(
         self, task: Task, transport: BoundTransport, payload: Payload, permit: Permit
     ) -> Step:
-        """Wait until the message may leave, and make the attempt if it may still be made then."""
+        """Wait until the permit is valid, and make the attempt if it may still be made then."""
         if permit.wait and self._run.stop.wait(permit.wait):
             return Stopped()
         if permit.wait and self._limiter.paused(transport):
-            # The account was paused meanwhile: ask for another permit.
+            # The account has been paused since: ask for another permit.
             return RetryAfter(0.0)
         if self._limiter.is_late(permit):
             self._limiter.release(permit)
@@ -117,14 +117,14 @@ class Worker:
         return self._attempt(task, transport, payload, permit)
 
     def _too_long(self, pause: float) -> bool:
-        """Whether the account is to pause for longer than a message may wait; the run ends then."""
+        """Whether the account's pause exceeds the message deadline; if so, end the run."""
         too_long = pause > self._retries.deadline
         if too_long:
             self._run.halt(f"the account is to pause until {self._clock(pause)}; run again then")
         return too_long
 
     def give_up(self, task: Task) -> Done | Stopped:
-        """The run ends before the message has: what is known of it, if it was ever tried."""
+        """Return the end of a message that the run leaves unfinished, if it was ever tried."""
         if task.claim is not None:
             task.attempts += 1  # the one that is under way
             result = AttemptResult(Status.UNKNOWN, error=_ABANDONED)
@@ -134,7 +134,7 @@ class Worker:
         return task.without_attempt(Status.FAILED, failure(task.error))
 
     def _not_yet(self, task: Task, transport: BoundTransport, wait: float) -> Step:
-        """The gateway asked for no attempt yet: wait as long as for one message is allowed."""
+        """Wait as long as the gateway asked, up to the message deadline."""
         if self._too_long(self._limiter.paused(transport)):
             return Stopped()
         if wait <= self._retries.deadline:
@@ -143,7 +143,7 @@ class Worker:
         return task.without_attempt(Status.FAILED, Failure(code="not_before", text=text))
 
     def _retry_after(self, wait: float) -> RetryAfter:
-        """Have the message wait; the user hears of it if it is the longest wait so far."""
+        """Have the message wait; tell the user if it is the longest wait so far."""
         until = monotonic() + wait
         with self._lock:
             longer = wait > SHORT and until > self._waiting_until + 1
@@ -155,7 +155,7 @@ class Worker:
         return RetryAfter(wait)
 
     def _prepared(self, transport: BoundTransport, task: Task) -> Payload | None:
-        """The payload as it will be posted, its file uploaded; None: stopped meanwhile."""
+        """Upload the file; return the payload as it will be posted, or None if the run stops."""
         file, payload = task.planned.upload, task.planned.payload
         if file is None:
             return payload
@@ -170,7 +170,7 @@ class Worker:
     def _attempt(
         self, task: Task, transport: BoundTransport, payload: Payload, permit: Permit
     ) -> Step:
-        if self._run.stop.is_set():  # while its file was uploaded, say
+        if self._run.stop.is_set():  # for example, while its file was uploaded
             return Stopped()
         self._run.inputs.require_unchanged()
         task.begin()
@@ -204,7 +204,7 @@ class Worker:
         return task.ended(result, self._write(task, result))
 
     def _returned(self, claim: Claim, transport: BoundTransport, call: Call) -> None:
-        """A call that nobody waited for any longer has returned: what it says still counts."""
+        """Record what a call has returned after its time: it still counts."""
         try:
             result = AttemptResult(Status.SENT, id=transport.receipt(call).id)
         except DeliveryError as error:
@@ -222,10 +222,10 @@ class Worker:
             raise LeaseExpired
 
     def _taken(self, task: Task, record: Record | None = None) -> Done | RetryAfter:
-        """Somebody else changed the row meanwhile. `record`: what it says now, if that is known.
+        """Decide what to do now that somebody else has changed the row, to `record` if known.
 
-        What another run is sending is waited for: it ends soon, or else that run has died, and once
-        its lease has ended the message is unknown.
+        If another run is sending the message, wait: the attempt ends soon, or else that run has
+        died, and once its lease has ended the message is unknown.
         """
         task.known = record or self._journal.lookup(*task.keys).get(task.message.key)
         if task.other_run_is_sending:
@@ -241,7 +241,7 @@ class Worker:
         return RetryAfter(_OTHERS)
 
     def _wait_for_other_run(self, task: Task) -> RetryAfter:
-        """Look again soon; the user hears of the first message for which that takes long."""
+        """Look again soon; tell the user of the first message for which this takes long."""
         task.waited += _OTHERS
         with self._lock:
             tell = task.waited > SHORT and not self._told_of_others
@@ -252,7 +252,7 @@ class Worker:
         return RetryAfter(_OTHERS)
 
     def _failed(self, task: Task, transport: BoundTransport, error: DeliveryError) -> Step:
-        """What follows from an attempt that did not end well: another one, or its outcome."""
+        """Handle an attempt that failed: plan another one, or end the message."""
         task.attempts += 1
         task.error = error
         asked = asked_for(error)
@@ -277,7 +277,7 @@ class Worker:
     def _next_attempt(
         self, task: Task, transport: BoundTransport, error: DeliveryError, asked: float
     ) -> float | None:
-        """Seconds until the next attempt; None: there is none in this run."""
+        """Return the seconds until the next attempt, or None if this run makes none."""
         wait = self._retries.wait(error, task.attempts, task.elapsed, asked)
         if isinstance(error, NotSent) and error.throttled:
             with self._halt_on_error():
@@ -292,7 +292,7 @@ class Worker:
 
     @contextmanager
     def _halt_on_error(self) -> Iterator[None]:
-        """What cannot be kept ends the run; how the attempt ended is told and kept all the same."""
+        """End the run if something cannot be kept; the attempt's result is still recorded."""
         try:
             yield
         except (JournalError, ConfigError) as error:
@@ -310,7 +310,7 @@ class Worker:
         return Write(written)
 
     def _clock(self, wait: float) -> str:
-        """The time of day after a wait, for people; with its date if that is not today's."""
+        """Return the time of day after a wait, for people; with the date unless that is today."""
         now = self._journal.now()
         then = now + timedelta(seconds=wait)
         today = then.date() == now.date()
