@@ -96,7 +96,7 @@ class Summary:
 
     @property
     def exit_code(self) -> ExitCode:
-        """Return what docs/design.md has as "Exit codes": an interruption wins, then an unknown outcome."""
+        """See docs/design.md, "Exit codes": an interruption wins, then an unknown outcome."""
         if self.interrupted:
             return ExitCode.INTERRUPTED
         if self.unknown:

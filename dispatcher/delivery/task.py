@@ -186,7 +186,7 @@ class Task:
         return Done(outcome, write)
 
     def without_attempt(self, status: Status, error: Failure) -> Done:
-        """Return the end of a message that gets no further attempt; the journal need not know it."""
+        """Return the end of a message without a further attempt; the journal need not know it."""
         return Done(Outcome(status=status, attempts=self.attempts, error=error), self.write)
 
 

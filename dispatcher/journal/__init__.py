@@ -1,9 +1,9 @@
-"""The durable memory: a row for each message, an event for each change, a row for each upload.
+"""The journal: a row for each message, an event for each change, a row for each upload.
 
-A message's intent is on disk before the first byte of its request leaves. A row is changed only if
-it still is as the one who changes it believes (compare and swap on status and attempt), so that of
-several runs at most one makes an attempt. What a run that ended or died left "sending" may or may
-not have arrived, and becomes "unknown".
+A claim is on disk before the first byte of its request leaves. A row is changed only if it still is
+as the run that changes it last saw it (compare and swap on status and attempt), so that of several
+runs at most one makes an attempt. What a run that ended or died left "sending" may or may not have
+arrived, and becomes "unknown".
 """
 
 from __future__ import annotations
@@ -63,14 +63,14 @@ __all__ = [
     "read_journal",
 ]
 
-# Seconds. A worker whose lease is not renewed for so long counts as dead.
+# Seconds. A worker that has not renewed its lease for that long counts as dead.
 LEASE = 60.0
-# Seconds after the end of a run for which it still tries to write how its attempts ended.
+# Seconds after its end for which a run still tries to write how its attempts ended.
 _RETRY_FOR = 30.0
 
 
 class JournalReader:
-    """A journal, open for reading beside a run. `warnings`: why it may not be whole."""
+    """A journal, open for reading, even during a run. `warnings` say why it may be incomplete."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -80,21 +80,21 @@ class JournalReader:
     def lookup(
         self, keys: Sequence[str], former: Mapping[str, Sequence[str]] = NO_FORMER_KEYS
     ) -> dict[str, Record]:
-        """What is known of these keys, under them or under the `former` keys of each."""
+        """Return the records of these keys; one may be under a key's `former` keys."""
         with self._reading() as connection:
             found = queries.lookup(connection, keys, former)
             self._backend.require_unchanged()
             return found
 
     def delivered(self, digests: Sequence[str]) -> list[Delivered]:
-        """The messages with these digests that were delivered, or may have been."""
+        """Return the messages with these digests that were delivered, or may have been."""
         with self._reading() as connection:
             return list(queries.delivered(connection, digests))
 
     def known_names(self, names: Iterable[tuple[str, str]]) -> set[tuple[str, str]] | None:
-        """Those of these manifests and message ids of which it knows a message; it reads all rows.
+        """Return the pairs of manifest and message id that the journal has; reads all rows.
 
-        None: it knows no message at all.
+        Returns None if it has no message at all.
         """
         with self._reading() as connection:
             return queries.known_names(connection, names)
@@ -106,9 +106,9 @@ class JournalReader:
         since: datetime | None = None,
         **filters: str | None,
     ) -> Iterator[HistoryRow]:
-        """Messages in the order of their last change; filters by column, exact, None: any.
+        """Yield messages in the order of their last change, those changed at or after `since`.
 
-        `since`: only what has changed from then on.
+        `filters` give a column's exact value; None means any.
         """
         with self._reading() as connection:
             for row in queries.history(connection, filters, with_events, since):
@@ -116,17 +116,17 @@ class JournalReader:
                 yield row
 
     def manifest_paths(self, manifests: Iterable[str]) -> dict[str, set[str]]:
-        """From which paths these manifests came, as far as it was recorded."""
+        """Return the recorded paths from which these manifests came."""
         with self._reading() as connection:
             return queries.manifest_paths(connection, manifests)
 
     def version(self) -> int:
-        """The version of its tables; 0: there are none yet."""
+        """Return the version of its tables, or 0 if there are none yet."""
         with self._reading() as connection:
             return self._backend.version(connection)
 
     def loss(self) -> str | None:
-        """What is missing of it, as far as that is known."""
+        """Return what is missing from it, as far as that is known, or None."""
         with self._reading() as connection:
             return self._backend.loss(connection)
 
@@ -145,11 +145,11 @@ class JournalReader:
 
 
 class Journal:
-    """A journal, open for sending. Its methods may be called from any thread.
+    """A journal, open for sending. Any thread may call its methods.
 
-    Those that return a Future do not wait for the disk: it has its answer when the change is there,
-    and a later call's change is never there earlier. `warnings`: why changes may be lost, or why
-    that may not be noticed.
+    Those that return a Future do not wait for the disk: the future has its result when the change
+    is on disk, and a later call's change is never there earlier. `warnings` say why changes may be
+    lost, or why that may not be noticed.
     """
 
     def __init__(self, backend: Backend, run: str, lease: float, *, create: bool = True) -> None:
@@ -170,40 +170,43 @@ class Journal:
         self._writer = Writer(self._engine, backend, self._heartbeat, lease / 4, began)
 
     def now(self) -> datetime:
-        """The time: by the database's clock, or by this machine's if no other one can write."""
+        """Return the time by the database's clock, or by this machine's if no other can write."""
         return self._clock.now()
 
     def lookup(
         self, keys: Sequence[str], former: Mapping[str, Sequence[str]] = NO_FORMER_KEYS
     ) -> dict[str, Record]:
-        """What is known of these keys, under them or under the `former` keys of each."""
+        """Return the records of these keys; one may be under a key's `former` keys."""
         return self._writer.submit(
             lambda connection: queries.lookup(connection, keys, former)
         ).result()
 
     def delivered(self, digests: Sequence[str]) -> list[Delivered]:
-        """The messages with these digests that were delivered, or may have been."""
+        """Return the messages with these digests that were delivered, or may have been."""
         return self._writer.submit(
             lambda connection: list(queries.delivered(connection, digests))
         ).result()
 
     def known_names(self, names: Iterable[tuple[str, str]]) -> set[tuple[str, str]] | None:
-        """Those of these manifests and message ids of which it knows a message; it reads all rows.
+        """Return the pairs of manifest and message id that the journal has; reads all rows.
 
-        None: it knows no message at all.
+        Returns None if it has no message at all.
         """
         return self._writer.submit(
             lambda connection: queries.known_names(connection, names)
         ).result()
 
     def history(self, **filters: str | None) -> list[HistoryRow]:
-        """Messages in the order of their last change; filters by column, exact, None: any."""
+        """Return messages in the order of their last change.
+
+        `filters` give a column's exact value; None means any.
+        """
         return self._writer.submit(
             lambda connection: list(queries.history(connection, filters))
         ).result()
 
     def manifest_paths(self, manifests: Iterable[str]) -> dict[str, set[str]]:
-        """From which paths these manifests came, as far as it was recorded."""
+        """Return the recorded paths from which these manifests came."""
         return self._writer.submit(
             lambda connection: queries.manifest_paths(connection, manifests)
         ).result()
@@ -224,8 +227,8 @@ class Journal:
     ) -> Claim | None:
         """Record durably that an attempt begins, if the journal still says what `known` does.
 
-        `former_keys`: under which it must not have the message either, where nothing is known.
-        None: it does not; somebody else has the message. Raises JournalError.
+        If nothing is known, the journal must not have the message under `former_keys` either.
+        Returns None if it says something else: somebody else has the message. Raises JournalError.
         """
         key = key_in_journal(message, known)
         maybe = Claim(key, known.attempts + 1 if known else 1, digest)
@@ -240,13 +243,13 @@ class Journal:
         )
 
     def holds(self, claim: Claim) -> bool:
-        """Whether the attempt may begin: nobody can have taken this run for dead since then."""
+        """Whether the attempt may begin: nobody can have taken this run for dead yet."""
         return steady() < claim.until
 
     def conclude(self, claim: Claim, result: AttemptResult) -> Future[bool]:
-        """Record how an attempt ended; False: somebody else has decided that meanwhile.
+        """Record how an attempt ended; the result is False if somebody else has decided that.
 
-        If it cannot be written, that is tried again and again; see `drain`.
+        What cannot be written is tried again until `drain` gives up.
         """
         conclude = self._updates.conclude
         written = self._writer.submit(
@@ -261,7 +264,7 @@ class Journal:
         return written
 
     def drain(self) -> None:
-        """The run is over: what is not on disk yet is soon, or fails."""
+        """Flush pending writes, or fail them, as the run is over."""
         self._writer.drain(0.0 if self._backend.exclusive else _RETRY_FOR)
 
     def fail(
@@ -272,7 +275,7 @@ class Journal:
         result: AttemptResult,
         former_keys: Sequence[str] = (),
     ) -> Future[Claim | None]:
-        """Record an attempt that ended before anything could leave, together with its end."""
+        """Record an attempt that ended before anything was sent, and its result, in one change."""
 
         def fail(connection: Connection) -> Claim | None:
             claim = self._updates.claim(connection, message, digest, known, former_keys)
@@ -283,24 +286,26 @@ class Journal:
         return self._writer.submit(fail, key_in_journal(message, known))
 
     def began_at(self, key: str) -> datetime | None:
-        """When the last attempt to send this message began."""
+        """Return when the last attempt to send this message began."""
         return self._writer.submit(lambda connection: queries.began_at(connection, key)).result()
 
     def settle(self, key: str, *, sent: bool) -> bool:
-        """Decide an unknown outcome by a person's word; False: this key's is not unknown."""
+        """Decide an unknown outcome by a person's word; return False if it is not unknown."""
         if sent:
             return self.decide(key, AttemptResult(Status.SENT))
         error = Failure(code="settled", text="settled: it was not sent")
         return self.decide(key, AttemptResult(Status.FAILED, error=error))
 
     def note_sent(self, key: str) -> bool:
-        """Record, by a person's word, that a message was sent which the journal does not know, or
-        knows to have failed; False: it knows something else of it."""
+        """Record, by a person's word, that a message was sent that is missing or has failed.
+
+        Returns False if the journal says something else of it.
+        """
         note_sent = self._updates.note_sent
         return self._writer.submit(lambda connection: note_sent(connection, key), key).result()
 
     def decide(self, key: str, result: AttemptResult) -> bool:
-        """Decide an unknown outcome; False: this key's is not unknown."""
+        """Decide an unknown outcome; return False if it is not unknown."""
 
         def decide(connection: Connection) -> bool:
             spelt = queries.noted_as(connection, key)
@@ -312,26 +317,26 @@ class Journal:
         return self._writer.submit(decide, key).result()
 
     def near_keys(self, key: Key, former: Sequence[str], recipients: Iterable[str]) -> Near:
-        """What it knows that is near a key which it does not know: see `near_keys`."""
+        """Return known keys that are near an unknown one: see `near_keys`."""
         return self._writer.submit(
             lambda connection: near_keys(connection, key, former, recipients)
         ).result()
 
     def media_id(self, account: str, sha256: str) -> MediaId | None:
-        """The gateway's id of this content, if it was uploaded before; it may have expired."""
+        """Return the gateway's id of a content that was uploaded before; it may have expired."""
         return self._writer.submit(
             lambda connection: queries.media_id(connection, account, sha256)
         ).result()
 
     def remember_upload(self, account: str, sha256: str, media: MediaId) -> None:
-        """Keep the id of an uploaded content; without an expiry it is not worth keeping."""
+        """Keep the id of an uploaded content, if it has an expiry."""
         remember = self._updates.remember_upload
         self._writer.submit(
             lambda connection: remember(connection, account, sha256, media), f"{account}/{sha256}"
         ).result()
 
     def forget_upload(self, account: str, sha256: str) -> None:
-        """Have this content uploaded again when it is needed next."""
+        """Forget the id of a content, so that it is uploaded again when it is needed."""
         self._writer.submit(
             lambda connection: forget_upload(connection, account, sha256),
             f"{account}/{sha256}",
@@ -339,7 +344,7 @@ class Journal:
 
     @contextmanager
     def shared_state(self) -> Iterator[SharedState | None]:
-        """What is shared with runs on other machines; None: there can be none."""
+        """Open the state shared with runs on other machines, or give None if there can be none."""
         if self._backend.exclusive:
             yield None
             return
@@ -348,10 +353,11 @@ class Journal:
             yield shared
 
     def close(self) -> None:
-        """Write what is still to be written, and release the connection.
+        """Write what is still pending, and release the connection.
 
-        What could not be written before is tried once more. A server that does not answer, because
-        it waits for its replica, say, holds up nobody for ever: then the lease ends by itself.
+        What could not be written before is tried once more. If a server does not answer, for
+        example because it waits for its replica, this returns all the same: the lease ends by
+        itself.
         """
         self.drain()
         if self._backend.exclusive:
@@ -437,13 +443,13 @@ def open_journal(
 
 
 def journal_name(url: str) -> str:
-    """What people are told of a journal's place: a path, or a URL without a password."""
+    """Return where a journal is, for people: a path, or a URL without a password."""
     return backend(url).name
 
 
 @contextmanager
 def read_journal(url: str) -> Iterator[JournalReader | None]:
-    """The journal at a URL for reading beside a run, or None where there is none yet."""
+    """Open the journal at a URL for reading, even during a run; give None if there is none yet."""
     database = backend(url)
     if not database.exists():
         yield None
@@ -458,9 +464,9 @@ def read_journal(url: str) -> Iterator[JournalReader | None]:
 
 
 def _require_usable(database: Backend) -> None:
-    """Raise JournalError if a journal is of a newer version, or not whole.
+    """Raise JournalError if a journal is of a newer version, or incomplete.
 
-    Before it is opened for writing, as that would change its log.
+    It is checked before it is opened for writing, as that would change its log.
     """
     with closing(JournalReader(database)) as reader:
         if _supported(reader.version(), database.name):
@@ -470,7 +476,7 @@ def _require_usable(database: Backend) -> None:
 def _migrate(connection: Connection, backend: Backend) -> None:
     if _supported(backend.version(connection), backend.name) < SCHEMA_VERSION:
         backend.prepare_schema(connection)
-        # Asked again: while it waited, others may have made the tables.
+        # Read again: another run may have made the tables while this one waited.
         version = _supported(backend.version(connection), backend.name)
         if 1 < version < SCHEMA_VERSION and not backend.exclusive:
             _require_no_workers(connection, backend)
@@ -479,7 +485,7 @@ def _migrate(connection: Connection, backend: Backend) -> None:
 
 
 def _require_no_workers(connection: Connection, backend: Backend) -> None:
-    """Raise JournalError while runs of an older version are on: they do not know the new tables."""
+    """Raise JournalError if runs of an older version are active, which know no new tables."""
     backend.lock_table(connection, "workers")  # nobody registers meanwhile
     if living := queries.living_workers(connection, backend.now()):
         raise JournalError(
@@ -489,7 +495,7 @@ def _require_no_workers(connection: Connection, backend: Backend) -> None:
 
 
 def _supported(version: int, name: str) -> int:
-    """The version, if this program can handle it. Raises JournalError."""
+    """Return the version if this program supports it. Raises JournalError."""
     if version < 0:
         raise JournalError(f"{name} has the version {version}, which no run gave it; put it right")
     if version > SCHEMA_VERSION:

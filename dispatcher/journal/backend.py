@@ -1,4 +1,4 @@
-"""What databases differ in."""
+"""The interface of the databases that can hold a journal, and the one that a URL means."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 class Backend(Protocol):
     """A database that can hold a journal.
 
-    `name`: what errors call it, without a password. `exclusive`: only one run at a time can write
-    it. `schema`: where its tables are. `insert`: makes an INSERT statement that knows ON CONFLICT.
+    Errors call it `name`, which holds no password. If it is `exclusive`, only one run at a time can
+    write to it. `schema` is where its tables are. `insert` makes an INSERT statement that supports
+    ON CONFLICT.
     """
 
     name: str
@@ -32,13 +33,13 @@ class Backend(Protocol):
         """Whether there is anything to read."""
 
     def faults(self) -> list[str]:
-        """Why it may not be whole, as far as that shows before it is opened."""
+        """Return why it may be incomplete, as far as that shows before it is opened."""
 
     def prepared(self, run: str, wait: float) -> AbstractContextManager[None]:
-        """Around a run: ready to be written, by this run alone if it is `exclusive`."""
+        """Make it ready to be written, until the end only by this run if it is `exclusive`."""
 
     def connect(self, *, read_only: bool = False) -> Engine:
-        """One connection, for one thread at a time; what is committed through it is on disk."""
+        """Open one connection, for one thread at a time; what it commits is on disk."""
 
     # the tables
 
@@ -46,66 +47,65 @@ class Backend(Protocol):
         """Make sure that tables can be made; nobody else makes any until the transaction ends."""
 
     def version(self, connection: Connection) -> int:
-        """The version of the tables; 0: there are none yet."""
+        """Return the version of the tables, or 0 if there are none yet."""
 
     def set_version(self, connection: Connection, version: int) -> None:
         """Write the version of the tables that were just made."""
 
     def lock_table(self, connection: Connection, table: str) -> None:
-        """Wait until others have finished their changes of a table; then nobody else changes it
-        until the transaction ends."""
+        """Wait for pending changes of a table; then block others until the transaction ends."""
 
     def now(self) -> ColumnElement[float]:
-        """The time, in seconds since 1970, by a clock that all runs on this journal share."""
+        """Return the seconds since 1970, by a clock that all runs on this journal share."""
 
     # whether it is whole, and the same as before
 
     def loss(self, connection: Connection) -> str | None:
-        """What is missing of it, or may be."""
+        """Return what is missing from it, or may be; None if nothing is."""
 
     def require_whole(self, loss: str | None) -> None:
-        """Raise JournalError if something is missing, and say what a person can do."""
+        """Raise JournalError if something is missing; it says what a person can do."""
 
     def accept_loss(self) -> None:
-        """Take it for whole as it is from now on."""
+        """Accept it as complete from now on."""
 
     def verify(self, connection: Connection) -> None:
         """Raise JournalError if it is not the journal that runs have seen before.
 
-        Comes first in a transaction: when a run begins, and with each heartbeat.
+        Called first in a transaction: when a run begins, and with each heartbeat.
         """
 
     def warnings(self, connection: Connection) -> list[str]:
-        """Why changes may be lost, or why that may not be noticed. Comes after `verify`."""
+        """Return why changes may be lost, or why that may not be noticed. Called after `verify`."""
 
     def require_unchanged(self) -> None:
-        """Raise JournalError if what is open is not what others would find there now."""
+        """Raise JournalError if another process that opened it now would find something else."""
 
     # a run
 
     def run_began(self, engine: Engine) -> None:
-        """The tables are ready, and the run is registered."""
+        """Called when the tables are ready and the run is registered."""
 
     def committed(self, connection: Connection) -> None:
-        """The connection of a run has committed."""
+        """Called after each commit of a run."""
 
     def usable(self) -> bool:
-        """Whether what is written now could be read again."""
+        """Whether what is written now can be read again."""
 
     def run_ended(self, engine: Engine) -> None:
-        """The run is no longer registered, and nothing more is written."""
+        """Called when the run is no longer registered and writes nothing more."""
 
     def run_aborted(self, engine: Engine) -> None:
-        """The same, where the end of the run could not be written."""
+        """Called instead of `run_ended` if the end of the run could not be written."""
 
     def disconnect(self, connection: Connection) -> None:
-        """Interrupt another thread that waits for the database's answer."""
+        """Interrupt another thread that waits for the database."""
 
 
 def backend(url: str, *, kept: bool = True) -> Backend:
-    """The database that a journal's URL means. Raises JournalError.
+    """Return the database that a journal's URL means. Raises JournalError.
 
-    `kept`: whether a file will still be there after the run, so that losses can be noticed.
+    `kept` tells whether a file will still be there after the run, so that losses can be noticed.
     """
     if url.startswith("sqlite:///"):
         from dispatcher.journal.sqlite import SqliteBackend

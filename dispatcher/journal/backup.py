@@ -1,4 +1,4 @@
-"""Backups, which can be made at any moment, and whether a journal or a copy of it is whole."""
+"""Makes backups of a journal at any moment, and checks whether a journal or a copy is complete."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from dispatcher.journal.writer import journal_errors
 
 
 class Condition(NamedTuple):
-    """The condition of a journal. `faults`: why it is not whole; `notes`: what else is to be known.
+    """The condition of a journal. `faults` say why it is incomplete, `notes` what else matters.
 
-    `version`: of its tables; 0: there are none. `counts`: of its messages, by status.
+    `version` is that of its tables, 0 if there are none. `counts` are its messages by status.
     """
 
     faults: list[str]
@@ -34,9 +34,9 @@ class Condition(NamedTuple):
 
 
 def back_up(url: str, target: Path) -> None:
-    """Copy the journal at a URL into a new file, as it is at this moment, beside a run or not.
+    """Copy the journal at a URL, as it is at this moment, into a new file, even during a run.
 
-    Raises JournalError, also where the file is there already or the journal is not whole.
+    Raises JournalError, also if the file exists or the journal is incomplete.
     """
     source = backend(url)
     if not isinstance(source, SqliteBackend):
@@ -64,7 +64,7 @@ def back_up(url: str, target: Path) -> None:
 
 
 def check(url: str) -> Condition:
-    """The condition of the journal at a URL. Raises JournalError where it cannot be read at all."""
+    """Return the condition of the journal at a URL. Raises JournalError if it cannot be read."""
     found = backend(url)
     if not found.exists():
         raise JournalError(f"there is no journal {found.name}")
@@ -107,7 +107,7 @@ def _reading(found: Backend, engine: sa.Engine) -> Iterator[sa.Connection]:
 
 
 def _examined(found: Backend, connection: sa.Connection) -> Condition:
-    """The version, the messages, and what is missing of the changes. Raises JournalError."""
+    """Return the version, the messages, and which changes are missing. Raises JournalError."""
     version = found.version(connection)
     if version > SCHEMA_VERSION:
         raise JournalError(f"a newer dispatcher wrote {found.name} (schema {version})")
@@ -120,7 +120,7 @@ def _examined(found: Backend, connection: sa.Connection) -> Condition:
 
 
 def accept_loss(url: str) -> None:
-    """Take the journal at a URL for whole from now on, whatever is lost of it."""
+    """Accept the journal at a URL as complete from now on, whatever it has lost."""
     found = backend(url)
     if not found.exists():
         raise JournalError(f"there is no journal {found.name}")
@@ -128,8 +128,10 @@ def accept_loss(url: str) -> None:
 
 
 def _copy(source: SqliteBackend, target: Path) -> None:
-    """Copy the whole journal, the log included, into one file. A message that is "sending" in it
-    is unknown to a run that goes on from the copy."""
+    """Copy the whole journal, the log included, into one file.
+
+    A message that is "sending" there becomes unknown when a run uses the copy.
+    """
     engine = source.connect(read_only=True)
     try:
         with journal_errors(source.name), engine.connect() as connection:
@@ -147,7 +149,7 @@ def _copy(source: SqliteBackend, target: Path) -> None:
 
 
 def _put(made: Path, target: Path) -> None:
-    """Give a file its name once it is on disk, unless another file has that name by now."""
+    """Sync a file to disk and give it its name, unless another file has that name by now."""
     with made.open("rb") as file:
         os.fsync(file.fileno())
     try:

@@ -1,21 +1,21 @@
-"""The clocks of a journal: one that nobody sets, and the database's, which all machines share."""
+"""The clocks of a journal: a monotonic one, and the database's, which all machines share."""
 
 from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
 
-# It goes on while the machine sleeps, as does what macOS calls monotonic.
+# It goes on while the machine sleeps, as CLOCK_MONOTONIC does on macOS.
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def steady() -> float:
-    """Seconds since some moment, including those for which the machine slept; nobody sets it."""
+    """Return the seconds since some moment, including sleep of the machine; nobody can set it."""
     return time.clock_gettime(_STEADY)
 
 
 class Clock:
-    """The machine's time until it is set; from then on that time, carried forward."""
+    """Gives the machine's time until it is set; from then on that time, carried forward."""
 
     def __init__(self) -> None:
         self._started: float | None = None
@@ -25,7 +25,7 @@ class Clock:
         self._started = now - steady()
 
     def now(self) -> datetime:
-        """The time, in UTC."""
+        """Return the time, in UTC."""
         if self._started is None:
             return datetime.now(UTC)
         return datetime.fromtimestamp(self._started + steady(), UTC)

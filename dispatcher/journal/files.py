@@ -1,7 +1,7 @@
-"""The files of a journal in SQLite, and the folder they are in: whether they can be trusted.
+"""Checks whether the files of a journal in SQLite, and their folder, can be trusted.
 
-They are several files of one name, and only together are they whole. What a run writes is in the
-write-ahead log first. While a run is on, the database itself says so (a row in `workers`, see
+They are several files of one name, complete only together. What a run writes is in the write-ahead
+log first. While a run is active, the database itself says so (a row in `workers`, see
 `SqliteBackend.run_began`): if it says that and has no log beside it, something is missing.
 """
 
@@ -19,7 +19,7 @@ from dispatcher.errors import JournalError
 
 _MOUNTS = Path("/proc/self/mountinfo")
 _FILE_SYSTEMS = Path("/proc/self/mounts")
-# The write-ahead log needs memory that all who use the file share: one machine.
+# The write-ahead log needs memory shared by all processes that use the file, so one machine.
 _NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs"}
 # SQLite's "WAL-mode File Format", 2.1 and 2.2: in the index, `szPage` and `mxFrame`.
 _INDEX_HEADER = struct.Struct("=14xHI")
@@ -42,14 +42,14 @@ class JournalFiles:
         self.truncated = False
 
     def has_log(self) -> bool:
-        """Whether there is a log with anything in it."""
+        """Whether there is a log that is not empty."""
         try:
             return self.log.stat().st_size >= _LOG_HEADER
         except OSError:
             return False
 
     def alias(self) -> str | None:
-        """Why one of the files may be in use under another name, which the others do not have."""
+        """Return why one of the files may be in use under a name that the others lack, or None."""
         for path in self.all:
             if _links(path) > 1:
                 return (
@@ -64,13 +64,13 @@ class JournalFiles:
         return None
 
     def missing_log(self) -> str | None:
-        """What is missing because a run's log is gone; None: nothing."""
+        """Return what is missing because a run's log is gone, or None."""
         if self.has_log():
             return None
         if not self.database.exists() or not self.database.stat().st_size:
             return None
         writer = _unfinished(self.database)
-        # A run that began or ended just now: it has a log while the database says that it is on.
+        # A run may just have begun or ended: it has a log while the database says it is active.
         if writer is None or self.has_log() or _unfinished(self.database) != writer:
             return None
         run, host, pid, started = writer
@@ -92,10 +92,11 @@ class JournalFiles:
             )
 
     def foreign_log(self) -> str | None:
-        """The log's name, if it is not this database's: a copy was put in the other's place, say.
+        """Return the log's name if it belongs to another database, for example one that was
+        replaced by a copy; else None.
 
-        SQLite would mix the two. Not to be called while this process has the journal open: closing
-        the file here would release SQLite's own locks.
+        SQLite would mix the two. Never call it while this process has the journal open: closing the
+        file here would release SQLite's own locks.
         """
         try:
             foreign = self.has_log() and not _has_log_of_its_own(self.database)
@@ -106,18 +107,18 @@ class JournalFiles:
     def remember(self) -> None:
         """Remember which files are open, for `replaced`."""
         self._opened = {path: path.stat() for path in self.all if path.exists()}
-        # Open for as long as the journal is: closing it would release SQLite's own locks.
+        # It stays open as long as the journal: closing it would release SQLite's own locks.
         with suppress(OSError):
             self._index_file = os.open(self.index, os.O_RDONLY)
 
     def forget(self) -> None:
-        """Nothing is open any longer."""
+        """Close what `remember` opened."""
         if self._index_file is not None:
             os.close(self._index_file)
             self._index_file = None
 
     def replaced(self) -> str | None:
-        """Why others would not find the files that are open here, or not as they are here."""
+        """Return why another process would not find the files open here as they are, or None."""
         for path, opened in self._opened.items():
             try:
                 found = os.stat(path)
@@ -131,7 +132,7 @@ class JournalFiles:
         return f"{self.log} was cut off while it was in use" if self.truncated else None
 
     def _is_truncated(self) -> bool:
-        """Whether the log has fewer frames than SQLite, in its index, believes that it has."""
+        """Whether the log has fewer frames than SQLite's index says."""
         if self._index_file is None:
             return False
         index = os.pread(self._index_file, _INDEX_HEADER.size, 0)
@@ -141,7 +142,7 @@ class JournalFiles:
         needed = _LOG_HEADER + frames * (_FRAME_HEADER + (page if page > 1 else 65_536))
         if not frames or self.log.stat().st_size >= needed:
             return False
-        # A checkpoint that has emptied the log has changed the index before that.
+        # A checkpoint changes the index before it empties the log.
         return os.pread(self._index_file, _INDEX_HEADER.size, 0) == index
 
 
@@ -154,8 +155,8 @@ def _links(path: Path) -> int:
 
 
 def _mount_points() -> set[str]:
-    """The mount points; none where the system does not list them, as on macOS, which cannot mount
-    single files."""
+    """Return the mount points; none if the system does not list them, as on macOS, which cannot
+    mount single files."""
     try:
         lines = _MOUNTS.read_text(errors="surrogateescape").splitlines()
     except OSError:
@@ -164,7 +165,7 @@ def _mount_points() -> set[str]:
 
 
 def _unescaped(point: str) -> str:
-    """A path as Linux writes it in its lists of mounts."""
+    """Decode a path from Linux's lists of mounts."""
     return re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), point)
 
 
@@ -174,10 +175,10 @@ def _has_log_of_its_own(database: Path) -> bool:
 
 
 def _unfinished(database: Path) -> tuple[str, str, int, str] | None:
-    """The run that is on or was not ended, as the database tells without its log."""
+    """Return the run that is active or did not end, according to the database without its log."""
     try:
         if not _has_log_of_its_own(database):
-            return None  # made by a copy or a dump, which read the log, too
+            return None  # a copy or a dump, which has what the log had
         uri = f"{database.as_uri()}?mode=ro&immutable=1"
         with closing(sqlite3.connect(uri, uri=True)) as connection:
             query = "SELECT run, host, pid, started_at FROM workers"
@@ -188,8 +189,8 @@ def _unfinished(database: Path) -> tuple[str, str, int, str] | None:
 
 
 def permissions(path: Path) -> int:
-    """The permissions of a journal's files: phone numbers are nobody else's business, unless those
-    of an existing database say that others share it."""
+    """Return the mode of a journal's files: an existing database's, or else a private one, as they
+    hold phone numbers."""
     try:
         return stat.S_IMODE(path.stat().st_mode) & 0o666
     except OSError:
@@ -197,7 +198,7 @@ def permissions(path: Path) -> int:
 
 
 def make_private(path: Path) -> None:
-    """Make an empty database that only its owner may read; SQLite makes the others like it."""
+    """Make an empty database that only its owner may read; SQLite gives the others its mode."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
@@ -224,7 +225,7 @@ def make_folder(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on disk: SQLite does that for its files, not for their folder."""
+    """Sync a folder to disk, so that its names are there: SQLite syncs only its files."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -233,7 +234,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def require_local(folder: Path) -> None:
-    """Raise JournalError if a folder lies on a network."""
+    """Raise JournalError if a folder is on a network drive."""
     kind = _file_system(folder)
     if kind in _NETWORK_FILE_SYSTEMS:
         raise JournalError(
@@ -243,7 +244,7 @@ def require_local(folder: Path) -> None:
 
 
 def _file_system(folder: Path) -> str | None:
-    """The kind of file system that holds a folder, or None where the system does not tell."""
+    """Return the kind of file system that holds a folder, or None if the system does not tell."""
     try:
         lines = _FILE_SYSTEMS.read_text(errors="surrogateescape").splitlines()
     except OSError:
@@ -254,5 +255,5 @@ def _file_system(folder: Path) -> str | None:
         _, point, kind, *_ = line.split(" ")
         point = _unescaped(point)
         if os.path.commonpath([real, point]) == point:
-            holding[len(point)] = kind  # of two at one place, the later one covers the other
+            holding[len(point)] = kind  # of two at one mount point, the later covers the other
     return holding[max(holding)] if holding else None
