@@ -1,6 +1,6 @@
-"""One sending run at a time for a journal: a lock that the system releases when its holder dies.
+"""Locks a journal for one sending run; the system releases the lock when its holder dies.
 
-The lock's file stays, and says how many changes the journal had in the end. If there are fewer, a
+The lock's file stays, and says how many changes the journal had at the end. If there are fewer,
 part of the journal is lost, whatever its own files say.
 """
 
@@ -37,14 +37,14 @@ class Lock:
         self._write(self._holder)
 
     def note(self, changes: int) -> None:
-        """Write how many changes the journal has now. That need not survive a crash of the system,
-        as the journal itself does."""
+        """Write how many changes the journal has now; unlike the journal, this need not survive a
+        crash of the system."""
         self._changes = changes
-        with suppress(OSError):  # the number is too small then, which does no harm
+        with suppress(OSError):  # a number that is too small does no harm
             self._write(self._holder)
 
     def release(self) -> None:
-        """The run has ended."""
+        """Clear the holder, as the run has ended."""
         with suppress(OSError):
             self._write({})
 
@@ -55,7 +55,7 @@ class Lock:
 
 
 def noted_changes(journal: Path) -> int:
-    """How many changes a journal had when they were last counted; 0: nobody knows."""
+    """Return how many changes a journal had when they were last counted; 0 if unknown."""
     try:
         with journal.with_name(f"{journal.name}.lock").open("rb") as file:
             return _changes(file.read(_LONGEST))
@@ -65,9 +65,9 @@ def noted_changes(journal: Path) -> int:
 
 @contextmanager
 def locked(journal: Path, run: str, wait: float = 0.0, mode: int = 0o600) -> Iterator[Lock]:
-    """Hold the lock beside a journal, made with this mode if it is not there.
+    """Hold the lock beside a journal; its file is made with `mode` if it is missing.
 
-    JournalLocked names its holder, after `wait` seconds.
+    Raises JournalLocked, which names the holder, after `wait` seconds.
     """
     path, deadline = journal.with_name(f"{journal.name}.lock"), time.monotonic() + wait
     while True:
@@ -115,7 +115,7 @@ def _acquire(descriptor: int, deadline: float) -> None:
 
 
 def _is_at(path: Path, opened: os.stat_result) -> bool:
-    """Whether others still find an open file at its path: the folder may have been made anew."""
+    """Whether an open file is still the one at its path: the folder may have been replaced."""
     try:
         return os.path.samestat(os.stat(path), opened)
     except OSError:

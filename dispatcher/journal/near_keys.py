@@ -1,7 +1,7 @@
-"""What a journal knows that is near a key which it does not know.
+"""Finds known keys that are near an unknown one.
 
-Only the index of keys is asked, and for a bounded number of them: there may be millions. Databases
-sort differently; whichever way one does, what is found is there.
+Only the index of keys is read, and only a bounded number of them: there may be millions. Databases
+sort differently, which may change what is found, but it always exists.
 """
 
 from __future__ import annotations
@@ -22,27 +22,30 @@ from dispatcher.visible import storable
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-_RUNS = 20  # that are looked at, and manifests of a run, and ids of a manifest
-_NAMES = 60  # manifest and id
+_RUNS = 20  # how many are read, also of the manifests of a run and of the ids of a manifest
+_NAMES = 60  # pairs of manifest and id
 _REVISIONS = 20  # of the same run
 _FEW_REVISIONS = 5  # elsewhere
-_ALIKE = 0.6  # as much as a name has to have in common with another that it is meant for
+_ALIKE = 0.6  # how similar a name must be to the one that was meant
 _DIGITS = "0123456789"
-# In the order of every usual collation digits come right after the slash.
+# In every usual collation, digits come right after the slash.
 _AFTER_SLASH = "0"
 
 
 class Noted(NamedTuple):
-    """A key that the journal knows, and what it says of it."""
+    """A key in the journal, and its status."""
 
     key: str
     status: RecordStatus
 
 
 class Near(NamedTuple):
-    """Keys near another one. `former`: of the same message under a former name; `alike`: one that
-    may have been meant; `twins`: of the same message in other runs or revisions; `others`: of other
-    messages to the same recipient. The unknown ones come first."""
+    """Keys near another one; in each group, those with an unknown outcome come first.
+
+    `former` are keys of the same message under a former name, `alike` those that may have been
+    meant, `twins` those of the same message in other runs or revisions, and `others` those of other
+    messages to the same recipient.
+    """
 
     former: list[Noted]
     alike: list[Noted]
@@ -53,8 +56,10 @@ class Near(NamedTuple):
 def near_keys(
     connection: Connection, key: Key, former: Sequence[str] = (), recipients: Iterable[str] = ()
 ) -> Near:
-    """Find what is near a key. `former`: keys that the message had; `recipients`: how else its
-    recipient may be called."""
+    """Find known keys near an unknown one.
+
+    `former` are keys that the message had before, `recipients` other spellings of its recipient.
+    """
     called = (key.recipient, *recipients, *_one_off(key.recipient))
     alike = [str(key._replace(recipient=each)) for each in called]
     others: list[str] = []
@@ -79,7 +84,7 @@ def near_keys(
 
 
 def _twins(connection: Connection, key: Key) -> Iterator[Key]:
-    """The same message in other revisions and runs."""
+    """Yield keys of the same message in other revisions and runs."""
     found = [key._replace(revision=str(number)) for number in range(1, _REVISIONS + 1)]
     for run in _parts(connection, ""):
         found += [key._replace(run=run, revision=each) for each in _few(key.revision)]
@@ -87,7 +92,7 @@ def _twins(connection: Connection, key: Key) -> Iterator[Key]:
 
 
 def _names(connection: Connection, key: Key) -> Iterator[Key]:
-    """The same recipient of other messages of the run, those of the same manifest first."""
+    """Yield keys of other messages of the run to the same recipient, similar manifests first."""
     manifests = _parts(connection, f"{key.run}/")
     manifests.sort(key=lambda name: _likeness(name, key.manifest), reverse=True)
     for manifest in manifests:
@@ -101,9 +106,9 @@ def _few(revision: str) -> dict[str, None]:
 
 
 def _parts(connection: Connection, before: str) -> list[str]:
-    """The names that come next in keys which begin like this, the last ones by order.
+    """Return the names that follow `before` in keys, the last ones in order.
 
-    From one name the index leads to the next, whatever number of keys each of them has.
+    One query of the index leads from each name to the next, however many keys a name has.
     """
     found: dict[str, None] = {}
     below = storable(before[:-1]) + _AFTER_SLASH if before else None
@@ -130,7 +135,7 @@ def _likeness(one: str, other: str) -> float:
 
 
 def _one_off(number: str) -> Iterator[str]:
-    """The numbers that differ by a digit which is wrong, missing, too many, or in another place."""
+    """Yield numbers with one digit changed, removed or added, or two neighbours swapped."""
     if not number.isascii() or not number.isdigit() or len(number) > len(_DIGITS) * 2:
         return
     for place in range(len(number) + 1):

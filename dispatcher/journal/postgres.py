@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 # The tables have a schema of their own, so that they can live in any database.
 _SCHEMA = "dispatcher"
-# Any number that nothing else in the database uses as a lock: two first runs make the tables once.
+# The number of an advisory lock, used for nothing else: two first runs make the tables once.
 MAKING_TABLES = 0x64697370
-# A server that is not there is noticed soon, before a run and in the middle of it. The URL may set
-# others; it is libpq that knows these.
+# They notice soon that a server is gone, before a run and during it. The URL may set others; libpq
+# defines them.
 _TIMEOUTS = {
     "connect_timeout": "10",
     "tcp_user_timeout": "30000",
@@ -36,7 +36,7 @@ _REPLICA = (
     "the journal {name} is on a replica, which can only be read; name the primary, or all servers "
     "and ?target_session_attrs=read-write"
 )
-# What a role may lack, and the statements that give it.
+# Rights that a role may lack, and the statements that grant them.
 _ALLOWING = {
     "make the schema": "CREATE SCHEMA {schema} AUTHORIZATION {role}",
     "make tables in the schema": "GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}",
@@ -47,26 +47,26 @@ _ALLOWING = {
         "GRANT ALL ON ALL SEQUENCES IN SCHEMA {schema} TO {role}"
     ),
 }
-# What a connection needs before anything can be set: the role may have others. If it only reads by
-# default, it is not found where the URL asks for one that can be written to.
+# What a connection needs before anything can be set: the role's defaults may differ. A role that is
+# read-only by default would fail a URL that asks for a server to write to.
 _FROM_THE_START = {
     "default_transaction_read_only": "off",
     "statement_timeout": "0",
     "lock_timeout": "10s",
-    # What a frozen run has locked is free again before those who wait for it give up.
+    # A suspended run loses its locks before those that wait for them give up.
     "idle_in_transaction_session_timeout": "5s",
 }
-# What a run relies on, whatever the role, the database or the URL say, as far as a server knows it.
+# What a run relies on, whatever the role, the database or the URL say, if the server knows it.
 _SETTINGS = {
     **_FROM_THE_START,
     "idle_session_timeout": "0",
     "transaction_timeout": "0",
-    "default_transaction_isolation": "read committed",  # a stricter one fails what two change
+    "default_transaction_isolation": "read committed",  # a stricter one fails what two runs change
     "extra_float_digits": "1",  # the clock is a float: with fewer, it is years off
     "search_path": _SCHEMA,
     "synchronous_commit": "on",
 }
-# Who reads may page through it, and has locked no row.
+# A reader may page through the output, and has locked no row.
 _READING = {"idle_in_transaction_session_timeout": "10min"}
 _SET = """
     SELECT count(set_config(name, setting, false)), current_setting('session_replication_role')
@@ -76,7 +76,7 @@ _SET = """
 
 
 class PostgresBackend:
-    """A journal that many runs write at once: each row says whose attempt it is."""
+    """A journal that many runs write to at once: each row says whose attempt it is."""
 
     exclusive = False
     schema = _SCHEMA
@@ -90,16 +90,16 @@ class PostgresBackend:
         self._here: server.ServerIdentity | None = None
 
     def exists(self) -> bool:
-        """A database is always there to be asked."""
+        """Return True: whether there are tables is for `version` to say."""
         return True
 
     @contextmanager
     def prepared(self, run: str, wait: float) -> Iterator[None]:
-        """Nothing to prepare, and nobody to wait for."""
+        """Do nothing: there is nothing to prepare, and no other run to wait for."""
         yield
 
     def connect(self, *, read_only: bool = False) -> Engine:
-        """One connection, durable with every commit, for one thread at a time."""
+        """Open one connection, durable with every commit, for one thread at a time."""
         ours = [f"-c {name}={setting}" for name, setting in _FROM_THE_START.items()]
         options = " ".join([*self._given("options"), *ours])
         query = {**_TIMEOUTS, **self._url.query, "options": options, "client_encoding": "utf8"}
@@ -115,7 +115,7 @@ class PostgresBackend:
             if not read_only and connection.info.parameter_status("in_hot_standby") == "on":
                 connection.close()
                 raise JournalError(_REPLICA.format(name=self.name))
-            # Before anything is asked: with some encodings not even that works.
+            # Checked before any query: with some encodings not even a query works.
             encoding = connection.info.parameter_status("server_encoding")
             if encoding != "UTF8":
                 connection.close()
@@ -138,7 +138,7 @@ class PostgresBackend:
         return engine
 
     def _given(self, name: str) -> tuple[str, ...]:
-        """What the URL says under a name, as often as it does."""
+        """Return the values of a parameter of the URL."""
         found = self._url.query.get(name, ())
         return (found,) if isinstance(found, str) else found
 
@@ -155,11 +155,11 @@ class PostgresBackend:
             ) from None
 
     def faults(self) -> list[str]:
-        """Nothing shows before it is asked."""
+        """Return nothing: a fault shows only once the server is asked."""
         return []
 
     def verify(self, connection: Connection) -> None:
-        """Raise JournalError if it is not the server, or not the state, that runs have seen."""
+        """Raise JournalError if the server, or its state, is not the one that runs have seen."""
         self._here = here = self._server(connection)
         found = watermark.read_or_create(connection, self.insert, str(here))
         if self._mark is None or self._mark.journal != found.journal:
@@ -169,20 +169,20 @@ class PostgresBackend:
         # All of them are on disk: this transaction has made none yet.
         self._mark.note(changes)
         whole = str(here.completed(server.ServerIdentity.parse(found.server)))
-        if whole != found.server:  # the server tells more than it did
+        if whole != found.server:  # the server tells more than before
             watermark.update_server(connection, whole)
 
     def warnings(self, connection: Connection) -> list[str]:
-        """What the server's settings risk, and that its changes cannot be counted."""
+        """Return what the server's settings risk, and whether its changes cannot be counted."""
         assert self._here is not None
         assert self._mark is not None
         return [*server.warnings(connection, self._here), *self._mark.warnings]
 
     def run_began(self, engine: Engine) -> None:
-        """Whose attempt is whose is in the database with every commit."""
+        """Do nothing: every commit says whose attempt it is."""
 
     def loss(self, connection: Connection) -> str | None:
-        """What may be missing: it is another server, or has fewer changes than were seen."""
+        """Return what may be missing: another server, or fewer changes than before; else None."""
         found = watermark.read(connection)
         if found is None:
             return None
@@ -202,7 +202,7 @@ class PostgresBackend:
             )
 
     def accept_loss(self) -> None:
-        """Take the journal for whole as it is, on this server, and have all machines do so."""
+        """Accept the journal as complete, on this server, for all machines."""
         engine = self.connect()
         try:
             with journal_errors(self.name), engine.begin() as connection:
@@ -211,26 +211,26 @@ class PostgresBackend:
             engine.dispose()
 
     def committed(self, connection: Connection) -> None:
-        """It is in the database."""
+        """Do nothing: the commit is in the database."""
 
     def usable(self) -> bool:
-        """A database always is."""
+        """Return True: a database always is."""
         return True
 
     def run_ended(self, engine: Engine) -> None:
-        """Note how far it has come."""
+        """Note how many changes the journal has."""
         with suppress(sa.exc.SQLAlchemyError), engine.connect() as connection:
             if self._mark is not None:
                 self._mark.note(watermark.count_changes(connection))
 
     def run_aborted(self, engine: Engine) -> None:
-        """The run's lease ends by itself."""
+        """Do nothing: the run's lease ends by itself."""
 
     def prepare_schema(self, connection: Connection) -> None:
         """Make the schema for the tables, if it is missing."""
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MAKING_TABLES})")
         allowed = self._allowed(connection, "CREATE")
-        if allowed is None:  # who made a schema for this role need not let it make others
+        if allowed is None:  # the schema may have been made for a role that cannot make any
             self._make_schema(connection)
         elif not allowed:
             raise self._denied(connection, "make tables in the schema")
@@ -242,9 +242,9 @@ class PostgresBackend:
         connection.exec_driver_sql(f"CREATE SCHEMA {_SCHEMA}")
 
     def _allowed(self, connection: Connection, right: str) -> bool | None:
-        """Whether this role has a right on the schema; None: there is no schema.
+        """Whether this role has a right on the schema; None if there is no schema.
 
-        It is read from the catalog's table: a lookup by name may be of before the statement.
+        It is read from the catalog's table: a lookup by name may be older than the statement.
         """
         may = f"SELECT has_schema_privilege(oid, '{right}') FROM pg_namespace"
         found = connection.exec_driver_sql(f"{may} WHERE nspname = '{_SCHEMA}'")
@@ -260,7 +260,7 @@ class PostgresBackend:
         )
 
     def version(self, connection: Connection) -> int:
-        """The version of the tables; 0: there are none yet."""
+        """Return the version of the tables, or 0 if there are none yet."""
         if self._allowed(connection, "USAGE") is False:
             raise self._denied(connection, "use the schema")
         table = f"to_regclass('{_SCHEMA}.version')"
@@ -286,11 +286,11 @@ class PostgresBackend:
         connection.exec_driver_sql(f"INSERT INTO version VALUES ({version})")
 
     def lock_table(self, connection: Connection, table: str) -> None:
-        """Wait for those who are changing the table, and have others wait."""
+        """Wait for pending changes of a table, and block others."""
         connection.exec_driver_sql(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
 
     def disconnect(self, connection: Connection) -> None:
-        """Shut the socket, so that whoever waits for the server's answer gets an error."""
+        """Shut the socket down, so that a thread that waits for the server gets an error."""
         if connection.closed or connection.invalidated:
             return
         with suppress(sa.exc.SQLAlchemyError, OSError):
@@ -299,14 +299,14 @@ class PostgresBackend:
                 line.shutdown(socket.SHUT_RDWR)
 
     def require_unchanged(self) -> None:
-        """The server itself sees to that."""
+        """Do nothing: the server itself sees to that."""
 
     def now(self) -> ColumnElement[float]:
-        """Seconds since 1970, by the database's clock: it is the same for all machines."""
+        """Return the seconds since 1970, by the database's clock, the same for all machines."""
         return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Float)
 
     def _server(self, connection: Connection) -> server.ServerIdentity:
-        """The server that is asked. Raises JournalError if it cannot be written to."""
+        """Return the connected server. Raises JournalError if it cannot be written to."""
         found, replica = server.identify(connection, _SCHEMA)
         if replica:
             raise JournalError(_REPLICA.format(name=self.name))

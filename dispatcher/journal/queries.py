@@ -1,4 +1,4 @@
-"""What can be read from a journal, through any connection to it."""
+"""Reads from a journal, through any connection to it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from sqlalchemy.sql.elements import ColumnElement
 
-# SQLite allows 32,766 variables in a statement; a batch of keys stays far below.
+# SQLite allows 32,766 variables in a statement; a batch of keys stays far below that.
 _KEYS_AT_ONCE = 500
 
 
@@ -50,8 +50,8 @@ class Event(NamedTuple):
 class HistoryRow(NamedTuple):
     """A message as the journal knows it; times are UTC, ISO 8601.
 
-    `not_before`: the gateway asked for no attempt earlier than this. `events`: every change of it,
-    the oldest first, if asked for.
+    The gateway asked for no attempt before `not_before`. `events` are all its changes, the oldest
+    first, if they were asked for.
     """
 
     key: str
@@ -102,12 +102,12 @@ def lookup(
     keys: Sequence[str],
     former: Mapping[str, Sequence[str]] = NO_FORMER_KEYS,
 ) -> dict[str, Record]:
-    """What is known of these keys, under them or under their other names.
+    """Return the records of these keys, found under them or under their other names.
 
-    These are a key's other spellings, as keys are written in one Unicode normal form now, but were
-    not always, and its `former` keys. What a recipient has, or may have, counts before what failed,
-    whatever its name: another checkout may have sent it under a former one meanwhile. A record that
-    is not the key's own says whose it is.
+    These are a key's other spellings, as keys were not always written in one Unicode normal form,
+    and its `former` keys. What a recipient has, or may have, counts before what failed, whatever
+    its name: another checkout may have sent it under a former one meanwhile. A record found under
+    another name has that as its `key`.
     """
     found = _lookup(connection, keys)
     others = {
@@ -142,12 +142,12 @@ def _other_names(key: str, former: Sequence[str]) -> Iterator[str]:
 
 
 def noted_as(connection: Connection, key: str) -> str:
-    """How the journal spells a key; the key itself if it does not know it."""
+    """Return a key as the journal spells it, or as it is if the journal does not know it."""
     return next((each for each in spellings(key) if _lookup(connection, [each])), key)
 
 
 def delivered(connection: Connection, digests: Sequence[str]) -> Iterator[Delivered]:
-    """The messages with these digests that were delivered, or may have been."""
+    """Yield the messages with these digests that were delivered, or may have been."""
     query = _DELIVERED.format(begins=_EACH[connection.dialect.name]).strip()
     wanted = set(digests)
     for row in connection.execute(sa.text(query), {"digests": json.dumps(list(digests))}):
@@ -156,7 +156,7 @@ def delivered(connection: Connection, digests: Sequence[str]) -> Iterator[Delive
 
 
 def known_names(connection: Connection, names: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Those of these manifests and message ids of which a message is known; reads all rows."""
+    """Return the pairs of manifest and message id that have a row; reads all rows."""
     spelt = {
         (storable(manifest), storable(id)): name
         for name in names
@@ -179,7 +179,7 @@ def _lookup(connection: Connection, keys: Sequence[str]) -> dict[str, Record]:
 
 
 def _record(row: Any) -> Record:
-    """Raises JournalError for a row that no run has written, but somebody by hand, say."""
+    """Return a row's record. Raises JournalError for one that was changed by hand."""
     try:
         return Record(
             digest=row.digest,
@@ -204,7 +204,7 @@ def _invalid(what: str, why: Exception | str) -> JournalError:
 
 
 def require_valid(connection: Connection) -> None:
-    """Raise JournalError if a row was changed by hand to what no run can work with."""
+    """Raise JournalError if a row was changed by hand to values that no run writes."""
     invalid = sa.select(messages).where(sa.text(INVALID))
     row = connection.execute(invalid.order_by(messages.c.key).limit(1)).first()
     if row is not None:
@@ -222,10 +222,9 @@ def history(
     with_events: bool = False,
     since: datetime | None = None,
 ) -> Iterator[HistoryRow]:
-    """Messages in the order of their last change; filters by column, None: any.
+    """Yield messages in the order of their last change, those changed at or after `since`.
 
-    A filter finds its value in any Unicode normal form. `since`: only what has changed from then
-    on.
+    `filters` give a column's value, found in any Unicode normal form; None means any.
     """
     query = sa.select(messages).order_by(messages.c.changed_at, messages.c.key)
     if since is not None:
@@ -258,7 +257,7 @@ def history(
 
 
 def began_at(connection: Connection, key: str) -> datetime | None:
-    """When the last attempt to send this message began."""
+    """Return when the last attempt to send this message began."""
     spelt = storable(noted_as(connection, key))
     attempts = sa.select(events.c.at).where(
         events.c.key == spelt, events.c.status == Status.SENDING
@@ -273,7 +272,7 @@ def began_at(connection: Connection, key: str) -> datetime | None:
 
 
 def media_id(connection: Connection, account: str, sha256: str) -> MediaId | None:
-    """The gateway's id of this content, if it was uploaded before; it may have expired."""
+    """Return the gateway's id of a content that was uploaded before; it may have expired."""
     query = sa.select(uploads).where(
         uploads.c.account == storable(account), uploads.c.sha256 == sha256
     )
@@ -289,7 +288,7 @@ def _invalid_upload(row: Any, why: Exception | str) -> JournalError:
 
 
 def manifest_paths(connection: Connection, manifests: Iterable[str]) -> dict[str, set[str]]:
-    """From which paths each of these manifests came, as far as it was recorded."""
+    """Return the recorded paths from which each of these manifests came."""
     found: dict[str, set[str]] = {}
     names = list(manifests)
     with ignoring_denial(connection):
@@ -305,7 +304,7 @@ def manifest_paths(connection: Connection, manifests: Iterable[str]) -> dict[str
 
 
 def living_workers(connection: Connection, now: ColumnElement[float]) -> list[str]:
-    """The workers whose leases have not ended, in words."""
+    """Describe the workers whose leases have not ended."""
     query = sa.select(workers).where(workers.c.lease > now).order_by(workers.c.started_at)
     return [
         f'run "{row.run}" on {row.host} (process {row.pid}) since {row.started_at}'
@@ -322,7 +321,7 @@ def _events(connection: Connection, key: str) -> tuple[Event, ...]:
 
 
 def _time(text: str | None) -> datetime | None:
-    """A time as a column holds it; without a time zone it is UTC, as all of them are."""
+    """Parse a time as a column holds it; one without a zone is UTC, as all of them are."""
     found = datetime.fromisoformat(text) if text else None
     return found and (found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC))
 

@@ -36,7 +36,7 @@ messages = sa.Table(
     sa.Column("error_text", sa.Text),
     sa.Column("changed_at", sa.Text, nullable=False),
     sa.Column("not_before", sa.Text),  # no attempt earlier than this: the gateway asked for it
-    sa.Column("owner", sa.Text),  # whose attempt it is, or was
+    sa.Column("owner", sa.Text),  # the worker whose attempt it is or was
     sa.Column("sent_digest", sa.Text),  # of what was sent before `digest` was tried
 )
 events = sa.Table(
@@ -59,8 +59,8 @@ uploads = sa.Table(
     sa.Column("media_id", sa.Text, nullable=False),
     sa.Column("expires_at", sa.Text, nullable=False),
 )
-# The runs that are sending. What is "sending" by an owner that is not here, or whose lease is over,
-# may or may not have arrived. `lease`: when it ends, in seconds since 1970.
+# The runs that are sending. What is "sending" by an owner that is not here, or whose lease has
+# ended, may or may not have arrived. `lease` is when it ends, in seconds since 1970.
 workers = sa.Table(
     "workers",
     metadata,
@@ -72,7 +72,7 @@ workers = sa.Table(
     sa.Column("lease", sa.Float, nullable=False),
 )
 
-# What one run at a time does for all of them, an upload, say: which run, and until when.
+# What one run at a time does for all, such as an upload: which run, and until when.
 leases = sa.Table(
     "leases",
     metadata,
@@ -80,7 +80,7 @@ leases = sa.Table(
     sa.Column("owner", sa.Text, nullable=False),
     sa.Column("until", sa.Float, nullable=False),
 )
-# When the next message of an account, or to a recipient, may leave; see `delivery.rate_limiter`.
+# When the next message of an account or to a recipient may leave: see `delivery.rate_limiter`.
 turns = sa.Table(
     "turns",
     metadata,
@@ -94,7 +94,7 @@ pauses = sa.Table(
     sa.Column("since", sa.BigInteger, nullable=False),
     sa.Column("until", sa.BigInteger, nullable=False),
 )
-# One row: which journal this is, and on which server it is; see `journal.watermark`.
+# One row: which journal this is, and on which server. See `journal.watermark`.
 origin = sa.Table(
     "origin",
     metadata,
@@ -103,8 +103,8 @@ origin = sa.Table(
     sa.Column("server", sa.Text, nullable=False),
 )
 
-# From which files manifests came; `path` is relative to the configuration's folder, so that a clone
-# elsewhere has the same. Not one of `metadata`: it is made when there is something to put in.
+# The files from which manifests came; `path` is relative to the configuration's folder, so that it
+# is the same in every clone. Not part of `metadata`: it is made when there is something to record.
 manifest_files = sa.Table(
     "places",
     sa.MetaData(),
@@ -112,7 +112,7 @@ manifest_files = sa.Table(
     sa.Column("path", sa.Text, primary_key=True),
 )
 
-# From each version to the next; tables, indexes and triggers that are new are made afterwards.
+# From each version to the next; new tables, indexes and triggers are made afterwards.
 _MIGRATIONS: dict[int, tuple[str, ...]] = {
     1: (
         "ALTER TABLE messages ADD COLUMN not_before TEXT",
@@ -132,11 +132,11 @@ _MIGRATIONS_OF_POSTGRES = {
 }
 
 # Every run looks for what others left "sending": a few rows, however long the journal is.
-# Not an `Index` of the table: SQLAlchemy loads each dialect that has a word in it.
+# Not an `Index` of the table: SQLAlchemy would load each dialect that its options name.
 _INDEX = "CREATE INDEX IF NOT EXISTS messages_sending ON messages (owner) WHERE status = 'sending'"
 
-# A plan asks who has what a message says under another name. The beginning of a digest finds it, in
-# a third of the space that the whole one takes (benchmarks/journal.py).
+# A plan asks who has a message's content under another name. The beginning of a digest finds it, in
+# a third of the space of the whole digest (benchmarks/journal.py).
 DIGEST_KEY = "substr({}, 1, 16)"
 _INDEXES_OF_DIGESTS = (
     f"CREATE INDEX IF NOT EXISTS messages_digest ON messages ({DIGEST_KEY.format('digest')})",
@@ -144,8 +144,8 @@ _INDEXES_OF_DIGESTS = (
     f"({DIGEST_KEY.format('sent_digest')}) WHERE sent_digest IS NOT NULL",
 )
 
-# What no run writes, so that somebody has changed it by hand. Every run asks for such messages
-# before it begins: they have an index, which as a rule is empty.
+# What no run writes: somebody has changed it by hand. Every run looks for such messages before it
+# begins, so they have an index, which is usually empty.
 _TIME = "'____-__-_____:__:__%'"
 INVALID = (
     "status NOT IN ('sending', 'sent', 'failed', 'unknown')"
@@ -155,7 +155,7 @@ INVALID = (
 INVALID_UPLOAD = f"expires_at NOT LIKE {_TIME}"
 _INDEX_OF_INVALID = f"CREATE INDEX IF NOT EXISTS messages_foreign ON messages (key) WHERE {INVALID}"
 
-# The database itself adds an event for every change of a message: no change can be without one.
+# The database itself adds an event for every change of a message, so that none is without one.
 _NOTE = """
     INSERT INTO events (key, at, status, receipt, error_code, error_text, attempt)
     VALUES (NEW.key, NEW.changed_at, NEW.status,
@@ -168,7 +168,7 @@ _TRIGGERS = {
     ),
     "postgresql": (
         "CREATE OR REPLACE FUNCTION note_event() RETURNS trigger LANGUAGE plpgsql "
-        "SET search_path FROM CURRENT AS "  # who changes a row by hand may have another one
+        "SET search_path FROM CURRENT AS "  # whoever changes a row by hand may have another path
         f"$$ BEGIN {_NOTE} RETURN NULL; END $$",
         "DROP TRIGGER IF EXISTS message_changed ON messages",
         "CREATE TRIGGER message_changed AFTER INSERT OR UPDATE OF status ON messages "
@@ -185,7 +185,7 @@ _ADDED = {
 
 
 def version_by_columns(columns: Collection[str]) -> int:
-    """The version of a table `messages` with these columns, or of one that is like it."""
+    """Return the version of a table `messages` with these columns, or of one that is like it."""
     if not columns:
         return 0
     if not {"key", "digest", "status"} <= set(columns):
@@ -196,10 +196,9 @@ def version_by_columns(columns: Collection[str]) -> int:
 
 
 def show_as_current(engine: Engine, version: int, schema: str) -> None:
-    """Have this engine's queries see the tables of an older version as if they were of this one.
+    """Let this engine's queries see the tables of an older version, in `schema`, as current ones.
 
-    Nothing is made for that, not even for a moment: a replica and a reader's role refuse that.
-    `schema`: where the tables are.
+    Nothing is made for that, not even for a moment: a replica and a read-only role refuse it.
     """
     views = []
     for table, added in _ADDED.items():
@@ -217,7 +216,7 @@ def show_as_current(engine: Engine, version: int, schema: str) -> None:
 
 
 def migrate(connection: Connection, version: int) -> None:
-    """Migrate the tables from an older version, or make them; 0: there are none yet."""
+    """Migrate the tables from an older version, or make them if it is 0."""
     if version == SCHEMA_VERSION:
         return
     postgres = _MIGRATIONS_OF_POSTGRES if connection.dialect.name == "postgresql" else {}
@@ -234,12 +233,12 @@ def migrate(connection: Connection, version: int) -> None:
 
 @contextmanager
 def ignoring_denial(connection: Connection) -> Iterator[None]:
-    """Around what is done with `places`, which a database's role may not be allowed to do: it only
-    leads to warnings, and none is worth a run."""
+    """Ignore it if a role may not use `manifest_files`: that only loses warnings, which are not
+    worth a run."""
     with suppress(sa.exc.ProgrammingError, JournalError), connection.begin_nested():
         yield
 
 
 def timestamp(time: datetime) -> str:
-    """A time as a column holds it: ISO 8601, to the millisecond."""
+    """Format a time as a column holds it: ISO 8601, to the millisecond."""
     return time.isoformat(timespec="milliseconds")

@@ -1,4 +1,4 @@
-"""On which PostgreSQL server a journal is, and whether that server may lose what it has."""
+"""Identifies the PostgreSQL server of a journal, and warns if it may lose what it has."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LOCATION = (
     "(SELECT oid::bigint FROM pg_database WHERE datname = current_database()), "
     "to_regclass('{schema}.messages')::oid::bigint"
 )
-# Whoever makes a backup or keeps the log elsewhere streams, too. Not every role sees who does.
+# Backups and archives of the log stream, too, but are no replicas. Not every role sees them.
 _DURABILITY = (
     "SELECT current_setting('fsync'), current_setting('full_page_writes'), "
     "current_setting('synchronous_standby_names'), (SELECT count(*) FROM pg_stat_replication "
@@ -31,10 +31,10 @@ _DURABILITY = (
 
 
 class ServerIdentity(NamedTuple):
-    """On which server and in which table the messages are. None: the server does not tell.
+    """On which server and in which table the messages are; None where the server does not tell.
 
-    `system`: a number that a server and its replicas share. `database` and `table`: numbers that
-    change when a journal is copied or restored from a dump.
+    `system` is a number that a server and its replicas share. `database` and `table` are numbers
+    that change when a journal is copied or restored from a dump.
     """
 
     system: str | None
@@ -43,7 +43,7 @@ class ServerIdentity(NamedTuple):
     table: int | None
 
     def completed(self, before: ServerIdentity) -> ServerIdentity:
-        """This identity, with what the server told `before` in place of what it does not tell."""
+        """Return this identity, with gaps filled from what the server told `before`."""
         system, timeline = self.system or before.system, self.timeline or before.timeline
         return self._replace(system=system, timeline=timeline)
 
@@ -52,7 +52,7 @@ class ServerIdentity(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> ServerIdentity:
-        """What `str()` has made into text. Raises ValueError."""
+        """Parse what `str()` returned. Raises ValueError."""
         try:
             return cls(**json.loads(text))
         except TypeError as error:
@@ -60,7 +60,7 @@ class ServerIdentity(NamedTuple):
 
 
 def identify(connection: Connection, schema: str) -> tuple[ServerIdentity, bool]:
-    """On which server a journal in this schema is, and whether that server is a replica."""
+    """Return the server of a journal in this schema, and whether it is a replica."""
     found = connection.exec_driver_sql(_LOCATION.format(schema=schema))
     replica, database, table = found.one()
     system = _asked(connection, _SYSTEM)
@@ -69,7 +69,7 @@ def identify(connection: Connection, schema: str) -> tuple[ServerIdentity, bool]
 
 
 def difference(before: ServerIdentity, now: ServerIdentity) -> str | None:
-    """What happened to a journal that was on one server and is on another now; None: nothing."""
+    """Return what happened if a journal is on another server than before, else None."""
     if before.system and now.system and before.system != now.system:
         return (
             "it is on another server than before: it was restored from a dump, or copied or "
@@ -86,7 +86,7 @@ def difference(before: ServerIdentity, now: ServerIdentity) -> str | None:
 
 
 def warnings(connection: Connection, server: ServerIdentity) -> list[str]:
-    """Why a server may lose what it has committed, or why a fail-over may not be noticed."""
+    """Return why a server may lose what it committed, or why a fail-over may go unnoticed."""
     settings = connection.exec_driver_sql(_DURABILITY).one()
     fsync, full_pages, synchronous, replicas = settings
     found = [
@@ -108,7 +108,7 @@ def warnings(connection: Connection, server: ServerIdentity) -> list[str]:
 
 
 def _asked(connection: Connection, query: str) -> Any:
-    """What a query returns; None: the server does not know it, or this role may not ask it."""
+    """Return the result of a query, or None if the server or this role does not support it."""
     try:
         with connection.begin_nested():
             return connection.exec_driver_sql(query).scalar()

@@ -1,9 +1,9 @@
 """What the runs on one journal share besides its messages: the rate limiter's state, and leases.
 
-For databases that many machines use; times are by the database's clock. It has a connection of its
-own, as the one that writes messages waits for the disk. Nothing stays locked from one statement to
-the next, so that a frozen run holds nobody up: a state is changed only if it still is as it was
-read (compare and swap), or else it is read again.
+It is for databases that many machines use; times are by the database's clock. It has a connection
+of its own, as the one that writes messages waits for the disk. Nothing stays locked from one
+statement to the next, so that a suspended run blocks no other: a state is changed only if it is
+still as it was read (compare and swap); otherwise it is read again.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _MAKE = """
 INSERT INTO turns SELECT key, 0 FROM unnest(%(keys)s::text[]) AS asked (key)
 ON CONFLICT DO NOTHING
 """
-# All of the keys or none: a message has to wait for both its account and its recipient.
+# All of the keys or none: a message needs a permit for both its account and its recipient.
 _SWAP = """
 WITH unchanged AS (
     SELECT key FROM turns
@@ -67,7 +67,7 @@ WHERE leases.until < {now} OR leases.owner = excluded.owner
 """
 _RELEASE = "DELETE FROM leases WHERE name = %(name)s AND owner = %(owner)s"
 _MESSAGES = "SELECT key, status, attempts FROM messages WHERE key = ANY(%(keys)s)"
-# Not what somebody is changing at the moment.
+# Rows that another run is changing are left alone.
 _DELETE_EXPIRED = (
     """DELETE FROM turns WHERE key IN (
     SELECT key FROM turns WHERE state < {now} * 1000000 FOR UPDATE SKIP LOCKED)""",
@@ -79,10 +79,10 @@ _DELETE_EXPIRED = (
 
 
 class RateState(NamedTuple):
-    """A rate limiter's state of some keys.
+    """The rate limiter's state for some keys.
 
-    `now`: by the clock that counts here. `pauses`: since when and until when a key pauses. Both are
-    in milliseconds since 1970. `states`: those of GCRA, the algorithm.
+    `now` is by the store's clock. `pauses` say since when and until when a key pauses. Both are in
+    milliseconds since 1970. `states` are those of GCRA, the algorithm.
     """
 
     now: int
@@ -91,7 +91,7 @@ class RateState(NamedTuple):
 
 
 class RateChange(NamedTuple):
-    """What a `RateState` is changed to. `wait`: milliseconds that whoever asked has to wait."""
+    """What a `RateState` changes to, and the milliseconds that the caller must wait."""
 
     wait: int
     states: Mapping[str, int]
@@ -99,10 +99,10 @@ class RateChange(NamedTuple):
 
 
 class SharedState:
-    """One run's access to it. May be used by any thread; raises JournalError.
+    """One run's access to the shared state. Any thread may use it; it raises JournalError.
 
-    After a connection was lost, a statement is repeated once: all of them are idempotent, but for
-    a turn that may be taken twice, and is lost then.
+    When a connection is lost, a statement is repeated once. All of them are idempotent, except that
+    a permit may be taken twice, and then one is lost.
     """
 
     def __init__(self, backend: Backend, now: str = _CURRENT_TIME) -> None:
@@ -115,7 +115,7 @@ class SharedState:
 
         @sa.event.listens_for(self._engine, "connect")
         def configure(connection: Any, _: Any) -> None:
-            connection.execute("SET synchronous_commit TO off")  # at worst, a turn is forgotten
+            connection.execute("SET synchronous_commit TO off")  # at worst, a permit is forgotten
             connection.commit()
 
     def delete_expired(self) -> None:
@@ -124,8 +124,10 @@ class SharedState:
             self._execute(statement)
 
     def change(self, keys: Sequence[str], decide: Callable[[RateState], RateChange]) -> RateChange:
-        """Change a rate limiter's state to what `decide` makes of it; nobody else changes it in
-        between. `decide` may be called several times."""
+        """Change the state to what `decide` makes of it; nobody else changes it in between.
+
+        `decide` may be called several times.
+        """
         while True:
             found = self.read(keys)
             change = decide(found)
@@ -133,7 +135,7 @@ class SharedState:
                 return change
 
     def read(self, keys: Sequence[str]) -> RateState:
-        """A rate limiter's state, as it is now."""
+        """Return the state as it is now."""
         spelt = {storable(key): key for key in keys}
         rows = self._rows(self._read, keys=list(spelt))
         return RateState(
@@ -143,7 +145,7 @@ class SharedState:
         )
 
     def _swapped(self, found: RateState, change: RateChange) -> bool:
-        """Whether the state was still the one that was found, and is changed now."""
+        """Change the state if it is still as it was found; return whether it was."""
         names = {key: storable(key) for key in sorted(change.states)}
         if not names.keys() <= found.states.keys():
             self._execute(_MAKE, keys=list(names.values()))
@@ -159,17 +161,17 @@ class SharedState:
         return bool(swapped.rowcount)
 
     def lease(self, name: str, seconds: float) -> bool:
-        """Take or renew a lease for so many seconds; False: another run has it."""
+        """Take or renew a lease for `seconds`; return False if another run has it."""
         name = storable(name)
         leased = self._execute(self._lease, name=name, owner=self._owner, seconds=seconds)
         return bool(leased.rowcount)
 
     def release(self, name: str) -> None:
-        """Give a lease up before it ends."""
+        """Release a lease before it ends."""
         self._execute(_RELEASE, name=storable(name), owner=self._owner)
 
     def changed(self, known: Mapping[str, Record | None]) -> dict[str, Record]:
-        """Those of these messages whose rows are not as they were known to be."""
+        """Return the records of those messages whose rows are no longer as they were known."""
         spelt = {storable(key): key for key in known}
         rows = self._rows(_MESSAGES, keys=list(spelt))
         now = {spelt[key]: (status, attempts) for key, status, attempts in rows}
@@ -181,7 +183,7 @@ class SharedState:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the connection, also where a thread still waits for a server's answer."""
+        """Close the connection, even if a thread still waits for the server."""
         self._closed = True
         waiting = self._connection
         if not self._lock.acquire(timeout=_MARGIN):

@@ -1,4 +1,4 @@
-"""A journal in an SQLite file: one sending run at a time, durable with every commit."""
+"""A journal in an SQLite file, for one sending run at a time, durable with every commit."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class SqliteBackend:
 
     def __init__(self, url: str, *, kept: bool = True) -> None:
         given, self._kept = _path(url), kept
-        # Whatever links lead to a file: it is one journal, with one lock.
+        # Whatever links lead to a file, it is one journal, with one lock.
         self.name, self.path = str(given), Path(os.path.realpath(given))
         self.files = JournalFiles(self.path)
         self._read: os.stat_result | None = None
@@ -66,7 +66,7 @@ class SqliteBackend:
 
     @contextmanager
     def prepared(self, run: str, wait: float) -> Iterator[None]:
-        """Make the folder, and hold the lock for one run. Raises JournalError, JournalLocked."""
+        """Make the folder, and hold the lock for one run. Raises JournalError or JournalLocked."""
         make_folder(self.path.parent)
         self._require_private()
         require_local(self.path.parent)
@@ -81,14 +81,14 @@ class SqliteBackend:
                 self.files.forget()
 
     def faults(self) -> list[str]:
-        """What is wrong with the files."""
+        """Return what is wrong with the files."""
         self.files.require_database()
         faults = [self.files.alias(), self.files.missing_log()]
         return [f"the journal {self.name} may not be whole: {each}" for each in faults if each]
 
     def connect(self, *, read_only: bool = False) -> Engine:
-        """One connection, for one thread at a time."""
-        # Not by SQLAlchemy's URL: in one, a "?" or "%" of the path would have a meaning of its own.
+        """Open one connection, for one thread at a time."""
+        # Not by SQLAlchemy's URL, in which a "?" or "%" of the path would have a special meaning.
         uri = f"{self.path.as_uri()}?{self._reading() if read_only else 'mode=rwc'}"
         engine = sa.create_engine(
             "sqlite://",
@@ -108,29 +108,29 @@ class SqliteBackend:
 
         @sa.event.listens_for(engine, "begin")
         def begin(connection: Connection) -> None:
-            # The driver would begin with the first change of a row, too late for new tables.
-            # It goes straight to the driver, as each message begins a transaction.
+            # The driver would begin with the first change of a row, too late for new tables. The
+            # statement skips SQLAlchemy, as each message begins a transaction.
             connection.connection.cursor().execute("BEGIN")
 
         return engine
 
     def verify(self, connection: Connection) -> None:
-        """Begin to count its changes; what is missing was looked for before."""
+        """Begin to count its changes; `loss` has looked for missing ones before."""
         found = watermark.read_or_create(connection, self.insert, "")
         if self._kept:
             self._mark = watermark.HighWaterMark(found.journal, str(self.path))
             self._mark.note(watermark.count_changes(connection))
 
     def warnings(self, connection: Connection) -> list[str]:
-        """That its changes cannot be counted."""
+        """Return a warning if its changes cannot be counted."""
         return self._mark.warnings if self._mark else []
 
     def loss(self, connection: Connection) -> str | None:
-        """What is missing: changes that a run has counted, and that are not there."""
+        """Return how many changes that runs have counted are missing, in words, or None."""
         noted = noted_changes(self.path)
         if itself := watermark.read(connection):
             noted = max(noted, watermark.HighWaterMark(itself.journal, str(self.path)).changes)
-        connection.rollback()  # a run may have written more since this began to read
+        connection.rollback()  # a run may have written more since this transaction began
         found = watermark.count_changes(connection)
         if found >= noted:
             return None
@@ -140,7 +140,7 @@ class SqliteBackend:
         )
 
     def run_began(self, engine: Engine) -> None:
-        """Have the database itself say that a run is on, whatever becomes of the log."""
+        """Make the database itself say that a run is active, whatever becomes of the log."""
         try:
             self._secured = _checkpoint(engine, "PASSIVE")
         except sqlite3.Error as error:
@@ -148,7 +148,7 @@ class SqliteBackend:
         self.files.remember()
 
     def committed(self, connection: Connection) -> None:
-        """Write down how many changes there are, where that is not lost together with the log."""
+        """Record the number of changes in places that are not lost together with the log."""
         with suppress(sqlite3.Error):
             cursor = connection.connection.cursor()
             cursor.execute(_CHANGES)
@@ -156,7 +156,7 @@ class SqliteBackend:
             for each in (self._lock, self._mark):
                 if each is not None:
                     each.note(changes or 0)
-            if not self._secured:  # somebody was reading the database
+            if not self._secured:  # another process was reading the database
                 cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
                 self._secured = _is_done(*cursor.fetchall()[0])
 
@@ -165,15 +165,15 @@ class SqliteBackend:
         return not self.files.truncated
 
     def run_ended(self, engine: Engine) -> None:
-        """Leave the journal whole in one file, unless somebody reads it for longer."""
+        """Leave the complete journal in one file, unless another process keeps reading it."""
         with suppress(sa.exc.SQLAlchemyError, sqlite3.Error):
             _checkpoint(engine, "TRUNCATE", wait=1000)
 
     def run_aborted(self, engine: Engine) -> None:
-        """Close the journal and keep its log: the database says that a run is on.
+        """Close the journal and keep its log: the database says that a run is active.
 
-        SQLite deletes a log that it could write back when the last connection is closed, unless
-        that one may only read.
+        When the last connection is closed, SQLite deletes a log that it could write back, unless
+        that connection is read-only.
         """
         with suppress(sqlite3.Error):
             uri = f"{self.path.as_uri()}?mode=ro"
@@ -183,7 +183,7 @@ class SqliteBackend:
                 engine.dispose()
 
     def accept_loss(self) -> None:
-        """Take the database for the whole journal from now on, though its log is lost."""
+        """Accept the database as the complete journal from now on, though its log is lost."""
         with locked(self.path, "journal check", 0, permissions(self.path)) as lock:
             self.files.require_database()
             try:
@@ -197,10 +197,10 @@ class SqliteBackend:
                 raise JournalError(f"the journal {self.name} failed: {error}") from error
 
     def prepare_schema(self, connection: Connection) -> None:
-        """The file is there already, and nobody else writes it."""
+        """Do nothing: the file exists already, and no other process writes it."""
 
     def version(self, connection: Connection) -> int:
-        """The version of the tables; 0: there are none yet."""
+        """Return the version of the tables, or 0 if there are none yet."""
         version: int = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
         if version:
             return version
@@ -213,14 +213,14 @@ class SqliteBackend:
         connection.exec_driver_sql(f"PRAGMA user_version={version}")
 
     def lock_table(self, connection: Connection, table: str) -> None:
-        """Nobody else writes it."""
+        """Do nothing: no other process writes it."""
 
     def disconnect(self, connection: Connection) -> None:
-        """A file always answers."""
+        """Do nothing: a file always answers."""
 
     def require_unchanged(self) -> None:
-        """Raise JournalError if the files that are open are not those that others would open, or if
-        a run has begun to write what is read as if nobody did."""
+        """Raise JournalError if another process would open other files, or if a run has begun to
+        write to a file that is read as immutable."""
         if why := self.files.replaced():
             raise JournalError(
                 f"the journal cannot be used any longer: {why}; put things back as they were, or "
@@ -230,11 +230,11 @@ class SqliteBackend:
             raise JournalError(f"a run has begun to write to the journal {self.name}; try again")
 
     def now(self) -> ColumnElement[float]:
-        """Seconds since 1970."""
+        """Return the seconds since 1970."""
         return sa.literal(time.time())
 
     def _require_private(self) -> None:
-        """Raise JournalError where others may write it: they would decide what counts as sent."""
+        """Raise JournalError if others may write it: they would decide what counts as sent."""
         for each in (self.path.parent, *self.files.all):
             sentence = objection_at(each)
             if sentence is not None:
@@ -250,7 +250,7 @@ class SqliteBackend:
         self.require_whole(self.files.missing_log())
 
     def require_whole(self, loss: str | None) -> None:
-        """Raise JournalError if something is missing of the journal."""
+        """Raise JournalError if something is missing from the journal."""
         if loss:
             raise JournalError(
                 f"the journal {self.name} is not whole: {loss}. Put that file back beside it, or a "
@@ -259,8 +259,11 @@ class SqliteBackend:
             )
 
     def _reading(self) -> str:
-        """How SQLite is to open the file for reading: it needs the right to make an index of a log,
-        unless there is no log, and nobody writes one."""
+        """Return how SQLite can open the file for reading.
+
+        It must be allowed to make an index of a log, unless there is no log and nobody can write
+        one.
+        """
         self._read = None
         folder = self.path.parent
         for path in (self.path, self.files.log, self.files.index):
@@ -281,7 +284,7 @@ class SqliteBackend:
 
 
 def _path(url: str) -> Path:
-    """The file that a URL means. Raises JournalError."""
+    """Return the file that a URL means. Raises JournalError."""
     written = url.removeprefix(PREFIX)
     name = written.rpartition("/")[2].strip()
     if name in ("", ".", "..") or "\0" in written:
@@ -305,8 +308,10 @@ def _path(url: str) -> Path:
 
 
 def _checkpoint(engine: Engine, mode: str, wait: int = 5000) -> bool:
-    """Write the log back into the database; whether all of it is there then. Outside of
-    transactions, so by the driver itself."""
+    """Write the log back into the database; return whether all of it is there now.
+
+    This needs the driver itself, as it must be outside of transactions.
+    """
     pooled = engine.raw_connection()
     try:
         cursor = pooled.cursor()
@@ -326,9 +331,9 @@ def _times(info: os.stat_result) -> tuple[int, int, int]:
 
 
 def _require_sound(connection: sqlite3.Connection, size: int) -> None:
-    """Every page of a journal is read once, unless that would take a noticeable time.
+    """Read every page of a journal once, unless that would take a noticeable time.
 
-    Damage in a larger one shows when it is met; the run ends then.
+    Damage in a larger one is noticed when its page is read, and ends the run.
     """
     if size > _READ_WHOLE:
         return

@@ -1,5 +1,5 @@
-"""What changes a journal: each function is part of a transaction, and none changes a row that is
-not as its caller believes."""
+"""Changes a journal: each function is part of a transaction, and changes a row only if it is as the
+caller last saw it."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ _LONGEST_PATH = 2000
 
 
 class Claim(NamedTuple):
-    """The right to make one attempt: the key, and which attempt over all runs it is.
+    """The right to make one attempt: the key, and the attempt's number over all runs.
 
-    `digest`: of what is sent. `until`: when the lease under which it was made ends, by
-    `clock.steady`. `message`: the message that is attempted.
+    `digest` is that of the content sent. `until` is when the lease under which it was made ends, by
+    `clock.steady`. `message` is what the attempt sends.
     """
 
     key: str
@@ -70,7 +70,7 @@ class Claim(NamedTuple):
 
 
 class AttemptResult(NamedTuple):
-    """How an attempt ended. `not_before`: after a failure, when the next attempt may be made."""
+    """How an attempt ended. After a failure, the next one may be made at `not_before`."""
 
     status: AttemptStatus
     id: str | None = None
@@ -79,7 +79,7 @@ class AttemptResult(NamedTuple):
 
     @property
     def columns(self) -> dict[str, str | None]:
-        """The columns that a message and its event have in common."""
+        """Return the columns that a message and its event have in common."""
         code, text = (self.error.code, self.error.text) if self.error else (None, None)
         columns = {"receipt": self.id, "error_code": code, "error_text": text}
         return {name: value and storable(value) for name, value in columns.items()}
@@ -94,10 +94,9 @@ class Process(NamedTuple):
 
 
 class Updates:
-    """The updates that one worker, `owner`, makes.
+    """Makes the updates of one worker, `owner`; `now` returns the time that is written.
 
-    The two that every message needs are compiled once, as that takes time. `now`: gives the time
-    that is written.
+    The two that every message needs are compiled once, as that takes time.
     """
 
     def __init__(
@@ -115,9 +114,9 @@ class Updates:
         known: Record | None,
         former_keys: Sequence[str] = (),
     ) -> Claim | None:
-        """Record that an attempt begins; None: the row is not as `known` says, so it must not.
+        """Record that an attempt begins; return None if the row is not as `known` says.
 
-        What is known under a former name is changed there: other checkouts know it by that.
+        A message known under a former name is changed there: other checkouts use that name.
         """
         if former_keys and not _is_known(connection, message.key, known, former_keys):
             return None
@@ -134,17 +133,16 @@ class Updates:
         return Claim(key, rows[0][0], digest, message=message) if rows else None
 
     def withdraw(self, connection: Connection, claim: Claim) -> None:
-        """Record that nothing was sent, if the claim was committed, which nobody knows."""
+        """Record that nothing was sent, in case the claim was committed, which is unknown."""
         self._backend.lock_table(connection, "messages")  # its commit may still be under way
         result = AttemptResult(Status.FAILED, error=_WITHDRAWN)
         self._conclude(connection, **self._expected(claim, result), **self._columns(result))
 
     def conclude(self, connection: Connection, claim: Claim, result: AttemptResult) -> bool:
-        """Record how an attempt ended; False: somebody else has decided that meanwhile.
+        """Record how an attempt ended; return False if somebody else has decided that. Idempotent.
 
         An attempt that others had to call unknown, because this worker's lease had run out, may
         still end well; and a receipt proves more than a person's word that it was not sent.
-        Idempotent.
         """
         expected = self._expected(claim, result)
         if self._conclude(connection, **expected, **self._columns(result)).rowcount > 0:
@@ -160,11 +158,11 @@ class Updates:
         }
 
     def _conclude_late(self, connection: Connection, claim: Claim, result: AttemptResult) -> bool:
-        """Whether the row already says how the attempt ended.
+        """Handle a result that did not change the row; return whether the row has it already.
 
         A receipt for an attempt that was followed by another one is kept as an event, and what it
         sent counts as sent, whatever becomes of the later attempt. If the row does not have this
-        attempt at all, the database went back in time.
+        attempt at all, the database was restored from an earlier state.
         """
         key = storable(claim.key)
         columns = (messages.c.status, messages.c.attempts, messages.c.owner)
@@ -181,7 +179,7 @@ class Updates:
         return False
 
     def _restore(self, connection: Connection, claim: Claim, result: AttemptResult) -> bool:
-        """Write the row of an attempt that the database has lost; False: it has a later one."""
+        """Write the row of an attempt that the database lost; False if it has a later one."""
         if claim.message is None:
             return False
         attempt = {
@@ -212,7 +210,7 @@ class Updates:
     def decide(
         self, connection: Connection, claim: Claim, status: RecordStatus, result: AttemptResult
     ) -> bool:
-        """Change a row that has this status and attempt, whoever owns it; False: it has not."""
+        """Change a row if it has this status and attempt, whoever owns it; return whether."""
         expected = (
             messages.c.key == storable(claim.key),
             messages.c.attempts == claim.attempt,
@@ -222,11 +220,11 @@ class Updates:
         return connection.execute(statement).rowcount > 0
 
     def note_sent(self, connection: Connection, key: str) -> bool:
-        """Record, by a person's word, that a message was sent which the journal does not know, as
-        it went back in time, or which it knows to have failed.
+        """Record, by a person's word, that a message was sent that is missing, or has failed.
 
-        False: the journal knows something else of it, or this is no key. Nobody knows with which
-        content it was sent: it counts as sent as it is.
+        It is missing if the journal was restored from an earlier state. Returns False if the
+        journal says something else of it, or this is no key. Nobody knows with which content it was
+        sent, so it counts as sent as it is.
         """
         found = keys.parsed(key)
         if found is None:
@@ -266,16 +264,16 @@ class Updates:
         connection.execute(sa.delete(workers).where(workers.c.owner.in_(gone)))
 
     def register(self, connection: Connection, process: Process, seconds: float) -> None:
-        """Enter this worker in the table, with a lease of so many seconds.
+        """Enter this worker in the table, with a lease of `seconds`.
 
-        If only one worker at a time is possible, those that are still in it are dead: delete them.
+        If only one worker at a time is possible, those that are still there are dead: delete them.
         """
         if self._backend.exclusive:
             connection.execute(sa.delete(workers))
         self.renew(connection, process, seconds)
 
     def renew(self, connection: Connection, process: Process, seconds: float) -> None:
-        """Renew this worker's lease; others may have deleted its row meanwhile."""
+        """Renew this worker's lease, even if others have deleted its row meanwhile."""
         lease = self._backend.now() + seconds
         entry = self._backend.insert(workers).values(
             owner=self._owner,
@@ -290,14 +288,14 @@ class Updates:
         )
 
     def unregister(self, connection: Connection) -> None:
-        """Delete this worker from the table; if only one is possible, whatever is in there."""
+        """Delete this worker from the table; if only one is possible, delete all that are there."""
         mine = () if self._backend.exclusive else (workers.c.owner == self._owner,)
         connection.execute(sa.delete(workers).where(*mine))
 
     def remember_upload(
         self, connection: Connection, account: str, sha256: str, media: MediaId
     ) -> None:
-        """Keep the id of an uploaded content; without an expiry it is not worth keeping."""
+        """Keep the id of an uploaded content, if it has an expiry."""
         if media.expires_at is None or storable(media.id) != media.id:
             return
         row = {"media_id": media.id, "expires_at": media.expires_at.isoformat()}
@@ -318,7 +316,7 @@ class Updates:
 
 
 def forget_upload(connection: Connection, account: str, sha256: str) -> None:
-    """Have this content uploaded again when it is needed next."""
+    """Forget the id of a content, so that it is uploaded again when it is needed."""
     chosen = (uploads.c.account == storable(account), uploads.c.sha256 == sha256)
     connection.execute(sa.delete(uploads).where(*chosen))
 
@@ -335,14 +333,14 @@ def note_manifest_paths(connection: Connection, backend: Backend, paths: Mapping
         return
     with ignoring_denial(connection):
         if not sa.inspect(connection).has_table(manifest_files.name):
-            backend.prepare_schema(connection)  # of several runs, one makes it
+            backend.prepare_schema(connection)  # one of several runs makes it
             manifest_files.create(connection, checkfirst=True)
         connection.execute(backend.insert(manifest_files).on_conflict_do_nothing(), new)
 
 
 class CompiledStatement:
-    """A statement that is compiled once and goes straight to the driver: what SQLAlchemy does for
-    each call takes longer than carrying it out (benchmarks/sending.py).
+    """A statement that is compiled once and goes straight to the driver: for each call, SQLAlchemy
+    takes longer than the driver needs to carry it out (benchmarks/sending.py).
 
     Call it with values for all of the statement's named parameters; it returns the driver's cursor.
     """
@@ -369,10 +367,10 @@ def _parameters(*names: str) -> dict[str, Any]:
 
 
 def _claim(insert: Callable[..., Any]) -> ClauseElement:
-    """Insert a row that is "sending", or make one so that is exactly as it is believed to be.
+    """Return the statement that inserts a row as "sending", or makes one so that is as expected.
 
-    Never one that is "sending": its owner is at work, or `recover` will make it unknown.
-    What was sent is remembered, though the attempt to send something else may fail.
+    It never changes one that is "sending": its owner is at work, or `recover` makes it unknown. It
+    keeps the digest of what was sent before, as the attempt to send something else may fail.
     """
     sent = messages.c.status == _literal(Status.SENT)
     before = sa.case((sent, messages.c.digest), else_=messages.c.sent_digest)
@@ -409,8 +407,11 @@ def _claim(insert: Callable[..., Any]) -> ClauseElement:
 
 
 def _conclude() -> ClauseElement:
-    """Set how an attempt ended, if it is under way or unknown. A receipt also counts where a person
-    or the gateway decided that it was not sent, or a person that it was."""
+    """Return the statement that sets how an attempt ended, if it is under way or unknown.
+
+    A receipt also counts if a person or the gateway decided that it was not sent, or a person that
+    it was.
+    """
     status, receipt = messages.c.status, messages.c.receipt
     open_ = [status == _literal(each) for each in (Status.SENDING, Status.UNKNOWN)]
     failed, sent = (status == _literal(each) for each in (Status.FAILED, Status.SENT))
@@ -428,7 +429,7 @@ def _conclude() -> ClauseElement:
 
 
 def _literal(status: Status) -> sa.ColumnClause[str]:
-    """A status as a part of a statement's text: an index of the rows with one status needs that."""
+    """Return a status as part of a statement's text, so that a partial index can be used."""
     return sa.literal_column(f"'{status}'")
 
 
@@ -451,5 +452,5 @@ def _is_known(
 
 
 def key_in_journal(message: Message, known: Record | None) -> str:
-    """The key under which the journal has a message, or is to have it."""
+    """Return the key under which the journal has a message, or will have it."""
     return known.key if known and known.key else message.key

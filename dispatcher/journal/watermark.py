@@ -1,7 +1,7 @@
-"""Which journal this is, and how far it had come: one that has fewer changes went back in time.
+"""Identifies a journal and detects one restored from an older copy: it has fewer changes.
 
-A journal that went back does not know what was sent since, and would send it again. That is noticed
-by a number that only grows, kept where it does not go back together with the journal: in the state
+Such a journal does not know what was sent since, and would send it again. The number of changes
+only grows, so it is also kept where it is not restored together with the journal: in the state
 folder of each user on each machine that has sent with it.
 """
 
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 _PREFIX = "journal-"
 _DIGITS = 20
-_KEPT = 366 * 86_400  # seconds: who tries things out makes many journals
+_KEPT = 366 * 86_400  # seconds: people who try things out make many journals
 _ROW = sa.select(origin.c.journal, origin.c.server)
 
 
 class Identity(NamedTuple):
     """What a journal says of itself.
 
-    `journal`: an id that only its copies share. `server`: the `ServerIdentity`, as text, of the
-    server on which it was made or last accepted; empty for a file, whose place identifies it.
+    `journal` is an id that only its copies share. `server` is the `ServerIdentity`, as text, of the
+    server on which it was made or last accepted; empty for a file, which its path identifies.
     """
 
     journal: str
@@ -43,19 +43,19 @@ class Identity(NamedTuple):
 
 
 def new_id() -> str:
-    """An id that no journal has yet."""
+    """Return an id that no journal has yet."""
     return secrets.token_hex(16)
 
 
 def read(connection: Connection) -> Identity | None:
-    """A journal's identity; None: it is of a version that had none."""
+    """Return a journal's identity, or None if it is of a version that had none."""
     if not sa.inspect(connection).has_table(origin.name):
         return None
     return _row(connection)
 
 
 def read_or_create(connection: Connection, insert: Callable[..., Any], server: str) -> Identity:
-    """A journal's identity; a new one, on this server, if it had none."""
+    """Return a journal's identity, or give it one, on this server, if it had none."""
     if found := _row(connection):
         return found
     first = insert(origin).values(id=1, journal=new_id(), server=server)
@@ -64,26 +64,26 @@ def read_or_create(connection: Connection, insert: Callable[..., Any], server: s
 
 
 def update_server(connection: Connection, server: str) -> None:
-    """Write what more is known of the server that a journal is on."""
+    """Record what is newly known of the journal's server."""
     connection.execute(sa.update(origin).values(server=server))
 
 
 def replace(connection: Connection, server: str) -> None:
-    """Give a journal a new id, on this server, so that no machine has seen any change of it yet."""
+    """Give a journal a new id, on this server, of which no machine has seen any change."""
     connection.execute(sa.update(origin).values(journal=new_id(), server=server))
 
 
 def count_changes(connection: Connection) -> int:
-    """How many changes a journal has: each is an event, and their ids only grow."""
+    """Return how many changes a journal has: each is an event, and their ids only grow."""
     return connection.execute(sa.select(sa.func.max(events.c.id))).scalar() or 0
 
 
 class HighWaterMark:
-    """How many changes a journal had when this user last saw it on this machine.
+    """The number of changes that a journal had when this user last saw it on this machine.
 
-    `place`: the path of a journal that is a file, as a copy of it elsewhere is a journal of its
-    own. A safeguard only: a mark that is lost, damaged or cannot be written counts as nothing seen.
-    `warnings`: that it cannot be written, and why.
+    `place` is the path of a journal that is a file, as a copy of it elsewhere is another journal. A
+    mark that is lost, damaged or cannot be written counts as 0: it is only a safeguard. `warnings`
+    say why it cannot be written.
     """
 
     def __init__(self, journal: str, place: str = "") -> None:
@@ -97,7 +97,7 @@ class HighWaterMark:
             self.changes = _number(state_file(self._name, make=False).read_bytes())
 
     def note(self, changes: int) -> None:
-        """Raise the mark to so many changes, unless somebody has raised it higher."""
+        """Raise the mark to `changes`, unless it is higher already."""
         if changes <= self.changes or self.warnings:
             return
         self.changes = changes
@@ -114,7 +114,7 @@ class HighWaterMark:
             _delete_old_marks(self._path.parent)
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            # Two at once may leave the smaller number, until the next change.
+            # Two runs at once may leave the smaller number, until the next change.
             if changes > _number(os.pread(descriptor, _DIGITS, 0)):
                 os.pwrite(descriptor, b"%0*d" % (_DIGITS, changes), 0)
         finally:

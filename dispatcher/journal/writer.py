@@ -1,7 +1,7 @@
-"""Group commit: all that is written goes through one connection, many changes in one commit.
+"""Group commit: all changes go through one connection, many of them in one commit.
 
-Waiting for the disk is what a durable journal costs; many workers that wait for one commit pay it
-once. SQLite before 3.51.3 also needs a single writer: two may corrupt its write-ahead log.
+A durable journal costs the wait for the disk; many workers that wait for one commit pay it once.
+SQLite before 3.51.3 also needs a single writer: two may corrupt its write-ahead log.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ Operation = Callable[["Connection"], Any]
 
 # Jobs in a commit. More would only make the first of them wait.
 _MOST_AT_ONCE = 500
-# Seconds. Nobody waits for the outcome of an attempt, but often an intent follows it at once.
+# Seconds. No thread waits for the record of an outcome, but a claim often follows it at once.
 _LINGER = 0.02
-# Seconds between two attempts to write the same; they double.
+# Seconds between two attempts to write a change; they double.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
 # Seconds that the last attempt may take beyond its time.
 _MARGIN = 1.0
@@ -43,10 +43,10 @@ _HELD = ("55P03", "40P01")  # PostgreSQL's codes: a lock timeout, a deadlock
 
 
 class Job(NamedTuple):
-    """An operation; `key`: the row that it changes, if any, by which a commit's jobs are sorted.
+    """An operation. `key` is the row that it changes, if any; a commit's jobs are sorted by it.
 
-    `idempotent`: it is repeated until it is on disk. `undo`: an idempotent operation that is
-    carried out instead if nobody knows whether this one is on disk.
+    One that is `idempotent` is repeated until it is on disk. `undo` is an idempotent operation that
+    is carried out if nobody knows whether this one is on disk.
     """
 
     key: str
@@ -59,12 +59,11 @@ class Job(NamedTuple):
 class Writer:
     """Carries out operations in the order in which they come, many of them in one transaction.
 
-    If one of them raises, its transaction is rolled back, and so are the others in it; or it may be
-    that only the answer to a commit was lost. All of them then raise JournalError with the
-    backend's name, but for those that are idempotent.
-    `heartbeat` is carried out every `period` seconds, however much or little else there is, and
-    before anything else if it is late; not where nobody else can write. `renewed`: when the last
-    one that is on disk began, by `steady`.
+    If one of them raises, the whole transaction is rolled back; or only the answer to a commit may
+    have been lost. Then all of them raise JournalError with the backend's name, except those that
+    are idempotent. `heartbeat` is carried out every `period` seconds, whatever else there is to do,
+    and first if it is late, unless no other run can write. `renewed` is the start time of the last
+    committed heartbeat (`steady` clock).
     """
 
     def __init__(
@@ -93,12 +92,12 @@ class Writer:
     def commit(
         self, operation: Callable[[Connection], Answer], key: str, undo: Operation
     ) -> Answer:
-        """Carry an operation out, and return when it is on disk.
+        """Carry out an operation, and return its result when it is on disk. For `undo`, see `Job`.
 
-        If nobody is writing, this thread does, together with what else waits: waking another one,
-        and being woken by it, takes as long as the disk. The main thread never does, as a signal
-        may interrupt it. Once a commit has failed, this always raises, even if the database is
-        back: an outcome may be lost, and no message is to leave after that. `undo`: see `Job`.
+        If no thread is writing, this one does, together with whatever is queued: waking another
+        thread, and being woken by it, takes as long as the disk. The main thread never does, as a
+        signal may interrupt it. Once a commit has failed, this always raises, even if the database
+        is back: an outcome may be lost, and no message may leave after that.
         """
         if self._failure is not None:
             raise JournalError(str(self._failure))
@@ -123,16 +122,17 @@ class Writer:
         may_wait: bool = False,
         idempotent: bool = False,
     ) -> Future[Answer]:
-        """Have an operation carried out; the future has its answer when it is on disk.
+        """Queue an operation; the future has its result when it is on disk.
 
-        `may_wait`: it may wait a moment for others to share its commit. `idempotent`: see `Job`.
+        With `may_wait`, it may wait a moment for others to share its commit. For `idempotent`, see
+        `Job`.
         """
         job = Job(key, operation, Future(), idempotent)
         self._put(job, may_wait)
         return job.answer
 
     def drain(self, seconds: float) -> None:
-        """Repeat what is idempotent for so many seconds; what is not on disk by then fails."""
+        """Repeat idempotent operations for `seconds`; what is not on disk by then fails."""
         self._until, self._again = steady() + seconds, 0.0
         self._wanted.set()
         while wait(list(self._unwritten), seconds + _MARGIN).not_done:
@@ -140,7 +140,7 @@ class Writer:
             seconds = 0.0
 
     def close(self) -> None:
-        """Carry out what was submitted, and end the thread."""
+        """Carry out what is queued, and end the thread."""
         self._closed = True
         self._wanted.set()
         self._thread.join()
@@ -173,8 +173,10 @@ class Writer:
                 self._repeat()
 
     def _write(self) -> None:
-        """Carry out what waits, and the heartbeat if it is due. Every thread that writes does both,
-        as the journal's own may not get to it for long."""
+        """Carry out what is queued, and the heartbeat if it is due.
+
+        Every thread that writes does both, as the journal's own may long be kept from it.
+        """
         now = steady()
         if self._due <= now < self._until and not self._backend.exclusive:
             self._due = now + self._period
@@ -183,10 +185,9 @@ class Writer:
         self._commit(self._next_jobs())
 
     def _next_jobs(self) -> list[Job]:
-        """What waits, by key: everybody locks rows in the same order, so that there is no deadlock.
+        """Return queued jobs by key: all runs lock rows in the same order, which avoids deadlocks.
 
-        The sort is stable, which keeps the order of what is done to one row; what only reads comes
-        last.
+        The sort is stable, which keeps the order of the changes to one row; reads come last.
         """
         jobs: list[Job] = []
         try:
@@ -197,7 +198,7 @@ class Writer:
         return sorted(jobs, key=lambda job: (not job.key, job.key))
 
     def _repeat(self) -> None:
-        """Try again what has failed, each job alone: one that fails again holds up no other."""
+        """Repeat what has failed, each job on its own: one that fails again blocks no other."""
         if not self._failed or steady() < min(self._again, self._until):
             return
         failed, self._failed = self._failed, []
@@ -211,7 +212,7 @@ class Writer:
         self._again = steady() + self._pause
 
     def _commit(self, jobs: list[Job]) -> bool:
-        """Carry jobs out in one transaction; whether all of them are on disk."""
+        """Carry out jobs in one transaction; return whether all of them are on disk."""
         jobs = self._admitted(jobs)
         if not jobs:
             return True
@@ -232,7 +233,7 @@ class Writer:
             job.answer.set_exception(JournalError(str(self._failure)))
 
     def _admitted(self, jobs: list[Job]) -> list[Job]:
-        """Those of the jobs that may be carried out: after a failure, no new claims."""
+        """Return the jobs that may be carried out: after a failure, no new claims."""
         if self._failure is None:
             return jobs
         self._give_up([job for job in jobs if job.undo is not None])
@@ -242,7 +243,7 @@ class Writer:
         self._failure = self._failure or error
         if not self._backend.exclusive:  # of a file, only this connection may see the last changes
             with suppress(sa.exc.SQLAlchemyError):
-                self._connection.invalidate()  # it is made again when it is needed next
+                self._connection.invalidate()  # a new one is made when it is needed
         for job in jobs:
             if job.undo is not None:
                 undo = Job(job.key, job.undo, Future(), idempotent=True)
@@ -256,7 +257,7 @@ class Writer:
 
 @contextmanager
 def journal_errors(name: str) -> Iterator[None]:
-    """Turn what the database raises into a JournalError about the journal of this name."""
+    """Turn the database's errors into a JournalError about the journal of this name."""
     try:
         yield
     except sa.exc.SQLAlchemyError as last:
