@@ -1,4 +1,4 @@
-"""The Python API: manifests, plugins and a journal as the commands use them, for any program.
+"""The Python API: manifests, plugins and a journal, as the commands use them, for any program.
 
 The command line does its work through this module.
 """
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 _USUAL_TRANSPORT: Final = "greenapi"  # the default
 
 Resend: TypeAlias = Literal["changed", "unknown", "moved"]
-# What is doubtful and stops nothing: a sentence, or a problem with its place in a file.
+# A warning, which stops nothing: a sentence, or a problem with its place in a file.
 Warn: TypeAlias = Callable[[str | LocatedProblem], object]
 
 _logger = logging.getLogger(__name__)
@@ -71,10 +71,10 @@ class Result(NamedTuple):
 class Dispatcher:
     """A repository of manifests with its configuration, plugins and journal.
 
-    Make one with `open`; `with` closes it. One object may be used by several threads; an SQLite
-    journal has one sending run at a time all the same (`JournalLocked`, or `wait`).
+    Make one with `open`; `with` closes it. Several threads may use one object; an SQLite journal
+    still has only one sending run at a time (`JournalLocked`, or `wait`).
 
-    Errors of all methods are `DispatcherError`s: their text is for people.
+    All methods raise `DispatcherError`s, whose text is for people.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Dispatcher:
         self._transports: dict[str, Transport] = {}
         self._default_transport = transport or config.settings.transport
         self._overrides: dict[str, dict[str, Any]] = {}
-        self._runs: dict[threading.Thread, Delivery] = {}  # of `send`, under way
+        self._runs: dict[threading.Thread, Delivery] = {}  # of `send`, in progress
         self._journal = journal
         for url in (journal, config.settings.journal):
             self._secrets.add_password(url or "")
@@ -115,17 +115,17 @@ class Dispatcher:
         secrets: Secrets | None = None,
         timers: list[CallTimer] | None = None,
     ) -> Self:
-        """The configuration, plugins and journal that the commands would use in this folder.
+        """Open the configuration, plugins and journal that the commands would use in this folder.
 
-        `paths`: of the manifests that are meant, as dispatcher.toml is looked for upwards from each
-        of them, and then from the folder; `config`: that file, instead. Both are relative to the
-        folder. `profile`: of dispatcher.toml. `transport`: for manifests that name none. `journal`:
-        a URL, instead of the configured one; its path is relative to the folder.
-        `without`: plugins to leave out; `third_party`: whether any but the built-in ones are
-        loaded. `warn` is told what is doubtful; by default it is logged. `secrets`: where the
-        values of credentials are noted, so that no output shows them. `timers`: where the timers
-        that time plugins are put. What is not given is as the environment says: DISPATCHER_JOURNAL,
-        DISPATCHER_PROFILE, DISPATCHER_TRANSPORT. Raises ConfigError, PluginError.
+        dispatcher.toml is looked for upwards from each of `paths`, the manifests to be used, and
+        then from the folder, unless `config` names it. `profile` is one of its profiles.
+        `transport` is for manifests that name none. `journal` is a URL, instead of the configured
+        one. All paths are relative to the folder. Without `journal`, `profile` or `transport`, the
+        environment counts: DISPATCHER_JOURNAL, DISPATCHER_PROFILE, DISPATCHER_TRANSPORT.
+
+        Plugins `without` are left out, and all but the built-in ones unless `third_party`. `warn`
+        gets warnings; by default they are logged. `secrets` collects the values of credentials, so
+        that no output shows them, `timers` the timers of plugins. Raises ConfigError, PluginError.
         """
         journal = journal or _variable("JOURNAL")
         profile, transport = profile or _variable("PROFILE"), transport or _variable("TRANSPORT")
@@ -133,7 +133,7 @@ class Dispatcher:
             folder = Path(folder).absolute()
         except FileNotFoundError:
             raise ConfigError("the working directory was deleted") from None
-        # Whatever is configured above it would count, and a journal be begun in it.
+        # Otherwise a configuration above it would count, and a journal would be made in it.
         if not os.path.isdir(folder):
             raise ConfigError(f"no such folder: {folder}")
         named = [paths] if isinstance(paths, (str, Path)) else paths
@@ -145,7 +145,7 @@ class Dispatcher:
             settings=loaded.plugin_settings,
             timers=timers,
         )
-        if third_party:  # without them, nobody can tell whose a table is
+        if third_party:  # without them, the owner of a table is not known
             loaded.check_plugins(_tables(registry))
         complete = all(plugin.status == "active" for plugin in registry.plugins)
         # So that `dispatcher plugins` works even if a transport cannot be loaded.
@@ -173,16 +173,16 @@ class Dispatcher:
             run.join()
 
     def close(self) -> None:
-        """Stop what is being sent: no further message begins, what is in flight ends.
+        """Stop sending: no further message begins, and those in flight end.
 
-        The end of a `with` waits for that, `close` does not: `warn` may call it. Who still asks for
-        results gets the rest of them, and RunStopped.
+        The end of a `with` waits for that; `close` does not, so that `warn` may call it. The
+        iterator of a `send` yields the remaining results, and then raises RunStopped.
         """
         for delivery in self._runs.copy().values():
             delivery.stop()
 
     def override(self, transport: str, **settings: Any) -> None:
-        """Settings of a transport that win over environment and file, until it is made."""
+        """Set settings of a transport that win over environment and file, until it is made."""
         self._overrides[transport] = settings
 
     # Plans
@@ -194,18 +194,19 @@ class Dispatcher:
         compare: bool = False,
         **selection: Unpack[SelectionOptions],
     ) -> Plan:
-        """Check manifests, offline: what `send` would do, or every problem of every file.
+        """Check manifests, offline; return what `send` would do, and every problem of every file.
 
-        `paths`: of manifests and folders, relative to the folder that was opened; without any, the
-        configuration's `manifests`. `run`: the name of the run, for manifests with `repeat`;
-        without it, it is the present day's, week's or month's. `compare`: with the journal already
-        now, which also finds wrong former names. Raises PluginError, ConfigError, InputChanged.
+        `paths` are manifests and folders, relative to the folder that was opened, by default the
+        configuration's `manifests`. `run` names the run, for manifests with `repeat`; by default it
+        is the present day's, week's or month's. With `compare`, the plan is compared with the
+        journal now, which also finds wrong former names. Raises PluginError, ConfigError,
+        InputChanged.
 
-        Everything is checked; the plan has all messages, or those that are chosen by `only` (ids,
-        or manifest/id), `to` (recipients, as people write them), `limit` (so many recipients of
-        each message, the first ones) and `sample` (so many, always the same ones). `trial`: have
-        somebody get the messages of a sample (of 1, if nothing else is said) in a run of its own,
-        in which nobody counts as served.
+        Everything is checked. The plan has all messages, or those chosen by `only` (ids, or
+        manifest/id), `to` (recipients, as people write them), `limit` (the number of recipients of
+        each message, the first ones) and `sample` (likewise, but spread, and always the same ones).
+        With `trial`, that recipient gets the messages of a sample (by default of 1), in a run of
+        its own in which nobody counts as served.
         """
         at = datetime.now(UTC)
         make = partial(self.planner, paths, run, at=at, run_needed=True, **selection)
@@ -222,11 +223,11 @@ class Dispatcher:
         manifest: str = "messages",
         run: str = runs.DEFAULT,
     ) -> Plan:
-        """Check messages that a program has in hand: each is what a `[[messages]]` table holds.
+        """Check messages from a program: each mapping is what a `[[messages]]` table holds.
 
-        `manifest`: the name that stands in their keys, as a manifest's does: a message is sent once
-        for manifest, id, revision, recipient and run. Files are relative to the folder that was
-        opened. Raises PluginError, ConfigError.
+        `manifest` is the name in their keys, like a manifest's: a message is sent once for each
+        manifest, id, revision, recipient and run. Files are relative to the folder that was opened.
+        Raises PluginError, ConfigError.
         """
         tables = list(messages)
 
@@ -246,9 +247,9 @@ class Dispatcher:
         run_needed: bool = False,
         **selection: Unpack[SelectionOptions],
     ) -> Planner:
-        """Load manifests without checking them: the preview shows broken ones, too. As `plan`.
+        """Load manifests as `plan` does, but do not check them: the preview shows broken ones, too.
 
-        `at`: the moment whose run it is without a name; by default, now. `run_needed`: whether a
+        Without a name, the run is that of the moment `at`, by default now. With `run_needed`, a
         manifest with `repeat = "run"` is wrong without one.
         """
         selected = Selection.of(self.config.settings.country, **selection)
@@ -262,7 +263,7 @@ class Dispatcher:
             trial=trial,
             home=self.config.manifests,
         )
-        # Also once the program is in another folder.
+        # They stay valid if the program changes its working directory.
         chosen = [
             Path(path) if Path(path).is_absolute() else shown(self._folder / path) for path in paths
         ] or [self.config.manifests]
@@ -296,20 +297,20 @@ class Dispatcher:
         most: int | None = None,
         new_journal: bool = False,
     ) -> Results:
-        """Send what was not sent yet; the results of all messages, as they come.
+        """Send what was not sent yet; return the results of all messages, as they come.
 
-        Nothing is sent before the first result is asked for. Closing the iterator, or leaving the
-        loop, stops the run: what is in flight ends first, and is in the journal. `resend`: also
-        send what changed since it was sent, what may have arrived already (and then arrives
-        twice), or what its recipients have under another name. `wait`: so many seconds for
-        another run that holds the journal. `most`: if there are more messages to send, none is; by
-        default, the configuration's `max`. `new_journal`: begin one where there is none yet;
-        without it, that is done for gateways of this machine only.
+        Nothing is sent before the first result is requested. Closing the iterator, or leaving the
+        loop, stops the run: what is in flight ends first, and is in the journal. `resend` also
+        sends what changed since it was sent, what may have arrived already (and then arrives
+        twice), or what its recipients have under another name. `wait` is how many seconds to wait
+        for another run that holds the journal. If there are more than `most` messages to send, none
+        is sent; the default is the configuration's `max`. With `new_journal`, a missing journal is
+        made; without it, only for gateways on this machine.
 
-        Raises, before anything leaves, ManifestError for a plan with errors, MessagesMoved,
+        Raises, before anything is sent, ManifestError for a plan with errors, MessagesMoved,
         TooManyMessages, ConfigError, JournalError, JournalLocked, JournalMissing; and RunStopped
-        after the last result if messages were left untried, because a file is no longer what was
-        checked, say.
+        after the last result if messages were left untried, for example because a file is no longer
+        as it was checked.
         """
         return Results(self._results(plan, resend, wait, most, new_journal))
 
@@ -378,12 +379,12 @@ class Dispatcher:
         kept: bool = True,
         new_journal: bool = False,
     ) -> Iterator[Sending]:
-        """Hold the journal for a run that is carried out by `run`, in the calling thread.
+        """Hold the journal for a run, which `Sending.run` carries out in the calling thread.
 
-        `finished` is told of every message, by one thread; `notice`, by any, why nothing happens
-        for a while. `renew`: plan anew once the journal is held, as files may have changed while
-        another run was waited for. `kept`: whether the journal is to outlive the run.
-        Otherwise as `send`.
+        One thread calls `finished` with every outcome; any thread may call `notice` to explain a
+        wait. With `renew`, the plan is made anew once the journal is held, as files may have
+        changed while waiting for another run. `kept` tells whether the journal outlives the run.
+        The rest is as for `send`.
         """
         from dispatcher.delivery import Delivery, RateLimiter
         from dispatcher.delivery.rate_file import shared_rate_limiter
@@ -458,11 +459,11 @@ class Dispatcher:
         since: datetime | None = None,
         attempts: bool = False,
     ) -> Iterator[HistoryRow]:
-        """The messages that were tried, the oldest change first; None: whatever it is.
+        """Yield the messages that were tried, the oldest change first; None matches anything.
 
-        `to`: as in a manifest. `since`: only what has changed from then on; a time without a zone
-        is in the configuration's `timezone`, or the system's. `attempts`: every attempt of each,
-        not the last one only. Raises JournalError.
+        `to` is written as in a manifest. `since` keeps what changed at or after it; a time without
+        a zone is in the configuration's `timezone`, or the system's. With `attempts`, each message
+        has every attempt, not only the last one. Raises JournalError.
         """
         if since is not None:
             since = aware(since, self.config.settings.timezone)
@@ -482,21 +483,21 @@ class Dispatcher:
     def settle(self, key: str, *, sent: bool, missing: bool = False) -> bool:
         """Record by hand whether an unknown message arrived.
 
-        `sent`: it did, and is skipped from now on; otherwise the next run sends it. `missing`: also
-        if the journal does not know it, as it went back in time. Returns whether there was anything
-        to settle. Raises JournalError, JournalLocked.
+        If it was `sent`, it is skipped from now on; otherwise the next run sends it. With
+        `missing`, the journal, if restored from an earlier state, need not have it. Returns whether
+        there was anything to settle. Raises JournalError, JournalLocked.
         """
         with self.reading() as known:
-            if known is None:  # do not create one only to settle a key in it
+            if known is None:  # do not make a journal only to settle a key in it
                 return False
         with self.writing("settle") as journal:
             return journal.settle(key, sent=sent) or (missing and sent and journal.note_sent(key))
 
     @contextmanager
     def reading(self, *, quiet: bool = False) -> Iterator[JournalReader | None]:
-        """The journal, to be read beside a run; None: there is none yet. Raises JournalError.
+        """Open the journal for reading, even during a run; give None if there is none yet.
 
-        `quiet`: tell nothing of what may be wrong with it.
+        With `quiet`, its warnings are not shown. Raises JournalError.
         """
         from dispatcher.journal import read_journal
 
@@ -507,7 +508,7 @@ class Dispatcher:
 
     @contextmanager
     def writing(self, run: str) -> Iterator[Journal]:
-        """The journal, held as a run of this name holds it. Raises JournalError, JournalLocked."""
+        """Hold the journal, like a run of this name. Raises JournalError, JournalLocked."""
         from dispatcher.journal import open_journal
 
         with open_journal(self.journal, run=run) as journal:
@@ -515,8 +516,8 @@ class Dispatcher:
 
     @property
     def journal(self) -> str:
-        """The journal's URL. Raises ConfigError where it cannot be said."""
-        if self._journal is None:  # what needs no journal does not depend on it
+        """Return the journal's URL. Raises ConfigError if there can be none."""
+        if self._journal is None:  # only if it is needed, as it may raise
             self._journal = self.config.journal
         return self._journal
 
@@ -527,22 +528,22 @@ class Dispatcher:
 
     @contextmanager
     def records(self, journal: Records | None, *, wanted: bool) -> Iterator[Records | None]:
-        """What a plan is compared with: this journal, or, if `wanted`, the configured one."""
+        """Give what a plan is compared with: `journal`, or, if `wanted`, the configured one."""
         if journal is not None or not wanted:
             yield journal
             return
-        with self.reading(quiet=True) as opened:  # it is told when the messages are compared
+        with self.reading(quiet=True) as opened:  # it warns when the messages are compared
             yield opened or NoRecords()
 
     def compared(self, planner: Planner) -> Iterator[PlannedMessage]:
-        """A plan's messages with what the journal says of them now."""
+        """Yield a plan's messages, compared with the journal as it is now."""
         with self.reading() as journal:
             if journal:
                 self._require_own_names(planner, journal)
             yield from planner.plan(journal, ask_again=False)
 
     def _require_own_names(self, planner: Planner, journal: Journal | JournalReader) -> None:
-        """Raise ManifestError for manifests with the names of others that were sent before."""
+        """Raise ManifestError for manifests that share a name with others sent before."""
         known = journal.manifest_paths(planner.paths)
         problems = list(duplicate_names.problems(planner.paths, known, self.config.folder))
         if problems:
@@ -555,7 +556,7 @@ class Dispatcher:
     # Transports
 
     def transport(self, name: str) -> Transport:
-        """The transport of this name. Raises PluginError or ConfigError."""
+        """Return the transport of this name. Raises PluginError or ConfigError."""
         if name not in self._transports:
             kind = self._kind(name)
             self._transports[name] = self._made(kind, self._overrides.get(name, {}))
@@ -563,13 +564,13 @@ class Dispatcher:
 
     @property
     def gateways(self) -> list[BoundTransport]:
-        """The transports that the plans so far needed, for what they say of themselves."""
+        """Return the transports that plans have needed so far, to read their attributes."""
         calls = Calls(self.registry.timer)
         return [BoundTransport(each, calls) for each in self._transports.values()]
 
     @contextmanager
     def transports_in_use(self) -> Iterator[list[BoundTransport]]:
-        """The transports that the plans so far needed, for calls outside a run."""
+        """Give the transports that plans have needed so far, for calls outside a run."""
         from dispatcher.delivery.calls import GuardedCalls
 
         calls = GuardedCalls(self.registry.timer, halt=lambda why: None)
@@ -579,10 +580,10 @@ class Dispatcher:
             calls.close()
 
     def recipient(self, written: str | None, *, quiet: bool = False) -> str | None:
-        """How the journal calls a recipient who is written as in a manifest.
+        """Return a recipient, written as in a manifest, as the journal has it.
 
-        What neither the transport for manifests without one takes, nor those with phone numbers,
-        is looked for as it stands: it may be another transport's.
+        What neither the default transport accepts, nor those that use phone numbers, is returned
+        unchanged: it may be another transport's.
         """
         if written is None:
             return None
@@ -604,7 +605,7 @@ class Dispatcher:
         except PluginMissing as error:
             if name != self._default_transport or name == _USUAL_TRANSPORT:
                 raise
-            # No manifest is at fault: the name is the caller's or the configuration's.
+            # The name comes from the caller or the configuration, not from a manifest.
             if name != self.config.settings.transport:
                 raise ConfigError(f"--transport: {error}") from None
             raise self.config.error(("transport",), str(error)) from None
@@ -625,10 +626,10 @@ class Dispatcher:
 class Plan:
     """What `send` would do: the messages of manifests, and what is wrong with them.
 
-    `problems`: of all files, warnings included; with an error among them nothing can be sent.
-    `len`: how many messages there are. Iterating gives each with its status, as the journal has it
-    then, its payload and its upload; it may be repeated, and raises ManifestError where there are
-    errors, InputChanged once a file is not what was checked.
+    `problems` are those of all files, warnings included; with an error among them nothing can be
+    sent. `len` is the number of messages. Iterating yields each message with its current status in
+    the journal, its payload and its upload; it may be repeated. It raises ManifestError if there
+    are errors, and InputChanged once a file is not as it was checked.
     """
 
     def __init__(
@@ -646,7 +647,7 @@ class Plan:
                 self.problems: list[LocatedProblem] = list(self.planner.check(records))
                 if records is not None:
                     self.problems += self._doubtful_former_names(records)
-        except JournalError:  # first, people are told what is wrong with their files
+        except JournalError:  # problems of the files are shown first
             self.problems = list(self.planner.check())
             if not self.errors:
                 raise
@@ -660,28 +661,30 @@ class Plan:
 
     @property
     def run(self) -> str:
-        """The name of the run, the first part of every key."""
+        """Return the name of the run, the first part of every key."""
         return self.planner.run
 
     @property
     def errors(self) -> list[LocatedProblem]:
-        """The problems for which nothing can be sent."""
+        """Return the problems because of which nothing can be sent."""
         return [each for each in self.problems if each.severity == "error"]
 
     @property
     def without_message(self) -> list[str]:
-        """The recipients that were named (`to`) and to whom none of the messages goes."""
+        """Return the recipients that were named (`to`) but get none of the messages."""
         return self.planner.without_message
 
     def require_good(self) -> None:
-        """Raise ManifestError if there is any error, ConfigError if nothing has a chosen name."""
+        """Raise ManifestError if there are errors, ConfigError if no message has a chosen name."""
         if self.errors:
             raise ManifestError(self.problems)
         self.planner.require_selected()
 
     def _doubtful_former_names(self, records: Records) -> Iterator[LocatedProblem]:
-        """Former names under which the journal knows nothing. The messages that say they had them
-        would all be sent, which is right only if they were not sent yet."""
+        """Yield a problem for each former name that the journal does not have.
+
+        The messages that claim it would all be sent, which is right only if they never were.
+        """
         overview = self.planner.overview
         claims = [
             (name, claim)
@@ -694,14 +697,14 @@ class Plan:
 
     @property
     def overview(self) -> Overview:
-        """What there is to send, as the journal says when this is first asked. Raises as `plan`."""
+        """Return what there is to send, as of the first call. Raises what iterating raises."""
         if self.planner.overview is None:
             self.require_good()
             self.planner.overview = overview_of(self)
         return self.planner.overview
 
     def require_allowed(self, resend: Collection[Resend] = (), most: int | None = None) -> None:
-        """Raise what keeps a good plan from being sent: MessagesMoved, or TooManyMessages."""
+        """Raise MessagesMoved or TooManyMessages if a plan without errors must not be sent."""
         overview = self.overview
         if overview.moved and "moved" not in resend:
             problems = self.planner.defined.moved_problems(overview.moved, overview.was)
@@ -714,38 +717,38 @@ class Plan:
             )
 
     def renewed(self, journal: Records) -> Plan:
-        """A plan of the same manifests as they are now, compared with a journal."""
+        """Return a plan of the same manifests as they are now, compared with a journal."""
         return Plan(self._dispatcher, self._make, journal=journal)
 
 
 class Sending:
-    """A plan that is about to be sent, and a journal that is held for it."""
+    """A plan that is about to be sent, and the journal that is held for it."""
 
     def __init__(self, plan: Plan, journal: Journal, delivery: Delivery, engine: Engine) -> None:
         self.plan, self.delivery = plan, delivery
         self._journal, self._engine = journal, engine
 
     def run(self) -> Summary:
-        """Send; once. Raises a DispatcherError for what ends the run before any message was tried:
+        """Send, once. Raises the DispatcherError that ends the run before any message was tried;
         later, the summary says it."""
         planned = self.plan.planner.plan(self._journal)
         return self.delivery.run(planned, self._engine, len(self.plan))
 
 
 class Results(Iterator[Result]):
-    """The results of `Dispatcher.send`, as they come. `close` stops the run."""
+    """Yields the results of `Dispatcher.send` as they come. `close` stops the run."""
 
     def __init__(self, results: Generator[Result, None, None]) -> None:
         self._results, self._begun, self._process = results, False, os.getpid()
 
     def __next__(self) -> Result:
         self._begun = True
-        if os.getpid() != self._process:  # the thread that sends is not in this one
+        if os.getpid() != self._process:  # the messages are sent by another thread
             raise RuntimeError("the results are those of the process that sends, not of its fork")
         return next(self._results)
 
     def close(self) -> None:
-        """Begin no further message, and wait for what is in flight."""
+        """Begin no further message, and wait for those in flight."""
         self._begun = True
         self._results.close()
 
@@ -756,17 +759,17 @@ class Results(Iterator[Result]):
 
 
 def _variable(name: str) -> str | None:
-    """What the environment says in place of an option, as for the commands; None: nothing."""
+    """Return the environment variable that stands for an option, as for the commands, or None."""
     return os.environ.get(f"DISPATCHER_{name}") or None
 
 
 def _run_name(run: str) -> str:
-    """The name that the user gave a run. Raises ConfigError."""
+    """Return the name that the user gave a run. Raises ConfigError."""
     if fault := names.fault(run):
         raise ConfigError(f"--run {quoted(run)} {fault}")
     return names.canonical_name(run)
 
 
 def _tables(registry: Registry) -> dict[str, bool]:
-    """Every plugin's name, and whether it may have a table of settings."""
+    """Return whether each plugin, by name, may have a table of settings."""
     return {each.name: each.configurable or each.status != "active" for each in registry.plugins}

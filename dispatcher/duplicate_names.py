@@ -1,7 +1,7 @@
 """Reports two manifests with one name that two commands send: in the journal, they are one.
 
-Both in one command are an error (see `Manifests`). Here, the file from which a name came before
-counts, as the journal recorded it, as long as that file exists and still has the name.
+Within one command, this is an error anyway (see `Manifests`). Here, the file from which a name came
+before, as the journal recorded it, counts as long as it exists and still has the name.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The key of a message, `run/manifest/id/revision/recipient`: under it a message is sent once."""
+"""The key of a message, `run/manifest/id/revision/recipient`: a message is sent once per key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _REVISION = re.compile("[1-9][0-9]*")
 
 
 class Key(NamedTuple):
-    """A key's parts."""
+    """The parts of a key."""
 
     run: str
     manifest: str
@@ -28,8 +28,8 @@ class Key(NamedTuple):
 
 
 def parsed(key: str) -> Key | None:
-    """The parts of a key; None: it is none."""
-    parts = key.split("/", _PARTS - 1)  # what comes last is a recipient, in which a / may be
+    """Return the parts of a key, or None if the text is no key."""
+    parts = key.split("/", _PARTS - 1)  # the last part is the recipient, which may contain a /
     if len(parts) != _PARTS or not parts[-1] or _REVISION.fullmatch(parts[3]) is None:
         return None
     found = Key(*parts)
@@ -38,9 +38,9 @@ def parsed(key: str) -> Key | None:
 
 
 def spellings(key: str) -> Iterator[str]:
-    """The key itself, then its other spellings: each of its names composed or decomposed.
+    """Yield the key itself, then its other spellings: each of its names composed or decomposed.
 
-    A dispatcher that did not normalise names may have noted any of them.
+    A dispatcher that did not normalise names may have recorded any of them.
     """
     yield key
     if key.isascii():

@@ -1,5 +1,5 @@
-"""What a plan comes to, before any of it leaves: how many messages, to how many people, and why not
-all of them."""
+"""Counts a plan before anything is sent: how many messages, to how many people, and which are left
+out."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from dispatcher.models import Status
 if TYPE_CHECKING:
     from dispatcher.planning import PlannedMessage
 
-# What a run sends, whatever it was asked to send again.
+# What a run always sends, besides what it was asked to send again.
 SENDABLE: frozenset[Status] = frozenset({Status.NEW, Status.RETRY})
 
 
 class Overview:
-    """The messages of a plan, counted.
+    """The counted messages of a plan.
 
-    `counts`: by status. `people`: recipients, each counted once. `changed` and `moved`: how many
-    people each of these messages concerns; `was`: a former key of a moved one. `found`: messages
-    of which the journal knows at least one. `transports`: in use.
+    `counts` are by status. `changed` and `moved` count the recipients of each of these messages;
+    `was` is a former key of a moved one. `found` are the messages that the journal has for any
+    recipient, `transports` those in use.
     """
 
     def __init__(self) -> None:
@@ -58,21 +58,21 @@ class Overview:
 
     @property
     def total(self) -> int:
-        """How many messages there are."""
+        """Return the number of messages."""
         return self.counts.total()
 
     def to_send(self, resend: Collection[str] = ()) -> int:
-        """How many messages leave; `resend`: statuses besides new and retry that do."""
+        """Return how many messages leave: new, to retry, or with a status in `resend`."""
         return sum(self.counts[status] for status in SENDABLE.union(map(Status, resend)))
 
     def people(self, resend: Collection[str] | None = None) -> int:
-        """How many people get at least one message; None: how many there are in the plan."""
+        """Return how many people get at least one message; with None, how many the plan has."""
         chosen = set(Status) if resend is None else SENDABLE.union(map(Status, resend))
         return len({each for status in chosen for each in self._people.get(status, ())})
 
 
 def overview_of(plan: Iterable[PlannedMessage]) -> Overview:
-    """What a plan comes to."""
+    """Return the overview of a plan."""
     overview = Overview()
     for planned in plan:
         overview.add(planned)

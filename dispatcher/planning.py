@@ -1,4 +1,4 @@
-"""The pure stages → a plan: resolve, validate, build, transform, check, compare with the journal.
+"""Makes a plan: resolve, validate, build, transform, check, compare with the journal.
 
 Nothing here touches the network, and nothing is written.
 """
@@ -53,11 +53,11 @@ from dispatcher.selection import Chooser, Sample, Selection
 from dispatcher.transports import BoundTransport, Calls, GetTransport
 
 NOTHING: Mapping[str, Sequence[str]] = MappingProxyType({})
-_BATCH = 500  # messages that are planned, and that the journal is asked for, at once
+_BATCH = 500  # how many messages are planned, and looked up in the journal, at once
 
 
 class Records(Protocol):
-    """What a journal knows: see `JournalReader`."""
+    """What a plan reads from a journal: see `JournalReader`."""
 
     def lookup(
         self, keys: Sequence[str], former: Mapping[str, Sequence[str]] = ...
@@ -69,7 +69,7 @@ class Records(Protocol):
 
 
 class NoRecords:
-    """A journal that knows nothing."""
+    """A journal without any messages."""
 
     def lookup(
         self, keys: Sequence[str], former: Mapping[str, Sequence[str]] = NOTHING
@@ -87,11 +87,11 @@ class NoRecords:
 
 
 class PlannedMessage(NamedTuple):
-    """A message with what would be posted for it, and what the journal says of it.
+    """A message, what would be posted for it, and what the journal says of it.
 
-    `sealed`: the bytes that were checked and are posted, a file's media id apart. `former_keys`:
-    under which the journal may have it, too. `was`: the key under which it has it, if that is not
-    the message's own.
+    `sealed` holds the bytes that were checked and are posted, except for a file's media id. The
+    journal may also have it under `former_keys`. `was` is the key under which it has it, if that is
+    not the message's own.
     """
 
     message: Message
@@ -106,12 +106,12 @@ class PlannedMessage(NamedTuple):
 
     @property
     def payload(self) -> Payload:
-        """What is posted, as a copy of one's own."""
+        """Return a copy of what is posted."""
         return decode(self.sealed)
 
 
 class Draft(NamedTuple):
-    """A message as far as it can be planned, what is wrong with it, and where it comes from."""
+    """A message as far as it can be planned, its problems, and where it comes from."""
 
     planned: PlannedMessage
     problems: list[LocatedProblem]
@@ -119,9 +119,9 @@ class Draft(NamedTuple):
 
 
 class Planner:
-    """Makes plans of manifests. `transports` gives a transport by name.
+    """Makes plans from manifests. `transports` returns a transport by name.
 
-    `selection`: which messages are meant. The others are checked, too, but are not planned.
+    Messages outside the `selection` are checked, too, but not planned.
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class Planner:
         self._manifests, self._registry = manifests, registry
         self._get_transport = transports
         self._selection = selection
-        self._chooser: Chooser | None = None  # of the last time through the messages
+        self._chooser: Chooser | None = None  # from the last time that the messages were made
         self._transports = cache(self._bound)
         self._seen: array[int] | None = None
         self._copies = Copies(manifests.defined)
@@ -144,50 +144,50 @@ class Planner:
 
     @property
     def paths(self) -> dict[str, Path]:
-        """The manifests' names, and the file of each."""
+        """Return the file of each manifest, by name."""
         return self._manifests.paths
 
     @property
     def run(self) -> str:
-        """The name of the run, the first part of every key."""
+        """Return the name of the run, the first part of every key."""
         return self._manifests.run
 
     @property
     def runs(self) -> list[str]:
-        """The names of the runs of its manifests."""
+        """Return the names of the runs of its manifests."""
         return self._manifests.runs
 
     @property
     def defined(self) -> DefinedNames:
-        """The names of all messages, also of those that are not planned."""
+        """Return the names of all messages, also of those that are not planned."""
         return self._manifests.defined
 
     @property
     def inputs(self) -> Inputs:
-        """The files of which the plan is made."""
+        """Return the files from which the plan is made."""
         return self._manifests.inputs
 
     @property
     def checked(self) -> int:
-        """How many messages `check` has seen that are meant."""
+        """Return how many selected messages `check` has seen."""
         return len(self._seen or ())
 
     @property
     def without_message(self) -> list[str]:
-        """The recipients whom the user named and to whom no message goes, as `check` found."""
+        """Return the recipients that the user named but for whom `check` found no message."""
         return self._chooser.without_message if self._chooser else []
 
     def require_selected(self) -> None:
-        """Raise ConfigError if the user named what `check` did not find."""
+        """Raise ConfigError if the user named a message that `check` did not find."""
         faults = self._chooser.faults(self._manifests.names) if self._chooser else ()
         if sentences := list(faults):
             raise ConfigError(*sentences)
 
     def check(self, journal: Records | None = None) -> ProblemList:
-        """Every problem of every file and message, warnings included.
+        """Return every problem of every file and message, warnings included.
 
-        With a journal, `overview` says afterwards what there is to send. Raises InputChanged if a
-        file changes meanwhile.
+        With a journal, `overview` is set afterwards. Raises InputChanged if a file changes
+        meanwhile.
         """
         problems = self.problems_of_files()
         self._copies = Copies(self._manifests.defined)
@@ -204,7 +204,7 @@ class Planner:
     ) -> Iterator[list[PlannedMessage]]:
         overview = self.overview = Overview()
         self._moved = {}
-        undecided: list[tuple[PlannedMessage, list[Delivered]]] = []  # until all are known
+        undecided: list[tuple[PlannedMessage, list[Delivered]]] = []  # set once all are known
         for batch in batches:
             for each, copies in self._compared(batch, journal):
                 if copies:
@@ -218,11 +218,11 @@ class Planner:
     def plan(
         self, journal: Records | None = None, *, ask_again: bool = True
     ) -> Iterator[PlannedMessage]:
-        """The messages that `check` has seen, in order, compared with the journal's records.
+        """Yield the messages that `check` has seen, in order, compared with the journal's records.
 
-        `ask_again`: also which messages have moved, if `check` has asked for that already.
-        They are made anew, as there may be more than fit in memory. Raises InputChanged before the
-        first one that is not as it was checked, ManifestError if there was no check and one is bad.
+        They are made anew, as there may be more than fit in memory. With `ask_again`, moved ones
+        are looked up even if `check` has done so. Raises InputChanged before the first one that is
+        not as it was checked, or ManifestError if there was no check and one is bad.
         """
         problems = self.problems_of_files()
         place = 0
@@ -230,7 +230,7 @@ class Planner:
         ask = ask_again or self.overview is None
         if ask:
             self._moved = {}
-        if self._seen is not None:  # the others were checked, and go nowhere
+        if self._seen is not None:  # the others were only checked
             selected = (loaded for loaded in selected if loaded.chosen)
         for batch in self._planned(selected, problems):
             if problems.errors:
@@ -250,8 +250,8 @@ class Planner:
     def _compared(
         self, batch: list[PlannedMessage], journal: Records, *, ask: bool = True
     ) -> Iterator[tuple[PlannedMessage, list[Delivered]]]:
-        """The messages with what the journal says of them, and of those that would be sent the
-        copies that their recipients have of the same words, if it is to be asked for them."""
+        """Yield the messages compared with the journal; with `ask`, each that would be sent comes
+        with the copies of the same content that its recipient has."""
         if not batch:
             return
         keys = [each.message.key for each in batch]
@@ -264,7 +264,7 @@ class Planner:
             yield each, copies.get(each.message.key, [])
 
     def _marked(self, planned: PlannedMessage, copies: list[Delivered]) -> PlannedMessage:
-        """A message, marked if it is one of those that have moved."""
+        """Return a message, marked if it is one of those that have moved."""
         key = planned.message.key
         if copies and (was := self._copies.moved_from(planned.message, copies)) is not None:
             self._moved[key] = was
@@ -278,7 +278,7 @@ class Planner:
             raise self._not_as_checked(f"message {planned.message.key}")
 
     def _not_as_checked(self, what: str) -> InputChanged:
-        """The error that names the file; without one, a plugin answers differently each time."""
+        """Return the error: a file has changed, or else a plugin is not deterministic."""
         try:
             self.inputs.require_unchanged(thorough=True)
         except InputChanged as error:
@@ -287,11 +287,10 @@ class Planner:
         return InputChanged(f"{what} is not as it was checked; {why}")
 
     def drafts(self, report: Report) -> Iterator[Draft]:
-        """Every message that is meant and can be shown, good or not.
+        """Yield every selected message that can be shown, good or not.
 
-        A draft has the problems of its own. `report` is told all others, except those of files: of
-        the messages that are not shown, and, right before a draft, what was found while it was
-        made.
+        A draft has its own problems. `report` gets all others, except those of files: those of
+        messages that are not shown, and, right before a draft, those found while it was made.
         """
         for loaded in self._selected(report):
             problems = ProblemList()
@@ -303,14 +302,14 @@ class Planner:
                 yield Draft(planned, list(problems), loaded.definition)
 
     def problems_of_files(self) -> ProblemList:
-        """What is wrong with the files, before any message is made."""
+        """Return the problems of the files, found before any message is made."""
         problems = ProblemList()
         for problem in self._manifests.problems:
             problems(problem)
         return problems
 
     def _selected(self, report: Report) -> Iterator[LoadedMessage]:
-        """All messages, each with whether it is meant."""
+        """Yield all messages, each marked as selected or not."""
         messages = self._manifests.messages(report, self._address)
         if self._selection is None:
             return messages
@@ -319,7 +318,7 @@ class Planner:
 
     @cached_property
     def _sample(self) -> Sample | None:
-        """The recipients of whom the sample consists; None: there is to be none."""
+        """Return the recipients of the sample, or None if there is no sample."""
         if self._selection is None or (size := self._selection.sample_size) is None:
             return None
         loaded = self._manifests.messages(lambda problem: None, self._address)
@@ -332,9 +331,9 @@ class Planner:
         report: Report,
         copies: Copies | None = None,
     ) -> Iterator[list[PlannedMessage]]:
-        """Those that are meant; `copies` is told of all of them."""
-        # To make all messages of a batch before the first is planned takes a fifth less than to
-        # take turns: the code of either stays in the processor's caches (benchmarks/planning.py).
+        """Yield batches of the selected messages; add all messages to `copies`."""
+        # Making a batch of messages, and then planning them, takes a fifth less than alternating:
+        # the code of either stays in the processor's caches (benchmarks/planning.py).
         while batch := list(islice(messages, _BATCH)):
             planned = [self._plan(loaded, report) for loaded in batch]
             if copies is not None:
@@ -355,9 +354,9 @@ class Planner:
         problems += _ambiguous(message, attachment)
         transport = self._transport(loaded, report)
         if transport is not None and transport.has_own_addresses and "to" in faults:
-            transport = None  # which need not know what to make of a recipient that it refused
+            transport = None  # which need not handle a recipient that it refused
         if transport is not None:
-            # Where a source could not be resolved, the rest of the message is checked all the same.
+            # If a source cannot be resolved, the rest of the message is still checked.
             unresolved = attachment is None and message.media
             stand_in = MediaId(id="unresolved") if unresolved else attachment
             sealed = transport.build(message, stand_in)
@@ -386,7 +385,7 @@ class Planner:
     def _address(self, transport: str, written: str, country: str | None) -> Address:
         try:
             bound = self._transports(transport)
-        except PluginError:  # told where the transport is named: `_transport`
+        except PluginError:  # reported where the transport is named: `_transport`
             return lenient_address(written, country)
         return bound.address(written, country)
 
@@ -420,7 +419,7 @@ class Planner:
         return attachment, []
 
     def _resolve_source(self, source: str, base: Path) -> Attachment | str:
-        """What a source is, or the sentence that says why it is nothing."""
+        """Return what a source resolves to, or a sentence that says why it does not."""
         try:
             attachment = self._registry.resolve_source(source, base)
         except SourceError as error:
@@ -431,7 +430,7 @@ class Planner:
 
 
 def _digest(sealed: bytes, attachment: Attachment | None) -> str:
-    """What tells a payload from every other one; of a file, its content counts."""
+    """Return a hash of a payload, in which a file counts by its content."""
     if isinstance(attachment, Link) and attachment.identity is not None:
         url, identity = (
             encode({"": each})[len('{"":"') : -len('"}')]
@@ -442,14 +441,14 @@ def _digest(sealed: bytes, attachment: Attachment | None) -> str:
 
 
 def _fingerprint(planned: PlannedMessage) -> int:
-    """A fingerprint of a planned message in eight bytes, as there may be many; in this process."""
+    """Return a hash of a planned message for this process: eight bytes, as there may be many."""
     message, upload = planned.message, planned.upload
     file = upload and (upload.sha256, upload.mime_type, upload.filename)
     return hash((message.key, message.transport, planned.digest, file))
 
 
 def _ambiguous(message: Message, attachment: Attachment | None) -> Iterator[Problem]:
-    """Texts that would be taken for the file: its media id would stand in their place."""
+    """Yield a problem for each text that would be replaced by the file's media id."""
     if isinstance(attachment, Upload):
         texts = {**vars(message.content), "source": attachment.filename}
         for key, text in texts.items():
@@ -459,7 +458,7 @@ def _ambiguous(message: Message, attachment: Attachment | None) -> Iterator[Prob
 
 
 def compared(planned: PlannedMessage, record: Record | None) -> PlannedMessage:
-    """The message with what the journal says of it."""
+    """Return the message, compared with its record."""
     if record is None:
         return planned
     status = _status(planned, record)
@@ -467,7 +466,7 @@ def compared(planned: PlannedMessage, record: Record | None) -> PlannedMessage:
 
 
 def _status(planned: PlannedMessage, record: Record) -> PlanStatus:
-    known = (planned.digest, UNKNOWN_CONTENT)  # what only a person knows of, nobody saw change
+    known = (planned.digest, UNKNOWN_CONTENT)  # the latter counts as unchanged
     if record.status == Status.SENT:
         return Status.SENT if record.digest in known else Status.CHANGED
     if record.status != Status.FAILED:
@@ -481,7 +480,7 @@ def _status(planned: PlannedMessage, record: Record) -> PlanStatus:
 def _not_told_yet(
     found: list[Problem], faults: Collection[str], told: Iterable[Problem] = ()
 ) -> list[Problem]:
-    """The problems of keys about which nothing was told yet: one fault, one line."""
+    """Return the problems of keys that have none reported yet, so that a fault is one line."""
     if not found:
         return found
     known = {*faults, *(problem.where for problem in told if problem.severity == "error")}
@@ -489,7 +488,7 @@ def _not_told_yet(
 
 
 def _as_written(found: list[Problem], message: Message) -> list[Problem]:
-    """A transport's problems with keys of the payload as problems with those of the manifest."""
+    """Return a transport's problems with the manifest's keys instead of the payload's."""
     if not found or message.media is None or message.media.source is None:
         return found
     origins = (f"{message.type}.link", f"{message.type}.id")

@@ -1,4 +1,4 @@
-"""Time zones by name, and times as people read them."""
+"""Finds time zones by name, and formats times for people."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dispatcher.visible import quoted
 
 
 def zone(name: str) -> tzinfo:
-    """The time zone of this name, "Europe/Moscow". Raises ValueError, with a sentence."""
+    """Return the time zone of a name like "Europe/Moscow". Raises ValueError, with a sentence."""
     from zoneinfo import ZoneInfo, available_timezones
 
     try:
         return ZoneInfo(name)
-    except (ValueError, OSError, LookupError):  # the name may also be that of a folder of zones
+    except (ValueError, OSError, LookupError):  # the name may also be that of a folder with zones
         known = available_timezones()
     if not known:
         raise ValueError("this system has no time zones: pip install tzdata")
@@ -24,7 +24,7 @@ def zone(name: str) -> tzinfo:
 
 
 def zone_name(name: str) -> str:
-    """The name itself, if there is such a zone. Raises ValueError, with a sentence."""
+    """Return the name itself if there is such a zone. Raises ValueError, with a sentence."""
     zone(name)
     return name
 
@@ -34,17 +34,17 @@ def _city(name: str) -> str:
 
 
 def local(at: datetime, name: str | None = None) -> datetime:
-    """A time in a zone; without a name, in the system's."""
+    """Convert a time to a zone; without a name, to the system's."""
     return at.astimezone(zone(name) if name else None)
 
 
 def aware(at: datetime, name: str | None = None) -> datetime:
-    """A time with its zone; one that says none is in this one; without a name, in the system's."""
+    """Return a time with a zone; one that has none is in this one, or else in the system's."""
     if at.tzinfo is not None:
         return at
     return at.replace(tzinfo=zone(name)) if name else at.astimezone()
 
 
 def shown(at: datetime) -> str:
-    """A time to the second, and the name of its zone: "2026-11-29 14:03:10 MSK"."""
+    """Format a time to the second, with the name of its zone: "2026-11-29 14:03:10 MSK"."""
     return f"{at:%Y-%m-%d %H:%M:%S} {at.tzname() or ''}".rstrip()

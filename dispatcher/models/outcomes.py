@@ -1,4 +1,4 @@
-"""Where a message stands: its status, what the journal knows of it, how it ended in a run."""
+"""The status of a message, its record in the journal, and how it ended in a run."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from dispatcher.models.base import Model
 
 
 class Status(StrEnum):
-    """Every status that a message can have. Where only some are possible, a type below says which.
+    """Every status that a message can have; types below name those that are possible somewhere.
 
-    In the journal, a message that was never tried has no row. What changes one is a claim (an
-    attempt begins), its end, or the recovery of what a dead run left behind:
+    In the journal, a message that was never tried has no row. A row changes when an attempt begins
+    (a claim) or ends, or when what a dead run left behind is recovered:
 
     no row
     └── sending         claimed, on disk before the request leaves
-        ├── sent        accepted → sending, if it is to be sent again with other content
+        ├── sent        accepted → sending, if it is sent again with other content
         ├── failed      surely not accepted → sending; → sent, if a receipt comes late
         └── unknown     it may have been accepted, or the run died
-            ├── sent    so says a person, the gateway, or a receipt that comes late
-            ├── failed  so says a person or the gateway
-            └── sending it is to be sent again at the risk of a second copy
+            ├── sent    according to a person, the gateway, or a receipt that comes late
+            ├── failed  according to a person or the gateway
+            └── sending it is sent again at the risk of a second copy
 
     A plan compares the row with the message's content, and a run skips what it does not send; the
     table in docs/design.md, "Identity", has all cases:
@@ -50,7 +50,7 @@ class Status(StrEnum):
     SKIPPED = "skipped"
 
 
-# Of a planned message; of a row in the journal; of an attempt; of a message at the end of a run.
+# For a planned message; a row in the journal; an attempt; and a message at the end of a run.
 PlanStatus: TypeAlias = Literal[
     Status.NEW, Status.MOVED, Status.SENT, Status.CHANGED, Status.RETRY, Status.UNKNOWN
 ]
@@ -66,7 +66,7 @@ class Receipt(Model):
 
 
 class Failure(Model):
-    """Why an attempt did not end well: the gateway's code and a sentence."""
+    """Why an attempt failed: the gateway's code and a sentence."""
 
     code: str | None
     text: str
@@ -76,13 +76,13 @@ class Failure(Model):
 
     @property
     def sentence(self) -> str:
-        """For people: a gateway's number and the text; a name of ours would say the same again."""
+        """Return the text for people, with a gateway's number; our own codes would repeat it."""
         numbered = self.code is not None and any(map(str.isdigit, self.code))
         return f"{self.code}: {self.text}" if numbered else self.text
 
 
 class Outcome(Model):
-    """How a message ended in this run. `attempts`: how often it was tried, in this run."""
+    """How a message ended in this run, after how many attempts in this run."""
 
     status: Status = Field(strict=False)  # a plugin's tests give it as plain text
     id: str | None = None
@@ -104,9 +104,9 @@ UNKNOWN_CONTENT = ""
 class Record(Model):
     """What the journal knows of a message: the digest of what was sent, how it ended, its receipt.
 
-    `key`: under which it is, where that is a former name's or an old spelling; empty: its own.
-    `sent_digest`: of what had been sent before, if this was an attempt to send something else.
-    `attempts` were made over all runs; none is to be made earlier than `not_before`.
+    `key` is the one under which it was found, if that is a former name's or an old spelling, else
+    empty. `sent_digest` is that of what had been sent before, if this was an attempt to send
+    something else. `attempts` counts those of all runs; none may be made before `not_before`.
     """
 
     digest: str
@@ -120,7 +120,7 @@ class Record(Model):
 
 
 class Delivered(Model):
-    """A message that its recipient has, or may have: what the journal knows of its identity."""
+    """A message that its recipient has, or may have, and its identity in the journal."""
 
     digest: str
     key: str
