@@ -51,7 +51,7 @@ def bodies(inbox: SandboxProcess) -> list[str]:
 @pytest.fixture
 def failing_hook(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """A plugin is installed that fails when it is told of a message."""
-    project.install("faulty", _FAULTY.replace("MARKER", TOKEN))
+    project.install("failing", _FAULTY.replace("MARKER", TOKEN))
     monkeypatch.syspath_prepend(project.environment["PYTHONPATH"])
 
 

@@ -200,7 +200,7 @@ import sys
 from dispatcher import Link, Message, Upload
 from dispatcher.builtin.greenapi import GreenApi
 transport = GreenApi(GreenApi.Settings(token="t"))
-transport.require_credentials()
+assert transport.account
 message = Message(key="k", manifest="m", id="x", to="79001234567", recipient_type="individual",
                   type="image", image={"link": "https://cdn.example/x"}, transport="greenapi")
 payload = transport.build(message, Link(url="https://cdn.example/x"))
