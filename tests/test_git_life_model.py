@@ -1,8 +1,9 @@
 """Manifests that people edit in any way, against a model of who should have what.
 
 Between two sends, messages and manifests are renamed, moved, split, numbered anew, changed, deleted
-and written again, with a right `moved_from`, a wrong one or none; sends fail, or nobody knows how
-they ended. Where `send` stops, what it says is done, until it sends.
+and written again, with a right `moved_from`, a wrong one or none; older commits are checked out;
+sends fail, or nobody knows how they ended. Where `send` stops, people do what it says until it
+sends.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -149,6 +151,7 @@ class Life:
         config = Config(told, folder)
         self.dispatcher = Dispatcher(config, registry(self.gateway), folder=folder)
         self.repository = Repository()
+        self.commits: list[Repository] = []
         self.copies: list[Copy] = []
         self.fresh = 0
 
@@ -157,7 +160,7 @@ class Life:
         return self.repository.messages
 
     def edit(self, edit: str, given: dict[str, Any]) -> None:
-        if self.messages or edit in ("write_message", "settle"):
+        if self.messages or edit in ("write_message", "check_out", "settle"):
             getattr(self, edit)(**given)
 
     def some(self, which: int) -> Name:
@@ -214,6 +217,10 @@ class Life:
             table.to = table.to - to
             self.messages[new] = Table(table.words, to, table.revision)
 
+    def check_out(self, which: int) -> None:
+        """An older commit, as in a checkout that was not updated, or the newest one again."""
+        self.repository = deepcopy(self.commits[which % len(self.commits)])
+
     # what they do then
 
     def send(self, endings: list[Ending], ways: list[Way]) -> None:
@@ -239,6 +246,7 @@ class Life:
                     return
             else:
                 self.compare(results, before, resend)
+                self.commits.append(deepcopy(self.repository))
                 return
         raise AssertionError("what is said does not lead on")
 
@@ -397,6 +405,7 @@ _edits = st.one_of(
     _edit("set_revision", which=_which, revision=st.integers(1, 3)),
     _edit("set_recipients", which=_which, to=_to),
     _edit("split_message", which=_which, new=_name, to=_to),
+    _edit("check_out", which=_which),
     _edit("settle", sent=st.booleans()),
 )
 _endings = st.lists(st.sampled_from(["sent", "sent", "refused", "lost"]), max_size=4)
