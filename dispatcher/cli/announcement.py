@@ -20,7 +20,7 @@ from dispatcher.redaction import without_password
 
 _RISKS: dict[Resend, tuple[str, str]] = {  # of one message, and of several
     "changed": ("was sent before with other content", "were sent before with other content"),
-    "moved": ("is there already, under a former name", "are there already, under former names"),
+    "moved": ("is there already, under another name", "are there already, under other names"),
     "unknown": ("may have arrived, and then arrives twice", "may have arrived, and arrive twice"),
 }
 _LEFT_OUT = (Status.CHANGED, Status.UNKNOWN)
