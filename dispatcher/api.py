@@ -197,10 +197,10 @@ class Dispatcher:
         """Check manifests, offline; return what `send` would do, and every problem of every file.
 
         `paths` are manifests and folders, relative to the folder that was opened, by default the
-        configuration's `manifests`. `run` names the run, for manifests with `repeat`; by default it
-        is the present day's, week's or month's. With `compare`, the plan is compared with the
-        journal now, which also finds wrong former names. Raises PluginError, ConfigError,
-        InputChanged.
+        configuration's `manifests`. `run` names the run, for manifests with `repeat`, where the
+        name of a day also means its week and month; by default it is the present one. With
+        `compare`, the plan is compared with the journal now, which also finds wrong former names.
+        Raises PluginError, ConfigError, InputChanged.
 
         Everything is checked. The plan has all messages, or those chosen by `only` (ids, or
         manifest/id), `to` (recipients, as people write them), `limit` (the number of recipients of

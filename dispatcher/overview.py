@@ -22,13 +22,14 @@ SENDABLE: frozenset[Status] = frozenset({Status.NEW, Status.RETRY})
 class Overview:
     """The counted messages of a plan.
 
-    `counts` are by status. `changed` and `moved` count the recipients of each of these messages;
-    `was` is a former key of a moved one. `found` are the messages that the journal has for any
-    recipient, `transports` those in use.
+    `counts` are by status, `manifests` by manifest. `changed` and `moved` count the recipients of
+    each of these messages; `was` is a former key of a moved one. `found` are the messages that the
+    journal has for any recipient, `transports` those in use.
     """
 
     def __init__(self) -> None:
         self.counts: Counter[Status] = Counter()
+        self.manifests: Counter[str] = Counter()
         self.changed: Counter[MessageName] = Counter()
         self.moved: Counter[MessageName] = Counter()
         self.was: dict[MessageName, Key] = {}
@@ -40,6 +41,7 @@ class Overview:
         """Count a message."""
         message, status = planned.message, planned.status
         self.counts[status] += 1
+        self.manifests[message.manifest] += 1
         people = self._people.setdefault(status, array("q"))
         people.append(hash((message.transport, message.to)))  # there may be a million of them
         self.transports.setdefault(message.transport)

@@ -26,6 +26,7 @@ from dispatcher.inputs import InputFile, Inputs
 from dispatcher.manifest import Manifests
 from dispatcher.manifest.definitions import Definition, LoadedMessage
 from dispatcher.manifest.former_names import DefinedNames
+from dispatcher.manifest.runs import DatedManifests
 from dispatcher.models import (
     UNKNOWN_CONTENT,
     Address,
@@ -156,6 +157,11 @@ class Planner:
     def runs(self) -> list[str]:
         """Return the names of the runs of its manifests."""
         return self._manifests.runs
+
+    @property
+    def by_day(self) -> list[DatedManifests]:
+        """Its manifests, by the day whose runs they have."""
+        return self._manifests.by_day
 
     @property
     def defined(self) -> DefinedNames:

@@ -127,6 +127,40 @@ def test_keys(plan: Plan, head: Table, message: Table, arguments: list[str], key
     assert [each["key"] for each in plan({"m.toml": text}, *arguments)] == [key]
 
 
+@cases(
+    "repeat, given, run",
+    ("daily", "2026-11-28", "2026-11-28"),
+    ("weekly", "2026-W48", "2026-W48"),
+    ("weekly", "2026-11-28", "2026-W48"),
+    ("weekly", "2027-01-01", "2026-W53"),
+    ("monthly", "2026-11", "2026-11"),
+    ("monthly", "2026-11-28", "2026-11"),
+    ("run", "2026-11-8", "2026-11-8"),
+)
+def test_the_name_of_a_day_is_also_that_of_its_week_and_its_month(
+    plan: Plan, repeat: str, given: str, run: str
+) -> None:
+    text = manifest({"to": TO, "text": {"body": "x"}}, repeat=repeat)
+    [planned] = plan({"m.toml": text}, ".", "--run", given)
+    assert planned["key"] == f"{run}/m/m0/1/{TO}"
+
+
+@cases(
+    "repeat, given",
+    *(("daily", each) for each in ("2026-11-8", "2026-11-31", "２026-11-28", "2026-W48", "today")),
+    *(("weekly", each) for each in ("2026-W54", "2025-W53", "2026-W1", "2026-11", "28.11.2026")),
+    *(("monthly", each) for each in ("2026-13", "2026-1", "2026-W48", "november")),
+)
+def test_a_name_that_is_no_day_would_be_one_more_run(
+    project: Project, repeat: str, given: str
+) -> None:
+    project.texts("a", head=f'repeat = "{repeat}"\n')
+    kind = {"daily": "day", "weekly": "week", "monthly": "month"}[repeat]
+    why = f'm.toml:2:10: error: --run {given}: repeat = "{repeat}" has a run for each {kind}, like '
+    project.call("send", "--run", given).refused(why)
+    project.has_sent_nothing()
+
+
 @pytest.mark.parametrize("given", range(6))
 def test_the_nearest_word_on_the_transport_counts(
     plan: Plan, monkeypatch: pytest.MonkeyPatch, given: int

@@ -14,14 +14,28 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dispatcher.cli.output import Part, coloured, persons
 from dispatcher.manifest.former_names import MessageName
-from dispatcher.manifest.runs import DEFAULT
+from dispatcher.manifest.runs import DatedManifests
 from dispatcher.visible import visible
 
 if TYPE_CHECKING:
     from dispatcher.delivery import Summary
+    from dispatcher.overview import Overview
 
 _NAMED = 10  # messages that a line names
 _PLAIN_BYTES = re.compile(rb"[A-Za-z0-9 _@%+=:,./~-]")
+
+
+class Unfinished(NamedTuple):
+    """What one command can go on with, and what is left of it.
+
+    `run`: to be named, if not None. `paths`: of its manifests; None: all of them.
+    """
+
+    failed: int = 0
+    not_tried: int = 0
+    changed: Mapping[MessageName, int] = {}
+    run: str | None = None
+    paths: tuple[str, ...] | None = None
 
 
 class Invocation(NamedTuple):
@@ -37,16 +51,19 @@ class Invocation(NamedTuple):
     paths: tuple[str, ...] = ()
     place: tuple[str, ...] = ()
 
-    def again(self, run: str | None, resend: Iterable[str], leave_out: Collection[str] = ()) -> str:
-        """The same command, as a line for a shell; `resend` instead of what it had.
+    def again(
+        self, part: Unfinished, resend: Iterable[str], leave_out: Collection[str] = ()
+    ) -> str:
+        """The same command for what is left of it, as a line for a shell.
 
-        `run`: named unless it was.
+        The run is named unless it was; `resend` instead of what it had.
         """
         own = {name: words for name, words in self.own.items() if name not in leave_out}
-        if run is not None:
-            own.setdefault("run", ("--run", run))
+        if part.run is not None:
+            own.setdefault("run", ("--run", part.run))
         own["resend"] = tuple(word for each in resend for word in ("--resend", each))
-        paths = ("--", *self.paths) if any(map(_is_like_option, self.paths)) else self.paths
+        paths = self.paths if part.paths is None else part.paths
+        paths = ("--", *paths) if any(map(_is_like_option, paths)) else paths
         words = (word for each in own.values() for word in each)
         return _line("send", *self.session, *words, *paths)
 
@@ -81,31 +98,47 @@ class Step:
         return fields
 
 
-def next_steps(summary: Summary, invocation: Invocation, runs: Sequence[str]) -> list[Step]:
-    """What a run leaves, and how to go on. `runs`: those of its manifests."""
-    resend = _resend_again(invocation)
-    # What belongs to a day is to be finished as that day's, also after midnight.
-    run = runs[0] if len(runs) == 1 and runs[0] != DEFAULT else None
-    if "trial" in invocation.own:  # the next one is another
-        run = None
-    again = invocation.again(run, resend)
-    steps = [
-        Step(status, count, "to try again", again)
-        for status, count in (("failed", summary.failed), ("not_tried", summary.not_tried))
-        if count
-    ]
-    if summary.changed:
-        # Whoever agreed to this run did not agree to second copies: they are asked for that.
-        command = invocation.again(run, [*resend, "changed"], leave_out=["yes"])
-        steps.append(
-            Step(
-                "changed",
-                summary.changed.total(),
-                "raise revision in the manifest, or",
-                command,
-                messages=summary.changed,
-            )
+def unfinished(
+    summary: Summary, by_day: Sequence[DatedManifests], overview: Overview
+) -> Iterator[Unfinished]:
+    """What a run leaves, by the command that goes on with it.
+
+    What belongs to a day is to be finished as that day's, also after midnight. So no command has
+    manifests of two days, or some that have no run of a day.
+    """
+    if len(by_day) == 1:
+        run = by_day[0].run
+        yield Unfinished(summary.failed, summary.not_tried, summary.changed, run)
+        return
+    for run, paths in by_day:
+        untried = (overview.manifests[name] - summary.finished[name] for name in paths)
+        yield Unfinished(
+            sum(summary.failures[name] for name in paths),
+            sum(untried),
+            {name: people for name, people in summary.changed.items() if name.manifest in paths},
+            run,
+            tuple(map(str, paths.values())),
         )
+
+
+def next_steps(
+    summary: Summary, invocation: Invocation, unfinished: Iterable[Unfinished]
+) -> list[Step]:
+    """How to go on with what a run leaves."""
+    resend = _resend_again(invocation)
+    steps: list[Step] = []
+    for part in unfinished:
+        again = invocation.again(part, resend)
+        steps += [
+            Step(status, count, "to try again", again)
+            for status, count in (("failed", part.failed), ("not_tried", part.not_tried))
+            if count
+        ]
+        if part.changed:
+            # Whoever agreed to this run did not agree to second copies: they are asked for that.
+            command = invocation.again(part, [*resend, "changed"], leave_out=["yes"])
+            why, people = "raise revision in the manifest, or", sum(part.changed.values())
+            steps.append(Step("changed", people, why, command, messages=part.changed))
     if summary.unknown:
         steps.append(_unknown(summary, invocation))
     return steps

@@ -17,7 +17,7 @@ import click
 
 from dispatcher.api import Dispatcher, Resend
 from dispatcher.cli.announcement import announce, ask, ask_to_begin
-from dispatcher.cli.next_steps import next_steps
+from dispatcher.cli.next_steps import next_steps, unfinished
 from dispatcher.cli.options import (
     good_plan,
     invocation,
@@ -119,9 +119,9 @@ def command(
             ask(dispatcher, sending.plan, statuses)
         with report, _interruptible(sending.delivery):
             summary = sending.run()
-        runs = sending.plan.planner.runs
+        left = unfinished(summary, sending.plan.planner.by_day, sending.plan.overview)
         # Of a sandbox that was there for this run alone, nothing is left to go on with.
-        steps = [] if sandbox else next_steps(summary, invocation(dispatcher), runs)
+        steps = [] if sandbox else next_steps(summary, invocation(dispatcher), left)
         report.summary(summary, steps, _advice(dispatcher, report))
         return summary.strict_exit_code if strict else summary.exit_code
 

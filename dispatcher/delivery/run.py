@@ -67,7 +67,8 @@ class Summary:
     """What became of a plan's messages. `stopped` is why the run ended early, if it did.
 
     `changed` counts the recipients of each message that was skipped because they have it with
-    other content.
+    other content. `finished` and `failures` count the messages of each manifest that are finished,
+    and that failed.
     """
 
     sent: int = 0
@@ -79,10 +80,14 @@ class Summary:
     interrupted: bool = False
     changed: Counter[MessageName] = field(default_factory=Counter)
     unsettled: Unsettled = field(default_factory=Unsettled)
+    finished: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
 
     def add(self, message: Message, outcome: Outcome, key: str) -> None:
         """Count a finished message; `key` is the one under which the journal has it."""
         setattr(self, outcome.status, getattr(self, outcome.status) + 1)
+        self.finished[message.manifest] += 1
+        self.failures[message.manifest] += outcome.status == Status.FAILED
         if outcome.status == Status.UNKNOWN:
             self.unsettled.add(key, decided=outcome.error == LATE)
         elif outcome.status == Status.SKIPPED and outcome.error == CHANGED:

@@ -17,6 +17,7 @@ from dispatcher.manifest import discovery, message_table, runs, validation
 from dispatcher.manifest.definitions import Definition, LoadedMessage, Manifest, Options
 from dispatcher.manifest.expansion import ReadAddress, expand
 from dispatcher.manifest.former_names import DefinedNames, MessageName
+from dispatcher.manifest.runs import DatedManifests
 from dispatcher.models import LocatedProblem, Problem, Report, located
 from dispatcher.names import canonical_name
 from dispatcher.toml.file import TomlFile, read_toml, toml_value
@@ -90,12 +91,29 @@ class Manifests:
                 sentence = f"--run {given}: {_NO_REPEAT}"
                 self.problems.append(file.problem(("repeat",), sentence))
             return runs.DEFAULT
-        zone = data.get("timezone", self._options.timezone)
-        name = given or runs.period(repeat, self._options.at, zone)
+        if given is not None:
+            try:
+                return runs.named(repeat, given)
+            except ValueError as error:
+                self.problems.append(file.problem(("repeat",), f"--run {given}: {error}"))
+                return given
+        name = runs.period(repeat, self._options.at, self._timezone(data))
         if name is None and self._options.run_needed:
             sentence = 'repeat = "run": name the run, --run NAME'
             self.problems.append(file.problem(("repeat",), sentence))
         return name or runs.UNNAMED
+
+    def _timezone(self, data: dict[str, Any]) -> str | None:
+        """Where a manifest's day begins; None: in the system's."""
+        zone: str | None = data.get("timezone", self._options.timezone)
+        return zone
+
+    def _day(self, data: dict[str, Any]) -> str | None:
+        """The day whose run a manifest has; None: it has another run, or one that was named."""
+        named = self._options.trial or self._options.run is not None
+        if named or data.get("repeat") in (None, "run"):
+            return None
+        return runs.period("daily", self._options.at, self._timezone(data))
 
     def _check_name(self, manifest: Manifest) -> None:
         path = manifest.file.path
@@ -136,6 +154,20 @@ class Manifests:
     def runs(self) -> list[str]:
         """The names of the runs of these manifests."""
         return list(dict.fromkeys(each.run for each in self._manifests))
+
+    @property
+    def by_day(self) -> list[DatedManifests]:
+        """These manifests, by the day whose runs they have."""
+        found: dict[str | None, list[Manifest]] = {}
+        for each in self._manifests:
+            found.setdefault(self._day(each.data), []).append(each)
+        return [
+            DatedManifests(
+                day and (same[0].run if len({each.run for each in same}) == 1 else day),
+                {each.name: each.file.path for each in same},
+            )
+            for day, same in found.items()
+        ]
 
     @property
     def names(self) -> list[MessageName]:

@@ -6,8 +6,10 @@ day, week or month; any other has one run for ever.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Literal, TypeAlias
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeAlias
 
 from dispatcher.timezones import local
 
@@ -15,6 +17,26 @@ Repeat: TypeAlias = Literal["daily", "weekly", "monthly", "run"]
 
 DEFAULT = "default"  # of manifests without `repeat`
 UNNAMED = "run"  # stands for the name where nothing is compared or sent
+
+_DAY = "%Y-%m-%d"
+# How the name of a run is read, together with its first day.
+_FIRST_DAYS = {"daily": _DAY, "weekly": "%G-W%V-%u", "monthly": _DAY}
+_LIKE = {
+    "daily": "a run for each day, like 2026-11-29",
+    "weekly": "a run for each week, like 2026-W48, which 2026-11-29 means, too",
+    "monthly": "a run for each month, like 2026-11, which 2026-11-29 means, too",
+}
+
+
+class DatedManifests(NamedTuple):
+    """Manifests whose runs are those of one day, or that have no such runs.
+
+    `run`: the name that means these runs on any other day, too; None: there is none. `paths`: the
+    manifests' files, by name.
+    """
+
+    run: str | None
+    paths: dict[str, Path]
 
 
 def period(repeat: Repeat, at: datetime, timezone: str | None) -> str | None:
@@ -24,9 +46,25 @@ def period(repeat: Repeat, at: datetime, timezone: str | None) -> str | None:
     """
     if repeat == "run":
         return None
-    day = local(at, timezone)
+    return _run_of(repeat, local(at, timezone))
+
+
+def named(repeat: Repeat, name: str) -> str:
+    """The run that a name means: of a day, also its week or month, as all manifests of a folder are
+    made up for by the name of the day. Raises ValueError, with a sentence."""
+    if repeat == "run":
+        return name
+    for written, form in ((name, _DAY), (f"{name}-1", _FIRST_DAYS[repeat])):
+        with suppress(ValueError):
+            day = datetime.strptime(written, form)
+            if name in (run := _run_of(repeat, day), _run_of("daily", day)):
+                return run
+    raise ValueError(f'repeat = "{repeat}" has {_LIKE[repeat]}')
+
+
+def _run_of(repeat: Literal["daily", "weekly", "monthly"], day: datetime) -> str:
     if repeat == "daily":
-        return f"{day:%Y-%m-%d}"
+        return f"{day:{_DAY}}"
     if repeat == "monthly":
         return f"{day:%Y-%m}"
     year, week, _ = day.isocalendar()  # a week belongs to the year that has most of its days

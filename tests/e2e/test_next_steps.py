@@ -3,12 +3,14 @@
 import re
 import shlex
 import signal
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 
-from dispatcher.cli.next_steps import Invocation, next_steps, shell_word
+from dispatcher.cli.next_steps import Invocation, Unfinished, next_steps, shell_word
 from dispatcher.delivery import Summary
 from dispatcher.journal import LATE
 from dispatcher.models import Outcome, Status
@@ -124,7 +126,7 @@ def test_a_message_that_may_have_arrived_twice_is_looked_at() -> None:
     summary, message = Summary(), factories.message()
     outcome = Outcome(status=Status.UNKNOWN, error=LATE)
     summary.add(message, outcome, message.key)
-    (step,) = next_steps(summary, Invocation(), ["default"])
+    (step,) = next_steps(summary, Invocation(), [])
     assert step.command.startswith("dispatcher history --attempts --run ")
 
 
@@ -216,9 +218,67 @@ def test_a_day_is_finished_as_that_day(project: Project) -> None:
     assert project.call(*command, "--json").statuses == {"a": "sent"}
 
 
+MORNING = datetime(2026, 11, 28, 5, tzinfo=UTC)
+# Manifests of two days, and one that has no day.
+FOLDER = {
+    "east": 'repeat = "daily"\ntimezone = "Asia/Tokyo"\n',
+    "once": "",
+    "week": 'repeat = "weekly"\ntimezone = "America/Los_Angeles"\n',
+    "west": 'repeat = "daily"\ntimezone = "America/Los_Angeles"\n',
+}
+
+
+@time_machine.travel(MORNING)
+@pytest.mark.parametrize("paths", ["manifests", ""])
+def test_a_day_is_finished_as_that_day_beside_what_has_another_one(
+    project: Project, paths: str
+) -> None:
+    project.config("")
+    for name, head in FOLDER.items():
+        project.manifest(head + text("a") + text("b"), f"manifests/{name}.toml")
+    keys = [line["key"] for line in project.call("plan", "--json").planned]
+    project.inbox.faults([{**REFUSED, "status": 401, "code": 2}])
+    result = project.call("send", "--json", *paths.split())
+    assert result.summary["not_tried"] > 0, "the account was refused"
+    project.inbox.faults([])
+
+    steps = result.summary["next"]
+    assert sum(step["count"] for step in steps) == len(keys)
+    lines = list(dict.fromkeys(step["command"] for step in steps))
+    assert lines == [
+        "dispatcher send --json --run 2026-11-28 manifests/east.toml",
+        "dispatcher send --json manifests/once.toml",
+        "dispatcher send --json --run 2026-11-27 manifests/week.toml manifests/west.toml",
+    ]
+    with time_machine.travel(MORNING + timedelta(days=30)):
+        assert sorted(key for line in lines for key in sent_by(project, line)) == sorted(keys)
+
+
+@time_machine.travel(MORNING)
+def test_one_name_finishes_the_day_of_a_whole_folder(project: Project) -> None:
+    for kind in ("daily", "weekly", "monthly"):
+        project.manifest(f'repeat = "{kind}"\n{text("a")}', f"manifests/{kind}.toml")
+    keys = [line["key"] for line in project.call("plan", "--json").planned]
+    project.inbox.faults([{**REFUSED, "times": 2}])
+    (step,) = project.call("send", "--json").summary["next"]
+    assert step["command"] == "dispatcher send --json --run 2026-11-28"
+    with time_machine.travel(MORNING + timedelta(days=30)):
+        assert len(sent_by(project, step["command"])) == 2
+    rows = project.call("history", "--json").lines
+    assert sorted(row["key"] for row in rows) == sorted(keys)
+    assert len(project.inbox.messages()) == len(keys)
+
+
+def sent_by(project: Project, line: str) -> list[str]:
+    """The keys of what a command that was shown sends."""
+    result = project.call(*shlex.split(line)[1:])
+    assert result.code == 0, result.stderr
+    return [each["key"] for each in result.events("result") if each["status"] == "sent"]
+
+
 def test_what_may_have_arrived_is_not_sent_once_more_by_the_same_command() -> None:
     invocation = Invocation(own={"resend": ("--resend", "all"), "yes": ("--yes",)})
-    (step,) = next_steps(Summary(not_tried=1), invocation, ["default"])
+    (step,) = next_steps(Summary(), invocation, [Unfinished(not_tried=1)])
     assert step.command == "dispatcher send --resend changed --resend moved --yes"
 
 
