@@ -1,6 +1,5 @@
 """Whatever ends a run, and whoever else wants the journal: no message goes out twice."""
 
-import os
 import re
 import signal
 import socket
@@ -18,7 +17,7 @@ from tests.support.cases import cases
 from tests.support.gateway import Reply, Request
 from tests.support.project import FAST, Held, Project
 from tests.support.requirements import require
-from tests.support.waiting import wait_until
+from tests.support.waiting import opened_files, wait_until
 
 TO = "79001234567"
 
@@ -91,16 +90,6 @@ def test_wait_waits_for_the_other_run(held: Held) -> None:
     result = held.finish(second)
     assert (result.code, result.statuses) == (0, dict.fromkeys("abc", "skipped"))
     assert len(held.gateway.requests) == 3
-
-
-def opened_files(process: subprocess.Popen[str]) -> set[str]:
-    found = set()
-    for link in Path(f"/proc/{process.pid}/fd").iterdir():
-        try:
-            found.add(os.readlink(link))
-        except FileNotFoundError:
-            continue  # closed meanwhile
-    return found
 
 
 @pytest.mark.parametrize("number", STOPS)

@@ -1,8 +1,10 @@
 """How long tests wait for what has to come, and how."""
 
 import os
+import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 # Whether the crash tests take their long time; see crash/conftest.py.
 LONG = os.environ.get("CRASH") == "long"
@@ -15,3 +17,14 @@ def wait_until(condition: Callable[[], object], patience: float = PATIENCE) -> N
     while not condition():
         assert time.monotonic() < end, "it did not come to that"
         time.sleep(0.02)
+
+
+def opened_files(process: subprocess.Popen[str]) -> set[str]:
+    """The files that a process has open now; needs /proc."""
+    found = set()
+    for link in Path(f"/proc/{process.pid}/fd").iterdir():
+        try:
+            found.add(os.readlink(link))
+        except FileNotFoundError:
+            continue  # closed meanwhile
+    return found
