@@ -790,6 +790,8 @@ def test_shared_journal_of_the_version_before_is_renewed(database: Database) -> 
     database.ask("ALTER TABLE dispatcher.events ALTER COLUMN id TYPE integer")
     database.ask("ALTER SEQUENCE dispatcher.events_id_seq AS integer")
     database.ask("ALTER TABLE dispatcher.messages DROP COLUMN sent_digest")
+    database.ask("DROP INDEX dispatcher.messages_digest")
+    database.ask("CREATE INDEX messages_digest ON dispatcher.messages (digest)")
     database.ask("UPDATE dispatcher.version SET number = 3")
     with open_journal(database.url) as opened:
         assert status(opened, message().key) == "unknown"
@@ -798,6 +800,8 @@ def test_shared_journal_of_the_version_before_is_renewed(database: Database) -> 
     assert database.ask(f"{types} AND column_name = 'id'") == [("bigint",)]
     largest = "SELECT max_value FROM pg_sequences WHERE sequencename = 'events_id_seq'"
     assert database.ask(largest) == [(2**63 - 1,)]
+    [(index,)] = database.ask("SELECT indexdef FROM pg_indexes WHERE indexname = 'messages_digest'")
+    assert "substr(digest, 1, 16)" in index
 
 
 _NEW_TABLES = ("leases", "turns", "pauses", "origin")

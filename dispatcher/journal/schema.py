@@ -14,7 +14,7 @@ from dispatcher.errors import JournalError
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 _BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # only an INTEGER key counts up there
 
@@ -113,6 +113,7 @@ manifest_files = sa.Table(
 )
 
 # From each version to the next; new tables, indexes and triggers are made afterwards.
+# One that is there already is not made anew: what has changed is dropped here.
 _MIGRATIONS: dict[int, tuple[str, ...]] = {
     1: (
         "ALTER TABLE messages ADD COLUMN not_before TEXT",
@@ -123,6 +124,7 @@ _MIGRATIONS: dict[int, tuple[str, ...]] = {
     3: ("ALTER TABLE messages ADD COLUMN sent_digest TEXT",),
     4: (),
     5: (),
+    6: ("DROP INDEX IF EXISTS messages_digest", "DROP INDEX IF EXISTS messages_sent_digest"),
 }
 _MIGRATIONS_OF_POSTGRES = {
     4: (

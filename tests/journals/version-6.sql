@@ -118,8 +118,8 @@ CREATE TABLE workers (
 INSERT INTO "workers" VALUES('d28d439b2b2b43dbbbe419b24c0268fd','default','example',1000,'2026-11-30T14:08:05.313+00:00',1.79604774531316232688e+09);
 CREATE INDEX ix_events_key ON events ("key");
 CREATE INDEX messages_sending ON messages (owner) WHERE status = 'sending';
-CREATE INDEX messages_digest ON messages (substr(digest, 1, 16));
-CREATE INDEX messages_sent_digest ON messages (substr(sent_digest, 1, 16)) WHERE sent_digest IS NOT NULL;
+CREATE INDEX messages_digest ON messages (digest);
+CREATE INDEX messages_sent_digest ON messages (sent_digest) WHERE sent_digest IS NOT NULL;
 CREATE INDEX messages_foreign ON messages (key) WHERE status NOT IN ('sending', 'sent', 'failed', 'unknown') OR attempts < 1 OR attempts >= 2147483647 OR changed_at NOT LIKE '____-__-_____:__:__%' OR not_before NOT LIKE '____-__-_____:__:__%';
 CREATE TRIGGER message_made AFTER INSERT ON messages BEGIN 
     INSERT INTO events (key, at, status, receipt, error_code, error_text, attempt)
