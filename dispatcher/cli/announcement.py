@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from dispatcher.api import Dispatcher, Plan, Resend
-from dispatcher.cli.output import confirm, counted, persons, print_json, print_line
+from dispatcher.cli.output import confirm, counted, on_terminal, persons, print_json, print_line
 from dispatcher.config import shown
 from dispatcher.errors import DispatcherError, JournalMissing
 from dispatcher.models import Status
@@ -71,7 +70,7 @@ def announce(
 
 def ask_to_begin(missing: JournalMissing) -> None:
     """Have a person agree that a journal is begun. Raises the error where nobody can be asked."""
-    if not sys.stdin.isatty():
+    if not on_terminal():
         raise missing
     fact, *ways = missing.sentences
     for line in ways[1:]:
@@ -92,7 +91,7 @@ def ask(dispatcher: Dispatcher, plan: Plan, resend: Collection[Resend]) -> None:
     ]
     for each in copies:
         confirm(f"{each}. Send again?")
-    if not copies and plan.overview.to_send() and sys.stdin.isatty() and not _all_local(dispatcher):
+    if not copies and plan.overview.to_send() and on_terminal() and not _all_local(dispatcher):
         confirm(f"Send {_amount(plan.overview, resend)}?")
 
 

@@ -30,6 +30,7 @@ __all__ = [
     "counted",
     "described",
     "for_whom",
+    "on_terminal",
     "persons",
     "print_json",
     "print_line",
@@ -101,9 +102,14 @@ def for_whom(message: Message) -> dict[str, str]:
     return {"for": recipient} if recipient is not None else {}
 
 
+def on_terminal() -> bool:
+    """Whether somebody can be asked; standard input may be closed altogether."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
 def confirm(question: str) -> None:
     """Have a person agree. Raises click.Abort, or UsageError where nobody can be asked."""
-    if not sys.stdin.isatty():
+    if not on_terminal():
         raise click.UsageError(f"{question} There is nobody to ask here; agree with --yes")
     click.confirm(visible(question), abort=True, err=True)
 

@@ -107,6 +107,10 @@ def test_on_a_terminal_a_person_is_asked(far: Project, inbox: SandboxProcess) ->
     assert on_a_terminal(far, "", "send").told == "1 skipped\n"
 
 
+def test_without_standard_input_there_is_nobody_to_ask(far: Project) -> None:
+    far.sends_nothing("there is no journal", prefix=("sh", "-c", 'exec "$@" <&-', "sh"))
+
+
 @cases("transport", "greenapi", "far")
 def test_the_sandbox_needs_no_word(far: Project, transport: str) -> None:
     """Neither one that runs beside it, nor one of this run alone, though an account is set."""
