@@ -86,12 +86,13 @@ class DefinedNames:
         planned: bool,
         own: bool = False,
     ) -> None:
-        """Add the messages of a manifest, of which `data` is usable; those not planned first.
+        """Add the messages of a manifest, as far as `data` is usable; those not planned first.
 
         `own`: none of them is another one under a new name, unless it says so.
         """
         manifests = _listed(data.get("moved_from"), ("moved_from",))
-        for index, entry in enumerate(data.get("messages", ())):
+        entries = data.get("messages")
+        for index, entry in enumerate(entries if isinstance(entries, list) else ()):
             if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):
                 continue
             message = MessageName(name, canonical_name(entry["id"]))

@@ -190,3 +190,9 @@ def test_a_message_that_was_renamed_before_it_was_ever_sent(sent: Project) -> No
     journal = f"sqlite:///{sent.journal_file}"
     said = sent.call("plan", "-C", str(clone), "--journal", journal).stderr
     assert 'warning: message "second": moved_from: nothing was sent as "first"' in said
+
+
+@pytest.mark.parametrize("messages", ["5", "true", "2026-11-30", '"text"', "{ id = 1 }", "[1]"])
+def test_another_manifest_that_is_none_does_no_harm(sent: Project, messages: str) -> None:
+    sent.manifest(f"messages = {messages}\n", "manifests/broken.toml")
+    assert set(planned(sent, "manifests/prices.toml").values()) == {("sent", None)}
