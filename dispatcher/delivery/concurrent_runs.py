@@ -43,7 +43,10 @@ class ConcurrentRuns:
         with self._lock:
             if key not in self._seen or monotonic() > self._until:
                 self._look(self._rows, task)
-            return self._changed.get(key)
+            found = self._changed.get(key)
+        if found is None or key == task.message.key:
+            return found
+        return found.model_copy(update={"key": key})
 
     def look_again(self) -> None:
         """Look again at once: a failed claim shows that other runs send the same messages."""
