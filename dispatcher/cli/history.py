@@ -20,7 +20,7 @@ from dispatcher.cli.options import filter_options, journal_option, json_option, 
 from dispatcher.cli.output import OutputError, Part, coloured, counted, print_json, print_line
 from dispatcher.config import seconds
 from dispatcher.errors import ExitCode
-from dispatcher.journal import Event, HistoryRow
+from dispatcher.journal import Event, HistoryRow, journal_name
 from dispatcher.models import Status
 from dispatcher.timezones import aware, local, shown
 from dispatcher.visible import quoted, visible
@@ -32,18 +32,23 @@ _STATUSES = (Status.SENT, Status.FAILED, Status.UNKNOWN, Status.SENDING)  # as t
 
 @click.command("history")
 @filter_options
-@click.option("--status", type=click.Choice(["sent", "failed", "unknown", "sending"]))
+@click.option(
+    "--status",
+    type=click.Choice(["sent", "failed", "unknown", "sending"]),
+    help="Only what is in this state; unknown: nobody knows whether it arrived.",
+)
 @click.option(
     "--since",
     metavar="TIME",
-    help="Only what has changed since a date, a time, or for so long: 2026-11-01, 2h, 7d.",
+    help="Only what has changed since a date, a time, or so long ago: 2026-11-01, "
+    "2026-11-01T09:30, 2h, 7d.",
 )
-@click.option("--attempts", "with_events", is_flag=True, help="Show every attempt, not the last.")
+@click.option("--attempts", "with_events", is_flag=True, help="Show every attempt of each.")
 @click.option(
     "--export",
     "export",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write to a file, .csv or .jsonl, instead.",
+    help="Write all of it to a file, FILE.csv or FILE.jsonl, instead.",
 )
 @journal_option
 @json_option
@@ -56,7 +61,14 @@ def command(
     export: Path | None,
     **filters: str | None,
 ) -> int:
-    """Show the messages that were tried, the oldest change first."""
+    """Show the messages that were tried, the oldest change first.
+
+    A line has the moment of the last change, the status, the message's key (run / manifest /
+    message id / revision / recipient), and the gateway's id or what went wrong. `settle` takes
+    these keys.
+
+    Exit code 3: there is no such message.
+    """
     timezone = dispatcher.config.settings.timezone
     begin = _moment(since, timezone)
     filters["recipient"] = dispatcher.recipient(filters["recipient"])
@@ -73,8 +85,8 @@ def command(
         counts = (f"{found[status]} {status}" for status in _STATUSES if found[status])
         print_line(", ".join(counts), err=True)
     if not found:
-        none = "the journal knows no such message"
-        print_line(none if there else "there is no journal yet", err=True)
+        none = f"there is no journal {journal_name(dispatcher.journal)} yet"
+        print_line("the journal knows no such message" if there else none, err=True)
     return ExitCode.DONE if found else ExitCode.NOTHING
 
 

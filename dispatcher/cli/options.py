@@ -62,7 +62,10 @@ paths_argument = click.argument(
     "paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]…"
 )
 run_option = click.option(
-    "--run", metavar="NAME", help="Name of the run, of manifests with repeat; by default, today's."
+    "--run",
+    metavar="NAME",
+    help="For manifests with repeat: which run, like 2026-11-28 for a day that was missed; by "
+    "default, the present day, week or month.",
 )
 journal_option = click.option(
     "--journal",
@@ -70,7 +73,9 @@ journal_option = click.option(
     callback=_journal_url,
     type=click.UNPROCESSED,  # it may name a file
     metavar="URL",
-    help="Of the journal: sqlite:///PATH or postgresql://…",
+    show_envvar=True,
+    help="Where is noted what was sent, instead of the configured place: sqlite:///PATH or "
+    "postgresql://…",
 )
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
@@ -86,25 +91,34 @@ _SELECTION = (
         "--to",
         multiple=True,
         metavar="NUMBER",
-        help="Only to this recipient; may be given several times.",
+        help="Only what goes to this recipient; may be given several times.",
     ),
     click.option(
-        "--limit", type=int, metavar="N", help="Only the first N recipients of each message."
+        "--limit",
+        type=int,
+        metavar="N",
+        help="Only the first N recipients of each message, those who have it included.",
     ),
     click.option(
-        "--sample", type=int, metavar="N", help="Only N recipients of each, always the same ones."
+        "--sample",
+        type=int,
+        metavar="N",
+        help="Only N recipients of each message, from all over the list; always the same ones.",
     ),
     click.option(
         "--trial",
         metavar="NUMBER",
-        help="What others would get goes to NUMBER; by default, one sample of each message.",
+        help="What others would get goes to NUMBER, and they do not count as served; one sample of "
+        "each message, or what else is chosen.",
     ),
 )
 _FILTERS = (
     click.option("--run", metavar="NAME", help="Only this run."),
     click.option("--manifest", metavar="NAME", help="Only this manifest."),
-    click.option("--message", metavar="ID", help="Only messages of this id."),
-    click.option("--to", "recipient", metavar="RECIPIENT", help="Only this one, as in a manifest."),
+    click.option("--message", metavar="ID", help="Only messages with this id."),
+    click.option(
+        "--to", "recipient", metavar="NUMBER", help="Only this recipient, as people write it."
+    ),
 )
 _SESSION_OPTIONS = (
     click.option(
@@ -116,7 +130,7 @@ _SESSION_OPTIONS = (
         callback=_work_in,
         type=click.Path(path_type=Path),
         metavar="DIR",
-        help="As if the command was started in DIR.",
+        help="Do everything as if the command was started in DIR.",
     ),
     click.option(
         "--config",
@@ -124,11 +138,28 @@ _SESSION_OPTIONS = (
         callback=_one_file,
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="The configuration, instead of the dispatcher.toml above PATH or here.",
+        help="The configuration, instead of the dispatcher.toml found upwards from PATH, or here.",
     ),
-    click.option("--profile", envvar="DISPATCHER_PROFILE", help="A profile of dispatcher.toml."),
-    click.option("--transport", envvar="DISPATCHER_TRANSPORT", help="For manifests without one."),
-    click.option("--without", multiple=True, metavar="NAME", help="Leave this plugin out."),
+    click.option(
+        "--profile",
+        envvar="DISPATCHER_PROFILE",
+        show_envvar=True,
+        metavar="NAME",
+        help="With the settings of [profiles.NAME] in dispatcher.toml, and a journal of its own.",
+    ),
+    click.option(
+        "--transport",
+        envvar="DISPATCHER_TRANSPORT",
+        show_envvar=True,
+        metavar="NAME",
+        help="The gateway of messages whose manifest names none.",
+    ),
+    click.option(
+        "--without",
+        multiple=True,
+        metavar="NAME",
+        help="Leave this plugin out; may be given several times.",
+    ),
     click.option("--no-plugins", is_flag=True, help="Leave all third-party plugins out."),
     debug_option,
 )

@@ -60,7 +60,18 @@ def command(
     as_json: bool,
     selection: SelectionOptions,
 ) -> int:
-    """Show what send would do, message by message, without a network."""
+    """Show what send would do, message by message, without a network.
+
+    \b
+    + new       is sent
+    ! retry     failed before, is sent
+    = sent      was sent as it is, is left out
+    ~ changed   was sent with other content, is left out
+    ? unknown   may have arrived, is left out: see settle
+    > moved     its recipient has it under another name: nothing is sent
+
+    Exit code 2: something is wrong, 3: there are no messages.
+    """
     counts: Counter[str] = Counter()
     trace = dispatcher.registry.trace = HookTrace() if explain else None
     with _objections_named(trace):

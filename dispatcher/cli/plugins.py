@@ -34,7 +34,13 @@ def command(dispatcher: Dispatcher, timings: bool, as_json: bool) -> int:
 
 @command.command("new")
 @click.argument("name")
-@click.option("--kind", type=click.Choice(KINDS), default="transformer", show_default=True)
+@click.option(
+    "--kind",
+    type=click.Choice(KINDS),
+    default="transformer",
+    show_default=True,
+    help="Where media come from, a check, a change to what is posted, or a gateway.",
+)
 @debug_option
 def new(name: str, kind: Kind) -> int:
     """Write a distribution with a plugin that passes its own tests, in ./dispatcher-NAME."""

@@ -55,23 +55,37 @@ _LAST = 1.0  # seconds for writing and reporting what is known then
 @paths_argument
 @run_option
 @journal_option
-@click.option("--wait", metavar="TIME", help="Wait so long, like 10m, for another run to end.")
+@click.option(
+    "--wait",
+    metavar="TIME",
+    help="Wait for another run to end, at most so long, like 10m; by default, not at all.",
+)
 @click.option(
     "--resend",
     type=click.Choice(list(_RESEND)),
     multiple=True,
-    help="Also send what changed, was renamed, or may have arrived already.",
+    help="Send a second time, after asking: what has changed since it was sent, what may have "
+    "arrived (unknown), what is there under another name (moved). What failed is sent anyway. May "
+    "be given several times.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask; begin a journal where there is none.")
 @click.option(
-    "--max", "most", type=click.IntRange(1), metavar="N", help="If more would leave, nothing does."
+    "--yes",
+    is_flag=True,
+    help="Do not ask: begin a journal where there is none, send what --resend says.",
+)
+@click.option(
+    "--max",
+    "most",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Send nothing at all if more than N messages would leave.",
 )
 @click.option(
     "--strict",
     is_flag=True,
-    help="End with exit code 7 if something changed since it was sent, and is not sent again.",
+    help="End with exit code 7 if people have something else than the manifests say now.",
 )
-@click.option("--sandbox", is_flag=True, help="Send to a local gateway; no account needed.")
+@click.option("--sandbox", is_flag=True, help="Send to a local gateway, for this run alone.")
 @json_option
 @selection_options
 @session_options
@@ -88,7 +102,16 @@ def command(
     as_json: bool,
     selection: SelectionOptions,
 ) -> int:
-    """Send every message that was not sent yet; one bad message anywhere and nothing leaves."""
+    """Send every message that was not sent yet.
+
+    Everything is checked first: one bad message anywhere, and nothing leaves. What was sent is
+    noted in the journal, so that a second run sends only what is new. `plan` shows before what
+    would leave.
+
+    Exit code 0: all done, 1: failed, 2: something is wrong and nothing was sent, 3: no message is
+    meant, 4: some failed or were not tried, 5: some may have arrived (see settle), 6: another run
+    is on, 7: see --strict.
+    """
     seconds_to_wait = _seconds(wait)
     statuses: set[Resend] = set().union(*(_RESEND[name] for name in resend))
     with ExitStack() as stack:

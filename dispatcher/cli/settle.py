@@ -13,7 +13,7 @@ from dispatcher.api import Dispatcher
 from dispatcher.cli.options import filter_options, journal_option, session_options, yes_option
 from dispatcher.cli.output import OutputError, coloured, confirm, counted, print_line
 from dispatcher.errors import DispatcherError, ExitCode
-from dispatcher.journal import Journal, Noted
+from dispatcher.journal import Journal, Noted, journal_name
 from dispatcher.keys import Key, parsed
 from dispatcher.manifest.former_names import DefinedNames, MessageName
 from dispatcher.manifest.runs import DEFAULT
@@ -26,18 +26,19 @@ _FORM = "RUN/MANIFEST/ID/REVISION/RECIPIENT"
 
 @click.command("settle")
 @click.argument("keys", nargs=-1, metavar="[KEY]…")
-@click.option("--sent", is_flag=True, help="They arrived: skip them from now on.")
+@click.option("--sent", is_flag=True, help="They arrived: no run sends them again.")
 @click.option("--not-sent", is_flag=True, help="They did not arrive: the next run sends them.")
 @click.option(
     "--missing",
     is_flag=True,
-    help="With --sent: also what the journal does not know, as it went back in time.",
+    help="With --sent: also keys that the journal does not know, as a backup was put back, say.",
 )
 @click.option(
     "--from",
     "file",
     type=click.File(encoding="utf-8-sig"),
-    help="A file with a key on each line; - is standard input.",
+    metavar="FILE",
+    help="A file with a KEY on each line; - is standard input.",
 )
 @filter_options
 @yes_option
@@ -53,7 +54,15 @@ def command(
     yes: bool,
     **filters: str | None,
 ) -> int:
-    """Settle unknown messages by a person's word: by key, from a file, or all that filters name."""
+    """Say of unknown messages whether they arrived.
+
+    A message is unknown if it may have arrived: the connection broke, say. Nobody gets it again
+    until a person has looked, and says --sent or --not-sent. Name the messages by KEY, as history
+    --status unknown shows them, by --from FILE, or by --run, --manifest, --message and --to, which
+    find the unknown ones, and then it asks.
+
+    Exit code 3: there was nothing to settle.
+    """
     if sent == not_sent:
         raise click.UsageError("say either --sent or --not-sent")
     named = [*keys, *_keys_in(file)]
@@ -67,7 +76,8 @@ def command(
     filters["recipient"] = dispatcher.recipient(filters["recipient"])
     with dispatcher.reading() as known:
         if known is None:  # a word on nothing is no reason to make one
-            print_line("there is no journal yet, so that there is nothing to settle", err=True)
+            name = journal_name(dispatcher.journal)
+            print_line(f"there is no journal {name} yet: nothing to settle", err=True)
             return ExitCode.NOTHING
     with dispatcher.writing("settle") as opened:
         found = named or _unknown(opened, filters)

@@ -14,7 +14,14 @@ from dispatcher.errors import ExitCode
 
 @click.command("validate")
 @paths_argument
-@click.option("--format", "format_", type=click.Choice(["text", "json", "github"]), default="text")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    show_default=True,
+    help="How problems are printed; github: as annotations of a pull request.",
+)
 @json_option
 @session_options
 def command(dispatcher: Dispatcher, paths: tuple[Path, ...], format_: str, as_json: bool) -> int:

@@ -219,6 +219,28 @@ def test_every_command_explains_itself(project: Project, command: str) -> None:
     assert "--help" in result.stdout
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_has_a_word_of_help(project: Project, command: str) -> None:
+    shown = project.call(command, "--help").stdout.partition("\nOptions:\n")[2]
+    options = re.findall(r"^  (-.*(?:\n {4}.*)*)", shown, re.MULTILINE)
+    assert options
+    for option in options:
+        assert re.search(r"(?:  |\n +)[A-Z]", option), option
+
+
+@cases(
+    "command, words",
+    ("send", ["DISPATCHER_JOURNAL", "a second run sends only what is new", "5: some may have"]),
+    ("plan", ["~ changed   was sent with other content, is left out", "> moved"]),
+    ("history", ["run / manifest / message id / revision / recipient", "2h, 7d"]),
+    ("settle", ["history --status unknown", "it may have arrived"]),
+)
+def test_help_is_understood_alone(project: Project, command: str, words: list[str]) -> None:
+    shown = " ".join(project.call(command, "--help").stdout.split())
+    for each in words:
+        assert " ".join(each.split()) in shown
+
+
 def test_help_lists_every_command(project: Project) -> None:
     result = project.call("--help")
     assert result.code == 0

@@ -213,13 +213,6 @@ COMMANDS = [
         "GREENAPI_TOKEN is no token: it holds a space or a sign outside ASCII",
         GREENAPI_TOKEN="two words",
     ),
-    Mistake(GOOD, "history", "there is no journal yet", 3),
-    Mistake(
-        GOOD,
-        f"settle {KEY} --sent",
-        "there is no journal yet, so that there is nothing to settle",
-        3,
-    ),
 ]
 LISTS = [
     listed(
@@ -287,6 +280,12 @@ def answer(project: Project, mistake: Mistake) -> list[str]:
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.output)
 def test_a_mistake_and_its_answer(project: Project, mistake: Mistake) -> None:
     assert answer(project, mistake) == mistake.output.splitlines()
+
+
+def test_where_there_is_no_journal_its_place_is_told(project: Project) -> None:
+    absent = f"there is no journal {project.folder}/.dispatcher/journal.db yet"
+    project.call("history").refused(absent, code=3)
+    project.call("settle", KEY, "--sent").refused(f"{absent}: nothing to settle", code=3)
 
 
 def test_a_key_that_the_journal_does_not_know(project: Project) -> None:
