@@ -24,7 +24,9 @@ from tests.support.project import TOKEN, Project
 from tests.support.waiting import wait_until
 
 PAGE = (Path(__file__).parents[1] / "docs" / "python.md").read_text(encoding="utf-8")
-SCRIPT, VIEW, TRIAL, HISTORY = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+SCRIPT, JOB, VIEW, TRIAL, HISTORY = re.findall(
+    r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL
+)
 
 
 @pytest.fixture
@@ -71,6 +73,42 @@ def test_the_script_of_the_page_asks_and_sends(project: Project, inbox: SandboxP
     assert planned.splitlines() == [f"new {key}" for key in keys]
     ids = [each["id"] for each in inbox.messages()]
     assert sent.splitlines() == [f"sent {key} {id}" for key, id in zip(keys, ids, strict=True)]
+
+
+def test_the_job_of_the_page_ends_as_the_command_would(
+    project: Project, inbox: SandboxProcess
+) -> None:
+    project.write("job.py", JOB)
+    project.texts("one", "two")
+    inbox.faults([{"path": "/v1/messages", "fault": "reset_after", "times": 1}])
+    first, again = (project.run(program=("job.py",)) for _ in range(2))
+    assert (first.code, again.code) == (ExitCode.UNKNOWN, ExitCode.UNKNOWN)
+    assert again.stdout.startswith("unknown default/m/one/1/79001234567 an earlier attempt")
+    project.texts("three", "four", "two")
+    project.config("[delivery]\nmax = 1")
+    assert project.run(program=("job.py",)).code == ExitCode.DONE, "most is the job's own"
+    refused = [{"path": "/v1/messages", "fault": "status", "status": 400, "code": 1023}]
+    inbox.faults(refused)
+    project.texts("five")
+    assert project.run(program=("job.py",)).code == ExitCode.FAILED
+    inbox.faults([{"path": "/v1/messages", "fault": "status", "status": 401}])
+    project.texts("six", "seven")
+    stopped = project.run(program=("job.py",))
+    assert stopped.code == ExitCode.PARTLY
+    assert "messages that were not tried: 1" in stopped.stderr
+    project.texts("eight", to="1")
+    bad = project.run(program=("job.py",))
+    assert (bad.code, bad.stdout) == (ExitCode.USAGE, "")
+    assert "manifests/m.toml:" in bad.stderr
+
+
+def test_the_page_lists_every_error_of_a_program() -> None:
+    for name in dispatcher.__all__:
+        kind = getattr(dispatcher, name)
+        of_plugins = (dispatcher.DeliveryError, dispatcher.SourceError, dispatcher.AddressError)
+        if isinstance(kind, type) and issubclass(kind, dispatcher.DispatcherError):
+            listed = re.search(rf"^\| `{name}`", PAGE, re.MULTILINE) is not None
+            assert listed != (issubclass(kind, of_plugins) or name == "DispatcherError"), name
 
 
 def test_the_view_of_the_page_confirms_an_order_once(

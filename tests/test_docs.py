@@ -12,21 +12,28 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
+import click
 import psycopg
 import pytest
 
 from dispatcher import config
+from dispatcher.cli.app import app
 from dispatcher.models import PlanStatus
 from dispatcher.sandbox.faults import FAULTS
 from dispatcher.sandbox.process import SandboxProcess
 from tests.support.plugins import add_metadata
 from tests.support.postgres import Database
-from tests.support.project import Project
+from tests.support.project import TOKEN, Project
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SENDING = (ROOT / "docs" / "sending.md").read_text(encoding="utf-8")
-A_FEW_FIRST = "## A few first\n"
+# Sections of docs/sending.md with manifests of their own, in this order.
+A_FEW_FIRST, ONCE_A_DAY, IN_CRON = (
+    "A few first",
+    "Once a day, a week, a month",
+    "In cron and in CI",
+)
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -37,6 +44,12 @@ def blocks_of(text: str) -> list[tuple[str, str]]:
 
 BLOCKS = blocks_of(README)
 _SECTION = re.compile(r'(docs/[\w-]+\.md), "([^"]+)"')
+
+
+def section(heading: str) -> str:
+    """A section of docs/sending.md, without its heading."""
+    assert f"\n## {heading}\n" in SENDING
+    return SENDING.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
 
 
 def blocks(language: str) -> list[str]:
@@ -74,13 +87,14 @@ def commands(block: str) -> Iterator[tuple[str, str]]:
 
 
 def assert_shows(expected: str, actual: str) -> None:
-    """The same text; a word `…` of the expected one stands for any other, and so does a moment.
+    """The same text; a word `…` of the expected one stands for any other, and so does a moment or a
+    run at the beginning of a key.
     What `plan` and `send` announce may be left out: the README has it once."""
     announced, found, rest = actual.partition("\nto send: ")
     if found and found not in expected:
         actual = rest.partition("\n")[2]
         assert announced.count("\n") == 1, announced
-    pieces = re.split(r"(?<!\S)…(?!\S)|(?<=trial-)…", expected)
+    pieces = re.split(r"(?<!\S)…(?![^\s/])|(?<=trial-)…", expected)
     pattern = r"\S+".join(map(re.escape, pieces))
     assert re.fullmatch(pattern, actual), f"expected\n{expected}\nbut got\n{actual}"
 
@@ -101,8 +115,9 @@ def test_every_command_prints_what_the_readme_shows(tmp_path: Path) -> None:
 
 def test_what_is_said_of_sending_happens(hello: Project, inbox: SandboxProcess) -> None:
     """The page begins where the README's first manifest ends, with a connection that breaks."""
-    before, _, after = SENDING.partition(A_FEW_FIRST)
-    page = before + after[after.index("\n## ") :]
+    page = SENDING
+    for heading in (A_FEW_FIRST, ONCE_A_DAY, IN_CRON):
+        page = page.replace(section(heading), "")
     inbox.faults([{"path": "/v1/messages", "fault": "reset_after", "times": 1}])
     shown = [each for language, text in blocks_of(page) for each in commands(text)]
     assert len(shown) == page.count("\n$ ") > 0
@@ -111,18 +126,92 @@ def test_what_is_said_of_sending_happens(hello: Project, inbox: SandboxProcess) 
 
 
 def test_what_is_said_of_a_few_first_happens(project: Project) -> None:
-    section = SENDING.partition(A_FEW_FIRST)[2].partition("\n## ")[0]
-    found = blocks_of(section)
+    found = blocks_of(section(A_FEW_FIRST))
     project.config('manifests = "."')
     for language, name in (("toml", "sale.toml"), ("csv", "customers.csv")):
         project.write(name, dict(found)[language])
     shown = [each for _, text in found for each in commands(text)]
-    assert len(shown) == section.count("\n$ ") > 0
+    assert len(shown) == section(A_FEW_FIRST).count("\n$ ") > 0
     for command, output in shown:
         assert_shows(output, run(command, project))
     assert sorted(project.arrived(to="79990000000")) == [
         f"Dear {name}, spring prices are here." for name in ("Anna", "Boris")
     ]
+
+
+def write_digest(project: Project, folder: str = "") -> None:
+    """The manifest that is sent once a day, with its list and its text."""
+    project.write(f"{folder}digest.toml", dict(blocks_of(section(ONCE_A_DAY)))["toml"])
+    project.write(f"{folder}customers.csv", dict(blocks_of(section(A_FEW_FIRST)))["csv"])
+    project.write(f"{folder}digest.txt", "Good morning, {{ name }}!")
+
+
+def test_what_is_said_of_once_a_day_happens(project: Project) -> None:
+    project.config('manifests = "."')
+    write_digest(project)
+    shown = [each for _, text in blocks_of(section(ONCE_A_DAY)) for each in commands(text)]
+    assert len(shown) == section(ONCE_A_DAY).count("\n$ ") > 0
+    for command, output in shown:
+        assert_shows(output, run(command, project))
+    assert project.arrived(to="79001234501") == ["Good morning, Anna!"] * 2
+
+
+def test_the_line_of_the_crontab_sends(project: Project) -> None:
+    *variables, line = dict(blocks_of(section(IN_CRON)))["crontab"].splitlines()
+    for variable in variables:
+        name, _, value = variable.partition("=")
+        if name != "PATH":  # it leads to the program, which is not installed there
+            project.environment[name] = value.replace("/srv/shop", str(project.folder))
+    del project.environment["GREENAPI_TOKEN"]
+    token = project.write("token", TOKEN)
+    project.environment["GREENAPI_TOKEN_FILE"] = str(token)
+    write_digest(project, "manifests/")
+    schedule, command = re.fullmatch(r"((?:\S+ ){5}) *(.*)", line).groups()
+    assert schedule == "0 9 * * * "
+    for outcome in ("3 sent", "3 skipped"):
+        shown = run(command.replace("/srv/shop", str(project.folder)), project)
+        assert shown.splitlines()[-1] == outcome
+
+
+def test_the_steps_of_ci_send_once_from_two_fresh_checkouts(
+    tmp_path: Path, inbox: SandboxProcess, database: Database
+) -> None:
+    steps = dict(blocks_of(section(IN_CRON)))["yaml"]
+    shown = re.findall(r"^ +- run: (dispatcher .*)$", steps, re.MULTILINE)
+    assert len(shown) == 2
+    for outcome in ("1 sent", "1 skipped"):
+        checkout = Project(tmp_path / outcome, inbox.url)
+        checkout.environment["DISPATCHER_JOURNAL"] = database.url
+        checkout.texts("a")
+        outputs = [run(command, checkout) for command in shown]
+        assert outputs[0] == "", "there is nothing to annotate"
+        assert outputs[1].splitlines()[-1] == outcome
+
+
+def test_every_option_is_in_the_pages() -> None:
+    """An option that only --help knows is not found by anybody who does not look for it."""
+    pages = [page for page in PAGES if page.parent.name == "docs"]
+    text = README + "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    lost = [
+        f"{name} {option}"
+        for name, command in _commands(app, "dispatcher")
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+        for option in parameter.opts
+        if not re.search(rf"(?<![\w-]){option}(?![\w-])", text)
+    ]
+    assert lost == []
+
+
+def _commands(group: click.Group, name: str) -> Iterator[tuple[str, click.Command]]:
+    """All commands, and those below them, with their names."""
+    context = click.Context(group)
+    for each in group.list_commands(context):
+        command = group.get_command(context, each)
+        assert command is not None
+        yield f"{name} {each}", command
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{name} {each}")
 
 
 def test_what_is_said_of_postgresql_happens(hello: Project, database: Database) -> None:
