@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TypeAlias
 
@@ -25,18 +25,14 @@ FindDelivered: TypeAlias = Callable[[Sequence[str]], Iterable[Delivered]]
 class Copies:
     """The copies that people have of messages, and whether a message stands for each of them.
 
-    `add` is told of all messages before `moved_from` is asked; without any, names alone tell.
+    `messages` gives all messages that are planned, selected or not, each with its digest. It is
+    called once, and only where there are copies of which names alone do not tell.
     """
 
-    def __init__(self, defined: DefinedNames) -> None:
-        self._defined = defined
-        self._messages = array("q")  # there may be a million
-
-    def add(self, message: Message, digest: str, former_keys: Sequence[str] = ()) -> None:
-        """Take note of a message of the manifests, whether it is meant or not."""
-        name = _name(message)
-        for each in [name, *(self._defined.former(name) if former_keys else ())]:
-            self._messages.append(_fingerprint(each, message.to, digest))
+    def __init__(
+        self, defined: DefinedNames, messages: Callable[[], Iterable[tuple[Message, str]]]
+    ) -> None:
+        self._defined, self._messages = defined, messages
 
     def found(
         self, messages: Iterable[tuple[Message, str]], delivered: FindDelivered
@@ -77,15 +73,22 @@ class Copies:
 
     def _has_message_for(self, copy: Delivered) -> bool:
         name = _name(copy)
-        if not self._sorted:
-            return not self._defined.is_gone(name)
+        if self._defined.is_gone(name):
+            return False
         fingerprint = _fingerprint(name, copy.recipient, copy.digest)
         place = bisect_left(self._sorted, fingerprint)
         return place < len(self._sorted) and self._sorted[place] == fingerprint
 
     @cached_property
     def _sorted(self) -> array[int]:
-        return array("q", sorted(self._messages))
+        """The messages under all their names; there may be a million."""
+        return array("q", sorted(self._fingerprints()))
+
+    def _fingerprints(self) -> Iterator[int]:
+        for message, digest in self._messages():
+            name = _name(message)
+            for each in (name, *self._defined.former(name)):
+                yield _fingerprint(each, message.to, digest)
 
 
 def _name(message: Message | Delivered) -> MessageName:

@@ -138,7 +138,7 @@ class Planner:
         self._chooser: Chooser | None = None  # from the last time that the messages were made
         self._transports = cache(self._bound)
         self._seen: array[int] | None = None
-        self._copies = Copies(manifests.defined)
+        self._copies = Copies(manifests.defined, self._contents)
         self.overview: Overview | None = None
         self._moved: dict[str, str] = {}  # by key, the keys under which they were sent
         self._resolve = lru_cache(maxsize=4096)(self._resolve_source)
@@ -196,8 +196,7 @@ class Planner:
         meanwhile.
         """
         problems = self.problems_of_files()
-        self._copies = Copies(self._manifests.defined)
-        batches = self._planned(self._selected(problems), problems, self._copies)
+        batches = self._planned(self._selected(problems), problems)
         if journal is not None:
             batches = self._counted(batches, journal)
         planned = chain.from_iterable(batches)
@@ -331,20 +330,22 @@ class Planner:
         chooser = Chooser(self._selection, self._address)
         return chooser.sample_of((each.message for each in loaded), size)
 
+    def _contents(self) -> Iterator[tuple[Message, str]]:
+        """Yield every message, selected or not, with the digest of its content."""
+        problems = ProblemList()
+        for loaded in self._manifests.messages(problems, self._address):
+            planned = self._plan(loaded, problems)
+            if planned is not None:
+                yield planned.message, planned.digest
+
     def _planned(
-        self,
-        messages: Iterator[LoadedMessage],
-        report: Report,
-        copies: Copies | None = None,
+        self, messages: Iterator[LoadedMessage], report: Report
     ) -> Iterator[list[PlannedMessage]]:
-        """Yield batches of the selected messages; add all messages to `copies`."""
+        """Yield batches of the selected messages."""
         # Making a batch of messages, and then planning them, takes a fifth less than alternating:
         # the code of either stays in the processor's caches (benchmarks/planning.py).
         while batch := list(islice(messages, _BATCH)):
             planned = [self._plan(loaded, report) for loaded in batch]
-            if copies is not None:
-                for each in filter(None, planned):
-                    copies.add(each.message, each.digest, each.former_keys)
             yield [
                 each
                 for each, loaded in zip(planned, batch, strict=True)
