@@ -1,4 +1,4 @@
-"""dispatcher.toml, found upwards from the manifests, with a profile laid over it.
+"""Loads dispatcher.toml, found upwards from the manifests, with a profile merged into it.
 
 Environment variables and flags win over the file: those of the command line are read by the command
 line, those of a transport (`GREENAPI_…`) or of another plugin by its `Settings`.
@@ -44,7 +44,7 @@ _SQLITE = "sqlite:///"
 class Config:
     """The configuration of one run: `settings`, and the folder to which its paths are relative.
 
-    `candidates`: where it was looked for; what changes there may change it.
+    `candidates` are where it was looked for: a change there may change it.
     """
 
     def __init__(
@@ -63,43 +63,43 @@ class Config:
 
     @property
     def manifests(self) -> Path:
-        """The folder or file that is meant when no PATH is given."""
+        """Return the folder or file that counts when no PATH is given."""
         return shown(self._folder / self.settings.manifests)
 
     @property
     def roots(self) -> tuple[Path, ...]:
-        """Folders from which every manifest may use files: the manifests', unless configured."""
+        """Return folders from which manifests may use files: the manifests', unless configured."""
         given = self.settings.files.roots
         roots = [self.settings.manifests] if given is None else given
         return tuple(self._folder / root for root in roots)
 
     @property
     def folder(self) -> Path:
-        """The folder to which all paths are relative, as the user would write it."""
+        """Return the folder to which all paths are relative, as the user would write it."""
         return shown(self._folder)
 
     @property
     def file(self) -> Path | None:
-        """The file itself, as the user would write it; None: there is none."""
+        """Return the file itself, as the user would write it, or None."""
         return self._file.path if self._file else None
 
     def is_same_place(self, other: Config) -> bool:
-        """Whether two are the same file; without one, relative to the same folder."""
+        """Whether two are the same file, or, without one, relative to the same folder."""
         return (self.file, self._folder) == (other.file, other._folder)
 
     @property
     def journal(self) -> str:
-        """The journal's URL, its path absolute. Raises ConfigError.
+        """Return the journal's URL, its path absolute. Raises ConfigError.
 
         A profile has a journal of its own unless it names one: what was sent to a test gateway must
-        not count as sent to people. All worktrees of a git repository have that of the main one:
-        what was sent from one of them was sent.
+        not count as sent to people. All worktrees of a git repository use that of the main one:
+        what one of them sent counts for all.
         """
         url = self.settings.journal or f"{_SQLITE}{self._usual_journal}"
         return absolute_journal(url, self._folder_of_all_worktrees)
 
     def journal_near(self, places: Iterable[Path]) -> str | None:
-        """The URL of a journal that is where one would be, in one of these folders or above."""
+        """Return the URL of a journal at the default place in these folders or above, or None."""
         folders = (folder for place in places for folder in (place, *place.parents))
         files = (folder / self._usual_journal for folder in dict.fromkeys(folders))
         there = (file for file in files if file.is_file() and file.stat().st_size)
@@ -111,12 +111,12 @@ class Config:
         return Path(".dispatcher", name)
 
     def _folder_of_all_worktrees(self) -> Path:
-        """What the folder is in the main worktree of its git repository, if it is in one."""
+        """Return the same folder in the main worktree, if it is in a git repository."""
         top = git.top_of(self._folder)
         return git.main_worktree(top) / self._folder.relative_to(top) if top else self._folder
 
     def transport_settings(self, transport: type[Transport], **overrides: Any) -> BaseSettings:
-        """A transport's settings: overrides over environment over its table. Raises ConfigError."""
+        """Read a transport's settings: overrides, environment, its table. Raises ConfigError."""
         from dispatcher.config.plugin_settings import read_settings
 
         table = self.settings.transports.get(transport.name, {})
@@ -124,7 +124,7 @@ class Config:
         return read_settings(transport.Settings, where, table, overrides, self._problem)
 
     def plugin_settings(self, name: str, kind: type[BaseSettings]) -> BaseSettings:
-        """A plugin's settings: environment over table `[plugins.<name>]`. Raises ConfigError."""
+        """Read a plugin's settings: environment, `[plugins.<name>]`. Raises ConfigError."""
         from dispatcher.config.plugin_settings import read_settings
 
         table = self.settings.plugins.get(name, {})
@@ -133,7 +133,7 @@ class Config:
     def check_plugins(self, installed: Mapping[str, bool]) -> None:
         """Raise ConfigError for tables `[plugins.<name>]` that no plugin reads.
 
-        `installed`: the plugins' names, and whether each may have a table.
+        `installed` tells whether each plugin, by name, may have a table.
         """
         lost = [name for name in self.settings.plugins if not installed.get(name)]
         if lost:
@@ -143,7 +143,7 @@ class Config:
             raise ConfigError(*lines)
 
     def check_transports(self, installed: Collection[str]) -> None:
-        """Raise ConfigError for tables `[transports.<name>]` of transports that are not there."""
+        """Raise ConfigError for tables `[transports.<name>]` of transports that do not exist."""
         lost = [name for name in self.settings.transports if name not in installed]
         if lost:
             text = "no transport named {}; installed: " + ", ".join(sorted(installed))
@@ -154,11 +154,11 @@ class Config:
             raise ConfigError(*lines)
 
     def error(self, where: KeyPath, sentence: str) -> ConfigError:
-        """The error for a value, with its place if it comes from a file."""
+        """Return the error for a value, with its place if it comes from a file."""
         return ConfigError(self._problem(where, sentence, False) if self._file else sentence)
 
     def _problem(self, where: KeyPath, sentence: str, key: bool) -> str:
-        """What is wrong with a value (or its key) of the file, at its place."""
+        """Return what is wrong with a value (or its key) of the file, with its place."""
         assert self._file is not None, "without a file there are no values"
         paths = [("profiles", self.profile or "", *where), where]
         return str(located(self._file.path, sentence, *self._file.position(paths, key=key)))
@@ -173,9 +173,9 @@ def _unread(name: str, installed: Mapping[str, bool]) -> str:
 
 
 def absolute_journal(url: str, folder: Callable[[], Path]) -> str:
-    """A journal's URL whose path, if it has one, does not depend on the working directory.
+    """Return a journal's URL whose path, if any, does not depend on the working directory.
 
-    `folder`: to which it is relative. What is no path of a file is left to the journal to refuse.
+    `folder` returns what it is relative to. The journal refuses what is no path of a file.
     """
     path = url.removeprefix(_SQLITE)
     if path == url or path.endswith("/") or not path.strip() or "\0" in path:
@@ -183,7 +183,7 @@ def absolute_journal(url: str, folder: Callable[[], Path]) -> str:
     try:
         given = Path(path).expanduser()
         return f"{_SQLITE}{(given if given.is_absolute() else folder() / given).resolve()}"
-    except RuntimeError:  # nobody's home folder
+    except RuntimeError:  # the home folder of no user
         return url
 
 
@@ -194,7 +194,7 @@ def load(
     paths: Iterable[str | Path] = (),
     file: str | Path | None = None,
 ) -> Config:
-    """The configuration for a working directory, see `find`. Raises ConfigError."""
+    """Load the configuration for a working directory: see `find`. Raises ConfigError."""
     found = find(start, paths, file)
     if found.file is None:
         if profile is not None:
@@ -206,7 +206,7 @@ def load(
 
 
 def shown(path: Path) -> Path:
-    """A path as the user would write it: relative to the working directory where it is below it."""
+    """Return a path as the user would write it: relative if it is below the working directory."""
     try:
         return path.relative_to(Path.cwd())
     except (ValueError, FileNotFoundError):  # not below it, or it was deleted

@@ -1,4 +1,4 @@
-"""Where dispatcher.toml is, and to which folder everything is relative."""
+"""Finds dispatcher.toml, and the folder to which everything is relative."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ FILE_NAME = "dispatcher.toml"
 class Found(NamedTuple):
     """Where a configuration was looked for, and what was found.
 
-    `file`: None, if there is none. `folder`: to which all paths are relative. `manifests`: what is
-    meant without a PATH, unless it is configured. `candidates`: each of them would have been it.
+    `file` is None if there is none. All paths are relative to `folder`. `manifests` count without a
+    PATH, unless configured. Each of `candidates` would have been the file.
     """
 
     file: Path | None
@@ -27,10 +27,10 @@ class Found(NamedTuple):
 
 
 def find(start: Path, paths: Iterable[str | Path] = (), file: str | Path | None = None) -> Found:
-    """The configuration of these manifests and folders.
+    """Find the configuration of these manifests and folders.
 
-    `start`: to which all is relative, and from where it is looked for if it is above no PATH.
-    `file`: is it, and nothing is looked for. Raises ConfigError.
+    All paths are relative to `start`, and the search begins there if no PATH is below a
+    configuration. If `file` is given, nothing is searched. Raises ConfigError.
     """
     if file is not None:
         return _named(_absolute(start, file))
@@ -50,7 +50,7 @@ def find(start: Path, paths: Iterable[str | Path] = (), file: str | Path | None 
 
 
 def _absolute(start: Path, path: str | Path) -> Path:
-    """Without following links: a folder that is linked into a repository belongs to it."""
+    """Make a path absolute without following links: a folder linked into a repository is in it."""
     return Path(os.path.abspath(start / path))
 
 
@@ -59,7 +59,7 @@ def _upwards(place: Path) -> Iterable[Path]:
 
 
 def _first(place: Path) -> Path | None:
-    # Also one that cannot be read: without its settings messages might go where they must not.
+    # Also one that cannot be read: without its settings, messages might go to the wrong gateway.
     return next((path for path in _upwards(place) if os.path.lexists(path)), None)
 
 

@@ -1,4 +1,4 @@
-"""A transport's or a plugin's settings, from its table of dispatcher.toml and the environment."""
+"""Reads settings of a transport or plugin from its table in dispatcher.toml and the environment."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def read_settings(
     overrides: dict[str, Any],
     locate: Locate,
 ) -> BaseSettings:
-    """Overrides win over the environment, the environment over the table. Raises ConfigError.
+    """Read settings: overrides win over the environment, which wins over the table.
 
-    `where`: the table's path, ("transports", "greenapi"). `locate` makes a line of what is wrong
-    with a value (or, if True, a key) of dispatcher.toml.
+    `where` is the table's path, like ("transports", "greenapi"). `locate` adds the place to what is
+    wrong with a value (or, if True, a key) of dispatcher.toml. Raises ConfigError.
     """
     try:
         return _environment_first(settings, overrides)(**table)
     except ValidationError as error:
         errors = error.errors(include_url=False)
-        # As the table has them; in the order of fields, what is common to transports came first.
+        # In the table's order: in the fields' order, those common to transports come first.
         errors.sort(key=lambda each: (each["type"] == "extra_forbidden", _row(table, each)))
         lines = [_line(where, settings, each, table, locate) for each in errors]
         raise ConfigError(*lines) from None
@@ -48,7 +48,7 @@ def read_settings(
 def _environment_first(
     settings: type[BaseSettings], overrides: dict[str, Any]
 ) -> type[BaseSettings]:
-    """A subclass in which the environment wins over the file (pydantic's order is the reverse)."""
+    """Return a subclass in which the environment wins over the file (unlike in pydantic)."""
 
     class EnvironmentFirst(settings):  # type: ignore[misc, valid-type]
         @classmethod
@@ -68,7 +68,7 @@ def _environment_first(
 
 
 def _unreadable(where: tuple[str, str], settings: type[BaseSettings], error: SettingsError) -> str:
-    """What to say of a variable that is not JSON; pydantic names its field only in a sentence."""
+    """Explain a variable that is not JSON; pydantic names its field only in a sentence."""
     field = re.search(r'field "(\w+)"', str(error))
     if field is None:
         return f"{_owner(where)}: {error}"

@@ -1,4 +1,4 @@
-"""dispatcher.toml → `Settings`: read, validated, a profile merged into it."""
+"""Makes `Settings` from dispatcher.toml: reads and validates it, and merges a profile into it."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from dispatcher.redaction import SECRET_FOUND, is_secret
 from dispatcher.toml import KeyPath
 from dispatcher.toml.file import MOST_PROBLEMS, TOO_DEEP, TomlFile, read_toml, too_deep
 
-# A profile's name is a part of its journal's.
+# A profile's name is part of its journal's.
 _PROFILE = r"\w[\w.-]*"
 
 
 def read_file(path: Path) -> TomlFile:
-    """The file, validated. Raises ConfigError, with all that is wrong."""
+    """Read and validate the file. Raises ConfigError, with all that is wrong."""
     file = _read(path)
     _check(file)
     return file
 
 
 def settings_of(file: TomlFile, profile: str | None) -> Settings:
-    """The settings in the file, for a profile. Raises ConfigError if there is no such profile."""
+    """Return the file's settings for a profile. Raises ConfigError if there is no such profile."""
     data = {key: value for key, value in file.data.items() if key != "profiles"}
     if profile is not None:
         if not re.fullmatch(_PROFILE, profile):
@@ -75,7 +75,7 @@ def _require_trusted(path: Path, info: os.stat_result) -> None:
 
 
 def _secret_sentence(where: KeyPath) -> str:
-    """What to say of a secret at a path: in which variable it belongs, if that is known."""
+    """Explain a secret at a path: in which variable it belongs, if that is known."""
     tables = dict(pairwise(where))
     if "plugins" in tables:
         return SECRET_FOUND
@@ -116,7 +116,7 @@ def _check(file: TomlFile) -> None:
 
 
 def _table_meant(path: KeyPath, value: object) -> str | None:
-    """What to say of a key that belongs into another table, or that is no table's name."""
+    """Explain a key that belongs in another table, or that is no table's name; else None."""
     *outer, key = path[2:] if path[:1] == ("profiles",) and path[2:] else path
     if isinstance(value, dict) and outer == [] and key == "transport":
         return f"the table is [transports.{next(iter(value), 'greenapi')}], with an s"

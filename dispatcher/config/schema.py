@@ -1,4 +1,4 @@
-"""What dispatcher.toml may hold."""
+"""The schema of dispatcher.toml."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def seconds(text: object) -> float:
-    """A duration like "15m", "1h30m" or "0.5s" in seconds. Raises ValueError.
+    """Convert a duration like "15m", "1h30m" or "0.5s" to seconds. Raises ValueError.
 
-    A number alone has no unit: some mean seconds by it, and others minutes.
+    A number without a unit is refused: some people mean seconds, others minutes.
     """
     bare = str(text)
     if not isinstance(text, bool) and re.fullmatch(r"[0-9]+(\.[0-9]+)?", bare):
@@ -51,8 +51,8 @@ TimeZone = Annotated[str, AfterValidator(zone_name)]
 class DeliverySettings(Model):
     """`[delivery]`: how a plan is carried out.
 
-    `deadline`: seconds after a message's first attempt began, after which no other one begins.
-    `max`: of messages in a run; of more, none leaves.
+    No attempt begins later than `deadline` seconds after a message's first one. If a run has more
+    than `max` messages, none is sent.
     """
 
     engine: str = "threads"
@@ -69,11 +69,11 @@ class FileSettings(Model):
 
 
 class Settings(Model):
-    """What dispatcher.toml may hold; the tables of transports and plugins are checked by them.
+    """What dispatcher.toml may hold; transports and plugins check their own tables.
 
-    `country`: where phone numbers are dialled that are written without a country code ("RU").
-    `timezone`: where the days of a manifest's `repeat` begin, and of the times that people read; by
-    default, the system's.
+    `country` ("RU") is where phone numbers without a country code are dialled. `timezone` is where
+    the days of a manifest's `repeat` begin, and that of the times that people read; by default, the
+    system's.
     """
 
     manifests: str = "manifests"
@@ -92,7 +92,7 @@ class ConfigurationFile(Settings):
 
 
 def known_keys(path: KeyPath) -> Iterable[str]:
-    """The keys that a table may have; every profile is like the file itself."""
+    """Return the keys that a table may have; a profile has those of the file itself."""
     tables: dict[KeyPath, type[Model]] = {
         (): Settings if path else ConfigurationFile,
         ("delivery",): DeliverySettings,

@@ -426,10 +426,10 @@ class Journal:
 def open_journal(
     url: str, wait: float = 0.0, run: str = "default", *, kept: bool = True, create: bool = True
 ) -> Iterator[Journal]:
-    """The journal at a URL for a sending run; with `create`, made if need be.
+    """Open the journal at a URL for a sending run; with `create`, make a missing one.
 
-    `wait`: seconds to wait for another run to end. `kept`: whether it will outlive the run.
-    Raises JournalError, JournalLocked, JournalMissing.
+    It waits up to `wait` seconds for another run to end. `kept` tells whether the journal outlives
+    the run. Raises JournalError, JournalLocked, JournalMissing.
     """
     database = backend(url, kept=kept)
     with database.prepared(run, wait):

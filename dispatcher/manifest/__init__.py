@@ -1,4 +1,4 @@
-"""TOML manifests → messages, with every problem of every file.
+"""Makes messages from TOML manifests, and reports every problem of every file.
 
 A file is read and validated, and the defaults are merged into each of its messages. Then messages
 are made one by one, one for each recipient, with their templates filled in.
@@ -31,10 +31,10 @@ _NO_REPEAT = (
 
 
 class Manifests:
-    """Loaded manifests. `problems`: what is wrong with the files, before any message is made.
+    """Loaded manifests. `problems` are those of the files, found before any message is made.
 
-    `inputs`: these files, and those of which messages were made. `defined`: the names of all
-    messages, also of those in other manifests.
+    `inputs` are these files, and those from which messages were made. `defined` holds the names of
+    all messages, also of those in other manifests.
     """
 
     def __init__(self, options: Options) -> None:
@@ -47,7 +47,7 @@ class Manifests:
         self._files: dict[str, TomlFile] = {}
 
     def add_name_only(self, path: Path) -> None:
-        """Take note of a manifest of which nothing is planned; one that cannot be read has none."""
+        """Record the names in a manifest that is not planned; one that cannot be read has none."""
         try:
             file = read_toml(path)
         except ManifestError:
@@ -59,7 +59,7 @@ class Manifests:
             self.defined.add(name, file.data, file, planned=False)
 
     def add(self, path: Path) -> None:
-        """Read a manifest; whatever is wrong with it is added to `problems`."""
+        """Read a manifest, and add what is wrong with it to `problems`."""
         try:
             file = read_toml(path, self.inputs)
         except ManifestError as error:
@@ -82,7 +82,7 @@ class Manifests:
         return manifest.name
 
     def _run(self, file: TomlFile, data: dict[str, Any]) -> str:
-        """The run of a manifest's messages; what is wrong with it is added to `problems`."""
+        """Return the run of a manifest's messages, and add what is wrong with it to `problems`."""
         if self._options.trial:
             return runs.trial(self._options.at)
         repeat, given = data.get("repeat"), self._options.run
@@ -104,12 +104,12 @@ class Manifests:
         return name or runs.UNNAMED
 
     def _timezone(self, data: dict[str, Any]) -> str | None:
-        """Where a manifest's day begins; None: in the system's."""
+        """Return where a manifest's day begins; None means the system's zone."""
         zone: str | None = data.get("timezone", self._options.timezone)
         return zone
 
     def _day(self, data: dict[str, Any]) -> str | None:
-        """The day whose run a manifest has; None: it has another run, or one that was named."""
+        """Return the day whose run a manifest has, or None if its run is another or was named."""
         named = self._options.trial or self._options.run is not None
         if named or data.get("repeat") in (None, "run"):
             return None
@@ -131,9 +131,9 @@ class Manifests:
     def add_tables(
         self, messages: Sequence[Mapping[str, Any]], name: str, folder: Path, run: str
     ) -> None:
-        """Take a program's own `[[messages]]` tables as the manifest of this name, for a run.
+        """Add a program's own `[[messages]]` tables as a manifest of this name, for a run.
 
-        `folder`: to which their files are relative, from the root. Whatever is wrong is added to
+        Their files are relative to `folder`, an absolute path. What is wrong is added to
         `problems`.
         """
         path = Path(f"<{name}>")
@@ -142,17 +142,17 @@ class Manifests:
         except ValueError as error:
             self.problems.append(located(path, str(error)))
             return
-        # What a program has in hand now says nothing of what became of all its other messages.
+        # What a program passes now tells nothing of all its other messages.
         self._add(TomlFile(path, "", data, folder), str(name), run, own=True)
 
     @property
     def run(self) -> str:
-        """The name of the run, the first part of every key; of several, all of them."""
+        """Return the name of the run, the first part of every key; if there are several, all."""
         return ", ".join(self.runs) or runs.DEFAULT
 
     @property
     def runs(self) -> list[str]:
-        """The names of the runs of these manifests."""
+        """Return the names of the runs of these manifests."""
         return list(dict.fromkeys(each.run for each in self._manifests))
 
     @property
@@ -171,7 +171,7 @@ class Manifests:
 
     @property
     def names(self) -> list[MessageName]:
-        """The names of the messages that `messages` gives, in order."""
+        """Return the names of the messages that `messages` yields, in order."""
         return [
             MessageName(each.name, entry["id"])
             for each in self._manifests
@@ -181,13 +181,13 @@ class Manifests:
 
     @property
     def paths(self) -> dict[str, Path]:
-        """The names of the manifests that are files, and the file of each."""
+        """Return the file of each manifest that is a file, by name."""
         return {name: file.path for name, file in self._files.items()}
 
     def messages(self, report: Report, read_address: ReadAddress) -> Iterator[LoadedMessage]:
-        """Every message of every file, in order; one that has a problem may be missing.
+        """Yield every message of every file, in order; one that has a problem may be missing.
 
-        May be called again. Problems go to `report`; `read_address` is the transports'.
+        It may be called again. Problems go to `report`; `read_address` is the transports'.
         """
         for manifest in self._manifests:
             yield from _messages(manifest, self.defined, report, read_address)

@@ -1,4 +1,4 @@
-"""A manifest as it was read, and where a message is defined in it: its problems are shown there."""
+"""A manifest as it was read, and where it defines a message: that is where problems are shown."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from dispatcher.toml.file import TomlFile
 class Options(NamedTuple):
     """What the messages depend on besides their files.
 
-    `run`: the name that the user gave the run, for manifests with `repeat`. `at`: the moment whose
-    run it is otherwise, in `timezone` (None: the system's) unless a manifest has its own.
-    `run_needed`: whether it is an error that a run has no name. `trial`: whether the run is a trial
-    of that moment, whatever a manifest says. `transport`: for manifests that
-    name none. `roots`: folders outside a manifest's own from which it may read files. `country`:
-    where numbers are dialled that have no country code. `home`: the folder with all manifests.
+    `run` is the name that the user gave the run, for manifests with `repeat`. Without it, the run
+    is that of the moment `at`, in `timezone` (None means the system's) unless a manifest has its
+    own. With `run_needed`, it is an error if a run has no name. With `trial`, the run is a trial of
+    that moment, whatever a manifest says. `transport` is for manifests that name none. `roots` are
+    folders, besides a manifest's own, from which it may read files. `country` is where numbers
+    without a country code are dialled. `home` is the folder with all manifests.
     """
 
     run: str | None = None
@@ -41,8 +41,8 @@ class Options(NamedTuple):
 class Manifest:
     """A manifest while its messages are made.
 
-    `data`: what is usable of the file. `name` and `run`: parts of every key. `transport`: of
-    messages that name none. `inputs` remembers what is read.
+    `data` is the usable part of the file. `name` and `run` are parts of every key. `transport` is
+    for messages that name none. `inputs` remembers what is read.
     """
 
     file: TomlFile
@@ -55,11 +55,11 @@ class Manifest:
     renderer: Renderer = field(default_factory=Renderer)
 
     def find(self, name: str) -> Path:
-        """A file that the manifest names, as a user would write its path. Raises SourceError."""
+        """Return a file that the manifest names, as a user would write it. Raises SourceError."""
         path = localfiles.find_file(name, self.file.folder, self.options.roots)
         real = self.file.folder.resolve()
         named = self.file.path.parent
-        if named.absolute() != self.file.folder:  # a program's data, which is in no folder
+        if named.absolute() != self.file.folder:  # a program's data, which is in no file
             named = self.file.folder
         return named / path.relative_to(real) if path.is_relative_to(real) else path
 
@@ -67,7 +67,7 @@ class Manifest:
 class Definition(NamedTuple):
     """The `[[messages]]` table of this number, and the item of its `to` or the row of its list.
 
-    `row_path`: the list, a file of recipients; `text_path`: the file that holds the text.
+    `row_path` is the list, a file of recipients; `text_path` is the file that holds the text.
     """
 
     file: TomlFile
@@ -80,13 +80,13 @@ class Definition(NamedTuple):
 
     @property
     def base(self) -> Path:
-        """The folder to which the manifest's file names are relative."""
+        """Return the folder to which the manifest's file names are relative."""
         return self.file.folder
 
     def locate(self, problem: Problem, *, key: bool = False) -> LocatedProblem:
-        """The problem where it is: in the table, its defaults, the file's head, the text, the row.
+        """Locate a problem: in the table, its defaults, the file's head, the text or the row.
 
-        `key`: at the key itself, not at its value.
+        With `key`, it is located at the key, not at its value.
         """
         if problem.where == "transport":
             return self._of_transport(problem)
@@ -98,7 +98,7 @@ class Definition(NamedTuple):
         return located(self.file.path, problem, *self._position(problem, key), self.id, row)
 
     def _of_transport(self, problem: Problem) -> LocatedProblem:
-        """What a file says for all its messages is one problem, not one of each message."""
+        """Locate a problem in what a file says for all its messages, so that it is only one."""
         data = self.file.data
         if "transport" in data["messages"][self.entry]:
             return located(self.file.path, problem, *self._position(problem), self.id)
@@ -120,8 +120,8 @@ class Definition(NamedTuple):
 class LoadedMessage(NamedTuple):
     """A rendered message and where it is defined.
 
-    `faults`: keys with a reported problem. `former_keys`: those that its message had under former
-    names. `chosen`: whether it is among those that are meant; the others are only checked.
+    `faults` are keys with a reported problem. `former_keys` are those that the message had under
+    former names. `chosen` tells whether it is selected; the others are only checked.
     """
 
     message: Message

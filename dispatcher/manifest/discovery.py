@@ -1,6 +1,6 @@
-"""Which files of a folder are manifests, and which are left out though they might be.
+"""Finds the manifests in a folder, and reports files that are left out though they look like some.
 
-A linked folder is followed, once: whatever links there are, each folder is read under one name.
+A linked folder is followed once: whatever links there are, each folder is read under one name.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from dispatcher.localfiles import existing_spelling, name_on_disk, reason, simil
 from dispatcher.models import LocatedProblem, Problem, Report, located
 
 CONFIGURATION = "dispatcher.toml"
-_LOOKED_AT = 4096  # bytes: a manifest says so at its beginning
+_LOOKED_AT = 4096  # bytes: the beginning of a file shows that it is a manifest
 _SAYS_MANIFEST = re.compile(r"^\s*manifest\s*=\s*\d", re.MULTILINE)
-_SHOWS_MANIFESTS = frozenset({".md", ".rst"})  # documentation, which quotes some
+_SHOWS_MANIFESTS = frozenset({".md", ".rst"})  # documentation, which quotes manifests
 
 
 class Folder(NamedTuple):
-    """A folder, and the names of its files; `own`: no link led to it."""
+    """A folder and the names of its files; `own` if no link led to it."""
 
     path: Path
     names: list[str]
@@ -31,22 +31,22 @@ class Folder(NamedTuple):
 
 
 def find(paths: Iterable[Path]) -> tuple[list[Path], list[LocatedProblem]]:
-    """The manifests at these paths, each of them once, and what is wrong with files and folders.
+    """Return the manifests at these paths, each of them once, and problems of files and folders.
 
-    A path is a file, or a folder: of that, all `*.toml` count that are not hidden.
+    A path is a file, or a folder, in which all `*.toml` count that are not hidden.
     """
     chosen: dict[object, Path] = {}
     problems: list[LocatedProblem] = []
     for path in paths:
         for file in _manifests(existing_spelling(path), problems):
             twin = chosen.setdefault(_identity(file), file)
-            if twin.is_symlink() and not file.is_symlink():  # a link gives a file no name
+            if twin.is_symlink() and not file.is_symlink():  # a link does not name a file
                 chosen[_identity(file)] = file
     return list(chosen.values()), problems
 
 
 def others(home: Path | None, files: Iterable[Path]) -> list[Path]:
-    """The manifests below a folder, where there is one, that are none of these files."""
+    """Return the other manifests below a folder, if there is one, besides these files."""
     if home is None or not home.is_dir():
         return []
     known = set(map(_identity, files))
@@ -54,7 +54,7 @@ def others(home: Path | None, files: Iterable[Path]) -> list[Path]:
 
 
 def _identity(path: Path) -> object:
-    """The same for two names of one file, also where letters' case makes no difference."""
+    """Return the same for two names of one file, also if the case of letters does not count."""
     try:
         info = path.stat()
     except (OSError, ValueError):
@@ -93,9 +93,9 @@ def _ignore(problem: LocatedProblem) -> None:
 
 
 def walk(path: Path, report: Report = _ignore) -> Iterator[Folder]:
-    """A folder and all folders below it, but hidden ones; those behind links come last.
+    """Yield a folder and all folders below it except hidden ones; linked ones come last.
 
-    `report` is told what cannot be read, and which links are not followed.
+    `report` gets what cannot be read, and which links are not followed.
     """
     seen: set[tuple[int, int]] = set()
     tops = [path]
@@ -118,14 +118,14 @@ def _is_new(folder: Path, seen: set[tuple[int, int]]) -> bool:
     try:
         info = folder.stat()
     except OSError:
-        return True  # it is gone, or its parent may only be listed: the walk tells
+        return True  # it is gone, or its parent may only be listed: the walk reports it
     known = (info.st_dev, info.st_ino) in seen
     seen.add((info.st_dev, info.st_ino))
     return not known
 
 
 def _leads_on(link: Path, report: Report) -> bool:
-    """Whether a link leads anywhere but to a folder that it lies in."""
+    """Whether a link leads anywhere but to a folder that contains it."""
     around = link.parent.resolve()
     if around.is_relative_to(link.resolve()):
         sentence = "this link is not followed: it leads to a folder that it lies in itself"
@@ -135,7 +135,7 @@ def _leads_on(link: Path, report: Report) -> bool:
 
 
 def _left_out(file: Path, own: bool) -> str | None:
-    """Why a file is not read though it looks like a manifest or like a link to some."""
+    """Return why a file is not read though it looks like a manifest or a link to some, or None."""
     try:
         info = file.stat()
     except FileNotFoundError:  # a broken link: not an error of this folder

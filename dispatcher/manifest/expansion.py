@@ -1,4 +1,4 @@
-"""A message table → messages: one for each recipient, its templates filled in."""
+"""Makes messages from a message table: one for each recipient, its templates filled in."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from dispatcher.manifest.templates import RenderError
 from dispatcher.models import Address, LocatedProblem, Message, Problem, Report, located
 from dispatcher.visible import quoted
 
-# A transport's name, what was written for a recipient, and the country, to what the transport makes
-# of it. Raises AddressError.
+# From a transport's name, a recipient as written, and the country, returns the transport's address.
+# Raises AddressError.
 ReadAddress = Callable[[str, str, str | None], Address]
 Table = dict[str, Any]
 
@@ -31,7 +31,7 @@ _MODELS: dict[str, type[models.Text | models.Media]] = {
 
 
 class Recipient(NamedTuple):
-    """`to` as written, the variables of its row, and where it is written."""
+    """A recipient as written, the variables of its row, and where it is written."""
 
     to: str
     vars: Table
@@ -47,9 +47,9 @@ def expand(
     read_address: ReadAddress,
     former: Sequence[MessageName] = (),
 ) -> Iterator[LoadedMessage]:
-    """The messages of one table, into which the defaults are merged; problems go to `report`.
+    """Yield the messages of one table, which includes the defaults; problems go to `report`.
 
-    `faults`: keys of the table with a reported problem. `former`: names that it had before.
+    `faults` are keys of the table with a reported problem, `former` names that it had before.
     """
     builder = _Builder(manifest, table, definition, report, read_address)
     former_keys = [builder.key_of(name) for name in former]
@@ -120,10 +120,7 @@ def _rows(
 
 
 class _Builder:
-    """Builds the messages of one table that has been validated.
-
-    `definition`: of the table, with the file of its text.
-    """
+    """Builds the messages of one validated table; `definition` includes the file of its text."""
 
     def __init__(
         self,
@@ -153,17 +150,17 @@ class _Builder:
         self._key = self.key_of(MessageName(manifest.name, table["id"]))
 
     def key_of(self, name: MessageName) -> str:
-        """The key of a message of this name, but for the recipient."""
+        """Return the key of a message of this name, up to the recipient."""
         return f"{self._run}/{name}/{self._revision}/"
 
     def build(self, recipient: Recipient) -> tuple[Message, set[str]]:
-        """The message to one recipient, and the keys with a reported problem."""
+        """Return the message to one recipient, and the keys with a reported problem."""
         self._faults = set()
         variables = shown = {**self._vars, **recipient.vars}
         to = recipient.to
         if recipient.definition.row_path is None:
             to = self._text(to, variables, recipient.definition, "to")
-        else:  # a row is data, no template; its columns may have names that no variable can have
+        else:  # a row is data, not a template; its columns may have names that are no variables
             self._row = recipient.vars
             shown = {"row": recipient.vars, **variables}
         address, kind = self._address(to, recipient.definition)
@@ -179,13 +176,13 @@ class _Builder:
         return Message(**values), self._faults
 
     def _with_body(self, manifest: Manifest, content: Table) -> Table:
-        """The content with the text of `text.file` as its body."""
+        """Return the content with the text of `text.file` as its body."""
         if "file" not in content:
             return content
         try:
             path = manifest.find(content["file"])
             self.definition = self.definition._replace(text_path=path)
-            # As in TOML, a line ends in the same way whoever wrote it.
+            # As in TOML, all line endings become the same.
             text = read_text(path, "the text", manifest.inputs, most=MAX_TEXT)
             return {"body": text.replace("\r\n", "\n")}
         except SourceError as error:
@@ -213,7 +210,7 @@ class _Builder:
             self._report(definition.locate(problem))
             self._faults.add(where)
             return text
-        if self._renderer.blanks and rendered.strip():  # else it is an error, told elsewhere
+        if self._renderer.blanks and rendered.strip():  # else an error, reported elsewhere
             for name in dict.fromkeys(self._renderer.blanks):
                 self._warn_of_blank(name, definition, where)
         return rendered
@@ -225,7 +222,7 @@ class _Builder:
             self._report(definition.locate(Problem(message=empty, where=where, severity="warning")))
 
     def _address(self, to: str, definition: Definition) -> Address:
-        """What the transport makes of a recipient; if that is refused, the recipient as written."""
+        """Return the transport's address of a recipient, or, if refused, the text as written."""
         if "to" in self._faults:
             return Address(to, "individual")
         try:
@@ -243,6 +240,6 @@ class _Builder:
 
 
 def _country(manifest: Manifest, table: Table) -> str | None:
-    """Where a message's numbers without a country code are dialled; the closest key counts."""
+    """Return where numbers without a country code are dialled; the closest key counts."""
     file = message_table.recipients_file(table)
     return file.get("country") or table.get("country") or manifest.options.country

@@ -1,9 +1,9 @@
-"""The filters of templates: which of Jinja2's there are, and our own, as `number` and `date`.
+"""The filters of templates: those of Jinja2 that are allowed, and our own, `number` and `date`.
 
 Lists have money, counts and days as machines or spreadsheets write them: 1234.5, 1,234.50,
-2026-12-01, 01.12.2026. What may mean two things (1,234 or 01/12/2026) is refused. The format is
-given by an example (`number("1 234,50")`) or by strftime's codes (`date("%d.%m.%Y")`). The locale
-of the machine never counts: a plan is the same everywhere.
+2026-12-01, 01.12.2026. What is ambiguous (1,234 or 01/12/2026) is refused. The format is given by
+an example (`number("1 234,50")`) or by strftime's codes (`date("%d.%m.%Y")`). The locale of the
+machine never counts: a plan is the same everywhere.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from jinja2.utils import pass_environment
 from dispatcher.manifest.limits import NOT_FINITE, RenderError, check_length
 from dispatcher.visible import quoted
 
-# What a template may use: of Jinja2, and our own.
+# What a template may use from Jinja2, and our own.
 FILTERS = frozenset(
     "abs capitalize count d date default dictsort e escape first float groupby int items join last "
     "length list lower map max min number reject rejectattr replace reverse round select "
@@ -30,7 +30,7 @@ FILTERS = frozenset(
 )
 _SCALARS = (str, int, float, date, time)
 _NO_BREAK_SPACE = "\u00a0"
-_DIGITS = 30  # of a number; more would be none that people write
+_DIGITS = 30  # of a number; people write no longer ones
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?")
 # Groups of thousands that cannot be decimals: two of them, or one with decimals after it.
@@ -55,10 +55,10 @@ _DAYS = {
 
 
 def number(value: Any, example: str | None = None) -> str:
-    """A number, written as the example writes 1234 or 1234.5: "1 234,50", "1,234.5", "1234".
+    """Format a number as the example writes 1234 or 1234.5: "1 234,50", "1,234.5", "1234".
 
-    Without an example, thousands are set apart by a space, and all decimals are kept. The space is
-    one at which no line breaks. Halves are rounded up. The value may be a text that is a number.
+    Without an example, thousands are separated by a space, and all decimals are kept. The space is
+    a non-breaking one. Halves are rounded up. The value may be a text that is a number.
     """
     exact = _decimal(value)
     if example is None:
@@ -70,7 +70,7 @@ def number(value: Any, example: str | None = None) -> str:
         group, mark = shape["group"], shape["mark"] or ""
         decimals = len(shape["decimals"] or "")
     if decimals is not None:
-        with localcontext(prec=3 * _DIGITS):  # all that it has, and the decimals
+        with localcontext(prec=3 * _DIGITS):  # all its digits, and the decimals
             exact = exact.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
     whole, _, rest = f"{exact.copy_abs():,f}".partition(".")
     sign = "-" if exact < 0 else ""
@@ -79,10 +79,10 @@ def number(value: Any, example: str | None = None) -> str:
 
 
 def written_date(value: Any, pattern: str = "%d.%m.%Y", language: str = "en") -> str:
-    """A day, or a point in time, by strftime's codes %d %m %Y %y %H %M %S %B %A, and %-d %-m.
+    """Format a day or a time with strftime's codes %d %m %Y %y %H %M %S %B %A, and %-d %-m.
 
-    The value may be a text like 2026-12-01, 2026-12-01T09:00 or 01.12.2026. `language`, "en" or
-    "ru": of the names of months (%B) and days (%A).
+    The value may be a text like 2026-12-01, 2026-12-01T09:00 or 01.12.2026. `language` is that of
+    the names of months (%B) and days (%A), "en" or "ru".
     """
     moment = _moment(value)
     if language not in _MONTHS:
@@ -139,7 +139,7 @@ def _decimal(value: Any) -> Decimal:
 
 
 def _moment(value: Any) -> date:
-    if isinstance(value, date):  # a point in time, too
+    if isinstance(value, date):  # a time, too
         return value
     if isinstance(value, str):
         iso = _DAY_FIRST.sub(_year_first, value.strip())
@@ -166,7 +166,7 @@ def _unfit(value: str, kind: str) -> RenderError:
 
 
 def printable_value(value: Any) -> Any:
-    """The value, if `{{ … }}` may print it: a list or a null in a text is a mistake."""
+    """Return the value if `{{ … }}` may print it: a list or a null in a text is a mistake."""
     if isinstance(value, float) and not isfinite(value):
         raise RenderError(NOT_FINITE)
     if isinstance(value, (*_SCALARS, Undefined)):

@@ -1,6 +1,6 @@
-"""Every message that is defined, by name, and the names that each had before (`moved_from`).
+"""Knows the names of all messages, and the names that each had before (`moved_from`).
 
-All manifests count here, also those of which nothing is planned: whether a name is gone, or stands
+All manifests count here, also those that are not planned: whether a name is gone, or stands
 somewhere else now, does not depend on which files a command was given.
 """
 
@@ -21,8 +21,8 @@ from dispatcher.visible import quoted
 Names: TypeAlias = dict[str, KeyPath]
 
 
-# Whether the repository of a folder ever had a manifest and a message of these names (None: any);
-# None: nobody can tell.
+# Whether the repository of a folder ever had a manifest and a message (None means any) of these
+# names; None if that is unknown.
 EverHad: TypeAlias = Callable[[Path, str | None, str | None], bool | None]
 
 
@@ -39,7 +39,7 @@ class MessageName(NamedTuple):
 class Claim(NamedTuple):
     """Where a message says that it had a name before, and how that is written.
 
-    `planned`: in a file that is planned.
+    `planned` tells whether the file is planned.
     """
 
     by: MessageName
@@ -55,12 +55,12 @@ class Claim(NamedTuple):
 
     @property
     def place(self) -> str:
-        """The file and the line."""
+        """Return the file and the line."""
         line, _ = self.file.position([self.where])
         return f"{self.file.path}:{line}"
 
     def problem(self, sentence: str, severity: Severity = "error") -> LocatedProblem:
-        """What is wrong with what is said there."""
+        """Return a problem with the claim."""
         problem = Problem(message=sentence, severity=severity)
         position = self.file.position([self.where])
         id = self.by.id if self.is_explicit else None
@@ -86,9 +86,9 @@ class DefinedNames:
         planned: bool,
         own: bool = False,
     ) -> None:
-        """Add the messages of a manifest, as far as `data` is usable; those not planned first.
+        """Add the messages of a manifest, as far as `data` is usable. Add unplanned ones first.
 
-        `own`: none of them is another one under a new name, unless it says so.
+        With `own`, none of them is another message under a new name, unless it says so.
         """
         manifests = _listed(data.get("moved_from"), ("moved_from",))
         entries = data.get("messages")
@@ -110,7 +110,7 @@ class DefinedNames:
                     self._claims.setdefault(each, []).append(claim)
 
     def former(self, message: MessageName) -> list[MessageName]:
-        """The names that a message had before."""
+        """Return the names that a message had before."""
         return [
             name
             for name in self._former.get(message, ())
@@ -118,25 +118,25 @@ class DefinedNames:
         ]
 
     def _valid_claims(self, name: MessageName) -> list[Claim]:
-        """Who says to have had a name. What a message says counts before what its manifest does."""
+        """Return the claims to a name; a message's own count before its manifest's."""
         claims = self._claims[name]
         return [claim for claim in claims if claim.is_explicit] or claims
 
     def is_gone(self, name: MessageName) -> bool:
-        """Whether no message has this name, or says that it had it."""
+        """Whether no message has this name, or claims that it had it."""
         return name not in self._names and name not in self._claims
 
     def is_elsewhere(self, name: MessageName) -> bool:
-        """Whether a message of which nothing is planned has this name, or says that it had it."""
+        """Whether a message that is not planned has this name, or claims that it had it."""
         claims = self._valid_claims(name) if name in self._claims else ()
         return name in self._elsewhere or any(not claim.planned for claim in claims)
 
     def is_own(self, message: MessageName) -> bool:
-        """Whether a message says that it is no other one under a new name (`moved_from = []`)."""
+        """Whether a message says that it had no other name (`moved_from = []`)."""
         return message in self._own
 
     def problems(self) -> Iterator[LocatedProblem]:
-        """Former names that are not former, or that two messages say they had."""
+        """Yield a problem for each former name that still exists, or that two messages claim."""
         for name in self._claims:
             claims = self._valid_claims(name)
             for claim in claims:
@@ -151,7 +151,7 @@ class DefinedNames:
                     yield claim.problem(f"moved_from: {name} became {by} already ({place})")
 
     def claims(self) -> Iterator[tuple[MessageName, Claim]]:
-        """The former names in files that are planned, and where each of them is written."""
+        """Yield the former names in planned files, and where each is written."""
         return (
             (name, claim)
             for name in self._claims
@@ -165,9 +165,9 @@ class DefinedNames:
         known: Collection[tuple[str, str]],
         ever_had: EverHad,
     ) -> Iterator[LocatedProblem]:
-        """A problem for each name in a `moved_from` under which nothing is `known`.
+        """Yield a problem for each name in a `moved_from` that is not `known`.
 
-        It is an error if no commit has it either (`ever_had`), and a warning if nobody can tell.
+        It is an error if no commit has it either (`ever_had`), and a warning if that is unknown.
         """
         entries: dict[tuple[Path, KeyPath], Claim] = {}
         for _, claim in claims:
@@ -190,8 +190,8 @@ class DefinedNames:
     def moved_problems(
         self, moved: Mapping[MessageName, int], was: Mapping[MessageName, Key]
     ) -> Iterator[LocatedProblem]:
-        """What keeps messages from being sent that so many people have under former keys."""
-        heirs: dict[MessageName, MessageName] = {}  # of names that are gone
+        """Yield a problem for each message that so many people have under former keys."""
+        heirs: dict[MessageName, MessageName] = {}  # those of names that are gone
         for name, people in moved.items():
             key = was[name]
             former = MessageName(canonical_name(key.manifest), canonical_name(key.id))
@@ -206,7 +206,7 @@ class DefinedNames:
             yield file.problem(("messages", index, "id"), sentence, message_id=name.id)
 
     def _ways(self, name: MessageName, was: MessageName, heir: MessageName) -> str:
-        """What became of a name, and what to do; `heir`: whoever is told first that it had it."""
+        """Return what became of a name, and what to do; `heir` is the first that may claim it."""
         gone, other = "which is in no manifest any more", "if it is another one, moved_from = []"
         if was in self._names:
             now = "which is not for them any more, or has other words"
@@ -217,7 +217,7 @@ class DefinedNames:
         return f"{gone}; if it is the same message, say {self._way(name, was)}; {other}"
 
     def _way(self, name: MessageName, was: MessageName) -> str:
-        """What to write where, so that a former name counts as a message's own."""
+        """Return what to write where, so that a former name counts as a message's own."""
         still_there = any(each.manifest == was.manifest for each in self._names)
         if name.manifest != was.manifest and name.id == was.id and not still_there:
             return f'moved_from = "{was.manifest}" above [[messages]]'
@@ -227,8 +227,8 @@ class DefinedNames:
 def _former_names(
     message: MessageName, ids: Names, manifests: Names
 ) -> dict[MessageName, tuple[str, KeyPath]]:
-    """The names that a message had, by what it says itself and by its manifest's former names, with
-    how and where that is written."""
+    """Return the names that a message had, by its own claims and by its manifest's former names,
+    and how and where each is written."""
     names = {MessageName(home, message.id): (home, where) for home, where in manifests.items()}
     for former, where in ids.items():
         manifest, slash, id = former.rpartition("/")
@@ -239,7 +239,7 @@ def _former_names(
 
 
 def _listed(written: object, where: KeyPath) -> Names | None:
-    """The names in a text or a list of texts; None: neither is there."""
+    """Return the names in a text or a list of texts, or None if it is neither."""
     if isinstance(written, str):
         return {canonical_name(written): where}
     if isinstance(written, list):

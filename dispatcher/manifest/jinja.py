@@ -1,9 +1,9 @@
-"""Jinja2's sandbox, restricted further.
+"""Restricts Jinja2's sandbox further.
 
 Templates are reviewed in git, but rows come from anywhere and mistakes happen: a template can reach
-no Python object, cannot run for ever and cannot grow without bound. It has variables, filters,
-tests, `if` and `for`, and nothing that defines or loads anything. Every operation is charged by the
-size of what it works on, to a budget that is reset for each rendering.
+no Python object, run for ever or grow without bound. It has variables, filters, tests, `if` and
+`for`, and nothing that defines or loads anything. Every operation is charged, by the size of what
+it works on, to a budget that is reset for each rendering.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _METHODS = frozenset(
 
 
 class RestrictedEnvironment(ImmutableSandboxedEnvironment):
-    """All its work is charged to `budget`. `blank` is told each variable that shows nothing."""
+    """Charges all its work to `budget`. Calls `blank` with each variable that shows nothing."""
 
     intercepted_binops = frozenset("+ - * / // %".split())
 
@@ -86,14 +86,14 @@ class RestrictedEnvironment(ImmutableSandboxedEnvironment):
         return tree
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        """A table's key comes before a method: `order.items` is the key where there is one."""
+        """Return a table's key before a method: `order.items` is the key if there is one."""
         self._budget.spend(1)
         if isinstance(obj, dict) and attribute in obj:
             return obj[attribute]
         return super().getattr(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
-        """An item of a list, or a value of a table."""
+        """Return an item of a list, or a value of a table."""
         self._budget.spend(1)
         return super().getitem(obj, argument)
 
@@ -135,7 +135,7 @@ def _check(node: nodes.Node) -> None:
 
 
 def _spell(node: nodes.Node) -> None:
-    """Columns have names in normal form C, in whatever form the template writes them."""
+    """Put names of columns into normal form C, in whatever form the template writes them."""
     match node:
         case nodes.Name(name=str(name)):
             node.name = canonical_name(name)
@@ -146,7 +146,7 @@ def _spell(node: nodes.Node) -> None:
 
 
 def _charge(node: nodes.Node) -> None:
-    """Filters, tests, calls and operators are charged as they are called; this is for the rest."""
+    """Charge the rest: filters, tests, calls and operators are charged when they are called."""
     match node:
         case nodes.For():
             cost = nodes.Const(sum(1 for _ in node.find_all(nodes.Node)))
@@ -162,9 +162,9 @@ def _charge(node: nodes.Node) -> None:
 
 
 def _watched(node: Any) -> Any:
-    """The output of one variable, watched, so that one that is blank can be warned of.
+    """Return a node that watches the output of one variable, to warn if it is blank.
 
-    Whoever writes `default` has provided for that.
+    A template with `default` has provided for that.
     """
     inner = node
     while isinstance(inner, nodes.Filter) and inner.name not in ("default", "d"):

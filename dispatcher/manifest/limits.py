@@ -9,10 +9,10 @@ from typing import Any
 
 from dispatcher.errors import DispatcherError
 
-MAX_LENGTH = 100_000  # characters that are made
+MAX_LENGTH = 100_000  # characters of the result
 MAX_TEMPLATE = 30_000  # characters of a template that is more than `{{ name }}`
-MAX_NODES = 5_000  # names, values, operators of such a template
-MAX_WORK = 300_000  # characters and items that are worked on, and steps, of one rendering
+MAX_NODES = 5_000  # names, values and operators of such a template
+MAX_WORK = 300_000  # characters and items processed, and steps, in one rendering
 MAX_NUMBER = 2**64
 
 NOT_FINITE = "a number is infinite, or not a number at all"
@@ -29,7 +29,7 @@ class RenderError(DispatcherError):
 
 
 class Exhausted(RenderError):
-    """A rendering did more than it may."""
+    """A rendering did more than it is allowed to."""
 
 
 class WorkBudget:
@@ -43,13 +43,13 @@ class WorkBudget:
         self._left = amount
 
     def spend(self, amount: int) -> None:
-        """Use up a part of the budget. Raises Exhausted when nothing is left."""
+        """Spend a part of the budget. Raises Exhausted when nothing is left."""
         self._left -= amount
         if self._left < 0:
             raise Exhausted("the template takes too long; let it do less, or with less data")
 
     def charge(self, value: Any) -> Any:
-        """Spend the size of a value, with all that it holds, and return the value."""
+        """Spend the size of a value and all that it holds; return the value."""
         rest = [value]
         while rest:
             value_or_part = rest.pop()
@@ -68,7 +68,7 @@ class WorkBudget:
         return value
 
     def charged(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, charged for its arguments and, if it gives an iterator, for each item."""
+        """Return the function, charged for its arguments and for each item of an iterator."""
 
         @wraps(function)
         def wrapped(*arguments: Any, **options: Any) -> Any:
@@ -79,7 +79,7 @@ class WorkBudget:
         return wrapped
 
     def counted(self, items: Iterable[Any], cost: int = 1) -> Iterator[Any]:
-        """The items, each charged with the cost of what is done with it."""
+        """Yield the items, each charged with the cost of processing it."""
         for item in items:
             self.spend(cost)
             yield item

@@ -1,4 +1,4 @@
-"""One `[[messages]]` table: the file's defaults merged into it, and the rules between its keys."""
+"""Merges the file's defaults into a `[[messages]]` table, and checks the rules between its keys."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from dispatcher.models import CONTENT_TYPES, Problem
 
 Table = dict[str, Any]
 
-# Of each of these only one may be set; a default gives way to any of its group.
+# In each group only one may be set; a default gives way to any of its group.
 _RECIPIENTS = ("to", "recipients")
 _ORIGINS = ("source", "link", "id")
 _BODIES = ("body", "file")
 
 
 class RuleProblem(Problem):
-    """A rule between keys is broken; `at_key`: the key is at fault, not its value.
+    """A rule between keys is broken; with `at_key`, the key is at fault, not its value.
 
-    `fatal`: there is no message that could be checked further.
+    If it is `fatal`, there is no message that could be checked further.
     """
 
     at_key: bool = False
@@ -26,7 +26,7 @@ class RuleProblem(Problem):
 
 
 def merge_defaults(defaults: Table, entry: Table) -> Table:
-    """The entry, and the defaults that it does not replace; of contents, those of its own kind."""
+    """Return the entry with the defaults that it does not replace, contents only of its kind."""
     if not defaults:
         return entry
     contents = content_types(entry) or content_types(defaults)
@@ -42,7 +42,7 @@ def merge_defaults(defaults: Table, entry: Table) -> Table:
 
 
 def _merged(below: Any, above: Any, key: str) -> Any:
-    """The value of a key that both tables have; contents and `vars` are merged."""
+    """Return the value of a key that both tables have; contents and `vars` are merged."""
     if key != "vars" and key not in CONTENT_TYPES:
         return above
     group = {"vars": (), "text": _BODIES}.get(key, _ORIGINS)
@@ -51,12 +51,12 @@ def _merged(below: Any, above: Any, key: str) -> Any:
 
 
 def content_types(table: Table) -> list[str]:
-    """The content tables that are set: exactly one in a good message."""
+    """Return the content tables that are set: exactly one in a good message."""
     return [name for name in CONTENT_TYPES if name in table]
 
 
 def check(table: Table) -> Iterator[RuleProblem]:
-    """Everything wrong with a merged table that the schema cannot express."""
+    """Yield the broken rules of a merged table that the schema cannot express."""
     contents = content_types(table)
     yield from _check_contents(table, contents)
     yield from _check_recipients(table)
@@ -84,7 +84,7 @@ def _check_contents(table: Table, contents: list[str]) -> Iterator[RuleProblem]:
 
 
 def _in_vars(key: str) -> RuleProblem:
-    """What follows the header [messages.vars] belongs to that table: the key became a variable."""
+    """Explain a key that became a variable, as it follows the header [messages.vars]."""
     sentence = f"{key} is in vars here; put it above that table"
     return RuleProblem(message=sentence, where=f"vars.{key}", at_key=True)
 
@@ -102,13 +102,13 @@ def _check_recipients(table: Table) -> Iterator[RuleProblem]:
 
 
 def recipients_file(table: Table) -> Table:
-    """What the table says of its recipients' file, `{ file = …, country = … }`, or `{}`."""
+    """Return what the table says of its recipients' file, `{ file = …, country = … }`, or `{}`."""
     given = table.get("recipients", {})
     return {"file": given} if isinstance(given, str) else given
 
 
 def _check_recipients_file(table: Table) -> Iterator[RuleProblem]:
-    """How recipients are to be read; that each value is of the right type, the schema checks."""
+    """Check how recipients are read; the schema checks that each value is of the right type."""
     file = recipients_file(table)
     countries = {"country": table.get("country"), "recipients.country": file.get("country")}
     for where, country in countries.items():

@@ -1,6 +1,6 @@
-"""Files of recipients, read row by row: `to`, and variables for the templates.
+"""Reads files of recipients, row by row: `to`, and variables for the templates.
 
-Its encoding and delimiter, and whether it is compressed, are mostly found from the file itself.
+The encoding, the delimiter and the compression are mostly found from the file itself.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from dispatcher.models import LocatedProblem, file_error
 from dispatcher.names import did_you_mean
 from dispatcher.visible import quoted
 
-_MOST_BYTES = 1_000_000_000  # of millions of people; the whole file is read to know it again
-# A list that is compressed better than this was made to fill a machine.
+_MOST_BYTES = 1_000_000_000  # millions of people; the whole file is read to recognise it later
+# A list with a higher compression ratio was made to fill up a machine.
 _UNPACKED_FREELY = 10_000_000  # bytes
-_UNPACKED_AT_MOST = 50  # times the size of the file, beyond that
+_UNPACKED_AT_MOST = 50  # times the size of the file, in addition
 _OTHERS = "recipients come from a .csv or a .jsonl file, or one of these with .gz"
 _WORKBOOK = "a workbook; save its sheet as CSV and name that file"
 _WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods", ".numbers")
@@ -42,14 +42,14 @@ _USUAL = (
     "cp1250 cp1251 cp1252 cp866 koi8-r koi8-u mac-cyrillic latin-1 iso8859-1 iso8859-2 iso8859-5 "
     "iso8859-15 gb18030 big5 shift-jis euc-kr"
 ).split()
-# Encodings of Python's that write something else than the characters of a file.
+# Python's encodings that are not for the characters of a file.
 _NO_FILES = ("idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined")
 
 
 class ListFormat(NamedTuple):
-    """What a manifest says of a list. `to`: the column with the recipients.
+    """What a manifest says of a list. `to` is the column with the recipients.
 
-    `encoding`, `delimiter`: None: the file shows it.
+    If `encoding` or `delimiter` is None, the file shows it.
     """
 
     to: str = "to"
@@ -58,10 +58,9 @@ class ListFormat(NamedTuple):
 
 
 def read_rows(path: Path, form: ListFormat, inputs: Inputs) -> Iterator[Row | LocatedProblem]:
-    """The rows of a .csv or .jsonl file, a problem in place of each row that is wrong.
+    """Yield the rows of a .csv or .jsonl file, and a problem in place of each row that is wrong.
 
-    `inputs` remembers the file. Raises ManifestError where the rest of the file could mean
-    anything.
+    `inputs` remembers the file. Raises ManifestError if the rest of the file could mean anything.
     """
     kind = _kind(path)
     try:
@@ -73,7 +72,7 @@ def read_rows(path: Path, form: ListFormat, inputs: Inputs) -> Iterator[Row | Lo
                 yield from csv_rows(text, form.to, form.delimiter)
             else:
                 yield from json_rows(text, form.to)
-    except UnicodeError as error:  # of UTF-16 without its mark it is not one of decoding
+    except UnicodeError as error:  # for UTF-16 without its mark it is no decoding error
         encoding = getattr(error, "encoding", form.encoding or "utf-8")
         raise _undecodable(path, form.encoding, encoding, inputs) from None
     except (EOFError, zlib.error, gzip.BadGzipFile):
@@ -83,10 +82,10 @@ def read_rows(path: Path, form: ListFormat, inputs: Inputs) -> Iterator[Row | Lo
 
 
 def encoding_fault(name: str) -> str | None:
-    """What is wrong with the name of an encoding; None: nothing."""
+    """Return what is wrong with the name of an encoding, or None."""
     try:
         known = codecs.lookup(name).name
-        io.TextIOWrapper(io.BytesIO(), encoding=known)  # which takes encodings of text only
+        io.TextIOWrapper(io.BytesIO(), encoding=known)  # which accepts only encodings of text
     except (LookupError, ValueError, UnicodeError):
         known = None
     if known is not None and known not in _NO_FILES:
@@ -96,7 +95,7 @@ def encoding_fault(name: str) -> str | None:
 
 
 def delimiter_fault(mark: str) -> str | None:
-    """What is wrong with a delimiter of columns; None: nothing."""
+    """Return what is wrong with a delimiter of columns, or None."""
     if len(mark) == 1 and not mark.isalnum() and mark not in '"\r\n ':
         return None
     return f'delimiter is one character, like ";" or "|", not {quoted(mark)}'
@@ -116,7 +115,7 @@ def _kind(path: Path) -> str:
 
 
 def open_list(path: Path, inputs: Inputs) -> io.BufferedReader:
-    """The bytes of a list, unpacked: the one place where a file of recipients is opened."""
+    """Open a list, and decompress it: the one place where a file of recipients is opened."""
     if inputs.absolute(path).stat().st_size > _MOST_BYTES:
         raise file_error(path, f"the file is larger than {_MOST_BYTES // 10**9} GB; is it a list?")
     stream = inputs.open(path)
@@ -126,7 +125,7 @@ def open_list(path: Path, inputs: Inputs) -> io.BufferedReader:
 
 
 class _Unpacked(io.RawIOBase):
-    """What a compressed file holds. Raises ManifestError if that is far more than any list."""
+    """Reads a compressed file. Raises ManifestError if it holds far more than any list."""
 
     def __init__(self, stream: BinaryIO, path: Path) -> None:
         self._stream, self._path = stream, path
@@ -166,12 +165,12 @@ def _opened(
 
 
 def _encoding(head: bytes, named: str | None) -> str:
-    """The encoding that a file's first bytes show; else the one that is named, or UTF-8."""
+    """Return the encoding that a file's first bytes show, else the one that is named, or UTF-8."""
     for mark, encoding in _BYTE_ORDER_MARKS.items():
         if head.startswith(mark):
             return encoding
     if named is None and b"\0" in head:
-        # Of most alphabets UTF-16 has low numbers; any other text, read like this, has high ones.
+        # Most alphabets have low numbers in UTF-16; other text, read as UTF-16, has high ones.
         for encoding in ("utf-16-le", "utf-16-be"):
             text = head[: len(head) // 2 * 2].decode(encoding, "replace")
             if "\0" not in text and 2 * sum(each < "\u0800" for each in text) > len(text):
@@ -180,7 +179,7 @@ def _encoding(head: bytes, named: str | None) -> str:
 
 
 def _refuse_utf8(path: Path, named: str, inputs: Inputs) -> None:
-    """Raise ManifestError if the file is UTF-8 and another encoding would make nonsense of it.
+    """Raise ManifestError if the file is UTF-8 and another encoding would garble it.
 
     An encoding of one byte a character can read everything; its own texts never look like UTF-8.
     """
@@ -203,7 +202,7 @@ def _refuse_utf8(path: Path, named: str, inputs: Inputs) -> None:
 
 
 def _undecodable(path: Path, named: str | None, encoding: str, inputs: Inputs) -> ManifestError:
-    """The error for a text that is not of the encoding: where, and what to do."""
+    """Return the error for a text that is not in the encoding: where, and what to do."""
     line, column, what = 1, 1, "the text"
     try:
         with _opened(path, named, inputs, "surrogateescape") as stream:
@@ -215,7 +214,7 @@ def _undecodable(path: Path, named: str | None, encoding: str, inputs: Inputs) -
                     what = f"byte 0x{ord(bad[0]) - 0xDC00:02x}"
                     break
     except UnicodeError:
-        pass  # of an encoding with more than one byte a character, the place is not known
+        pass  # with more than one byte a character, the place is not known
     if named is not None:
         return file_error(path, f"{what} is not {named}, as the manifest says", line, column)
     shown = "UTF-8" if encoding.startswith("utf-8") else encoding.upper()

@@ -1,4 +1,4 @@
-"""The rows of a list of recipients: CSV as spreadsheets write it, or JSON Lines."""
+"""Reads the rows of a list of recipients: CSV as spreadsheets write it, or JSON Lines."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from dispatcher.visible import quoted
 MAX_ROW = 1_000_000  # characters of one row; a message has a few thousand
 _DELIMITERS = ",;\t"
 _MAX_COLUMNS = 1000
-_SEP = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # Excel's first line; no row of the list
+_SEP = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # Excel's first line, which is no row of the list
 # What people call a column of phone numbers; parts of words.
 _PHONES = ("phone", "mobile", "whatsapp", "msisdn", "tel", "number", "тел", "моб", "номер")
-# What Python's csv says → what it means.
+# What Python's csv module says → what it means.
 _CSV_SENTENCES = {
     "unexpected end of data": "a quote is opened here and never closed",
     "expected after": (
@@ -34,7 +34,7 @@ _CSV_SENTENCES = {
 
 
 class Row(NamedTuple):
-    """One recipient; `vars`: all its columns, `line`: where it begins in its file, from 1."""
+    """One recipient: `vars` are all its columns, `line` is where it begins in its file, from 1."""
 
     to: str
     vars: dict[str, Any]
@@ -42,7 +42,7 @@ class Row(NamedTuple):
 
 
 class ListText:
-    """The text of a list, line by line. `line`: how many of its lines were read."""
+    """The text of a list, line by line; `line` counts those that were read."""
 
     def __init__(self, path: Path, stream: TextIO) -> None:
         self.path = path
@@ -51,7 +51,7 @@ class ListText:
         self._row = 0
 
     def lines(self) -> Iterator[str]:
-        """Each line with its end. Raises ManifestError if a row is longer than any can be."""
+        """Yield each line with its end. Raises ManifestError if a row is too long."""
         readline = self._stream.readline
         while text := readline(MAX_ROW + 1):
             self.line += 1
@@ -61,16 +61,16 @@ class ListText:
             yield text
 
     def begin_row(self) -> None:
-        """What is read from now on belongs to another row."""
+        """Begin another row with what is read next."""
         self._row = 0
 
     def error(self, sentence: str, line: int, column: int = 1) -> ManifestError:
-        """The error for what is wrong at a place of the list."""
+        """Return the error for what is wrong at a place in the list."""
         return file_error(self.path, sentence, line, column)
 
 
 def _repeated(names: Iterable[str]) -> str | None:
-    """The first name that is there for the second time."""
+    """Return the first name that occurs a second time, or None."""
     seen: set[str] = set()
     for name in names:
         if name in seen:
@@ -83,17 +83,17 @@ def _repeated(names: Iterable[str]) -> str | None:
 
 
 class _Header(NamedTuple):
-    """The names of the columns, and which of them has the recipients."""
+    """The names of the columns, and which of them holds the recipients."""
 
     names: list[str]
     to: int
 
 
 def csv_rows(text: ListText, to: str, delimiter: str | None) -> Iterator[Row | LocatedProblem]:
-    """The rows, a problem in place of each that is wrong. `to`: the column with the recipients.
+    """Yield the rows, and a problem in place of each that is wrong.
 
-    `delimiter`: None: the one that the header shows. Raises ManifestError where the rest of the
-    file could mean anything.
+    `to` is the column with the recipients. If `delimiter` is None, the header shows it. Raises
+    ManifestError if the rest of the file could mean anything.
     """
     to = canonical_name(to)
     lines = text.lines()
@@ -127,9 +127,9 @@ def _csv_sentence(error: csv.Error) -> str:
 
 
 def _delimiter(header: str, to: str) -> str:
-    """The delimiter of a header: the one that makes the wanted column, else the most frequent.
+    """Return the delimiter of a header: the one that yields the column `to`, or the commonest.
 
-    Between quotes it would be a part of a name.
+    Within quotes it is part of a name.
     """
     bare = re.sub(r'"[^"]*"?', "", header)
 
@@ -142,7 +142,7 @@ def _delimiter(header: str, to: str) -> str:
 
 def _header(text: ListText, names: list[str], to: str, line: int) -> _Header:
     header = [canonical_name(name.strip()) for name in names]
-    while header and not header[-1]:  # spreadsheets keep columns that were emptied
+    while header and not header[-1]:  # spreadsheets keep emptied columns
         header.pop()
     if not header:
         raise text.error(f"the first line must name the columns, one of them {quoted(to)}", line)
@@ -158,7 +158,7 @@ def _header(text: ListText, names: list[str], to: str, line: int) -> _Header:
 
 
 def _instead(header: list[str], to: str) -> str:
-    """Which columns there are, and how to name the one with the recipients."""
+    """Return which columns there are, and how to name the one with the recipients."""
     shown = ", ".join(name[:30] for name in header[:8]) + (", …" if header[8:] else "")
     phones = (name for name in header if any(part in name.lower() for part in _PHONES))
     meant = next((name for name in header if closest_name(name, [to])), None) or next(phones, None)
@@ -178,7 +178,7 @@ def _csv_row(
         extra = 0
     if extra == 0 and values[to].strip():
         yield Row(values[to], dict(zip(names, values, strict=True)), line)
-    elif any(map(str.strip, values)):  # else a row that was emptied, not deleted
+    elif any(map(str.strip, values)):  # otherwise the row was emptied, not deleted
         yield from _uneven_row(text, names[to], len(values), len(names), line).problems
 
 
@@ -193,9 +193,9 @@ def _uneven_row(text: ListText, to: str, values: int, columns: int, line: int) -
 
 
 def json_rows(text: ListText, to: str) -> Iterator[Row | LocatedProblem]:
-    """The rows, a problem in place of each that is wrong. `to`: the key of the recipient.
+    """Yield the rows, and a problem in place of each that is wrong. `to` is the recipient's key.
 
-    Raises ManifestError where the rest of the file could mean anything.
+    Raises ManifestError if the rest of the file could mean anything.
     """
     to, first = canonical_name(to), True
     for written in text.lines():
@@ -251,14 +251,14 @@ def _object_of(text: ListText, written: str) -> dict[str, Any]:
 
 
 def _canonical(text: ListText, row: dict[str, Any]) -> dict[str, Any]:
-    """The row, its keys in the normal form in which templates name them."""
+    """Return the row, its keys in the normal form in which templates name them."""
     if double := _repeated(map(canonical_name, row)):
         raise text.error(f"the key {quoted(double)} is there twice", text.line)
     return {canonical_name(key): value for key, value in row.items()}
 
 
 class _Unusable(ValueError):
-    """Python takes it for JSON; others do not, or would lose a part of it."""
+    """Python accepts it as JSON; other programs do not, or would lose part of it."""
 
 
 def _constant(name: str) -> None:

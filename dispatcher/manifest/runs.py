@@ -1,6 +1,6 @@
-"""Which run a manifest's messages belong to: the first part of their keys.
+"""Decides which run a manifest's messages belong to: the first part of their keys.
 
-Everybody gets each message once in a run. A manifest with `repeat` has a run of its own for each
+Each recipient gets a message once in a run. A manifest with `repeat` has a run of its own for each
 day, week or month; any other has one run for ever.
 """
 
@@ -15,7 +15,7 @@ from dispatcher.timezones import local
 
 Repeat: TypeAlias = Literal["daily", "weekly", "monthly", "run"]
 
-DEFAULT = "default"  # of manifests without `repeat`
+DEFAULT = "default"  # the run of manifests without `repeat`
 UNNAMED = "run"  # stands for the name where nothing is compared or sent
 
 _DAY = "%Y-%m-%d"
@@ -31,7 +31,7 @@ _LIKE = {
 class DatedManifests(NamedTuple):
     """Manifests whose runs are those of one day, or that have no such runs.
 
-    `run`: the name that means these runs on any other day, too; None: there is none. `paths`: the
+    `run` is the name that means these runs on any other day, too, or None. `paths` are the
     manifests' files, by name.
     """
 
@@ -40,9 +40,10 @@ class DatedManifests(NamedTuple):
 
 
 def period(repeat: Repeat, at: datetime, timezone: str | None) -> str | None:
-    """The run of a moment: `2026-11-29`, `2026-W48` (ISO 8601), `2026-11`; None: it needs a name.
+    """Return the run of a moment: `2026-11-29`, `2026-W48` (ISO 8601) or `2026-11`.
 
-    `timezone`: where the day begins; None: the system's.
+    Returns None if the run needs a name. `timezone` is where the day begins; None means the
+    system's.
     """
     if repeat == "run":
         return None
@@ -50,8 +51,8 @@ def period(repeat: Repeat, at: datetime, timezone: str | None) -> str | None:
 
 
 def named(repeat: Repeat, name: str) -> str:
-    """The run that a name means: of a day, also its week or month, as all manifests of a folder are
-    made up for by the name of the day. Raises ValueError, with a sentence."""
+    """Return the run that a name means: a day also means its week or month, so that one name makes
+    up for all manifests of a folder. Raises ValueError, with a sentence."""
     if repeat == "run":
         return name
     for written, form in ((name, _DAY), (f"{name}-1", _FIRST_DAYS[repeat])):

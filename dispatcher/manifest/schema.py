@@ -1,7 +1,7 @@
-"""The schema of a manifest, version 1: what a TOML file may hold, templates not filled in.
+"""The schema of a manifest, version 1: what a TOML file may hold, before templates are filled in.
 
-Manifests are validated by it, and the JSON Schema for editors is made of it. Rules between keys
-(exactly one content, `to` or `recipients`) are in `message_table.py`: defaults take part in them.
+Manifests are validated by it, and the JSON Schema for editors is made from it. Rules between keys
+(exactly one content, `to` or `recipients`) are in `message_table.py`, as defaults count for them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def _checked(name: str) -> str:
     return name
 
 
-# A name is a part of every message's key, whose parts are set apart by "/".
+# A name is part of every message's key, whose parts are separated by "/".
 _NAME_SCHEMA = {"minLength": 1, "maxLength": names.LONGEST, "pattern": names.SCHEMA_PATTERN}
 Name = Annotated[str, AfterValidator(_checked), Field(json_schema_extra={**_NAME_SCHEMA})]
 
@@ -34,7 +34,7 @@ TimeZone = Annotated[str, AfterValidator(zone_name)]
 
 
 def _checked_former(written: str) -> str:
-    """A message's former name: its id, or manifest/id."""
+    """Check a message's former name: its id, or manifest/id."""
     for part in written.split("/", 1):
         _checked(part)
     return written

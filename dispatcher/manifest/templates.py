@@ -1,4 +1,4 @@
-"""Templates, rendered by a restricted Jinja2 (see `jinja.py`), and what is wrong with them."""
+"""Renders templates with a restricted Jinja2 (see `jinja.py`), and explains what is wrong."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _LACKING = "there is no {} in this value"
 _RESERVED = frozenset("true false none True False None not and or in is if else self".split())
 _LONGEST_SHOWN = 24  # characters of the template that are shown
 
-# How Jinja2's message begins, as a pattern → what to write instead; `{0}`: what a group matched.
+# How Jinja2's message begins, as a pattern → what to say instead; `{0}` is what a group matched.
 _SYNTAX_ERRORS = {
     r"unexpected '.', expected '(.)'": "a {0} is missing",
     r"expected token ':', got": "a brace too many; a variable is {{{{ name }}}}",
@@ -69,9 +69,9 @@ class Renderer:
     """Renders strings with variables, and keeps compiled templates. Not safe for several threads.
 
     Most strings hold nothing but `{{ name }}`: these are filled in without Jinja2, which takes
-    longer to compile one of them than a message takes otherwise (benchmarks/planning.py).
+    longer to compile one of them than all else takes for a message (benchmarks/planning.py).
 
-    `blanks`: variables of which the last text shows nothing, though it names them.
+    `blanks` are variables that the last text names but that were blank.
     """
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ class Renderer:
         self.blanks: list[str] = []
 
     def render(self, text: str, variables: Mapping[str, Any]) -> str:
-        """The text with its variables filled in. Raises RenderError."""
+        """Return the text with its variables filled in. Raises RenderError."""
         self.blanks.clear()
         if not is_template(text):
             return text
@@ -101,7 +101,7 @@ class Renderer:
             )
         except Exception as error:
             if isinstance(error, Exhausted):
-                self._exhausting.add(text)  # not to be tried again with each of a million rows
+                self._exhausting.add(text)  # or each of a million rows would be tried
             line = _line(template, error)
             sentence = _explain(error, variables)
             sentence = _lacking_column(text, sentence, variables) or sentence
@@ -121,7 +121,7 @@ class Renderer:
             return _syntax_error(str(error.message), text, error.lineno)
         except RecursionError:
             return RenderError("the template is nested too deep")
-        except Exception as error:  # SyntaxError of the generated code, numbers out of range, …
+        except Exception as error:  # a SyntaxError in the generated code, numbers out of range, …
             return RenderError(f"the template is not valid: {error}")
 
     @cached_property
@@ -132,7 +132,7 @@ class Renderer:
 
 
 def _fill_in(text: str, variables: Mapping[str, Any], blanks: list[str]) -> str | None:
-    """The text with each `{{ name }}` replaced; None: it takes Jinja2 to render it."""
+    """Return the text with each `{{ name }}` replaced, or None if it needs Jinja2."""
     parts = _VARIABLE.split(text)
     names, literals = parts[1::2], "".join(parts[0::2])
     if "{" in literals or "\r" in literals or not _RESERVED.isdisjoint(names):
@@ -163,7 +163,7 @@ def _checked(text: str) -> str:
 
 
 def _line(template: Template, error: Exception) -> int:
-    """The line of the template in which it failed."""
+    """Return the line of the template in which it failed."""
     lines = [
         template.get_corresponding_lineno(line)
         for frame, line in walk_tb(error.__traceback__)
@@ -193,7 +193,7 @@ def _explain(error: Exception, variables: Mapping[str, Any]) -> str:
 
 
 def _misnamed(text: str, variables: Mapping[str, Any]) -> str | None:
-    """How to write a column that the template names as a variable, but whose name cannot be one."""
+    """Return how to write a column whose name cannot be a variable's, or None."""
     row = variables.get("row")
     return _misnamed_column(text, tuple(row)) if isinstance(row, dict) else None
 
@@ -208,7 +208,7 @@ def _misnamed_column(text: str, columns: tuple[str, ...]) -> str | None:
 
 
 def _lacking_column(text: str, sentence: str, variables: Mapping[str, Any]) -> str | None:
-    """Which columns there are, if the template asks a row for one that is none of them."""
+    """Return which columns there are, if the template asks a row for another one."""
     row, lacking = variables.get("row"), re.fullmatch(_LACKING.format('"(.*)"'), sentence)
     if not lacking or row is None:
         return None
@@ -230,7 +230,7 @@ def _as_column(name: str) -> str:
 
 
 def _explain_undefined(message: str, variables: Mapping[str, Any]) -> str:
-    """What is wrong where Jinja2 says that a variable, or a key of a table, is undefined."""
+    """Explain Jinja2's message that a variable, or a key of a table, is undefined."""
     variable = re.fullmatch(r"'(.*)' is undefined", message, re.DOTALL)
     if variable:
         name, known = variable[1], ", ".join(sorted(map(str, variables)))
@@ -244,13 +244,13 @@ def _explain_undefined(message: str, variables: Mapping[str, Any]) -> str:
 
 
 def _of_arguments(error: TypeError) -> str:
-    """What is wrong with the call of a filter or test; Python's own words name its internals."""
+    """Explain a wrong call of a filter or test; Python's own message names internals."""
     lacking = re.search(r"missing .* argument: '(\w+)'", str(error))
     return f"a filter lacks its {quoted(lacking[1])}" if lacking else _UNFIT
 
 
 def _syntax_error(said: str, text: str, line: int) -> RenderError:
-    """What Jinja2 says of a line of `text`, in words that tell what to write instead."""
+    """Return the error for a line of `text`, with Jinja2's message or what to write instead."""
     kind = re.search(r"'end of (print statement|statement block)'", said)
     if kind and "expected" in said:
         opening, closing = ("{{", "}}") if kind[1] == "print statement" else ("{%", "%}")
@@ -284,5 +284,5 @@ def _syntax_sentence(said: str, text: str) -> str:
 
 
 def _from_line(text: str, line: int) -> str:
-    """The text from a line on."""
+    """Return the text from a line on."""
     return "\n".join(text.split("\n")[line - 1 :])

@@ -1,4 +1,4 @@
-"""A manifest's data against the schema: problems in people's words, and what is still usable."""
+"""Validates a manifest's data by the schema: problems in people's words, and what is usable."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _TABLES: dict[str | int, type[BaseModel]] = {
 }
 
 
-# Without these a message is still whole: where one is wrong, the rest is checked all the same.
+# Without these a message is still complete: if one is wrong, the rest is still checked.
 _OPTIONAL = frozenset(
     "manifest name moved_from repeat timezone transport revision recipient_type preview_url type "
     "caption filename provider".split()
 )
-# Of a table in whose place there is a text: the key that was probably meant to hold it.
+# If there is a text in place of a table: the key that was probably meant to hold it.
 _MAIN_KEYS: dict[str, str] = {
     **dict.fromkeys(CONTENT_TYPES, "source"),
     "text": "body",
@@ -48,10 +48,10 @@ _DEPTH = 5  # the data, messages, a message, its content, provider
 
 
 def check(file: TomlFile) -> tuple[dict[str, Any], list[LocatedProblem]]:
-    """What is usable of a manifest's data, with canonical names, and every problem that it has.
+    """Return the usable part of a manifest's data, with canonical names, and every problem in it.
 
-    What is wrong is taken out, so that what stands beside it is checked further; a message that
-    would then lack something is replaced by an empty table.
+    What is wrong is removed, so that the rest is checked further; a message that would then lack
+    something is replaced by an empty table.
     """
     data, problems = _check(file)
     return _with_canonical_names(data), problems
@@ -83,7 +83,7 @@ def _check(file: TomlFile) -> tuple[dict[str, Any], list[LocatedProblem]]:
 
 
 def _too_many(file: TomlFile) -> Iterator[LocatedProblem]:
-    """More messages or recipients than are read: each might have a problem of its own."""
+    """Yield a problem if there are more messages or recipients than are read."""
     advice = "put the recipients into a .csv file: recipients = "
     messages = file.data.get("messages")
     entries = messages if isinstance(messages, list) else []
@@ -103,9 +103,9 @@ def _too_many(file: TomlFile) -> Iterator[LocatedProblem]:
 
 
 class _SchemaError(NamedTuple):
-    """What pydantic found. `meant`: the last key of its path; of an unknown key, the one meant.
+    """What pydantic found. `meant` is the last key of its path, or the one an unknown key means.
 
-    `home`: the table, further out, to which an unknown key belongs.
+    `home` is the table, further out, to which an unknown key belongs.
     """
 
     details: ErrorDetails
@@ -124,9 +124,9 @@ def _schema_error(details: ErrorDetails) -> _SchemaError:
 
 
 def _home(path: KeyPath) -> KeyPath | None:
-    """The table to which a key belongs, if it stands in another one.
+    """Return the table to which a key belongs, if it stands in another one, else None.
 
-    In TOML whatever follows the header of a table belongs to it, up to the next header.
+    In TOML, whatever follows the header of a table belongs to it, up to the next header.
     """
     key, parent = path[-1], path[-2:-1]
     if parent and parent[0] in CONTENT_TYPES:
@@ -144,7 +144,7 @@ def _meant(path: KeyPath) -> str | None:
 
 
 def _causes(errors: list[_SchemaError]) -> list[_SchemaError]:
-    """The errors, but for keys that are missing because they are misspelt or misplaced."""
+    """Return the errors, except for keys missing because they are misspelt or misplaced."""
     misspelt = {
         (*(error.path[:-1] if error.home is None else error.home), error.meant)
         for error in errors
@@ -176,7 +176,7 @@ def _misplaced(file: TomlFile, error: _SchemaError) -> str:
 
 
 def message_id(data: dict[str, Any], path: KeyPath) -> str | None:
-    """The id of the message that a path of the data leads into."""
+    """Return the id of the message that a path of the data leads into."""
     match path, data:
         case ("messages", int(index), *_), {"messages": list(messages)}:
             entry = messages[index]
@@ -236,7 +236,7 @@ def _usable(data: dict[str, Any], errors: Iterable[_SchemaError]) -> dict[str, A
         if expendable:
             _remove(rest, expendable)
         elif error.meant == "id" and error.path[:1] == ("messages",) and len(error.path) == 3:
-            # The rest of the message is checked under the id that its problems show.
+            # The rest of the message is checked under the id that its problems name.
             _remove(rest, error.path)
             rest["messages"][error.path[1]]["id"] = message_id(data, error.path)
         elif error.path[0] == "messages" and len(error.path) > 1:
@@ -247,7 +247,7 @@ def _usable(data: dict[str, Any], errors: Iterable[_SchemaError]) -> dict[str, A
 
 
 def _expendable(error: _SchemaError) -> KeyPath:
-    """The path to take out so that the rest can be checked; empty: there is none."""
+    """Return the path to remove so that the rest can be checked; empty if there is none."""
     if error.home is not None:
         return ()
     if error.meant is None:

@@ -30,13 +30,13 @@ class Status(StrEnum):
     table in docs/design.md, "Identity", has all cases:
 
     no row              new         → sent, failed or unknown
-    no row, but the     moved       → stops the run, unless it is to be sent again
+    no row, but the     moved       → stops the run, unless it is sent again
       recipient has it under a
       name that is not its own
     failed              retry       → sent, failed or unknown
     sent                sent        → skipped
-    sent                changed     → skipped, unless it is to be sent again
-    unknown, sending    unknown     → unknown, unless it is to be sent again
+    sent                changed     → skipped, unless it is sent again
+    unknown, sending    unknown     → unknown, unless it is sent again
     """
 
     NEW = "new"
