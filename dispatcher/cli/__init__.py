@@ -1,4 +1,4 @@
-"""The command line. It prints through `dispatcher.printing` only, and so does all that it calls."""
+"""The command line. All output goes through `dispatcher.printing`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dispatcher.cli.diagnosis import logged, print_traceback, secrets_of_the_env
 from dispatcher.errors import DispatcherError, ExitCode, PluginError, PluginMissing
 from dispatcher.printing import guarded, open_stdout, print_line, unfailing_stderr
 
-# What begins with its place in a file says by itself that it is an error.
+# What begins with a place in a file is clearly an error, without a word.
 _PLACED = re.compile(r"[^\n]+:\d+:\d+: error: ")
 
 
@@ -26,15 +26,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.stdout, sys.stderr = open_stdout(), unfailing_stderr()
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
-            signal.signal(number, signal.default_int_handler)  # it tidies up, as Ctrl-C does
+            signal.signal(number, signal.default_int_handler)  # it cleans up, as Ctrl-C does
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
 
 def _start_in_utf8() -> None:
-    """Be started anew, with the names of files in UTF-8 whatever the locale says.
+    """Restart the process with file names in UTF-8, whatever the locale says.
 
-    A manifest's name is a part of its messages' keys: it is the same everywhere. What is printed
-    stays in the locale's encoding.
+    A manifest's name is part of its messages' keys, so it is the same everywhere. Output stays in
+    the locale's encoding.
     """
     if sys.stdout is not None:
         os.environ.setdefault("PYTHONIOENCODING", sys.stdout.encoding)
@@ -42,7 +42,7 @@ def _start_in_utf8() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run a command; its exit code: docs/design.md, "Exit codes". Errors are told on stderr."""
+    """Run a command; return its exit code (docs/design.md, "Exit codes"). Errors go to stderr."""
     secrets, debug = secrets_of_the_environment(), "--debug" in arguments
     with guarded(secrets), logged(debug=debug):
         try:

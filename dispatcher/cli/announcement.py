@@ -1,4 +1,4 @@
-"""What `plan` and `send` say before anything leaves, and what `send` asks."""
+"""What `plan` and `send` say before anything is sent, and what `send` asks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SHOWN = 8  # characters of a digest
 
 
 class Gateway(NamedTuple):
-    """A gateway in use. `account`: tells it from others, and does not show its token."""
+    """A gateway in use. `account` distinguishes it from others, and does not show its token."""
 
     transport: str
     url: str | None
@@ -45,7 +45,7 @@ class Gateway(NamedTuple):
 def announce(
     dispatcher: Dispatcher, plan: Plan, resend: Collection[Resend] = (), *, as_json: bool = False
 ) -> None:
-    """Say by which gateways how much would leave: on stderr, or as a JSON object."""
+    """Print how much would be sent by which gateways: on stderr, or as a JSON object."""
     overview, gateways = plan.overview, list(_gateways(dispatcher))
     journal = without_secrets(without_password(dispatcher.journal))
     if as_json:
@@ -69,7 +69,7 @@ def announce(
 
 
 def ask_to_begin(missing: JournalMissing) -> None:
-    """Have a person agree that a journal is begun. Raises the error where nobody can be asked."""
+    """Ask a person whether to begin a journal. Raises the error if nobody can be asked."""
     if not on_terminal():
         raise missing
     fact, *ways = missing.sentences
@@ -79,9 +79,9 @@ def ask_to_begin(missing: JournalMissing) -> None:
 
 
 def ask(dispatcher: Dispatcher, plan: Plan, resend: Collection[Resend]) -> None:
-    """Have a person agree to second copies and, on a terminal, to whatever leaves this machine.
+    """Ask a person to confirm second copies and, on a terminal, all that leaves this machine.
 
-    Raises click.Abort, or UsageError where there are second copies and nobody can be asked.
+    Raises click.Abort, or UsageError if there are second copies and nobody can be asked.
     """
     counts = plan.overview.counts
     copies = [
@@ -96,7 +96,7 @@ def ask(dispatcher: Dispatcher, plan: Plan, resend: Collection[Resend]) -> None:
 
 
 def _amount(overview: Overview, resend: Collection[Resend]) -> str:
-    """How many messages leave, to how many people, and how many are left out."""
+    """Return how many messages leave, to how many people, and how many are left out."""
     people = overview.people(resend)
     amount = f"{counted(overview.to_send(resend), 'message')} to {persons(people)}"
     again = overview.counts[Status.RETRY]

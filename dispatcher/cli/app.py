@@ -1,4 +1,4 @@
-"""The commands, each loaded when it is called: `dispatcher --help` must not wait for the others."""
+"""The commands, each loaded when it is called, so that `dispatcher --help` is fast."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class App(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command, and its arguments: options of a session may stand before the command."""
+        """Return the command and its arguments: session options may stand before the command."""
         name = args[0]
         command = self.get_command(ctx, name)
         if command is None:
@@ -61,7 +61,7 @@ class App(click.Group):
 
 
 def _added(ctx: click.Context) -> dict[str, click.Command]:
-    """The commands of plugins, of those that are wanted."""
+    """Return the commands of the plugins in use."""
     given = ctx.params
     return plugin_commands(
         _COMMANDS,
@@ -73,9 +73,10 @@ def _added(ctx: click.Context) -> dict[str, click.Command]:
 
 
 def _before(ctx: click.Context, command: click.Command) -> Iterator[str]:
-    """The options that stand before the command, to be read as if they stood after it.
+    """Yield the options that stand before the command, to be read as if they stood after it.
 
-    A plugin's command need not have them: for that they chose the plugins and their settings.
+    A plugin's command need not have them: for that, they only choose the plugins and their
+    settings.
     """
     own = {parameter.name for parameter in command.params}
     for option in ctx.command.params:

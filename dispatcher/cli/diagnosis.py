@@ -1,6 +1,6 @@
-"""What helps to find a mistake, on stderr: logs, warnings, tracebacks, plugins that block.
+"""Shows on stderr what helps to find a mistake: logs, warnings, tracebacks, plugins that block.
 
-What plugins print meanwhile stays out of the results.
+What plugins print stays out of the results.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from dispatcher.printing import StdoutGuard, print_line, print_text
 from dispatcher.redaction import Secrets, is_secret
 from dispatcher.registry import CallTimer
 
-# Seconds after which a plugin that has not answered yet is named.
+# Seconds after which a plugin that has not returned is named.
 WARN_AFTER = 10.0
 
 
 @contextmanager
 def logged(*, debug: bool) -> Iterator[None]:
-    """Print whatever anybody logs, and every warning; `debug`: our details, too."""
+    """Print all logs and warnings; with `debug`, also our own details."""
     handler, ours, root = _Handler(), logging.getLogger("dispatcher"), logging.getLogger()
     level, show = ours.level, warnings.showwarning
     root.addHandler(handler)
@@ -41,12 +41,12 @@ def logged(*, debug: bool) -> Iterator[None]:
 
 
 def print_traceback(error: BaseException) -> None:
-    """Where an error comes from."""
+    """Print where an error comes from."""
     print_text("".join(traceback.format_exception(error)), err=True)
 
 
 def secrets_of_the_environment() -> Secrets:
-    """The values of variables named like secrets, and the passwords of URLs in all others."""
+    """Return the values of variables named like secrets, and passwords in URLs of all others."""
     secrets = Secrets()
     for name, value in os.environ.items():
         if is_secret(name) and not name.upper().endswith(("_FILE", "_PATH", "_DIR")):
@@ -57,7 +57,7 @@ def secrets_of_the_environment() -> Secrets:
 
 
 class _Handler(logging.Handler):
-    """Prints what comes from any logger; without a handler Python would print it as it is."""
+    """Prints what any logger logs; without a handler, Python would print it unchanged."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -83,7 +83,7 @@ def _show_warning(
 
 @contextmanager
 def supervised() -> Iterator[list[CallTimer]]:
-    """Around whatever loads or calls plugins; out: where to put the timers that are watched."""
+    """Watch plugins while they are loaded or called; give the list for their timers."""
     timers: list[CallTimer] = []
     ended = threading.Event()
     watch = threading.Thread(target=_watch, args=(timers, ended), daemon=True)

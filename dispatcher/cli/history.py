@@ -91,7 +91,7 @@ def command(
 
 
 def _moment(written: str | None, timezone: str | None) -> datetime | None:
-    """The moment of --since. `timezone`: of what says no zone; None: the system's."""
+    """Return the moment of --since; without a zone it is in `timezone`, or else the system's."""
     if written is None:
         return None
     try:
@@ -116,7 +116,7 @@ def _no_moment(written: str) -> click.BadParameter:
 
 @contextmanager
 def _writer(export: Path | None, as_json: bool, timezone: str | None) -> Iterator[Write]:
-    """How a row is written, and where. `timezone`: of the times that people read."""
+    """Give a function that writes a row; the times that people read are in `timezone`."""
     if export is None:
         yield _print_json if as_json else partial(_print_text, timezone)
         return
@@ -135,7 +135,7 @@ def _jsonl_writer(file: TextIO) -> Write:
 
 
 def _csv_writer(file: TextIO) -> Write:
-    """A row a message, or with events a row an event; an error is two columns."""
+    """Return a function that writes a row a message, or a row an event; an error is two columns."""
     sheet = csv.DictWriter(file, _COLUMNS, extrasaction="ignore")
     sheet.writeheader()
 
@@ -157,10 +157,10 @@ _COLUMNS = (
 
 
 def _cell(value: object) -> object:
-    """A text as a spreadsheet is to show it: it takes what begins like a formula for one.
+    """Return a value so that a spreadsheet shows it as text, even if it begins like a formula.
 
-    An apostrophe before that, the usual remedy, makes it text (OWASP, "CSV Injection"); also behind
-    a semicolon, which separates cells where people write 1,5. A number is no formula.
+    An apostrophe before it, the usual remedy, makes it text (OWASP, "CSV Injection"); also after a
+    semicolon, which separates cells where people write 1,5. A number is no formula.
     """
     if not isinstance(value, str) or _NUMBER.fullmatch(value):
         return value
@@ -199,7 +199,7 @@ def _print_text(timezone: str | None, row: HistoryRow) -> None:
 
 
 def _local(noted: str, timezone: str | None) -> str:
-    """A time of the journal as people read it; as it stands, if somebody wrote what is none."""
+    """Format a time of the journal for people; leave a text that is no time unchanged."""
     try:
         at = datetime.fromisoformat(noted)
         return shown(local(at if at.tzinfo else at.replace(tzinfo=UTC), timezone))

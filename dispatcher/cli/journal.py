@@ -1,4 +1,4 @@
-"""`dispatcher journal`: copies of the journal, and whether one is whole."""
+"""`dispatcher journal`: copies the journal, and checks whether one is complete."""
 
 from __future__ import annotations
 

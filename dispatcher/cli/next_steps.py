@@ -1,4 +1,4 @@
-"""What a run leaves for a person, and for each kind of it the command that goes on."""
+"""What a run leaves for a person to do, and the command to continue with for each kind."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from dispatcher.delivery import Summary
     from dispatcher.overview import Overview
 
-_NAMED = 10  # messages that a line names
+_NAMED = 10  # how many messages a line names
 _PLAIN_BYTES = re.compile(rb"[A-Za-z0-9 _@%+=:,./~-]")
 
 
 class Unfinished(NamedTuple):
-    """What one command can go on with, and what is left of it.
+    """What one command can continue with, and what is left of it.
 
-    `run`: to be named, if not None. `paths`: of its manifests; None: all of them.
+    The command must name `run`, unless that is None, and the `paths` of manifests, or all if None.
     """
 
     failed: int = 0
@@ -41,8 +41,8 @@ class Unfinished(NamedTuple):
 class Invocation(NamedTuple):
     """How `send` was called.
 
-    `session`: the options that every command has, and that of the journal. `own`: the others, by
-    the name of their parameter. `place`: options that lead a command without PATH to the same
+    `session` are the options that every command has, and that of the journal. `own` are the others,
+    by the name of their parameter. `place` are options that lead a command without PATH to the same
     journal.
     """
 
@@ -54,9 +54,9 @@ class Invocation(NamedTuple):
     def again(
         self, part: Unfinished, resend: Iterable[str], leave_out: Collection[str] = ()
     ) -> str:
-        """The same command for what is left of it, as a line for a shell.
+        """Return the same command for a part of what is left, as a line for a shell.
 
-        The run is named unless it was; `resend` instead of what it had.
+        It has `resend` instead of its own, and names the run unless it did.
         """
         own = {name: words for name, words in self.own.items() if name not in leave_out}
         if part.run is not None:
@@ -68,16 +68,16 @@ class Invocation(NamedTuple):
         return _line("send", *self.session, *words, *paths)
 
     def other(self, command: str, *words: str) -> str:
-        """Another command that finds the same journal, as a line for a shell."""
+        """Return another command that finds the same journal, as a line for a shell."""
         return _line(command, *words, *self.session, *self.place)
 
 
 @dataclass(frozen=True)
 class Step:
-    """One kind of what is left, how many messages there are of it, and the command that goes on.
+    """One kind of message that is left, how many there are, and the command to continue with.
 
-    `why`: what the command is good for. `otherwise`: another command, and when it is the right one.
-    `messages`: which, and how many people each concerns, where that is said.
+    `why` says what the command does. `otherwise` is another command, and when to use it.
+    `messages` are their names and how many people each concerns, where that is said.
     """
 
     status: str
@@ -88,7 +88,7 @@ class Step:
     messages: Mapping[MessageName, int] = field(default_factory=dict)
 
     def fields(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Return the fields of its JSON object."""
         fields: dict[str, Any] = {"status": self.status, "count": self.count}
         if self.messages:
             fields["messages"] = {str(name): people for name, people in self.messages.items()}
@@ -101,10 +101,10 @@ class Step:
 def unfinished(
     summary: Summary, by_day: Sequence[DatedManifests], overview: Overview
 ) -> Iterator[Unfinished]:
-    """What a run leaves, by the command that goes on with it.
+    """Yield what a run leaves, in parts that one command can continue with.
 
-    What belongs to a day is to be finished as that day's, also after midnight. So no command has
-    manifests of two days, or some that have no run of a day.
+    What belongs to a day must be finished as that day's, also after midnight. So no command has
+    manifests of two days, or dated ones with others.
     """
     if len(by_day) == 1:
         run = by_day[0].run
@@ -124,7 +124,7 @@ def unfinished(
 def next_steps(
     summary: Summary, invocation: Invocation, unfinished: Iterable[Unfinished]
 ) -> list[Step]:
-    """How to go on with what a run leaves."""
+    """Return how to continue with what a run leaves."""
     resend = _resend_again(invocation)
     steps: list[Step] = []
     for part in unfinished:
@@ -135,7 +135,7 @@ def next_steps(
             if count
         ]
         if part.changed:
-            # Whoever agreed to this run did not agree to second copies: they are asked for that.
+            # --yes was for this run, not for second copies, which need another confirmation.
             command = invocation.again(part, [*resend, "changed"], leave_out=["yes"])
             why, people = "raise revision in the manifest, or", sum(part.changed.values())
             steps.append(Step("changed", people, why, command, messages=part.changed))
@@ -145,13 +145,13 @@ def next_steps(
 
 
 def _resend_again(invocation: Invocation) -> list[str]:
-    """What the same command sends again: unknown messages need another look first."""
+    """Return what the same command resends, except unknown messages, which need a look first."""
     given = set(invocation.own.get("resend", ())[1::2])
     return [each for each in ("changed", "moved") if given & {each, "all"}]
 
 
 def _unknown(summary: Summary, invocation: Invocation) -> Step:
-    """How to go on with what may have arrived: a person has to look, then to say."""
+    """Return how to continue with what may have arrived: a person looks, then settles it."""
     found = summary.unsettled
     if summary.unknown == 1 and not found.decided:
         sent, not_sent = (
@@ -167,7 +167,7 @@ def _unknown(summary: Summary, invocation: Invocation) -> Step:
 
 
 def lines(steps: Iterable[Step]) -> Iterator[tuple[Part, ...]]:
-    """What people read: a line for each command."""
+    """Yield what people read: a line for each command."""
     for line, group in groupby(steps, attrgetter("command")):
         alike = list(group)
         first = alike[0]
@@ -182,7 +182,7 @@ def lines(steps: Iterable[Step]) -> Iterator[tuple[Part, ...]]:
 
 
 def _changed(messages: Mapping[MessageName, int]) -> str:
-    """Which messages people have with other content, and how many people each."""
+    """Return which messages people have with other content, and how many people each."""
     most = Counter(messages).most_common(_NAMED)
     named = [f"{name} ({persons(count)})" for name, count in most]
     if len(messages) > len(named):
@@ -199,7 +199,7 @@ def _line(*words: str) -> str:
 
 
 def shell_word(text: str) -> str:
-    """A text as one word of a shell; what could not be seen in it, or is no text, is an escape."""
+    """Quote a text as one word for a shell; what is invisible or no valid text is an escape."""
     if visible(text) == text:
         return shlex.quote(text)
     escaped = (

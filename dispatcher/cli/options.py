@@ -1,4 +1,4 @@
-"""What the commands share: options, and the `Dispatcher` that is made of them."""
+"""What the commands share: options, and the `Dispatcher` that is made from them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_FOLDERS = f"{__name__}.folders"  # of -C, as they were given
+_FOLDERS = f"{__name__}.folders"  # the arguments of -C
 
 
 def _journal_url(_: click.Context, __: click.Parameter, url: str | None) -> str | None:
@@ -40,7 +40,7 @@ def _journal_url(_: click.Context, __: click.Parameter, url: str | None) -> str 
 
 
 def _work_in(context: click.Context, __: click.Parameter, folders: tuple[Path, ...]) -> None:
-    """Be as if started in a folder, each relative to the one before, before anything is read."""
+    """Change to each folder, relative to the one before, before anything is read."""
     context.meta.setdefault(_FOLDERS, []).extend(map(str, folders))
     for folder in folders:
         try:
@@ -51,7 +51,7 @@ def _work_in(context: click.Context, __: click.Parameter, folders: tuple[Path, .
 
 
 def _one_file(_: click.Context, __: click.Parameter, files: tuple[Path, ...]) -> Path | None:
-    """The file that is named, maybe before and after the command."""
+    """Return the one file that is named, perhaps both before and after the command."""
     if len({os.path.abspath(file) for file in files}) > 1:
         named = " and ".join(str(file) for file in dict.fromkeys(files))
         raise click.UsageError(f"--config names two files: {named}")
@@ -166,12 +166,12 @@ _SESSION_OPTIONS = (
 
 
 def filter_options(function: Function) -> Function:
-    """The options that choose messages of the journal, by its columns."""
+    """Add the options that choose messages of the journal, by its columns."""
     return reduce(lambda to, option: option(to), reversed(_FILTERS), function)
 
 
 def selection_options(function: Function) -> Function:
-    """Add the options that say which messages are meant, passed on as `selection={…}`.
+    """Add the options that select messages, passed on as `selection={…}`.
 
     Those that were given are arguments of `Dispatcher.plan` and `Dispatcher.planner`.
     """
@@ -188,14 +188,14 @@ def selection_options(function: Function) -> Function:
 
 
 def early_session_options(function: Function) -> Function:
-    """The same options before the name of a command."""
+    """Add the session options that may stand before the name of a command."""
     return reduce(lambda to, option: option(to), reversed(_SESSION_OPTIONS), function)
 
 
 def session_options(function: Function) -> Function:
-    """The options of which a `Dispatcher` is made, passed on as `dispatcher=Dispatcher.open(…)`.
+    """Add the options that make a `Dispatcher`, passed on as `dispatcher=Dispatcher.open(…)`.
 
-    So is the journal's, where the command has one.
+    The journal's option is among them, if the command has it.
     """
 
     def command(
@@ -236,9 +236,9 @@ def session_options(function: Function) -> Function:
 
 
 def invocation(dispatcher: Dispatcher) -> Invocation:
-    """How the present command was called, so that another one can go on; without secrets.
+    """Return how the present command was called, without secrets, so that another can continue.
 
-    What the environment says is said, too, as another shell may not have it; not where it holds a
+    It includes options from the environment, as another shell may not have them, unless they hold a
     password.
     """
     context = click.get_current_context()
@@ -258,7 +258,7 @@ def invocation(dispatcher: Dispatcher) -> Invocation:
 
 
 def _words(context: click.Context, option: click.Option) -> Iterator[str]:
-    """The words by which an option was given."""
+    """Yield the words by which an option was given."""
     source = context.get_parameter_source(option.name or "")
     here = source is ParameterSource.COMMANDLINE
     if not option.expose_value or not (here or source is ParameterSource.ENVIRONMENT):
@@ -273,7 +273,7 @@ def _words(context: click.Context, option: click.Option) -> Iterator[str]:
 
 
 def _place(dispatcher: Dispatcher, *, journal: bool) -> tuple[str, ...]:
-    """What leads a command without PATH to this configuration, where it would find another one."""
+    """Return options that lead a command without PATH to this configuration, if it needs any."""
     config = dispatcher.config
     with suppress(ConfigError):
         if load(Path.cwd()).is_same_place(config):
@@ -300,7 +300,7 @@ def good_plan(
 
 
 def warn_of_absent(recipients: Iterable[str]) -> None:
-    """Say of recipients whom the user named that no message goes to them."""
+    """Warn of recipients that the user named but that get no message."""
     for each in recipients:
         print_warning(f"--to {each}: no message goes there")
 
@@ -313,7 +313,7 @@ def plugin_commands(
     without: Iterable[str] = (),
     third_party: bool = True,
 ) -> dict[str, click.Command]:
-    """The subcommands that plugins add; none may have the name of a `builtin` one."""
+    """Return the subcommands that plugins add; none may have the name of a `builtin` one."""
 
     def settings(name: str, kind: type[BaseSettings]) -> BaseSettings:
         return load(Path.cwd(), profile=profile, file=config).plugin_settings(name, kind)

@@ -1,4 +1,4 @@
-"""How results look: JSON lines; problems as text, JSON or GitHub annotations."""
+"""Prints results as JSON lines, and problems as text, JSON or GitHub annotations."""
 
 from __future__ import annotations
 
@@ -52,17 +52,17 @@ _COLOURS = {
 
 
 def print_json(event: str, **fields: Any) -> None:
-    """One object on one line of stdout."""
+    """Print one object on one line of stdout."""
     print_value({"event": event, **fields})
 
 
 def coloured(word: str, text: str | None = None) -> Coloured:
-    """A word of ours, or a text of that meaning, in its colour."""
+    """Return a word of ours, or a text of that meaning, in its colour."""
     return Coloured(text or word, _COLOURS.get(word), bold=word in ("error", "failed"))
 
 
 def print_problems(problems: Iterable[LocatedProblem], format: str, *, err: bool = False) -> int:
-    """Print problems by file and line, in the format text, json or github; how many errors."""
+    """Print problems by file and line, as text, json or github; return the number of errors."""
     errors = 0
     for problem in sorted(problems, key=_position):
         errors += problem.severity == "error"
@@ -78,7 +78,7 @@ def print_problems(problems: Iterable[LocatedProblem], format: str, *, err: bool
 
 
 def described(message: Message) -> str:
-    """A message's content in a few words: `text "Hello…"`, `image banner.png`."""
+    """Return a message's content in a few words: `text "Hello…"`, `image banner.png`."""
     content = message.content
     words = next(
         value
@@ -91,7 +91,7 @@ def described(message: Message) -> str:
 
 
 def stand_in(message: Message) -> str:
-    """Say whom a copy of a trial stands for, behind what is said of its message; else nothing."""
+    """Return whom a copy of a trial stands for, to append to its message, or nothing."""
     recipient = stands_for(message)
     return f"  (to {message.to} for {recipient})" if recipient is not None else ""
 
@@ -108,14 +108,14 @@ def on_terminal() -> bool:
 
 
 def confirm(question: str) -> None:
-    """Have a person agree. Raises click.Abort, or UsageError where nobody can be asked."""
+    """Ask a person to confirm. Raises click.Abort, or UsageError if nobody can be asked."""
     if not on_terminal():
         raise click.UsageError(f"{question} There is nobody to ask here; agree with --yes")
     click.confirm(visible(question), abort=True, err=True)
 
 
 def print_warning(warning: str | LocatedProblem) -> None:
-    """What is doubtful, but stops nothing; a problem of a file has its place before it."""
+    """Print a warning, which stops nothing; a problem of a file begins with its place."""
     if isinstance(warning, LocatedProblem):
         print_problems([warning], "text", err=True)
     else:
@@ -123,12 +123,12 @@ def print_warning(warning: str | LocatedProblem) -> None:
 
 
 def counted(number: int, noun: str) -> str:
-    """`1 message`, `2 messages`."""
+    """Return `1 message`, `2 messages`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def persons(number: int) -> str:
-    """`1 person`, `2 people`."""
+    """Return `1 person`, `2 people`."""
     return "1 person" if number == 1 else f"{number} people"
 
 
@@ -155,7 +155,7 @@ def _print_problem_json(problem: LocatedProblem) -> None:
 
 
 def _github(problem: LocatedProblem) -> str:
-    """A workflow command, which GitHub shows as an annotation at the line of the pull request."""
+    """Return a workflow command, which GitHub shows as an annotation in the pull request."""
     text = _escaped(problem.subject + problem.sentence)
     path = _escaped(problem.location.path).replace(":", "%3A").replace(",", "%2C")
     place = f"file={path},line={problem.location.line},col={problem.location.column}"

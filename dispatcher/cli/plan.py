@@ -39,7 +39,7 @@ from dispatcher.registry import Change, HookTrace, PluginInfo
 from dispatcher.selection import SelectionOptions
 
 _SIGNS = {"new": "+", "moved": ">", "sent": "=", "changed": "~", "retry": "!", "unknown": "?"}
-_MISSING = object()  # a key that is on one side of a change only
+_MISSING = object()  # stands for a key that exists on only one side of a change
 
 
 @click.command("plan")
@@ -123,7 +123,7 @@ def _print_text(planned: PlannedMessage, payloads: bool) -> None:
 
 @contextmanager
 def _objections_named(trace: HookTrace | None) -> Iterator[None]:
-    """Around the check of a plan: if it fails, who objected; else everything is told later."""
+    """If the check of a plan fails, print who objected; otherwise all is printed later."""
     try:
         yield
     except click.exceptions.Exit:
@@ -137,7 +137,7 @@ def _objections_named(trace: HookTrace | None) -> Iterator[None]:
 
 
 def _print_explanation(planned: PlannedMessage, trace: HookTrace) -> None:
-    """The lines below a message of the plan."""
+    """Print the lines below a message of the plan."""
     for line in _lines(planned, trace):
         print_line("  ", *line)
 
@@ -186,7 +186,7 @@ def _differences(change: Change) -> Iterator[Part]:
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value that holds no others, with its place: `text.body`."""
+    """Yield every value that holds no others, with its path: `text.body`."""
     if isinstance(value, dict) and value:
         for key, item in value.items():
             yield from _leaves(item, f"{path}.{key}" if path else str(key))

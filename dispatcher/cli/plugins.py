@@ -1,4 +1,4 @@
-"""`dispatcher plugins`: what is installed, from which distribution; `new`: begin one's own."""
+"""`dispatcher plugins`: lists what is installed, from which distribution; `new` makes one."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def new(name: str, kind: Kind) -> int:
 
 
 def _times(registry: Registry, plugin: PluginInfo) -> dict[str, float]:
-    """Milliseconds to load it and of all its calls; how many these were."""
+    """Return the milliseconds of loading a plugin and of all its calls, and their number."""
     timers = [timer for timer in registry.timers if timer.plugin.name == plugin.name]
     return {
         "load_ms": round(plugin.load_seconds * 1000, 3),

@@ -47,7 +47,7 @@ def command(
     known = _state(configuration)
 
     def make_planner() -> Planner:
-        if _state(configuration) != known:  # of which plugins and transports are made
+        if _state(configuration) != known:  # from which plugins and transports are made
             raise ConfigError(f"{configuration[0].name} has changed; start the preview again")
         return dispatcher.planner(paths, **selection)
 
@@ -85,7 +85,7 @@ def _serve(
 
 
 def _require_there(dispatcher: Dispatcher, named: list[Path]) -> None:
-    """End the command where a path is none: nobody waits for it to become one."""
+    """End the command if a path does not exist: the preview does not wait for it."""
     missing = [path for path in named if not os.path.lexists(existing_spelling(path))]
     if missing:
         print_problems(dispatcher.planner(missing).problems_of_files(), "text", err=True)
@@ -93,7 +93,7 @@ def _require_there(dispatcher: Dispatcher, named: list[Path]) -> None:
 
 
 def _require_found(planner: Planner) -> None:
-    """End the command where nothing is what was chosen, unless files are wrong, too."""
+    """End the command if nothing is selected, unless files are wrong, too."""
     if planner.check().errors:
         return
     planner.require_selected()
@@ -104,7 +104,7 @@ def _require_found(planner: Planner) -> None:
 
 
 def _places(dispatcher: Dispatcher, named: list[Path]) -> list[Path]:
-    """Where a change of a file may change the plan, beside the configuration."""
+    """Return where a change of a file may change the plan, besides the configuration."""
     folders = [path if path.is_dir() else path.parent for path in named]
     return [*folders, *dispatcher.config.roots]
 

@@ -1,4 +1,4 @@
-"""How `send` reports: JSON lines, a progress bar on a terminal, plain lines elsewhere."""
+"""Reports on `send`: JSON lines, a progress bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _LABELS = {"sent": "sent", "skipped": "skipped", "failed": "failed", "unknown": 
 
 
 class Reporter:
-    """Plain lines: one a message. Called from several threads.
+    """Prints plain lines, one a message. Several threads may call it.
 
-    Nothing that it is told ever fails: a mailing goes on even if nobody can read of it. `codes`: of
-    the errors that were told.
+    Its methods never raise: sending continues even if output fails. `codes` are those of the
+    reported errors.
     """
 
     def __init__(self) -> None:
@@ -46,10 +46,10 @@ class Reporter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing to tidy up."""
+        """Do nothing: there is nothing to clean up."""
 
     def result(self, message: Message, outcome: Outcome) -> None:
-        """A message is finished."""
+        """Report how a message ended."""
         with self._lock:
             if outcome.error:
                 self.codes.add(outcome.error.code)
@@ -62,11 +62,11 @@ class Reporter:
                     self._unwritten = f"cannot show the results: {type(error).__name__}: {error}"
 
     def warning(self, text: str) -> None:
-        """Something went wrong that changes no outcome."""
+        """Report something that went wrong but changes no outcome."""
         self._say(coloured("warning"), f": {text}")
 
     def notice(self, text: str) -> None:
-        """Nothing happens for a while, and this is why."""
+        """Report why nothing happens for a while."""
         self._say(text)
 
     def _say(self, *parts: Part) -> None:
@@ -79,13 +79,13 @@ class Reporter:
         steps: Sequence[next_steps.Step] = (),
         advice: str | None = None,
     ) -> None:
-        """The run is over. `steps`: how to go on with what it leaves; `advice`: what may have to
-        be done before."""
+        """Report the end of the run. `steps` say how to continue with what it leaves, `advice` what
+        may have to be done first."""
         if self._unwritten is not None:
             self.warning(self._unwritten)
         try:
             self._summary(summary, [*_early_end(summary), *([advice] if advice else [])], steps)
-        finally:  # also if nobody can read the summary
+        finally:  # even if the summary cannot be written
             for line in next_steps.lines(steps):
                 print_line(*line, err=True)
 
@@ -102,7 +102,7 @@ class Reporter:
 
 
 class JsonReporter(Reporter):
-    """One JSON object a message, and one for the summary."""
+    """Prints one JSON object a message, and one for the summary."""
 
     def _summary(self, summary: Summary, more: list[str], steps: Sequence[next_steps.Step]) -> None:
         print_json("summary", **summary.counts, next=[step.fields() for step in steps])
@@ -126,7 +126,7 @@ class JsonReporter(Reporter):
 
 
 class BarReporter(Reporter):
-    """A progress bar on standard error; on one screen with the results, only what needs a look."""
+    """A progress bar on stderr; if results go to the same screen, only those that need a look."""
 
     def __init__(self, total: int) -> None:
         super().__init__()
@@ -170,7 +170,7 @@ def _console() -> Console:
     from rich.console import Console
 
     class WithCursor(Console):
-        """Leaves the cursor in sight: a run that is killed could not bring it back."""
+        """Leaves the cursor visible: a run that is killed could not restore it."""
 
         def show_cursor(self, show: bool = True) -> bool:
             return False
@@ -182,7 +182,7 @@ def _console() -> Console:
 
 
 class _AboveBar:
-    """Stands for the stream on which a bar is drawn: each line goes above it once it is whole."""
+    """Stands for the stream on which a bar is drawn: each complete line goes above the bar."""
 
     def __init__(self, console: Console, inner: TextIO) -> None:
         self._console, self._inner = console, inner
@@ -197,10 +197,10 @@ class _AboveBar:
                 self._console.print(Text.from_ansi(line), soft_wrap=True)
 
     def flush(self) -> None:
-        """Nothing: a line that was begun waits for its end."""
+        """Do nothing: an incomplete line waits for its end."""
 
     def close(self) -> None:
-        """Write what has had no end; the stream itself stays open."""
+        """Write an incomplete line; the stream itself stays open."""
         self._inner.write(self._begun)
         self._begun = ""
 
@@ -209,7 +209,7 @@ class _AboveBar:
 
 
 def reporter(as_json: bool, total: int) -> Reporter:
-    """The right one for where the output goes; `total`: how many messages there are."""
+    """Return the reporter for where the output goes; `total` is the number of messages."""
     if as_json:
         return JsonReporter()
     return BarReporter(total) if sys.stderr.isatty() else Reporter()
@@ -228,7 +228,7 @@ def _words(name: str) -> str:
 
 
 def _early_end(summary: Summary) -> Iterator[str]:
-    """Why it ended before everything was tried, if it did."""
+    """Yield why the run ended before everything was tried, if it did."""
     if summary.stopped:
         yield f"stopped: {summary.stopped}"
     if summary.interrupted:

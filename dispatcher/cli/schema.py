@@ -28,7 +28,7 @@ def command(dispatcher: Dispatcher) -> int:
 
 
 def _name_transports(table: dict[str, Any], names: list[str]) -> None:
-    """An editor then offers the installed transports, and marks others."""
+    """Let editors offer the installed transports, and mark others."""
     properties = table.get("properties", {})
     if "transport" in properties:
         properties["transport"] = {"title": "Transport", "enum": names}

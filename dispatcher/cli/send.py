@@ -38,7 +38,7 @@ from dispatcher.selection import SelectionOptions
 _Arrived: TypeAlias = dict[str, Any]
 
 _SANDBOX_TRANSPORT = "greenapi"
-_SANDBOX_RATE = "100000/s"  # nobody is to wait for a gateway that is one's own
+_SANDBOX_RATE = "100000/s"  # no need to throttle the local sandbox
 # Failed messages are sent anyway; what was sent as it is now is never sent again by --resend.
 _RESEND: dict[str, set[Resend]] = {
     "failed": set(),
@@ -47,8 +47,8 @@ _RESEND: dict[str, set[Resend]] = {
     "moved": {"moved"},
     "all": {"changed", "unknown", "moved"},
 }
-_MARGIN = 0.5  # seconds beyond what a transport needs
-_LAST = 1.0  # seconds for writing and reporting what is known then
+_MARGIN = 0.5  # seconds in addition to what a transport needs
+_LAST = 1.0  # seconds to record and report what is known by then
 
 
 @click.command("send")
@@ -150,7 +150,7 @@ def command(
 
 
 def _advice(dispatcher: Dispatcher, report: Reporter) -> str | None:
-    """What to do where the gateway of this machine is not there."""
+    """Return what to do if the gateway of this machine is not running."""
     if "connection_refused" not in report.codes:
         return None
     with dispatcher.transports_in_use() as transports:
@@ -201,11 +201,11 @@ def _sandbox(dispatcher: Dispatcher, as_json: bool) -> Iterator[None]:
 
 @contextmanager
 def _interruptible(delivery: Delivery) -> Iterator[None]:
-    """The first signal (Ctrl-C, SIGTERM, a closed terminal) lets what is in flight end, for its
-    `patience`; a second one kills, unless it only says once more that the terminal is gone.
+    """Handle signals: the first (Ctrl-C, SIGTERM, a closed terminal) waits up to `patience` for
+    what is in flight; a second one kills, unless it only says again that the terminal is gone.
 
-    If even then it does not end, because nobody reads its results, say, the process ends as if it
-    were killed, which the journal is designed to survive.
+    If it does not end even then, for example because its output is not read, the process ends as if
+    it were killed, which the journal is designed to survive.
     """
 
     def stop(number: int, _: FrameType | None) -> None:
@@ -236,7 +236,7 @@ def _interruptible(delivery: Delivery) -> Iterator[None]:
 
 
 def _print_conversation(messages: Iterable[_Arrived], media: Iterable[_Arrived]) -> None:
-    """One block a recipient, in the order of arrival; `media`: the uploaded files."""
+    """Print a block for each recipient, in the order of arrival; `media` are uploaded files."""
     files = {file["id"]: file for file in media}
     for to, chat in groupby(sorted(messages, key=lambda each: str(each["to"])), lambda m: m["to"]):
         print_line("")

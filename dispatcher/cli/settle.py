@@ -1,4 +1,4 @@
-"""`dispatcher settle`: a person's word on messages of which nobody knows whether they arrived."""
+"""`dispatcher settle`: a person says whether messages with an unknown outcome arrived."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dispatcher.manifest.runs import DEFAULT
 from dispatcher.models import Status
 from dispatcher.visible import quoted
 
-_NAMED = 3  # keys that are named instead of one that is not known
+_NAMED = 3  # how many known keys are named instead of an unknown one
 _FORM = "RUN/MANIFEST/ID/REVISION/RECIPIENT"
 
 
@@ -75,7 +75,7 @@ def command(
         raise click.UsageError("name keys or filters, not both")
     filters["recipient"] = dispatcher.recipient(filters["recipient"])
     with dispatcher.reading() as known:
-        if known is None:  # a word on nothing is no reason to make one
+        if known is None:  # no reason to make a journal
             name = journal_name(dispatcher.journal)
             print_line(f"there is no journal {name} yet: nothing to settle", err=True)
             return ExitCode.NOTHING
@@ -94,7 +94,7 @@ def _settle(
     missing: bool,
     why_not: Callable[[str], str],
 ) -> int:
-    """Settle all of them, even if nobody can read of it; the exit code. Raises OutputError."""
+    """Settle all keys, even if output fails; return the exit code. Raises OutputError."""
     settled: list[bool] = []
     unwritten: OutputError | None = None
     for key in keys:
@@ -116,7 +116,7 @@ def _settle(
 def _why_not(
     dispatcher: Dispatcher, journal: Journal, defined: Callable[[], DefinedNames], key: str
 ) -> str:
-    """Why there is nothing to settle, and what the journal knows instead."""
+    """Return why there is nothing to settle, and what the journal knows instead."""
     record = journal.lookup([key]).get(key)
     if record is not None:
         return f"{key} is not unknown, but {record.status}"
@@ -131,7 +131,7 @@ def _why_not(
 def _hints(
     dispatcher: Dispatcher, journal: Journal, defined: Callable[[], DefinedNames], key: Key
 ) -> list[str]:
-    """What the journal knows that is near a key."""
+    """Return what the journal knows that is near a key."""
     names = defined().former(MessageName(key.manifest, key.id))
     former = [str(key._replace(manifest=name.manifest, id=name.id)) for name in names]
     recipient = dispatcher.recipient(key.recipient, quiet=True)
@@ -151,7 +151,7 @@ def _named(keys: list[Noted]) -> str:
 
 
 def _defined(dispatcher: Dispatcher) -> DefinedNames:
-    """The names of all messages, as far as the manifests can be read."""
+    """Return the names of all messages, as far as the manifests can be read."""
     with suppress(DispatcherError):
         return dispatcher.planner().defined
     return DefinedNames()

@@ -1,4 +1,4 @@
-"""Arguments and mistakes in them: what is wrong, in a line, and the way on."""
+"""Explains mistakes in arguments: what is wrong, in one line, and what to do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dispatcher.printing import print_text
 from dispatcher.visible import quoted, visible
 
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
-# What people take for a command or an option → what there is.
+# What people try as a command or an option → what exists.
 _COMMANDS = {
     **dict.fromkeys(("check", "lint", "test"), "validate"),
     **dict.fromkeys(("dry-run", "dryrun", "diff", "show", "preflight"), "plan"),
@@ -38,7 +38,7 @@ _OPTIONS = {
 
 
 def show(error: click.ClickException) -> None:
-    """Say on stderr what is wrong; of a mistake in the command itself, where its help is."""
+    """Print on stderr what is wrong, and for a mistake in the command, where its help is."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         print_text(error.format_message(), err=True)
         return
@@ -62,7 +62,7 @@ def _sentence(error: click.ClickException) -> str:
 
 
 def unknown_command(name: str, known: Iterable[str]) -> str:
-    """What to say of a command that there is not."""
+    """Return what to say of a command that does not exist."""
     if name.endswith(".toml") or os.path.exists(name):
         return f"{quoted(name)} is no command; try: dispatcher plan {name}"
     meant = _COMMANDS.get(name)
@@ -72,10 +72,10 @@ def unknown_command(name: str, known: Iterable[str]) -> str:
 
 
 class Utf8Text(click.types.StringParamType):
-    """Text, in UTF-8 also where the locale knows ASCII only; anything else is a usage error."""
+    """Text in UTF-8, even if the locale is ASCII only; anything else is a usage error."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """What was meant by the bytes of an argument."""
+        """Decode the bytes of an argument."""
         text = super().convert(value, param, ctx)
         try:
             return text if is_text(text) else os.fsencode(text).decode()
@@ -84,12 +84,12 @@ class Utf8Text(click.types.StringParamType):
 
 
 def is_text(argument: str) -> bool:
-    """Whether it holds none of the lone surrogates that stand for what the locale cannot decode."""
+    """Whether an argument has no lone surrogate, which stands for an undecodable byte."""
     return not _SURROGATES.search(argument)
 
 
 def only_text(command: click.Command) -> click.Command:
-    """A command whose arguments all have to be text."""
+    """Make a command refuse arguments that are no text."""
     for parameter in command.params:
         if type(parameter.type) is click.types.StringParamType:
             parameter.type = Utf8Text()
