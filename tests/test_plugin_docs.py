@@ -9,12 +9,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import ClassVar
 
 import pytest
 from click.testing import CliRunner
+from pydantic_settings import SettingsConfigDict
 
 import dispatcher
 from dispatcher import Link, Outcome, SourceError, hookspecs
+from dispatcher.http.settings import HttpSettings
 from dispatcher.models import Failure, decode, encode
 from dispatcher.registry import Registry, build_registry
 from dispatcher.registry.conformance import HOOKS
@@ -78,6 +81,27 @@ def test_addresses_of_a_transport(tmp_path: Path) -> None:
     assert courier.address("8 (900) 123-45-67", "RU").to == "79001234567"
     with pytest.raises(dispatcher.AddressError, match="neither a @channel nor"):
         courier.address("a@b", None)
+
+
+def test_every_member_that_a_transport_may_have_is_in_the_table() -> None:
+    rows = PAGE.partition("| it may have |")[2].partition("\n\n")[0]
+    named = {
+        each
+        for row in re.findall(r"^\| (`.*?) \|", rows, re.MULTILINE)
+        for each in re.findall(r"`(\w+)", row)
+    }
+    members = {name for name in vars(dispatcher.BaseTransport) if not name.startswith("_")}
+    assert named == members
+
+
+def test_the_settings_name_the_gateway_as_is_said() -> None:
+    class CarrierSettings(HttpSettings):
+        gateway: ClassVar[str] = "Carrier"
+        model_config = SettingsConfigDict(env_prefix="CARRIER_")
+
+    with pytest.raises(dispatcher.ConfigError) as raised:
+        CarrierSettings().credentials()
+    assert str(raised.value) in " ".join(PAGE.split())
 
 
 def test_validator(load: Callable[[str], Registry]) -> None:
