@@ -18,8 +18,8 @@ from dispatcher.manifest.former_names import DefinedNames, MessageName
 from dispatcher.models import Delivered, Message
 from dispatcher.names import canonical_name
 
-# What the journal knows to be delivered, by the digests of some messages.
-FindDelivered: TypeAlias = Callable[[Sequence[str]], Iterable[Delivered]]
+# What the journal knows to be delivered, by the digests of some messages and their recipients.
+FindDelivered: TypeAlias = Callable[[Sequence[str], Sequence[str]], Iterable[Delivered]]
 
 
 class Copies:
@@ -39,21 +39,23 @@ class Copies:
     ) -> Mapping[str, list[Delivered]]:
         """What recipients of these messages, each with its digest, have of the same words, by the
         message's key; of messages that are planned elsewhere, nothing."""
-        asked: dict[str, list[Message]] = {}
+        asked: dict[tuple[str, str], list[Message]] = {}
         for message, digest in messages:
             if not self._defined.is_own(_name(message)):
-                asked.setdefault(digest, []).append(message)
+                asked.setdefault((digest, message.to), []).append(message)
+        if not asked:
+            return {}
+        digests, recipients = (list(dict.fromkeys(each)) for each in zip(*asked, strict=True))
         copies: dict[str, list[Delivered]] = {}
-        for copy in delivered(list(asked)) if asked else ():
-            for message in asked[copy.digest]:
+        for copy in delivered(digests, recipients):
+            for message in asked.get((copy.digest, copy.recipient), ()):
                 if self._is_copy(message, copy):
                     copies.setdefault(message.key, []).append(copy)
         return copies
 
     def _is_copy(self, message: Message, copy: Delivered) -> bool:
         run = message.key.partition("/")[0]
-        there = (copy.run, copy.recipient, copy.transport)
-        if there != (run, message.to, message.transport):
+        if (copy.run, copy.transport) != (run, message.transport):
             return False
         if self._is_of(message, copy):
             return _revision(copy.key) > _revision(message.key)

@@ -64,7 +64,9 @@ class Records(Protocol):
         self, keys: Sequence[str], former: Mapping[str, Sequence[str]] = ...
     ) -> Mapping[str, Record]: ...
 
-    def delivered(self, digests: Sequence[str]) -> Iterable[Delivered]: ...
+    def delivered(
+        self, digests: Sequence[str], recipients: Sequence[str]
+    ) -> Iterable[Delivered]: ...
 
     def known_names(self, names: Iterable[tuple[str, str]]) -> set[tuple[str, str]] | None: ...
 
@@ -78,7 +80,7 @@ class NoRecords:
         """Nothing."""
         return {}
 
-    def delivered(self, digests: Sequence[str]) -> Iterable[Delivered]:
+    def delivered(self, digests: Sequence[str], recipients: Sequence[str]) -> Iterable[Delivered]:
         """Nothing."""
         return ()
 

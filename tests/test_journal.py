@@ -1047,8 +1047,11 @@ def test_who_has_the_same_words_under_another_name(opened: Journal) -> None:
         assert opened.conclude(claim(opened, each, alike + to), result).result()
     reworded = message(to="1")
     assert opened.conclude(claim(opened, reworded, "other"), FAILED).result()
-    found = opened.delivered([alike + to for to in "1234"])
+    found = opened.delivered([alike + to for to in "1234"], ["1", "2", "3", "4"])
     assert {each.recipient: each.digest for each in found} == {"1": f"{alike}1", "3": f"{alike}3"}
+    assert [each.digest for each in opened.delivered(["other", alike + "3"], ["3"])] == [
+        alike + "3"
+    ]
     assert opened.known_names([("m", "a"), ("m", "b"), ("n", "a")]) == {("m", "a")}
 
 

@@ -86,10 +86,10 @@ class JournalReader:
             self._backend.require_unchanged()
             return found
 
-    def delivered(self, digests: Sequence[str]) -> list[Delivered]:
+    def delivered(self, digests: Sequence[str], recipients: Sequence[str]) -> list[Delivered]:
         """Return the messages with these digests that were delivered, or may have been."""
         with self._reading() as connection:
-            return list(queries.delivered(connection, digests))
+            return list(queries.delivered(connection, digests, recipients))
 
     def known_names(self, names: Iterable[tuple[str, str]]) -> set[tuple[str, str]] | None:
         """Return the pairs of manifest and message id that the journal has; reads all rows.
@@ -181,10 +181,10 @@ class Journal:
             lambda connection: queries.lookup(connection, keys, former)
         ).result()
 
-    def delivered(self, digests: Sequence[str]) -> list[Delivered]:
+    def delivered(self, digests: Sequence[str], recipients: Sequence[str]) -> list[Delivered]:
         """Return the messages with these digests that were delivered, or may have been."""
         return self._writer.submit(
-            lambda connection: list(queries.delivered(connection, digests))
+            lambda connection: list(queries.delivered(connection, digests, recipients))
         ).result()
 
     def known_names(self, names: Iterable[tuple[str, str]]) -> set[tuple[str, str]] | None:

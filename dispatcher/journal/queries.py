@@ -83,16 +83,18 @@ _RECORD = sa.select(
 
 # What was sent, and what had been sent before something else was tried; each has an index. As text,
 # since SQLAlchemy takes as long to write 500 parameters as SQLite to look (benchmarks/journal.py).
+# By recipient, too: where a payload does not name them, all of a list have one digest.
 _DELIVERED = f"""
     SELECT digest, key, run, manifest, message, recipient, transport FROM messages
-    WHERE {DIGEST_KEY.format("digest")} IN ({{begins}}) AND status <> 'failed'
+    WHERE {DIGEST_KEY.format("digest")} IN ({{begins}}) AND recipient IN ({{recipients}})
+    AND status <> 'failed'
     UNION ALL
     SELECT sent_digest, key, run, manifest, message, recipient, transport FROM messages
-    WHERE {DIGEST_KEY.format("sent_digest")} IN ({{begins}}) AND sent_digest IS NOT NULL"""
+    WHERE {DIGEST_KEY.format("sent_digest")} IN ({{begins}}) AND recipient IN ({{recipients}})
+    AND sent_digest IS NOT NULL"""
 _EACH = {
-    "sqlite": f"SELECT {DIGEST_KEY.format('value')} FROM json_each(:digests)",
-    "postgresql": f"SELECT {DIGEST_KEY.format('value')} "
-    "FROM json_array_elements_text(CAST(:digests AS json))",
+    "sqlite": "SELECT {} FROM json_each(:{}) AS each",
+    "postgresql": "SELECT {} FROM json_array_elements_text(CAST(:{} AS json)) AS each (value)",
 }
 NO_FORMER_KEYS: Mapping[str, Sequence[str]] = MappingProxyType({})
 
@@ -146,11 +148,19 @@ def noted_as(connection: Connection, key: str) -> str:
     return next((each for each in spellings(key) if _lookup(connection, [each])), key)
 
 
-def delivered(connection: Connection, digests: Sequence[str]) -> Iterator[Delivered]:
-    """Yield the messages with these digests that were delivered, or may have been."""
-    query = _DELIVERED.format(begins=_EACH[connection.dialect.name]).strip()
+def delivered(
+    connection: Connection, digests: Sequence[str], recipients: Sequence[str]
+) -> Iterator[Delivered]:
+    """Yield what was delivered, or may have been, with these digests to these recipients."""
+    each = _EACH[connection.dialect.name]
+    query = _DELIVERED.format(
+        begins=each.format(DIGEST_KEY.format("each.value"), "digests"),
+        recipients=each.format("each.value", "recipients"),
+    ).strip()
+    named = list(map(storable, recipients))
+    values = {"digests": json.dumps(list(digests)), "recipients": json.dumps(named)}
     wanted = set(digests)
-    for row in connection.execute(sa.text(query), {"digests": json.dumps(list(digests))}):
+    for row in connection.execute(sa.text(query), values):
         if row.digest in wanted:
             yield Delivered(**row._mapping)
 
