@@ -77,15 +77,15 @@ class NoRecords:
     def lookup(
         self, keys: Sequence[str], former: Mapping[str, Sequence[str]] = NOTHING
     ) -> Mapping[str, Record]:
-        """Nothing."""
+        """Return nothing."""
         return {}
 
     def delivered(self, digests: Sequence[str], recipients: Sequence[str]) -> Iterable[Delivered]:
-        """Nothing."""
+        """Return nothing."""
         return ()
 
     def known_names(self, names: Iterable[tuple[str, str]]) -> set[tuple[str, str]] | None:
-        """None: there are no messages at all."""
+        """Return None: there are no messages at all."""
         return None
 
 
@@ -162,7 +162,7 @@ class Planner:
 
     @property
     def by_day(self) -> list[DatedManifests]:
-        """Its manifests, by the day whose runs they have."""
+        """Return its manifests, by the day whose runs they have."""
         return self._manifests.by_day
 
     @property

@@ -123,7 +123,7 @@ def _print_text(planned: PlannedMessage, payloads: bool) -> None:
 
 @contextmanager
 def _objections_named(trace: HookTrace | None) -> Iterator[None]:
-    """If the check of a plan fails, print who objected; otherwise all is printed later."""
+    """Print who objected if the check of a plan fails; otherwise all is printed later."""
     try:
         yield
     except click.exceptions.Exit:

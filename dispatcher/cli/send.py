@@ -176,7 +176,7 @@ def _require_only_sandbox(dispatcher: Dispatcher) -> None:
 
 @contextmanager
 def _sandbox(dispatcher: Dispatcher, as_json: bool) -> Iterator[None]:
-    """A gateway and a journal for this run alone; shows at its end what arrived."""
+    """Start a gateway and a journal for this run only; print at its end what arrived."""
     from dispatcher.sandbox.process import SandboxDidNotStart, SandboxProcess
 
     with ExitStack() as stack:
