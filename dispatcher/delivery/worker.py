@@ -248,7 +248,9 @@ class Worker:
             self._told_of_others = self._told_of_others or tell
         if tell:
             key = task.message.key
-            self._run.notice(f"waiting for another run, which is sending {key}, or has died at it")
+            self._run.notice(
+                f"waiting for another run, which is sending {key}, or died while sending it"
+            )
         return RetryAfter(_OTHERS)
 
     def _failed(self, task: Task, transport: BoundTransport, error: DeliveryError) -> Step:

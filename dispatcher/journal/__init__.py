@@ -489,8 +489,8 @@ def _require_no_workers(connection: Connection, backend: Backend) -> None:
     backend.lock_table(connection, "workers")  # nobody registers meanwhile
     if living := queries.living_workers(connection, backend.now()):
         raise JournalError(
-            f"the journal {backend.name} is of an older dispatcher, and is renewed when no run of "
-            f"that is on any more: {', '.join(living)}; try again when they have ended"
+            f"the journal {backend.name} is of an older dispatcher, and can be upgraded only when "
+            f"no run of that is active: {', '.join(living)}; try again when they have ended"
         )
 
 
