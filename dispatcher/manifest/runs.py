@@ -52,8 +52,12 @@ def period(repeat: Repeat, at: datetime, timezone: str | None) -> str | None:
 
 def named(repeat: Repeat, name: str) -> str:
     """Return the run that a name means: a day also means its week or month, so that one name makes
-    up for all manifests of a folder. Raises ValueError, with a sentence."""
-    if repeat == "run":
+    up for all manifests of a folder.
+
+    A name that begins with a letter is its own run. Raises ValueError, with a sentence, for one
+    that looks like a period and is none: a slip in a date would send everything once more.
+    """
+    if repeat == "run" or not name[:1].isdigit():
         return name
     for written, form in ((name, _DAY), (f"{name}-1", _FIRST_DAYS[repeat])):
         with suppress(ValueError):
