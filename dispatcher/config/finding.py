@@ -34,7 +34,7 @@ def find(start: Path, paths: Iterable[str | Path] = (), file: str | Path | None 
     """
     if file is not None:
         return _named(_absolute(start, file))
-    places = {path: _absolute(start, path) for path in paths}
+    places = {path: _place(start, path) for path in paths}
     candidates = [each for place in (*places.values(), start) for each in _upwards(place)]
     found = {path: first for path, place in places.items() if (first := _first(place))}
     _require_one(found)
@@ -52,6 +52,20 @@ def find(start: Path, paths: Iterable[str | Path] = (), file: str | Path | None 
 def _absolute(start: Path, path: str | Path) -> Path:
     """Make a path absolute without following links: a folder linked into a repository is in it."""
     return Path(os.path.abspath(start / path))
+
+
+def _place(start: Path, path: str | Path) -> Path:
+    """Return a path as it is written, or where its links lead if only there a project is above it:
+    otherwise its messages would be compared with no journal, or with one that knows nothing."""
+    written = _absolute(start, path)
+    real = Path(os.path.realpath(written))
+    if real == written or _is_in_project(written) or not _is_in_project(real):
+        return written
+    return real
+
+
+def _is_in_project(place: Path) -> bool:
+    return _first(place) is not None or git.top_of(place) is not None
 
 
 def _upwards(place: Path) -> Iterable[Path]:

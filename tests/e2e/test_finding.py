@@ -56,9 +56,9 @@ def linked(top: Path) -> Path:
     return tree
 
 
-def symlink(top: Path) -> Path:
+def symlink(top: Path, path: str = "") -> Path:
     link = top.with_name("link")
-    link.symlink_to(top)
+    link.symlink_to(top / path)
     return link
 
 
@@ -71,6 +71,10 @@ PLACES: dict[str, Place] = {
     "outside, with a file": lambda top: (top.parent, ["shop/manifests/m.toml"]),
     "outside, with an absolute path": lambda top: (Path("/"), [str(top / "manifests")]),
     "outside, through a link": lambda top: (symlink(top).parent, ["link/manifests"]),
+    "outside, through a link to the manifests": lambda top: (
+        symlink(top, "manifests").parent,
+        ["link"],
+    ),
     "a linked folder": lambda top: (symlink(top), []),
     "outside, -C": lambda top: (top.parent, ["-C", "shop"]),
     "outside, -C twice": lambda top: (top.parent, ["-C", "shop", "-C", "manifests", "m.toml"]),
