@@ -47,7 +47,9 @@ class Copies:
             return {}
         digests, recipients = (list(dict.fromkeys(each)) for each in zip(*asked, strict=True))
         copies: dict[str, list[Delivered]] = {}
-        for copy in delivered(digests, recipients):
+        # Where a payload does not name its recipient, all of a list have one digest.
+        alike = len(digests) < len(asked)
+        for copy in delivered(digests, recipients if alike else ()):
             for message in asked.get((copy.digest, copy.recipient), ()):
                 if self._is_copy(message, copy):
                     copies.setdefault(message.key, []).append(copy)

@@ -83,15 +83,12 @@ _RECORD = sa.select(
 
 # What was sent, and what had been sent before something else was tried; each has an index. As text,
 # since SQLAlchemy takes as long to write 500 parameters as SQLite to look (benchmarks/journal.py).
-# By recipient, too: where a payload does not name them, all of a list have one digest.
 _DELIVERED = f"""
     SELECT digest, key, run, manifest, message, recipient, transport FROM messages
-    WHERE {DIGEST_KEY.format("digest")} IN ({{begins}}) AND recipient IN ({{recipients}})
-    AND status <> 'failed'
+    WHERE {DIGEST_KEY.format("digest")} IN ({{begins}}) AND status <> 'failed'{{also}}
     UNION ALL
     SELECT sent_digest, key, run, manifest, message, recipient, transport FROM messages
-    WHERE {DIGEST_KEY.format("sent_digest")} IN ({{begins}}) AND recipient IN ({{recipients}})
-    AND sent_digest IS NOT NULL"""
+    WHERE {DIGEST_KEY.format("sent_digest")} IN ({{begins}}) AND sent_digest IS NOT NULL{{also}}"""
 _EACH = {
     "sqlite": "SELECT {} FROM json_each(:{}) AS each",
     "postgresql": "SELECT {} FROM json_array_elements_text(CAST(:{} AS json)) AS each (value)",
@@ -149,14 +146,15 @@ def noted_as(connection: Connection, key: str) -> str:
 
 
 def delivered(
-    connection: Connection, digests: Sequence[str], recipients: Sequence[str]
+    connection: Connection, digests: Sequence[str], recipients: Sequence[str] = ()
 ) -> Iterator[Delivered]:
-    """Yield what was delivered, or may have been, with these digests to these recipients."""
+    """Yield what was delivered, or may have been, with these digests; to these recipients only, if
+    any are given."""
     each = _EACH[connection.dialect.name]
-    query = _DELIVERED.format(
-        begins=each.format(DIGEST_KEY.format("each.value"), "digests"),
-        recipients=each.format("each.value", "recipients"),
-    ).strip()
+    begins = each.format(DIGEST_KEY.format("each.value"), "digests")
+    among = each.format("each.value", "recipients")
+    also = f" AND recipient IN ({among})" if recipients else ""
+    query = _DELIVERED.format(begins=begins, also=also).strip()
     named = list(map(storable, recipients))
     values = {"digests": json.dumps(list(digests)), "recipients": json.dumps(named)}
     wanted = set(digests)
