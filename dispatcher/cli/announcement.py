@@ -22,7 +22,7 @@ _RISKS: dict[Resend, tuple[str, str]] = {  # of one message, and of several
     "moved": ("is there already, under another name", "are there already, under other names"),
     "unknown": ("may have arrived, and then arrives twice", "may have arrived, and arrive twice"),
 }
-_LEFT_OUT = (Status.CHANGED, Status.UNKNOWN)
+_LEFT_OUT = (Status.CHANGED, Status.MOVED, Status.UNKNOWN)
 _SQLITE = "sqlite:///"
 _DIGEST = re.compile("[0-9a-f]{32,}")
 _SHOWN = 8  # characters of a digest

@@ -26,6 +26,9 @@ Names: TypeAlias = dict[str, KeyPath]
 EverHad: TypeAlias = Callable[[Path, str | None, str | None], bool | None]
 
 
+_MOST_ASKED = 20  # names; git reads its whole history for each
+
+
 class MessageName(NamedTuple):
     """A message's name in the whole repository: its manifest's name, and its id."""
 
@@ -52,6 +55,14 @@ class Claim(NamedTuple):
     def is_explicit(self) -> bool:
         """Whether the message itself says so, not its manifest."""
         return self.where[0] == "messages"
+
+    @property
+    def parts(self) -> tuple[str | None, str | None]:
+        """Return the former manifest and the former id, as far as they are written."""
+        if not self.is_explicit:
+            return self.written, None
+        manifest, _, id = self.written.rpartition("/")
+        return manifest or None, id
 
     @property
     def place(self) -> str:
@@ -175,12 +186,8 @@ class DefinedNames:
         for name, claim in claims:
             if name in known:
                 entries.pop((claim.file.path, claim.where), None)
-        for claim in entries.values():
-            manifest, slash, id = claim.written.rpartition("/")
-            if not claim.is_explicit:
-                had = ever_had(claim.file.folder, claim.written, None)
-            else:
-                had = ever_had(claim.file.folder, manifest if slash else None, id)
+        for number, claim in enumerate(entries.values()):
+            had = ever_had(claim.file.folder, *claim.parts) if number < _MOST_ASKED else None
             sentence = f"moved_from: nothing was sent as {quoted(claim.written)}"
             if had is False:
                 yield claim.problem(f"{sentence}, and nothing in git was ever called that")
