@@ -422,6 +422,7 @@ class Dispatcher:
                     planner.inputs,
                     self.registry.timer,
                     shared,
+                    planner.is_copy,
                 )
                 yield Sending(plan, journal, delivery, engine)
 

@@ -63,6 +63,14 @@ class Copies:
             return _revision(copy.key) > _revision(message.key)
         return not self._defined.is_elsewhere(_name(copy))
 
+    def is_the_same(self, message: Message, former_keys: Sequence[str], copy: Delivered) -> bool:
+        """Whether a copy that another run has made is this message, by a name that it had before or
+        that no message has here: the other run has other manifests."""
+        if copy.key in former_keys:
+            return True
+        own = self._defined.is_own(_name(message))
+        return not own and self._defined.is_gone(_name(copy)) and self._is_copy(message, copy)
+
     def moved_from(self, message: Message, copies: Iterable[Delivered]) -> str | None:
         """The key of the copy that is this message's: no other message stands for it."""
         for copy in copies:

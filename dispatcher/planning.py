@@ -279,6 +279,12 @@ class Planner:
             return planned
         return planned._replace(status=Status.MOVED, was=self._moved[key])
 
+    def is_copy(self, planned: PlannedMessage, copy: Delivered) -> bool:
+        """Whether what another run has sent meanwhile is this message, under another name."""
+        if planned.status == Status.MOVED:  # so that the user wants a second copy
+            return False
+        return self._copies.is_the_same(planned.message, planned.former_keys, copy)
+
     def _require_seen(self, planned: PlannedMessage, place: int) -> None:
         seen = self._seen
         if seen is not None and (place >= len(seen) or seen[place] != _fingerprint(planned)):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 
 from dispatcher.config import DeliverySettings
 from dispatcher.delivery.calls import GuardedCalls
-from dispatcher.delivery.concurrent_runs import ConcurrentRuns
+from dispatcher.delivery.concurrent_runs import ConcurrentRuns, IsCopy
 from dispatcher.delivery.rate_limiter import RateLimiter
 from dispatcher.delivery.retries import Retries
 from dispatcher.delivery.run import (
@@ -63,6 +63,7 @@ class Delivery:
         inputs: Inputs | None = None,
         timer: GetTimer = lambda transport, method: CallTimer(PluginInfo(transport), method),
         shared: SharedState | None = None,
+        is_copy: IsCopy = lambda planned, copy: False,
     ) -> None:
         self._run = Run(inputs or Inputs(), notice)
         self._calls = GuardedCalls(timer, self._run.halt)
@@ -77,7 +78,7 @@ class Delivery:
             journal,
             self._transports,
             Uploads(journal, self._run.stop, shared),
-            ConcurrentRuns(shared, self._tasks),
+            ConcurrentRuns(shared, self._tasks, is_copy),
             limiter,
             Retries(settings.attempts, settings.deadline),
         )

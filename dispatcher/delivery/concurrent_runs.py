@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import monotonic
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from dispatcher.delivery.task import Task
-from dispatcher.models import Record
+from dispatcher.errors import AccountRefused
+from dispatcher.models import Delivered, Record
+from dispatcher.planning import PlannedMessage
 
 # How many messages are looked up together, and for how many seconds the result is used.
 _TOGETHER = 100
@@ -16,9 +18,15 @@ _FRESH = 0.05
 
 
 class Rows(Protocol):
-    """Tells which rows have changed: see `SharedState.changed`."""
+    """Tells what other runs have done: see `SharedState`."""
 
     def changed(self, known: Mapping[str, Record | None]) -> dict[str, Record]: ...
+
+    def delivered(self, digest: str, recipient: str) -> list[Delivered]: ...
+
+
+# Whether what another run has sent meanwhile is this message, under another name.
+IsCopy: TypeAlias = Callable[[PlannedMessage, Delivered], bool]
 
 
 class ConcurrentRuns:
@@ -28,8 +36,13 @@ class ConcurrentRuns:
     order.
     """
 
-    def __init__(self, rows: Rows | None, tasks: Mapping[str, Task]) -> None:
-        self._rows, self._tasks = rows, tasks
+    def __init__(
+        self,
+        rows: Rows | None,
+        tasks: Mapping[str, Task],
+        is_copy: IsCopy = lambda planned, copy: False,
+    ) -> None:
+        self._rows, self._tasks, self._is_copy = rows, tasks, is_copy
         self._lock = threading.Lock()
         self._seen: set[str] = set()
         self._changed: dict[str, Record] = {}
@@ -47,6 +60,23 @@ class ConcurrentRuns:
         if found is None or key == task.message.key:
             return found
         return found.model_copy(update={"key": key})
+
+    def require_no_copy(self, task: Task) -> None:
+        """Raise AccountRefused if another run sends a claimed message under another name.
+
+        Both have rows of their own then, so that the claims do not meet. Of two such claims, the
+        one that is committed later sees the other.
+        """
+        if self._rows is None:
+            return
+        planned = task.planned
+        for copy in self._rows.delivered(planned.digest, task.message.to):
+            if copy.key != task.journal_key and self._is_copy(planned, copy):
+                raise AccountRefused(
+                    f"nothing was sent: another run sends {task.message.key} as {copy.key}; have "
+                    "both run with the same manifests, one after the other",
+                    code="copy",
+                )
 
     def look_again(self) -> None:
         """Look again at once: a failed claim shows that other runs send the same messages."""

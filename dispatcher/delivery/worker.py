@@ -184,6 +184,7 @@ class Worker:
             return self._taken(task)
         require_lease = partial(self._require_lease, task.claim)
         try:
+            self._others.require_no_copy(task)
             require_lease()
             with guarded(require_lease):
                 receipt = transport.send(payload)

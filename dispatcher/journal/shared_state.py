@@ -18,7 +18,7 @@ import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal w
 from dispatcher.journal import queries
 from dispatcher.journal.backend import Backend
 from dispatcher.journal.writer import journal_errors
-from dispatcher.models import Record
+from dispatcher.models import Delivered, Record
 from dispatcher.visible import storable
 
 if TYPE_CHECKING:
@@ -178,6 +178,12 @@ class SharedState:
         believed = {key: (each.status, each.attempts) for key, each in known.items() if each}
         differing = [key for key, row in now.items() if row != believed.get(key)]
         return self._tried(lambda connection: queries.lookup(connection, differing))
+
+    def delivered(self, digest: str, recipient: str) -> list[Delivered]:
+        """Return the messages with this digest that this recipient has, or may have."""
+        return self._tried(
+            lambda connection: list(queries.delivered(connection, [digest], [recipient]))
+        )
 
     def __enter__(self) -> Self:
         return self

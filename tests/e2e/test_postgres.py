@@ -16,7 +16,7 @@ from dispatcher.journal.postgres import PostgresBackend
 from tests.support.cases import cases
 from tests.support.gateway import Peer, Reply, Request, Serve
 from tests.support.postgres import Database
-from tests.support.project import FAST, Held, NewProject, Project, Result
+from tests.support.project import FAST, Held, NewProject, Project, Result, text
 from tests.support.waiting import wait_until
 
 TO = "79001234567"
@@ -544,3 +544,28 @@ def test_connection_lost_in_the_middle_of_much(project: Project, database: Datab
     assert {known[id] for id in arrived} <= {"sent", "unknown"}
     assert len(known) == 140, "nothing lost"
     assert list(known.values()).count("unknown") <= 2 * WORKERS
+
+
+@cases("says", 'moved_from = "a"\n', "")
+def test_two_checkouts_that_call_a_message_differently_send_it_once(
+    new_project: NewProject, serve: Serve, database: Database, says: str
+) -> None:
+    """Each has rows of its own for it, so that their claims do not meet."""
+    gateway = serve()
+    people = [f"7900000{number:04}" for number in range(120)]
+    checkouts = [new_project(gateway.url) for _ in range(2)]
+    for checkout, id in zip(checkouts, ("a", "b"), strict=True):
+        checkout.journal_at(database.url)
+        checkout.config("[delivery]\nworkers = 4\n")
+        message = text(id, people, "Spring prices")
+        checkout.manifest(message if id == "a" else message.replace('"b"\n', f'"b"\n{says}', 1))
+    gateway.reply = lambda request: time.sleep(0.01) or Reply()
+
+    for checkout, run in [(each, each.start("send")) for each in checkouts]:
+        assert checkout.finish(run).code in (0, 1, 2, 4)
+
+    copies = Counter(each.json["to"] for each in gateway.requests)
+    assert set(copies.values()) <= {1}
+    if says:
+        assert checkouts[1].call("send").code == 0
+        assert Counter(each.json["to"] for each in gateway.requests) == Counter(people)
