@@ -20,7 +20,7 @@ CONFIG = f"""
 attempts = {ATTEMPTS}
 workers = 16
 [transports.greenapi]
-read_timeout = 1
+read_timeout = 2
 """
 
 
