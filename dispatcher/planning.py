@@ -171,6 +171,11 @@ class Planner:
         return self._manifests.defined
 
     @property
+    def _is_trial(self) -> bool:
+        """Whether all copies go to one person: what one of them misses is no reason for others."""
+        return self._selection is not None and self._selection.trial is not None
+
+    @property
     def inputs(self) -> Inputs:
         """Return the files from which the plan is made."""
         return self._manifests.inputs
@@ -388,12 +393,13 @@ class Planner:
         if transport is None:
             return None
         upload = attachment if isinstance(attachment, Upload) else None
+        strict = definition.file.data.get("stop_on_failure", False) and not self._is_trial
         return PlannedMessage(
             message,
             sealed,
             upload,
             _digest(sealed, attachment),
-            stop_on_failure=definition.file.data.get("stop_on_failure", False),
+            stop_on_failure=strict,
             former_keys=former_keys,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime, tzinfo
 
 from dispatcher.names import did_you_mean
@@ -27,6 +28,18 @@ def zone_name(name: str) -> str:
     """Return the name itself if there is such a zone. Raises ValueError, with a sentence."""
     zone(name)
     return name
+
+
+def system_fault() -> str | None:
+    """Return what is wrong with the zone that the environment names: the system would take UTC."""
+    name = os.environ.get("TZ", "").removeprefix(":")
+    if "/" not in name or name.startswith("/"):  # a rule like "MSK-3", or a file
+        return None
+    try:
+        zone(name)
+    except ValueError as error:
+        return f"environment, TZ: {error}"
+    return None
 
 
 def _city(name: str) -> str:

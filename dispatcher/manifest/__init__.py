@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dispatcher import names
+from dispatcher import names, timezones
 from dispatcher.errors import ManifestError
 from dispatcher.inputs import Inputs
 from dispatcher.manifest import discovery, message_table, runs, validation
@@ -97,7 +97,10 @@ class Manifests:
             except ValueError as error:
                 self.problems.append(file.problem(("repeat",), f"--run {given}: {error}"))
                 return given
-        name = runs.period(repeat, self._options.at, self._timezone(data))
+        zone = self._timezone(data)
+        if zone is None and (fault := timezones.system_fault()):
+            self.problems.append(file.problem(("repeat",), fault))
+        name = runs.period(repeat, self._options.at, zone)
         if name is None and self._options.run_needed:
             sentence = 'repeat = "run": name the run, --run NAME'
             self.problems.append(file.problem(("repeat",), sentence))

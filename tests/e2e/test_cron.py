@@ -229,3 +229,13 @@ def test_the_last_week_of_a_year_where_it_is_tomorrow_already(project: Project, 
         write(project, date(2027, 1, 1), head=head)
         zone = VLADIVOSTOK if where == "system" else west
         assert runs_of(at(project, moment, "send", "--json", TZ=zone)) == sent, moment
+
+
+def test_a_zone_of_the_system_that_there_is_not_is_no_zone(project: Project) -> None:
+    """The system would take UTC for it in silence, and end the day at another hour."""
+    project.texts("a", head='repeat = "daily"\n')
+    sentence = 'm.toml:2:10: error: environment, TZ: no time zone is named "Europa/Moscow"'
+    at(project, "2026-11-29T12:00:00", "send", TZ="Europa/Moscow").refused(
+        sentence, "Europe/Moscow"
+    )
+    assert at(project, "2026-11-29T12:00:00", "send", TZ="MSK-3").code == 0

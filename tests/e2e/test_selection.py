@@ -202,3 +202,12 @@ def test_problems_come_before_what_is_not_there(project: Project) -> None:
         assert "--only" not in result.stderr
     with project.preview("--only", "welcom") as url:
         assert shown(url) == set()
+
+
+def test_in_a_trial_one_failure_stops_no_copy_for_others(project: Project) -> None:
+    """All go to one person, but each stands for another one."""
+    people = ["79001234501", "79001234502", "79001234503"]
+    project.manifest("stop_on_failure = true\n" + text("a", people))
+    project.inbox.faults([{"fault": "status", "status": 400, "code": 1022, "times": 1}])
+    result = project.call("send", "--json", "--trial", "79990000000", "--sample", "3")
+    assert (result.code, result.summary["sent"], result.summary["failed"]) == (4, 2, 1)
