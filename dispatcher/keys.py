@@ -27,6 +27,11 @@ class Key(NamedTuple):
         return "/".join(self)
 
 
+def beginning(run: str, manifest: str, id: str, revision: int) -> str:
+    """Make a key, up to its recipient: most messages have many."""
+    return f"{run}/{manifest}/{id}/{revision}/"
+
+
 def parsed(key: str) -> Key | None:
     """Return the parts of a key, or None if the text is no key."""
     parts = key.split("/", _PARTS - 1)  # the last part is the recipient, which may contain a /

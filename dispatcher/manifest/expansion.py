@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dispatcher import models
+from dispatcher import keys, models
 from dispatcher.errors import AddressError, ManifestError, SourceError
 from dispatcher.localfiles import MAX_TEXT, read_text
 from dispatcher.manifest import message_table
@@ -151,7 +151,7 @@ class _Builder:
 
     def key_of(self, name: MessageName) -> str:
         """Return the key of a message of this name, up to the recipient."""
-        return f"{self._run}/{name}/{self._revision}/"
+        return keys.beginning(self._run, *name, self._revision)
 
     def build(self, recipient: Recipient) -> tuple[Message, set[str]]:
         """Return the message to one recipient, and the keys with a reported problem."""
