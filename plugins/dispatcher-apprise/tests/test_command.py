@@ -74,7 +74,8 @@ def test_the_plan_shows_what_is_sent_and_needs_no_targets(run: Run, tmp_path: Pa
     (tmp_path / "targets.toml").unlink()
     planned = run("plan", "--json")
     assert planned.returncode == 0, planned.stderr
-    payloads = [json.loads(line)["payload"] for line in planned.stdout.splitlines()[:3]]
+    lines = map(json.loads, planned.stdout.splitlines())
+    payloads = [line["payload"] for line in lines if line["event"] == "plan"]
     assert payloads[0] == {"to": "ops", "body": "The shop is <down> :smile:"}
     assert payloads[2]["attach"][0]["name"] == "prices.pdf"
     sent = run("send")

@@ -45,8 +45,9 @@ def lock(run: Run, tmp_path: Path, stored: Any, endpoint: str) -> Path:
 def planned(run: Run, **variables: str) -> dict[str, Any]:
     found = run("plan", "--json", **variables)
     assert found.returncode == 0, found.stderr
-    event: dict[str, Any] = json.loads(found.stdout.splitlines()[0])
-    return event
+    _start, event, *_ = map(json.loads, found.stdout.splitlines())
+    planned: dict[str, Any] = event
+    return planned
 
 
 def test_the_link_leads_to_the_object(run: Run, sandbox: SandboxProcess, stored: Any) -> None:

@@ -40,8 +40,8 @@ def test_what_is_sent(run: Run, sandbox: SandboxProcess) -> None:
 
 def test_the_environment_wins(run: Run) -> None:
     planned = run("plan", "--json", DISPATCHER_UTM_SOURCE="mail")
-    payload = json.loads(planned.stdout.splitlines()[0])["payload"]
-    assert "utm_source=mail&utm_campaign=sale" in payload["text"]["body"]
+    _start, event, *_ = map(json.loads, planned.stdout.splitlines())
+    assert "utm_source=mail&utm_campaign=sale" in event["payload"]["text"]["body"]
 
 
 def test_without_a_table_nothing_is_changed(run: Run, tmp_path: Path) -> None:
