@@ -22,19 +22,17 @@ SENDABLE: frozenset[Status] = frozenset({Status.NEW, Status.RETRY})
 class Overview:
     """The counted messages of a plan.
 
-    `counts` are by status, `manifests` by manifest. `changed` and `moved` count the recipients of
-    each of these messages; `was` is a former key of a moved one. `found` are the messages that the
-    journal has for any recipient, `transports` those in use.
+    `counts` are by status, `manifests` by manifest. `moved` counts the recipients of each
+    of these messages; `was` is a former key of one. `found` are the messages that the
+    journal has for any recipient.
     """
 
     def __init__(self) -> None:
         self.counts: Counter[Status] = Counter()
         self.manifests: Counter[str] = Counter()
-        self.changed: Counter[MessageName] = Counter()
         self.moved: Counter[MessageName] = Counter()
         self.was: dict[MessageName, Key] = {}
         self.found: set[MessageName] = set()
-        self.transports: dict[str, None] = {}
         self._people: dict[Status, array[int]] = {}
 
     def add(self, planned: PlannedMessage) -> None:
@@ -44,32 +42,24 @@ class Overview:
         self.manifests[message.manifest] += 1
         people = self._people.setdefault(status, array("q"))
         people.append(hash((message.transport, message.to)))  # there may be a million of them
-        self.transports.setdefault(message.transport)
         if status == Status.NEW:
             return
         name = MessageName(message.manifest, message.id)
         if planned.record is not None:
             self.found.add(name)
-        if status == Status.CHANGED:
-            self.changed[name] += 1
-        elif status == Status.MOVED:
+        if status == Status.MOVED:
             self.moved[name] += 1
             former = parsed(planned.was or "")
             if former is not None:
                 self.was.setdefault(name, former)
 
-    @property
-    def total(self) -> int:
-        """Return the number of messages."""
-        return self.counts.total()
-
     def to_send(self, resend: Collection[str] = ()) -> int:
         """Return how many messages leave: new, to retry, or with a status in `resend`."""
         return sum(self.counts[status] for status in SENDABLE.union(map(Status, resend)))
 
-    def people(self, resend: Collection[str] | None = None) -> int:
-        """Return how many people get at least one message; with None, how many the plan has."""
-        chosen = set(Status) if resend is None else SENDABLE.union(map(Status, resend))
+    def people(self, resend: Collection[str] = ()) -> int:
+        """Return how many people get at least one of these."""
+        chosen = SENDABLE.union(map(Status, resend))
         return len({each for status in chosen for each in self._people.get(status, ())})
 
 

@@ -153,8 +153,7 @@ def _advice(dispatcher: Dispatcher, report: Reporter) -> str | None:
     """Return what to do if the gateway of this machine is not running."""
     if "connection_refused" not in report.codes:
         return None
-    with dispatcher.transports_in_use() as transports:
-        here = all(each.local for each in transports)
+    here = all(each.local for each in dispatcher.gateways)
     return "is the gateway running? to start it: dispatcher sandbox" if here else None
 
 
@@ -166,12 +165,11 @@ def _seconds(wait: str | None) -> float:
 
 
 def _require_only_sandbox(dispatcher: Dispatcher) -> None:
-    with dispatcher.transports_in_use() as transports:
-        for each in transports:
-            if each.name != _SANDBOX_TRANSPORT:
-                raise ConfigError(
-                    f'the sandbox stands in for "{_SANDBOX_TRANSPORT}" only, not for "{each.name}"'
-                )
+    for each in dispatcher.gateways:
+        if each.name != _SANDBOX_TRANSPORT:
+            raise ConfigError(
+                f'the sandbox stands in for "{_SANDBOX_TRANSPORT}" only, not for "{each.name}"'
+            )
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from dispatcher.hookspecs import Engine
 from dispatcher.inputs import Inputs
 from dispatcher.journal import AttemptResult, Journal, SharedState, key_in_journal
 from dispatcher.models import Failure, Message, Outcome, Receipt, Status
+from dispatcher.overview import SENDABLE
 from dispatcher.planning import PlannedMessage
 from dispatcher.registry import CallTimer, GetTimer, PluginInfo
 from dispatcher.transports import BoundTransports, GetTransport
@@ -70,7 +71,7 @@ class Delivery:
         self._transports = BoundTransports(transports, self._calls)
         self._journal, self._finished = journal, finished
         self._workers = settings.workers
-        self._sendable: set[str] = {Status.NEW, Status.RETRY, *resend}
+        self._sendable: set[str] = {*SENDABLE, *resend}
         self._running = self._read_all = self._tried = False
         self._tasks: dict[str, Task] = {}
         self._worker = Worker(

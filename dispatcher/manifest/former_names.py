@@ -39,7 +39,7 @@ class MessageName(NamedTuple):
         return f"{self.manifest}/{self.id}"
 
 
-class Claim(NamedTuple):
+class NameClaim(NamedTuple):
     """Where a message says that it had a name before, and how that is written.
 
     `planned` tells whether the file is planned.
@@ -83,7 +83,7 @@ class DefinedNames:
 
     def __init__(self) -> None:
         self._names: dict[MessageName, tuple[TomlFile, int]] = {}
-        self._claims: dict[MessageName, list[Claim]] = {}  # by former name
+        self._claims: dict[MessageName, list[NameClaim]] = {}  # by former name
         self._former: dict[MessageName, list[MessageName]] = {}
         self._own: set[MessageName] = set()
         self._elsewhere: set[MessageName] = set()
@@ -117,7 +117,7 @@ class DefinedNames:
                 names = _former_names(message, ids or {}, manifests or {})
                 self._former[message] = list(names)
                 for each, (written, where) in names.items():
-                    claim = Claim(message, file, where, written, planned)
+                    claim = NameClaim(message, file, where, written, planned)
                     self._claims.setdefault(each, []).append(claim)
 
     def former(self, message: MessageName) -> list[MessageName]:
@@ -128,7 +128,7 @@ class DefinedNames:
             if any(claim.by == message for claim in self._valid_claims(name))
         ]
 
-    def _valid_claims(self, name: MessageName) -> list[Claim]:
+    def _valid_claims(self, name: MessageName) -> list[NameClaim]:
         """Return the claims to a name; a message's own count before its manifest's."""
         claims = self._claims[name]
         return [claim for claim in claims if claim.is_explicit] or claims
@@ -161,7 +161,7 @@ class DefinedNames:
                     by, place = claims[0].by, claims[0].place
                     yield claim.problem(f"moved_from: {name} became {by} already ({place})")
 
-    def claims(self) -> Iterator[tuple[MessageName, Claim]]:
+    def claims(self) -> Iterator[tuple[MessageName, NameClaim]]:
         """Yield the former names in planned files, and where each is written."""
         return (
             (name, claim)
@@ -172,7 +172,7 @@ class DefinedNames:
 
     def doubtful(
         self,
-        claims: Sequence[tuple[MessageName, Claim]],
+        claims: Sequence[tuple[MessageName, NameClaim]],
         known: Collection[tuple[str, str]],
         ever_had: EverHad,
     ) -> Iterator[LocatedProblem]:
@@ -180,7 +180,7 @@ class DefinedNames:
 
         It is an error if no commit has it either (`ever_had`), and a warning if that is unknown.
         """
-        entries: dict[tuple[Path, KeyPath], Claim] = {}
+        entries: dict[tuple[Path, KeyPath], NameClaim] = {}
         for _, claim in claims:
             entries.setdefault((claim.file.path, claim.where), claim)
         for name, claim in claims:
