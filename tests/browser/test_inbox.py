@@ -4,7 +4,7 @@ import re
 from urllib.error import HTTPError
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from dispatcher.sandbox.process import SandboxProcess
 from tests.support.cases import cases
@@ -199,6 +199,26 @@ def test_search_by_type(page: Page, arrive: Arrive) -> None:
     page.get_by_label("Type of message").press("ArrowUp")
     expect(page.get_by_label("Type of message")).to_have_value("video")
     expect(page.get_by_text("Nothing matches.", exact=True)).to_be_visible()
+
+
+def test_what_was_asked_for_before_the_search_is_not_mixed_with_its_results(
+    page: Page, arrive: Arrive
+) -> None:
+    arrive({"type": "audio", "audio": {"link": "https://e.com/a.mp3"}})
+    expect(bubbles(page)).to_have_count(1)
+    late: list[Route] = []
+    page.route(lambda url: "chat=" in url and "type=" not in url, lambda route: late.append(route))
+    with page.expect_request(lambda request: "chat=" in request.url):
+        arrive("a text")
+
+    page.get_by_label("Type of message").select_option("audio")
+    expect(page).to_have_url(re.compile("type=audio"))
+    page.wait_for_timeout(200)
+    for route in late:
+        route.continue_()
+    arrive({"type": "audio", "audio": {"link": "https://e.com/b.mp3"}})
+
+    expect(bubbles(page)).to_have_text([re.compile("a.mp3"), re.compile("b.mp3")])
 
 
 def test_details(page: Page, arrive: Arrive, inbox: SandboxProcess) -> None:

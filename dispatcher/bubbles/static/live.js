@@ -71,14 +71,14 @@ export function localize(root) {
   }
 }
 
-// Calls `show(address)` for what a form of search asks for, as it is written; `/` leads there.
+// Puts what a form of search asks for into the address and calls `show`, as it is written; `/` leads there.
 export function search(form, show) {
   let typing = 0;
   const find = oneAtATime(async () => {
     const url = new URL("/", location);
     for (const [name, value] of new FormData(form)) if (value) url.searchParams.set(name, value);
     history.replaceState(null, "", url);
-    await show(url);
+    await show();
   });
   const soon = (delay) => {
     clearTimeout(typing);

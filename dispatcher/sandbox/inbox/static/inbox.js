@@ -26,7 +26,10 @@ const toEnd = () => {
 const keepEnd = () => following && toEnd();
 
 const refresh = oneAtATime(async () => {
-  const next = await fetchPage(here());
+  const asked = here();
+  const next = await fetchPage(asked);
+  // Somebody has searched meanwhile: what was asked for before must not be mixed with what they see.
+  if (here().href !== asked.href) return refresh();
   localize(next);
   document.body.dataset.version = next.body.dataset.version;
   document.title = next.title;
@@ -73,6 +76,7 @@ async function earlier(link) {
   if (link.ariaBusy) return;
   link.ariaBusy = "true";
   const next = await fetchPage(link.href);
+  if (!link.isConnected) return;
   localize(next);
   const before = log.scrollHeight - log.scrollTop;
   document.getElementById("bubbles").prepend(...next.querySelectorAll("#bubbles > li"));
@@ -92,12 +96,9 @@ async function clear() {
   if (confirm("Forget all messages?")) await fetch("/api/messages", { method: "DELETE" });
 }
 
-async function find(url) {
+async function find() {
   document.body.dataset.chat = "";
-  const next = await fetchPage(url);
-  localize(next);
-  swap(next, ...PARTS);
-  open(next);
+  await refresh();
 }
 
 function clicked(event) {
