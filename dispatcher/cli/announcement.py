@@ -13,7 +13,7 @@ from dispatcher.cli.output import confirm, counted, on_terminal, persons, print_
 from dispatcher.config import shown
 from dispatcher.errors import DispatcherError, JournalMissing
 from dispatcher.models import Status
-from dispatcher.overview import Overview
+from dispatcher.planning.overview import Overview
 from dispatcher.printing import without_secrets
 from dispatcher.redaction import without_password
 
@@ -115,7 +115,7 @@ def _all_local(dispatcher: Dispatcher) -> bool:
 
 
 def _gateways(dispatcher: Dispatcher) -> Iterator[Gateway]:
-    for each in dispatcher.gateways:
+    for each in dispatcher.transports.used:
         account = None
         with suppress(DispatcherError):  # without a token, nobody knows it
             account = _short(each.account)

@@ -71,7 +71,7 @@ def command(
     """
     timezone = dispatcher.config.settings.timezone
     begin = _moment(since, timezone)
-    filters["recipient"] = dispatcher.recipient(filters["recipient"])
+    filters["recipient"] = dispatcher.transports.recipient(filters["recipient"])
     found: Counter[str] = Counter()
     with dispatcher.reading() as opened, _writer(export, as_json, timezone) as write:
         there = opened is not None

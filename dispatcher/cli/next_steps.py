@@ -19,7 +19,7 @@ from dispatcher.visible import visible
 
 if TYPE_CHECKING:
     from dispatcher.delivery import Summary
-    from dispatcher.overview import Overview
+    from dispatcher.planning.overview import Overview
 
 _NAMED = 10  # how many messages a line names
 _PLAIN_BYTES = re.compile(rb"[A-Za-z0-9 _@%+=:,./~-]")

@@ -20,10 +20,10 @@ from dispatcher.cli.output import print_problems, print_warning
 from dispatcher.cli.usage import is_text
 from dispatcher.config import load
 from dispatcher.errors import ConfigError, ExitCode
+from dispatcher.planning.selection import SelectionOptions
 from dispatcher.printing import without_secrets
 from dispatcher.redaction import Secrets, without_password
 from dispatcher.registry import build_registry
-from dispatcher.selection import SelectionOptions
 
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings

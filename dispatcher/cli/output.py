@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from dispatcher.models import LocatedProblem, Message
+from dispatcher.planning.selection import stands_for
 from dispatcher.printing import (
     Coloured,
     OutputError,
@@ -18,7 +19,6 @@ from dispatcher.printing import (
     print_value,
     without_secrets,
 )
-from dispatcher.selection import stands_for
 from dispatcher.visible import visible
 
 __all__ = [

@@ -34,9 +34,9 @@ from dispatcher.cli.output import (
 from dispatcher.errors import ExitCode
 from dispatcher.models import Attachment, Link, MediaId, Problem, Upload
 from dispatcher.planning import PlannedMessage
+from dispatcher.planning.selection import SelectionOptions
 from dispatcher.printing import print_encoded
 from dispatcher.registry import Change, HookTrace, PluginInfo
-from dispatcher.selection import SelectionOptions
 
 _SIGNS = {"new": "+", "moved": ">", "sent": "=", "changed": "~", "retry": "!", "unknown": "?"}
 _MISSING = object()  # stands for a key that exists on only one side of a change

@@ -19,7 +19,7 @@ from dispatcher.cli.output import print_line, print_problems
 from dispatcher.errors import ConfigError, ExitCode
 from dispatcher.localfiles import existing_spelling
 from dispatcher.planning import Planner
-from dispatcher.selection import SelectionOptions
+from dispatcher.planning.selection import SelectionOptions
 
 _HOST = "127.0.0.1"
 

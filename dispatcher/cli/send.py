@@ -33,7 +33,7 @@ from dispatcher.cli.progress import Reporter, reporter
 from dispatcher.config import seconds
 from dispatcher.delivery import Delivery
 from dispatcher.errors import ConfigError, JournalMissing
-from dispatcher.selection import SelectionOptions
+from dispatcher.planning.selection import SelectionOptions
 
 _Arrived: TypeAlias = dict[str, Any]
 
@@ -122,13 +122,13 @@ def command(
             _require_only_sandbox(dispatcher)
         report = reporter(as_json, len(plan))
         begin = partial(
-            dispatcher.sending,
+            dispatcher.sender.begin,
             plan,
             report.result,
             statuses,
             seconds_to_wait,
             most,
-            notice=report.notice,
+            report.notice,
             renew=bool(seconds_to_wait),
             kept=not sandbox,
         )
@@ -153,7 +153,7 @@ def _advice(dispatcher: Dispatcher, report: Reporter) -> str | None:
     """Return what to do if the gateway of this machine is not running."""
     if "connection_refused" not in report.codes:
         return None
-    here = all(each.local for each in dispatcher.gateways)
+    here = all(each.local for each in dispatcher.transports.used)
     return "is the gateway running? to start it: dispatcher sandbox" if here else None
 
 
@@ -165,7 +165,7 @@ def _seconds(wait: str | None) -> float:
 
 
 def _require_only_sandbox(dispatcher: Dispatcher) -> None:
-    for each in dispatcher.gateways:
+    for each in dispatcher.transports.used:
         if each.name != _SANDBOX_TRANSPORT:
             raise ConfigError(
                 f'the sandbox stands in for "{_SANDBOX_TRANSPORT}" only, not for "{each.name}"'
@@ -183,7 +183,7 @@ def _sandbox(dispatcher: Dispatcher, as_json: bool) -> Iterator[None]:
             gateway = stack.enter_context(SandboxProcess())
         except (SandboxDidNotStart, OSError) as error:
             raise ConfigError(f"cannot start the sandbox: {error}") from None
-        dispatcher.override(
+        dispatcher.transports.override(
             _SANDBOX_TRANSPORT,
             base_url=gateway.url,
             media_url=gateway.url,

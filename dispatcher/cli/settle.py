@@ -73,7 +73,7 @@ def command(
         raise click.UsageError("--missing goes with --sent and keys: filters find what is known")
     if named and by_filter:
         raise click.UsageError("name keys or filters, not both")
-    filters["recipient"] = dispatcher.recipient(filters["recipient"])
+    filters["recipient"] = dispatcher.transports.recipient(filters["recipient"])
     with dispatcher.reading() as known:
         if known is None:  # no reason to make a journal
             name = journal_name(dispatcher.journal)
@@ -134,7 +134,7 @@ def _hints(
     """Return what the journal knows that is near a key."""
     names = defined().former(MessageName(key.manifest, key.id))
     former = [str(key._replace(manifest=name.manifest, id=name.id)) for name in names]
-    recipient = dispatcher.recipient(key.recipient, quiet=True)
+    recipient = dispatcher.transports.recipient(key.recipient, quiet=True)
     near = journal.near_keys(key, former, [recipient] if recipient else [])
     said = {
         "the journal has it under its former name: {}": near.former,

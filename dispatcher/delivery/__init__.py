@@ -25,8 +25,8 @@ from dispatcher.hookspecs import Engine
 from dispatcher.inputs import Inputs
 from dispatcher.journal import AttemptResult, Journal, SharedState, key_in_journal
 from dispatcher.models import Failure, Message, Outcome, Receipt, Status
-from dispatcher.overview import SENDABLE
 from dispatcher.planning import PlannedMessage
+from dispatcher.planning.overview import SENDABLE
 from dispatcher.registry import CallTimer, GetTimer, PluginInfo
 from dispatcher.transports import BoundTransports, GetTransport
 

@@ -12,7 +12,7 @@ from dispatcher.errors import DispatcherError
 from dispatcher.manifest.definitions import Definition
 from dispatcher.models import LocatedProblem, ProblemList, Upload
 from dispatcher.planning import Draft, Planner
-from dispatcher.selection import stands_for
+from dispatcher.planning.selection import stands_for
 from dispatcher.visible import printable
 
 # A message's id, a file, and the row that a problem of the file is about; no file: in the row.

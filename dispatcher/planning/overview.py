@@ -6,14 +6,11 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING
 
 from dispatcher.keys import Key, parsed
 from dispatcher.manifest.former_names import MessageName
 from dispatcher.models import Status
-
-if TYPE_CHECKING:
-    from dispatcher.planning import PlannedMessage
+from dispatcher.planning.comparison import PlannedMessage
 
 # What a run always sends, besides what it was asked to send again.
 SENDABLE: frozenset[Status] = frozenset({Status.NEW, Status.RETRY})

@@ -1,0 +1,174 @@
+"""Takes one message through the stages of a plan: resolve, validate, build, transform, check."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Iterator
+from functools import cache, lru_cache
+from pathlib import Path
+
+from dispatcher.addresses import lenient_address
+from dispatcher.errors import PluginError, SourceError
+from dispatcher.inputs import InputFile, Inputs
+from dispatcher.manifest.definitions import Definition, LoadedMessage
+from dispatcher.models import (
+    Address,
+    Attachment,
+    Link,
+    MediaId,
+    Message,
+    Problem,
+    Report,
+    Upload,
+    encode,
+)
+from dispatcher.planning.comparison import PlannedMessage
+from dispatcher.registry import RecipientChanged, Registry
+from dispatcher.transports import BoundTransport, Calls, GetTransport
+
+
+class Stages:
+    """Plans single messages. `inputs` collects the files that are to be uploaded.
+
+    Unless `may_stop`, no message stops others, whatever its manifest says.
+    """
+
+    def __init__(
+        self, registry: Registry, transports: GetTransport, inputs: Inputs, *, may_stop: bool
+    ) -> None:
+        self._registry, self._get_transport = registry, transports
+        self._inputs, self._may_stop = inputs, may_stop
+        self._transports = cache(self._bound)
+        self._resolve = lru_cache(maxsize=4096)(self._resolve_source)
+
+    def address(self, transport: str, written: str, country: str | None) -> Address:
+        """Return a recipient as this transport has it. Raises AddressError."""
+        try:
+            bound = self._transports(transport)
+        except PluginError:  # reported where the transport is named: `_transport`
+            return lenient_address(written, country)
+        return bound.address(written, country)
+
+    def planned(self, loaded: LoadedMessage, report: Report) -> PlannedMessage | None:
+        """Return a message as it would be sent, and report its problems.
+
+        Returns None if its transport cannot be asked.
+        """
+        message, definition, faults, former_keys, _ = loaded
+        attachment, found = self._attachment(message, definition)
+        problems = _not_told_yet(found, faults)
+        found = self._registry.validate_message(message, attachment)
+        problems += _not_told_yet(found, faults, problems)
+        problems += _ambiguous(message, attachment)
+        transport = self._transport(loaded, report)
+        if transport is not None and transport.has_own_addresses and "to" in faults:
+            transport = None  # which need not handle a recipient that it refused
+        if transport is not None:
+            # If a source cannot be resolved, the rest of the message is still checked.
+            unresolved = attachment is None and message.media
+            stand_in = MediaId(id="unresolved") if unresolved else attachment
+            sealed = transport.build(message, stand_in)
+            try:
+                sealed = self._registry.transform_payload(
+                    sealed, message, transport.recipient_fields
+                )
+            except RecipientChanged as error:
+                problems.append(Problem(message=str(error)))
+            found = transport.check(sealed, attachment)
+            problems += _not_told_yet(_as_written(found, message), faults, problems)
+        for problem in problems:
+            report(definition.locate(problem))
+        if transport is None:
+            return None
+        upload = attachment if isinstance(attachment, Upload) else None
+        strict = definition.file.data.get("stop_on_failure", False) and self._may_stop
+        return PlannedMessage(
+            message,
+            sealed,
+            upload,
+            _digest(sealed, attachment),
+            stop_on_failure=strict,
+            former_keys=former_keys,
+        )
+
+    def _transport(self, loaded: LoadedMessage, report: Report) -> BoundTransport | None:
+        try:
+            return self._transports(loaded.message.transport)
+        except PluginError as error:
+            problem = Problem(message=str(error), where="transport")
+            report(loaded.definition.locate(problem))
+            return None
+
+    def _bound(self, name: str) -> BoundTransport:
+        return BoundTransport(self._get_transport(name), Calls(self._registry.timer))
+
+    def _attachment(
+        self, message: Message, definition: Definition
+    ) -> tuple[Attachment | None, list[Problem]]:
+        media = message.media
+        if media is None:
+            return None, []
+        provider = media.provider.name if media.provider else None
+        if media.link is not None:
+            return Link(url=media.link, provider=provider), []
+        if media.source is None:
+            return MediaId(id=media.id or ""), []
+        attachment = self._resolve(media.source, definition.base)
+        if isinstance(attachment, str):
+            return None, [Problem(message=attachment, where=f"{message.type}.source")]
+        if isinstance(attachment, Link) and provider is not None:
+            attachment = attachment.model_copy(update={"provider": provider})
+        return attachment, []
+
+    def _resolve_source(self, source: str, base: Path) -> Attachment | str:
+        """Return what a source resolves to, or a sentence that says why it does not."""
+        try:
+            attachment = self._registry.resolve_source(source, base)
+        except SourceError as error:
+            return str(error)
+        if isinstance(attachment, Upload) and (file := InputFile.opened_by(attachment.open)):
+            self._inputs.note_media(file)
+        return attachment or f'no plugin knows the source "{source}"'
+
+
+def _digest(sealed: bytes, attachment: Attachment | None) -> str:
+    """Return a hash of a payload, in which a file counts by its content."""
+    if isinstance(attachment, Link) and attachment.identity is not None:
+        url, identity = (
+            encode({"": each})[len('{"":"') : -len('"}')]
+            for each in (attachment.url, attachment.identity)
+        )
+        sealed = sealed.replace(url, identity)
+    return hashlib.sha256(sealed).hexdigest()
+
+
+def _ambiguous(message: Message, attachment: Attachment | None) -> Iterator[Problem]:
+    """Yield a problem for each text that would be replaced by the file's media id."""
+    if isinstance(attachment, Upload):
+        texts = {**vars(message.content), "source": attachment.filename}
+        for key, text in texts.items():
+            if text == attachment.reference:
+                sentence = f"{text} stands for the file itself; write something else"
+                yield Problem(message=sentence, where=f"{message.type}.{key}")
+
+
+def _not_told_yet(
+    found: list[Problem], faults: Collection[str], told: Iterable[Problem] = ()
+) -> list[Problem]:
+    """Return the problems of keys that have none reported yet, so that a fault is one line."""
+    if not found:
+        return found
+    known = {*faults, *(problem.where for problem in told if problem.severity == "error")}
+    return [problem for problem in found if problem.where is None or problem.where not in known]
+
+
+def _as_written(found: list[Problem], message: Message) -> list[Problem]:
+    """Return a transport's problems with the manifest's keys instead of the payload's."""
+    if not found or message.media is None or message.media.source is None:
+        return found
+    origins = (f"{message.type}.link", f"{message.type}.id")
+    source = {"where": f"{message.type}.source"}
+    return [
+        problem.model_copy(update=source) if problem.where in origins else problem
+        for problem in found
+    ]
