@@ -8,15 +8,12 @@ import json
 import logging
 import random
 import threading
-import traceback
 import tracemalloc
-from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
-from urllib.parse import unquote
 
 import pytest
 from pydantic_settings import BaseSettings
@@ -24,7 +21,6 @@ from pydantic_settings import BaseSettings
 from dispatcher.errors import (
     AccountRefused,
     ConfigError,
-    DeliveryError,
     NotSent,
     OutcomeUnknown,
     Refused,
@@ -32,8 +28,9 @@ from dispatcher.errors import (
 from dispatcher.models import Attachment, MediaId, Message, Problem, Receipt, Upload, encode
 from dispatcher.testing import corpus, factories
 from dispatcher.testing.contract_cases import declared
-from dispatcher.testing.gateway import Reply, Request, ScriptedGateway, Step, closed_address
+from dispatcher.testing.gateway import Reply, ScriptedGateway, Step, closed_address
 from dispatcher.testing.purity import watched
+from dispatcher.testing.secrecy import reflecting, require_hidden, revealed_by
 from dispatcher.testing.transport_setup import (
     BAD_HEADERS,
     BREAKS,
@@ -43,7 +40,6 @@ from dispatcher.testing.transport_setup import (
     attempt,
     failure,
     outcome,
-    with_words,
     without_id,
 )
 from dispatcher.transports import Transport, optional, override
@@ -313,7 +309,7 @@ class TransportContract(TransportSetup):
     def test_no_answer_shows_the_token(
         self, gateway: ScriptedGateway, transport: Transport, secret: str, listed: Reply
     ) -> None:
-        gateway.script(_reflecting(listed.status, listed.body))
+        gateway.script(reflecting(listed.status, listed.body))
         self._require_silence(transport, secret)
 
     @pytest.mark.parametrize("status", _STATUSES)
@@ -321,7 +317,7 @@ class TransportContract(TransportSetup):
         self, gateway: ScriptedGateway, transport: Transport, secret: str, status: int
     ) -> None:
         for body in ("said", {"error": {"message": "said"}}, declared(self, "accepted").body):
-            gateway.script(_reflecting(status, body))
+            gateway.script(reflecting(status, body))
             self._require_silence(transport, secret)
 
     def test_no_log_shows_the_token(
@@ -335,22 +331,22 @@ class TransportContract(TransportSetup):
         for step in (
             declared(self, "accepted"),
             *BREAKS.values(),
-            *(Reply(500), Reply(401), _reflecting(401, "said"), BAD_HEADERS),
+            *(Reply(500), Reply(401), reflecting(401, "said"), BAD_HEADERS),
         ):
             gateway.script(step)
-            _everything_of(lambda: transport.send(self.payload()))
+            revealed_by(lambda: transport.send(self.payload()))
         lines = [_FORMAT.format(each) for each in caplog.records]
-        _require_hidden(secret, {f"the log {line.partition(':')[0]}": line for line in lines})
+        require_hidden(secret, {f"the log {line.partition(':')[0]}": line for line in lines})
 
     def test_no_object_shows_the_token(self, transport: Transport, secret: str) -> None:
-        _everything_of(lambda: transport.send(self.payload()))
+        revealed_by(lambda: transport.send(self.payload()))
         shown = [f"{each!r} {each!s}" for each in (transport, getattr(transport, "settings", None))]
         shown.append(str(optional(transport, "account")))
         assert secret not in " ".join(shown), "a repr or the account shows the token"
 
     def _require_silence(self, transport: Transport, secret: str) -> None:
-        said = _everything_of(lambda: transport.send(self.payload()))
-        _require_hidden(secret, said)
+        said = revealed_by(lambda: transport.send(self.payload()))
+        require_hidden(secret, said)
 
     # Uploads: a file may be sent again, so every error says whether to try.
 
@@ -455,48 +451,6 @@ def _texts(value: Any) -> list[str]:
 def _require_one(gateway: ScriptedGateway) -> None:
     made = gateway.attempts
     assert made == 1, f"it made {made} requests for one message, which may arrive twice"
-
-
-def _require_hidden(secret: str, said: Mapping[str, str]) -> None:
-    """Fail if a text shows the token, also as a URL writes it; the failure does not show it."""
-    for where, text in said.items():
-        plain = unquote(text)
-        hidden = plain.replace(secret, "<the token>")[-600:]
-        assert secret not in text + plain, f"{where} shows the token: {hidden}"
-
-
-def _reflecting(status: int, body: Any) -> Callable[[Request], Reply]:
-    """Return a step whose response repeats the request in every text."""
-
-    def answer(request: Request) -> Reply:
-        words = f"{request.path} {json.dumps(dict(request.headers))}".replace('"', "'")
-        headers = {"Location": words, "Retry-After": words, "X-Request": words}
-        return Reply(status, with_words(body, words), headers)
-
-    return answer
-
-
-def _everything_of(action: Callable[[], object]) -> dict[str, str]:
-    """Return all that an attempt reveals: its receipt, or its error and what caused it."""
-    try:
-        return {"the receipt": repr(action())}
-    except DeliveryError as error:
-        return _everything(error)
-
-
-def _everything(error: BaseException) -> dict[str, str]:
-    shown: dict[str, str] = {}
-    seen, left = set(), [error]
-    while left:
-        each = left.pop()
-        seen.add(id(each))
-        name = type(each).__name__
-        shown |= {f"str({name})": str(each), f"repr({name})": repr(each)}
-        shown |= {f"{name}.args": repr(each.args), f"the fields of {name}": repr(vars(each))}
-        shown[f"the traceback of {name}"] = "".join(traceback.format_exception(each, chain=False))
-        causes = (each.__cause__, each.__context__)
-        left += [cause for cause in causes if cause is not None and id(cause) not in seen]
-    return shown
 
 
 def _content(file: Upload) -> bytes:
