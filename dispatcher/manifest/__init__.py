@@ -47,10 +47,11 @@ class Manifests:
         self._files: dict[str, TomlFile] = {}
 
     def add_name_only(self, path: Path) -> None:
-        """Record the names in a manifest that is not planned; one that cannot be read has none."""
+        """Record the names in a manifest that is not planned, or that it cannot be read."""
         try:
             file = read_toml(path)
         except ManifestError:
+            self.defined.unread.append(path)
             return
         name = file.data.get("name", file.path.stem)
         if "manifest" in file.data and isinstance(name, str):

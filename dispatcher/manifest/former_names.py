@@ -79,9 +79,10 @@ class NameClaim(NamedTuple):
 
 
 class DefinedNames:
-    """The names of all messages."""
+    """The names of all messages. `unread` are manifests whose names are not among them."""
 
     def __init__(self) -> None:
+        self.unread: list[Path] = []
         self._names: dict[MessageName, tuple[TomlFile, int]] = {}
         self._claims: dict[MessageName, list[NameClaim]] = {}  # by former name
         self._former: dict[MessageName, list[MessageName]] = {}
@@ -215,6 +216,8 @@ class DefinedNames:
     def _ways(self, name: MessageName, was: MessageName, heir: MessageName) -> str:
         """Return what became of a name, and what to do; `heir` is the first that may claim it."""
         gone, other = "which is in no manifest any more", "if it is another one, moved_from = []"
+        if self.unread:
+            gone += f" that can be read ({self.unread[0].name} cannot)"
         if was in self._names:
             now = "which is not for them any more, or has other words"
             return f"{now}; if it is the same message, put that back; {other}"

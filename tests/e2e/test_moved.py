@@ -81,6 +81,17 @@ def test_a_message_that_became_two(project: Project) -> None:
     served(project)
 
 
+def test_a_name_that_may_be_in_a_manifest_that_cannot_be_read(project: Project) -> None:
+    project.config("")
+    project.manifest(text("a", ANNA), "manifests/old.toml")
+    assert project.call("send").code == 0
+    project.write("manifests/old.toml", "manifest = 1 =")
+    project.manifest(text("b", ANNA), "manifests/new.toml")
+    project.call("send", "manifests/new.toml").refused(
+        "in no manifest any more that can be read (old.toml cannot)"
+    )
+
+
 def test_a_raised_revision_that_was_taken_back(project: Project) -> None:
     project.manifest(text("a", ANNA))
     assert project.call("send").code == 0
