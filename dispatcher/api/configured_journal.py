@@ -90,18 +90,22 @@ class ConfiguredJournal:
             raise ManifestError(problems)
 
     def require_begun(self, folder: Path, manifests: Iterable[Path]) -> None:
-        """Raise JournalMissing if there is no journal yet, and say where a plan's other one is.
+        """Raise JournalMissing if no journal has a message yet, and say where another one is.
 
         That is looked for in the folder and beside the files of the manifests.
         """
         from dispatcher.journal import journal_name
 
+        name = journal_name(self.url)
+        fact = f"there is no journal {name} yet"
         with self.reading(quiet=True) as journal:
             if journal is not None:
-                return
+                if journal.known_names(()) is not None:
+                    return
+                fact = f"the journal {name} is empty"
         near = self._config.journal_near((folder, *(path.absolute().parent for path in manifests)))
         raise JournalMissing(
-            f"there is no journal {journal_name(self.url)} yet: nobody knows what was sent before",
+            f"{fact}: nobody knows what was sent before",
             "to begin one: --yes, in Python new_journal=True",
             *([f"there is one elsewhere; if it is this one: --journal {near}"] if near else []),
         )

@@ -163,8 +163,15 @@ def delivered(
             yield Delivered(**row._mapping)
 
 
-def known_names(connection: Connection, names: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Return the pairs of manifest and message id that have a row; reads all rows."""
+def known_names(
+    connection: Connection, names: Iterable[tuple[str, str]]
+) -> set[tuple[str, str]] | None:
+    """Return the pairs of manifest and message id that have a row; reads all rows.
+
+    Returns None if there is no row at all.
+    """
+    if not connection.execute(sa.select(sa.exists(sa.select(messages.c.key)))).scalar_one():
+        return None
     spelt = {
         (storable(manifest), storable(id)): name
         for name in names

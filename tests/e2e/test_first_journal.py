@@ -103,6 +103,9 @@ def test_on_a_terminal_a_person_is_asked(far: Project, inbox: SandboxProcess) ->
     assert f"{fact}. Begin one? [y/N]: " in refused.stderr
     assert (files(far.folder), inbox.messages()) == (before, [])
 
+    begun = on_a_terminal(far, "y\nn\n", "send")
+    assert (begun.code, inbox.messages()) == (ExitCode.INTERRUPTED, [])
+    assert f"the journal {far.journal_file} is empty: nobody knows" in far.call("send").stderr
     assert "1 sent" in on_a_terminal(far, "y\ny\n", "send").stderr
     assert on_a_terminal(far, "", "send").told == "1 skipped\n"
 
