@@ -1,16 +1,20 @@
 """Jobs that run again and again: everybody gets each message once a day, week or month.
 
-The clock of each command is what the test says; it starts the real command, as cron does.
+The clock of each command is what the test says. One that is killed, or whose clock is set while it
+runs, is started as a process; the others run in the test's.
 """
 
 import shlex
 import signal
+import time
 from collections import Counter
-from collections.abc import Iterable
-from datetime import date, timedelta
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 import time_machine
 
 from tests.support.cases import cases
@@ -20,18 +24,30 @@ from tests.support.waiting import opened_files, wait_until
 
 PEOPLE = ("79001234567", "79001234568")
 CLOCK = Path(__file__).parents[1] / "support" / "clock"
-assert time_machine  # a command that cannot import it has the real time
 # How the runs are called, whatever the program makes of it.
 RUNS = {"daily": "%Y-%m-%d", "weekly": "%G-W%V", "monthly": "%Y-%m"}
 
 
-def at(project: Project, moment: str, *arguments: str, **env: str) -> Result:
-    """Run a command at a moment, where the system's zone is UTC."""
-    return project.run(*arguments, env=clock(moment, **env))
+def at(project: Project, moment: str, *arguments: str, zone: str = "UTC") -> Result:
+    """Run a command at a moment; `zone`: the system's."""
+    # A number leaves the time zone alone.
+    with system_zone(zone), time_machine.travel(datetime.fromisoformat(moment).timestamp()):
+        return project.call(*arguments)
+
+
+@contextmanager
+def system_zone(name: str) -> Iterator[None]:
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("TZ", name)
+            time.tzset()
+            yield
+    finally:
+        time.tzset()
 
 
 def clock(moment: str, **env: str) -> dict[str, str]:
-    """The environment of a command that has this time."""
+    """The environment of a process that has this time, where the system's zone is UTC."""
     return {"PYTHONPATH": str(CLOCK), "TZ": "UTC", "SIMULATED_TIME": moment, **env}
 
 
@@ -228,14 +244,13 @@ def test_the_last_week_of_a_year_where_it_is_tomorrow_already(project: Project, 
     for moment, sent in moments.items():
         write(project, date(2027, 1, 1), head=head)
         zone = VLADIVOSTOK if where == "system" else west
-        assert runs_of(at(project, moment, "send", "--json", TZ=zone)) == sent, moment
+        assert runs_of(at(project, moment, "send", "--json", zone=zone)) == sent, moment
 
 
 def test_a_zone_of_the_system_that_there_is_not_is_no_zone(project: Project) -> None:
     """The system would take UTC for it in silence, and end the day at another hour."""
     project.texts("a", head='repeat = "daily"\n')
     sentence = 'm.toml:2:10: error: environment, TZ: no time zone is named "Europa/Moscow"'
-    at(project, "2026-11-29T12:00:00", "send", TZ="Europa/Moscow").refused(
-        sentence, "Europe/Moscow"
-    )
-    assert at(project, "2026-11-29T12:00:00", "send", TZ="MSK-3").code == 0
+    refused = at(project, "2026-11-29T12:00:00", "send", zone="Europa/Moscow")
+    refused.refused(sentence, "Europe/Moscow")
+    assert at(project, "2026-11-29T12:00:00", "send", zone="MSK-3").code == 0
