@@ -19,6 +19,25 @@ DispatcherError                 one sentence for a person; a traceback shows wit
     ├── Refused                 surely not accepted, never will be → failed
     │   └── AccountRefused      and every other message would meet the same → the run stops
     └── OutcomeUnknown          the request left, no usable response → never sent again by itself
+
+How a command ends, and who says so. `Summary` is `delivery.run.Summary`, which has counted the
+outcomes of a run; every other code is an error's, or what a function of `cli` returns:
+
+  0  DONE         all is done                  `Summary`; the other commands
+  1  FAILED       every message that was       `Summary`
+                  tried failed
+                  something is broken          InputChanged; `printing.OutputError`; `cli`: an error
+                                               that is none of these, so a bug; `journal check`
+  2  USAGE        nothing was sent             every DispatcherError without another code; click's
+                                               errors; `validate`, `plan`, `send`, `preview`:
+                                               problems of manifests; `sandbox`: it cannot serve
+  3  NOTHING      nothing matched              `Summary`; `plan`, `preview`, `history`, `settle`
+  4  PARTLY       some sent, some not          `Summary`; RunStopped
+  5  UNKNOWN      some may have arrived        `Summary`
+  6  LOCKED       another run is on            JournalLocked
+  7  CHANGED      people have other content    `Summary`, with --strict
+130  INTERRUPTED  Ctrl-C, SIGTERM, a closed    `Summary`; `cli`, before and after a run
+                  terminal
 """
 
 from __future__ import annotations

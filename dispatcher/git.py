@@ -20,13 +20,13 @@ _LONGEST = 1_000_000  # bytes of a file that is read
 _TRUE = ("true", "yes", "on", "1", "")
 
 
-def top_of(place: Path) -> Path | None:
+def top_of(path: Path) -> Path | None:
     """The top folder of the repository that a path is in; None: it is in none.
 
     As the path is written: a folder that is linked into a repository belongs to it. Raises
     ConfigError if somebody else may have written its `.git`.
     """
-    for folder in (place, *place.parents):
+    for folder in (path, *path.parents):
         mark = folder / _NAME
         if _marks_repository(mark):
             _require_trusted(mark)

@@ -19,7 +19,7 @@ from types import MethodType
 from typing import NamedTuple, Self
 
 from dispatcher.errors import InputChanged
-from dispatcher.media import pointer_fault
+from dispatcher.media import why_pointer
 
 _ANOTHER = "it is another file than the one that was checked"
 # The most files to upload that are compared before a message; each is compared once more when it is
@@ -128,8 +128,8 @@ class Inputs:
         absolute = self.absolute(path)
         stream = open_regular(absolute)
         try:
-            if fault := pointer_fault(stream):
-                raise OSError(errno.EINVAL, f"it {fault}")
+            if reason := why_pointer(stream):
+                raise OSError(errno.EINVAL, f"it {reason}")
             known = self._files.get(str(path))
             if known is None:
                 self._remember(str(path), InputFile.read(str(absolute), stream))

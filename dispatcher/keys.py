@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import NamedTuple
 
-from dispatcher.names import fault, invisible
+from dispatcher.names import invisible, why_invalid
 
 _PARTS = 5
 _REVISION = re.compile("[1-9][0-9]*")
@@ -24,10 +24,10 @@ class Key(NamedTuple):
     recipient: str
 
     def __str__(self) -> str:
-        return "/".join(self)
+        return beginning(self.run, self.manifest, self.id, self.revision) + self.recipient
 
 
-def beginning(run: str, manifest: str, id: str, revision: int) -> str:
+def beginning(run: str, manifest: str, id: str, revision: int | str) -> str:
     """Make a key, up to its recipient: most messages have many."""
     return f"{run}/{manifest}/{id}/{revision}/"
 
@@ -38,7 +38,7 @@ def parsed(key: str) -> Key | None:
     if len(parts) != _PARTS or not parts[-1] or _REVISION.fullmatch(parts[3]) is None:
         return None
     found = Key(*parts)
-    named = not any(map(fault, (found.run, found.manifest, found.id)))
+    named = not any(map(why_invalid, (found.run, found.manifest, found.id)))
     return found if named and not invisible(found.recipient) else None
 
 

@@ -160,7 +160,7 @@ _LFS = b"version https://git-lfs.github.com/spec/"
 _IS_POINTER = "is a pointer of Git LFS, not the file itself; fetch that: git lfs pull"
 
 
-def pointer_fault(stream: BufferedReader) -> str | None:
+def why_pointer(stream: BufferedReader) -> str | None:
     """Say what is wrong with a file that only points to another one, or None; reads nothing."""
     return _IS_POINTER if stream.peek(len(_LFS)).startswith(_LFS) else None
 

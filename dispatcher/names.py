@@ -38,7 +38,7 @@ def canonical_name(name: str) -> str:
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
-def fault(name: str) -> str | None:
+def why_invalid(name: str) -> str | None:
     """Why a text cannot be a part of a key ("may hold …"); None: it can."""
     if _PLAIN.fullmatch(name):
         return None

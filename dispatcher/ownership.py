@@ -89,9 +89,9 @@ def _declared_safe(path: Path) -> bool:
     folders = os.environ.get(VARIABLE, "").split(os.pathsep)
     if "*" in folders:
         return True
-    places = Path(os.path.realpath(path.parent), path.name), Path(os.path.realpath(path))
+    paths = Path(os.path.realpath(path.parent), path.name), Path(os.path.realpath(path))
     roots = [os.path.realpath(folder) for folder in folders if folder]
-    return any(place.is_relative_to(root) for place in places for root in roots)
+    return any(each.is_relative_to(root) for each in paths for root in roots)
 
 
 def _name(user: int) -> str:

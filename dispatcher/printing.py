@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, TextIO, TypeAlias
 
 import click
 
+from dispatcher.errors import ExitCode
 from dispatcher.redaction import Secrets
 from dispatcher.visible import visible, visible_json
 
@@ -37,7 +38,7 @@ _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 class OutputError(click.ClickException):
     """The output cannot be written: a full disk, a closed pipe."""
 
-    exit_code = 1
+    exit_code = ExitCode.FAILED
 
 
 class Coloured(NamedTuple):

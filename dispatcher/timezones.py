@@ -30,7 +30,7 @@ def zone_name(name: str) -> str:
     return name
 
 
-def system_fault() -> str | None:
+def why_no_system_zone() -> str | None:
     """Return what is wrong with the zone that the environment names: the system would take UTC."""
     name = os.environ.get("TZ", "").removeprefix(":")
     if "/" not in name or name.startswith("/"):  # a rule like "MSK-3", or a file

@@ -761,7 +761,7 @@ def test_longest_names_fit_into_every_journal(url: str) -> None:
 
     run, name, id = (longest(names.LONGEST) for _ in range(3))
     to = longest(names.LONGEST_ADDRESS)
-    assert names.fault(name) is None
+    assert names.why_invalid(name) is None
     key = f"{run}/{name}/{id}/{2**63 - 1}/{to}"
     each = message().model_copy(update={"key": key, "manifest": name, "id": id, "to": to})
     with open_journal(url, run=run) as opened:

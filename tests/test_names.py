@@ -88,13 +88,13 @@ def test_of_a_file_whose_name_is_the_manifests(project: Any) -> None:
 
 @cases("name", "", ".a", "a b", "a/b", "\u0301a", "a\u00a0b", "☺", "x" * 101)
 def test_what_is_no_name(name: str) -> None:
-    assert names.fault(name)
+    assert names.why_invalid(name)
 
 
 @given(st.text(max_size=8))
 def test_a_name_is_one_in_every_normal_form_and_for_every_editor(name: str) -> None:
-    verdict = names.fault(name) is None
-    assert verdict == (names.fault(names.canonical_name(name)) is None)
+    verdict = names.why_invalid(name) is None
+    assert verdict == (names.why_invalid(names.canonical_name(name)) is None)
     if verdict:
         properties = ManifestTable.model_json_schema()["properties"]["name"]
         jsonschema.validate(name, properties)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatcher.toml import KeyPath, positions
-from dispatcher.toml.positions import Place, Places, Position
+from dispatcher.toml.positions import Position, PositionIndex, Positions
 from tests.support.cases import cases
 
 
@@ -39,9 +39,9 @@ def paths(data: dict[str, Any]) -> Iterator[KeyPath]:
                 containers.append(((*path, step), value))
 
 
-def locate(text: str) -> dict[KeyPath, Place]:
+def locate(text: str) -> dict[KeyPath, Positions]:
     """The place of every path of a text's data."""
-    places = Places(text)
+    places = PositionIndex(text)
     found = {path: places.find(path) for path in paths(tomli.loads(text))}
     return {path: place for path, place in found.items() if place is not None}
 
@@ -137,11 +137,11 @@ CASES: list[tuple[str, KeyPath]] = [
 ]
 
 
-def unmark(marked: str) -> tuple[str, Place]:
+def unmark(marked: str) -> tuple[str, Positions]:
     text = marked.replace("¹", "").replace("²", "")
     key = marked.replace("²", "").index("¹")
     value = marked.replace("¹", "").index("²")
-    return text, Place(position(text, key), position(text, value))
+    return text, Positions(position(text, key), position(text, value))
 
 
 @cases("newline", "\n", "\r\n")
@@ -256,7 +256,7 @@ def test_values_that_nobody_asks_for_cost_next_to_nothing(
     text = f"[vars]\nlist = [{values}]\nafter = 1\ninner.a = {{b = 2}}\n[[messages]]\nid = 'a'\n"
     kept = []
     monkeypatch.setattr(positions, "_Spot", lambda *_, **__: kept.append(1) or spot)
-    Places(text).find(path)
+    PositionIndex(text).find(path)
     assert len(kept) < 20
 
 
@@ -270,7 +270,7 @@ def test_each_of_many_faults_is_found_in_few_steps(monkeypatch: pytest.MonkeyPat
 
     def steps_for(count: int) -> int:
         steps.clear()
-        places = Places("".join(MESSAGE.replace("first", str(i)) for i in range(count)))
+        places = PositionIndex("".join(MESSAGE.replace("first", str(i)) for i in range(count)))
         for index in range(count):
             assert places.find(("messages", index, "id")) is not None
         return len(steps)
@@ -555,7 +555,7 @@ def test_generated(document: dict[str, Any], random: Random, newline: str) -> No
         assert rest(text, places[path].key).startswith(tuple(spellings))
         assert all(path[-1] in tomli.loads(f"{spelling} = 1") for spelling in spellings)
     assert places == {
-        path: Place(position(writer.text, key), position(writer.text, value))
+        path: Positions(position(writer.text, key), position(writer.text, value))
         for path, (key, value) in writer.places.items()
     }
 

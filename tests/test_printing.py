@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import dispatcher
 from dispatcher.cli.diagnosis import logged, print_traceback
-from dispatcher.cli.progress import JsonReporter, Reporter
+from dispatcher.cli.progress import JsonPrinter, ResultPrinter
 from dispatcher.models import Outcome
 from dispatcher.printing import (
     Coloured,
@@ -235,10 +235,10 @@ def test_what_cannot_be_said_is_no_error_but_a_result_is(monkeypatch: pytest.Mon
 MESSAGE = message(manifest="ключ", key=f"default/ключ/a/1/{TO}")
 
 
-@cases("kind", Reporter, JsonReporter)
+@cases("kind", ResultPrinter, JsonPrinter)
 @cases("error", UnicodeError("no such letter"), KeyError("a bug"), OSError(5))
 def test_nothing_that_fails_in_a_report_reaches_the_mailing(
-    kind: type[Reporter], error: Exception, monkeypatch: pytest.MonkeyPatch
+    kind: type[ResultPrinter], error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error

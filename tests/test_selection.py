@@ -219,7 +219,7 @@ def test_a_trial_has_a_run_of_its_own(folder: Folder, repeat: str) -> None:
     [run] = {each.message.key.partition("/")[0] for _ in range(2) for each in plan}
     assert run == plan.run
     assert run.startswith("trial-20")
-    assert names.fault(run) is None
+    assert names.why_invalid(run) is None
 
 
 def test_the_run_of_a_trial_is_its_moment() -> None:

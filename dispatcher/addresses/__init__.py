@@ -1,5 +1,5 @@
 """Reads recipients as people write them; what transports use by default."""
 
-from dispatcher.addresses.phone import country_fault, lenient_address, phone_address
+from dispatcher.addresses.phone import lenient_address, phone_address, why_no_country
 
-__all__ = ["country_fault", "lenient_address", "phone_address"]
+__all__ = ["lenient_address", "phone_address", "why_no_country"]

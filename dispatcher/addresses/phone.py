@@ -75,7 +75,7 @@ def lenient_address(written: str, country: str | None = None) -> Address:
         return Address(written.strip(), "individual")
 
 
-def country_fault(country: str) -> str | None:
+def why_no_country(country: str) -> str | None:
     """Return what is wrong with a country's name (ISO 3166, two capital letters), or None."""
     if country in REGIONS:
         return None
@@ -197,7 +197,7 @@ def _checked(text: str, number: _Written) -> str:
     if _possible(number.digits):
         _require_code(text, number)
         return number.digits
-    raise AddressError(f"{quoted(text)}: {_fault(number)}")
+    raise AddressError(f"{quoted(text)}: {_why_invalid(number)}")
 
 
 def _require_code(text: str, number: _Written) -> None:
@@ -217,7 +217,7 @@ def _begins_with_code(digits: str) -> bool:
     return any(digits[:end] in LENGTHS for end in (1, 2, 3))
 
 
-def _fault(number: _Written) -> str:
+def _why_invalid(number: _Written) -> str:
     """Say why no number with a country code has these digits, and what may be meant."""
     digits = number.digits
     if not _SHORTEST <= len(digits) <= _LONGEST:
@@ -226,13 +226,13 @@ def _fault(number: _Written) -> str:
     if digits.startswith("00"):
         return f"write + for the 00 before a country code: +{digits[2:]}"
     if number.plus:
-        return _fault_of_code(digits, right=True)
+        return _why_invalid_code(digits, right=True)
     if not _begins_with_code(digits):
         return 'needs country = "…"'
-    return f'{_fault_of_code(digits, right=False)}; one without its code needs country = "…"'
+    return f'{_why_invalid_code(digits, right=False)}; one without its code needs country = "…"'
 
 
-def _fault_of_code(digits: str, right: bool) -> str:
+def _why_invalid_code(digits: str, right: bool) -> str:
     """Say what is wrong with the country code; if `right`, also what to write instead."""
     code = next((digits[:n] for n in (1, 2, 3) if digits[:n] in LENGTHS), None)
     if code is None:
@@ -256,13 +256,13 @@ def _listed(numbers: Sequence[int]) -> str:
 
 def _dialled(text: str, number: _Written, country: str) -> str:
     """Return the digits of a number without a plus that may be dialled inside a country."""
-    if sentence := country_fault(country):
+    if sentence := why_no_country(country):
         raise AddressError(sentence)
     national = _national(number.digits, country)
     abroad = number.digits if _possible(number.digits) else None
     if national is None and abroad is None:
-        fault = "is no possible number"
-        raise AddressError(f"{quoted(text)} {fault} in {country}, nor one with a country code")
+        reason = "is no possible number"
+        raise AddressError(f"{quoted(text)} {reason} in {country}, nor one with a country code")
     if national is None or abroad is None or national == abroad:
         return national or abroad or ""
     valid = [each for each in (national, abroad) if _is_valid(each)]

@@ -351,8 +351,8 @@ def _variable(name: str) -> str | None:
 
 def _run_name(run: str) -> str:
     """Return the name that the user gave a run. Raises ConfigError."""
-    if fault := names.fault(run):
-        raise ConfigError(f"--run {quoted(run)} {fault}")
+    if reason := names.why_invalid(run):
+        raise ConfigError(f"--run {quoted(run)} {reason}")
     return names.canonical_name(run)
 
 

@@ -153,8 +153,8 @@ class _MarkedLine:
         content = self.html(start + 1, close, inside | {mark})
         return close + 1, Markup("<{0}>{1}</{0}>").format(TAGS[mark], content)
 
-    def _opens(self, place: int) -> bool:
-        before, after = self._around(place)
+    def _opens(self, index: int) -> bool:
+        before, after = self._around(index)
         return not before.isalnum() and bool(after.strip())
 
     def _find_closers(self) -> dict[str, list[int]]:
@@ -167,13 +167,13 @@ class _MarkedLine:
             position = self._opaque.get(position, (position + 1,))[0]
         return closers
 
-    def _closes(self, place: int) -> bool:
-        before, after = self._around(place)
+    def _closes(self, index: int) -> bool:
+        before, after = self._around(index)
         return bool(before.strip()) and not after.isalnum()
 
-    def _around(self, place: int) -> tuple[str, str]:
-        """Return the characters before and after a place, each "" at the end of the line."""
-        return self._text[max(place - 1, 0) : place], self._text[place + 1 : place + 2]
+    def _around(self, index: int) -> tuple[str, str]:
+        """Return the characters before and after an index, each "" at the end of the line."""
+        return self._text[max(index - 1, 0) : index], self._text[index + 1 : index + 2]
 
 
 def _opaque(text: str) -> Iterator[tuple[int, int, Markup]]:

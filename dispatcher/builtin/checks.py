@@ -44,8 +44,8 @@ def _check_texts(message: Message) -> Iterator[Problem]:
         where = f"{message.type}.{key}"
         if not text.strip():
             yield Problem(message=f"{key} is empty", where=where)
-        elif fault := _NAMES.get(key, _fault_of_text)(text):
-            yield Problem(message=f"{key} {fault}", where=where)
+        elif reason := _NAMES.get(key, _why_no_text)(text):
+            yield Problem(message=f"{key} {reason}", where=where)
         if key == "caption" and len(text) > _CAPTION_SHOWN:
             yield Problem(
                 message=f"caption has {len(text)} characters; it may be cut at {_CAPTION_SHOWN}",
@@ -54,19 +54,19 @@ def _check_texts(message: Message) -> Iterator[Problem]:
             )
 
 
-def _fault_of_text(text: str) -> str | None:
+def _why_no_text(text: str) -> str | None:
     bad = _CONTROL.search(text)
     return bad and f"holds a control character (U+{ord(bad[0]):04X})"
 
 
-def _fault_of_name(name: str) -> str | None:
+def _why_no_name(name: str) -> str | None:
     found = hidden_character(name)
     return found and f"holds {found}"
 
 
-def _fault_of_file_name(name: str) -> str | None:
-    if fault := _fault_of_name(name):
-        return fault
+def _why_no_file_name(name: str) -> str | None:
+    if reason := _why_no_name(name):
+        return reason
     if set(name) & set("/\\"):
         return "is a name, not a path"
     size = len(name.encode(errors="replace"))
@@ -74,7 +74,7 @@ def _fault_of_file_name(name: str) -> str | None:
 
 
 # People see these on one line, and their telephones use them as file names.
-_NAMES = {"filename": _fault_of_file_name, "provider.name": _fault_of_name}
+_NAMES = {"filename": _why_no_file_name, "provider.name": _why_no_name}
 
 
 def _texts(message: Message) -> Iterator[tuple[str, str]]:
@@ -99,9 +99,9 @@ def _check_link(message: Message, link: Link) -> Iterator[Problem]:
 
 
 def _check_file(message: Message, upload: Upload) -> Iterator[Problem]:
-    fault = _fault_of_file_name(upload.filename)
-    if fault is not None:
-        yield Problem(message=f"the file's name {fault}", where=_origin(message))
+    reason = _why_no_file_name(upload.filename)
+    if reason is not None:
+        yield Problem(message=f"the file's name {reason}", where=_origin(message))
     family = upload.mime_type.partition("/")[0]
     expected = {"image", "video", "audio"} & {message.type}
     if expected and family in {"image", "video", "audio", "text"} - expected:

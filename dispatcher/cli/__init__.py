@@ -57,10 +57,10 @@ def run(arguments: list[str]) -> int:
             print_line("interrupted", err=True)
             return ExitCode.INTERRUPTED
         except Exception as error:
-            return _report(error, debug=debug)
+            return _print_error(error, debug=debug)
 
 
-def _report(error: Exception, *, debug: bool) -> int:
+def _print_error(error: Exception, *, debug: bool) -> int:
     if debug:
         print_traceback(error)
     if isinstance(error, DispatcherError):

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import NamedTuple
 
 from dispatcher.api import Dispatcher, Plan, Resend
 from dispatcher.cli.output import confirm, counted, on_terminal, persons, print_json, print_line
-from dispatcher.config import shown
+from dispatcher.config import shown_journal
 from dispatcher.errors import DispatcherError, JournalMissing
 from dispatcher.models import Status
 from dispatcher.planning.overview import Overview
@@ -23,7 +22,6 @@ _RISKS: dict[Resend, tuple[str, str]] = {  # of one message, and of several
     "unknown": ("may have arrived, and then arrives twice", "may have arrived, and arrive twice"),
 }
 _LEFT_OUT = (Status.CHANGED, Status.MOVED, Status.UNKNOWN)
-_SQLITE = "sqlite:///"
 _DIGEST = re.compile("[0-9a-f]{32,}")
 _SHOWN = 8  # characters of a digest
 
@@ -59,12 +57,10 @@ def announce(
             **{status: overview.counts[status] for status in (Status.RETRY, *_LEFT_OUT)},
         )
         return
-    if journal.startswith(_SQLITE):
-        journal = str(shown(Path(journal.removeprefix(_SQLITE))))
     profile = f"profile {dispatcher.config.profile}, " if dispatcher.config.profile else ""
     for each in gateways:
         print_line(str(each), err=True)
-    print_line(f"{profile}journal {journal}", err=True)
+    print_line(f"{profile}journal {shown_journal(journal)}", err=True)
     print_line(f"to send: {_amount(overview, resend)}", err=True)
 
 

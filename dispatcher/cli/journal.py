@@ -9,6 +9,7 @@ import click
 from dispatcher.api import Dispatcher
 from dispatcher.cli.options import journal_option, session_options, yes_option
 from dispatcher.cli.output import coloured, confirm, print_line, print_warning
+from dispatcher.config import sqlite_url
 from dispatcher.errors import ExitCode
 
 
@@ -50,21 +51,21 @@ def check(dispatcher: Dispatcher, file: Path | None, accept_loss: bool, yes: boo
     """
     from dispatcher.journal import backup
 
-    url = f"sqlite:///{file.absolute()}" if file else dispatcher.journal
+    url = sqlite_url(file.absolute()) if file else dispatcher.journal
     condition = backup.check(url)
-    if condition.faults and accept_loss:
-        for fault in condition.faults:
-            print_warning(fault)
+    if condition.defects and accept_loss:
+        for defect in condition.defects:
+            print_warning(defect)
         if not yes:
             confirm("What is not in the journal is sent again. Take it as it is?")
         backup.accept_loss(url)
         condition = backup.check(url)
     for note in condition.notes:
         print_warning(note)
-    for fault in condition.faults:
-        print_line(coloured("error"), f": {fault}", err=True)
+    for defect in condition.defects:
+        print_line(coloured("error"), f": {defect}", err=True)
     if condition.version:
         counts = ", ".join(f"{count} {status}" for status, count in condition.counts.items())
-        verdict = "not whole" if condition.faults else "whole"
+        verdict = "not whole" if condition.defects else "whole"
         print_line(f"{verdict}, schema {condition.version}: {counts or 'no messages'}")
-    return ExitCode.FAILED if condition.faults else ExitCode.DONE
+    return ExitCode.FAILED if condition.defects else ExitCode.DONE

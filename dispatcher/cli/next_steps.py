@@ -42,14 +42,14 @@ class Invocation(NamedTuple):
     """How `send` was called.
 
     `session` are the options that every command has, and that of the journal. `own` are the others,
-    by the name of their parameter. `place` are options that lead a command without PATH to the same
-    journal.
+    by the name of their parameter. `project` are options that lead a command without PATH to the
+    same journal.
     """
 
     session: tuple[str, ...] = ()
     own: Mapping[str, tuple[str, ...]] = {}
     paths: tuple[str, ...] = ()
-    place: tuple[str, ...] = ()
+    project: tuple[str, ...] = ()
 
     def again(
         self, part: Unfinished, resend: Iterable[str], leave_out: Collection[str] = ()
@@ -69,7 +69,7 @@ class Invocation(NamedTuple):
 
     def other(self, command: str, *words: str) -> str:
         """Return another command that finds the same journal, as a line for a shell."""
-        return _line(command, *words, *self.session, *self.place)
+        return _line(command, *words, *self.session, *self.project)
 
 
 @dataclass(frozen=True)

@@ -253,8 +253,8 @@ def invocation(dispatcher: Dispatcher) -> Invocation:
         elif words:
             own[name] = words
     paths = tuple(str(path) for path in context.params.get("paths", ()))
-    place = () if "--config" in session else _place(dispatcher, journal="--journal" in session)
-    return Invocation(tuple(session), own, paths, place)
+    project = () if "--config" in session else _project(dispatcher, journal="--journal" in session)
+    return Invocation(tuple(session), own, paths, project)
 
 
 def _words(context: click.Context, option: click.Option) -> Iterator[str]:
@@ -272,11 +272,11 @@ def _words(context: click.Context, option: click.Option) -> Iterator[str]:
             yield from (option.opts[0], shown)
 
 
-def _place(dispatcher: Dispatcher, *, journal: bool) -> tuple[str, ...]:
+def _project(dispatcher: Dispatcher, *, journal: bool) -> tuple[str, ...]:
     """Return options that lead a command without PATH to this configuration, if it needs any."""
     config = dispatcher.config
     with suppress(ConfigError):
-        if load(Path.cwd()).is_same_place(config):
+        if load(Path.cwd()).is_of_same_project(config):
             return ()
     if config.file is not None:
         return "--config", str(config.file)

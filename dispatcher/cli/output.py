@@ -158,8 +158,8 @@ def _github(problem: LocatedProblem) -> str:
     """Return a workflow command, which GitHub shows as an annotation in the pull request."""
     text = _escaped(problem.subject + problem.sentence)
     path = _escaped(problem.location.path).replace(":", "%3A").replace(",", "%2C")
-    place = f"file={path},line={problem.location.line},col={problem.location.column}"
-    return f"::{problem.severity} {place}::{text}"
+    location = f"file={path},line={problem.location.line},col={problem.location.column}"
+    return f"::{problem.severity} {location}::{text}"
 
 
 def _escaped(text: str) -> str:

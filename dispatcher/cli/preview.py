@@ -43,7 +43,7 @@ def command(
     named = list(paths) or [dispatcher.config.manifests]
     _require_there(dispatcher, named)
     configuration = dispatcher.config.candidates
-    places = [*_places(dispatcher, named), *configuration]
+    watched = [*_watched_paths(dispatcher, named), *configuration]
     known = _state(configuration)
 
     def make_planner() -> Planner:
@@ -59,13 +59,13 @@ def command(
         if not no_open:
             click.launch(url)
 
-    _serve(make_planner, places, port, ready)
+    _serve(make_planner, watched, port, ready)
     return ExitCode.DONE
 
 
 def _serve(
     make_planner: Callable[[], Planner],
-    places: list[Path],
+    watched: list[Path],
     port: int,
     ready: Callable[[str], None],
 ) -> None:
@@ -81,7 +81,7 @@ def _serve(
     except OSError as error:
         raise ConfigError(f"cannot listen on {_HOST} port {port}: {error}") from error
     with listener:
-        run(create_app(make_planner, places), listener, lambda: ready(url_of(listener, _HOST)))
+        run(create_app(make_planner, watched), listener, lambda: ready(url_of(listener, _HOST)))
 
 
 def _require_there(dispatcher: Dispatcher, named: list[Path]) -> None:
@@ -103,7 +103,7 @@ def _require_found(planner: Planner) -> None:
         raise click.exceptions.Exit(ExitCode.NOTHING)
 
 
-def _places(dispatcher: Dispatcher, named: list[Path]) -> list[Path]:
+def _watched_paths(dispatcher: Dispatcher, named: list[Path]) -> list[Path]:
     """Return where a change of a file may change the plan, besides the configuration."""
     folders = [path if path.is_dir() else path.parent for path in named]
     return [*folders, *dispatcher.config.roots]

@@ -1,4 +1,4 @@
-"""Reports on `send`: JSON lines, a progress bar on a terminal, plain lines elsewhere."""
+"""Prints what `send` does: JSON lines, a progress bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _LABELS = {"sent": "sent", "skipped": "skipped", "failed": "failed", "unknown": "unknown"}
 
 
-class Reporter:
+class ResultPrinter:
     """Prints plain lines, one a message. Several threads may call it.
 
     Its methods never raise: sending continues even if output fails. `codes` are those of the
@@ -101,7 +101,7 @@ class Reporter:
         print_line(*parts, err=err)
 
 
-class JsonReporter(Reporter):
+class JsonPrinter(ResultPrinter):
     """Prints one JSON object a message, and one for the summary."""
 
     def _summary(self, summary: Summary, more: list[str], steps: Sequence[next_steps.Step]) -> None:
@@ -125,7 +125,7 @@ class JsonReporter(Reporter):
         )
 
 
-class BarReporter(Reporter):
+class BarPrinter(ResultPrinter):
     """A progress bar on stderr; if results go to the same screen, only those that need a look."""
 
     def __init__(self, total: int) -> None:
@@ -208,11 +208,11 @@ class _AboveBar:
         return getattr(self._inner, name)
 
 
-def reporter(as_json: bool, total: int) -> Reporter:
-    """Return the reporter for where the output goes; `total` is the number of messages."""
+def printer_for(as_json: bool, total: int) -> ResultPrinter:
+    """Return the printer for where the output goes; `total` is the number of messages."""
     if as_json:
-        return JsonReporter()
-    return BarReporter(total) if sys.stderr.isatty() else Reporter()
+        return JsonPrinter()
+    return BarPrinter(total) if sys.stderr.isatty() else ResultPrinter()
 
 
 def _line(message: Message, outcome: Outcome) -> tuple[Part, ...]:

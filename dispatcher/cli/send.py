@@ -29,10 +29,10 @@ from dispatcher.cli.options import (
     session_options,
 )
 from dispatcher.cli.output import Coloured, print_line
-from dispatcher.cli.progress import Reporter, reporter
-from dispatcher.config import seconds
+from dispatcher.cli.progress import ResultPrinter, printer_for
+from dispatcher.config import seconds, sqlite_url
 from dispatcher.delivery import Delivery
-from dispatcher.errors import ConfigError, JournalMissing
+from dispatcher.errors import ConfigError, ExitCode, JournalMissing
 from dispatcher.planning.selection import SelectionOptions
 
 _Arrived: TypeAlias = dict[str, Any]
@@ -120,15 +120,15 @@ def command(
         plan = good_plan(dispatcher, paths, run, selection)
         if sandbox:
             _require_only_sandbox(dispatcher)
-        report = reporter(as_json, len(plan))
+        printer = printer_for(as_json, len(plan))
         begin = partial(
             dispatcher.sender.begin,
             plan,
-            report.result,
+            printer.result,
             statuses,
             seconds_to_wait,
             most,
-            report.notice,
+            printer.notice,
             renew=bool(seconds_to_wait),
             kept=not sandbox,
         )
@@ -140,18 +140,18 @@ def command(
         announce(dispatcher, sending.plan, statuses, as_json=as_json)
         if not yes:
             ask(dispatcher, sending.plan, statuses)
-        with report, _interruptible(sending.delivery):
+        with printer, _interruptible(sending.delivery):
             summary = sending.run()
         left = unfinished(summary, sending.plan.planner.by_day, sending.plan.overview)
         # Of a sandbox that was there for this run alone, nothing is left to go on with.
         steps = [] if sandbox else next_steps(summary, invocation(dispatcher), left)
-        report.summary(summary, steps, _advice(dispatcher, report))
+        printer.summary(summary, steps, _advice(dispatcher, printer))
         return summary.strict_exit_code if strict else summary.exit_code
 
 
-def _advice(dispatcher: Dispatcher, report: Reporter) -> str | None:
+def _advice(dispatcher: Dispatcher, printer: ResultPrinter) -> str | None:
     """Return what to do if the gateway of this machine is not running."""
-    if "connection_refused" not in report.codes:
+    if "connection_refused" not in printer.codes:
         return None
     here = all(each.local for each in dispatcher.transports.used)
     return "is the gateway running? to start it: dispatcher sandbox" if here else None
@@ -191,7 +191,7 @@ def _sandbox(dispatcher: Dispatcher, as_json: bool) -> Iterator[None]:
             token_file=None,
             rate=_SANDBOX_RATE,
         )
-        dispatcher.journal = f"sqlite:///{folder}/journal.db"
+        dispatcher.journal = sqlite_url(Path(folder, "journal.db"))
         yield
         if not as_json:
             _print_conversation(gateway.messages(), gateway.media())
@@ -217,7 +217,7 @@ def _interruptible(delivery: Delivery) -> Iterator[None]:
     def give_up(number: int, _: FrameType | None) -> None:
         if not delivery.summary.interrupted:
             return  # a plugin has set an alarm of its own
-        signal.signal(number, lambda *_: os._exit(130))
+        signal.signal(number, lambda *_: os._exit(ExitCode.INTERRUPTED))
         signal.setitimer(signal.ITIMER_REAL, _LAST)
         delivery.abandon()
 

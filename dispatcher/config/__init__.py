@@ -36,6 +36,8 @@ __all__ = [
     "load",
     "seconds",
     "shown",
+    "shown_journal",
+    "sqlite_url",
 ]
 
 _SQLITE = "sqlite:///"
@@ -83,7 +85,7 @@ class Config:
         """Return the file itself, as the user would write it, or None."""
         return self._file.path if self._file else None
 
-    def is_same_place(self, other: Config) -> bool:
+    def is_of_same_project(self, other: Config) -> bool:
         """Whether two are the same file, or, without one, relative to the same folder."""
         return (self.file, self._folder) == (other.file, other._folder)
 
@@ -95,15 +97,15 @@ class Config:
         not count as sent to people. All worktrees of a git repository use that of the main one:
         what one of them sent counts for all.
         """
-        url = self.settings.journal or f"{_SQLITE}{self._usual_journal}"
+        url = self.settings.journal or sqlite_url(self._usual_journal)
         return absolute_journal(url, self._folder_of_all_worktrees)
 
-    def journal_near(self, places: Iterable[Path]) -> str | None:
+    def journal_near(self, folders: Iterable[Path]) -> str | None:
         """Return the URL of a journal at the default place in these folders or above, or None."""
-        folders = (folder for place in places for folder in (place, *place.parents))
+        folders = (each for folder in folders for each in (folder, *folder.parents))
         files = (folder / self._usual_journal for folder in dict.fromkeys(folders))
         there = (file for file in files if file.is_file() and file.stat().st_size)
-        return next((f"{_SQLITE}{file}" for file in there), None)
+        return next(map(sqlite_url, there), None)
 
     @property
     def _usual_journal(self) -> Path:
@@ -182,9 +184,19 @@ def absolute_journal(url: str, folder: Callable[[], Path]) -> str:
         return url
     try:
         given = Path(path).expanduser()
-        return f"{_SQLITE}{(given if given.is_absolute() else folder() / given).resolve()}"
+        return sqlite_url((given if given.is_absolute() else folder() / given).resolve())
     except RuntimeError:  # the home folder of no user
         return url
+
+
+def sqlite_url(file: Path) -> str:
+    """Return the URL of a journal that is this file."""
+    return f"{_SQLITE}{file}"
+
+
+def shown_journal(url: str) -> str:
+    """Return a journal's URL for people: a file is a path, relative where that is shorter."""
+    return str(shown(Path(url.removeprefix(_SQLITE)))) if url.startswith(_SQLITE) else url
 
 
 def load(

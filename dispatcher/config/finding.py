@@ -34,13 +34,13 @@ def find(start: Path, paths: Iterable[str | Path] = (), file: str | Path | None 
     """
     if file is not None:
         return _named(_absolute(start, file))
-    places = {path: _place(start, path) for path in paths}
-    candidates = [each for place in (*places.values(), start) for each in _upwards(place)]
-    found = {path: first for path, place in places.items() if (first := _first(place))}
+    folders = {path: _folder(start, path) for path in paths}
+    candidates = [each for folder in (*folders.values(), start) for each in _upwards(folder)]
+    found = {path: first for path, folder in folders.items() if (first := _first(folder))}
     _require_one(found)
     if chosen := next(iter(found.values()), None) or _first(start):
         return Found(chosen, chosen.parent, tuple(candidates))
-    first = next(iter(places.values()), None)
+    first = next(iter(folders.values()), None)
     if top := git.top_of(first or start):
         return Found(None, top, tuple(candidates))
     if first is None:
@@ -54,7 +54,7 @@ def _absolute(start: Path, path: str | Path) -> Path:
     return Path(os.path.abspath(start / path))
 
 
-def _place(start: Path, path: str | Path) -> Path:
+def _folder(start: Path, path: str | Path) -> Path:
     """Return a path as it is written, or where its links lead if only there a project is above it:
     otherwise its messages would be compared with no journal, or with one that knows nothing."""
     written = _absolute(start, path)
@@ -64,17 +64,17 @@ def _place(start: Path, path: str | Path) -> Path:
     return real
 
 
-def _is_in_project(place: Path) -> bool:
-    return _first(place) is not None or git.top_of(place) is not None
+def _is_in_project(folder: Path) -> bool:
+    return _first(folder) is not None or git.top_of(folder) is not None
 
 
-def _upwards(place: Path) -> Iterable[Path]:
-    return (folder / FILE_NAME for folder in (place, *place.parents))
+def _upwards(folder: Path) -> Iterable[Path]:
+    return (each / FILE_NAME for each in (folder, *folder.parents))
 
 
-def _first(place: Path) -> Path | None:
+def _first(folder: Path) -> Path | None:
     # Also one that cannot be read: without its settings, messages might go to the wrong gateway.
-    return next((path for path in _upwards(place) if os.path.lexists(path)), None)
+    return next((path for path in _upwards(folder) if os.path.lexists(path)), None)
 
 
 def _named(file: Path) -> Found:

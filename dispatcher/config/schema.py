@@ -35,9 +35,9 @@ Seconds = Annotated[float, BeforeValidator(seconds), Field(gt=0, allow_inf_nan=F
 
 
 def _country(name: str) -> str:
-    from dispatcher.addresses import country_fault
+    from dispatcher.addresses import why_no_country
 
-    if sentence := country_fault(name):
+    if sentence := why_no_country(name):
         raise ValueError(sentence)
     return name
 

@@ -139,18 +139,18 @@ class Delivery:
     def _messages(self, plan: Iterable[PlannedMessage]) -> Iterator[Message]:
         """Yield each message that has to be sent; report the others."""
         try:
-            for place, each in enumerate(plan):
+            for number, each in enumerate(plan):
                 if self._run.stop.is_set():
                     return
                 planned = _reconciled(each, self._transports, self._journal)
-                task = Task(planned, planned.record, place)
+                task = Task(planned, planned.record, number)
                 if planned.status == Status.MOVED and Status.MOVED not in self._sendable:
                     raise InputChanged(_MOVED.format(planned.message.key, planned.was))
                 if planned.status in self._sendable or task.other_run_is_sending:
                     self._tasks[planned.message.key] = task
                     yield planned.message.detached()  # the engine may be a plugin's
                 else:
-                    self._report(planned, place, Done(_skipped(planned)))
+                    self._report(planned, number, Done(_skipped(planned)))
             self._read_all = True
         except Exception as error:
             self._run.halt(str(error))
@@ -182,7 +182,7 @@ class Delivery:
         return None
 
     def _advance(self, task: Task) -> Step:
-        why = self._blocked.reason(task.message, task.place)
+        why = self._blocked.reason(task.message, task.number)
         if why is not None:
             return task.without_attempt(Status.SKIPPED, why)
         try:
@@ -194,11 +194,11 @@ class Delivery:
     def _end(self, task: Task, done: Done) -> None:
         # Whoever removes the task reports it: the run may have been abandoned meanwhile.
         if self._tasks.pop(task.message.key, None) is not None:
-            self._report(task.planned, task.place, done)
+            self._report(task.planned, task.number, done)
 
-    def _report(self, planned: PlannedMessage, place: int, done: Done) -> None:
+    def _report(self, planned: PlannedMessage, number: int, done: Done) -> None:
         message, outcome = planned.message, done.outcome
-        self._blocked.note(message, place, outcome, strict=planned.stop_on_failure)
+        self._blocked.note(message, number, outcome, strict=planned.stop_on_failure)
         key = key_in_journal(message, planned.record)
         self._reporter.report(message, outcome, done.write, key)
 

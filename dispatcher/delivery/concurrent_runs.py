@@ -88,7 +88,7 @@ class ConcurrentRuns:
         Another thread may be sending one of these by then, but it does not use what is found.
         """
         untried = [each for each in list(self._tasks.values()) if not each.attempts]
-        coming = [task, *(each for each in untried if each.place > task.place)][:_TOGETHER]
+        coming = [task, *(each for each in untried if each.number > task.number)][:_TOGETHER]
         known = {each.journal_key: each.known for each in coming}
         self._changed, self._seen = rows.changed(known), set(known)
         self._until = monotonic() + _FRESH

@@ -89,7 +89,7 @@ def shared_rate_limiter(shared: SharedState | None) -> Iterator[SharedRateLimite
 def default_path() -> Path:
     """Return the path where this user's runs share the limiter's state. Raises ConfigError."""
     try:
-        return state_file("pace.db")
+        return state_file("pace.db")  # the file of earlier versions, whose pauses still count
     except ConfigError as error:
         raise ConfigError(f"cannot keep the state of the rate limiter: {error}") from None
 

@@ -136,9 +136,9 @@ class Run:
 
 
 class _Block(NamedTuple):
-    """The reason for which nothing after a place in the plan is sent."""
+    """The reason for which nothing after a message of the plan is sent."""
 
-    place: int
+    number: int
     why: Failure
 
 
@@ -152,31 +152,31 @@ class BlockedRecipients:
         self._lock = threading.Lock()
         self._blocks: dict[_Scope, _Block] = {}
 
-    def note(self, message: Message, place: int, outcome: Outcome, *, strict: bool) -> None:
+    def note(self, message: Message, number: int, outcome: Outcome, *, strict: bool) -> None:
         """Block what comes after a message, if its outcome demands it.
 
         `strict` tells whether the manifest says `stop_on_failure`.
         """
         if outcome.error == _LEASE_EXPIRED:
-            self._block((message.to,), _Block(place, _LATE))
+            self._block((message.to,), _Block(number, _LATE))
         elif strict and outcome.status in (Status.FAILED, Status.UNKNOWN):
-            self._block((message.to, message.manifest), _Block(place, _STOPPED))
+            self._block((message.to, message.manifest), _Block(number, _STOPPED))
 
-    def reason(self, message: Message, place: int) -> Failure | None:
+    def reason(self, message: Message, number: int) -> Failure | None:
         """Return why a message must not be sent, or None if it may."""
         scopes: list[_Scope] = [(message.to,), (message.to, message.manifest)]
         with self._lock:
             found = [self._blocks.get(scope) for scope in scopes]
-        return next((block.why for block in found if block and block.place < place), None)
+        return next((block.why for block in found if block and block.number < number), None)
 
     def _block(self, scope: _Scope, block: _Block) -> None:
         with self._lock:
             self._blocks[scope] = min(
-                block, self._blocks.get(scope, block), key=lambda each: each.place
+                block, self._blocks.get(scope, block), key=lambda each: each.number
             )
 
 
-class _Report(NamedTuple):
+class _Pending(NamedTuple):
     """An outcome, which is reported once it is written, if it has to be written."""
 
     message: Message
@@ -194,7 +194,7 @@ class OutcomeReporter:
 
     def __init__(self, finished: Noted, halt: Callable[[str], None]) -> None:
         self._finished, self._halt = finished, halt
-        self._waiting: Queue[_Report] = Queue(_BACKLOG)
+        self._waiting: Queue[_Pending] = Queue(_BACKLOG)
         self._wanted, self._closed = threading.Event(), False
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="reporter", daemon=True)
@@ -204,7 +204,7 @@ class OutcomeReporter:
         """Have an outcome reported. Any thread may call it. `key` is the journal's."""
         if self._waiting.full():
             self._wanted.set()
-        self._waiting.put(_Report(message, outcome, write, key))
+        self._waiting.put(_Pending(message, outcome, write, key))
 
     def close(self) -> None:
         """Report what is left."""
@@ -220,31 +220,31 @@ class OutcomeReporter:
             self._wanted.wait(_TICK)
             self._wanted.clear()
             going_on = not self._closed
-            while (report := self._next()) is not None:
-                self._tell(report)
+            while (pending := self._next()) is not None:
+                self._tell(pending)
 
-    def _tell(self, report: _Report) -> None:
+    def _tell(self, pending: _Pending) -> None:
         try:
-            self._finished(report.message, self._certain(report), report.key)
+            self._finished(pending.message, self._certain(pending), pending.key)
         except BaseException as error:
             self._error = self._error or error
             self._halt(f"an outcome cannot be reported: {str(error) or type(error).__name__}")
 
-    def _next(self) -> _Report | None:
+    def _next(self) -> _Pending | None:
         try:
             return self._waiting.get_nowait()
         except Empty:
             return None
 
-    def _certain(self, report: _Report) -> Outcome:
+    def _certain(self, pending: _Pending) -> Outcome:
         """Return the outcome once it is on disk; unknown if the journal cannot keep it.
 
         If somebody else has decided on the message meanwhile, a receipt becomes unknown, and
         anything else skipped.
         """
-        outcome = report.outcome
+        outcome = pending.outcome
         try:
-            written = report.write.result()
+            written = pending.write.result()
         except JournalError as error:
             self._halt(str(error))
             if outcome.status != Status.FAILED:

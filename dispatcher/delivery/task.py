@@ -90,7 +90,7 @@ Step: TypeAlias = Done | RetryAfter | Stopped
 class Task:
     """A planned message and its progress; the one thread that works on it holds `lock`.
 
-    `place` is its number in the plan, `known` what the journal says of it, and `attempts` counts
+    `number` is its position in the plan, `known` what the journal says of it, and `attempts` counts
     those of this run. `claim` belongs to the attempt under way. `error` is how the last attempt
     ended, and `write` records that. `waited` counts the seconds for which another run was sending
     it.
@@ -98,7 +98,7 @@ class Task:
 
     planned: PlannedMessage
     known: Record | None
-    place: int = 0
+    number: int = 0
     attempts: int = 0
     claim: Claim | None = None
     error: DeliveryError | None = None

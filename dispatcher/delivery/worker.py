@@ -49,7 +49,7 @@ _ABANDONED = Failure(code="interrupted", text="the run was interrupted before th
 
 
 class Worker:
-    """Advances the messages of a run, in many threads.
+    """What each worker thread of a run does with a message. All threads share one.
 
     `others` knows what other runs are sending. `limiter` and `retries` say when an attempt may be
     made.

@@ -83,8 +83,8 @@ def link_problems(link: object, where: str | None) -> Iterator[Problem]:
     """Yield a problem unless a link is a complete http or https URL, as a gateway can fetch it."""
     if not isinstance(link, str) or not link.strip():
         yield Problem(message="the link must be text and not empty", where=where)
-    elif fault := _fault_of_link(link):
-        yield Problem(message=f"{quoted_value(link)} {fault}", where=where)
+    elif reason := _why_no_link(link):
+        yield Problem(message=f"{quoted_value(link)} {reason}", where=where)
 
 
 def file_problems(file: Attachment | None, where: str | None, most: int) -> Iterator[Problem]:
@@ -126,7 +126,7 @@ def _guess(key: str, known: Collection[str]) -> str:
     return f"; did you mean {close}?" if close is not None else ""
 
 
-def _fault_of_link(link: str) -> str | None:
+def _why_no_link(link: str) -> str | None:
     try:
         parts = urlsplit(link)
         host = parts.port != 0 and parts.hostname

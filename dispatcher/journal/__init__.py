@@ -64,7 +64,7 @@ __all__ = [
     "read_journal",
 ]
 
-# Seconds. A worker that has not renewed its lease for that long counts as dead.
+# Seconds. A run that has not renewed its lease for that long counts as dead.
 LEASE = 60.0
 # Seconds after its end for which a run still tries to write how its attempts ended.
 _RETRY_FOR = 30.0
@@ -405,15 +405,15 @@ def _migrate(connection: Connection, backend: Backend) -> None:
         # Read again: another run may have made the tables while this one waited.
         version = _supported(backend.version(connection), backend.name)
         if 1 < version < SCHEMA_VERSION and not backend.exclusive:
-            _require_no_workers(connection, backend)
+            _require_no_older_runs(connection, backend)
         migrate(connection, version)
         backend.set_version(connection, SCHEMA_VERSION)
 
 
-def _require_no_workers(connection: Connection, backend: Backend) -> None:
+def _require_no_older_runs(connection: Connection, backend: Backend) -> None:
     """Raise JournalError if runs of an older version are active, which know no new tables."""
     backend.lock_table(connection, "workers")  # nobody registers meanwhile
-    if living := queries.living_workers(connection, backend.now()):
+    if living := queries.living_runs(connection, backend.now()):
         raise JournalError(
             f"the journal {backend.name} is of an older dispatcher, and can be upgraded only when "
             f"no run of that is active: {', '.join(living)}; try again when they have ended"

@@ -32,7 +32,7 @@ class Backend(Protocol):
     def exists(self) -> bool:
         """Whether there is anything to read."""
 
-    def faults(self) -> list[str]:
+    def defects(self) -> list[str]:
         """Return why it may be incomplete, as far as that shows before it is opened."""
 
     def prepared(self, run: str, wait: float) -> AbstractContextManager[None]:

@@ -22,12 +22,12 @@ from dispatcher.journal.writer import journal_errors
 
 
 class Condition(NamedTuple):
-    """The condition of a journal. `faults` say why it is incomplete, `notes` what else matters.
+    """The condition of a journal. `defects` say why it is incomplete, `notes` what else matters.
 
     `version` is that of its tables, 0 if there are none. `counts` are its messages by status.
     """
 
-    faults: list[str]
+    defects: list[str]
     notes: list[str]
     version: int = 0
     counts: Mapping[str, int] = MappingProxyType({})
@@ -45,8 +45,8 @@ def back_up(url: str, target: Path) -> None:
         )
     if not source.exists():
         raise JournalError(f"there is no journal {source.name} yet")
-    if faults := source.faults():
-        raise JournalError(faults[0])
+    if defects := source.defects():
+        raise JournalError(defects[0])
     if os.path.lexists(target):
         raise JournalError(f"{target} is there already; name another file")
     try:
@@ -75,7 +75,7 @@ def check(url: str) -> Condition:
 
 
 def _check_file(found: SqliteBackend) -> Condition:
-    faults, notes = found.faults(), _notes(found)
+    defects, notes = found.defects(), _notes(found)
     engine = found.connect(read_only=True)
     try:
         with _reading(found, engine) as connection:
@@ -84,8 +84,8 @@ def _check_file(found: SqliteBackend) -> Condition:
                 raise JournalError(f"the journal {found.name} is damaged: {verdict}")
             examined = _examined(found, connection)
     except JournalError as error:
-        return Condition([*faults, str(error)], notes)
-    return examined._replace(faults=faults or examined.faults, notes=notes)
+        return Condition([*defects, str(error)], notes)
+    return examined._replace(defects=defects or examined.defects, notes=notes)
 
 
 def _notes(found: SqliteBackend) -> list[str]:

@@ -138,8 +138,8 @@ def _one_off(number: str) -> Iterator[str]:
     """Yield numbers with one digit changed, removed or added, or two neighbours swapped."""
     if not number.isascii() or not number.isdigit() or len(number) > len(_DIGITS) * 2:
         return
-    for place in range(len(number) + 1):
-        before, after = number[:place], number[place:]
+    for index in range(len(number) + 1):
+        before, after = number[:index], number[index:]
         yield from (f"{before}{digit}{after}" for digit in _DIGITS)
         if after:
             yield before + after[1:]

@@ -154,8 +154,8 @@ class PostgresBackend:
                 "for this user; an administrator can RESET that with ALTER ROLE or ALTER DATABASE"
             ) from None
 
-    def faults(self) -> list[str]:
-        """Return nothing: a fault shows only once the server is asked."""
+    def defects(self) -> list[str]:
+        """Return nothing: a defect shows only once the server is asked."""
         return []
 
     def verify(self, connection: Connection) -> None:

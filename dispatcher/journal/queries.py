@@ -21,9 +21,9 @@ from dispatcher.journal.schema import (
     ignoring_denial,
     manifest_files,
     messages,
+    sending_runs,
     timestamp,
     uploads,
-    workers,
 )
 from dispatcher.keys import spellings
 from dispatcher.models import Delivered, Failure, MediaId, Record, Status
@@ -211,8 +211,8 @@ def _record(row: Any) -> Record:
 
 def _invalid(what: str, why: Exception | str) -> JournalError:
     if isinstance(why, ValidationError):
-        fault = why.errors(include_url=False)[0]
-        why = f"{'.'.join(map(str, fault['loc']))} is {fault['input']!r}"
+        error = why.errors(include_url=False)[0]
+        why = f"{'.'.join(map(str, error['loc']))} is {error['input']!r}"
     return JournalError(
         f"what the journal has of {what} was not written by a run ({why}); put it right"
     )
@@ -318,9 +318,13 @@ def manifest_paths(connection: Connection, manifests: Iterable[str]) -> dict[str
     return found
 
 
-def living_workers(connection: Connection, now: ColumnElement[float]) -> list[str]:
-    """Describe the workers whose leases have not ended."""
-    query = sa.select(workers).where(workers.c.lease > now).order_by(workers.c.started_at)
+def living_runs(connection: Connection, now: ColumnElement[float]) -> list[str]:
+    """Describe the runs whose leases have not ended."""
+    query = (
+        sa.select(sending_runs)
+        .where(sending_runs.c.lease > now)
+        .order_by(sending_runs.c.started_at)
+    )
     return [
         f'run "{row.run}" on {row.host} (process {row.pid}) since {row.started_at}'
         for row in connection.execute(query)

@@ -23,7 +23,7 @@ class JournalReader:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self.warnings = backend.faults()
+        self.warnings = backend.defects()
         self._engine = backend.connect(read_only=True)
 
     def lookup(

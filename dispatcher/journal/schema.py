@@ -36,7 +36,7 @@ messages = sa.Table(
     sa.Column("error_text", sa.Text),
     sa.Column("changed_at", sa.Text, nullable=False),
     sa.Column("not_before", sa.Text),  # no attempt earlier than this: the gateway asked for it
-    sa.Column("owner", sa.Text),  # the worker whose attempt it is or was
+    sa.Column("owner", sa.Text),  # the run whose attempt it is or was
     sa.Column("sent_digest", sa.Text),  # of what was sent before `digest` was tried
 )
 events = sa.Table(
@@ -61,7 +61,7 @@ uploads = sa.Table(
 )
 # The runs that are sending. What is "sending" by an owner that is not here, or whose lease has
 # ended, may or may not have arrived. `lease` is when it ends, in seconds since 1970.
-workers = sa.Table(
+sending_runs = sa.Table(
     "workers",
     metadata,
     sa.Column("owner", sa.Text, primary_key=True),
@@ -187,7 +187,12 @@ _ADDED = {
 
 
 def version_by_columns(columns: Collection[str]) -> int:
-    """Return the version of a table `messages` with these columns, or of one that is like it."""
+    """Return a version whose table `messages` has these columns, or 0 without any.
+
+    Only for a journal that has lost the number of its version. That is at most 4, the last version
+    with a new column: what came later is made only where it is missing, so that a migration from 4
+    is right for every later version, too.
+    """
     if not columns:
         return 0
     if not {"key", "digest", "status"} <= set(columns):

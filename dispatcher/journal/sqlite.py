@@ -80,11 +80,11 @@ class SqliteBackend:
             finally:
                 self.files.forget()
 
-    def faults(self) -> list[str]:
+    def defects(self) -> list[str]:
         """Return what is wrong with the files."""
         self.files.require_database()
-        faults = [self.files.alias(), self.files.missing_log()]
-        return [f"the journal {self.name} may not be whole: {each}" for each in faults if each]
+        defects = [self.files.alias(), self.files.missing_log()]
+        return [f"the journal {self.name} may not be whole: {each}" for each in defects if each]
 
     def connect(self, *, read_only: bool = False) -> Engine:
         """Open one connection, for one thread at a time."""

@@ -19,9 +19,9 @@ from dispatcher.journal.schema import (
     ignoring_denial,
     manifest_files,
     messages,
+    sending_runs,
     timestamp,
     uploads,
-    workers,
 )
 from dispatcher.models import (
     UNKNOWN_CONTENT,
@@ -86,7 +86,7 @@ class AttemptResult(NamedTuple):
 
 
 class Process(NamedTuple):
-    """The process that sends, as its row in the table of workers describes it to people."""
+    """The process that sends, as its row in the table of runs describes it to people."""
 
     run: str
     host: str
@@ -94,7 +94,7 @@ class Process(NamedTuple):
 
 
 class Updates:
-    """Makes the updates of one worker, `owner`; `now` returns the time that is written.
+    """Makes the updates of one run, `owner`; `now` returns the time that is written.
 
     The two that every message needs are compiled once, as that takes time.
     """
@@ -141,7 +141,7 @@ class Updates:
     def conclude(self, connection: Connection, claim: Claim, result: AttemptResult) -> bool:
         """Record how an attempt ended; return False if somebody else has decided that. Idempotent.
 
-        An attempt that others had to call unknown, because this worker's lease had run out, may
+        An attempt that others had to call unknown, because this run's lease had run out, may
         still end well; and a receipt proves more than a person's word that it was not sent.
         """
         expected = self._expected(claim, result)
@@ -249,8 +249,8 @@ class Updates:
         return connection.execute(written.returning(messages.c.key)).first() is not None
 
     def recover(self, connection: Connection) -> None:
-        """Call unknown what dead workers left "sending", and delete those workers."""
-        alive = sa.select(workers.c.owner).where(workers.c.lease > self._backend.now())
+        """Call unknown what dead runs left "sending", and delete those runs."""
+        alive = sa.select(sending_runs.c.owner).where(sending_runs.c.lease > self._backend.now())
         dead = sa.or_(messages.c.owner.is_(None), messages.c.owner.not_in(alive))
         query = sa.select(messages.c.key, messages.c.attempts).where(
             messages.c.status == _literal(Status.SENDING), dead
@@ -259,23 +259,23 @@ class Updates:
         for row in rows:
             result = AttemptResult(Status.UNKNOWN, error=_INTERRUPTED)
             self.decide(connection, Claim(*row), Status.SENDING, result)
-        expired = sa.select(workers.c.owner).where(workers.c.lease <= self._backend.now())
+        expired = sa.select(sending_runs.c.owner).where(sending_runs.c.lease <= self._backend.now())
         gone = expired.with_for_update(skip_locked=True)
-        connection.execute(sa.delete(workers).where(workers.c.owner.in_(gone)))
+        connection.execute(sa.delete(sending_runs).where(sending_runs.c.owner.in_(gone)))
 
     def register(self, connection: Connection, process: Process, seconds: float) -> None:
-        """Enter this worker in the table, with a lease of `seconds`.
+        """Enter this run in the table, with a lease of `seconds`.
 
-        If only one worker at a time is possible, those that are still there are dead: delete them.
+        If only one run at a time is possible, those that are still there are dead: delete them.
         """
         if self._backend.exclusive:
-            connection.execute(sa.delete(workers))
+            connection.execute(sa.delete(sending_runs))
         self.renew(connection, process, seconds)
 
     def renew(self, connection: Connection, process: Process, seconds: float) -> None:
-        """Renew this worker's lease, even if others have deleted its row meanwhile."""
+        """Renew this run's lease, even if others have deleted its row meanwhile."""
         lease = self._backend.now() + seconds
-        entry = self._backend.insert(workers).values(
+        entry = self._backend.insert(sending_runs).values(
             owner=self._owner,
             run=storable(process.run),
             host=storable(process.host),
@@ -288,9 +288,9 @@ class Updates:
         )
 
     def unregister(self, connection: Connection) -> None:
-        """Delete this worker from the table; if only one is possible, delete all that are there."""
-        mine = () if self._backend.exclusive else (workers.c.owner == self._owner,)
-        connection.execute(sa.delete(workers).where(*mine))
+        """Delete this run from the table; if only one is possible, delete all that are there."""
+        mine = () if self._backend.exclusive else (sending_runs.c.owner == self._owner,)
+        connection.execute(sa.delete(sending_runs).where(*mine))
 
     def remember_upload(
         self, connection: Connection, account: str, sha256: str, media: MediaId

@@ -81,14 +81,14 @@ def count_changes(connection: Connection) -> int:
 class HighWaterMark:
     """The number of changes that a journal had when this user last saw it on this machine.
 
-    `place` is the path of a journal that is a file, as a copy of it elsewhere is another journal. A
+    `path` is the path of a journal that is a file, as a copy of it elsewhere is another journal. A
     mark that is lost, damaged or cannot be written counts as 0: it is only a safeguard. `warnings`
     say why it cannot be written.
     """
 
-    def __init__(self, journal: str, place: str = "") -> None:
+    def __init__(self, journal: str, path: str = "") -> None:
         self.journal = journal
-        identity = f"{journal} {place}".encode(errors="surrogateescape")
+        identity = f"{journal} {path}".encode(errors="surrogateescape")
         self._name = _PREFIX + hashlib.sha256(identity).hexdigest()[:32]
         self._path: Path | None = None
         self.warnings: list[str] = []

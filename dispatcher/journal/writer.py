@@ -1,6 +1,6 @@
 """Group commit: all changes go through one connection, many of them in one commit.
 
-A durable journal costs the wait for the disk; many workers that wait for one commit pay it once.
+A durable journal costs the wait for the disk; many threads that wait for one commit pay it once.
 SQLite before 3.51.3 also needs a single writer: two may corrupt its write-ahead log.
 """
 

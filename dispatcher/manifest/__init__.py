@@ -18,7 +18,7 @@ from dispatcher.manifest.definitions import Definition, LoadedMessage, Manifest,
 from dispatcher.manifest.expansion import ReadAddress, expand
 from dispatcher.manifest.former_names import DefinedNames, MessageName
 from dispatcher.manifest.runs import DatedManifests
-from dispatcher.models import LocatedProblem, Problem, Report, located
+from dispatcher.models import LocatedProblem, Problem, ReportProblem, located
 from dispatcher.names import canonical_name
 from dispatcher.toml.file import TomlFile, read_toml, toml_value
 
@@ -99,8 +99,8 @@ class Manifests:
                 self.problems.append(file.problem(("repeat",), f"--run {given}: {error}"))
                 return given
         zone = self._timezone(data)
-        if zone is None and (fault := timezones.system_fault()):
-            self.problems.append(file.problem(("repeat",), fault))
+        if zone is None and (reason := timezones.why_no_system_zone()):
+            self.problems.append(file.problem(("repeat",), reason))
         name = runs.period(repeat, self._options.at, zone)
         if name is None and self._options.run_needed:
             sentence = 'repeat = "run": name the run, --run NAME'
@@ -125,7 +125,7 @@ class Manifests:
         sentence = None
         if twin is not path:
             sentence = f'the name "{manifest.name}" is also that of {twin}; give it another'
-        elif names.fault(manifest.name):
+        elif names.why_invalid(manifest.name):
             invisible = names.invisible(manifest.name) or ""
             why = f" (it holds {invisible})" if invisible.startswith("U+") else ""
             sentence = f'"{manifest.name}" cannot be the manifest\'s name{why}; give it another'
@@ -188,7 +188,7 @@ class Manifests:
         """Return the file of each manifest that is a file, by name."""
         return {name: file.path for name, file in self._files.items()}
 
-    def messages(self, report: Report, read_address: ReadAddress) -> Iterator[LoadedMessage]:
+    def messages(self, report: ReportProblem, read_address: ReadAddress) -> Iterator[LoadedMessage]:
         """Yield every message of every file, in order; one that has a problem may be missing.
 
         It may be called again. Problems go to `report`; `read_address` is the transports'.
@@ -211,7 +211,7 @@ def load(paths: Iterable[Path], options: Options) -> Manifests:
 
 
 def _messages(
-    manifest: Manifest, defined: DefinedNames, report: Report, read_address: ReadAddress
+    manifest: Manifest, defined: DefinedNames, report: ReportProblem, read_address: ReadAddress
 ) -> Iterator[LoadedMessage]:
     first: dict[str, int] = {}
     for index, entry in enumerate(manifest.data.get("messages", ())):
@@ -231,7 +231,7 @@ def _entry_messages(
     manifest: Manifest,
     entry: message_table.Table,
     definition: Definition,
-    report: Report,
+    report: ReportProblem,
     read_address: ReadAddress,
     former: Sequence[MessageName],
 ) -> Iterator[LoadedMessage]:
@@ -240,5 +240,5 @@ def _entry_messages(
     for problem in problems:
         report(definition.locate(problem, key=problem.at_key))
     if not any(problem.fatal for problem in problems):
-        faults = frozenset(problem.where for problem in problems if problem.where is not None)
-        yield from expand(manifest, table, definition, report, faults, read_address, former)
+        bad_keys = frozenset(problem.where for problem in problems if problem.where is not None)
+        yield from expand(manifest, table, definition, report, bad_keys, read_address, former)

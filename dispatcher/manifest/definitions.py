@@ -120,12 +120,12 @@ class Definition(NamedTuple):
 class LoadedMessage(NamedTuple):
     """A rendered message and where it is defined.
 
-    `faults` are keys with a reported problem. `former_keys` are those that the message had under
+    `bad_keys` are keys with a reported problem. `former_keys` are those that the message had under
     former names. `chosen` tells whether it is selected; the others are only checked.
     """
 
     message: Message
     definition: Definition
-    faults: frozenset[str] = frozenset()
+    bad_keys: frozenset[str] = frozenset()
     former_keys: tuple[str, ...] = ()
     chosen: bool = True

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from dispatcher.inputs import open_regular
 from dispatcher.localfiles import existing_spelling, name_on_disk, reason, similar_file
-from dispatcher.models import LocatedProblem, Problem, Report, located
+from dispatcher.models import LocatedProblem, Problem, ReportProblem, located
 
 CONFIGURATION = "dispatcher.toml"
 _LOOKED_AT = 4096  # bytes: the beginning of a file shows that it is a manifest
@@ -92,7 +92,7 @@ def _ignore(problem: LocatedProblem) -> None:
     pass
 
 
-def walk(path: Path, report: Report = _ignore) -> Iterator[Folder]:
+def walk(path: Path, report: ReportProblem = _ignore) -> Iterator[Folder]:
     """Yield a folder and all folders below it except hidden ones; linked ones come last.
 
     `report` gets what cannot be read, and which links are not followed.
@@ -124,7 +124,7 @@ def _is_new(folder: Path, seen: set[tuple[int, int]]) -> bool:
     return not known
 
 
-def _leads_on(link: Path, report: Report) -> bool:
+def _leads_on(link: Path, report: ReportProblem) -> bool:
     """Whether a link leads anywhere but to a folder that contains it."""
     around = link.parent.resolve()
     if around.is_relative_to(link.resolve()):

@@ -13,7 +13,7 @@ from dispatcher.manifest import message_table
 from dispatcher.manifest.definitions import Definition, LoadedMessage, Manifest
 from dispatcher.manifest.former_names import MessageName
 from dispatcher.manifest.templates import RenderError
-from dispatcher.models import Address, LocatedProblem, Message, Problem, Report, located
+from dispatcher.models import Address, LocatedProblem, Message, Problem, ReportProblem, located
 from dispatcher.visible import quoted
 
 # From a transport's name, a recipient as written, and the country, returns the transport's address.
@@ -42,14 +42,14 @@ def expand(
     manifest: Manifest,
     table: Table,
     definition: Definition,
-    report: Report,
-    faults: frozenset[str],
+    report: ReportProblem,
+    bad_keys: frozenset[str],
     read_address: ReadAddress,
     former: Sequence[MessageName] = (),
 ) -> Iterator[LoadedMessage]:
     """Yield the messages of one table, which includes the defaults; problems go to `report`.
 
-    `faults` are keys of the table with a reported problem, `former` names that it had before.
+    `bad_keys` are keys of the table with a reported problem, `former` names that it had before.
     """
     builder = _Builder(manifest, table, definition, report, read_address)
     former_keys = [builder.key_of(name) for name in former]
@@ -63,7 +63,7 @@ def expand(
             report(_twice(message.to, recipient.definition, seen[message.to]))
         seen.setdefault(message.to, recipient.definition.row)
         keys = tuple(key + message.to for key in former_keys)
-        yield LoadedMessage(message, recipient.definition, faults | found, keys)
+        yield LoadedMessage(message, recipient.definition, bad_keys | found, keys)
 
 
 def _twice(to: str, again: Definition, first_row: int) -> LocatedProblem:
@@ -75,7 +75,7 @@ def _twice(to: str, again: Definition, first_row: int) -> LocatedProblem:
 
 
 def _recipients(
-    manifest: Manifest, table: Table, definition: Definition, report: Report
+    manifest: Manifest, table: Table, definition: Definition, report: ReportProblem
 ) -> Iterator[Recipient]:
     if "to" in table:
         yield from _listed(table["to"], definition)
@@ -100,7 +100,7 @@ def _listed(to: str | list[str], definition: Definition) -> Iterator[Recipient]:
 
 
 def _rows(
-    manifest: Manifest, path: Path, form: Table, definition: Definition, report: Report
+    manifest: Manifest, path: Path, form: Table, definition: Definition, report: ReportProblem
 ) -> Iterator[Recipient]:
     from dispatcher.manifest.recipients import ListFormat, read_rows  # most have none
     from dispatcher.manifest.rows import Row
@@ -110,8 +110,8 @@ def _rows(
     for row in read_rows(path, said, manifest.inputs):
         empty = False
         if isinstance(row, Row):
-            place = definition._replace(row_path=path, row=row.line)
-            yield Recipient(row.to, row.vars, place)
+            at_row = definition._replace(row_path=path, row=row.line)
+            yield Recipient(row.to, row.vars, at_row)
         else:
             report(row)
     if empty:
@@ -127,7 +127,7 @@ class _Builder:
         manifest: Manifest,
         table: Table,
         definition: Definition,
-        report: Report,
+        report: ReportProblem,
         read_address: ReadAddress,
     ) -> None:
         self.definition = definition
@@ -137,7 +137,7 @@ class _Builder:
         self._renderer = manifest.renderer
         self._row: Table = {}
         self._type = message_table.content_types(table)[0]
-        self._faults: set[str] = set()
+        self._bad_keys: set[str] = set()
         self._content_table = self._with_body(manifest, table[self._type])
         self._same: Table = {
             "manifest": manifest.name,
@@ -155,7 +155,7 @@ class _Builder:
 
     def build(self, recipient: Recipient) -> tuple[Message, set[str]]:
         """Return the message to one recipient, and the keys with a reported problem."""
-        self._faults = set()
+        self._bad_keys = set()
         variables = shown = {**self._vars, **recipient.vars}
         to = recipient.to
         if recipient.definition.row_path is None:
@@ -173,7 +173,7 @@ class _Builder:
             "vars": variables,
             self._type: _MODELS[self._type](**content),
         }
-        return Message(**values), self._faults
+        return Message(**values), self._bad_keys
 
     def _with_body(self, manifest: Manifest, content: Table) -> Table:
         """Return the content with the text of `text.file` as its body."""
@@ -195,11 +195,11 @@ class _Builder:
     def _filled(self, table: Table, variables: Table, definition: Definition, where: str) -> Table:
         filled: Table = {}
         for key, value in table.items():
-            place = f"{where}.{key}"
+            path = f"{where}.{key}"
             if isinstance(value, dict):
-                filled[key] = self._filled(value, variables, definition, place)
+                filled[key] = self._filled(value, variables, definition, path)
             else:
-                filled[key] = self._text(value, variables, definition, place)
+                filled[key] = self._text(value, variables, definition, path)
         return filled
 
     def _text(self, text: str, variables: Table, definition: Definition, where: str) -> str:
@@ -208,7 +208,7 @@ class _Builder:
         except RenderError as error:
             problem = Problem(message=str(error), where=where, line=error.line)
             self._report(definition.locate(problem))
-            self._faults.add(where)
+            self._bad_keys.add(where)
             return text
         if self._renderer.blanks and rendered.strip():  # else an error, reported elsewhere
             for name in dict.fromkeys(self._renderer.blanks):
@@ -223,13 +223,13 @@ class _Builder:
 
     def _address(self, to: str, definition: Definition) -> Address:
         """Return the transport's address of a recipient, or, if refused, the text as written."""
-        if "to" in self._faults:
+        if "to" in self._bad_keys:
             return Address(to, "individual")
         try:
             address = self._read_address(self._same["transport"], to, self._country)
         except AddressError as error:
             self._report(definition.locate(Problem(message=str(error), where="to")))
-            self._faults.add("to")
+            self._bad_keys.add("to")
             return Address(to, "individual")
         kind = address.recipient_type
         given = self._table.get("recipient_type", kind)

@@ -65,7 +65,7 @@ class NameClaim(NamedTuple):
         return manifest or None, id
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """Return the file and the line."""
         line, _ = self.file.position([self.where])
         return f"{self.file.path}:{line}"
@@ -159,8 +159,8 @@ class DefinedNames:
                     )
                     yield claim.problem(sentence)
                 elif claim.planned and claim is not claims[0]:
-                    by, place = claims[0].by, claims[0].place
-                    yield claim.problem(f"moved_from: {name} became {by} already ({place})")
+                    by, location = claims[0].by, claims[0].location
+                    yield claim.problem(f"moved_from: {name} became {by} already ({location})")
 
     def claims(self) -> Iterator[tuple[MessageName, NameClaim]]:
         """Yield the former names in planned files, and where each is written."""

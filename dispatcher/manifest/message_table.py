@@ -113,16 +113,16 @@ def _check_recipients_file(table: Table) -> Iterator[RuleProblem]:
     countries = {"country": table.get("country"), "recipients.country": file.get("country")}
     for where, country in countries.items():
         if country is not None:
-            from dispatcher.addresses import country_fault  # most manifests name none
+            from dispatcher.addresses import why_no_country  # most manifests name none
 
-            if sentence := country_fault(country):
+            if sentence := why_no_country(country):
                 yield RuleProblem(message=sentence, where=where)
     if "encoding" in file or "delimiter" in file:
-        from dispatcher.manifest.recipients import delimiter_fault, encoding_fault
+        from dispatcher.manifest.recipients import why_no_delimiter, why_no_encoding
 
-        if sentence := encoding_fault(file.get("encoding", "utf-8")):
+        if sentence := why_no_encoding(file.get("encoding", "utf-8")):
             yield RuleProblem(message=sentence, where="recipients.encoding")
-        if sentence := delimiter_fault(file.get("delimiter", ",")):
+        if sentence := why_no_delimiter(file.get("delimiter", ",")):
             yield RuleProblem(message=sentence, where="recipients.delimiter")
 
 

@@ -81,7 +81,7 @@ def read_rows(path: Path, form: ListFormat, inputs: Inputs) -> Iterator[Row | Lo
         raise file_error(path, f"cannot read the recipients: {reason(error)}") from None
 
 
-def encoding_fault(name: str) -> str | None:
+def why_no_encoding(name: str) -> str | None:
     """Return what is wrong with the name of an encoding, or None."""
     try:
         known = codecs.lookup(name).name
@@ -94,7 +94,7 @@ def encoding_fault(name: str) -> str | None:
     return f"no text has the encoding {quoted(name)}{hint}"
 
 
-def delimiter_fault(mark: str) -> str | None:
+def why_no_delimiter(mark: str) -> str | None:
     """Return what is wrong with a delimiter of columns, or None."""
     if len(mark) == 1 and not mark.isalnum() and mark not in '"\r\n ':
         return None

@@ -15,13 +15,13 @@ from dispatcher import models, names
 from dispatcher.manifest.runs import Repeat
 from dispatcher.timezones import zone_name
 
-NAME_FAULT = "name_fault"  # the type of error; its message is what `names.fault` says
+INVALID_NAME = "invalid_name"  # the type of error; its message is what `names.why_invalid` says
 
 
 def _checked(name: str) -> str:
-    fault = names.fault(name)
-    if fault is not None:
-        raise PydanticCustomError(NAME_FAULT, "{fault}", {"fault": fault})
+    reason = names.why_invalid(name)
+    if reason is not None:
+        raise PydanticCustomError(INVALID_NAME, "{reason}", {"reason": reason})
     return name
 
 

@@ -91,9 +91,9 @@ def _too_many(file: TomlFile) -> Iterator[LocatedProblem]:
         sentence = f"the file has more than {MAX_MESSAGES} messages; {advice}"
         yield file.problem(("messages", MAX_MESSAGES), f'{sentence}"…"')
         return
-    places: list[KeyPath] = [("messages", number) for number in range(len(entries))]
+    paths: list[KeyPath] = [("messages", number) for number in range(len(entries))]
     for path, table in zip(
-        [("defaults",), *places], [file.data.get("defaults"), *entries], strict=True
+        [("defaults",), *paths], [file.data.get("defaults"), *entries], strict=True
     ):
         to = table.get("to") if isinstance(table, dict) else None
         if isinstance(to, list) and len(to) > MAX_RECIPIENTS:
@@ -188,7 +188,7 @@ def message_id(data: dict[str, Any], path: KeyPath) -> str | None:
 def _sentence(error: _SchemaError) -> str:
     path = error.path
     key, parent = str(path[-1]), path[-2] if len(path) > 1 else None
-    if error.details["type"] == schema.NAME_FAULT:
+    if error.details["type"] == schema.INVALID_NAME:
         return f"{key} {error.details['msg']}"
     if error.unknown:
         if is_secret(key):

@@ -100,7 +100,7 @@ def file_error(path: Path, sentence: str, line: int = 1, column: int = 1) -> Man
     return ManifestError([located(path, sentence, line, column)])
 
 
-Report: TypeAlias = Callable[[LocatedProblem], None]
+ReportProblem: TypeAlias = Callable[[LocatedProblem], None]
 
 
 class ProblemList:

@@ -18,7 +18,7 @@ from dispatcher.manifest import Manifests
 from dispatcher.manifest.definitions import Definition, LoadedMessage
 from dispatcher.manifest.former_names import DefinedNames
 from dispatcher.manifest.runs import DatedManifests
-from dispatcher.models import Delivered, LocatedProblem, Message, ProblemList, Report, Status
+from dispatcher.models import Delivered, LocatedProblem, Message, ProblemList, ReportProblem, Status
 from dispatcher.planning.comparison import NOTHING, NoRecords, PlannedMessage, Records, compared
 from dispatcher.planning.moved import Copies
 from dispatcher.planning.overview import SENDABLE, Overview
@@ -113,8 +113,8 @@ class Planner:
 
     def require_selected(self) -> None:
         """Raise ConfigError if the user named a message that `check` did not find."""
-        faults = self._chooser.faults(self._manifests.names) if self._chooser else ()
-        if sentences := list(faults):
+        unmatched = self._chooser.unmatched(self._manifests.names) if self._chooser else ()
+        if sentences := list(unmatched):
             raise ConfigError(*sentences)
 
     def check(self, journal: Records | None = None) -> ProblemList:
@@ -158,7 +158,7 @@ class Planner:
         not as it was checked, or ManifestError if there was no check and one is bad.
         """
         problems = self.problems_of_files()
-        place = 0
+        index = 0
         selected = self._selected(problems)
         ask = ask_again or self.overview is None
         if ask:
@@ -169,15 +169,15 @@ class Planner:
             if problems.errors:
                 break
             for each, copies in self._compared(batch, journal or NoRecords(), ask=ask):
-                self._require_seen(each, place)
+                self._require_seen(each, index)
                 yield self._marked(each, copies)
-                place += 1
+                index += 1
         if problems.errors and self._seen is None:
             raise ManifestError(list(problems))
         if problems.errors:
             bad = next(each for each in problems if each.severity == "error")
             raise self._not_as_checked(f"{bad}: this")
-        if self._seen is not None and place < len(self._seen):
+        if self._seen is not None and index < len(self._seen):
             raise self._not_as_checked("the list of messages")
 
     def _compared(
@@ -211,9 +211,9 @@ class Planner:
             return False
         return self._copies.is_the_same(planned.message, planned.former_keys, copy)
 
-    def _require_seen(self, planned: PlannedMessage, place: int) -> None:
+    def _require_seen(self, planned: PlannedMessage, index: int) -> None:
         seen = self._seen
-        if seen is not None and (place >= len(seen) or seen[place] != _fingerprint(planned)):
+        if seen is not None and (index >= len(seen) or seen[index] != _fingerprint(planned)):
             raise self._not_as_checked(f"message {planned.message.key}")
 
     def _not_as_checked(self, what: str) -> InputChanged:
@@ -225,7 +225,7 @@ class Planner:
         why = "no file has changed, so a plugin must have answered differently the second time"
         return InputChanged(f"{what} is not as it was checked; {why}")
 
-    def drafts(self, report: Report) -> Iterator[Draft]:
+    def drafts(self, report: ReportProblem) -> Iterator[Draft]:
         """Yield every selected message that can be shown, good or not.
 
         A draft has its own problems. `report` gets all others, except those of files: those of
@@ -247,7 +247,7 @@ class Planner:
             problems(problem)
         return problems
 
-    def _selected(self, report: Report) -> Iterator[LoadedMessage]:
+    def _selected(self, report: ReportProblem) -> Iterator[LoadedMessage]:
         """Yield all messages, each marked as selected or not."""
         messages = self._manifests.messages(report, self._stages.address)
         if self._selection is None:
@@ -273,7 +273,7 @@ class Planner:
                 yield planned.message, planned.digest
 
     def _planned(
-        self, messages: Iterator[LoadedMessage], report: Report
+        self, messages: Iterator[LoadedMessage], report: ReportProblem
     ) -> Iterator[list[PlannedMessage]]:
         """Yield batches of the selected messages."""
         # Making a batch of messages, and then planning them, takes a fifth less than alternating:

@@ -88,8 +88,8 @@ class Copies:
         if self._defined.is_gone(name):
             return False
         fingerprint = _fingerprint(name, copy.recipient, copy.digest)
-        place = bisect_left(self._sorted, fingerprint)
-        return place < len(self._sorted) and self._sorted[place] == fingerprint
+        index = bisect_left(self._sorted, fingerprint)
+        return index < len(self._sorted) and self._sorted[index] == fingerprint
 
     @cached_property
     def _sorted(self) -> array[int]:

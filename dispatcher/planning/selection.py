@@ -122,7 +122,7 @@ class Chooser:
             for name, to_all in groupby(matching, _name)
         }
 
-    def faults(self, names: Sequence[MessageName]) -> Iterator[str]:
+    def unmatched(self, names: Sequence[MessageName]) -> Iterator[str]:
         """Say what the user named that is not there, among messages of these names."""
         ids = dict.fromkeys(each.id for each in names)
         known = [*ids, *map(str, names)]

@@ -18,7 +18,7 @@ from dispatcher.models import (
     MediaId,
     Message,
     Problem,
-    Report,
+    ReportProblem,
     Upload,
     encode,
 )
@@ -49,19 +49,19 @@ class Stages:
             return lenient_address(written, country)
         return bound.address(written, country)
 
-    def planned(self, loaded: LoadedMessage, report: Report) -> PlannedMessage | None:
+    def planned(self, loaded: LoadedMessage, report: ReportProblem) -> PlannedMessage | None:
         """Return a message as it would be sent, and report its problems.
 
         Returns None if its transport cannot be asked.
         """
-        message, definition, faults, former_keys, _ = loaded
+        message, definition, bad_keys, former_keys, _ = loaded
         attachment, found = self._attachment(message, definition)
-        problems = _not_told_yet(found, faults)
+        problems = _not_told_yet(found, bad_keys)
         found = self._registry.validate_message(message, attachment)
-        problems += _not_told_yet(found, faults, problems)
+        problems += _not_told_yet(found, bad_keys, problems)
         problems += _ambiguous(message, attachment)
         transport = self._transport(loaded, report)
-        if transport is not None and transport.has_own_addresses and "to" in faults:
+        if transport is not None and transport.has_own_addresses and "to" in bad_keys:
             transport = None  # which need not handle a recipient that it refused
         if transport is not None:
             # If a source cannot be resolved, the rest of the message is still checked.
@@ -75,7 +75,7 @@ class Stages:
             except RecipientChanged as error:
                 problems.append(Problem(message=str(error)))
             found = transport.check(sealed, attachment)
-            problems += _not_told_yet(_as_written(found, message), faults, problems)
+            problems += _not_told_yet(_as_written(found, message), bad_keys, problems)
         for problem in problems:
             report(definition.locate(problem))
         if transport is None:
@@ -91,7 +91,7 @@ class Stages:
             former_keys=former_keys,
         )
 
-    def _transport(self, loaded: LoadedMessage, report: Report) -> BoundTransport | None:
+    def _transport(self, loaded: LoadedMessage, report: ReportProblem) -> BoundTransport | None:
         try:
             return self._transports(loaded.message.transport)
         except PluginError as error:
@@ -153,12 +153,12 @@ def _ambiguous(message: Message, attachment: Attachment | None) -> Iterator[Prob
 
 
 def _not_told_yet(
-    found: list[Problem], faults: Collection[str], told: Iterable[Problem] = ()
+    found: list[Problem], bad_keys: Collection[str], told: Iterable[Problem] = ()
 ) -> list[Problem]:
-    """Return the problems of keys that have none reported yet, so that a fault is one line."""
+    """Return the problems of keys that have none reported yet, so that each mistake is one line."""
     if not found:
         return found
-    known = {*faults, *(problem.where for problem in told if problem.severity == "error")}
+    known = {*bad_keys, *(problem.where for problem in told if problem.severity == "error")}
     return [problem for problem in found if problem.where is None or problem.where not in known]
 
 

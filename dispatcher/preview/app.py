@@ -31,9 +31,9 @@ HERE: Final = Path(__file__).parent
 INTERVAL: Final = 0.4
 
 
-def create_app(make_planner: Callable[[], Planner], places: list[Path]) -> ASGIApp:
-    """Return the preview of a plan, which is made again whenever a file in `places` changes."""
-    preview = Preview(make_planner, places)
+def create_app(make_planner: Callable[[], Planner], paths: list[Path]) -> ASGIApp:
+    """Return the preview of a plan, which is made again whenever a file in `paths` changes."""
+    preview = Preview(make_planner, paths)
     routes = [
         Route("/", preview.show, methods=["GET"]),
         Route("/events", preview.events, methods=["GET"]),
@@ -49,7 +49,7 @@ class Preview:
     """Reads the manifests again when they have changed, and shows them."""
 
     make_planner: Callable[[], Planner]
-    places: list[Path]
+    paths: list[Path]
     version: str = ""
     reading: Reading = field(default_factory=Reading)
 
@@ -96,14 +96,14 @@ class Preview:
         return Response(content, headers=headers, media_type=kind)
 
     def _refresh(self) -> None:
-        version = snapshot(self.places)
+        version = snapshot(self.paths)
         if version != self.version:
             self.reading, self.version = read(self.make_planner), version
 
     async def _versions(self) -> AsyncIterator[str]:
         sent = ""
         while True:
-            now = await asyncio.to_thread(snapshot, self.places)
+            now = await asyncio.to_thread(snapshot, self.paths)
             yield f"data: {now}\n\n" if now != sent else ": still here\n\n"
             sent = now
             await asyncio.sleep(INTERVAL)

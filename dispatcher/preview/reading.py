@@ -16,7 +16,7 @@ from dispatcher.planning.selection import stands_for
 from dispatcher.visible import printable
 
 # A message's id, a file, and the row that a problem of the file is about; no file: in the row.
-Place: TypeAlias = tuple[str | None, str | None, str | None]
+_Location: TypeAlias = tuple[str | None, str | None, str | None]
 
 # Keys for which the recipients of one message may differ.
 OF_RECIPIENTS: Final = ("to", "recipient_type")
@@ -88,14 +88,14 @@ def _without_bubble(
 
     A problem was reported for every recipient of a message, or once for all of them.
     """
-    by_place: dict[Place, list[int]] = {}
+    by_location: dict[_Location, list[int]] = {}
     for number, draft in enumerate(drafts):
-        for place in _places(draft.definition):
-            by_place.setdefault(place, []).append(number)
+        for location in _locations(draft.definition):
+            by_location.setdefault(location, []).append(number)
     for problem in dict.fromkeys(told):
         at = problem.location
-        about = by_place.get((at.message_id, at.path, at.row))
-        about = about or by_place.get((at.message_id, None, f"{at.path}:{at.line}"))
+        about = by_location.get((at.message_id, at.path, at.row))
+        about = about or by_location.get((at.message_id, None, f"{at.path}:{at.line}"))
         for number in _concerned(problem, about or [], whose.get(problem, set())):
             drafts[number].problems.append(problem)
         if not about:
@@ -109,7 +109,7 @@ def _concerned(problem: LocatedProblem, about: list[int], before: set[int]) -> I
     return about
 
 
-def _places(definition: Definition) -> Iterator[Place]:
+def _locations(definition: Definition) -> Iterator[_Location]:
     """Yield where a problem of a message may be: in its manifest or text, for all or its row."""
     row = printable(f"{definition.row_path}:{definition.row}") if definition.row_path else None
     for path in {definition.file.path, definition.text_path or definition.file.path}:

@@ -13,10 +13,10 @@ from dispatcher.manifest.discovery import walk
 MOST_FILES: Final = 10_000
 
 
-def snapshot(places: Iterable[Path]) -> str:
+def snapshot(paths: Iterable[Path]) -> str:
     """Return a text that identifies the present state of files, and of all files in folders."""
     digest = hashlib.sha256()
-    for path in islice(_files(places), MOST_FILES):
+    for path in islice(_files(paths), MOST_FILES):
         try:
             state = path.stat()
         except OSError:
@@ -25,10 +25,10 @@ def snapshot(places: Iterable[Path]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _files(places: Iterable[Path]) -> Iterator[Path]:
-    for place in places:
-        if not place.is_dir():
-            yield place
+def _files(paths: Iterable[Path]) -> Iterator[Path]:
+    for path in paths:
+        if not path.is_dir():
+            yield path
             continue
-        for folder in walk(place):
+        for folder in walk(path):
             yield from (folder.path / name for name in folder.names)

@@ -144,9 +144,9 @@ class Registry:
         for each in implementations:
             before, sealed = sealed, transformed(each, sealed, message)
             payload = decode(sealed)
-            place = changed_field(recipient, recipient_of(payload, fields))
-            if place is not None:
-                raise RecipientChanged(each.plugin, place)
+            field = changed_field(recipient, recipient_of(payload, fields))
+            if field is not None:
+                raise RecipientChanged(each.plugin, field)
             if self.trace:
                 self.trace.transformed(message.key, each.plugin, decode(before), payload)
         return sealed

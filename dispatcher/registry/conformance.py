@@ -80,8 +80,8 @@ def _way_to_hooks(plugin: object) -> str:
     """Say what was probably meant: a class in this module, as a plugin with settings is one."""
     for name, value in vars(plugin).items() if isinstance(plugin, ModuleType) else ():
         if inspect.isclass(value) and any(hook_options(value, each) for each in vars(value)):
-            place = f'"{value.__module__}:{name}"'
-            return f"its class {name} does: name it in the entry point, {place}, and install again"
+            path = f'"{value.__module__}:{name}"'
+            return f"its class {name} does: name it in the entry point, {path}, and install again"
     return "mark its functions with @hookimpl"
 
 
@@ -101,15 +101,15 @@ def _problems(plugin: object, attribute: str, options: HookimplOpts | None) -> I
         yield f"{attribute} is not marked with @hookimpl; mark it, or give it another name"
     elif (hook := _hook_name(attribute, options)) in HOOKS:
         function = getattr(plugin, attribute)
-        faults = (*_kind_faults(function, hook, options), *_argument_faults(function, hook))
-        yield from (f"{attribute} {fault}" for fault in faults)
+        errors = (*_kind_errors(function, hook, options), *_argument_errors(function, hook))
+        yield from (f"{attribute} {error}" for error in errors)
     elif not options["optionalhook"]:
         yield f'there is no hook "{hook}"' + (
             did_you_mean(hook, HOOKS) or f"; the hooks are {', '.join(HOOKS)}"
         )
 
 
-def _kind_faults(
+def _kind_errors(
     function: Callable[..., object], hook: str, options: HookimplOpts
 ) -> Iterator[str]:
     if options["wrapper"] or options["hookwrapper"]:
@@ -120,7 +120,7 @@ def _kind_faults(
         yield 'is a generator, so its body would never run; use "return" instead of "yield"'
 
 
-def _argument_faults(function: Callable[..., object], hook: str) -> Iterator[str]:
+def _argument_errors(function: Callable[..., object], hook: str) -> Iterator[str]:
     parameters = list(
         inspect.signature(getattr(function, "__func__", function)).parameters.values()
     )
@@ -129,10 +129,10 @@ def _argument_faults(function: Callable[..., object], hook: str) -> Iterator[str
             yield 'is a method, but its first argument is not "self"'
         parameters = parameters[1:]
     for parameter in parameters:
-        yield from _argument_fault(parameter, HOOKS[hook])
+        yield from _argument_error(parameter, HOOKS[hook])
 
 
-def _argument_fault(parameter: inspect.Parameter, known: tuple[str, ...]) -> Iterator[str]:
+def _argument_error(parameter: inspect.Parameter, known: tuple[str, ...]) -> Iterator[str]:
     name = parameter.name
     offered = f"the arguments of this hook are: {', '.join(known) or 'none'}"
     if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from dispatcher.registry.plugin_calls import Implementation
 
 # The path of a field, `("messages", 0, "to")`, and what it holds.
-_Place: TypeAlias = tuple[str | int, ...]
-Recipient: TypeAlias = Mapping[_Place, bytes]
+_Path: TypeAlias = tuple[str | int, ...]
+Recipient: TypeAlias = Mapping[_Path, bytes]
 
 
 class RecipientChanged(PluginError):
     """A plugin changed the recipient of a payload. The text is a problem of the message."""
 
-    def __init__(self, plugin: PluginInfo, place: str) -> None:
-        sentence = f'"{place}" of the payload says who gets the message, and is not to be changed'
+    def __init__(self, plugin: PluginInfo, path: str) -> None:
+        sentence = f'"{path}" of the payload says who gets the message, and is not to be changed'
         super().__init__(f"{sentence} ({plugin.name})")
 
 
@@ -42,28 +42,28 @@ def transformed(each: Implementation, sealed: bytes, message: Message) -> bytes:
 
 def recipient_of(payload: Payload, names: Collection[str]) -> Recipient:
     """Return the fields of these names, at any depth."""
-    found: dict[_Place, bytes] = {}
-    rest: list[tuple[_Place, Any]] = [((), payload)]
+    found: dict[_Path, bytes] = {}
+    rest: list[tuple[_Path, Any]] = [((), payload)]
     while rest:
-        place, holder = rest.pop()
+        path, holder = rest.pop()
         items: Iterable[tuple[Any, Any]]
         items = holder.items() if isinstance(holder, dict) else enumerate(holder)
         for key, value in items:
             if key in names:  # an index is never one of the names
-                found[*place, key] = encode({str(key): value})
+                found[*path, key] = encode({str(key): value})
             elif isinstance(value, (dict, list)):
-                rest.append(((*place, key), value))
+                rest.append(((*path, key), value))
     return found
 
 
 def changed_field(built: Recipient, now: Recipient) -> str | None:
     """Return the first field that is not as the transport built it, or was added at the top."""
-    gone = (place for place in built if now.get(place) != built[place])
-    added = (place for place in now if place not in built and len(place) == 1)
-    return next((_shown(place) for places in (gone, added) for place in places), None)
+    gone = (path for path in built if now.get(path) != built[path])
+    added = (path for path in now if path not in built and len(path) == 1)
+    return next((_shown(path) for paths in (gone, added) for path in paths), None)
 
 
-def _shown(place: _Place) -> str:
+def _shown(path: _Path) -> str:
     """Return a path as people write it: `messages[0].to`."""
-    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return "".join(parts).removeprefix(".")

@@ -104,8 +104,8 @@ class Api:
         try:
             self.faults.replace(parse_rules(json.loads(await _read(request))))
         except BadRule as bad:
-            place = {"index": bad.index, "field": bad.field}
-            return Json({"error": str(bad)} | place, 422)
+            location = {"index": bad.index, "field": bad.field}
+            return Json({"error": str(bad)} | location, 422)
         except (ValueError, RecursionError):
             raise HTTPException(422, "the body must be JSON") from None
         return await self.list_faults(request)

@@ -10,6 +10,7 @@ from typing import Final
 
 import click
 
+from dispatcher.errors import ExitCode
 from dispatcher.printing import print_line
 
 STDIN: Final = 0
@@ -18,7 +19,7 @@ STDIN: Final = 0
 class CannotServe(click.ClickException):
     """The sandbox does not start; exits as for bad usage."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 @click.command("sandbox")

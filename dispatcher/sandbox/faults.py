@@ -174,9 +174,9 @@ class BadRule(ValueError):
     """An invalid rule: its index in the list, the field (None: the whole rule), and the reason."""
 
     def __init__(self, index: object, field: object, reason: str) -> None:
-        place = "the rules" if index is None else f"rule {index}"
+        location = "the rules" if index is None else f"rule {index}"
         super().__init__(
-            ": ".join(str(part) for part in (place, field, reason) if part is not None)
+            ": ".join(str(part) for part in (location, field, reason) if part is not None)
         )
         self.index = index
         self.field = field

@@ -141,8 +141,8 @@ def _operation(
     return {"summary": summary, "parameters": list(parameters), "responses": responses} | asked
 
 
-def _parameter(name: str, schema: Json, place: str = "query", required: bool = False) -> Json:
-    return {"name": name, "in": place, "required": required, "schema": schema}
+def _parameter(name: str, schema: Json, location: str = "query", required: bool = False) -> Json:
+    return {"name": name, "in": location, "required": required, "schema": schema}
 
 
 def _json(schema: Json) -> Json:
@@ -201,11 +201,11 @@ def _refusal() -> Json:
 
 
 def _error() -> Json:
-    place: Json = {
+    location: Json = {
         "index": {"type": ["integer", "null"], "minimum": 0},
         "field": {"type": ["string", "null"]},
     }
-    return object_of({"error": STRING} | place, ["error"])
+    return object_of({"error": STRING} | location, ["error"])
 
 
 def _meta() -> Json:

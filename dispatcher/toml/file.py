@@ -21,7 +21,7 @@ from dispatcher.models import LocatedProblem, file_error, located
 from dispatcher.toml import KeyPath
 
 if TYPE_CHECKING:
-    from dispatcher.toml.positions import Place, Places
+    from dispatcher.toml.positions import PositionIndex, Positions
 
 MAX_BYTES = 5_000_000
 MAX_LINES = 200_000
@@ -72,28 +72,28 @@ class TomlFile:
         """
         paths = list(paths)
         for path in paths:
-            if (place := self._place(path)) is not None:
-                return place.key if key else place.value
+            if (positions := self._positions(path)) is not None:
+                return positions.key if key else positions.value
         parents = (paths[0][:length] for length in range(len(paths[0]) - 1, 0, -1))
-        places = filter(None, map(self._place, parents))
-        return next((place.value for place in places), (1, 1))
+        found = filter(None, map(self._positions, parents))
+        return next((positions.value for positions in found), (1, 1))
 
-    def _place(self, path: KeyPath) -> Place | None:
-        return None if self._places is None else self._places.find(path)
+    def _positions(self, path: KeyPath) -> Positions | None:
+        return None if self._index is None else self._index.find(path)
 
     def line_within(self, value: tuple[int, int], line: int) -> tuple[int, int]:
         """Return the position of a line, counted from 1, of the string at a position."""
-        return value if self._places is None else self._places.line_within(value, line)
+        return value if self._index is None else self._index.line_within(value, line)
 
     def has_header(self, path: KeyPath) -> bool:
         """Whether the table at a path begins with `[…]` on a line of its own."""
-        return self._places is not None and self._places.has_header(path)
+        return self._index is not None and self._index.has_header(path)
 
     @cached_property
-    def _places(self) -> Places | None:
-        from dispatcher.toml.positions import Places
+    def _index(self) -> PositionIndex | None:
+        from dispatcher.toml.positions import PositionIndex
 
-        return None if too_deep(self.data) else Places(self.text)
+        return None if too_deep(self.data) else PositionIndex(self.text)
 
 
 def read_toml(

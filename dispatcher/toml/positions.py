@@ -25,7 +25,7 @@ class Position(NamedTuple):
     column: int
 
 
-class Place(NamedTuple):
+class Positions(NamedTuple):
     """Where one path is written.
 
     For a table with a header, including an element of an array of tables, these are the last part
@@ -80,7 +80,7 @@ class _Spot(NamedTuple):
 _Spots = dict[KeyPath, _Spot]
 
 
-class Places:
+class PositionIndex:
     """Finds where paths are written in a text.
 
     The text must be valid; for an invalid one, it raises ValueError or returns something useless.
@@ -100,7 +100,7 @@ class Places:
         self.line_within = lru_cache(maxsize=_KEPT)(self._line_within)
         self._read_headers()
 
-    def find(self, path: KeyPath) -> Place | None:
+    def find(self, path: KeyPath) -> Positions | None:
         """Return the place of a path, or None if the text has none; the root, `()`, has none."""
         header = self._headers.get(path)
         spots = [] if header is None else [header]
@@ -110,7 +110,9 @@ class Places:
                 spots += self._spots(self._pairs(block), path[length:])
         explicit = (spot for spot in spots if not spot.implied)
         spot = next(explicit, None) or min(spots, default=None)
-        return None if spot is None else Place(self._position(spot.key), self._position(spot.value))
+        if spot is None:
+            return None
+        return Positions(self._position(spot.key), self._position(spot.value))
 
     def has_header(self, path: KeyPath) -> bool:
         """Whether the table at a path begins with `[…]` on a line of its own."""
