@@ -5,6 +5,7 @@ DispatcherError                 one sentence for a person; a traceback shows wit
 ├── ManifestError               manifests have problems: all of them, each with its place    exit 2
 │   └── MessagesMoved           people have them under names that are gone                   exit 2
 ├── TooManyMessages             more would leave than the user allows                        exit 2
+├── PlanOutdated                a reviewed plan is not what would be sent now                exit 2
 ├── InputChanged                a file is not what was checked; exit 4 if some were sent     exit 1
 ├── RunStopped                  a run ended before it had tried every message                exit 4
 ├── PluginError                 a plugin is broken, misused or missing                       exit 2
@@ -105,6 +106,10 @@ class MessagesMoved(ManifestError):
 
 class TooManyMessages(DispatcherError):
     """More messages would leave than the user allows."""
+
+
+class PlanOutdated(DispatcherError):
+    """What would be sent is not what was reviewed; a sentence for each difference."""
 
 
 class InputChanged(DispatcherError):

@@ -146,6 +146,12 @@ class Inputs:
             if len(self._media) < _MOST_MEDIA:
                 self._media.setdefault(file.path, file)
 
+    def hashes(self) -> dict[str, str]:
+        """Return the hash of each file that has been read, by its absolute path."""
+        with self._lock:
+            files = [*self._files.values(), *self._media.values()]
+        return {each.path: each.sha256 for each in files}
+
     def require_unchanged(self, *, thorough: bool = False) -> None:
         """Raise InputChanged, which names the file, if one of them is not as it was checked.
 

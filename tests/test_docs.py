@@ -29,8 +29,9 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SENDING = (ROOT / "docs" / "sending.md").read_text(encoding="utf-8")
 # Sections of docs/sending.md with manifests of their own, in this order.
-A_FEW_FIRST, ONCE_A_DAY, IN_CRON = (
+A_FEW_FIRST, REVIEWED, ONCE_A_DAY, IN_CRON = (
     "A few first",
+    "A plan that is reviewed",
     "Once a day, a week, a month",
     "In cron and in CI",
 )
@@ -116,7 +117,7 @@ def test_every_command_prints_what_the_readme_shows(tmp_path: Path) -> None:
 def test_what_is_said_of_sending_happens(hello: Project, inbox: SandboxProcess) -> None:
     """The page begins where the README's first manifest ends, with a connection that breaks."""
     page = SENDING
-    for heading in (A_FEW_FIRST, ONCE_A_DAY, IN_CRON):
+    for heading in (A_FEW_FIRST, REVIEWED, ONCE_A_DAY, IN_CRON):
         page = page.replace(section(heading), "")
     inbox.faults([{"path": "/v1/messages", "fault": "reset_after", "times": 1}])
     shown = [each for language, text in blocks_of(page) for each in commands(text)]
@@ -137,6 +138,17 @@ def test_what_is_said_of_a_few_first_happens(project: Project) -> None:
     assert sorted(project.arrived(to="79990000000")) == [
         f"Dear {name}, spring prices are here." for name in ("Anna", "Boris")
     ]
+
+
+def test_what_is_said_of_a_reviewed_plan_happens(project: Project) -> None:
+    project.config('manifests = "."')
+    for language, name in (("toml", "sale.toml"), ("csv", "customers.csv")):
+        project.write(name, dict(blocks_of(section(A_FEW_FIRST)))[language])
+    shown = [each for _, text in blocks_of(section(REVIEWED)) for each in commands(text)]
+    assert len(shown) == section(REVIEWED).count("\n$ ") > 0
+    for command, output in shown:
+        assert_shows(output, run(command, project))
+    project.has_sent_nothing()
 
 
 def write_digest(project: Project, folder: str = "") -> None:

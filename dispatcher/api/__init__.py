@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from dispatcher import names
+from dispatcher.api import plan_file
 from dispatcher.api.configured_journal import ConfiguredJournal, Warn
 from dispatcher.api.configured_transports import ConfiguredTransports
 from dispatcher.api.plan import Plan, Resend
+from dispatcher.api.plan_file import PlanContents, PlanRequest, SavedPlan
 from dispatcher.api.sending import Result, Results, Sender, Sending, configured_engine
 from dispatcher.builtin import builtins
 from dispatcher.config import Config, absolute_journal, load, shown
@@ -35,7 +37,16 @@ from dispatcher.visible import quoted
 if TYPE_CHECKING:
     from dispatcher.journal import HistoryRow, Journal, JournalReader
 
-__all__ = ["Dispatcher", "Plan", "PlannedMessage", "Resend", "Result", "Results", "Sending"]
+__all__ = [
+    "Dispatcher",
+    "Plan",
+    "PlanContents",
+    "PlannedMessage",
+    "Resend",
+    "Result",
+    "Results",
+    "Sending",
+]
 
 _logger = logging.getLogger(__name__)
 
@@ -177,9 +188,47 @@ class Dispatcher:
         With `trial`, that recipient gets the messages of a sample (by default of 1), in a run of
         its own in which nobody counts as served.
         """
+        return self._plan(paths, run, selection, compare=compare)
+
+    def _plan(
+        self,
+        paths: Iterable[str | Path],
+        run: str | None,
+        selection: SelectionOptions,
+        *,
+        compare: bool,
+        saved: SavedPlan | None = None,
+    ) -> Plan:
         at = datetime.now(UTC)
+        request = PlanRequest(tuple(self._folder / path for path in paths), run, selection)
         make = partial(self.planner, paths, run, at=at, run_needed=True, **selection)
-        return Plan(self._journal, make, compare=compare)
+        return Plan(self._journal, make, compare=compare, request=request, saved=saved)
+
+    def save_plan(self, plan: Plan, file: str | Path, contents: PlanContents | None = None) -> None:
+        """Write a plan, compared with the journal, to a file, so that it can be reviewed.
+
+        `contents` are its messages, if the caller has gone through them. An older plan of that name
+        is replaced. Raises ConfigError, and what iterating over a plan raises.
+        """
+        if plan.request is None:
+            raise ConfigError("only a plan of files can be saved, not one of a program's messages")
+        if contents is None:
+            contents = PlanContents()
+            for planned in plan:
+                contents.add(planned)
+        circumstances = self.sender.circumstances(plan, contents)
+        plan_file.write(
+            shown(self._folder / file), self.config.folder, plan.request, circumstances, contents
+        )
+
+    def load_plan(self, file: str | Path) -> Plan:
+        """Make the plan of a file anew; `send` sends it if it is the same, and otherwise nothing.
+
+        Raises ConfigError, and what `plan` raises.
+        """
+        saved = SavedPlan.read(shown(self._folder / file), self.config.folder)
+        paths, run, selection = saved.request
+        return self._plan(tuple(map(shown, paths)), run, selection, compare=True, saved=saved)
 
     def check(self, *paths: str | Path) -> Plan:
         """Check manifests as `plan` does, where none of them needs the name of a run."""
@@ -271,9 +320,9 @@ class Dispatcher:
         made; without it, only for gateways on this machine.
 
         Raises, before anything is sent, ManifestError for a plan with errors, MessagesMoved,
-        TooManyMessages, ConfigError, JournalError, JournalLocked, JournalMissing; and RunStopped
-        after the last result if messages were left untried, for example because a file is no longer
-        as it was checked.
+        TooManyMessages, PlanOutdated, ConfigError, JournalError, JournalLocked, JournalMissing; and
+        RunStopped after the last result if messages were left untried, for example because a file
+        is no longer as it was checked.
         """
         return Results(
             self.sender.results(plan, resend, wait, most, _logger.info, new_journal=new_journal)

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 from dispatcher import git_history
 from dispatcher.api.configured_journal import ConfiguredJournal
+from dispatcher.api.plan_file import PlanRequest, SavedPlan
 from dispatcher.errors import JournalError, ManifestError, MessagesMoved, TooManyMessages
 from dispatcher.models import LocatedProblem
 from dispatcher.planning import PlannedMessage, Planner, Records
@@ -22,6 +23,9 @@ class Plan:
     sent. `len` is the number of messages. Iterating yields each message with its current status in
     the journal, its payload and its upload; it may be repeated. It raises ManifestError if there
     are errors, and InputChanged once a file is not as it was checked.
+
+    `request` is what it was asked for, unless it is of a program's messages. `saved` is the plan
+    that was reviewed, if nothing else may be sent.
     """
 
     def __init__(
@@ -31,8 +35,11 @@ class Plan:
         *,
         compare: bool = False,
         journal: Records | None = None,
+        request: PlanRequest | None = None,
+        saved: SavedPlan | None = None,
     ) -> None:
         self._configured_journal, self._make = configured_journal, make
+        self.request, self.saved = request, saved
         self.planner = make()
         try:
             with configured_journal.records(journal, wanted=compare) as records:
@@ -110,4 +117,10 @@ class Plan:
 
     def renewed(self, journal: Records) -> Plan:
         """Return a plan of the same manifests as they are now, compared with a journal."""
-        return Plan(self._configured_journal, self._make, journal=journal)
+        return Plan(
+            self._configured_journal,
+            self._make,
+            journal=journal,
+            request=self.request,
+            saved=self.saved,
+        )

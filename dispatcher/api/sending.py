@@ -16,9 +16,11 @@ from dispatcher import duplicate_names
 from dispatcher.api.configured_journal import ConfiguredJournal, Warn
 from dispatcher.api.configured_transports import ConfiguredTransports
 from dispatcher.api.plan import Plan, Resend
+from dispatcher.api.plan_file import Circumstances, PlanContents, file_hash, relative
 from dispatcher.config import Config
-from dispatcher.errors import PluginMissing, RunStopped
+from dispatcher.errors import ConfigError, PluginMissing, RunStopped
 from dispatcher.models import Message, Outcome
+from dispatcher.printing import without_secrets
 from dispatcher.registry import Registry
 
 if TYPE_CHECKING:
@@ -186,6 +188,8 @@ class Sender:
 
         if odd := set(resend).difference(get_args(Resend)):
             raise ValueError(f"resend is a collection of {get_args(Resend)}, not of {odd}")
+        if plan.saved is not None and resend:
+            raise ConfigError("--resend does not go with --plan: that is sent as it was reviewed")
         engine = configured_engine(self._config, self._registry)
         plan.require_good()
         with self._transports.outside_a_run() as transports:
@@ -202,6 +206,7 @@ class Sender:
             planner = plan.planner
             self._journal.require_own_names(planner, journal)
             plan.require_allowed(resend, most or self._config.settings.delivery.max)
+            self._require_as_reviewed(plan, journal)
             paths = duplicate_names.relative_paths(planner.paths, self._config.folder)
             journal.note_manifest_paths(paths)
             with journal.shared_state() as shared, shared_rate_limiter(shared) as rates:
@@ -219,6 +224,37 @@ class Sender:
                     planner.is_copy,
                 )
                 yield Sending(plan, journal, delivery, engine)
+
+    def _require_as_reviewed(self, plan: Plan, journal: Journal) -> None:
+        """Raise PlanOutdated if a plan was reviewed, and is another one by now."""
+        if plan.saved is None:
+            return
+        contents = PlanContents(plan.saved.contents.salt)
+        for planned in plan.planner.plan(journal):
+            contents.add(planned)
+        plan.saved.require_same(self.circumstances(plan, contents), contents)
+
+    def circumstances(self, plan: Plan, contents: PlanContents) -> Circumstances:
+        """Return what a plan was made from, besides its messages."""
+        folder = self._config.folder
+        return Circumstances(
+            profile=self._config.profile,
+            configuration=file_hash(self._config.file),
+            gateways={
+                each.name: each.gateway and without_secrets(each.gateway)
+                for each in self._transports.used
+                if each.name in contents.transports
+            },
+            plugins={
+                each.name: each.origin
+                for each in self._registry.plugins
+                if not each.builtin and each.status == "active"
+            },
+            inputs={
+                relative(path, folder): sha256
+                for path, sha256 in sorted(plan.planner.inputs.hashes().items())
+            },
+        )
 
     def _finished(
         self, told: Callable[[Message, Outcome], object], message: Message, outcome: Outcome

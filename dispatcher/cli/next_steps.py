@@ -43,20 +43,22 @@ class Invocation(NamedTuple):
 
     `session` are the options that every command has, and that of the journal. `own` are the others,
     by the name of their parameter. `project` are options that lead a command without PATH to the
-    same journal.
+    same journal. `reviewed` is the file of the plan that was sent, if nothing else was to be.
     """
 
     session: tuple[str, ...] = ()
     own: Mapping[str, tuple[str, ...]] = {}
     paths: tuple[str, ...] = ()
     project: tuple[str, ...] = ()
+    reviewed: str | None = None
 
     def again(
-        self, part: Unfinished, resend: Iterable[str], leave_out: Collection[str] = ()
+        self, part: Unfinished, resend: Collection[str], leave_out: Collection[str] = ()
     ) -> str:
         """Return the same command for a part of what is left, as a line for a shell.
 
-        It has `resend` instead of its own, and names the run unless it did.
+        It has `resend` instead of its own, and names the run unless it did. What is left of a plan
+        that was reviewed is another plan.
         """
         own = {name: words for name, words in self.own.items() if name not in leave_out}
         if part.run is not None:
@@ -65,6 +67,8 @@ class Invocation(NamedTuple):
         paths = self.paths if part.paths is None else part.paths
         paths = ("--", *paths) if any(map(_is_like_option, paths)) else paths
         words = (word for each in own.values() for word in each)
+        if self.reviewed is not None and not resend:
+            return _line("plan", *self.session, "--out", self.reviewed, *words, *paths)
         return _line("send", *self.session, *words, *paths)
 
     def other(self, command: str, *words: str) -> str:

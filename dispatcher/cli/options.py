@@ -18,7 +18,7 @@ from dispatcher.cli.diagnosis import supervised
 from dispatcher.cli.next_steps import Invocation
 from dispatcher.cli.output import print_problems, print_warning
 from dispatcher.cli.usage import is_text
-from dispatcher.config import load
+from dispatcher.config import load, shown
 from dispatcher.errors import ConfigError, ExitCode
 from dispatcher.planning.selection import SelectionOptions
 from dispatcher.printing import without_secrets
@@ -235,8 +235,10 @@ def session_options(function: Function) -> Function:
     return wrapped
 
 
-def invocation(dispatcher: Dispatcher) -> Invocation:
+def invocation(dispatcher: Dispatcher, plan: Plan | None = None) -> Invocation:
     """Return how the present command was called, without secrets, so that another can continue.
+
+    If it sends a plan that was reviewed, the other command makes that anew.
 
     It includes options from the environment, as another shell may not have them, unless they hold a
     password.
@@ -254,7 +256,15 @@ def invocation(dispatcher: Dispatcher) -> Invocation:
             own[name] = words
     paths = tuple(str(path) for path in context.params.get("paths", ()))
     project = () if "--config" in session else _project(dispatcher, journal="--journal" in session)
-    return Invocation(tuple(session), own, paths, project)
+    if plan is None or plan.saved is None:
+        return Invocation(tuple(session), own, paths, project)
+    request, file = plan.saved.request, str(plan.saved.file)
+    own = {"run": ("--run", request.run)} if request.run else {}
+    for name, value in request.selection.items():
+        values = value if isinstance(value, (list, tuple)) else (value,)
+        own[name] = tuple(word for each in values for word in (f"--{name}", str(each)))
+    paths = tuple(str(shown(path)) for path in request.paths)
+    return Invocation(tuple(session), own, paths, project, reviewed=file)
 
 
 def _words(context: click.Context, option: click.Option) -> Iterator[str]:
@@ -283,20 +293,13 @@ def _project(dispatcher: Dispatcher, *, journal: bool) -> tuple[str, ...]:
     return () if journal else ("-C", str(config.folder))
 
 
-def good_plan(
-    dispatcher: Dispatcher,
-    paths: Iterable[Path],
-    run: str | None,
-    selection: SelectionOptions,
-) -> Plan:
-    """Make a plan and show all its problems; errors end the command with exit code 2."""
-    plan = dispatcher.plan(*paths, run=run, compare=True, **selection)
+def require_good(plan: Plan) -> None:
+    """Show all problems of a plan; errors end the command with exit code 2."""
     print_problems(plan.problems, "text", err=True)
     if plan.errors:
         raise click.exceptions.Exit(ExitCode.USAGE)
     plan.require_good()
     warn_of_absent(plan.without_message)
-    return plan
 
 
 def warn_of_absent(recipients: Iterable[str]) -> None:

@@ -11,13 +11,14 @@ from typing import Any
 
 import click
 
-from dispatcher.api import Dispatcher
+from dispatcher.api import Dispatcher, PlanContents
 from dispatcher.cli.announcement import announce
 from dispatcher.cli.options import (
-    good_plan,
+    invocation,
     journal_option,
     json_option,
     paths_argument,
+    require_good,
     run_option,
     selection_options,
     session_options,
@@ -48,6 +49,12 @@ _MISSING = object()  # stands for a key that exists on only one side of a change
 @journal_option
 @click.option("--payloads", is_flag=True, help="Print the exact JSON that would be posted.")
 @click.option("--explain", is_flag=True, help="Show which plugin decided and changed what.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the plan to a file too: send --plan FILE then sends this, or nothing.",
+)
 @json_option
 @selection_options
 @session_options
@@ -57,6 +64,7 @@ def command(
     run: str | None,
     payloads: bool,
     explain: bool,
+    out: Path | None,
     as_json: bool,
     selection: SelectionOptions,
 ) -> int:
@@ -75,9 +83,13 @@ def command(
     counts: Counter[str] = Counter()
     trace = dispatcher.registry.trace = HookTrace() if explain else None
     with _objections_named(trace):
-        plan = good_plan(dispatcher, paths, run, selection)
+        plan = dispatcher.plan(*paths, run=run, compare=True, **selection)
+        require_good(plan)
     announce(dispatcher, plan, as_json=as_json)
+    contents = PlanContents()
     for planned in plan:
+        if out is not None:
+            contents.add(planned)
         counts[planned.status] += 1
         if as_json:
             _print_json(planned)
@@ -85,11 +97,16 @@ def command(
             _print_text(planned, payloads)
         if trace and not as_json:
             _print_explanation(planned, trace)
+    if out is not None:
+        dispatcher.save_plan(plan, out, contents)
     if as_json:
         print_json("summary", **{status: counts[status] for status in _SIGNS})
     else:
         known = ", ".join(f"{counts[status]} {status}" for status in _SIGNS if counts[status])
         print_line(f"Plan: {known or 'nothing'}.", err=True)
+        if out is not None:
+            send = invocation(dispatcher).other("send", "--plan", str(out))
+            print_line(f"written to {out}; to send this, or nothing: {send}", err=True)
     return ExitCode.DONE if counts else ExitCode.NOTHING
 
 

@@ -19,11 +19,11 @@ from dispatcher.api import Dispatcher, Resend
 from dispatcher.cli.announcement import announce, ask, ask_to_begin
 from dispatcher.cli.next_steps import next_steps, unfinished
 from dispatcher.cli.options import (
-    good_plan,
     invocation,
     journal_option,
     json_option,
     paths_argument,
+    require_good,
     run_option,
     selection_options,
     session_options,
@@ -85,6 +85,14 @@ _LAST = 1.0  # seconds to record and report what is known by then
     is_flag=True,
     help="End with exit code 7 if people have something else than the manifests say now.",
 )
+@click.option(
+    "--plan",
+    "reviewed",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Send the plan that plan --out wrote to FILE, or, if it would be another one by now, "
+    "nothing.",
+)
 @click.option("--sandbox", is_flag=True, help="Send to a local gateway, for this run alone.")
 @json_option
 @selection_options
@@ -98,6 +106,7 @@ def command(
     yes: bool,
     most: int | None,
     strict: bool,
+    reviewed: Path | None,
     sandbox: bool,
     as_json: bool,
     selection: SelectionOptions,
@@ -112,12 +121,21 @@ def command(
     meant, 4: some failed or were not tried, 5: some may have arrived (see settle), 6: another run
     is on, 7: see --strict.
     """
+    if reviewed is not None and (paths or run or selection or resend or sandbox):
+        raise click.UsageError(
+            "--plan FILE sends what was reviewed; PATH, --run, --resend, --sandbox and what "
+            "chooses messages do not go with it"
+        )
     seconds_to_wait = _seconds(wait)
     statuses: set[Resend] = set().union(*(_RESEND[name] for name in resend))
     with ExitStack() as stack:
         if sandbox:
             stack.enter_context(_sandbox(dispatcher, as_json))
-        plan = good_plan(dispatcher, paths, run, selection)
+        if reviewed is not None:
+            plan = dispatcher.load_plan(reviewed)
+        else:
+            plan = dispatcher.plan(*paths, run=run, compare=True, **selection)
+        require_good(plan)
         if sandbox:
             _require_only_sandbox(dispatcher)
         printer = printer_for(as_json, len(plan))
@@ -144,7 +162,7 @@ def command(
             summary = sending.run()
         left = unfinished(summary, sending.plan.planner.by_day, sending.plan.overview)
         # Of a sandbox that was there for this run alone, nothing is left to go on with.
-        steps = [] if sandbox else next_steps(summary, invocation(dispatcher), left)
+        steps = [] if sandbox else next_steps(summary, invocation(dispatcher, plan), left)
         printer.summary(summary, steps, _advice(dispatcher, printer))
         return summary.strict_exit_code if strict else summary.exit_code
 
