@@ -7,6 +7,7 @@ import importlib.util
 import math
 import os
 import re
+import runpy
 import subprocess
 import sys
 import threading
@@ -20,7 +21,7 @@ import dispatcher
 from dispatcher import ConfigError, Dispatcher, ExitCode, JournalLocked, ManifestError, RunStopped
 from dispatcher.sandbox.process import SandboxProcess
 from tests.support.cases import cases
-from tests.support.project import TOKEN, Project
+from tests.support.project import TOKEN, Project, Result
 from tests.support.waiting import wait_until
 
 PAGE = (Path(__file__).parents[1] / "docs" / "python.md").read_text(encoding="utf-8")
@@ -75,29 +76,42 @@ def test_the_script_of_the_page_asks_and_sends(project: Project, inbox: SandboxP
     assert sent.splitlines() == [f"sent {key} {id}" for key, id in zip(keys, ids, strict=True)]
 
 
+def ended(project: Project, script: Path) -> Result:
+    """How a script ends that is run in this process."""
+
+    def program() -> int:
+        try:
+            runpy.run_path(str(script), run_name="__main__")
+        except SystemExit as end:
+            return int(end.code)
+        return 0
+
+    return project.call_program(program)
+
+
 def test_the_job_of_the_page_ends_as_the_command_would(
     project: Project, inbox: SandboxProcess
 ) -> None:
-    project.write("job.py", JOB)
+    job = project.write("job.py", JOB)
     project.texts("one", "two")
     inbox.faults([{"path": "/v1/messages", "fault": "reset_after", "times": 1}])
-    first, again = (project.run(program=("job.py",)) for _ in range(2))
+    first, again = (ended(project, job) for _ in range(2))
     assert (first.code, again.code) == (ExitCode.UNKNOWN, ExitCode.UNKNOWN)
     assert again.stdout.startswith("unknown default/m/one/1/79001234567 an earlier attempt")
     project.texts("three", "four", "two")
     project.config("[delivery]\nmax = 1")
-    assert project.run(program=("job.py",)).code == ExitCode.DONE, "most is the job's own"
+    assert ended(project, job).code == ExitCode.DONE, "most is the job's own"
     refused = [{"path": "/v1/messages", "fault": "status", "status": 400, "code": 1023}]
     inbox.faults(refused)
     project.texts("five")
-    assert project.run(program=("job.py",)).code == ExitCode.FAILED
+    assert ended(project, job).code == ExitCode.FAILED
     inbox.faults([{"path": "/v1/messages", "fault": "status", "status": 401}])
     project.texts("six", "seven")
-    stopped = project.run(program=("job.py",))
+    stopped = ended(project, job)
     assert stopped.code == ExitCode.PARTLY
     assert "messages that were not tried: 1" in stopped.stderr
     project.texts("eight", to="1")
-    bad = project.run(program=("job.py",))
+    bad = ended(project, job)
     assert (bad.code, bad.stdout) == (ExitCode.USAGE, "")
     assert "manifests/m.toml:" in bad.stderr
 

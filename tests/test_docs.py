@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -44,6 +45,7 @@ def blocks_of(text: str) -> list[tuple[str, str]]:
 
 
 BLOCKS = blocks_of(README)
+_FOR_THE_SHELL = re.compile(r"[|&;<>$`~*\n]")
 _SECTION = re.compile(r'(docs/[\w-]+\.md), "([^"]+)"')
 
 
@@ -59,6 +61,9 @@ def blocks(language: str) -> list[str]:
 
 def run(command: str, project: Project) -> str:
     """What a command prints, standard output and error together, as a terminal would show it."""
+    name, *arguments = shlex.split(command)
+    if name == "dispatcher" and not _FOR_THE_SHELL.search(command):
+        return project.shown(*arguments)
     line = command.replace("dispatcher ", f"'{sys.executable}' -m dispatcher ", 1)
     done = subprocess.run(
         line,

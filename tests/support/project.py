@@ -37,6 +37,14 @@ def lines_of(text: str) -> list[str]:
     return text.removesuffix("\n").split("\n") if text else []
 
 
+def _stream() -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(), "utf-8", newline="")
+
+
+def _written(stream: io.TextIOWrapper) -> str:
+    return stream.detach().getvalue().decode()
+
+
 def text(id: str = "a", to: str | Sequence[str] = "79001234567", body: str = "Hello") -> str:
     """A text message, as a manifest has it."""
     return f'[[messages]]\nid = "{id}"\nto = {json.dumps(to)}\ntext.body = "{body}"\n'
@@ -168,7 +176,27 @@ class Project:
 
     def call(self, *arguments: str, env: Mapping[str, str | None] = {}) -> Result:
         """Run a command in this process: quicker than `run`, and otherwise the same."""
-        stdout, stderr = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") for _ in range(2))
+        return self.call_program(lambda: cli.run(list(arguments)), env)
+
+    def call_program(
+        self, program: Callable[[], int], env: Mapping[str, str | None] = {}
+    ) -> Result:
+        """Run a program, which returns its exit code, as `call` runs a command."""
+        stdout, stderr = _stream(), _stream()
+        with self._entered(env), redirect_stdout(stdout), redirect_stderr(stderr):
+            code = program()
+        return self.checked(Result(code, _written(stdout), _written(stderr)))
+
+    def shown(self, *arguments: str) -> str:
+        """What a terminal shows of a command: what it writes on stdout and stderr, in order."""
+        both = _stream()
+        with self._entered(), redirect_stdout(both), redirect_stderr(both):
+            code = cli.run(list(arguments))
+        return self.checked(Result(code, _written(both), "")).stdout
+
+    @contextmanager
+    def _entered(self, env: Mapping[str, str | None] = {}) -> Iterator[None]:
+        """Have this process in the project's folder, with its environment and its plugins."""
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(self.folder)
             environment = {**self.environment, **env}
@@ -180,10 +208,7 @@ class Project:
                 patch.syspath_prepend(folder)
                 for module in [each for each in sys.modules if each.startswith("fake_")]:
                     del sys.modules[module]  # of a command before
-            with redirect_stdout(stdout), redirect_stderr(stderr):
-                code = cli.run(list(arguments))
-        texts = (stream.detach().getvalue().decode() for stream in (stdout, stderr))
-        return self.checked(Result(code, *texts))
+            yield
 
     def validate(self, files: Files, *arguments: str) -> Result:
         """Write files, and `validate` them all, or what the arguments name."""
