@@ -1,4 +1,7 @@
-"""The key of a message, `run/manifest/id/revision/recipient`: a message is sent once per key."""
+"""The key of a message, `run/manifest/id/revision/recipient`: a message is sent once per key.
+
+`manifest.expansion` gives every message its key.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The rate limiter: when a message may leave, at the rate that account and recipient allow.
 
 The algorithm is GCRA, a bucket that refills steadily, as pyrate-limiter calculates it. Its state is
-one number for each account and each recipient, kept where all runs find it: in a shared journal, or
-in a file on this machine.
+one number for each account and each recipient, kept where all runs find it: in a shared journal
+(`journal.shared_state`), or in a file on this machine (`delivery.rate_file`).
 """
 
 from __future__ import annotations

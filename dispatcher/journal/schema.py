@@ -1,4 +1,7 @@
-"""The journal's tables, what their columns can hold, and how an older journal is migrated."""
+"""The journal's tables, what their columns can hold, and how an older journal is migrated.
+
+What a new column needs: docs/architecture.md, "Where a new feature goes".
+"""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ _MOST_AT_ONCE = 500
 # Seconds. No thread waits for the record of an outcome, but a claim often follows it at once.
 _LINGER = 0.02
 # Seconds between two attempts to write a change; they double.
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0
+_FIRST_DELAY, _LONGEST_DELAY = 0.1, 2.0
 # Seconds that the last attempt may take beyond its time.
 _MARGIN = 1.0
 _ENDS = {
@@ -80,7 +80,7 @@ class Writer:
         self._due = renewed + period
         self._jobs: SimpleQueue[Job] = SimpleQueue()
         self._failed: list[Job] = []  # to be repeated, when `_again` has come, until `_until`
-        self._again, self._until, self._pause = 0.0, float("inf"), _FIRST_PAUSE
+        self._again, self._until, self._pause = 0.0, float("inf"), _FIRST_DELAY
         self._unwritten: set[Future[Any]] = set()
         self._writing = threading.Lock()
         self._wanted = threading.Event()
@@ -208,7 +208,7 @@ class Writer:
             self._give_up(failed)
             failed = []
         self._failed = failed + self._failed  # what has failed again comes last
-        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+        self._pause = min(2 * self._pause, _LONGEST_DELAY)
         self._again = steady() + self._pause
 
     def _commit(self, jobs: list[Job]) -> bool:

@@ -1,7 +1,7 @@
 """The kinds of content a message can have.
 
 Each has the shape of the gateway's request body (docs/greenapi-v1.md), with `source` beside `link`
-and `id`.
+and `id`. What else a new kind needs: docs/architecture.md, "Where a new feature goes".
 """
 
 from __future__ import annotations

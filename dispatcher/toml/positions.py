@@ -70,7 +70,7 @@ _KEPT = 512
 
 
 class _Spot(NamedTuple):
-    """A place as offsets in the text; `implied` if only named on the way to something deeper."""
+    """Positions as offsets in the text; `implied` if only named on the way to something deeper."""
 
     key: int
     value: int
@@ -101,7 +101,7 @@ class PositionIndex:
         self._read_headers()
 
     def find(self, path: KeyPath) -> Positions | None:
-        """Return the place of a path, or None if the text has none; the root, `()`, has none."""
+        """Return the positions of a path, or None if the text has none; the root, `()`, has none."""
         header = self._headers.get(path)
         spots = [] if header is None else [header]
         for length in range(len(path)):
