@@ -101,7 +101,7 @@ class PositionIndex:
         self._read_headers()
 
     def find(self, path: KeyPath) -> Positions | None:
-        """Return the positions of a path, or None if the text has none; the root, `()`, has none."""
+        """Return the positions of a path, or None if it has none, as the root, `()`, has."""
         header = self._headers.get(path)
         spots = [] if header is None else [header]
         for length in range(len(path)):
