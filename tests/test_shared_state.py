@@ -15,10 +15,12 @@ from sqlalchemy import make_url
 
 from dispatcher import journal
 from dispatcher.errors import JournalError
-from dispatcher.journal import AttemptResult, open_journal
+from dispatcher.journal import AttemptResult, SharedState, open_journal
+from dispatcher.journal.backend import backend
 from dispatcher.journal.postgres import MAKING_TABLES
 from tests.support.messages import message
 from tests.support.postgres import Database
+from tests.support.waiting import wait_until
 
 
 def test_first_runs_at_the_same_moment_make_the_tables_once(database: Database) -> None:
@@ -161,6 +163,58 @@ def test_run_sees_which_messages_others_have_taken(database: Database) -> None:
         keys["a"]: "sending",
         keys["c"]: "failed",
     }
+
+
+def test_of_two_who_claim_the_same_words_at_one_moment_one_sees_the_other(
+    database: Database,
+) -> None:
+    """Under two names, so that their claims do not meet; each looks once its own is committed."""
+    people = [str(number) for number in range(200)]
+    with (
+        open_journal(database.url) as one,
+        open_journal(database.url) as other,
+        one.shared_state() as of_one,
+        other.shared_state() as of_other,
+        ThreadPoolExecutor(16) as threads,
+    ):
+        assert of_one is not None
+        assert of_other is not None
+
+        def seen(opened: journal.Journal, shared: SharedState, id: str, to: str) -> set[str]:
+            assert opened.claim(message(id, to), "digest", None)
+            return {copy.key for copy in shared.delivered("digest", to)}
+
+        asked = [
+            (
+                threads.submit(seen, one, of_one, "a", to),
+                threads.submit(seen, other, of_other, "b", to),
+            )
+            for to in people
+        ]
+        for to, (by_one, by_other) in zip(people, asked, strict=True):
+            both = {message("a", to).key, message("b", to).key}
+            assert both in (by_one.result(), by_other.result())
+            assert by_one.result() | by_other.result() == both, "and nothing of anybody else"
+
+
+def test_looks_never_read_the_whole_journal(database: Database) -> None:
+    """Not even if it was empty at first: the server keeps a plan from then."""
+    read = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'messages'"
+    with open_journal(database.url):
+        pass
+    before = _counted(database, read)
+    with SharedState(backend(database.url)) as shared:
+        for number in range(10):
+            assert shared.changed({message(to=str(number)).key: None}) == {}
+            assert shared.delivered("digest", str(number)) == []
+    assert _counted(database, read) == before
+
+
+def _counted(database: Database, sql: str) -> list[tuple[int]]:
+    """What the server has counted; a connection tells it at the latest when it ends."""
+    others = "datname = current_database() AND pid <> pg_backend_pid()"
+    wait_until(lambda: not database.ask(f"SELECT 1 FROM pg_stat_activity WHERE {others}"))
+    return database.ask(sql)
 
 
 def test_server_that_is_gone_is_told_in_a_sentence(database: Database, server: Database) -> None:

@@ -85,13 +85,15 @@ _RECORD = sa.select(
 # since SQLAlchemy takes as long to write 500 parameters as SQLite to look (benchmarks/journal.py).
 _DELIVERED = f"""
     SELECT digest, key, run, manifest, message, recipient, transport FROM messages
-    WHERE {DIGEST_KEY.format("digest")} IN ({{begins}}) AND status <> 'failed'{{also}}
+    WHERE {DIGEST_KEY.format("digest")} {{begins}} AND status <> 'failed'{{also}}
     UNION ALL
     SELECT sent_digest, key, run, manifest, message, recipient, transport FROM messages
-    WHERE {DIGEST_KEY.format("sent_digest")} IN ({{begins}}) AND sent_digest IS NOT NULL{{also}}"""
-_EACH = {
-    "sqlite": "SELECT {} FROM json_each(:{}) AS each",
-    "postgresql": "SELECT {} FROM json_array_elements_text(CAST(:{} AS json)) AS each (value)",
+    WHERE {DIGEST_KEY.format("sent_digest")} {{begins}} AND sent_digest IS NOT NULL{{also}}"""
+# PostgreSQL uses an index for an array; for a subquery it may read the whole table.
+_AMONG = {
+    "sqlite": "IN (SELECT {} FROM json_each(:{}) AS each)",
+    "postgresql": "= ANY (ARRAY(SELECT {} FROM "
+    "json_array_elements_text(CAST(:{} AS json)) AS each (value)))",
 }
 NO_FORMER_KEYS: Mapping[str, Sequence[str]] = MappingProxyType({})
 
@@ -150,10 +152,9 @@ def delivered(
 ) -> Iterator[Delivered]:
     """Yield what was delivered, or may have been, with these digests; to these recipients only, if
     any are given."""
-    each = _EACH[connection.dialect.name]
-    begins = each.format(DIGEST_KEY.format("each.value"), "digests")
-    among = each.format("each.value", "recipients")
-    also = f" AND recipient IN ({among})" if recipients else ""
+    among = _AMONG[connection.dialect.name]
+    begins = among.format(DIGEST_KEY.format("each.value"), "digests")
+    also = f" AND recipient {among.format('each.value', 'recipients')}" if recipients else ""
     query = _DELIVERED.format(begins=begins, also=also).strip()
     named = list(map(storable, recipients))
     values = {"digests": json.dumps(list(digests)), "recipients": json.dumps(named)}

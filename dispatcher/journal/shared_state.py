@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
@@ -98,6 +99,18 @@ class RateChange(NamedTuple):
     pauses: Mapping[str, tuple[int, int]] = {}
 
 
+@dataclass(eq=False)
+class _Question:
+    """What a recipient has with this digest; the answer, once it is known."""
+
+    digest: str
+    recipient: str
+    answer: list[Delivered] | None = None
+
+    def is_about(self, copy: Delivered) -> bool:
+        return (copy.digest, copy.recipient) == (self.digest, self.recipient)
+
+
 class SharedState:
     """One run's access to the shared state. Any thread may use it; it raises JournalError.
 
@@ -110,12 +123,15 @@ class SharedState:
         self._lock, self._closed = threading.Lock(), False
         self._engine = backend.connect()
         self._connection: Connection | None = None
+        self._questions: list[_Question] = []
         self._read, self._lease = _READ.format(now=now), _LEASE.format(now=now)
         self._delete_expired = [each.format(now=now) for each in _DELETE_EXPIRED]
 
         @sa.event.listens_for(self._engine, "connect")
         def configure(connection: Any, _: Any) -> None:
             connection.execute("SET synchronous_commit TO off")  # at worst, a permit is forgotten
+            # A plan is made while the tables are empty, and kept: it is to use their indexes.
+            connection.execute("SET enable_seqscan TO off")
             connection.commit()
 
     def delete_expired(self) -> None:
@@ -180,10 +196,29 @@ class SharedState:
         return self._tried(lambda connection: queries.lookup(connection, differing))
 
     def delivered(self, digest: str, recipient: str) -> list[Delivered]:
-        """Return the messages with this digest that this recipient has, or may have."""
-        return self._tried(
-            lambda connection: list(queries.delivered(connection, [digest], [recipient]))
-        )
+        """Return the messages with this digest that this recipient has, or may have.
+
+        It sees all that was committed before the call. Calls that wait are answered together.
+        """
+        question = _Question(digest, storable(recipient))
+        self._questions.append(question)
+        return self._tried(lambda connection: self._answer(connection, question))
+
+    def _answer(self, connection: Connection, question: _Question) -> list[Delivered]:
+        """Answer all questions that wait by now, unless another thread did that with this one.
+
+        They were asked before the query begins, which sees what was committed until then.
+        """
+        if question.answer is None:
+            asked = self._questions.copy()
+            digests, recipients = zip(
+                *((each.digest, each.recipient) for each in asked), strict=True
+            )
+            found = list(queries.delivered(connection, digests, recipients))
+            for each in asked:
+                each.answer = [copy for copy in found if each.is_about(copy)]
+            del self._questions[: len(asked)]
+        return question.answer or []
 
     def __enter__(self) -> Self:
         return self
