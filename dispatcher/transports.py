@@ -33,6 +33,7 @@ from dispatcher.models import (
     MediaId,
     Message,
     Payload,
+    ProbeResult,
     Problem,
     Receipt,
     Upload,
@@ -128,6 +129,14 @@ class BaseTransport(Transport):
 
     def require_credentials(self) -> None:
         """Raise `ConfigError` if a token is missing; called before anything is sent."""
+
+    def probe(self) -> ProbeResult | None:
+        """Ask the gateway, without sending anything, whether it is there and takes the account.
+
+        Returns what it said, or None if it cannot be asked. Raises a `DeliveryError` with what is
+        wrong. `dispatcher doctor --online` shows it.
+        """
+        return None
 
     def reconcile(self, payload: Payload, since: datetime) -> Receipt | Failure | None:
         """Ask the gateway whether it accepted a message whose outcome is unknown.
@@ -342,6 +351,17 @@ class BoundTransport:
             pass_on_interruption(error)
             return None
         return found if isinstance(found, (Receipt, Failure)) else None
+
+    def probe(self) -> ProbeResult | None:
+        """Return what the gateway says of itself, None if it cannot be asked.
+
+        Raises DispatcherError, namely PluginError if the call does not return.
+        """
+        ask = self._override("probe")
+        found = None if ask is None else self._guarded_call("probe", ask)
+        if found is not None and not isinstance(found, ProbeResult):
+            raise PluginError(f'transport "{self.name}": probe returned {found!r}')
+        return found
 
     def require_credentials(self) -> None:
         """Raise what the transport raises, or PluginError if the call does not return."""

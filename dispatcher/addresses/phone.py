@@ -8,7 +8,8 @@ dial there.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from typing import NamedTuple, NoReturn
 
 from dispatcher.addresses.lengths import LENGTHS, REGIONS, TRUNK_ZERO
@@ -64,6 +65,26 @@ def phone_address(written: str, country: str | None = None) -> Address:
     return _person(_dialled(text, number, country))
 
 
+def without_country_code(numbers: Collection[str]) -> tuple[str | None, list[tuple[str, str]]]:
+    """Find numbers, digits all, that may lack their country code.
+
+    They belong to another country than most do; dialled in that of most, they reach a number that
+    exists. Returns that country, and each of these numbers with the one that may be meant.
+    """
+    import phonenumbers
+
+    codes = {number: code for number in numbers if (code := _code(number))}
+    usual = Counter(codes.values()).most_common(1)
+    if not usual:
+        return None, []
+    home = phonenumbers.region_code_for_country_code(int(usual[0][0]))
+    return home, [
+        (number, meant)
+        for number, code in codes.items()
+        if code != usual[0][0] and (meant := _national(number, home)) and _is_valid(meant)
+    ]
+
+
 def lenient_address(written: str, country: str | None = None) -> Address:
     """Read a recipient as `phone_address` does; return as it is what is no number and no group.
 
@@ -102,6 +123,11 @@ def _possible(digits: str) -> bool:
         if len(digits) in LENGTHS.get(code, ()):
             return not (digits[end] == "0" and code in TRUNK_ZERO)
     return False
+
+
+def _code(digits: str) -> str | None:
+    """Return the country code with which a number begins."""
+    return next((digits[:end] for end in (1, 2, 3) if digits[:end] in LENGTHS), None)
 
 
 def _belongs(digits: str, country: str) -> bool:

@@ -22,6 +22,7 @@ _COMMANDS = {
     "sandbox": "Run a local gateway to try things on.",
     "preview": "Show the plan as chat bubbles in the browser.",
     "schema": "Print the JSON Schema of manifests, for editors.",
+    "doctor": "Examine configuration, plugins, credentials and journal.",
     "plugins": "List plugins, their distributions and hooks.",
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -198,6 +198,18 @@ def session_options(function: Function) -> Function:
     The journal's option is among them, if the command has it.
     """
 
+    def command(open_dispatcher: Callable[[], Dispatcher], **rest: Any) -> Any:
+        with open_dispatcher() as dispatcher:
+            return function(dispatcher=dispatcher, **rest)
+
+    command.__doc__ = function.__doc__
+    command.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
+    return unopened_session_options(command)  # type: ignore[return-value]
+
+
+def unopened_session_options(function: Function) -> Function:
+    """Add the same options, passed on as a function `open_dispatcher` that has yet to be called."""
+
     def command(
         config: Path | None,
         profile: str | None,
@@ -212,9 +224,9 @@ def session_options(function: Function) -> Function:
             return None
         if paths is not None:
             rest["paths"] = paths
-        with (
-            supervised() as timers,
-            Dispatcher.open(
+        with supervised() as timers:
+            open_dispatcher = partial(
+                Dispatcher.open,
                 paths=paths or (),
                 config=config,
                 profile=profile,
@@ -225,9 +237,8 @@ def session_options(function: Function) -> Function:
                 warn=print_warning,
                 secrets=click.get_current_context().find_object(Secrets),
                 timers=timers,
-            ) as dispatcher,
-        ):
-            return function(dispatcher=dispatcher, **rest)
+            )
+            return function(open_dispatcher=open_dispatcher, **rest)
 
     command.__doc__ = function.__doc__
     command.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]

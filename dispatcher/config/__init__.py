@@ -85,6 +85,11 @@ class Config:
         """Return the file itself, as the user would write it, or None."""
         return self._file.path if self._file else None
 
+    @property
+    def profiles(self) -> list[str]:
+        """Return the names of the profiles that there are."""
+        return list(self._file.data.get("profiles", ())) if self._file else []
+
     def is_of_same_project(self, other: Config) -> bool:
         """Whether two are the same file, or, without one, relative to the same folder."""
         return (self.file, self._folder) == (other.file, other._folder)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from copy import copy
 from dataclasses import dataclass
 from time import monotonic
@@ -149,7 +149,7 @@ class Client:
     def __init__(self, token: SecretStr, auth_headers: Callable[[], Mapping[str, str]]) -> None:
         self.pid = os.getpid()
         self._redactor, self._auth = Redactor(token), AuthHeaders(auth_headers)
-        self._prepared: dict[str, Prepared] = {}
+        self._prepared: dict[tuple[str, str], Prepared] = {}
         self._deadline = Deadline()
         self._session = requests.Session()
         # No header that HTTP/1.1 implies: each is written, and read, for every message.
@@ -169,6 +169,21 @@ class Client:
             raise outcome
         return outcome
 
+    def get(self, route: Route, good: Collection[int]) -> Response:
+        """Get a URL once and return the response, if its status is one of `good`.
+
+        Otherwise raises what a `post` would.
+        """
+        try:
+            response = self._exchange(route, b"", {"Content-Length": "0"}, "GET")
+        except Exception as error:
+            classification = connection_errors.classify(route, error)
+        else:
+            if response.status in good:
+                return response
+            classification = _classified(route, response)
+        raise self._error(classification) from None
+
     def _attempt(self, route: Route, body: Body, headers: Mapping[str, str]) -> str | DeliveryError:
         try:
             response = self._exchange(route, body, headers)
@@ -183,9 +198,11 @@ class Client:
             classification = _classified(route, response)
         return self._error(classification)
 
-    def _exchange(self, route: Route, body: Body, headers: Mapping[str, str]) -> Response:
+    def _exchange(
+        self, route: Route, body: Body, headers: Mapping[str, str], method: str = "POST"
+    ) -> Response:
         url = self._redactor.of_path(route.url)
-        prepared = self._prepare(url)
+        prepared = self._prepare(url, method)
         request = copy(prepared.request)
         request.body = body  # type: ignore[assignment] # anything with `read`, once its length is known
         request.headers = {**prepared.headers, **headers}  # type: ignore[assignment] # it is enough
@@ -198,14 +215,14 @@ class Client:
         prepared.used_at = monotonic()
         return response
 
-    def _prepare(self, url: str) -> Prepared:
-        if url not in self._prepared:
+    def _prepare(self, url: str, method: str) -> Prepared:
+        if (method, url) not in self._prepared:
             environment = self._environment(url)
-            post = requests.Request("POST", url, auth=self._auth)
-            request = self._session.prepare_request(post)
+            given = requests.Request(method, url, auth=self._auth)
+            request = self._session.prepare_request(given)
             headers = dict(request.headers)
-            self._prepared[url] = Prepared(request, headers, environment, monotonic())
-        prepared = self._prepared[url]
+            self._prepared[method, url] = Prepared(request, headers, environment, monotonic())
+        prepared = self._prepared[method, url]
         if monotonic() - prepared.used_at > KEEP_ALIVE:
             self._session.close()  # closes its connections; it opens new ones when they are needed
         return prepared

@@ -94,8 +94,13 @@ class Response(NamedTuple):
         seconds = float(value) if number else self._seconds_until(value)
         return max(0.0, seconds) if isfinite(seconds) else None
 
+    @property
+    def date(self) -> datetime | None:
+        """When the gateway made it, by its own clock; None if it does not say."""
+        return _moment(self.headers.get("Date", ""))
+
     def _seconds_until(self, date: str) -> float:
-        then, now = _moment(date), _moment(self.headers.get("Date", ""))
+        then, now = _moment(date), self.date
         return (then - (now or datetime.now(UTC))).total_seconds() if then else inf
 
 

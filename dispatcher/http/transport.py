@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dispatcher.errors import Refused
-from dispatcher.http.responses import ErrorMap, Path, Route
+from dispatcher.http.responses import ErrorMap, Path, Response, Route
 from dispatcher.http.settings import HttpSettings, is_loopback
 from dispatcher.models import Payload, encode
 from dispatcher.transports import BaseTransport
@@ -97,6 +97,13 @@ class HttpTransport(BaseTransport):
         with sent_whole(file) as body:
             form = Multipart(fields, name, file, body)
             return self.post(route, form, form.headers)
+
+    def get(self, route: Route, good: Collection[int]) -> Response:
+        """Get a URL, once, and return the response, if its status is one of `good`.
+
+        Raises what `post_json` raises.
+        """
+        return self._client().get(route, good)
 
     def auth_headers(self) -> Mapping[str, str]:
         """Return the headers that authenticate a request: by default a bearer token."""

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
@@ -30,6 +31,7 @@ from dispatcher.journal.queries import NO_FORMER_KEYS, Event, HistoryRow
 from dispatcher.journal.reader import JournalReader
 from dispatcher.journal.schema import SCHEMA_VERSION, migrate
 from dispatcher.journal.shared_state import SharedState
+from dispatcher.journal.sqlite import SqliteBackend
 from dispatcher.journal.updates import (
     LATE,
     AttemptResult,
@@ -371,6 +373,12 @@ def open_journal(
 def journal_name(url: str) -> str:
     """Return where a journal is, for people: a path, or a URL without a password."""
     return backend(url).name
+
+
+def journal_file(url: str) -> Path | None:
+    """Return the file of a journal, or None if it is on a server."""
+    found = backend(url)
+    return found.path if isinstance(found, SqliteBackend) else None
 
 
 @contextmanager

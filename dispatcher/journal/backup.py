@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
 
-from dispatcher.errors import JournalError
+from dispatcher.errors import ConfigError, JournalError
 from dispatcher.journal.backend import Backend, backend
 from dispatcher.journal.files import sync_folder
 from dispatcher.journal.schema import SCHEMA_VERSION, messages
 from dispatcher.journal.sqlite import SqliteBackend
 from dispatcher.journal.writer import journal_errors
+from dispatcher.state_folder import state_file
+
+_BACKUPS = "backups.json"
 
 
 class Condition(NamedTuple):
     """The condition of a journal. `defects` say why it is incomplete, `notes` what else matters.
 
-    `version` is that of its tables, 0 if there are none. `counts` are its messages by status.
+    `version` is that of its tables, 0 if there are none. `counts` are its messages by status;
+    `changed_at` is when one of them was changed last.
     """
 
     defects: list[str]
     notes: list[str]
     version: int = 0
     counts: Mapping[str, int] = MappingProxyType({})
+    changed_at: str | None = None
 
 
 def back_up(url: str, target: Path) -> None:
@@ -61,6 +68,29 @@ def back_up(url: str, target: Path) -> None:
         raise JournalError(f"cannot make the backup {target}: {error}") from error
     finally:
         Path(name).unlink(missing_ok=True)
+    _note_backup(url)
+
+
+def last_backup(url: str) -> datetime | None:
+    """Return when this user last made a backup of the journal at a URL on this machine, if ever."""
+    found = _backups().get(url)
+    return None if found is None else datetime.fromisoformat(found)
+
+
+def _note_backup(url: str) -> None:
+    with suppress(OSError, ConfigError):  # it is only to be asked for later
+        path = state_file(_BACKUPS)
+        made = _backups() | {url: datetime.now(UTC).isoformat(timespec="seconds")}
+        path.write_text(json.dumps(made, indent=1), encoding="utf-8")
+
+
+def _backups() -> dict[str, str]:
+    """Return the moments of this user's backups on this machine, by the URL of the journal."""
+    with suppress(OSError, ConfigError, ValueError):
+        read = json.loads(state_file(_BACKUPS, make=False).read_text(encoding="utf-8"))
+        if isinstance(read, dict):
+            return {str(url): str(at) for url, at in read.items()}
+    return {}
 
 
 def check(url: str) -> Condition:
@@ -116,7 +146,9 @@ def _examined(found: Backend, connection: sa.Connection) -> Condition:
     loss = found.loss(connection)
     query = sa.select(messages.c.status, sa.func.count()).group_by(messages.c.status)
     rows = connection.execute(query.order_by(messages.c.status))
-    return Condition([loss] if loss else [], [], version, {row[0]: row[1] for row in rows})
+    counts = {row[0]: row[1] for row in rows}
+    changed_at = connection.execute(sa.select(sa.func.max(messages.c.changed_at))).scalar_one()
+    return Condition([loss] if loss else [], [], version, counts, changed_at)
 
 
 def accept_loss(url: str) -> None:

@@ -65,6 +65,13 @@ class Receipt(Model):
     id: str
 
 
+class ProbeResult(Model):
+    """What a gateway said when it was asked: a sentence for people, and when, by its clock."""
+
+    sentence: str
+    at: datetime | None = None
+
+
 class Failure(Model):
     """Why an attempt failed: the gateway's code and a sentence."""
 

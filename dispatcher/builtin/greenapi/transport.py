@@ -23,6 +23,7 @@ from dispatcher import (
     NotSent,
     OutcomeUnknown,
     Payload,
+    ProbeResult,
     Problem,
     Receipt,
     Refused,
@@ -48,6 +49,7 @@ ERROR_MAP = ErrorMap(
     throttled=(82,),  # the quota is used up
 )
 
+_NO_FILE = "00000000-0000-0000-0000-000000000000"
 _EXTENSION = re.compile(r"\.[a-z0-9]{1,16}")
 
 
@@ -109,6 +111,15 @@ class GreenApi(HttpTransport):
         Raises `NotSent`, `Refused`, `AccountRefused` or `OutcomeUnknown`.
         """
         return Receipt(id=self.post_json(self._messages, payload))
+
+    def probe(self) -> ProbeResult:
+        """Ask for a file that nobody has: whoever may ask learns that it is not there.
+
+        Source: docs/greenapi-v1.md, "Media".
+        """
+        url = f"{self.settings.media_url}/v1/media/{_NO_FILE}"
+        route = self.route(url, "media_url", (), ERROR_MAP, repeatable=True)
+        return ProbeResult(sentence="takes the token", at=self.get(route, (404,)).date)
 
     @cached_property
     def _messages(self) -> Route:
