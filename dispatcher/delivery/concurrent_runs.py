@@ -64,8 +64,8 @@ class ConcurrentRuns:
     def require_no_copy(self, task: Task) -> None:
         """Raise AccountRefused if another run sends a claimed message under another name.
 
-        Both have rows of their own then, so that the claims do not meet. Of two such claims, the
-        one that is committed later sees the other.
+        Both have rows of their own then, so that the claims do not meet. Call it once the claim is
+        committed: of two runs that both do, at least the one that commits later sees the other.
         """
         if self._rows is None:
             return

@@ -205,9 +205,10 @@ class SharedState:
         return self._tried(lambda connection: self._answer(connection, question))
 
     def _answer(self, connection: Connection, question: _Question) -> list[Delivered]:
-        """Answer all questions that wait by now, unless another thread did that with this one.
+        """Answer all questions that wait by now, unless this one was answered meanwhile.
 
-        They were asked before the query begins, which sees what was committed until then.
+        A query sees what was committed before it began. So it answers only what was asked before
+        that; what is asked while it runs waits for the next one.
         """
         if question.answer is None:
             asked = self._questions.copy()
