@@ -52,6 +52,7 @@ def _clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
         # Nor what happens to be installed beside this package.
         installed = importlib.metadata.entry_points(group="dispatcher").names
         patch.setenv("DISPATCHER_DISABLED_PLUGINS", ",".join(installed))
+        patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # by a pytest that a test starts
         yield
 
 

@@ -1,6 +1,5 @@
 """Runs samples of tests, as a third party would."""
 
-import os
 import subprocess
 import sys
 from collections import defaultdict
@@ -32,7 +31,6 @@ def run_samples(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
         tests = [f"{SAMPLES / file}::Test{node}" for node in nodes] or [str(SAMPLES / file)]
         ended = subprocess.run(
             [*command, *options, *tests],
-            env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
             capture_output=True,
             text=True,
             check=False,
