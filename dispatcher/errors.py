@@ -25,8 +25,8 @@ How a command ends, and who says so. `Summary` is `delivery.run.Summary`, which 
 outcomes of a run; every other code is an error's, or what a function of `cli` returns:
 
   0  DONE         all is done                  `Summary`; the other commands
-  1  FAILED       every message that was       `Summary`
-                  tried failed
+  1  FAILED       none sent, as they failed    `Summary`
+                  or were not tried
                   something is broken          InputChanged; `printing.OutputError`; `cli`: an error
                                                that is none of these, so a bug; `journal check`
   2  USAGE        nothing was sent             every DispatcherError without another code; click's
@@ -38,7 +38,7 @@ outcomes of a run; every other code is an error's, or what a function of `cli` r
   6  LOCKED       another run is on            JournalLocked
   7  CHANGED      people have other content    `Summary`, with --strict
 130  INTERRUPTED  Ctrl-C, SIGTERM, a closed    `Summary`; `cli`, before and after a run
-                  terminal
+                  terminal; the answer "no"
 """
 
 from __future__ import annotations
