@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from dispatcher.git_command import GitError, git
+
 _SECONDS = 10.0  # for one question: nobody waits longer for advice
 _MANIFESTS = ":(top,icase)*.toml"
-# What the repository's configuration could have git start.
-_SAFELY = ("-c", "core.fsmonitor=false", "-c", "log.showSignature=false")
 _ASK = ("log", "--all", "-1", "--format=%h", "--no-ext-diff", "--no-textconv")
 
 
@@ -63,13 +61,6 @@ def _glob(name: str) -> str:
 def _git(folder: Path, *arguments: str) -> str | None:
     """What git says, or None if it fails."""
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *_SAFELY, *arguments],
-            capture_output=True,
-            check=True,
-            timeout=_SECONDS,
-            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C.UTF-8"},
-        )
-    except (OSError, ValueError, subprocess.SubprocessError):
+        return git(folder, *arguments, seconds=_SECONDS)
+    except GitError:
         return None
-    return done.stdout.decode(errors="replace").strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import re
 from functools import cache
 from pathlib import PurePath
 from typing import TYPE_CHECKING, BinaryIO
@@ -157,12 +158,19 @@ _NEVER_TEXT = _JUDGED.difference(_TEXTS.split(), _OFFICE.split())
 _SHORTEST_TEXT = 9  # characters of "Not Found"
 _HEAD = 4096
 _LFS = b"version https://git-lfs.github.com/spec/"
+_OID = re.compile(rb"^oid sha256:([0-9a-f]{64})$", re.MULTILINE)
 _IS_POINTER = "is a pointer of Git LFS, not the file itself; fetch that: git lfs pull"
 
 
 def why_pointer(stream: BufferedReader) -> str | None:
     """Say what is wrong with a file that only points to another one, or None; reads nothing."""
     return _IS_POINTER if stream.peek(len(_LFS)).startswith(_LFS) else None
+
+
+def lfs_oid(content: bytes) -> str | None:
+    """Return the SHA-256 of the file to which a pointer of Git LFS points; None: it is none."""
+    found = _OID.search(content) if content.startswith(_LFS) else None
+    return found and found[1].decode()
 
 
 def content_mismatch(stream: BinaryIO, mime_type: str) -> str | None:

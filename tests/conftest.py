@@ -38,6 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--screenshots", action="store_true", help="Renew the pictures in docs/images."
     )
+    parser.addoption("--diffs", action="store_true", help="Renew the outputs in tests/diff/cases.")
 
 
 @pytest.fixture(scope="session", autouse=True)

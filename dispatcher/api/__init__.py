@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import partial
@@ -35,6 +35,7 @@ from dispatcher.timezones import aware
 from dispatcher.visible import quoted
 
 if TYPE_CHECKING:
+    from dispatcher.diff import Diff
     from dispatcher.journal import HistoryRow, Journal, JournalReader
 
 __all__ = [
@@ -84,6 +85,7 @@ class Dispatcher:
         self.sender = Sender(
             config, registry, self.transports, self._journal, warn_safely, self._folder
         )
+        self._reopened: Callable[..., Dispatcher] = type(self).open
 
     @classmethod
     def open(
@@ -122,7 +124,7 @@ class Dispatcher:
         # Otherwise a configuration above it would count, and a journal would be made in it.
         if not os.path.isdir(folder):
             raise ConfigError(f"no such folder: {folder}")
-        named = [paths] if isinstance(paths, (str, Path)) else paths
+        named, without = [paths] if isinstance(paths, (str, Path)) else paths, tuple(without)
         loaded = load(folder, profile=profile, paths=named, file=config)
         registry = build_registry(
             builtins(loaded.roots),
@@ -140,7 +142,7 @@ class Dispatcher:
         for plugin in registry.plugins:
             for warning in plugin.warnings:
                 warn(f"{plugin}: {warning}")
-        return cls(
+        made = cls(
             loaded,
             registry,
             transport=transport,
@@ -149,6 +151,23 @@ class Dispatcher:
             secrets=secrets,
             folder=folder,
         )
+        made._reopened = partial(
+            cls.open,
+            profile=profile,
+            transport=transport,
+            without=without,
+            third_party=third_party,
+            secrets=secrets,
+            timers=timers,
+        )
+        return made
+
+    def reopened(self, config: Path) -> Dispatcher:
+        """Open another configuration with the same profile, transport and plugins, and no warnings.
+
+        Raises ConfigError, PluginError.
+        """
+        return self._reopened(config.parent, config=config, warn=lambda warning: None)
 
     def __enter__(self) -> Self:
         return self
@@ -233,6 +252,17 @@ class Dispatcher:
     def check(self, *paths: str | Path) -> Plan:
         """Check manifests as `plan` does, where none of them needs the name of a run."""
         return Plan(self._journal, partial(self.planner, paths))
+
+    def diff(self, rev: str | None = None, paths: Iterable[str | Path] = ()) -> Diff:
+        """Compare what the manifests say now with what they said in a commit, offline.
+
+        `rev` names the commit; by default, it is the one where the present branch has left the
+        default one. `paths` are as for `plan`. Both are planned with the plugins of today, each
+        with its own dispatcher.toml. Raises ConfigError, PluginError, InputChanged.
+        """
+        from dispatcher.diff import compare
+
+        return compare(self, rev, [self._folder / path for path in paths])
 
     def plan_messages(
         self,

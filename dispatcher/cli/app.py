@@ -15,6 +15,7 @@ from dispatcher.cli.usage import only_text
 _COMMANDS = {
     "validate": "Check manifests; offline.",
     "plan": "Show what send would do, and why; offline.",
+    "diff": "Show what a change changes for recipients; offline.",
     "send": "Send what was not sent yet.",
     "history": "Show what the journal knows.",
     "settle": "Decide whether an unknown message was sent.",

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -33,7 +32,7 @@ from dispatcher.cli.output import (
     stand_in,
 )
 from dispatcher.errors import ExitCode
-from dispatcher.models import Attachment, Link, MediaId, Problem, Upload
+from dispatcher.models import Attachment, Link, MediaId, Problem, Upload, leaves
 from dispatcher.planning import PlannedMessage
 from dispatcher.planning.selection import SelectionOptions
 from dispatcher.printing import print_encoded
@@ -191,7 +190,7 @@ def _attachment(attachment: Attachment) -> str:
 
 
 def _differences(change: Change) -> Iterator[Part]:
-    before, after = dict(_leaves(change.before)), dict(_leaves(change.after))
+    before, after = dict(leaves(change.before)), dict(leaves(change.after))
     for path in dict.fromkeys([*before, *after]):
         old, new = before.get(path, _MISSING), after.get(path, _MISSING)
         if old != new:
@@ -200,15 +199,3 @@ def _differences(change: Change) -> Iterator[Part]:
                 for word, sign, value in (("error", "-", old), ("new", "+", new))
                 if value is not _MISSING
             )
-
-
-def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every value that holds no others, with its path: `text.body`."""
-    if isinstance(value, dict) and value:
-        for key, item in value.items():
-            yield from _leaves(item, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list) and value:
-        for number, item in enumerate(value):
-            yield from _leaves(item, f"{path}[{number}]")
-    else:
-        yield path, value

@@ -27,7 +27,7 @@ from dispatcher.models.outcomes import (
     RecordStatus,
     Status,
 )
-from dispatcher.models.payload import Payload, decode, encode, fill_in, seal
+from dispatcher.models.payload import Payload, decode, encode, fill_in, leaves, seal
 from dispatcher.models.problems import (
     LocatedProblem,
     Location,
@@ -78,6 +78,7 @@ __all__ = [
     "encode",
     "file_error",
     "fill_in",
+    "leaves",
     "located",
     "seal",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 Payload: TypeAlias = dict[str, Any]
@@ -55,3 +56,15 @@ def fill_in(payload: Payload, reference: str, media_id: str) -> None:
                 rest.append(value)
             elif value == reference:
                 holder[key] = media_id
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every value that holds no others, with its path: `text.body`."""
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from leaves(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list) and value:
+        for number, item in enumerate(value):
+            yield from leaves(item, f"{path}[{number}]")
+    else:
+        yield path, value

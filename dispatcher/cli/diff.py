@@ -1,0 +1,95 @@
+"""`dispatcher diff`: what a change to the manifests changes for their recipients."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from dispatcher.api import Dispatcher
+from dispatcher.cli import diff_json, diff_markdown, diff_text
+from dispatcher.cli.diff_words import notes
+from dispatcher.cli.options import json_option, session_options
+from dispatcher.cli.output import counted, print_line, print_problems, print_warning
+from dispatcher.diff import Diff
+from dispatcher.errors import ExitCode
+
+_PRINT: dict[str, Callable[[Diff], None]] = {
+    "text": diff_text.print_diff,
+    "markdown": diff_markdown.print_diff,
+    "json": diff_json.print_diff,
+    "github": lambda diff: None,  # its findings are annotations
+}
+
+
+def _split(context: click.Context, _: click.Parameter, given: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Take the revision from the arguments: the first one, unless that is a file or a folder."""
+    first, *rest = given or (None,)
+    if first is None or os.path.lexists(first):
+        context.params["rev"] = None
+        return given
+    context.params["rev"] = str(first)
+    return tuple(path for path in rest if path is not None)
+
+
+@click.command("diff")
+@click.argument(
+    "paths",
+    nargs=-1,
+    type=click.Path(path_type=Path),
+    metavar="[REV] [PATH]…",
+    callback=_split,
+)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "markdown", "json", "github"]),
+    default="text",
+    show_default=True,
+    help="markdown: for a comment, with masked numbers; github: annotations of a pull request.",
+)
+@click.option(
+    "--check", is_flag=True, help="Exit with 1 if a change is probably a mistake; see below."
+)
+@json_option
+@session_options
+def command(
+    dispatcher: Dispatcher,
+    rev: str | None,
+    paths: tuple[Path, ...],
+    format_: str,
+    check: bool,
+    as_json: bool,
+) -> int:
+    """Show what changed for recipients since a commit, without a network.
+
+    The working tree, as it is, is compared with REV: by default, the commit where this branch has
+    left the default one. A PATH that could be a REV wins.
+
+    \b
+    --check exits with 1 if
+      - content changed, but no revision was raised
+      - a revision is lower than it was
+      - an id is gone and its words are new elsewhere, without moved_from
+
+    Exit code 2: something is wrong, and nothing was compared.
+    """
+    format = "json" if as_json else format_
+    diff = dispatcher.diff(rev, paths)
+    if diff.errors:
+        print_problems(diff.problems, format if format == "github" else "text", err=True)
+        return ExitCode.USAGE
+    for note in notes(diff):
+        print_warning(note)
+    print_problems(diff.problems_before, "text", err=True)
+    _PRINT[format](diff)
+    if format == "github" or (check and format != "json"):
+        found = [each.problem for each in diff.findings if format == "github" or each.fails]
+        print_problems(found, "github" if format == "github" else "text", err=True)
+    if not (check and diff.fails):
+        return ExitCode.DONE
+    failures = sum(each.fails for each in diff.findings)
+    print_line(f"the check found {counted(failures, 'mistake')}", err=True)
+    return ExitCode.FAILED

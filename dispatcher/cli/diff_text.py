@@ -1,0 +1,92 @@
+"""A difference in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dispatcher.cli.diff_words import (
+    SIGNS,
+    Value,
+    changed_text,
+    for_whom,
+    headline,
+    nothing,
+    summary,
+    values,
+)
+from dispatcher.cli.output import Coloured, Part, print_line
+from dispatcher.diff import Change, Diff, Group
+from dispatcher.diff.words import Piece
+
+_COLOURS = {"new": "green", "gone": "red", "moved": "cyan", "changed": "yellow"}
+_OF_PIECES = {"-": ("red", "[-", "-]"), "+": ("green", "{+", "+}")}
+
+
+def print_diff(diff: Diff) -> None:
+    """Print a difference for people: first what nobody can take back."""
+    if not diff.changes:
+        print_line(nothing(diff))
+        return
+    print_line(f"Compared with {diff.revision}:")
+    print_line()
+    for line in _irreversible(diff):
+        print_line(*line)
+    for change in diff.changes:
+        _print(change)
+        print_line()
+    print_line(f"{summary(diff)}.")
+
+
+def _irreversible(diff: Diff) -> Iterator[tuple[Part, ...]]:
+    found = [
+        f"! {change.name}: {finding.problem.message}"
+        for change in diff.changes
+        for finding in change.findings
+        if finding.second_copies
+    ]
+    if found:
+        yield (Coloured("Nobody can take this back:", "red", bold=True),)
+        yield from ((Coloured(each, "red"),) for each in found)
+        yield ()
+
+
+def _print(change: Change) -> None:
+    name = Coloured(f"{SIGNS[change.kind]} {change.name}", _COLOURS[change.kind], bold=True)
+    print_line(name, f"  {headline(change)}")
+    for finding in change.findings:
+        if not finding.second_copies:
+            colour = "red" if finding.fails else "yellow"
+            print_line("    ", Coloured(f"! {finding.problem.message}", colour))
+    if change.before is None:
+        print_line(f"    to: {_listed(change.added)}")
+    for value in values(change):
+        for line in _value(value, whole=change.kind in ("new", "gone")):
+            print_line("    ", *line)
+    if person := for_whom(change):
+        print_line(f"    (shown as {person} gets it)")
+    for sign, colour, group in (("+", "green", change.added), ("-", "red", change.removed)):
+        if group.first and change.before is not None:
+            print_line("    people: ", Coloured(f"{sign} {_listed(group)}", colour))
+
+
+def _listed(group: Group) -> str:
+    rest = group.people - len(group.first)
+    return ", ".join(group.first) + (f" and {rest} more" if rest else "")
+
+
+def _value(value: Value, *, whole: bool) -> Iterator[tuple[Part, ...]]:
+    if len(value.lines) == 1:
+        yield (f"{value.title}: ", *(_part(each, whole=whole) for each in value.lines[0].pieces))
+        return
+    yield (f"{value.title}:",)
+    for line in value.lines:
+        sign = " " if line.sign == "=" else line.sign
+        yield (f"  {sign} ", *(_part(each, whole=line.sign != "~") for each in line.pieces))
+
+
+def _part(piece: Piece, *, whole: bool) -> Part:
+    if piece.sign == "=":
+        return piece.text
+    colour, begin, end = _OF_PIECES[piece.sign]
+    text = changed_text(piece.text)
+    return Coloured(text if whole else f"{begin}{text}{end}", colour)

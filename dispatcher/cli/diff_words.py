@@ -1,0 +1,127 @@
+"""The words in which a difference is told, in a terminal as in a comment."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from dispatcher.cli.output import persons
+from dispatcher.diff import Change, Diff, File
+from dispatcher.diff.words import Line, Piece, compared
+from dispatcher.transports import RECIPIENT_FIELDS
+
+SIGNS = {"new": "+", "gone": "-", "moved": ">", "changed": "~"}
+_IN_THE_HEADLINE = frozenset({*RECIPIENT_FIELDS, "type"})
+_MOST_LINES = 40  # of one value
+
+
+class Value(NamedTuple):
+    """A value that differs: what it is, and its lines."""
+
+    title: str
+    lines: list[Line]
+
+
+def nothing(diff: Diff) -> str:
+    """Return the one sentence if nothing has changed."""
+    return f"Nothing changes for recipients, compared with {diff.revision}."
+
+
+def summary(diff: Diff) -> str:
+    """Return how many messages differ: `1 new, 2 changed messages`."""
+    kinds: Counter[str] = Counter(each.kind for each in diff.changes)
+    listed = ", ".join(f"{kinds[kind]} {kind}" for kind in SIGNS if kinds[kind])
+    return f"{listed} {'message' if len(diff.changes) == 1 else 'messages'}"
+
+
+def notes(diff: Diff) -> list[str]:
+    """Return what is to be said of the commit's side."""
+    short = diff.revision.short
+    said = [f"{short}: {each}" for each in diff.notes]
+    if diff.problems_before:
+        said.append(f"{short} does not validate: what can be planned of it is compared")
+    return said
+
+
+def headline(change: Change) -> str:
+    """Return what became of a message: `other content for 3 people, revision 1 → 2`."""
+    before, now = change.before, change.now
+    if now is None:
+        assert before is not None
+        return f"gone: {before.type} for {persons(change.people_before)}"
+    if before is None:
+        every = f", {now.repeat}" if now.repeat else ""
+        return f"new: {now.type} for {persons(change.people_now)}{every}"
+    return ", ".join(_facts(change)) or "as before"
+
+
+def _facts(change: Change) -> Iterator[str]:
+    before, now = change.before, change.now
+    assert before is not None
+    assert now is not None
+    if change.was:
+        yield f"was {' and '.join(map(str, change.was))}"
+    if change.altered:
+        kept = change.people_before - change.removed.people
+        of = "" if change.altered == kept else f" of {kept}"
+        yield f"other content for {change.altered}{of} {'person' if kept == 1 else 'people'}"
+    elif change.was or before.revision != now.revision:
+        yield "same content"
+    if before.revision != now.revision:
+        yield f"revision {before.revision} → {now.revision}"
+    elif change.altered and not now.repeat:
+        yield "no new revision"
+    for what, old, new in (
+        ("", before.type, now.type),
+        ("transport ", before.transport, now.transport),
+        ("repeat ", before.repeat or "none", now.repeat or "none"),
+    ):
+        if old != new:
+            yield f"{what}{old} → {new}"
+    if change.added.people or change.removed.people:
+        groups = ((change.added.people, "added"), (change.removed.people, "removed"))
+        counts = " and ".join(f"{people} {what}" for people, what in groups if people)
+        yield f"{counts}: {persons(change.people_now)} now"
+
+
+def values(change: Change) -> Iterator[Value]:
+    """Yield every value that differs, file included, for the sample."""
+    for each in change.differences:
+        if each.path in _IN_THE_HEADLINE or change.sample.to in (each.before, each.after):
+            continue
+        by = f" (by the plugin {each.plugin})" if each.plugin else ""
+        yield Value(f"{each.path}{by}", _lines(each.before, each.after))
+    before, now = change.files
+    if before != now:
+        yield Value("file", _lines(_file(before), _file(now)))
+
+
+def _lines(before: str | None, now: str | None) -> list[Line]:
+    if before is None or now is None:
+        sign: Literal["+", "-"] = "+" if before is None else "-"
+        found = [Line(sign, (Piece(sign, each),)) for each in (before or now or "").split("\n")]
+    else:
+        found = compared(before, now)
+    if len(found) <= _MOST_LINES:
+        return found
+    left_out = f"{len(found) - _MOST_LINES} more lines"
+    return [*found[:_MOST_LINES], Line("…", (Piece("=", left_out),))]
+
+
+def _file(file: File | None) -> str | None:
+    return f"{file.name}, {file.size:,} bytes, sha256 {file.sha256[:12]}" if file else None
+
+
+def changed_text(text: str) -> str:
+    """Return a removed or added text with escapes for spaces that look like the usual one."""
+    return "".join(
+        each.encode("unicode_escape").decode() if each.isspace() and each != " " else each
+        for each in text
+    )
+
+
+def for_whom(change: Change) -> str | None:
+    """Return whose copy is shown, if everybody may have words of their own."""
+    shown = change.from_list and change.now is not None and change.differences
+    return change.sample.to if shown and change.people_now > 1 else None

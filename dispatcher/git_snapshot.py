@@ -1,0 +1,150 @@
+"""The files of a commit, copied into a folder of their own.
+
+Nothing of git but its objects is used: no worktree, no hooks, no filters, no `export-ignore`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import chain
+from pathlib import Path, PurePosixPath
+from typing import IO, NamedTuple
+
+from dispatcher.errors import ConfigError
+from dispatcher.git_command import GitError, conversation, git
+from dispatcher.git_revisions import Repository, Revision
+from dispatcher.inputs import open_regular
+from dispatcher.media import lfs_oid
+from dispatcher.visible import printable
+
+_LINK, _SUBMODULE = "120000", "160000"
+_CHUNK = 1 << 20
+_NO_NAMES = frozenset({"", ".", "..", ".git"})
+
+
+class _Entry(NamedTuple):
+    """A file, link or submodule of a commit."""
+
+    mode: str
+    id: str
+    path: str
+
+
+class Snapshot:
+    """A commit's files below `folder`; `notes` say what is not as it was in the commit."""
+
+    def __init__(self, repository: Repository, revision: Revision, folder: Path) -> None:
+        self.folder = Path(os.path.realpath(folder))
+        self.notes: list[str] = []
+        self._repository, self._revision = repository, revision
+        self._copied: list[PurePosixPath] = []
+
+    def add(self, path: PurePosixPath) -> None:
+        """Copy what the commit has at a path from the top. Raises ConfigError."""
+        if any(path.is_relative_to(known) for known in self._copied):
+            return
+        self._copied.append(path)
+        entries = list(self._entries(path))
+        self._write([each for each in entries if each.mode not in (_LINK, _SUBMODULE)])
+        # Last, so that no file is written through one.
+        self._link([each for each in entries if each.mode == _LINK])
+        self.notes += [
+            f"{printable(each.path)} is a submodule: what was in it is not compared"
+            for each in entries
+            if each.mode == _SUBMODULE
+        ]
+
+    def _entries(self, path: PurePosixPath) -> Iterator[_Entry]:
+        listed = self._asked("ls-tree", "-r", "-z", "--full-tree", self._revision.commit, path)
+        for line in filter(None, listed.split("\0")):
+            facts, _, name = line.partition("\t")
+            mode, _, id = facts.split(" ")
+            if _NO_NAMES.isdisjoint(name.lower().split("/")):
+                yield _Entry(mode, id, name)
+            else:
+                self.notes.append(f"{printable(name)} is left out: no file may have this name")
+
+    def _asked(self, *question: str | PurePosixPath) -> str:
+        *words, path = map(str, question)
+        try:
+            return git(self._repository.top, "--literal-pathspecs", *words, "--", path)
+        except GitError as error:
+            raise ConfigError(f"git cannot read {self._revision.short}: {error}") from None
+
+    def _write(self, entries: list[_Entry]) -> None:
+        for entry, chunks in self._contents(entries):
+            first = next(chunks, b"")
+            oid = lfs_oid(first)
+            with suppress(FileExistsError), self._created(entry) as copy:
+                if oid is None or not self._write_stored(entry, oid, copy):
+                    copy.writelines(chain((first,), chunks))
+                    if oid is not None:
+                        self.notes.append(
+                            f"{printable(entry.path)} is in Git LFS, and what it was is not here"
+                        )
+
+    def _write_stored(self, entry: _Entry, oid: str, copy: IO[bytes]) -> bool:
+        """Write a file of Git LFS, if it is in the working tree or was fetched; else False."""
+        stored = self._repository.folder / "lfs" / "objects" / oid[:2] / oid[2:4] / oid
+        for path in (self._repository.top / entry.path, stored):
+            with suppress(OSError), open_regular(path, follow=False) as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() == oid:
+                    file.seek(0)
+                    shutil.copyfileobj(file, copy)
+                    return True
+        return False
+
+    def _created(self, entry: _Entry) -> IO[bytes]:
+        path = self.folder / entry.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+        return open(os.open(path, flags, 0o600), "wb")
+
+    def _link(self, entries: list[_Entry]) -> None:
+        """Make links, except those that lead out of the copy: what is there is not the commit's."""
+        made = []
+        for entry, chunks in self._contents(entries):
+            path, target = self.folder / entry.path, os.fsdecode(b"".join(chunks))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not os.path.isabs(target):
+                with suppress(OSError, ValueError):
+                    path.symlink_to(target)
+            made.append((path, entry))
+        for path, entry in made:
+            inside = Path(os.path.realpath(path)).is_relative_to(self.folder)
+            if not path.is_symlink() or not inside:
+                path.unlink(missing_ok=True)
+                self.notes.append(
+                    f"{printable(entry.path)} is a link that leads out of the repository: what it "
+                    "led to is not compared"
+                )
+
+    def _contents(self, entries: list[_Entry]) -> Iterator[tuple[_Entry, Iterator[bytes]]]:
+        """Yield the content of each of these, to be read at once."""
+        if not entries:
+            return
+        with conversation(self._repository.top, "cat-file", "--batch") as (questions, answers):
+            for entry in entries:
+                questions.write(f"{entry.id}\n".encode())
+                questions.flush()
+                head = answers.readline().split()
+                if len(head) != 3:
+                    raise ConfigError(
+                        f"{entry.path} as of {self._revision.short} is not in this clone, which "
+                        "has only a part of the files; git fetch --refetch --no-filter gets them"
+                    )
+                chunks = _pieces(answers, int(head[2]))
+                yield entry, chunks
+                for _ in chunks:  # whatever was not wanted
+                    pass
+                answers.read(1)
+
+
+def _pieces(stream: IO[bytes], size: int) -> Iterator[bytes]:
+    while size > 0 and (chunk := stream.read(min(size, _CHUNK))):
+        size -= len(chunk)
+        yield chunk
