@@ -32,6 +32,7 @@ format: .venv/dev
 bench: .venv/dev
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/planning.py
+	$(BIN)/python benchmarks/diff.py
 	$(BIN)/python benchmarks/journal.py
 	$(BIN)/python benchmarks/sending.py
 	$(BIN)/python benchmarks/latency.py

@@ -22,6 +22,7 @@ from dispatcher.cli.app import app
 from dispatcher.models import PlanStatus
 from dispatcher.sandbox.faults import FAULTS
 from dispatcher.sandbox.process import SandboxProcess
+from tests.support.git import committed
 from tests.support.plugins import add_metadata
 from tests.support.postgres import Database
 from tests.support.project import TOKEN, Project
@@ -154,6 +155,19 @@ def test_what_is_said_of_a_reviewed_plan_happens(project: Project) -> None:
     for command, output in shown:
         assert_shows(output, run(command, project))
     project.has_sent_nothing()
+
+
+def test_what_is_said_of_a_change_happens(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "diff.md").read_text(encoding="utf-8")
+    project = Project(tmp_path)
+    project.environment |= {f"GIT_{who}_NAME": "A" for who in ("AUTHOR", "COMMITTER")}
+    project.environment |= {f"GIT_{who}_EMAIL": "a@example.com" for who in ("AUTHOR", "COMMITTER")}
+    project.write("manifests/shop.toml", dict(blocks_of(page))["toml"])
+    committed(project.folder)
+    shown = [each for language, text in blocks_of(page) for each in commands(text)]
+    assert len(shown) == page.count("\n$ ") > 0
+    for command, output in shown:
+        assert_shows(output, run(command, project))
 
 
 def write_digest(project: Project, folder: str = "") -> None:
