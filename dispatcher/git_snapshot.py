@@ -49,9 +49,13 @@ class Snapshot:
             return
         self._copied.append(path)
         entries = list(self._entries(path))
-        self._write([each for each in entries if each.mode not in (_LINK, _SUBMODULE)])
-        # Last, so that no file is written through one.
-        self._link([each for each in entries if each.mode == _LINK])
+        try:
+            self._write([each for each in entries if each.mode not in (_LINK, _SUBMODULE)])
+            # Last, so that no file is written through one.
+            self._link([each for each in entries if each.mode == _LINK])
+        except OSError as error:
+            short, why = self._revision.short, (error.strerror or str(error)).lower()
+            raise ConfigError(f"cannot copy {short} to {self.folder}: {why}") from None
         self.notes += [
             f"{printable(each.path)} is a submodule: what was in it is not compared"
             for each in entries
@@ -79,7 +83,7 @@ class Snapshot:
         for entry, chunks in self._contents(entries):
             first = next(chunks, b"")
             oid = lfs_oid(first)
-            with suppress(FileExistsError), self._created(entry) as copy:
+            with self._created(entry) as copy:
                 if oid is None or not self._write_stored(entry, oid, copy):
                     copy.writelines(chain((first,), chunks))
                     if oid is not None:
@@ -106,22 +110,27 @@ class Snapshot:
 
     def _link(self, entries: list[_Entry]) -> None:
         """Make links, except those that lead out of the copy: what is there is not the commit's."""
-        made = []
-        for entry, chunks in self._contents(entries):
-            path, target = self.folder / entry.path, os.fsdecode(b"".join(chunks))
+        targets = [
+            (each.path, os.fsdecode(b"".join(part))) for each, part in self._contents(entries)
+        ]
+        for name, target in targets:
+            path = self.folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            if not os.path.isabs(target):
-                with suppress(OSError, ValueError):
-                    path.symlink_to(target)
-            made.append((path, entry))
-        for path, entry in made:
-            inside = Path(os.path.realpath(path)).is_relative_to(self.folder)
-            if not path.is_symlink() or not inside:
-                path.unlink(missing_ok=True)
-                self.notes.append(
-                    f"{printable(entry.path)} is a link that leads out of the repository: what it "
-                    "led to is not compared"
-                )
+            if not os.path.isabs(target) and self._is_inside(path.parent):
+                path.symlink_to(target)
+        for name, _ in targets:  # once all are there: one may lead through another
+            path = self.folder / name
+            if path.is_symlink() and self._is_inside(path):
+                self.add(PurePosixPath(os.path.realpath(path)).relative_to(self.folder))
+                continue
+            path.unlink(missing_ok=True)
+            self.notes.append(
+                f"{printable(name)} is a link that leads out of the repository: what it led to is "
+                "not compared"
+            )
+
+    def _is_inside(self, path: Path) -> bool:
+        return Path(os.path.realpath(path)).is_relative_to(self.folder)
 
     def _contents(self, entries: list[_Entry]) -> Iterator[tuple[_Entry, Iterator[bytes]]]:
         """Yield the content of each of these, to be read at once."""

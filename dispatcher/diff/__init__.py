@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from dispatcher.config import FILE_NAME, Config
+from dispatcher.config import FILE_NAME, Config, shown
 from dispatcher.diff.changes import Change, Diff, Difference, File, Finding, Group, is_error
 from dispatcher.diff.comparison import changes
 from dispatcher.diff.side import Side
@@ -101,8 +101,8 @@ class _Past:
             self._add(each)
         there = [each for each in wanted if each.exists()]
         if not there:
-            shown = ", ".join(os.path.relpath(each, self._snapshot.folder) for each in wanted)
-            self._notes.append(f"nothing is at {shown}, so all messages are new")
+            missing = ", ".join(os.path.relpath(each, self._snapshot.folder) for each in wanted)
+            self._notes.append(f"nothing is at {missing}, so all messages are new")
         planner = self._dispatcher.planner(there, at=at) if there else None
         return Side(planner, self._dispatcher.registry)
 
@@ -139,7 +139,10 @@ class _Past:
 
     def _in_words(self, text: str) -> str:
         """Return a text with the commit's name in place of the copy's folder: `1a2b3c4:m.toml`."""
-        return text.replace(f"{self._snapshot.folder}/", f"{self._revision.short}:")
+        folder = self._snapshot.folder
+        for written in (folder, shown(folder)):  # as it is, or as the user would write it
+            text = text.replace(f"{written}/", f"{self._revision.short}:")
+        return text
 
 
 def _text(config: Config) -> str:

@@ -102,10 +102,9 @@ class Findings:
             return
         words = _words(pair.now)
         for each in self._gone[:_MOST_COMPARED]:
-            if each.said.type != pair.now.said.type:
+            if each.said.type != pair.now.said.type or not _is_alike(_words(each), words):
                 continue
-            both = sum(copy.person in each.people for copy in pair.now.people)
-            if both and _is_alike(_words(each), words):
+            if both := sum(copy.person in each.people for copy in pair.now.people):
                 sentence = (
                     f"these are nearly the words of {each.name}, which is gone: if this is the "
                     f"same message, say {_way(pair.now.name, each.name)}; otherwise "

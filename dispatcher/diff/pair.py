@@ -14,12 +14,7 @@ class Pair:
 
     def __init__(self, now: Defined, before: list[Defined]) -> None:
         self.now, self.before = now, before
-        together = len(before) > 1
-        self.people_before = (
-            People.joined(each.people for each in before)
-            if together
-            else (before[0].people if before else People())
-        )
+        self.people_before = People.joined([each.people for each in before])
         self.kept = self.altered = 0
         self.added: list[str] = []
         self.removed: list[str] = []

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Self
 
 from dispatcher.planning import PlannedMessage
@@ -35,13 +35,16 @@ class People:
         self._contents = array("q")
 
     @classmethod
-    def joined(cls, parts: Iterable[People]) -> People:
-        """Return the people of several messages together."""
+    def joined(cls, parts: Sequence[People]) -> People:
+        """Return the people of several messages together, each once."""
+        if len(parts) == 1:
+            return parts[0]
         together = cls()
         for each in parts:
-            together._persons.extend(each._persons)
-            together._contents.extend(each._contents)
-        together.sort()
+            new = [copy for copy in each if copy.person not in together]
+            for copy in new:
+                together.add(copy)
+            together.sort()
         return together
 
     def add(self, copy: Copy) -> None:

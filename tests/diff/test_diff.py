@@ -215,6 +215,20 @@ def test_a_submodule_is_told(offline: Project, repository: Project) -> None:
     assert "manifests/shared is a submodule" in repository.call("diff", "HEAD").stderr
 
 
+def test_a_link_out_of_the_configuration_s_folder_is_followed(offline: Project) -> None:
+    shop = Project(offline.folder / "shop")
+    shop.config("")
+    shop.manifest(LIST)
+    offline.write("lists/people.csv", "to,name\n79001234501,Anna\n")
+    (shop.folder / "manifests" / "people.csv").symlink_to("../../lists/people.csv")
+    shop.config('files.roots = ["manifests", "../lists"]\n')
+    committed(offline.folder)
+    offline.write("lists/people.csv", "to,name\n79001234501,Maria\n")
+    result = shop.call("diff", "HEAD")
+    assert "Dear [-Anna-]{+Maria+}!" in result.stdout
+    assert result.stderr == ""
+
+
 def test_a_configuration_that_cannot_be_used_any_more_is_replaced(repository: Project) -> None:
     repository.config('manifests = "manifests"\nnonsense = 1\n')
     git(repository.folder, "add", "--all")
