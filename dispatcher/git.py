@@ -26,12 +26,15 @@ def top_of(path: Path) -> Path | None:
     As the path is written: a folder that is linked into a repository belongs to it. Raises
     ConfigError if somebody else may have written its `.git`.
     """
-    for folder in (path, *path.parents):
-        mark = folder / _NAME
-        if _marks_repository(mark):
-            _require_trusted(mark)
-            return folder
-    return None
+    top = worktree_of(path)
+    if top is not None:
+        _require_trusted(top / _NAME)
+    return top
+
+
+def worktree_of(path: Path) -> Path | None:
+    """The same, whoever may have written its `.git`: to show where a file is, not to follow it."""
+    return next((each for each in (path, *path.parents) if _marks_repository(each / _NAME)), None)
 
 
 def main_worktree(top: Path) -> Path:

@@ -96,6 +96,18 @@ def print_encoded(text: str, before: str = "") -> None:
     _write(f"{before}{text}\n", stream, err=False)
 
 
+def print_xml(text: str) -> None:
+    """Print an XML text of visible characters on stdout. Raises OutputError.
+
+    It means the same in every encoding, and no line of it is a command to a CI runner.
+    """
+    stream = _stream(err=False)
+    text = _COMMAND.sub(_xml_sign, text)
+    if not _is_utf8(stream):
+        text = text.encode("ascii", "xmlcharrefreplace").decode()
+    _write(f"{text}\n", stream, err=False)
+
+
 def rendered(*parts: Part, coloured: bool, err: bool = False) -> str:
     """Return a line as `print_line` shows it, with or without the codes of its colours."""
     secrets = sys.stderr.secrets if err and isinstance(sys.stderr, _Guarded) else None
@@ -294,6 +306,11 @@ def _defused(text: str) -> str:
 def _escaped_sign(found: re.Match[str]) -> str:
     before = found["before"]
     return rf"#{found['between']}\x23" if before is None else rf"{before}\x3a"
+
+
+def _xml_sign(found: re.Match[str]) -> str:
+    before = found["before"]
+    return f"#{found['between']}&#35;" if before is None else f"{before}&#58;"
 
 
 def _is_utf8(stream: TextIO) -> bool:

@@ -1,27 +1,18 @@
-"""The command line's own decisions: exit codes, formats, who wins over whom."""
+"""The command line's own decisions: exit codes, words, who wins over whom."""
 
-import io
 import itertools
-import json
-import re
-from contextlib import redirect_stdout
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from dispatcher import config
-from dispatcher.cli.output import described, print_problems
+from dispatcher.cli.output import described
 from dispatcher.delivery import Summary
 from dispatcher.manifest.former_names import MessageName
-from dispatcher.models import Image, LocatedProblem, Location, Message, Text
-from dispatcher.visible import visible
+from dispatcher.models import Image, Message, Text
 from tests.support.cases import cases
 from tests.support.project import Project
 
 TO = "79001234567"
 GOOD = f'[[messages]]\nid = "a"\nto = "{TO}"\ntext.body = "Hello"\n'
-BAD = '[[messages]]\nid = "a"\nto = "7900"\ntext.body = "100 %, {{ x }}"\n'
 
 
 def test_exit_code_of_every_mixture_of_outcomes() -> None:
@@ -44,78 +35,6 @@ def test_exit_code_of_every_mixture_of_outcomes() -> None:
         assert summary.strict_exit_code == code
         summary.changed[MessageName("m", "a")] += 1
         assert summary.strict_exit_code == (7 if code in (0, 3) else code)
-
-
-# formats of problems
-
-
-def problem(**fields: Any) -> LocatedProblem:
-    place = {"path": "m.toml", "line": 4, "column": 6, "message_id": "a"}
-    place |= {name: fields.pop(name) for name in Location.model_fields if name in fields}
-    location = Location.model_validate(place)
-    return LocatedProblem(**{"message": "wrong", "where": "to", "location": location, **fields})
-
-
-def test_validate_shows_the_same_problems_in_every_format(project: Project) -> None:
-    project.manifest(BAD)
-    formats = ("text", "json", "github")
-    text, lines, github = (project.call("validate", "--format", each) for each in formats)
-    said = 'message "a": "7900": a phone number has'
-    assert {text.code, lines.code, github.code} == {2}
-    assert text.stdout.startswith(f"manifests/m.toml:4:6: error: {said}")
-    assert text.stderr == "2 errors\n"
-    places = [(line["line"], line["column"], line["where"]) for line in lines.lines]
-    assert places == [(4, 6, "to"), (5, 13, "text.body")]
-    names = "event path line column severity message where text"
-    assert lines.lines[0].keys() == set(names.split())
-    assert lines.stderr == github.stderr == ""
-    assert github.stdout.startswith(f"::error file=manifests/m.toml,line=4,col=6::{said}")
-    assert project.call("validate", "--json").stdout == lines.stdout
-
-
-def test_validate_counts_what_is_good(project: Project) -> None:
-    project.manifest(GOOD)
-    result = project.call("validate")
-    assert (result.code, result.stdout, result.stderr) == (0, "", "1 message, no errors\n")
-
-
-ANYTHING = st.text(st.characters())
-
-
-@given(ANYTHING, ANYTHING.filter(bool))
-def test_annotation_is_one_command_whatever_it_says(text: str, path: str) -> None:
-    """github.com, "Workflow commands": % is escaped, in properties : and , as well."""
-    annotation = printed([problem(message=text, path=path)], "github")
-    command = re.fullmatch(r"::error file=([^:,\r\n]*),line=4,col=6::([^\r\n]*)\n", annotation)
-    assert unescaped(command[1]) == visible(path)
-    assert unescaped(command[2]) == f'message "a": {visible(text)}'
-
-
-def unescaped(text: str) -> str:
-    for code, letter in {"%2C": ",", "%3A": ":", "%25": "%"}.items():
-        text = text.replace(code, letter)
-    return text
-
-
-@given(ANYTHING)
-def test_json_problem_is_one_line_whatever_it_says(text: str) -> None:
-    line = printed([problem(message=text)], "json")
-    assert line.count("\n") == 1
-    assert json.loads(line)["text"] == text
-
-
-def printed(problems: list[LocatedProblem], format: str) -> str:
-    stdout = io.TextIOWrapper(io.BytesIO(), "utf-8", "surrogatepass", newline="")
-    with redirect_stdout(stdout):
-        print_problems(problems, format)
-    return stdout.detach().getvalue().decode("utf-8", "surrogatepass")
-
-
-def test_problems_are_shown_in_the_order_of_the_files() -> None:
-    places = [("b.toml", 1, 1), ("a.toml", 9, 1), ("a.toml", 2, 7), ("a.toml", 2, 3)]
-    problems = [problem(path=path, line=line, column=column) for path, line, column in places]
-    shown = [line.split(": ")[0] for line in printed(problems, "text").splitlines()]
-    assert shown == ["a.toml:2:3", "a.toml:2:7", "a.toml:9:1", "b.toml:1:1"]
 
 
 @cases(

@@ -8,7 +8,8 @@ import click
 
 from dispatcher.api import Dispatcher
 from dispatcher.cli.options import journal_option, session_options, yes_option
-from dispatcher.cli.output import coloured, confirm, print_line, print_warning
+from dispatcher.cli.output import coloured, confirm, print_line
+from dispatcher.cli.reports import print_warning
 from dispatcher.config import sqlite_url
 from dispatcher.errors import ExitCode
 

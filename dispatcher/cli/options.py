@@ -16,7 +16,7 @@ from dispatcher.api import Dispatcher, Plan
 from dispatcher.builtin import builtins
 from dispatcher.cli.diagnosis import supervised
 from dispatcher.cli.next_steps import Invocation
-from dispatcher.cli.output import print_problems, print_warning
+from dispatcher.cli.reports import print_problems, print_warning
 from dispatcher.cli.usage import is_text
 from dispatcher.config import load, shown
 from dispatcher.errors import ConfigError, ExitCode

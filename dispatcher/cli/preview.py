@@ -15,7 +15,8 @@ from dispatcher.cli.options import (
     session_options,
     warn_of_absent,
 )
-from dispatcher.cli.output import print_line, print_problems
+from dispatcher.cli.output import print_line
+from dispatcher.cli.reports import print_problems
 from dispatcher.errors import ConfigError, ExitCode
 from dispatcher.localfiles import existing_spelling
 from dispatcher.planning import Planner

@@ -1,17 +1,14 @@
 """The provider's own JavaScript client, unchanged, works with the local gateway."""
 
 import json
-import os
-import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dispatcher.sandbox.process import SandboxProcess
-from tests.support.requirements import require
+from tests.support.npm import installed
 
 CLIENT = "@green-api/v1-whatsapp-api-client"
 VERSION = "0.1.7"
@@ -48,17 +45,8 @@ const api = new WhatsAppApi("any-token", {{ apiRoot: `${{url}}/v1`, mediaRoot: `
 
 @pytest.fixture
 def client() -> Path:
-    """A folder in which the client is installed; kept from one run of the tests to the next."""
-    require(shutil.which("node") and shutil.which("npm"), "node and npm")
-    cache = Path(tempfile.gettempdir()) / f"dispatcher-tests-{os.getuid()}" / f"npm-{VERSION}"
-    installed = cache / "node_modules" / CLIENT / "package.json"
-    if not installed.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        install = ["npm", "install", "--no-audit", "--no-fund", f"{CLIENT}@{VERSION}"]
-        npm = subprocess.run([*install, "--prefix", str(cache)], capture_output=True, text=True)
-        require(npm.returncode == 0, f"{CLIENT} from npm's registry: {npm.stderr[-500:]}")
-    assert json.loads(installed.read_text())["version"] == VERSION
-    return cache
+    """A folder in which the client is installed."""
+    return installed(CLIENT, VERSION)
 
 
 def test_providers_client_sends_and_uploads(client: Path, inbox: SandboxProcess) -> None:
