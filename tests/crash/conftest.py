@@ -26,12 +26,6 @@ from .mailing import Mailing, NewMailing
 
 
 @pytest.fixture
-def a_second() -> Callable[[], float]:
-    """What a program may take that should take no more than a second, on this machine, now."""
-    return lambda: max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
-
-
-@pytest.fixture
 def new_mailing(inbox: SandboxProcess, new_project: NewProject) -> Iterator[NewMailing]:
     """Make a mailing: `new_mailing(recipients, workers=…)`, see `Mailing`."""
     mailings: list[Mailing] = []

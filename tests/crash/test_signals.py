@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from tests.support.gateway import Peer, Serve
-from tests.support.waiting import LONG, wait_until
+from tests.support.waiting import LONG, a_second, wait_until
 
 from .mailing import Mailing, NewMailing
 
@@ -33,7 +33,7 @@ def end(mailing: Mailing, process: subprocess.Popen[str]) -> float:
 
 
 def test_sigterm_ends_a_mailing_soon_and_nothing_is_unknown(
-    new_impatient: Callable[[int], Mailing], chance: Random, a_second: Callable[[], float]
+    new_impatient: Callable[[int], Mailing], chance: Random
 ) -> None:
     stops = 10 * STOPS if LONG else STOPS
     mailing = new_impatient(50 * stops)
@@ -51,7 +51,7 @@ def test_sigterm_ends_a_mailing_soon_and_nothing_is_unknown(
 
 
 def test_what_a_silent_gateway_may_have_is_unknown_when_the_run_is_stopped(
-    new_impatient: Callable[[int], Mailing], a_second: Callable[[], float]
+    new_impatient: Callable[[int], Mailing],
 ) -> None:
     mailing = new_impatient(20)
     mailing.gateway.faults([{"fault": "stall"}])
@@ -74,7 +74,7 @@ def trickle(peer: Peer) -> None:
 
 
 def test_an_answer_without_end_does_not_hold_a_stopped_run(
-    new_impatient: Callable[[int], Mailing], serve: Serve, a_second: Callable[[], float]
+    new_impatient: Callable[[int], Mailing], serve: Serve
 ) -> None:
     mailing = new_impatient(20)
     mailing.environment = {**mailing.environment, "GREENAPI_BASE_URL": serve(trickle).url}
@@ -87,9 +87,7 @@ def test_an_answer_without_end_does_not_hold_a_stopped_run(
     assert list(mailing.journal().values()) == ["unknown"] * mailing.workers
 
 
-def test_a_second_ctrl_c_ends_at_once_and_the_journal_is_right(
-    new_mailing: NewMailing, a_second: Callable[[], float]
-) -> None:
+def test_a_second_ctrl_c_ends_at_once_and_the_journal_is_right(new_mailing: NewMailing) -> None:
     mailing = new_mailing(20)
     mailing.gateway.faults([{"fault": "stall"}])
     process = mailing.start()

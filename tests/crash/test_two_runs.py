@@ -1,18 +1,15 @@
 """Of two runs that start at the same moment, one sends and the other says so and ends."""
 
 import json
-from collections.abc import Callable
 
-from tests.support.waiting import LONG
+from tests.support.waiting import LONG, a_second
 
 from .mailing import NewMailing
 
 RACES = 50
 
 
-def test_of_two_runs_at_once_exactly_one_sends(
-    new_mailing: NewMailing, a_second: Callable[[], float]
-) -> None:
+def test_of_two_runs_at_once_exactly_one_sends(new_mailing: NewMailing) -> None:
     races = 10 * RACES if LONG else RACES
     mailing = new_mailing(1, script=("racing", str(races)), head='repeat = "run"\n')
 

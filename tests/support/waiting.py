@@ -11,6 +11,11 @@ LONG = os.environ.get("CRASH") == "long"
 PATIENCE = 900.0 if LONG else 60.0  # seconds
 
 
+def a_second() -> float:
+    """What a program may take that should take no more than a second, on this machine, now."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 def wait_until(condition: Callable[[], object], patience: float = PATIENCE) -> None:
     """Return as soon as a condition holds."""
     end = time.monotonic() + patience
