@@ -168,6 +168,8 @@ def test_what_is_said_of_a_change_happens(tmp_path: Path) -> None:
     assert len(shown) == page.count("\n$ ") > 0
     for command, output in shown:
         assert_shows(output, run(command, project))
+    script = project.run(program=("-c", dict(blocks_of(page))["python"]))
+    assert script.stdout == "changed shop/opening 2\nmoved shop/thank-you 0\n"
 
 
 def write_digest(project: Project, folder: str = "") -> None:

@@ -67,7 +67,7 @@ def command(
     """Show what changed for recipients since a commit, without a network.
 
     The working tree, as it is, is compared with REV: by default, the commit where this branch has
-    left the default one. A PATH that could be a REV wins.
+    left the default one. What is a file or a folder is a PATH and no REV.
 
     \b
     --check exits with 1 if

@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import SequenceMatcher
+from functools import cached_property
 
 from dispatcher.diff.changes import Finding
 from dispatcher.diff.pair import Pair
@@ -39,14 +40,13 @@ class Findings:
     ) -> None:
         self._defined, self._gone, self._heirs = defined, gone, heirs
         self._before = before
-        self._left = array("q", sorted(each.content for each in self._left_copies()))
 
     def of(self, pair: Pair) -> Iterator[Finding]:
         """Yield what is to be said of a message."""
         if pair.before:
             yield from self._of_revision(pair)
             yield from self._of_repeat(pair)
-        twins = self._twins(pair) if pair.added_count else Counter[MessageName]()
+        twins = self._twins(pair)
         for name, people in twins.items():
             yield self._twin(pair, name, people)
         if not pair.before and not twins:
@@ -85,7 +85,7 @@ class Findings:
     def _twin(self, pair: Pair, name: MessageName, people: int) -> Finding:
         again = f"{people_get(people)} the words of {name} a second time"
         if name in self._heirs:
-            sentence = f"{again}: they are recipients of this one now, and of that one no more"
+            sentence = f"{again}: that one was for them, too"
             return _finding(pair, sentence, "id", second_copies=people)
         if self._defined.is_own(pair.now.name):
             sentence = f"{again}: that one is gone, and moved_from = [] says that this is another"
@@ -113,25 +113,19 @@ class Findings:
                 yield _finding(pair, sentence, "id")
                 return
 
-    def _left_copies(self) -> Iterator[Copy]:
-        """Yield the copies for which no message stands any more."""
-        for each in self._before.values():
-            heir = self._heirs.get(each.name)
-            if heir is None:
-                yield from each.people
-            elif heir.removed_count:
-                yield from (copy for copy in each.people if copy.person not in heir.now.people)
+    @cached_property
+    def _copies(self) -> array[int]:
+        """The contents of all copies of the commit, sorted."""
+        contents = (copy.content for each in self._before.values() for copy in each.people)
+        return array("q", sorted(contents))
 
     def _twins(self, pair: Pair) -> Counter[MessageName]:
         """Return the messages whose copies new recipients of this one have, and how many."""
         found: Counter[MessageName] = Counter()
-        if not self._left:
-            return found
-        for copy in pair.now.people:
-            place = bisect_left(self._left, copy.content)
-            if place == len(self._left) or self._left[place] != copy.content:
-                continue
-            if copy.person not in pair.people_before:
+        for copy in pair.now.people if pair.added_count else ():
+            place = bisect_left(self._copies, copy.content)
+            known = place < len(self._copies) and self._copies[place] == copy.content
+            if known and copy.person not in pair.people_before:
                 found[self._owner(copy, found)] += 1
         return found
 
@@ -140,7 +134,7 @@ class Findings:
         for name in (*likely, *self._before):
             if self._before[name].people.content_of(copy.person) == copy.content:
                 return name
-        raise AssertionError("every copy that is left has an owner")
+        raise AssertionError("every copy of the commit is of one of its messages")
 
 
 def people_get(count: int) -> str:

@@ -116,6 +116,17 @@ def test_a_shallow_clone_says_what_to_fetch(repository: Project) -> None:
     assert "Goodbye" in clone.call("diff", "origin/main").stdout
 
 
+def test_a_partial_clone_is_not_completed_over_the_network(repository: Project) -> None:
+    git(repository.folder, "config", "uploadpack.allowFilter", "true")
+    clone = cloned(repository, "--filter=blob:none")
+    clone.call("diff", "origin/main").refused("not in this clone", "git fetch --refetch")
+
+
+def test_a_bare_repository_has_nothing_to_compare(repository: Project) -> None:
+    bare = cloned(repository, "--bare")
+    bare.call("diff").refused("git says: this operation must be run in a work tree")
+
+
 def test_what_is_no_revision_or_no_repository_is_said(offline: Project) -> None:
     offline.manifest(text("a"))
     for arguments in ([], ["main"]):
