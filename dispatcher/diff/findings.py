@@ -5,23 +5,22 @@ The journal is not asked, so that everybody counts as somebody who has the messa
 
 from __future__ import annotations
 
-from array import array
-from bisect import bisect_left
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from difflib import SequenceMatcher
+from collections.abc import Iterator, Mapping
 from functools import cached_property
+from itertools import islice
 
 from dispatcher.diff.changes import Finding
 from dispatcher.diff.pair import Pair
-from dispatcher.diff.people import Copy
+from dispatcher.diff.people import Table
 from dispatcher.diff.side import Defined
 from dispatcher.manifest.former_names import DefinedNames, MessageName
 from dispatcher.models import Problem, Severity, leaves
 
-_ALIKE = 0.75  # of a text is the same: it is probably the same message, reworded
+_ALIKE = 0.75  # of the words are the same: it is probably the same message, reworded
 _MOST_COMPARED = 100  # messages that are gone, with one that is new
-_LONGEST_COMPARED = 2000  # characters of a text
+_ASKED = 100  # people of a message, to find others that were for them
 
 
 class Findings:
@@ -40,6 +39,8 @@ class Findings:
     ) -> None:
         self._defined, self._gone, self._heirs = defined, gone, heirs
         self._before = before
+        # Those that are gone first: of two with the same words, one of these was renamed.
+        self._names = sorted(before, key=lambda name: name in heirs)
 
     def of(self, pair: Pair) -> Iterator[Finding]:
         """Yield what is to be said of a message."""
@@ -101,40 +102,56 @@ class Findings:
         if self._defined.is_own(pair.now.name):
             return
         words = _words(pair.now)
-        for each in self._gone[:_MOST_COMPARED]:
-            if each.said.type != pair.now.said.type or not _is_alike(_words(each), words):
+        for gone, its_words in self._gone_for(pair):
+            if gone.said.type != pair.now.said.type or not _are_alike(its_words, words):
                 continue
-            if both := sum(copy.person in each.people for copy in pair.now.people):
-                sentence = (
-                    f"these are nearly the words of {each.name}, which is gone: if this is the "
-                    f"same message, say {_way(pair.now.name, each.name)}; otherwise "
-                    f"{people_get(both)} both"
-                )
-                yield _finding(pair, sentence, "id")
-                return
+            both = sum(copy.person in gone.people for copy in pair.now.people)
+            sentence = (
+                f"these are nearly the words of {gone.name}, which is gone: if this is the same "
+                f"message, say {_way(pair.now.name, gone.name)}; otherwise {people_get(both)} both"
+            )
+            yield _finding(pair, sentence, "id")
+            return
+
+    def _gone_for(self, pair: Pair) -> Iterator[tuple[Defined, frozenset[str]]]:
+        """Yield some of the messages that are gone and were for the same people."""
+        people = islice(pair.now.people, _ASKED)
+        found = (gone for copy in people for gone in self._gone_by_person.get(copy.person, ()))
+        for name in dict.fromkeys(islice(found, _MOST_COMPARED)):
+            yield self._before[name], self._words_of_gone[name]
 
     @cached_property
-    def _copies(self) -> array[int]:
-        """The contents of all copies of the commit, sorted."""
-        contents = (copy.content for each in self._before.values() for copy in each.people)
-        return array("q", sorted(contents))
+    def _gone_by_person(self) -> Mapping[int, list[MessageName]]:
+        """The messages that are gone, by some of their people: those with the lowest hashes, which
+        two lists of nearly the same people share."""
+        found: dict[int, list[MessageName]] = {}
+        for each in self._gone:
+            for copy in islice(each.people, _ASKED):
+                found.setdefault(copy.person, []).append(each.name)
+        return found
+
+    @cached_property
+    def _words_of_gone(self) -> Mapping[MessageName, frozenset[str]]:
+        return {each.name: _words(each) for each in self._gone}
 
     def _twins(self, pair: Pair) -> Counter[MessageName]:
         """Return the messages whose copies new recipients of this one have, and how many."""
-        found: Counter[MessageName] = Counter()
-        for copy in pair.now.people if pair.added_count else ():
-            place = bisect_left(self._copies, copy.content)
-            known = place < len(self._copies) and self._copies[place] == copy.content
-            if known and copy.person not in pair.people_before:
-                found[self._owner(copy, found)] += 1
-        return found
+        owners = (
+            self._owners.get(copy.content)
+            for copy in (pair.now.people if pair.added_count else ())
+            if copy.person not in pair.people_before
+        )
+        return Counter(self._names[each] for each in owners if each is not None)
 
-    def _owner(self, copy: Copy, likely: Iterable[MessageName]) -> MessageName:
-        """Return which message of the commit a copy is one of; mostly one that was found before."""
-        for name in (*likely, *self._before):
-            if self._before[name].people.content_of(copy.person) == copy.content:
-                return name
-        raise AssertionError("every copy of the commit is of one of its messages")
+    @cached_property
+    def _owners(self) -> Table:
+        """Which message of the commit, by its number, has a content: it is of one person only."""
+        owners = Table()
+        for number, name in enumerate(self._names):
+            for copy in self._before[name].people:
+                owners.add(copy.content, number)
+        owners.sort()
+        return owners
 
 
 def people_get(count: int) -> str:
@@ -155,12 +172,12 @@ def _way(name: MessageName, was: MessageName) -> str:
     return f'moved_from = "{was.id if name.manifest == was.manifest else was}"'
 
 
-def _words(defined: Defined) -> str:
+def _words(defined: Defined) -> frozenset[str]:
     texts = (value for _, value in leaves(defined.first.built) if isinstance(value, str))
-    to = defined.first.to
-    return " ".join(value for value in texts if value != to)[:_LONGEST_COMPARED]
+    return frozenset(
+        word for value in texts if value != defined.first.to for word in re.findall(r"\w+", value)
+    )
 
 
-def _is_alike(one: str, other: str) -> bool:
-    matcher = SequenceMatcher(None, one, other, autojunk=False)
-    return matcher.quick_ratio() >= _ALIKE and matcher.ratio() >= _ALIKE
+def _are_alike(one: frozenset[str], other: frozenset[str]) -> bool:
+    return 2 * len(one & other) >= _ALIKE * (len(one) + len(other))

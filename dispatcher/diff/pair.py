@@ -23,7 +23,7 @@ class Pair:
 
     def add(self, copy: Copy, to: str) -> bool:
         """Count a person; return whether that person's content is another one now."""
-        content = self.people_before.content_of(copy.person)
+        content = self.people_before.get(copy.person)
         if content is None:
             if len(self.added) < SHOWN:
                 self.added.append(to)

@@ -27,12 +27,39 @@ class Copy(NamedTuple):
         return cls(hash(message.to), hash((message.to, message.transport, planned.digest, file)))
 
 
-class People:
-    """The copies of one message, in the order of the persons' hashes once it is `sorted`."""
+class Table:
+    """Numbers by hashes, found by bisection once they are sorted."""
 
     def __init__(self) -> None:
-        self._persons = array("q")
-        self._contents = array("q")
+        self._keys = array("q")
+        self._values = array("q")
+
+    def add(self, key: int, value: int) -> None:
+        """Add a number."""
+        self._keys.append(key)
+        self._values.append(value)
+
+    def sort(self) -> None:
+        """Sort it by the hashes."""
+        order = sorted(range(len(self)), key=self._keys.__getitem__)
+        for numbers in (self._keys, self._values):
+            numbers[:] = array("q", map(numbers.__getitem__, order))
+
+    def get(self, key: int) -> int | None:
+        """Return the number of a hash, or None."""
+        place = bisect_left(self._keys, key)
+        found = place < len(self) and self._keys[place] == key
+        return self._values[place] if found else None
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __contains__(self, key: int) -> bool:
+        return self.get(key) is not None
+
+
+class People(Table):
+    """The contents of a message, by person."""
 
     @classmethod
     def joined(cls, parts: Sequence[People]) -> People:
@@ -43,32 +70,9 @@ class People:
         for each in parts:
             new = [copy for copy in each if copy.person not in together]
             for copy in new:
-                together.add(copy)
+                together.add(*copy)
             together.sort()
         return together
 
-    def add(self, copy: Copy) -> None:
-        """Add a copy."""
-        self._persons.append(copy.person)
-        self._contents.append(copy.content)
-
-    def sort(self) -> None:
-        """Sort the copies, so that they can be found."""
-        order = sorted(range(len(self)), key=self._persons.__getitem__)
-        for values in (self._persons, self._contents):
-            values[:] = array("q", map(values.__getitem__, order))
-
-    def content_of(self, person: int) -> int | None:
-        """Return what a person gets, or None if that person gets nothing."""
-        place = bisect_left(self._persons, person)
-        found = place < len(self) and self._persons[place] == person
-        return self._contents[place] if found else None
-
-    def __len__(self) -> int:
-        return len(self._persons)
-
     def __iter__(self) -> Iterator[Copy]:
-        return map(Copy, self._persons, self._contents)
-
-    def __contains__(self, person: int) -> bool:
-        return self.content_of(person) is not None
+        return map(Copy, self._keys, self._values)

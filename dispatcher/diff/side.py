@@ -99,7 +99,7 @@ class Side:
             if defined is None:
                 defined = self.messages[seen.name] = Defined(seen, draft.definition)
             defined.broken |= any(each.severity == "error" for each in draft.problems)
-            defined.people.add(Copy.of(seen.planned))
+            defined.people.add(*Copy.of(seen.planned))
             yield defined, seen
         self.planner.inputs.require_unchanged()
         wrong = {

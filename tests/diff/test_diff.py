@@ -258,6 +258,15 @@ def test_each_side_has_its_own_configuration(repository: Project) -> None:
     assert repository.call("diff", "HEAD").stdout.startswith(NOTHING)
 
 
+def test_of_two_with_the_same_words_the_one_that_is_gone_was_renamed(repository: Project) -> None:
+    repository.manifest(text("a") + text("b"))
+    git(repository.folder, "commit", "--all", "--message", "Twins")
+    repository.manifest(text("a") + text("c"))
+    result = repository.call("diff", "HEAD", "--check")
+    assert result.code == 1
+    assert 'say moved_from = "b"' in result.stdout
+
+
 def test_annotations_are_as_validate_has_them(repository: Project) -> None:
     result = repository.call("diff", "--check", "--format", "github")
     assert result.code == 1
