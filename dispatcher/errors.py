@@ -53,7 +53,10 @@ if TYPE_CHECKING:
 
 
 class ExitCode(IntEnum):
-    """How a command ends: docs/design.md, "Exit codes". Each error has its own."""
+    """How a command ends: docs/design.md, "Exit codes".
+
+    Each class of errors has an `exit_code`, by default USAGE.
+    """
 
     DONE = 0
     FAILED = 1

@@ -38,7 +38,7 @@ def worktree_of(path: Path) -> Path | None:
 
 
 def main_worktree(top: Path) -> Path:
-    """Where the main worktree of the repository is of which this is a worktree.
+    """Return the path of the main worktree of the repository that this worktree belongs to.
 
     Of a bare repository, which has none, the repository's own folder. Raises ConfigError.
     """
@@ -60,7 +60,7 @@ def main_worktree(top: Path) -> Path:
 
 
 def _marks_repository(mark: Path) -> bool:
-    """Whether this `.git` is one, or what is left of one: any other folder is none to git."""
+    """Whether this `.git` marks a repository, even a damaged one; git ignores any other folder."""
     if not mark.is_dir():
         return os.path.lexists(mark)
     return any(os.path.lexists(mark / name) for name in ("HEAD", "config", "objects", "refs"))

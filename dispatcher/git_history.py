@@ -15,9 +15,9 @@ _ASK = ("log", "--all", "-1", "--format=%h", "--no-ext-diff", "--no-textconv")
 
 
 def ever_had(folder: Path, manifest: str | None, id: str | None) -> bool | None:
-    """Whether a commit has a manifest of this name, and a message of this id; None: any.
+    """Whether a commit has a manifest of this name, and a message of this id; None means any.
 
-    `folder`: in the repository. Out: None if git cannot tell: it is not installed, this is no
+    `folder` is in the repository. Returns None if git cannot tell: it is not installed, this is no
     repository or not its whole history, or it takes too long.
     """
     if shutil.which("git") is None or _git(folder, "rev-parse", "--is-shallow-repository") is None:

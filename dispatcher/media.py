@@ -168,7 +168,7 @@ def why_pointer(stream: BufferedReader) -> str | None:
 
 
 def lfs_oid(content: bytes) -> str | None:
-    """Return the SHA-256 of the file to which a pointer of Git LFS points; None: it is none."""
+    """Return the SHA-256 of the file that a Git LFS pointer stands for, or None if it is none."""
     found = _OID.search(content) if content.startswith(_LFS) else None
     return found and found[1].decode()
 

@@ -215,7 +215,7 @@ class SendTimeout(OutcomeUnknown):
 
 
 class Calls:
-    """Makes the calls to transports, on the thread that needs the result, as pure calls can be.
+    """Calls transports on the thread that needs the result, which is fine for pure methods.
 
     `timer` returns the timer of a transport's method, which reports a slow call.
     """

@@ -86,7 +86,7 @@ def without_country_code(numbers: Collection[str]) -> tuple[str | None, list[tup
 
 
 def lenient_address(written: str, country: str | None = None) -> Address:
-    """Read a recipient as `phone_address` does; return as it is what is no number and no group.
+    """Read a recipient as `phone_address` does; return anything else unchanged.
 
     For messages whose transport is unknown.
     """

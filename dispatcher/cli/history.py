@@ -135,7 +135,7 @@ def _jsonl_writer(file: TextIO) -> Write:
 
 
 def _csv_writer(file: TextIO) -> Write:
-    """Return a function that writes a row a message, or a row an event; an error is two columns."""
+    """Return a function that writes one row per message or event; an error fills two columns."""
     sheet = csv.DictWriter(file, _COLUMNS, extrasaction="ignore")
     sheet.writeheader()
 

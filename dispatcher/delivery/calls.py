@@ -1,4 +1,4 @@
-"""Calls transports, which anybody may have written, so that one that hangs does not hang the run.
+"""Calls transports, which anybody may have written, so that a hanging call cannot hang the run.
 
 A thread cannot be ended from outside. So a call is made on a thread that can be abandoned, while
 the one that needs the result waits for as long as the transport says that a call takes, and a

@@ -30,7 +30,7 @@ IsCopy: TypeAlias = Callable[[PlannedMessage, Delivered], bool]
 
 
 class ConcurrentRuns:
-    """Tells whether another run has taken a message: it saves an upload, a permit, a vain claim.
+    """Tells early whether another run has taken a message, to save an upload, a permit or a claim.
 
     It only looks; the claim decides. `tasks` are the messages that this run has yet to send, in
     order.

@@ -131,7 +131,7 @@ def _step(rate: Rate, state: int, now: int, count: int) -> tuple[int, int]:
 
 
 class Window(NamedTuple):
-    """The times, by `steady`, between which a message may leave by one key's rate.
+    """The times, by the clock `steady`, between which the rate of one key allows a message.
 
     If it left later, it would leave together with those whose windows come next.
     """

@@ -46,7 +46,7 @@ _LATE = Failure(code="lease", text="this run stood still before an earlier messa
 @dataclass
 class Unsettled:
     """The messages with an unknown outcome: their runs and manifests, and the key of the last one,
-    as the journal has them. `decided` tells whether it has another outcome for one of them."""
+    as the journal has them. `decided` tells whether somebody has decided one of them already."""
 
     key: str = ""
     runs: set[str] = field(default_factory=set)

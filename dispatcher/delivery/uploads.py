@@ -37,7 +37,7 @@ class MediaIdStore(Protocol):
 
 
 class Leases(Protocol):
-    """Decides which run does what all wait for: see `SharedState`."""
+    """Decides which run does the work that the others wait for: see `SharedState`."""
 
     def lease(self, name: str, seconds: float) -> bool: ...
     def release(self, name: str) -> None: ...
@@ -51,7 +51,7 @@ class UploadedMedia(NamedTuple):
 
 
 class Uploads:
-    """Uploads on demand; of several threads that need one content, one uploads, the rest wait.
+    """Uploads on demand: if several threads need the same content, one uploads and the rest wait.
 
     With `leases`, runs that share a store do the same. All of them stop waiting once `stop` is set.
     """

@@ -1,8 +1,8 @@
 """A last check whether a request may still be sent.
 
 Between the sender's own check and the first byte, a connection is made and other threads may run.
-So it is checked again directly before each piece is written; a request without its last piece is
-none.
+So it is checked again directly before each piece is written; a gateway ignores a
+request that is not complete.
 """
 
 from __future__ import annotations

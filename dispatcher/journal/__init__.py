@@ -76,7 +76,7 @@ class Journal:
     """A journal, open for sending. Any thread may call its methods.
 
     Those that return a Future do not wait for the disk: the future has its result when the change
-    is on disk, and a later call's change is never there earlier. `warnings` say why changes may be
+    is on disk, and changes get there in the order of the calls. `warnings` say why changes may be
     lost, or why that may not be noticed.
     """
 

@@ -243,8 +243,7 @@ def migrate(connection: Connection, version: int) -> None:
 
 @contextmanager
 def ignoring_denial(connection: Connection) -> Iterator[None]:
-    """Ignore it if a role may not use `manifest_files`: that only loses warnings, which are not
-    worth a run."""
+    """Ignore it if a role may not use `manifest_files`: without it, only warnings are missing."""
     with suppress(sa.exc.ProgrammingError, JournalError), connection.begin_nested():
         yield
 

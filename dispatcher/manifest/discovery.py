@@ -54,7 +54,7 @@ def others(home: Path | None, files: Iterable[Path]) -> list[Path]:
 
 
 def _identity(path: Path) -> object:
-    """Return the same for two names of one file, also if the case of letters does not count."""
+    """Return what all names of one file share, also where upper and lower case are the same."""
     try:
         info = path.stat()
     except (OSError, ValueError):
