@@ -39,18 +39,20 @@ class Copies:
     ) -> Mapping[str, list[Delivered]]:
         """What recipients of these messages, each with its digest, have of the same words, by the
         message's key; of messages that are planned elsewhere, nothing."""
-        asked: dict[tuple[str, str], list[Message]] = {}
-        for message, digest in messages:
-            if not self._defined.is_own(_name(message)):
-                asked.setdefault((digest, message.to), []).append(message)
-        if not asked:
-            return {}
-        digests, recipients = (list(dict.fromkeys(each)) for each in zip(*asked, strict=True))
-        copies: dict[str, list[Delivered]] = {}
+        asked = [each for each in messages if not self._defined.is_own(_name(each[0]))]
+        digests = list(dict.fromkeys(digest for _, digest in asked))
         # Where a payload does not name its recipient, all of a list have one digest.
         alike = len(digests) < len(asked)
-        for copy in delivered(digests, recipients if alike else ()):
-            for message in asked.get((copy.digest, copy.recipient), ()):
+        recipients = list(dict.fromkeys(message.to for message, _ in asked)) if alike else ()
+        found = list(delivered(digests, recipients)) if asked else ()
+        if not found:  # as for almost all batches
+            return {}
+        by_content: dict[tuple[str, str], list[Message]] = {}
+        for message, digest in asked:
+            by_content.setdefault((digest, message.to), []).append(message)
+        copies: dict[str, list[Delivered]] = {}
+        for copy in found:
+            for message in by_content.get((copy.digest, copy.recipient), ()):
                 if self._is_copy(message, copy):
                     copies.setdefault(message.key, []).append(copy)
         return copies
