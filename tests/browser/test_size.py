@@ -2,17 +2,16 @@
 
 import http.client
 import json
-import math
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from dispatcher.sandbox.process import SandboxProcess
 
 from .conftest import NewPage
-from .waiting import wait_until
 
-FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+BUBBLES = "document.querySelectorAll('.bubble').length"
+ELEMENTS = "document.querySelectorAll('*').length"
 
 
 def fill(inbox: SandboxProcess, count: int) -> None:
@@ -26,27 +25,13 @@ def fill(inbox: SandboxProcess, count: int) -> None:
     connection.close()
 
 
-def first_paint(page: Page) -> float:
-    """Load a page anew; milliseconds from the request."""
-    page.reload()
-    wait_until(page, FIRST_PAINT)
-    return float(page.evaluate(FIRST_PAINT))
-
-
-def test_ten_thousand_messages_are_shown_as_soon_as_a_full_page(
+def test_of_ten_thousand_messages_a_page_has_the_newest(
     inbox: SandboxProcess, new_page: NewPage
 ) -> None:
-    """The best of several times counts, of more on a machine that has other work."""
-    with SandboxProcess() as other:
-        fill(other, 10)
-        fill(inbox, 10_000)
-        page, small = new_page(), new_page(other.url)
-        few = many = math.inf
-        for number in range(40):
-            few, many = min(few, first_paint(small)), min(many, first_paint(page))
-            if number >= 8 and many <= 2 * few:
-                break
-
-    assert many <= 2 * few, f"{many:.0f} ms with 10,000 messages, {few:.0f} ms with 10"
+    """So it is as small, and as quick to load, as the page of a few."""
+    fill(inbox, 10_000)
+    page = new_page()
+    assert page.evaluate(BUBBLES) == 25
+    assert page.evaluate(ELEMENTS) < 5_000
     page.get_by_role("searchbox").fill("* 4321.")
     expect(page.get_by_role("log")).to_contain_text("message 4321.")
