@@ -14,9 +14,11 @@ _SAFELY = ("-c", "core.fsmonitor=false", "-c", "log.showSignature=false")
 # Which repository it is depends on the folder only, also below a hook, for which git sets these.
 _OF_ANOTHER = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_NAMESPACE")
 
+_FATAL = "fatal: "
+
 
 class GitError(Exception):
-    """git failed; the text is its own last sentence, or why it could not be started."""
+    """git failed; the text is its own sentence, or why it could not be started."""
 
 
 def git(folder: Path, *arguments: str, seconds: float | None = None) -> str:
@@ -30,8 +32,7 @@ def git(folder: Path, *arguments: str, seconds: float | None = None) -> str:
             env=_environment(),
         )
     except subprocess.CalledProcessError as error:
-        lines = error.stderr.decode(errors="replace").strip().splitlines()
-        raise GitError(lines[0].removeprefix("fatal: ") if lines else "") from None
+        raise GitError(_reason(error.stderr.decode(errors="replace"))) from None
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise GitError(f"git cannot be started: {error}") from None
     return os.fsdecode(done.stdout).strip()
@@ -51,6 +52,13 @@ def conversation(folder: Path, *arguments: str) -> Iterator[tuple[IO[bytes], IO[
         assert process.stdout
         yield process.stdin, process.stdout
         process.stdin.close()
+
+
+def _reason(told: str) -> str:
+    """Return the sentence of git that says why it failed; warnings may stand before it."""
+    lines = told.strip().splitlines() or [""]
+    fatal = (each for each in lines if each.startswith(_FATAL))
+    return next(fatal, lines[0]).removeprefix(_FATAL)
 
 
 def _command(folder: Path, arguments: tuple[str, ...]) -> list[str]:

@@ -134,4 +134,7 @@ def _unusable(folder: Path, why: str) -> str:
             f"{folder} is in no git repository, so there is nothing to compare with; git init "
             "begins one, and dispatcher plan shows what would be sent now"
         )
-    return f"{folder}: git says: {why}"
+    trust = ""
+    if "dubious ownership" in why:
+        trust = f"; if you trust it: git config --global --add safe.directory {folder}"
+    return f"{folder}: git says: {why}{trust}"

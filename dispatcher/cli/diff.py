@@ -86,11 +86,12 @@ def command(
         print_warning(note)
     print_problems(diff.problems_before, "text", err=True)
     _PRINT[format](diff)
-    if format == "github" or (check and format != "json"):
-        found = [each.problem for each in diff.findings if format == "github" or each.fails]
-        print_problems(found, "github" if format == "github" else "text", err=True)
+    if format == "github":
+        print_problems([each.problem for each in diff.findings], format)
+    elif check:
+        print_problems([each.problem for each in diff.findings if each.fails], "text", err=True)
     if not (check and diff.fails):
         return ExitCode.DONE
-    failures = sum(each.fails for each in diff.findings)
-    print_line(f"the check found {counted(failures, 'mistake')}", err=True)
+    mistakes = sum(each.fails for each in diff.findings)
+    print_line(f"the check found {counted(mistakes, 'mistake')}", err=True)
     return ExitCode.FAILED

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 from dispatcher.cli.output import persons
 from dispatcher.diff import Change, Diff, File
 from dispatcher.diff.words import Line, Piece, compared
+from dispatcher.printing import without_secrets
 from dispatcher.transports import RECIPIENT_FIELDS
 
 SIGNS = {"new": "+", "gone": "-", "moved": ">", "changed": "~"}
@@ -41,7 +42,7 @@ def notes(diff: Diff) -> list[str]:
     said = [f"{short}: {each}" for each in diff.notes]
     if diff.problems_before:
         said.append(f"{short} does not validate: what can be planned of it is compared")
-    return said
+    return list(map(without_secrets, said))
 
 
 def headline(change: Change) -> str:

@@ -127,6 +127,11 @@ def test_a_bare_repository_has_nothing_to_compare(repository: Project) -> None:
     bare.call("diff").refused("git says: this operation must be run in a work tree")
 
 
+def test_a_repository_of_somebody_else_can_be_trusted(repository: Project) -> None:
+    result = repository.call("diff", env={"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"})
+    result.refused("dubious ownership", "git config --global --add safe.directory ")
+
+
 def test_what_is_no_revision_or_no_repository_is_said(offline: Project) -> None:
     offline.manifest(text("a"))
     for arguments in ([], ["main"]):
