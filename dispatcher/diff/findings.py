@@ -93,7 +93,7 @@ class Findings:
             return _finding(pair, sentence, "moved_from", second_copies=people)
         sentence = (
             f"{again}: that one is gone; if this is the same message, say "
-            f"{_way(pair.now.name, name)}, and if it is another, moved_from = []"
+            f"{self._defined.way(pair.now.name, name)}; if it is another one, moved_from = []"
         )
         return _finding(pair, sentence, "id", second_copies=people, fails=True)
 
@@ -106,9 +106,10 @@ class Findings:
             if gone.said.type != pair.now.said.type or not _are_alike(its_words, words):
                 continue
             both = sum(copy.person in gone.people for copy in pair.now.people)
+            way = self._defined.way(pair.now.name, gone.name)
             sentence = (
                 f"these are nearly the words of {gone.name}, which is gone: if this is the same "
-                f"message, say {_way(pair.now.name, gone.name)}; otherwise {people_get(both)} both"
+                f"message, say {way}; otherwise {people_get(both)} both"
             )
             yield _finding(pair, sentence, "id")
             return
@@ -166,10 +167,6 @@ def _finding(
     severity: Severity = "error" if fails else "warning"
     problem = Problem(message=sentence, where=where, severity=severity)
     return Finding(definition.locate(problem), second_copies, fails)
-
-
-def _way(name: MessageName, was: MessageName) -> str:
-    return f'moved_from = "{was.id if name.manifest == was.manifest else was}"'
 
 
 def _words(defined: Defined) -> frozenset[str]:

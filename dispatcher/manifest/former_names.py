@@ -213,6 +213,13 @@ class DefinedNames:
             sentence = f"{have} as {former}, {ways}; {again}"
             yield file.problem(("messages", index, "id"), sentence, message_id=name.id)
 
+    def way(self, name: MessageName, was: MessageName) -> str:
+        """Return what to write where, so that a former name counts as a message's own."""
+        still_there = any(each.manifest == was.manifest for each in self._names)
+        if name.manifest != was.manifest and name.id == was.id and not still_there:
+            return f'moved_from = "{was.manifest}" above [[messages]]'
+        return f'moved_from = "{was.id if name.manifest == was.manifest else was}" in it'
+
     def _ways(self, name: MessageName, was: MessageName, heir: MessageName) -> str:
         """Return what became of a name, and what to do; `heir` is the first that may claim it."""
         gone, other = "which is in no manifest any more", "if it is another one, moved_from = []"
@@ -224,14 +231,7 @@ class DefinedNames:
         if was in self._claims or heir != name:
             heir = self._valid_claims(was)[0].by if was in self._claims else heir
             return f"{gone}; if it is the same message as {heir}, make one of the two; {other}"
-        return f"{gone}; if it is the same message, say {self._way(name, was)}; {other}"
-
-    def _way(self, name: MessageName, was: MessageName) -> str:
-        """Return what to write where, so that a former name counts as a message's own."""
-        still_there = any(each.manifest == was.manifest for each in self._names)
-        if name.manifest != was.manifest and name.id == was.id and not still_there:
-            return f'moved_from = "{was.manifest}" above [[messages]]'
-        return f'moved_from = "{was.id if name.manifest == was.manifest else was}" in it'
+        return f"{gone}; if it is the same message, say {self.way(name, was)}; {other}"
 
 
 def _former_names(

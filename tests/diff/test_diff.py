@@ -269,7 +269,7 @@ def test_of_two_with_the_same_words_the_one_that_is_gone_was_renamed(repository:
     repository.manifest(text("a") + text("c"))
     result = repository.call("diff", "HEAD", "--check")
     assert result.code == 1
-    assert 'say moved_from = "b"' in result.stdout
+    assert 'say moved_from = "b" in it' in result.stdout
 
 
 def test_annotations_are_as_validate_has_them(repository: Project) -> None:
