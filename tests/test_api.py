@@ -581,3 +581,11 @@ def test_to_settle_without_a_journal_makes_none(project: Project) -> None:
 def test_plugins_do_not_load_the_api() -> None:
     code = "import dispatcher, sys; sys.exit('dispatcher.api' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_history_of_a_status_that_there_is_not(project: Project) -> None:
+    with (
+        opened(project) as opened_,
+        pytest.raises(ConfigError, match='status "fail"; did you mean "failed"'),
+    ):
+        opened_.history(status="fail")

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack, get_args
 
 from dispatcher import names
 from dispatcher.api import plan_file
@@ -26,7 +26,8 @@ from dispatcher.config import Config, absolute_journal, load, shown
 from dispatcher.errors import ConfigError
 from dispatcher.manifest import Manifests, Options, runs
 from dispatcher.manifest import load as load_manifests
-from dispatcher.models import LocatedProblem
+from dispatcher.models import LocatedProblem, RecordStatus
+from dispatcher.names import did_you_mean
 from dispatcher.planning import PlannedMessage, Planner
 from dispatcher.planning.selection import Selection, SelectionOptions
 from dispatcher.redaction import Secrets
@@ -375,22 +376,30 @@ class Dispatcher:
 
         `to` is written as in a manifest. `since` keeps what changed at or after it; a time without
         a zone is in the configuration's `timezone`, or the system's. With `attempts`, each message
-        has every attempt, not only the last one. Raises JournalError.
+        has every attempt, not only the last one. Raises ConfigError for a status that there is not,
+        JournalError.
         """
+        recorded = [str(each) for each in get_args(RecordStatus)]
+        if status is not None and status not in recorded:
+            hint = did_you_mean(status, recorded) or f"; there are: {', '.join(recorded)}"
+            raise ConfigError(f"no message has the status {quoted(status)}{hint}")
         if since is not None:
             since = aware(since, self.config.settings.timezone)
         recipient = self.transports.recipient(to)
+        return self._history(
+            with_events=attempts,
+            since=since,
+            status=status,
+            run=run,
+            manifest=manifest,
+            message=message,
+            recipient=recipient,
+        )
+
+    def _history(self, **filters: Any) -> Iterator[HistoryRow]:
         with self.reading() as journal:
             if journal is not None:
-                yield from journal.history(
-                    with_events=attempts,
-                    since=since,
-                    status=status,
-                    run=run,
-                    manifest=manifest,
-                    message=message,
-                    recipient=recipient,
-                )
+                yield from journal.history(**filters)
 
     def settle(self, key: str, *, sent: bool, missing: bool = False) -> bool:
         """Record by hand whether an unknown message arrived.
