@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Protocol, TypeAlias
 
 from dispatcher.delivery.task import Task
-from dispatcher.errors import AccountRefused
+from dispatcher.errors import AccountRefused, JournalError
 from dispatcher.models import Delivered, Record
 from dispatcher.planning import PlannedMessage
 
@@ -62,7 +62,8 @@ class ConcurrentRuns:
         return found.model_copy(update={"key": key})
 
     def require_no_copy(self, task: Task) -> None:
-        """Raise AccountRefused if another run sends a claimed message under another name.
+        """Raise AccountRefused if another run sends a claimed message under another name, or if
+        that cannot be known: surely nothing was sent then.
 
         Both have rows of their own then, so that the claims do not meet. Call it once the claim is
         committed: of two runs that both do, at least the one that commits later sees the other.
@@ -70,7 +71,11 @@ class ConcurrentRuns:
         if self._rows is None:
             return
         planned = task.planned
-        for copy in self._rows.delivered(planned.digest, task.message.to):
+        try:
+            delivered = self._rows.delivered(planned.digest, task.message.to)
+        except JournalError as error:
+            raise AccountRefused(f"nothing was sent: {error}", code="journal") from None
+        for copy in delivered:
             if copy.key != task.journal_key and self._is_copy(planned, copy):
                 raise AccountRefused(
                     f"nothing was sent: another run sends {task.message.key} as {copy.key}; have "
