@@ -24,7 +24,9 @@ RULE = "may hold only letters, digits and . _ - + @"
 
 # For JSON Schema: no valid name breaks it, in any dialect of regular expressions. What it lets
 # through (a space that is not ASCII, say) is found when the manifest is read.
-SCHEMA_PATTERN = r"^[^\x00-/:-@\[-^`{-\x7f][^\x00-*,/:-?\[-^`{-\x7f]*$"
+_SCHEMA_NAME = r"[^\x00-/:-@\[-^`{-\x7f][^\x00-*,/:-?\[-^`{-\x7f]*"
+SCHEMA_PATTERN = rf"^{_SCHEMA_NAME}$"
+SCHEMA_PATTERN_OF_TWO = rf"^{_SCHEMA_NAME}(/{_SCHEMA_NAME})?$"  # a name, or manifest/id
 
 # Most names: a shortcut, not a second rule (benchmarks/planning.py).
 _PLAIN = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9_.@+-]{{0,{LONGEST - 1}}}")

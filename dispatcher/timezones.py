@@ -8,6 +8,9 @@ from datetime import datetime, tzinfo
 from dispatcher.names import did_you_mean
 from dispatcher.visible import quoted
 
+# For JSON Schema: no zone's name breaks it. Which ones there are depends on the machine.
+SCHEMA_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$"
+
 
 def zone(name: str) -> tzinfo:
     """Return the time zone of a name like "Europe/Moscow". Raises ValueError, with a sentence."""

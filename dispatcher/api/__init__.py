@@ -446,4 +446,6 @@ def _run_name(run: str) -> str:
 
 def _tables(registry: Registry) -> dict[str, bool]:
     """Return whether each plugin, by name, may have a table of settings."""
-    return {each.name: each.configurable or each.status != "active" for each in registry.plugins}
+    return {
+        each.name: each.settings is not None or each.status != "active" for each in registry.plugins
+    }

@@ -1,34 +1,102 @@
-"""`dispatcher schema`: JSON Schema of manifests, from the core and the installed plugins."""
+"""`dispatcher schema`: the JSON Schema of manifests, or of dispatcher.toml, for editors."""
 
 from __future__ import annotations
 
+import json
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
 
 from dispatcher.api import Dispatcher
-from dispatcher.cli.options import session_options
+from dispatcher.cli.next_steps import shell_word
+from dispatcher.cli.options import invocation, session_options
+from dispatcher.cli.output import print_line
 from dispatcher.errors import ExitCode
-from dispatcher.manifest.schema import ManifestTable
 from dispatcher.printing import print_value
+from dispatcher.toml.json_schema import JsonSchema
+
+_NO_FILE = Path("--config")  # stands for the FILE that `--config` was given without
 
 
 @click.command("schema")
+@click.option(
+    "--check",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Print nothing; end with exit code 1 unless FILE is what would be printed.",
+)
 @session_options
-def command(dispatcher: Dispatcher) -> int:
-    """Print the JSON Schema of manifests; point an editor to it by `#:schema` in the first line."""
+def command(dispatcher: Dispatcher, check: Path | None, of_configuration: bool) -> int:
+    """Print the JSON Schema of manifests, or with --config that of dispatcher.toml.
+
+    Redirect it to a file, to which editors are pointed by `#:schema FILE` in the first line.
+    """
     dispatcher.registry.require_healthy()
-    schema = ManifestTable.model_json_schema()
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = "dispatcher manifest"
-    for table in (schema, *schema["$defs"].values()):
-        _name_transports(table, sorted(dispatcher.registry.transports()))
-    print_value(schema, indent=2)
+    schema = _configuration_schema(dispatcher) if of_configuration else _manifest_schema(dispatcher)
+    if check is None:
+        print_value(schema, indent=2)
+    elif not _holds(check, schema):
+        line = invocation(dispatcher).other("schema", *(["--config"] if of_configuration else []))
+        anew = f"write it anew: {line} > {shell_word(str(check))}"
+        print_line(f"{check} is not the schema of the installed plugins; {anew}", err=True)
+        return ExitCode.FAILED
     return ExitCode.DONE
 
 
-def _name_transports(table: dict[str, Any], names: list[str]) -> None:
-    """Let editors offer the installed transports, and mark others."""
-    properties = table.get("properties", {})
-    if "transport" in properties:
-        properties["transport"] = {"title": "Transport", "enum": names}
+def _manifest_schema(dispatcher: Dispatcher) -> JsonSchema:
+    from dispatcher.manifest.json_schema import manifest_schema
+
+    return manifest_schema(dispatcher.registry.transports())
+
+
+def _configuration_schema(dispatcher: Dispatcher) -> JsonSchema:
+    from dispatcher.config.json_schema import configuration_schema
+
+    registry = dispatcher.registry
+    return configuration_schema(
+        {name: transport.Settings for name, transport in registry.transports().items()},
+        {each.name: each.settings for each in registry.plugins if each.settings is not None},
+        registry.engines(),
+    )
+
+
+def _holds(file: Path, schema: JsonSchema) -> bool:
+    """Whether a file holds this schema, however it is laid out."""
+    try:
+        found: Any = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return bool(found == schema)
+
+
+def _config_with_or_without_file(option: click.Option) -> click.Option:
+    return click.Option(
+        option.opts,
+        is_flag=False,
+        flag_value=str(_NO_FILE),
+        multiple=True,
+        callback=partial(_chosen_config, option),
+        type=option.type,
+        metavar="[FILE]",
+        help="The schema of dispatcher.toml; with FILE, the configuration of this command, as "
+        "everywhere.",
+    )
+
+
+def _chosen_config(
+    option: click.Option, context: click.Context, _: click.Parameter, files: tuple[Path, ...]
+) -> Any:
+    """Return what the option of all commands makes of the files that were given."""
+    assert option.callback is not None
+    context.params["of_configuration"] = _NO_FILE in files
+    return option.callback(context, option, tuple(each for each in files if each != _NO_FILE))
+
+
+command.params = [
+    _config_with_or_without_file(each)
+    if isinstance(each, click.Option) and each.name == "config"
+    else each
+    for each in command.params
+]

@@ -72,7 +72,7 @@ def _unreadable(where: tuple[str, str], settings: type[BaseSettings], error: Set
     field = re.search(r'field "(\w+)"', str(error))
     if field is None:
         return f"{_owner(where)}: {error}"
-    return f'environment, {_variable(settings, field[1])}: expected JSON, like ["a", "b"]'
+    return f'environment, {variable(settings, field[1])}: expected JSON, like ["a", "b"]'
 
 
 def _row(table: dict[str, Any], error: ErrorDetails) -> int:
@@ -90,15 +90,16 @@ def _line(
     path = validation_errors.key_path(error)
     if not path:
         return f"{_owner(where)}: {validation_errors.sentence(error, show=False)}"
-    variable = _variable(settings, path[0])
-    if path[0] in table and not os.environ.get(variable):
+    name = variable(settings, path[0])
+    if path[0] in table and not os.environ.get(name):
         sentence = validation_errors.sentence(error, settings.model_fields)
         return locate((*where, *path), sentence, error["type"] == "extra_forbidden")
     # What comes from the environment may be a secret.
-    return f"environment, {variable}: {validation_errors.sentence(error, show=False)}"
+    return f"environment, {name}: {validation_errors.sentence(error, show=False)}"
 
 
-def _variable(settings: type[BaseSettings], field: str | int) -> str:
+def variable(settings: type[BaseSettings], field: str | int) -> str:
+    """Return the environment variable that a setting is read from."""
     return f"{settings.model_config.get('env_prefix', '')}{field}".upper()
 
 

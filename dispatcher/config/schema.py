@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from dispatcher.models import Model
-from dispatcher.timezones import zone_name
+from dispatcher.timezones import SCHEMA_PATTERN, zone_name
 from dispatcher.toml import KeyPath
 from dispatcher.visible import quoted
 
@@ -31,7 +31,15 @@ def seconds(text: object) -> float:
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
-Seconds = Annotated[float, BeforeValidator(seconds), Field(gt=0, allow_inf_nan=False)]
+_DURATION = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$"
+Seconds = Annotated[
+    float,
+    BeforeValidator(seconds),
+    Field(gt=0, allow_inf_nan=False),
+    WithJsonSchema(
+        {"type": "string", "pattern": _DURATION, "allOf": [{"pattern": "[1-9]"}]}  # not 0s
+    ),
+]
 
 
 def _country(name: str) -> str:
@@ -45,7 +53,9 @@ def _country(name: str) -> str:
 Country = Annotated[str, AfterValidator(_country)]
 
 
-TimeZone = Annotated[str, AfterValidator(zone_name)]
+TimeZone = Annotated[
+    str, AfterValidator(zone_name), Field(json_schema_extra={"pattern": SCHEMA_PATTERN})
+]
 
 
 class DeliverySettings(Model):
@@ -55,17 +65,48 @@ class DeliverySettings(Model):
     than `max` messages, none is sent.
     """
 
-    engine: str = "threads"
-    workers: int = Field(default=8, ge=1, le=256)
-    attempts: int = Field(default=5, ge=1, le=100)
-    deadline: Seconds = 900.0
-    max: int | None = Field(default=None, ge=1)
+    engine: str = Field(
+        default="threads",
+        description="What sends the messages of a plan at the same time.",
+        examples=["threads"],
+    )
+    workers: int = Field(
+        default=8,
+        ge=1,
+        le=256,
+        description="How many messages are sent at the same time.",
+        examples=[8],
+    )
+    attempts: int = Field(
+        default=5,
+        ge=1,
+        le=100,
+        description="How often a message is tried in one run if it was surely not accepted.",
+        examples=[5],
+    )
+    deadline: Seconds = Field(
+        default=900.0,
+        description="How long after a message's first attempt another one may begin.",
+        examples=["15m", "1h30m"],
+        json_schema_extra={"default": "15m"},
+    )
+    max: int | None = Field(
+        default=None,
+        ge=1,
+        description="If a run has more messages than this, none is sent.",
+        examples=[1000],
+    )
 
 
 class FileSettings(Model):
     """`[files]`: `roots` are folders, besides a manifest's own, from which it may use files."""
 
-    roots: list[str] | None = None
+    roots: list[str] | None = Field(
+        default=None,
+        description="Folders, besides a manifest's own, from which it may use files; by default, "
+        "that of `manifests`.",
+        examples=[["manifests", "media"]],
+    )
 
 
 class Settings(Model):
@@ -76,19 +117,66 @@ class Settings(Model):
     system's.
     """
 
-    manifests: str = "manifests"
-    journal: str | None = None
-    transport: str = "greenapi"
-    country: Country | None = None
-    timezone: TimeZone | None = None
-    delivery: DeliverySettings = Field(default_factory=DeliverySettings)
-    files: FileSettings = Field(default_factory=FileSettings)
-    transports: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    plugins: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    manifests: str = Field(
+        default="manifests",
+        description="The folder or file that counts when no PATH is given; relative to this file, "
+        "as all paths here.",
+        examples=["manifests"],
+    )
+    journal: str | None = Field(
+        default=None,
+        description="Where is noted what was sent: a file, or a PostgreSQL database. By default, "
+        ".dispatcher/journal.db beside this file.",
+        examples=["sqlite:///.dispatcher/journal.db", "postgresql://db.example.com/journal"],
+    )
+    transport: str = Field(
+        default="greenapi",
+        description="The gateway of manifests that name none.",
+        examples=["greenapi"],
+    )
+    country: Country | None = Field(
+        default=None,
+        description="Where numbers without a country code are dialled like this: two letters, as "
+        "in ISO 3166.",
+        examples=["RU"],
+    )
+    timezone: TimeZone | None = Field(
+        default=None,
+        description="Where the days of a manifest's `repeat` begin, by its name in the IANA "
+        "database; by default, the system's.",
+        examples=["Europe/Moscow"],
+    )
+    delivery: DeliverySettings = Field(
+        default_factory=DeliverySettings,
+        description="How a plan is carried out.",
+        examples=[{"workers": 8, "deadline": "15m"}],
+    )
+    files: FileSettings = Field(
+        default_factory=FileSettings,
+        description="From where manifests may use files.",
+        examples=[{"roots": ["manifests", "media"]}],
+    )
+    transports: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="The settings of each gateway: [transports.greenapi].",
+        examples=[{"greenapi": {"rate": "10/s"}}],
+    )
+    plugins: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="The settings of each other plugin: [plugins.<name>].",
+        examples=[{"utm": {"source": "whatsapp"}}],
+    )
 
 
 class ConfigurationFile(Settings):
-    profiles: dict[str, Settings] = Field(default_factory=dict)
+    """What dispatcher.toml may hold: settings, and profiles of them."""
+
+    profiles: dict[str, Settings] = Field(
+        default_factory=dict,
+        description="What is different with --profile NAME: [profiles.NAME] has the keys of the "
+        "file itself. Each has a journal of its own.",
+        examples=[{"staging": {"transports": {"greenapi": {"rate": "1/s"}}}}],
+    )
 
 
 def known_keys(path: KeyPath) -> Iterable[str]:

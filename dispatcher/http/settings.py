@@ -47,8 +47,16 @@ def _checked_rate(rate: str) -> str:
     return rate
 
 
-Url = Annotated[str, AfterValidator(_checked_url)]
-Rate = Annotated[str, AfterValidator(_checked_rate)]
+Url = Annotated[
+    str,
+    AfterValidator(_checked_url),
+    Field(json_schema_extra={"pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[^\x00-\x20?#]+$"}),
+]
+Rate = Annotated[
+    str,
+    AfterValidator(_checked_rate),
+    Field(json_schema_extra={"pattern": r"^[0-9]+(\.[0-9]+)?/(s|min|h|d)$"}),
+]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
@@ -72,12 +80,34 @@ class HttpSettings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    connect_timeout: Seconds = 5
-    read_timeout: Seconds = 30
-    rate: Rate | None = None
-    recipient_rate: Rate | None = None
-    token: SecretStr | None = None
-    token_file: Path | None = None
+    connect_timeout: Seconds = Field(
+        default=5,
+        description="Seconds for making a connection.",
+        examples=[5],
+    )
+    read_timeout: Seconds = Field(
+        default=30,
+        description="Seconds from the last byte sent to the last byte of the response.",
+        examples=[30],
+    )
+    rate: Rate | None = Field(
+        default=None,
+        description="The most messages that the account sends: a number /s, /min, /h or /d.",
+        examples=["10/s", "100/min"],
+    )
+    recipient_rate: Rate | None = Field(
+        default=None,
+        description="The most messages that one recipient gets: a number /s, /min, /h or /d.",
+        examples=["1/min"],
+    )
+    token: SecretStr | None = Field(
+        default=None,
+        description="The account's token.",
+    )
+    token_file: Path | None = Field(
+        default=None,
+        description="A file that holds the account's token.",
+    )
 
     @property
     def token_origin(self) -> str:

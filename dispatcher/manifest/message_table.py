@@ -10,9 +10,9 @@ from dispatcher.models import CONTENT_TYPES, Problem
 Table = dict[str, Any]
 
 # In each group only one may be set; a default gives way to any of its group.
-_RECIPIENTS = ("to", "recipients")
-_ORIGINS = ("source", "link", "id")
-_BODIES = ("body", "file")
+RECIPIENTS = ("to", "recipients")
+ORIGINS = ("source", "link", "id")
+BODIES = ("body", "file")
 
 
 class RuleProblem(Problem):
@@ -35,7 +35,7 @@ def merge_defaults(defaults: Table, entry: Table) -> Table:
         for key, value in defaults.items()
         if (key not in CONTENT_TYPES or key in contents)
         and (key != "preview_url" or contents == ["text"])
-        and not (key in _RECIPIENTS and any(name in entry for name in _RECIPIENTS))
+        and not (key in RECIPIENTS and any(name in entry for name in RECIPIENTS))
     }
     tables = {key: _merged(applying[key], entry[key], key) for key in applying if key in entry}
     return {**applying, **entry, **tables}
@@ -45,7 +45,7 @@ def _merged(below: Any, above: Any, key: str) -> Any:
     """Return the value of a key that both tables have; contents and `vars` are merged."""
     if key != "vars" and key not in CONTENT_TYPES:
         return above
-    group = {"vars": (), "text": _BODIES}.get(key, _ORIGINS)
+    group = {"vars": (), "text": BODIES}.get(key, ORIGINS)
     replaced = group if any(name in above for name in group) else ()
     return {**{name: below[name] for name in below if name not in replaced}, **above}
 
@@ -90,8 +90,8 @@ def _in_vars(key: str) -> RuleProblem:
 
 
 def _check_recipients(table: Table) -> Iterator[RuleProblem]:
-    given = [name for name in _RECIPIENTS if name in table]
-    taken = [name for name in _RECIPIENTS if name in table.get("vars", {})]
+    given = [name for name in RECIPIENTS if name in table]
+    taken = [name for name in RECIPIENTS if name in table.get("vars", {})]
     if taken and not given:
         yield _in_vars(taken[0])
     elif not given:
@@ -127,7 +127,7 @@ def _check_recipients_file(table: Table) -> Iterator[RuleProblem]:
 
 
 def _check_content(content: str, table: Table) -> Iterator[RuleProblem]:
-    group = _BODIES if content == "text" else _ORIGINS
+    group = BODIES if content == "text" else ORIGINS
     given = [name for name in group if name in table]
     if not given:
         sentence = f"{content} needs one of {', '.join(group)}"

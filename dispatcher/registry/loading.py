@@ -34,10 +34,10 @@ class PluginInfo:
     """A plugin and what became of it: the hooks that it implements, or why it is not active.
 
     `warnings` say which deprecated hooks or arguments it uses (`warn_on_impl` and
-    `warn_on_impl_args` of the specification); it works all the same. If `configurable`, it may have
-    a table `[plugins.<name>]`; this is unknown unless it is active. `distribution` and `version`
-    are None for built-ins and for plugins that were given directly. `str()` names it for people:
-    `plugin "utm" (dispatcher-utm 0.1.0)`.
+    `warn_on_impl_args` of the specification); it works all the same. `settings` reads its table
+    `[plugins.<name>]`, if it may have one; this is unknown unless it is active. `distribution` and
+    `version` are None for built-ins and for plugins that were given directly. `str()` names it for
+    people: `plugin "utm" (dispatcher-utm 0.1.0)`.
     """
 
     name: str
@@ -49,7 +49,7 @@ class PluginInfo:
     builtin: bool = False
     load_seconds: float = 0.0
     warnings: tuple[str, ...] = ()
-    configurable: bool = False
+    settings: type[BaseSettings] | None = None
 
     @property
     def origin(self) -> str:
@@ -69,7 +69,7 @@ class Candidate(NamedTuple):
     """A plugin that is not loaded yet."""
 
     info: PluginInfo
-    load: Callable[[], object]
+    load: Callable[[], Any]
 
 
 class Manager(pluggy.PluginManager):
@@ -119,7 +119,8 @@ def admit(
         _refuse_shared_name(info, [each.info for each in found])
         with _timed(info, timers) as timer:
             loaded = candidate.load()
-            plugin = _with_settings(loaded, info.name, settings)
+            kind = _settings_of(loaded)
+            plugin = loaded if kind is None else loaded(settings(info.name, kind))
         hooks = hooks_of(plugin)
         _refuse_twin(plugin, manager)
         with warnings.catch_warnings(record=True) as caught:
@@ -132,7 +133,7 @@ def admit(
         "hooks": hooks,
         "load_seconds": timer.seconds,
         "warnings": tuple(str(warning.message) for warning in caught),
-        "configurable": plugin is not loaded,
+        "settings": kind,
     }
     return replace(info, **facts), None
 
@@ -149,13 +150,10 @@ def _timed(info: PluginInfo, timers: list[CallTimer]) -> Iterator[CallTimer]:
         timers.remove(timer)
 
 
-def _with_settings(loaded: Any, name: str, settings: Settings) -> object:
-    """Return a plugin made with its settings if it is a class that has a class `Settings`."""
+def _settings_of(loaded: Any) -> type[BaseSettings] | None:
+    """Return the `Settings` of a plugin that is a class, which is made with them."""
     kind: type[BaseSettings] | None = getattr(loaded, "Settings", None)
-    if not inspect.isclass(loaded) or not inspect.isclass(kind):
-        return loaded
-    make: Callable[[BaseSettings], object] = loaded
-    return make(settings(name, kind))
+    return kind if inspect.isclass(loaded) and inspect.isclass(kind) else None
 
 
 def _given(plugins: Iterable[tuple[str, object]], builtin: bool) -> Iterator[Candidate]:

@@ -13,6 +13,7 @@ from mimetypes import MimeTypes
 from pathlib import PurePath
 from typing import Any, ClassVar
 
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dispatcher import (
@@ -63,9 +64,21 @@ class GreenApiSettings(HttpSettings):
 
     model_config = SettingsConfigDict(env_prefix="GREENAPI_")
 
-    base_url: Url = "https://api.green-api.com"
-    media_url: Url = "https://media.green-api.com"
-    rate: Rate | None = "50/s"
+    base_url: Url = Field(
+        default="https://api.green-api.com",
+        description="The gateway's address, without /v1/…; http is for this machine only.",
+        examples=["http://127.0.0.1:8025"],
+    )
+    media_url: Url = Field(
+        default="https://media.green-api.com",
+        description="Where files are uploaded, without /v1/…; http is for this machine only.",
+        examples=["http://127.0.0.1:8025"],
+    )
+    rate: Rate | None = Field(
+        default="50/s",
+        description="The most messages that the account sends: a number /s, /min, /h or /d.",
+        examples=["10/s"],
+    )
 
 
 class GreenApi(HttpTransport):
