@@ -20,6 +20,7 @@ from dispatcher.manifest.former_names import DefinedNames, MessageName
 from dispatcher.manifest.runs import DatedManifests
 from dispatcher.models import LocatedProblem, Problem, ReportProblem, located
 from dispatcher.names import canonical_name
+from dispatcher.toml import newer_forms
 from dispatcher.toml.file import TomlFile, read_toml, toml_value
 
 __all__ = ["Manifests", "Options", "load"]
@@ -67,6 +68,7 @@ class Manifests:
             self.problems.extend(error.problems)
             return
         self._files.setdefault(self._add(file, canonical_name(file.path.stem)), file)
+        self.problems.extend(newer_forms.warnings(file))
 
     def _add(
         self, file: TomlFile, usual_name: str, run: str | None = None, *, own: bool = False

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import tomli
 
 from dispatcher.toml import KeyPath
+from dispatcher.toml.tokens import BASIC, LITERAL, PLAIN, TEXT
 
 
 class Position(NamedTuple):
@@ -46,24 +47,12 @@ def _token(pattern: str) -> re.Pattern[str]:
     return re.compile(rf"({pattern})[ \t\n,]*(?:#[^\n]*[ \t\n,]*)*", re.DOTALL)
 
 
-# Each loop below can continue in one way only, so that failing takes no longer than matching.
-# (Possessive groups would ensure it, but early releases of Python 3.11 get them wrong.)
-_BASIC = r'"[^"\\\n]*(?:\\.[^"\\\n]*)*"'
-_LITERAL = r"'[^'\n]*'"
-# One or two quotes of the content may precede the closing three, hence up to five in a row.
-_LONG_BASIC = r'"""[^"\\]*(?:(?:\\.|(?!""")")[^"\\]*)*"{3,5}'
-_LONG_LITERAL = r"'''[^']*(?:(?!''')'[^']*)*'{3,5}"
-# Of these only a date is followed by a blank and a digit: the time of day.
-_PLAIN = r"[\w:.+-]+(?: \d[\w:.+-]*)?"
-
 _START = _token("")
 _SYMBOL = _token(r"[\[\]{}.=]")
-_KEY_PART = _token(rf"[\w-]+|{_BASIC}|{_LITERAL}")
-_SCALAR = _token(rf"{_PLAIN}|{_LONG_BASIC}|{_LONG_LITERAL}|{_BASIC}|{_LITERAL}")
+_KEY_PART = _token(rf"[\w-]+|{BASIC}|{LITERAL}")
+_SCALAR = _token(rf"{PLAIN}|{TEXT}")
 # What stands in a list or an inline table between two brackets, piece by piece.
-_INERT = re.compile(
-    rf"[^\[\]{{}}\"'#]+|#[^\n]*|{_LONG_BASIC}|{_LONG_LITERAL}|{_BASIC}|{_LITERAL}", re.DOTALL
-)
+_INERT = re.compile(rf"[^\[\]{{}}\"'#]+|#[^\n]*|{TEXT}", re.DOTALL)
 
 # How many tables and lists are cached; a path may lead through as many, nested in each other.
 _KEPT = 512
