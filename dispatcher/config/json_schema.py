@@ -17,11 +17,6 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
     from pydantic_settings import BaseSettings
 
-_TABLES = {
-    "transports": "The settings of each gateway: [transports.<name>].",
-    "plugins": "The settings of each other plugin: [plugins.<name>].",
-}
-
 
 def configuration_schema(
     transports: Mapping[str, type[BaseSettings]],
@@ -34,14 +29,14 @@ def configuration_schema(
     """
     schema = table_of(ConfigurationFile)
     definitions = schema["$defs"]
-    for key, owners in (("transports", transports), ("plugins", plugins)):
-        definitions[key] = _tables(key, owners, definitions)
+    owners = {"transports": transports, "plugins": plugins}
+    for key in owners:
+        definitions[key] = _tables(key, owners[key], definitions)
     definitions["Country"] = {"type": "string", "enum": sorted(REGIONS)}
     for each in (schema, definitions["Settings"]):
         keys = each["properties"]
-        for key in _TABLES:
-            examples = {name: keys[key][name] for name in ("description", "examples")}
-            keys[key] = {"$ref": f"#/$defs/{key}", **examples}
+        for key in owners:
+            keys[key] = {"$ref": f"#/$defs/{key}", "description": keys[key]["description"]}
         keys["country"] = {**keys["country"], "$ref": "#/$defs/Country"}
         del keys["country"]["type"]
         if transports:
@@ -60,12 +55,7 @@ def _tables(
         made = _settings_table(owners[name], f"{kind}.{name}.")
         definitions |= made.pop("$defs", {})
         tables[name] = made
-    return {
-        "type": "object",
-        "description": _TABLES[kind],
-        "properties": tables,
-        "additionalProperties": False,
-    }
+    return {"type": "object", "properties": tables, "additionalProperties": False}
 
 
 def _settings_table(settings: type[BaseSettings], prefix: str) -> JsonSchema:

@@ -158,13 +158,11 @@ class Settings(Model):
     )
     transports: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
-        description="The settings of each gateway: [transports.greenapi].",
-        examples=[{"greenapi": {"rate": "10/s"}}],
+        description="The settings of each gateway: [transports.<name>].",
     )
     plugins: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
         description="The settings of each other plugin: [plugins.<name>].",
-        examples=[{"utm": {"source": "whatsapp"}}],
     )
 
 
@@ -175,7 +173,7 @@ class ConfigurationFile(Settings):
         default_factory=dict,
         description="What is different with --profile NAME: [profiles.NAME] has the keys of the "
         "file itself. Each has a journal of its own.",
-        examples=[{"staging": {"transports": {"greenapi": {"rate": "1/s"}}}}],
+        examples=[{"staging": {"delivery": {"workers": 1}}}],
     )
 
 

@@ -264,7 +264,7 @@ class ManifestTable(models.Model):
     )
     defaults: DefaultsTable = Field(
         default_factory=DefaultsTable,
-        description="What every message of the file gets, unless it says otherwise.",
+        description="For every message of the file, unless it says otherwise.",
         examples=[{"preview_url": False}],
     )
     vars: dict[str, Any] = _vars()

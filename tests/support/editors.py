@@ -1,0 +1,72 @@
+"""The two TOML language servers that editors use, from their command lines."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.requirements import require
+
+# The sentences about each file that is refused.
+Refused = dict[Path, list[str]]
+
+
+def reports(editor: str, folder: Path, schema: Path) -> Refused:
+    """What an editor refuses below a folder by a schema, in folders of this folder."""
+    return EDITORS[editor](folder, schema)
+
+
+def format_all(editor: str, folder: Path) -> None:
+    """Let an editor lay out all files below a folder anew."""
+    done = _run(folder, editor, "format", *(["--offline"] if editor == "tombi" else []))
+    assert done.returncode == 0, done.stderr
+
+
+def _tombi(folder: Path, schema: Path) -> Refused:
+    (folder / "tombi.toml").write_text(
+        f'[[schemas]]\npath = "{schema}"\ninclude = ["*/**/*.toml"]\n', encoding="utf-8"
+    )
+    report = folder / "tombi.json"
+    options = ("--offline", "--diagnostics-format", "json", "--diagnostics-file", str(report))
+    _run(folder, "tombi", "lint", *options)
+    refused: Refused = {}
+    for each in json.loads(report.read_text(encoding="utf-8", errors="replace")):
+        if each["level"] == "error":
+            refused.setdefault(folder / each["path"], []).append(each["message"])
+    return refused
+
+
+def _taplo(folder: Path, schema: Path) -> Refused:
+    (folder / ".taplo.toml").write_text(
+        f'[[rule]]\ninclude = ["*/**/*.toml"]\n[rule.schema]\npath = "{schema}"\n',
+        encoding="utf-8",
+    )
+    done = _run(folder, "taplo", "lint", "--colors", "never")
+    refused: Refused = {}
+    pattern = r"^error: (.*)\n *┌─ (.*?):\d+:\d+$"
+    for sentence, path in re.findall(pattern, done.stdout + done.stderr, re.MULTILINE):
+        refused.setdefault(Path(path), []).append(sentence)
+    return refused
+
+
+EDITORS = {"tombi": _tombi, "taplo": _taplo}
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name, path=Path(sys.executable).parent) or shutil.which(name)
+    require(found, f"{name} (pip install {name})")
+    assert found is not None
+    return found
+
+
+def _run(folder: Path, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [_program(program), *arguments],
+        cwd=folder,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )

@@ -1,0 +1,140 @@
+"""Editors and `validate` say the same of a manifest, but for what docs/editor.md lists."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dispatcher import Dispatcher
+from tests import test_bad_input, test_newer_forms
+from tests.e2e import test_mistakes
+from tests.support.editors import EDITORS, reports
+from tests.support.project import EXAMPLES, NewProject
+from tests.support.written import files_of_tests
+from tests.test_docs import PAGES, blocks_of
+
+ROOT = Path(__file__).parents[1]
+LISTED = (ROOT / "docs" / "editor.md").read_text(encoding="utf-8")
+LISTED = LISTED.partition("\n## What a schema cannot say\n")[2].partition("\n## ")[0]
+
+# Why a schema cannot say it, as docs/editor.md lists it, and how `validate` begins to say it.
+UNSAYABLE = {
+    "Other files": (
+        'elsewhere: |no such file|".*" is a folder, not|the file .* is outside|cannot use the file'
+        "|cannot read the text|write / between|byte 0x|the text (holds|is UTF)"
+    ),
+    "Templates": (
+        r".*\{[{%#]|unknown variable|no filter|a filter lacks|a list or table|the template takes"
+        r"|= compares|round works|this is out of the reach|there is no (\?|.x. in)|set cannot be"
+        r"|write elif|“ \(U\+201C\) has no place|\* is for|a number is too|body "
+    ),
+    "Recipients": (
+        '".*" (is neither a phone|is more than one number|has decimals|holds ７)|".*": (needs coun'
+        "|a phone number has|a number that begins)|recipient_type is"
+    ),
+    "What a gateway takes": "the text has 4097 characters",
+    "Sources": "no plugin knows|provider goes with a link, but the source is a file",
+    "Links": '".*" is (not an http or https link|not a valid URL)',
+    "What is there twice": "this id is used|.* is a recipient twice|the name .* is also that of",
+}
+# What this editor alone does not see.
+OF_ONE = {"tombi": "$", "taplo": "body is text; put 2026-01-01|this program reads"}
+MARK = "\ufeff".encode()  # an editor takes it away before a file is checked
+
+
+@pytest.fixture(scope="module")
+def schema(tmp_path_factory: pytest.TempPathFactory, new_project: NewProject) -> Path:
+    path = tmp_path_factory.mktemp("schema") / "dispatcher.schema.json"
+    path.write_text(new_project().call("schema").stdout, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all manifests that the pages show, and those of the suites of bad input."""
+    folder, drafts = tmp_path_factory.mktemp("corpus"), tmp_path_factory.mktemp("drafts")
+    for number, text in enumerate(shown_manifests()):
+        write(folder / "pages" / f"{number}.toml", text)
+    for suite in (test_bad_input, test_mistakes, test_newer_forms):
+        for number, files in enumerate(files_of_tests(suite, drafts / suite.__name__)):
+            for name, content in files.items():
+                if name.isascii() and name.isprintable() and name != "dispatcher.toml":
+                    write(folder / f"{suite.__name__}-{number}" / name, content)
+    return folder
+
+
+def write(path: Path, content: str | bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def shown_manifests() -> list[str]:
+    """Those of the folder manifests/, and those that the pages show."""
+    pages = (page.read_text(encoding="utf-8") for page in PAGES)
+    blocks = (text for page in pages for kind, text in blocks_of(page) if kind == "toml")
+    return [
+        *(path.read_text(encoding="utf-8") for path in sorted(EXAMPLES.glob("*.toml"))),
+        *(text for text in blocks if re.search("^manifest = 1$", text, re.MULTILINE)),
+    ]
+
+
+@pytest.fixture(scope="module")
+def errors(corpus: Path) -> dict[Path, list[str]]:
+    """What `validate` says of each manifest: its errors, and what editors are said to refuse."""
+    with Dispatcher.open(corpus, third_party=False) as dispatcher:
+        return {
+            file: [
+                each.message if each.location.path.endswith(".toml") else f"elsewhere: {each}"
+                for each in dispatcher.check(file).problems
+                if each.severity == "error" or each.message.startswith("editors refuse")
+            ]
+            for file in sorted(corpus.rglob("*.toml"))
+        }
+
+
+@pytest.fixture(scope="module", params=EDITORS)
+def editor(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def refused(
+    editor: str, corpus: Path, errors: dict[Path, list[str]], schema: Path
+) -> dict[Path, list[str]]:
+    """What the editor says of each file that it refuses."""
+    return reports(editor, corpus, schema)
+
+
+def test_an_editor_refuses_what_validate_refuses(
+    editor: str, errors: dict[Path, list[str]], refused: dict[Path, list[str]]
+) -> None:
+    unsayable = "|".join([*UNSAYABLE.values(), OF_ONE[editor]])
+    sayable = {
+        file: rest
+        for file, found in errors.items()
+        if (rest := [error for error in found if not re.match(unsayable, error)])
+    }
+    assert len(sayable) > 150
+    assert {file: sayable[file] for file in sayable if file not in refused} == {}
+
+
+def test_an_editor_refuses_nothing_else(
+    errors: dict[Path, list[str]], refused: dict[Path, list[str]]
+) -> None:
+    good = [file for file, found in errors.items() if not found or is_complete(file, found)]
+    wrongly = {file: refused[file] for file in good if file in refused}
+    assert [file for file in wrongly if not file.read_bytes().startswith(MARK)] == []
+
+
+def is_complete(file: Path, found: list[str]) -> bool:
+    """A page shows a manifest without the files that it names."""
+    return file.parent.name == "pages" and all(each.startswith("no such file") for each in found)
+
+
+@pytest.mark.parametrize("reason", UNSAYABLE)
+def test_what_a_schema_cannot_say_is_listed(
+    reason: str, errors: dict[Path, list[str]], refused: dict[Path, list[str]]
+) -> None:
+    assert f"\n- **{reason}.**" in LISTED
+    unseen = (found for file, found in errors.items() if found and file not in refused)
+    assert any(all(re.match(UNSAYABLE[reason], error) for error in found) for found in unseen)
