@@ -221,6 +221,16 @@ def test_the_steps_of_ci_send_once_from_two_fresh_checkouts(
         assert outputs[1].splitlines()[-1] == outcome
 
 
+def test_what_is_said_of_editors_happens(tmp_path: Path) -> None:
+    page, project = (ROOT / "docs" / "editor.md").read_text(encoding="utf-8"), Project(tmp_path)
+    shown = [each for _, text in blocks_of(page) for each in commands(text)]
+    assert len(shown) == page.count("\n$ ") > 0
+    [refused] = [text for _, text in blocks_of(page) if text.startswith("manifest = 1")]
+    project.write("manifests/welcome.toml", refused)
+    for command, output in shown:
+        assert_shows(output, run(command, project))
+
+
 def test_every_option_is_in_the_pages() -> None:
     """An option that only --help knows is not found by anybody who does not look for it."""
     pages = [page for page in PAGES if page.parent.name == "docs"]

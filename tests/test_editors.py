@@ -1,15 +1,18 @@
 """Editors and `validate` say the same of a manifest, but for what docs/editor.md lists."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
+import tomli
 
-from dispatcher import Dispatcher
+from dispatcher import Dispatcher, DispatcherError
+from dispatcher.toml.file import read_toml
 from tests import test_bad_input, test_newer_forms
 from tests.e2e import test_mistakes
-from tests.support.editors import EDITORS, reports
-from tests.support.project import EXAMPLES, NewProject
+from tests.support.editors import EDITORS, format_all, reports
+from tests.support.project import EXAMPLES, NewProject, Project
 from tests.support.written import files_of_tests
 from tests.test_docs import PAGES, blocks_of
 
@@ -37,29 +40,35 @@ UNSAYABLE = {
     "Links": '".*" is (not an http or https link|not a valid URL)',
     "What is there twice": "this id is used|.* is a recipient twice|the name .* is also that of",
 }
-# What this editor alone does not see.
-OF_ONE = {"tombi": "$", "taplo": "body is text; put 2026-01-01|this program reads"}
+# What this editor alone does not see. (Taplo passes over a file that is not UTF-8.)
+OF_ONE = {"tombi": "^$", "taplo": "body is text; put 2026-01-01|this program reads|byte 0x"}
 MARK = "\ufeff".encode()  # an editor takes it away before a file is checked
 
 
 @pytest.fixture(scope="module")
-def schema(tmp_path_factory: pytest.TempPathFactory, new_project: NewProject) -> Path:
-    path = tmp_path_factory.mktemp("schema") / "dispatcher.schema.json"
-    path.write_text(new_project().call("schema").stdout, encoding="utf-8")
-    return path
+def schemas(tmp_path_factory: pytest.TempPathFactory, new_project: NewProject) -> dict[str, Path]:
+    """Those of what is in the folders of the corpus."""
+    folder, project = tmp_path_factory.mktemp("schemas"), new_project()
+    commands = {"manifests": ["schema"], "configurations": ["schema", "--config"]}
+    paths = {name: folder / f"{name}.json" for name in commands}
+    for name, command in commands.items():
+        write(paths[name], project.call(*command).stdout)
+    return paths
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with all manifests that the pages show, and those of the suites of bad input."""
+    """All files that the pages show, and those of the suites of bad input."""
     folder, drafts = tmp_path_factory.mktemp("corpus"), tmp_path_factory.mktemp("drafts")
-    for number, text in enumerate(shown_manifests()):
-        write(folder / "pages" / f"{number}.toml", text)
+    for kind, texts in (("manifests", shown_manifests()), ("configurations", shown_settings())):
+        for number, text in enumerate(texts):
+            write(folder / kind / "pages" / f"{number}.toml", text)
     for suite in (test_bad_input, test_mistakes, test_newer_forms):
         for number, files in enumerate(files_of_tests(suite, drafts / suite.__name__)):
             for name, content in files.items():
-                if name.isascii() and name.isprintable() and name != "dispatcher.toml":
-                    write(folder / f"{suite.__name__}-{number}" / name, content)
+                if name.isascii() and name.isprintable():
+                    kind = "configurations" if name == "dispatcher.toml" else "manifests"
+                    write(folder / kind / f"{suite.__name__}-{number}" / name, content)
     return folder
 
 
@@ -68,28 +77,53 @@ def write(path: Path, content: str | bytes) -> None:
     path.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
+def shown() -> list[str]:
+    pages = (page.read_text(encoding="utf-8") for page in PAGES)
+    return [text for page in pages for kind, text in blocks_of(page) if kind == "toml"]
+
+
 def shown_manifests() -> list[str]:
     """Those of the folder manifests/, and those that the pages show."""
-    pages = (page.read_text(encoding="utf-8") for page in PAGES)
-    blocks = (text for page in pages for kind, text in blocks_of(page) if kind == "toml")
-    return [
-        *(path.read_text(encoding="utf-8") for path in sorted(EXAMPLES.glob("*.toml"))),
-        *(text for text in blocks if re.search("^manifest = 1$", text, re.MULTILINE)),
-    ]
+    examples = (path.read_text(encoding="utf-8") for path in sorted(EXAMPLES.glob("*.toml")))
+    return [*examples, *(text for text in shown() if re.search("(?m)^manifest = 1$", text))]
+
+
+def shown_settings() -> list[str]:
+    """What the README shows of dispatcher.toml."""
+    return [text for text in shown() if text.startswith("manifests = ")]
 
 
 @pytest.fixture(scope="module")
 def errors(corpus: Path) -> dict[Path, list[str]]:
     """What `validate` says of each manifest: its errors, and what editors are said to refuse."""
-    with Dispatcher.open(corpus, third_party=False) as dispatcher:
+    with Dispatcher.open(corpus / "manifests", third_party=False) as dispatcher:
         return {
             file: [
                 each.message if each.location.path.endswith(".toml") else f"elsewhere: {each}"
                 for each in dispatcher.check(file).problems
                 if each.severity == "error" or each.message.startswith("editors refuse")
             ]
-            for file in sorted(corpus.rglob("*.toml"))
+            for file in sorted(corpus.glob("manifests/**/*.toml"))
         }
+
+
+def wrong_settings(file: Path) -> str | None:
+    """What is wrong with a dispatcher.toml, in any of its profiles."""
+    profiles: list[str | None] = [None]
+    try:
+        while profiles:
+            with Dispatcher.open(
+                file.parent, config=file, profile=profiles.pop(), third_party=False
+            ) as dispatcher:
+                settings = dispatcher.config.settings
+                for name in ("greenapi", settings.transport):
+                    dispatcher.transports.get(name)
+                dispatcher.registry.engine(settings.delivery.engine)
+                if dispatcher.config.profile is None:
+                    profiles += read_toml(file).data.get("profiles", {})
+    except DispatcherError as error:
+        return str(error)
+    return None
 
 
 @pytest.fixture(scope="module", params=EDITORS)
@@ -99,10 +133,10 @@ def editor(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def refused(
-    editor: str, corpus: Path, errors: dict[Path, list[str]], schema: Path
+    editor: str, corpus: Path, errors: dict[Path, list[str]], schemas: dict[str, Path]
 ) -> dict[Path, list[str]]:
     """What the editor says of each file that it refuses."""
-    return reports(editor, corpus, schema)
+    return reports(editor, corpus, schemas)
 
 
 def test_an_editor_refuses_what_validate_refuses(
@@ -131,6 +165,18 @@ def is_complete(file: Path, found: list[str]) -> bool:
     return file.parent.name == "pages" and all(each.startswith("no such file") for each in found)
 
 
+def test_an_editor_refuses_settings_as_validate_does(
+    editor: str, corpus: Path, refused: dict[Path, list[str]]
+) -> None:
+    files = list(corpus.glob("configurations/**/*.toml"))
+    wrong = {file: found for file in files if (found := wrong_settings(file))}
+    assert len(wrong) > 30
+    missed = {file: wrong[file] for file in wrong if file not in refused}
+    assert [each for each in missed.values() if not re.search(OF_ONE[editor], each)] == []
+    wrongly = [file for file in files if file in refused and file not in wrong]
+    assert [file for file in wrongly if not file.read_bytes().startswith(MARK)] == []
+
+
 @pytest.mark.parametrize("reason", UNSAYABLE)
 def test_what_a_schema_cannot_say_is_listed(
     reason: str, errors: dict[Path, list[str]], refused: dict[Path, list[str]]
@@ -138,3 +184,19 @@ def test_what_a_schema_cannot_say_is_listed(
     assert f"\n- **{reason}.**" in LISTED
     unseen = (found for file, found in errors.items() if found and file not in refused)
     assert any(all(re.match(UNSAYABLE[reason], error) for error in found) for found in unseen)
+
+
+def test_a_manifest_that_an_editor_lays_out_is_the_same(editor: str, project: Project) -> None:
+    shutil.copytree(EXAMPLES, project.folder / "manifests")
+    readable = (text for text in shown_manifests() if r"\x" not in text)
+    for number, text in enumerate(readable):
+        project.write(f"pages/{number}.toml", text)
+    files = sorted(project.folder.rglob("*.toml"))
+    plan, good = project.call("plan", "--json"), project.call("validate")
+    assert (plan.code, good.code) == (0, 0)
+    read = {file: tomli.loads(file.read_text(encoding="utf-8")) for file in files}
+    written = {file: file.read_bytes() for file in files}
+    format_all(editor, project.folder)
+    assert any(file.read_bytes() != written[file] for file in files)
+    assert {file: tomli.loads(file.read_text(encoding="utf-8")) for file in files} == read
+    assert (project.call("plan", "--json"), project.call("validate")) == (plan, good)

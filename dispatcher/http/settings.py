@@ -47,11 +47,13 @@ def _checked_rate(rate: str) -> str:
     return rate
 
 
-Url = Annotated[
-    str,
-    AfterValidator(_checked_url),
-    Field(json_schema_extra={"pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[^\x00-\x20?#]+$"}),
-]
+# For JSON Schema: no URL that is accepted breaks it.
+_URL = (
+    r"^([Hh][Tt][Tt][Pp][Ss]://[^\x00-\x20?#/@]+"
+    r"|[Hh][Tt][Tt][Pp]://([Ll]ocalhost|127\.[0-9.]+|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?)"
+    r"(/[^\x00-\x20?#]*)?$"
+)
+Url = Annotated[str, AfterValidator(_checked_url), Field(json_schema_extra={"pattern": _URL})]
 Rate = Annotated[
     str,
     AfterValidator(_checked_rate),

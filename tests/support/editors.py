@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support.requirements import require
@@ -13,9 +14,9 @@ from tests.support.requirements import require
 Refused = dict[Path, list[str]]
 
 
-def reports(editor: str, folder: Path, schema: Path) -> Refused:
-    """What an editor refuses below a folder by a schema, in folders of this folder."""
-    return EDITORS[editor](folder, schema)
+def reports(editor: str, folder: Path, schemas: Mapping[str, Path]) -> Refused:
+    """What an editor refuses in folders of a folder; `schemas`: that of each, by its name."""
+    return EDITORS[editor](folder, schemas)
 
 
 def format_all(editor: str, folder: Path) -> None:
@@ -24,9 +25,9 @@ def format_all(editor: str, folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def _tombi(folder: Path, schema: Path) -> Refused:
-    (folder / "tombi.toml").write_text(
-        f'[[schemas]]\npath = "{schema}"\ninclude = ["*/**/*.toml"]\n', encoding="utf-8"
+def _tombi(folder: Path, schemas: Mapping[str, Path]) -> Refused:
+    _configure(
+        folder / "tombi.toml", schemas, '[[schemas]]\ninclude = ["{}/**/*.toml"]\npath = "{}"\n'
     )
     report = folder / "tombi.json"
     options = ("--offline", "--diagnostics-format", "json", "--diagnostics-file", str(report))
@@ -38,11 +39,9 @@ def _tombi(folder: Path, schema: Path) -> Refused:
     return refused
 
 
-def _taplo(folder: Path, schema: Path) -> Refused:
-    (folder / ".taplo.toml").write_text(
-        f'[[rule]]\ninclude = ["*/**/*.toml"]\n[rule.schema]\npath = "{schema}"\n',
-        encoding="utf-8",
-    )
+def _taplo(folder: Path, schemas: Mapping[str, Path]) -> Refused:
+    rule = '[[rule]]\ninclude = ["{}/**/*.toml"]\n[rule.schema]\npath = "{}"\n'
+    _configure(folder / ".taplo.toml", schemas, rule)
     done = _run(folder, "taplo", "lint", "--colors", "never")
     refused: Refused = {}
     pattern = r"^error: (.*)\n *┌─ (.*?):\d+:\d+$"
@@ -52,6 +51,11 @@ def _taplo(folder: Path, schema: Path) -> Refused:
 
 
 EDITORS = {"tombi": _tombi, "taplo": _taplo}
+
+
+def _configure(file: Path, schemas: Mapping[str, Path], rule: str) -> None:
+    text = "".join(rule.format(name, schema) for name, schema in schemas.items())
+    file.write_text(text, encoding="utf-8")
 
 
 def _program(name: str) -> str:
