@@ -1,4 +1,5 @@
 # make demo: the main job against the embedded sandbox.   make test, make lint: what CI runs.
+# make docs: the pages of docs/ as a site that needs no network, in build/docs, and a man page in build/docs/man.
 PYTHON ?= python3
 BIN := .venv/bin
 # Where no bytecode is kept, each of the hundreds of commands that the tests start is compiled anew.
@@ -8,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE =
 QUIET := tests/browser tests/crash/test_signals.py tests/e2e/test_pace.py tests/e2e/test_interruption.py \
 	tests/greenapi/test_deadlines.py tests/test_calls.py
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test lint format docs bench clean
 
 demo: .venv/demo
 	$(BIN)/dispatcher validate manifests
@@ -28,6 +29,11 @@ lint: .venv/dev
 format: .venv/dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+STRICT := --quiet --nitpicky --fail-on-warning
+docs: .venv/dev
+	$(BIN)/python -m sphinx $(STRICT) -b html -d build/doctrees docs build/docs
+	$(BIN)/python -m sphinx $(STRICT) -b man -t man -d build/doctrees/man docs build/docs/man
 
 bench: .venv/dev
 	$(BIN)/python benchmarks/startup.py

@@ -46,27 +46,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import IntEnum
 from threading import current_thread, main_thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from dispatcher.models import LocatedProblem
 
 
 class ExitCode(IntEnum):
-    """How a command ends: docs/design.md, "Exit codes".
+    """How a command ends, and what that means: docs/design.md, "Exit codes".
 
     Each class of errors has an `exit_code`, by default USAGE.
     """
 
-    DONE = 0
-    FAILED = 1
-    USAGE = 2  # also a bad manifest, configuration or plugin; nothing was sent
-    NOTHING = 3  # nothing matched
-    PARTLY = 4
-    UNKNOWN = 5
-    LOCKED = 6
-    CHANGED = 7  # with --strict: people have something else than the manifests say
-    INTERRUPTED = 130
+    meaning: str
+
+    def __new__(cls, value: int, meaning: str) -> Self:
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    DONE = 0, "all done"
+    FAILED = 1, "failed"
+    USAGE = 2, "bad usage, manifest, configuration or plugin; nothing was sent"
+    NOTHING = 3, "nothing matched"
+    PARTLY = 4, "some sent, some failed or not tried"
+    UNKNOWN = 5, "some outcome unknown; wins over 0, 1, 3 and 4"
+    LOCKED = 6, "another run holds the journal"
+    CHANGED = (
+        7,
+        "with `--strict`: something changed since it was sent, and was not sent again; wins over 0 "
+        "and 3",
+    )
+    INTERRUPTED = 130, "interrupted; wins over all others of a run"
 
 
 class DispatcherError(Exception):
