@@ -13,6 +13,7 @@ from dispatcher.cli.options import early_session_options, plugin_commands
 from dispatcher.cli.usage import only_text
 
 _COMMANDS = {
+    "init": "Write a repository of messages that works as it stands.",
     "validate": "Check manifests; offline.",
     "plan": "Show what send would do, and why; offline.",
     "diff": "Show what a change changes for recipients; offline.",

@@ -15,6 +15,7 @@ from dispatcher.cli.options import invocation, session_options
 from dispatcher.cli.output import print_line
 from dispatcher.errors import ExitCode
 from dispatcher.printing import print_value
+from dispatcher.registry import Registry
 from dispatcher.toml.json_schema import JsonSchema
 
 _NO_FILE = Path("--config")  # stands for the FILE that `--config` was given without
@@ -34,7 +35,8 @@ def command(dispatcher: Dispatcher, check: Path | None, of_configuration: bool) 
     Redirect it to a file, to which editors are pointed by `#:schema FILE` in the first line.
     """
     dispatcher.registry.require_healthy()
-    schema = _configuration_schema(dispatcher) if of_configuration else _manifest_schema(dispatcher)
+    make = schema_of_configuration if of_configuration else schema_of_manifests
+    schema = make(dispatcher.registry)
     if check is None:
         print_value(schema, indent=2)
     elif not _holds(check, schema):
@@ -45,16 +47,17 @@ def command(dispatcher: Dispatcher, check: Path | None, of_configuration: bool) 
     return ExitCode.DONE
 
 
-def _manifest_schema(dispatcher: Dispatcher) -> JsonSchema:
+def schema_of_manifests(registry: Registry) -> JsonSchema:
+    """Return the schema of manifests, with these plugins."""
     from dispatcher.manifest.json_schema import manifest_schema
 
-    return manifest_schema(dispatcher.registry.transports())
+    return manifest_schema(registry.transports())
 
 
-def _configuration_schema(dispatcher: Dispatcher) -> JsonSchema:
+def schema_of_configuration(registry: Registry) -> JsonSchema:
+    """Return the schema of dispatcher.toml, with these plugins."""
     from dispatcher.config.json_schema import configuration_schema
 
-    registry = dispatcher.registry
     return configuration_schema(
         {name: transport.Settings for name, transport in registry.transports().items()},
         {each.name: each.settings for each in registry.plugins if each.settings is not None},

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 from dispatcher.errors import ConfigError
+from dispatcher.scaffold.rendering import rendered
+from dispatcher.scaffold.writing import write_missing
 
 Kind: TypeAlias = Literal["source", "validator", "transformer", "transport"]
 
@@ -49,31 +49,27 @@ def create(name: str, kind: Kind, parent: Path) -> list[Path]:
 
     Raises ConfigError, and then nothing is written.
     """
+    texts = plugin_files(name, kind)
+    folder = parent / folder_name(name)
+    if folder.exists():
+        raise ConfigError(f"{folder} is there already; choose another name, or remove it")
+    below = {f"{folder.name}/{path}": text for path, text in texts.items()}
+    return [path for path, _ in write_missing(parent, below)]
+
+
+def folder_name(name: str) -> str:
+    """Return the name of a plugin's distribution, and of its folder."""
+    return f"dispatcher-{name}"
+
+
+def plugin_files(name: str, kind: Kind) -> dict[str, str]:
+    """Return the text of each file of a plugin's distribution. Raises ConfigError for its name."""
     if not _NAME.fullmatch(name) or len(name) > _LONGEST:
         allowed = f"small letters, digits and - only, {_LONGEST} at the most"
         raise ConfigError(f'"{name}" is no name for a plugin: {allowed}')
-    folder = parent / f"dispatcher-{name}"
-    if folder.exists():
-        raise ConfigError(f"{folder} is there already; choose another name, or remove it")
-    texts = dict(_texts(name, kind))
-    try:
-        for path, text in texts.items():
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"cannot write {folder}: {error.strerror}") from None
-    return [folder / path for path in texts]
-
-
-def _texts(name: str, kind: Kind) -> Iterator[tuple[str, str]]:
-    from jinja2 import Environment, StrictUndefined
-
     variables = _variables(name, kind)
-    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True)
-    templates = files(__name__).joinpath("templates")
-    for path, template in _files(kind, variables["package"]).items():
-        text = templates.joinpath(template).read_text(encoding="utf-8")
-        yield path, environment.from_string(text).render(variables)
+    files = _files(kind, variables["package"])
+    return {path: rendered(template, variables) for path, template in files.items()}
 
 
 def _files(kind: Kind, package: str) -> dict[str, str]:
@@ -93,7 +89,7 @@ def _variables(name: str, kind: Kind) -> dict[str, str]:
     bare = name.replace("-", "_")
     variables = {
         "name": name,
-        "distribution": f"dispatcher-{name}",
+        "distribution": folder_name(name),
         "package": f"dispatcher_{bare}",
         "class_name": "".join(part.capitalize() for part in name.split("-")),
         "prefix": f"{bare.upper()}_",

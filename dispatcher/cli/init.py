@@ -1,0 +1,121 @@
+"""`dispatcher init`: writes a repository of messages that works as it stands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from dispatcher import git
+from dispatcher.builtin import builtins
+from dispatcher.cli.next_steps import shell_word
+from dispatcher.cli.options import debug_option
+from dispatcher.cli.output import print_line
+from dispatcher.cli.reports import print_warning
+from dispatcher.cli.schema import schema_of_configuration, schema_of_manifests
+from dispatcher.config import load
+from dispatcher.errors import ConfigError, ExitCode
+from dispatcher.registry import build_registry
+from dispatcher.scaffold import folder_name
+from dispatcher.scaffold.repository import CONFIGURATION, IGNORED, Wishes, create
+from dispatcher.scaffold.writing import Written
+
+_JOURNAL = (
+    "Without its journal, everything would be sent again: keep .dispatcher/journal.db on one "
+    "machine with backups, or have all machines share one in PostgreSQL (DISPATCHER_JOURNAL)."
+)
+
+
+@click.command("init")
+@click.argument("folder", type=click.Path(path_type=Path), default=Path(), metavar="[DIR]")
+@click.option("--country", metavar="CC", help="Where national phone numbers are dialled, like RU.")
+@click.option("--github", is_flag=True, help="With a workflow for GitHub Actions.")
+@click.option("--gitlab", is_flag=True, help="With a pipeline for GitLab.")
+@click.option("--pre-commit", is_flag=True, help="With hooks for pre-commit.")
+@click.option("--plugin", metavar="NAME", help="With a plugin of its own, in dispatcher-NAME.")
+@debug_option
+def command(
+    folder: Path,
+    country: str | None,
+    github: bool,
+    gitlab: bool,
+    pre_commit: bool,
+    plugin: str | None,
+) -> int:
+    """Write a repository of messages into DIR, by default the working directory.
+
+    It can be previewed and sent to a local gateway at once, without an account. What is there is
+    kept as it is: call it again to add what is missing.
+    """
+    _check_country(country)
+    if plugin in dict(builtins()):
+        raise ConfigError(f'"{plugin}" is the name of a built-in plugin; choose another one')
+    wishes = Wishes(country, github, gitlab, pre_commit, plugin)
+    files = create(folder, wishes, _schemas(folder))
+    for path, kept in files:
+        print_line(f"{'kept' if kept else 'wrote'} {path}")
+    _warn_of_kept(folder, files, country)
+    for line in _next_steps(folder, plugin):
+        print_line(line, err=True)
+    return ExitCode.DONE
+
+
+def _check_country(country: str | None) -> None:
+    from dispatcher.addresses import why_no_country
+
+    if country is not None and (sentence := why_no_country(country)):
+        raise ConfigError(f"--country: {sentence}")
+
+
+def _schemas(folder: Path) -> dict[str, str]:
+    """Return the schemas for editors, by the name of their files."""
+    registry = build_registry(builtins(), settings=load(folder.absolute()).plugin_settings)
+    registry.require_healthy()
+    schemas = {
+        "dispatcher.schema.json": schema_of_manifests(registry),
+        "dispatcher.config.schema.json": schema_of_configuration(registry),
+    }
+    return {
+        name: f"{json.dumps(schema, ensure_ascii=False, indent=2)}\n"
+        for name, schema in schemas.items()
+    }
+
+
+def _warn_of_kept(folder: Path, files: list[Written], country: str | None) -> None:
+    """Warn if a file that was kept lacks what it should have."""
+    kept = {path.relative_to(folder).as_posix() for path, kept in files if kept}
+    if country is not None and CONFIGURATION in kept:
+        print_warning(f'{CONFIGURATION} was kept: say country = "{country}" in it yourself')
+    if IGNORED in kept and ".dispatcher" not in _text(folder / IGNORED):
+        print_warning(f"{IGNORED} was kept: add .dispatcher/, where the journal is, and .env")
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _next_steps(folder: Path, plugin: str | None) -> list[str]:
+    """Return lines for a person: what to do now, and where the journal must be kept."""
+    steps = []
+    if folder != Path():
+        steps.append((f"cd {shell_word(str(folder))}", ""))
+    if git.worktree_of(folder.absolute()) is None:
+        steps.append(("git init", "the history tells what was renamed"))
+    if plugin is not None:
+        steps.append((f"pip install -e ./{folder_name(plugin)}", "the plugin"))
+    steps += [
+        ("dispatcher preview", "shows the messages in a browser"),
+        ("dispatcher validate", "finds mistakes"),
+        ("dispatcher plan", "says what send would do"),
+        ("dispatcher send --sandbox", "sends to a gateway on this machine, without an account"),
+    ]
+    width = max(len(command) for command, _ in steps)
+    return [
+        "next:",
+        *(f"  {command:{width}}  {what}".rstrip() for command, what in steps),
+        _JOURNAL,
+    ]

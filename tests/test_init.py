@@ -1,0 +1,193 @@
+"""`init`: what it writes works as it stands, and nothing that was there is changed."""
+
+import json
+import os
+import tomllib
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from tests.support.cases import cases
+from tests.support.ci_files import assert_no_complaints, assert_valid
+from tests.support.git import git
+from tests.support.plugins import installed
+from tests.support.project import NO_ACCOUNT, Project
+
+ROOT = Path(__file__).parents[1]
+EVERYTHING = ("--github", "--gitlab", "--pre-commit", "--plugin", "footer", "--country", "RU")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """An empty folder, without an account."""
+    return Project(tmp_path)
+
+
+def files_below(folder: Path) -> dict[str, str]:
+    found = (path for path in folder.rglob("*") if path.is_file() and ".git/" not in str(path))
+    return {path.relative_to(folder).as_posix(): path.read_text("utf-8") for path in found}
+
+
+@cases("arguments", (), EVERYTHING)
+def test_a_new_repository_works_as_it_stands(project: Project, arguments: tuple[str, ...]) -> None:
+    made = project.call("init", "shop", *arguments)
+    assert made.code == 0, made.stderr
+    project.folder /= "shop"
+    assert made.stdout.splitlines() == [f"wrote shop/{name}" for name in written(made.stdout)]
+    assert files_below(project.folder).keys() == set(written(made.stdout))
+    for text in files_below(project.folder).values():
+        assert text == "" or text.endswith("\n")
+    valid = project.call("validate", "--strict")
+    assert (valid.code, valid.stderr) == (0, "3 messages, no errors\n")
+    assert project.planned() == ["new"] * 3
+    sent = project.call("send", "--sandbox", env=NO_ACCOUNT)
+    assert (sent.code, "3 sent" in sent.stderr) == (0, True)
+    assert project.call("schema", "--check", "dispatcher.schema.json").code == 0
+    assert project.call("schema", "--config", "--check", "dispatcher.config.schema.json").code == 0
+    staging = project.call("plan", "--profile", "staging")
+    assert "greenapi at http://127.0.0.1:8025" in staging.stderr
+    with project.preview():
+        pass
+
+
+def written(stdout: str) -> list[str]:
+    return [line.removeprefix("wrote shop/") for line in stdout.splitlines()]
+
+
+def test_it_ends_with_what_to_do_and_where_the_journal_must_be(project: Project) -> None:
+    made = project.call("init", "my shop", "--plugin", "footer")
+    first, *steps, last = made.stderr.splitlines()
+    assert first == "next:"
+    commands = [step.split("  ")[1] for step in steps]
+    assert commands[:3] == ["cd 'my shop'", "git init", "pip install -e ./dispatcher-footer"]
+    assert commands[-1] == "dispatcher send --sandbox"
+    assert last.startswith("Without its journal, everything would be sent again: keep ")
+    git(project.folder, "init")
+    again = project.call("init")
+    assert "git init" not in again.stderr
+    assert "cd " not in again.stderr
+
+
+def test_editors_find_the_schemas(project: Project) -> None:
+    project.call("init")
+    for name in ("manifests/welcome.toml", "dispatcher.toml"):
+        first, *_ = (project.folder / name).read_text().splitlines()
+        schema = (project.folder / name).parent / first.removeprefix("#:schema ")
+        jsonschema.validate(
+            tomllib.loads((project.folder / name).read_text()), json.loads(schema.read_text())
+        )
+    rules = tomllib.loads((project.folder / ".taplo.toml").read_text())["rule"]
+    assert all((project.folder / rule["schema"]["path"]).exists() for rule in rules)
+
+
+def test_files_for_ci_are_what_their_readers_accept(project: Project) -> None:
+    project.call("init", *EVERYTHING)
+    workflow, pipeline = ".github/workflows/messages.yml", ".gitlab-ci.yml"
+    assert_valid("github-workflows", project.folder / workflow)
+    assert_valid("gitlab-ci", project.folder / pipeline)
+    assert_no_complaints(project.folder / workflow)
+    for name in (workflow, pipeline):
+        assert "./dispatcher-footer" in (project.folder / name).read_text()
+    config = yaml.safe_load((project.folder / ".pre-commit-config.yaml").read_text())
+    (hook,) = config["repos"][0]["hooks"]
+    hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    assert hook["language"] == "system"
+    assert hook.items() - {("language", "system")} <= hooks[0].items()
+
+
+def test_git_ignores_the_journal_and_what_is_secret(project: Project) -> None:
+    project.call("init")
+    git(project.folder, "init")
+    ignored = git(project.folder, "check-ignore", ".dispatcher/journal.db", ".env", "plan.json")
+    assert len(ignored.splitlines()) == 3
+
+
+def test_the_plugin_changes_no_schema(project: Project) -> None:
+    project.call("init", "--plugin", "footer")
+    path = installed(project.folder / "dispatcher-footer")["PYTHONPATH"]
+    assert "footer" in project.call("plugins", env={"PYTHONPATH": path}).stdout
+    for option in ((), ("--config",)):
+        file = f"dispatcher{'.config' * len(option)}.schema.json"
+        check = project.call("schema", *option, "--check", file, env={"PYTHONPATH": path})
+        assert check.code == 0, check.stderr
+
+
+def test_what_is_there_is_kept_and_what_is_missing_is_added(project: Project) -> None:
+    project.call("init")
+    project.config("manifests = 'manifests' # mine\n")
+    project.write(".gitignore", "*.pyc\n")
+    (project.folder / "manifests" / "customers.csv").unlink()
+    (project.folder / ".taplo.toml").unlink()
+    before = files_below(project.folder)
+    again = project.call("init", "--github", "--country", "RU")
+    assert again.code == 0
+    after = files_below(project.folder)
+    assert after.keys() - before.keys() == {".github/workflows/messages.yml", ".taplo.toml"}
+    assert before.items() <= after.items()
+    assert "kept dispatcher.toml" in again.stdout
+    assert 'warning: dispatcher.toml was kept: say country = "RU" in it' in again.stderr
+    assert "warning: .gitignore was kept: add .dispatcher/" in again.stderr
+    third = project.call("init", "--github")
+    assert "wrote" not in third.stdout
+    assert files_below(project.folder) == after
+
+
+@cases("name", "manifests/sale.toml", "dispatcher.toml")
+def test_no_example_is_sent_together_with_real_messages(project: Project, name: str) -> None:
+    project.write(name, "")
+    project.call("init")
+    assert not (project.folder / "manifests" / "welcome.toml").exists()
+    assert (project.folder / "dispatcher.schema.json").exists()
+
+
+def test_a_plugin_that_is_there_is_kept_whole(project: Project) -> None:
+    project.write("dispatcher-footer/mine.py", "")
+    made = project.call("init", "--plugin", "footer")
+    assert "kept dispatcher-footer\n" in made.stdout
+    assert [*(project.folder / "dispatcher-footer").iterdir()] == [
+        project.folder / "dispatcher-footer" / "mine.py"
+    ]
+
+
+@cases(
+    "arguments, why",
+    (["file"], "cannot write into file: it is no folder"),
+    (["file/below"], "cannot write into file: it is no folder"),
+    (["link"], "cannot write into link: it is a link to elsewhere; name that"),
+    (
+        ["linked", "--github"],
+        "cannot write into linked/.github: it is a link to ../elsewhere; name that",
+    ),
+    (["/proc/new"], "cannot write /proc/new: no such file or directory"),
+    (["occupied", "--github"], "cannot write into occupied/.github: it is no folder"),
+    (["new", "--country", "ru"], '--country: "ru" is no country code of two capital letters'),
+    (["new", "--plugin", "My Plugin"], '"My Plugin" is no name for a plugin'),
+    (["new", "--plugin", "greenapi"], '"greenapi" is the name of a built-in plugin'),
+)
+def test_what_cannot_be_written_is_said_and_nothing_is(
+    project: Project, arguments: list[str], why: str
+) -> None:
+    project.write("file", "")
+    project.write("occupied/.github", "")
+    for folder in ("elsewhere", "linked"):
+        (project.folder / folder).mkdir()
+    (project.folder / "link").symlink_to("elsewhere")
+    (project.folder / "linked" / ".github").symlink_to("../elsewhere")
+    before = sorted(project.folder.rglob("*"))
+    project.call("init", *arguments).refused(why)
+    assert sorted(project.folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("umask", [0o002, 0o000])
+def test_the_configuration_is_trusted_whatever_the_umask(project: Project, umask: int) -> None:
+    old = os.umask(umask)
+    try:
+        assert project.call("init", "shop").code == 0
+    finally:
+        os.umask(old)
+    project.folder /= "shop"
+    assert project.call("validate").code == 0
+    modes = {path.stat().st_mode & 0o022 for path in project.folder.rglob("*")}
+    assert modes == {0}
