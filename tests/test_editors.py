@@ -11,7 +11,8 @@ from dispatcher import Dispatcher, DispatcherError
 from dispatcher.toml.file import read_toml
 from tests import test_bad_input, test_newer_forms
 from tests.e2e import test_mistakes
-from tests.support.editors import EDITORS, format_all, reports
+from tests.support.editors import EDITORS, format_all, program, reports
+from tests.support.language_server import language_server
 from tests.support.project import EXAMPLES, NewProject, Project
 from tests.support.written import files_of_tests
 from tests.test_docs import PAGES, blocks_of
@@ -200,3 +201,15 @@ def test_a_manifest_that_an_editor_lays_out_is_the_same(editor: str, project: Pr
     assert any(file.read_bytes() != written[file] for file in files)
     assert {file: tomli.loads(file.read_text(encoding="utf-8")) for file in files} == read
     assert (project.call("plan", "--json"), project.call("validate")) == (plan, good)
+
+
+def test_an_editor_completes_keys_and_shows_what_they_mean(
+    project: Project, schemas: dict[str, Path]
+) -> None:
+    head = f"#:schema {schemas['manifests']}\nmanifest = 1\n"
+    message = '[[messages]]\nid = "a"\ntransport = ""\n[messages.image]\ncaption = "x"\n\n'
+    file = project.write("m.toml", head + message)
+    with language_server([program("tombi"), "lsp", "--offline"], file) as server:
+        assert server.hover(6, 1).startswith("A text below it; may be a template.")
+        assert {"source", "link", "id", "provider"} <= set(server.completions(7, 0))
+        assert server.completions(4, 13) == ['"greenapi"']

@@ -58,16 +58,17 @@ def _configure(file: Path, schemas: Mapping[str, Path], rule: str) -> None:
     file.write_text(text, encoding="utf-8")
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
+    """Where the program of an editor is."""
     found = shutil.which(name, path=Path(sys.executable).parent) or shutil.which(name)
     require(found, f"{name} (pip install {name})")
     assert found is not None
     return found
 
 
-def _run(folder: Path, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _run(folder: Path, editor: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [_program(program), *arguments],
+        [program(editor), *arguments],
         cwd=folder,
         capture_output=True,
         encoding="utf-8",

@@ -36,11 +36,31 @@ class AppriseSettings(BaseSettings):
     )
 
     # By this name, the environment's, so that the table has no key for it.
-    url: SecretStr | None = Field(default=None, validation_alias="APPRISE_URL")
-    url_file: Path | None = None
-    targets_file: Path | None = None
-    rate: Rate | None = None
-    recipient_rate: Rate | None = None
+    url: SecretStr | None = Field(
+        default=None,
+        validation_alias="APPRISE_URL",
+        description='The URL of the target "default".',
+    )
+    url_file: Path | None = Field(
+        default=None,
+        description='A file that holds the URL of the target "default".',
+        examples=["/etc/apprise/url"],
+    )
+    targets_file: Path | None = Field(
+        default=None,
+        description='A TOML file of named targets: ops = "tgram://…".',
+        examples=["/etc/apprise/targets.toml"],
+    )
+    rate: Rate | None = Field(
+        default=None,
+        description="The most messages that are sent: a number /s, /min, /h or /d.",
+        examples=["10/min"],
+    )
+    recipient_rate: Rate | None = Field(
+        default=None,
+        description="The most messages that one target gets: a number /s, /min, /h or /d.",
+        examples=["1/s"],
+    )
 
 
 def read_targets(settings: AppriseSettings) -> dict[str, SecretStr]:

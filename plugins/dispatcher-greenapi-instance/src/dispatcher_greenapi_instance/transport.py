@@ -54,10 +54,26 @@ class InstanceSettings(HttpSettings):
 
     model_config = SettingsConfigDict(env_prefix="GREENAPI_INSTANCE_")
 
-    id_instance: Annotated[str, Field(pattern=r"^[0-9]{1,20}$")] | None = None
-    base_url: Url = "https://api.green-api.com"
-    media_url: Url = "https://media.green-api.com"
-    rate: Rate | None = "50/s"
+    id_instance: Annotated[str, Field(pattern=r"^[0-9]{1,20}$")] | None = Field(
+        default=None,
+        description="The number of the instance, as the console shows it.",
+        examples=["1101000001"],
+    )
+    base_url: Url = Field(
+        default="https://api.green-api.com",
+        description="The host of the instance, as the console shows it.",
+        examples=["https://1101.api.green-api.com"],
+    )
+    media_url: Url = Field(
+        default="https://media.green-api.com",
+        description="The host to which its files are uploaded, as the console shows it.",
+        examples=["https://1101.media.green-api.com"],
+    )
+    rate: Rate | None = Field(
+        default="50/s",
+        description="The most messages that the instance sends: a number /s, /min, /h or /d.",
+        examples=["10/s"],
+    )
 
     def credentials(self) -> SecretStr:
         """Return the instance's token. Raises ConfigError, also if the instance is missing."""

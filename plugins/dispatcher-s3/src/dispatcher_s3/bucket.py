@@ -29,10 +29,26 @@ class S3Settings(BaseSettings):
         env_prefix="DISPATCHER_S3_", env_ignore_empty=True, extra="forbid", frozen=True
     )
 
-    upload: bool = False
-    expires: Annotated[int, Field(ge=60, le=LONGEST)] = 24 * 3600
-    region: str | None = None
-    endpoint_url: str | None = None
+    upload: bool = Field(
+        default=False,
+        description="Whether files are uploaded to the gateway, and not sent as links.",
+        examples=[True],
+    )
+    expires: Annotated[int, Field(ge=60, le=LONGEST)] = Field(
+        default=24 * 3600,
+        description="The seconds for which a link works.",
+        examples=[3600],
+    )
+    region: str | None = Field(
+        default=None,
+        description="By default, what boto3 finds: AWS_REGION, or the profile's.",
+        examples=["eu-central-1"],
+    )
+    endpoint_url: str | None = Field(
+        default=None,
+        description="The address of other storage than Amazon's.",
+        examples=["https://storage.example.com"],
+    )
 
 
 class Bucket:

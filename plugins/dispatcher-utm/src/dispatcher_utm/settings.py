@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dispatcher import Message
@@ -35,6 +35,15 @@ Value = Annotated[str, AfterValidator(_checked_value)]
 Domain = Annotated[str, AfterValidator(_checked_domain)]
 
 
+def _parameter(name: str, meaning: str, example: str) -> Any:
+    return Field(
+        default=None,
+        description=f"{meaning}: the value of utm_{name}. {{manifest}} and {{message}} stand for "
+        "their names.",
+        examples=[example],
+    )
+
+
 class UtmSettings(BaseSettings):
     """`source = "whatsapp"` becomes `utm_source=whatsapp`; what is not set is not added.
 
@@ -47,13 +56,17 @@ class UtmSettings(BaseSettings):
         env_prefix="DISPATCHER_UTM_", env_ignore_empty=True, extra="forbid", frozen=True
     )
 
-    source: Value | None = None
-    medium: Value | None = None
-    campaign: Value | None = None
-    term: Value | None = None
-    content: Value | None = None
-    id: Value | None = None
-    domains: tuple[Domain, ...] = ()
+    source: Value | None = _parameter("source", "Where a visitor comes from", "whatsapp")
+    medium: Value | None = _parameter("medium", "By what kind of message", "messenger")
+    campaign: Value | None = _parameter("campaign", "For which campaign", "{manifest}")
+    term: Value | None = _parameter("term", "For which search", "spring")
+    content: Value | None = _parameter("content", "By which link", "{message}")
+    id: Value | None = _parameter("id", "The campaign's id", "{manifest}")
+    domains: tuple[Domain, ...] = Field(
+        default=(),
+        description="Only links to these and their subdomains are changed; by default, all links.",
+        examples=[["example.com"]],
+    )
 
     def parameters(self, message: Message) -> dict[str, str]:
         """Return the parameters for the links of a message, in their usual order."""

@@ -46,12 +46,36 @@ class CloudSettings(HttpSettings):
 
     model_config = SettingsConfigDict(env_prefix="WHATSAPP_CLOUD_")
 
-    service: Name = "meta"
-    base_url: Url | None = None
-    phone_number_id: Annotated[str, Field(pattern=r"^[0-9]{1,30}$")] | None = None
-    version: Annotated[str, Field(pattern=r"^v[0-9]+\.[0-9]+$")] | None = None
-    rate: Rate | None = "80/s"
-    recipient_rate: Rate | None = "10/min"
+    service: Name = Field(
+        default="meta",
+        description="Whose API it is.",
+        examples=["meta"],
+    )
+    base_url: Url | None = Field(
+        default=None,
+        description="The API's address, instead of the service's own.",
+        examples=["https://waba.example.com"],
+    )
+    phone_number_id: Annotated[str, Field(pattern=r"^[0-9]{1,30}$")] | None = Field(
+        default=None,
+        description="The id of the number that sends, as the service shows it.",
+        examples=["106540352242922"],
+    )
+    version: Annotated[str, Field(pattern=r"^v[0-9]+\.[0-9]+$")] | None = Field(
+        default=None,
+        description="The version of Meta's API, which retires old ones.",
+        examples=["v23.0"],
+    )
+    rate: Rate | None = Field(
+        default="80/s",
+        description="The most messages that the account sends: a number /s, /min, /h or /d.",
+        examples=["20/s"],
+    )
+    recipient_rate: Rate | None = Field(
+        default="10/min",
+        description="The most messages that one recipient gets: a number /s, /min, /h or /d.",
+        examples=["1/min"],
+    )
 
     @property
     def described(self) -> Service:
