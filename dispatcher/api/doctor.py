@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 from dispatcher.addresses import without_country_code
-from dispatcher.api import Dispatcher, Plan
+from dispatcher.api import Dispatcher, Plan, schemas
 from dispatcher.config import shown
 from dispatcher.errors import DispatcherError
 from dispatcher.models import Status
@@ -58,6 +58,7 @@ def examine(open_dispatcher: OpenDispatcher, *, online: bool = False) -> Iterato
             yield Finding("FAIL", "manifests", _one_line(error), "put it right, then look again")
         if plan is not None:
             yield from _manifests(plan)
+            yield from _schemas(dispatcher, plan)
             yield from _numbers(dispatcher, plan)
             yield from _credentials(dispatcher)
         yield from _journal(dispatcher)
@@ -106,6 +107,24 @@ def _manifests(plan: Plan) -> Iterator[Finding]:
         yield Finding("warn", "manifests", sentence, "to see them: dispatcher validate")
     else:
         yield Finding("ok", "manifests", f"messages: {len(plan)}")
+
+
+def _schemas(dispatcher: Dispatcher, plan: Plan) -> Iterator[Finding]:
+    """Compare the schemas that the files name, for editors, with those of the installed plugins."""
+    registry, configuration = dispatcher.registry, dispatcher.config.file
+    kinds = [
+        (schemas.manifest_schema, "dispatcher schema", plan.planner.paths.values()),
+        (schemas.configuration_schema, "dispatcher schema --config", filter(None, [configuration])),
+    ]
+    for make, command, files in kinds:
+        named = {schema.resolve(): file for file in files if (schema := schemas.named_by(file))}
+        for schema, file in named.items():
+            if schemas.holds(schema, make(registry)):
+                yield Finding("ok", "schema", f"{shown(schema)} is that of the installed plugins")
+                continue
+            where = f"{shown(schema)}, which {file} names,"
+            is_not = "is not that of the installed plugins" if schema.exists() else "is not there"
+            yield Finding("warn", "schema", f"{where} {is_not}", f"{command} > {shown(schema)}")
 
 
 def _numbers(dispatcher: Dispatcher, plan: Plan) -> Iterator[Finding]:

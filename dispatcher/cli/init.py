@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 
 from dispatcher import git
+from dispatcher.api.schemas import configuration_schema, manifest_schema
 from dispatcher.builtin import builtins
 from dispatcher.cli.next_steps import shell_word
 from dispatcher.cli.options import debug_option
 from dispatcher.cli.output import print_line
 from dispatcher.cli.reports import print_warning
-from dispatcher.cli.schema import schema_of_configuration, schema_of_manifests
 from dispatcher.config import load
 from dispatcher.errors import ConfigError, ExitCode
 from dispatcher.registry import build_registry
@@ -73,8 +73,8 @@ def _schemas(folder: Path) -> dict[str, str]:
     registry = build_registry(builtins(), settings=load(folder.absolute()).plugin_settings)
     registry.require_healthy()
     schemas = {
-        "dispatcher.schema.json": schema_of_manifests(registry),
-        "dispatcher.config.schema.json": schema_of_configuration(registry),
+        "dispatcher.schema.json": manifest_schema(registry),
+        "dispatcher.config.schema.json": configuration_schema(registry),
     }
     return {
         name: f"{json.dumps(schema, ensure_ascii=False, indent=2)}\n"

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from dispatcher.api import Dispatcher
+from dispatcher.api import Dispatcher, schemas
 from dispatcher.cli.next_steps import shell_word
 from dispatcher.cli.options import invocation, session_options
 from dispatcher.cli.output import print_line
 from dispatcher.errors import ExitCode
 from dispatcher.printing import print_value
-from dispatcher.registry import Registry
-from dispatcher.toml.json_schema import JsonSchema
 
 _NO_FILE = Path("--config")  # stands for the FILE that `--config` was given without
 
@@ -35,43 +32,16 @@ def command(dispatcher: Dispatcher, check: Path | None, of_configuration: bool) 
     Redirect it to a file, to which editors are pointed by `#:schema FILE` in the first line.
     """
     dispatcher.registry.require_healthy()
-    make = schema_of_configuration if of_configuration else schema_of_manifests
-    schema = make(dispatcher.registry)
+    made = schemas.configuration_schema if of_configuration else schemas.manifest_schema
+    schema = made(dispatcher.registry)
     if check is None:
         print_value(schema, indent=2)
-    elif not _holds(check, schema):
+    elif not schemas.holds(check, schema):
         line = invocation(dispatcher).other("schema", *(["--config"] if of_configuration else []))
         anew = f"write it anew: {line} > {shell_word(str(check))}"
         print_line(f"{check} is not the schema of the installed plugins; {anew}", err=True)
         return ExitCode.FAILED
     return ExitCode.DONE
-
-
-def schema_of_manifests(registry: Registry) -> JsonSchema:
-    """Return the schema of manifests, with these plugins."""
-    from dispatcher.manifest.json_schema import manifest_schema
-
-    return manifest_schema(registry.transports())
-
-
-def schema_of_configuration(registry: Registry) -> JsonSchema:
-    """Return the schema of dispatcher.toml, with these plugins."""
-    from dispatcher.config.json_schema import configuration_schema
-
-    return configuration_schema(
-        {name: transport.Settings for name, transport in registry.transports().items()},
-        {each.name: each.settings for each in registry.plugins if each.settings is not None},
-        registry.engines(),
-    )
-
-
-def _holds(file: Path, schema: JsonSchema) -> bool:
-    """Whether a file holds this schema, however it is laid out."""
-    try:
-        found: Any = json.loads(file.read_bytes())
-    except (OSError, ValueError):
-        return False
-    return bool(found == schema)
 
 
 def _config_with_or_without_file(option: click.Option) -> click.Option:

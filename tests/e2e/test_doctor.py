@@ -13,6 +13,7 @@ from tests.support.cases import cases
 from tests.support.gateway import Gateway
 from tests.support.project import TOKEN, NewProject, Project, text
 
+MANIFEST = f"manifest = 1\n{text('a')}"
 SECOND_THOUGHT = 'import dispatcher\nraise RuntimeError("not today")\n'
 
 
@@ -179,3 +180,16 @@ def test_a_clock_that_is_not_the_gateways(shop: Project) -> None:
 def test_the_token_is_not_shown(shop: Project) -> None:
     result = shop.call("doctor", "--online")
     assert TOKEN not in result.stdout + result.stderr
+
+
+def test_a_schema_that_is_out_of_date(shop: Project) -> None:
+    shop.write("manifests/m.toml", "#:schema ../dispatcher.schema.json\n" + MANIFEST)
+    shop.config("#:schema config.schema.json\n[profiles.staging]\n")
+    shop.write("config.schema.json", shop.call("schema", "--config").stdout)
+    missing = findings(shop)["schema"]
+    assert missing["sentence"].endswith("names, is not there")
+    assert missing["remedy"] == "dispatcher schema > dispatcher.schema.json"
+    shop.write("dispatcher.schema.json", "{}")
+    assert "is not that of the installed plugins" in findings(shop)["schema"]["sentence"]
+    shop.write("dispatcher.schema.json", shop.call("schema").stdout)
+    assert findings(shop)["schema"]["level"] == "ok"
