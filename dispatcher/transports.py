@@ -141,8 +141,9 @@ class BaseTransport(Transport):
     def reconcile(self, payload: Payload, since: datetime) -> Receipt | Failure | None:
         """Ask the gateway whether it accepted a message whose outcome is unknown.
 
-        The message was posted with this payload, at or after `since` (UTC). Returns its `Receipt`;
-        a `Failure` if it was surely not accepted, and then it is sent again; None if the gateway
+        The message was posted by this transport with this payload, except for the id of an uploaded
+        file and a link that is signed anew, at or after `since` (UTC). Returns its `Receipt`; a
+        `Failure` if it was surely not accepted, and then it is sent again; None if the gateway
         cannot tell. Raising anything means None, too.
         """
         return None

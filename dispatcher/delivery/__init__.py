@@ -239,7 +239,10 @@ def _reconciled(
 ) -> PlannedMessage:
     """Return the plan of an unknown message after asking its gateway, if its transport can ask."""
     record = planned.record
-    if planned.status != Status.UNKNOWN or record is None or record.digest != planned.digest:
+    if planned.status != Status.UNKNOWN or record is None:
+        return planned
+    # The gateway that is asked must be the one that may have got it, and this is what it got.
+    if (record.digest, record.transport) != (planned.digest, planned.message.transport):
         return planned
     transport, key = transports(planned.message.transport), record.key or planned.message.key
     if not transport.can_reconcile or (since := journal.began_at(key)) is None:

@@ -78,6 +78,7 @@ _RECORD = sa.select(
     messages.c.not_before,
     messages.c.changed_at,
     messages.c.sent_digest,
+    messages.c.transport,
 ).where(messages.c.key.in_(sa.bindparam("keys", expanding=True)))
 
 
@@ -108,24 +109,31 @@ def lookup(
     These are a key's other spellings, as keys were not always written in one Unicode normal form,
     and its `former` keys. What a recipient has, or may have, counts before what failed, whatever
     its name: another checkout may have sent it under a former one meanwhile. A record found under
-    another name has that as its `key`.
+    another name has that as its `key`, and one of several has what the others say was sent.
     """
     found = _lookup(connection, keys)
     others = {
         key: list(_other_names(key, former.get(key, ())))
         for key in keys
-        if (key in former or not key.isascii())
-        and not (key in found and _may_have_arrived(found[key]))
+        if key in former or not (key.isascii() or (key in found and _may_have_arrived(found[key])))
     }
     noted = _lookup(connection, [name for names in others.values() for name in names])
     for key, names in others.items():
         records = [noted[name].model_copy(update={"key": name}) for name in names if name in noted]
-        arrived = [record for record in records if _may_have_arrived(record)]
-        if arrived:
-            found[key] = max(arrived, key=_changed_at)
-        elif records:
-            found.setdefault(key, records[0])
+        if records:
+            found[key] = _one_of([found[key], *records] if key in found else records)
     return found
+
+
+def _one_of(records: Sequence[Record]) -> Record:
+    """Return the record that counts of a message that has several: its own before others, and the
+    latest of these."""
+    if len(records) == 1:
+        return records[0]
+    arrived = filter(_may_have_arrived, records)
+    chosen = max(arrived, key=lambda each: (not each.key, _changed_at(each)), default=records[0])
+    sent = {each.digest if each.status == Status.SENT else each.sent_digest for each in records}
+    return chosen.model_copy(update={"also_sent": frozenset(sent - {None})})
 
 
 def _may_have_arrived(record: Record) -> bool:
@@ -205,6 +213,7 @@ def _record(row: Any) -> Record:
             not_before=_time(row.not_before),
             changed_at=_time(row.changed_at),
             sent_digest=row.sent_digest,
+            transport=row.transport,
         )
     except (ValueError, TypeError) as error:
         raise _invalid(row.key, error) from None

@@ -109,11 +109,13 @@ UNKNOWN_CONTENT = ""
 
 
 class Record(Model):
-    """What the journal knows of a message: the digest of what was sent, how it ended, its receipt.
+    """What the journal knows of a message: the digest of what was sent, by which transport, how it
+    ended, its receipt.
 
     `key` is the one under which it was found, if that is a former name's or an old spelling, else
     empty. `sent_digest` is that of what had been sent before, if this was an attempt to send
-    something else. `attempts` counts those of all runs; none may be made before `not_before`.
+    something else. `also_sent` are those of what was sent under its other names. `attempts` counts
+    those of all runs; none may be made before `not_before`.
     """
 
     digest: str
@@ -123,6 +125,8 @@ class Record(Model):
     not_before: datetime | None = None
     changed_at: datetime | None = None
     sent_digest: str | None = None
+    also_sent: frozenset[str] = frozenset()
+    transport: str = ""
     key: str = ""
 
 

@@ -140,6 +140,24 @@ def test_what_arrived_under_any_name_counts_before_what_failed(project: Project)
     served(project)
 
 
+def test_messages_that_became_one(project: Project) -> None:
+    """Whatever is newest of what somebody has under its names, no words arrive twice."""
+    project.manifest(text("a", body="Hello") + text("b", body="Bye"))
+    assert project.call("send").code == 0
+    project.manifest(moved(text("b", body="Hello"), "a"))
+    assert statuses(project) == {"m/b/1/79001234567": "sent"}
+    assert project.call("send", "--resend", "changed", "--yes").code == 0
+    project.manifest(text("a", body="Hello") + text("b", body="Hello"))
+    project.inbox.faults([REFUSED])
+    assert project.call("send", "--resend", "changed", "--yes").code == 1
+    assert project.statuses() == {"a": "sent", "b": "failed"}
+    project.manifest(moved(text("c", body="Hello"), "a", "b"))
+    served(project)
+    project.manifest(moved(text("c", body="Good day"), "a", "b"))
+    assert statuses(project) == {"m/c/1/79001234567": "changed"}
+    assert sorted(project.arrived()) == ["Bye", "Hello"]
+
+
 @cases("says", True, False, ids=["with moved_from", "without"])
 def test_what_an_older_checkout_sent_meanwhile(project: Project, says: bool) -> None:
     """The new name failed; then somebody sent from a checkout that has the old one only."""

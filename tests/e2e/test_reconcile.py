@@ -139,6 +139,16 @@ def test_plan_asks_nobody(project: Project, lost: Lost) -> None:
     assert noted(project, "asked") == []
 
 
+def test_another_transport_is_not_asked(project: Project, lost: Lost) -> None:
+    """Its gateway never got the message, and would say so."""
+    project.install("oracle", ORACLE.replace('"oracle"', '"other"'))
+    project.manifest(f'transport = "other"\n{text()}')
+    result, row = lost('Failure(code="absent", text="it was never there")')
+    assert (result.code, row["status"]) == (5, "unknown")
+    assert noted(project, "asked") == []
+    assert len(noted(project, "sent")) == 1
+
+
 def test_message_that_says_something_else_is_not_asked_for(project: Project, lost: Lost) -> None:
     """The gateway would be asked for a payload that it never saw."""
     project.manifest(f'transport = "oracle"\n{text(body="Hello again")}')
