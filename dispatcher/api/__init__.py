@@ -228,10 +228,11 @@ class Dispatcher:
         """Write a plan, compared with the journal, to a file, so that it can be reviewed.
 
         `contents` are its messages, if the caller has gone through them. An older plan of that name
-        is replaced. Raises ConfigError, and what iterating over a plan raises.
+        is replaced. Raises ConfigError, MessagesMoved, and what iterating over a plan raises.
         """
         if plan.request is None:
             raise ConfigError("only a plan of files can be saved, not one of a program's messages")
+        plan.require_allowed()
         if contents is None:
             contents = PlanContents()
             for planned in plan:

@@ -201,7 +201,6 @@ class SavedPlan(NamedTuple):
             f"{self.file} is not what would be sent now, so nothing was sent:",
             *(f"  {each}" for each in found[:_MOST_NAMED]),
             *([f"  and {more} more"] if more > 0 else []),
-            f"make it anew, and have it reviewed: dispatcher plan --out {self.file}",
         )
 
 

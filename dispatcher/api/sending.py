@@ -205,8 +205,8 @@ class Sender:
                 plan.require_good()
             planner = plan.planner
             self._journal.require_own_names(planner, journal)
-            plan.require_allowed(resend, most or self._config.settings.delivery.max)
             self._require_as_reviewed(plan, journal)
+            plan.require_allowed(resend, most or self._config.settings.delivery.max)
             paths = duplicate_names.relative_paths(planner.paths, self._config.folder)
             journal.note_manifest_paths(paths)
             with journal.shared_state() as shared, shared_rate_limiter(shared) as rates:

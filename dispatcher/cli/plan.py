@@ -104,7 +104,9 @@ def command(
         known = ", ".join(f"{counts[status]} {status}" for status in _SIGNS if counts[status])
         print_line(f"Plan: {known or 'nothing'}.", err=True)
         if out is not None:
-            send = invocation(dispatcher).other("send", "--plan", str(out))
+            found = invocation(dispatcher)
+            file = out.absolute() if "-C" in found.project else out
+            send = found.other("send", "--plan", str(file))
             print_line(f"written to {out}; to send this, or nothing: {send}", err=True)
     return ExitCode.DONE if counts else ExitCode.NOTHING
 

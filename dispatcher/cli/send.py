@@ -17,7 +17,7 @@ import click
 
 from dispatcher.api import Dispatcher, Resend
 from dispatcher.cli.announcement import announce, ask, ask_to_begin
-from dispatcher.cli.next_steps import next_steps, unfinished
+from dispatcher.cli.next_steps import Invocation, Unfinished, next_steps, unfinished
 from dispatcher.cli.options import (
     invocation,
     journal_option,
@@ -32,7 +32,7 @@ from dispatcher.cli.output import Coloured, print_line
 from dispatcher.cli.progress import ResultPrinter, printer_for
 from dispatcher.config import seconds, sqlite_url
 from dispatcher.delivery import Delivery
-from dispatcher.errors import ConfigError, ExitCode, JournalMissing
+from dispatcher.errors import ConfigError, ExitCode, JournalMissing, PlanOutdated
 from dispatcher.planning.selection import SelectionOptions
 
 _Arrived: TypeAlias = dict[str, Any]
@@ -150,11 +150,12 @@ def command(
             renew=bool(seconds_to_wait),
             kept=not sandbox,
         )
-        try:
-            sending = stack.enter_context(begin(new_journal=yes))
-        except JournalMissing as missing:
-            ask_to_begin(missing)
-            sending = stack.enter_context(begin(new_journal=True))
+        with _renewal_named(invocation(dispatcher, plan)):
+            try:
+                sending = stack.enter_context(begin(new_journal=yes))
+            except JournalMissing as missing:
+                ask_to_begin(missing)
+                sending = stack.enter_context(begin(new_journal=True))
         announce(dispatcher, sending.plan, statuses, as_json=as_json)
         if not yes:
             ask(dispatcher, sending.plan, statuses)
@@ -165,6 +166,17 @@ def command(
         steps = [] if sandbox else next_steps(summary, invocation(dispatcher, plan), left)
         printer.summary(summary, steps, _advice(dispatcher, printer))
         return summary.strict_exit_code if strict else summary.exit_code
+
+
+@contextmanager
+def _renewal_named(called: Invocation) -> Iterator[None]:
+    """If the plan that was reviewed is another one by now, name the command that makes it anew."""
+    try:
+        yield
+    except PlanOutdated as outdated:
+        anew = called.again(Unfinished(), resend=())
+        sentence = f"make it anew, and have it reviewed: {anew}"
+        raise PlanOutdated(*outdated.sentences, sentence) from None
 
 
 def _advice(dispatcher: Dispatcher, printer: ResultPrinter) -> str | None:

@@ -209,7 +209,7 @@ class DefinedNames:
                 ways = f"in revision {key.revision}; say revision = {key.revision} in it"
             else:
                 ways = self._ways(name, former, heirs.setdefault(former, name))
-            again = "to send it once more all the same: --resend moved"
+            again = "to send it once more all the same: send --resend moved"
             sentence = f"{have} as {former}, {ways}; {again}"
             yield file.problem(("messages", index, "id"), sentence, message_id=name.id)
 

@@ -1,6 +1,7 @@
 """`plan --out` and `send --plan`: what was reviewed is what leaves, or nothing does."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,41 @@ def test_another_gateway_profile_or_plugin_is_another_plan(shop: Project) -> Non
     shop.environment["GREENAPI_BASE_URL"] = url
     shop.install("quiet", PLUGIN)
     stale(shop, "plugin quiet is new")
+
+
+def test_the_way_on_makes_the_same_plan_anew(shop: Project) -> None:
+    saved(shop, "--only", "welcome", "--limit", "1", "manifests")
+    shop.write("manifests/people.csv", f"to,name\n{ANNA},Anya\n{BORIS},Boris\n")
+    result = shop.call("send", "--plan", "plan.json")
+    way = "dispatcher plan --out plan.json --only welcome --limit 1 manifests\n"
+    assert result.stderr.endswith(f"make it anew, and have it reviewed: {way}")
+    assert shop.call(*shlex.split(way)[1:]).code == 0
+    assert shop.call("send", "--plan", "plan.json").told == "1 sent\n"
+    assert shop.arrived() == ["Hello, Anya!"]
+
+
+def test_the_way_on_without_a_configuration(project: Project) -> None:
+    """There, the journal is beside the manifest, and the file is where it was said to be."""
+    project.texts("a")
+    result = project.call("plan", "--out", "plan.json", "manifests/m.toml")
+    way = result.stderr.rpartition("nothing: dispatcher ")[2]
+    assert project.call(*shlex.split(way)).told == "1 sent\n"
+
+
+def test_a_plan_with_moved_messages_is_not_written(shop: Project) -> None:
+    assert shop.call("send", "--only", "welcome").code == 0
+    old = (shop.folder / "manifests/m.toml").read_text()
+    saved(shop)
+    shop.write("manifests/m.toml", old.replace("welcome", "hello"))
+    stale(shop, "default/m/welcome/1: 2 not there any more")
+    (shop.folder / "plan.json").unlink()
+    result = shop.call("plan", "--out", "plan.json")
+    assert result.code == ExitCode.USAGE
+    assert "2 people have it as m/welcome" in result.stderr
+    assert not (shop.folder / "plan.json").exists()
+    shop.write("manifests/m.toml", old.replace('"welcome"', '"hello"\nmoved_from = "welcome"'))
+    saved(shop)
+    assert shop.call("send", "--plan", "plan.json").told.endswith("1 sent, 2 skipped\n")
 
 
 def test_a_plan_is_sent_once(shop: Project) -> None:
