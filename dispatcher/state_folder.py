@@ -17,12 +17,15 @@ def state_file(name: str, *, make: bool = True) -> Path:
     With `make`, a missing folder is made; the file never is. Raises ConfigError if the folder or
     the file belongs to another user, who could then put false state into this user's runs.
     """
-    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    folder = Path(home, "message-dispatcher")
-    if make:
+    home = os.environ.get("XDG_STATE_HOME", "")
+    if not os.path.isabs(home):  # as the specification says
+        home = os.path.expanduser("~/.local/state")
+    # Without HOME, a user whom the system does not know has no home; it would be one here.
+    folder, has_home = Path(home, "message-dispatcher"), os.path.isabs(home)
+    if make and has_home:
         with suppress(OSError):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not os.access(folder, os.W_OK):
+    if not (has_home and os.access(folder, os.W_OK)):
         folder = Path(tempfile.gettempdir(), f"message-dispatcher-{os.getuid()}")
         try:
             if make:

@@ -159,6 +159,19 @@ def test_without_a_home_the_pace_is_kept_in_a_private_folder(no_home: Path) -> N
     assert default_path() == path
 
 
+@cases("state", "", "relative")
+def test_no_state_is_kept_in_the_working_directory(
+    no_home: Path, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    """As for a container's user who is not in /etc/passwd: "~" stays as it is."""
+    monkeypatch.chdir(no_home)
+    monkeypatch.setenv("XDG_STATE_HOME", state)
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    assert default_path().parent == no_home / f"message-dispatcher-{os.getuid()}"
+    assert {each.name for each in no_home.iterdir()} == {"nowhere", default_path().parent.name}
+
+
 def test_the_folder_of_the_pace_is_private_whatever_the_umask(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

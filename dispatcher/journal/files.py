@@ -41,6 +41,13 @@ class JournalFiles:
         self._index_file: int | None = None
         self.truncated = False
 
+    def require_writable(self) -> None:
+        """Raise JournalError if a file of the journal, or its folder, is read-only."""
+        for path in (self.database.parent, *self.all):
+            if path.exists() and not os.access(path, os.W_OK):
+                why = f"{path} is read-only for this user"
+                raise JournalError(f"cannot write to the journal {self.database}: {why}")
+
     def has_log(self) -> bool:
         """Whether there is a log that is not empty."""
         try:
@@ -202,8 +209,7 @@ def make_private(path: Path) -> None:
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
-        if not os.access(path, os.W_OK):
-            raise JournalError(f"cannot write to the journal {path}: it is read-only") from None
+        pass
     except OSError as error:
         raise JournalError(f"cannot make the journal {path}: {error.strerror}") from None
 

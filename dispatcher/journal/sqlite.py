@@ -72,6 +72,7 @@ class SqliteBackend:
         require_local(self.path.parent)
         if alias := self.files.alias():
             raise JournalError(f"the journal cannot be used: {alias}")
+        self.files.require_writable()
         with locked(self.path, run, wait, permissions(self.path)) as self._lock:
             self._require_whole_files()
             make_private(self.path)
@@ -261,8 +262,8 @@ class SqliteBackend:
     def _reading(self) -> str:
         """Return how SQLite can open the file for reading.
 
-        It must be allowed to make an index of a log, unless there is no log and nobody can write
-        one.
+        It must be allowed to make an index of a log, unless there is no log and this user can write
+        none. It would give that the mode of the database, and leave it: no run could write it.
         """
         self._read = None
         folder = self.path.parent
@@ -277,7 +278,7 @@ class SqliteBackend:
                     "is missing and may not be made here; copy the journal and its log elsewhere"
                 )
             return "mode=ro"
-        if os.access(folder, os.W_OK) or not self.path.exists():
+        if all(os.access(each, os.W_OK) for each in (folder, self.path)) or not self.path.exists():
             return "mode=ro"
         self._read = self.path.stat()
         return "mode=ro&immutable=1"

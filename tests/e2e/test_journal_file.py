@@ -79,7 +79,12 @@ def test_journal_that_can_only_be_read(
     project.inbox.clear()
     project.texts("a", "b")
     read_only(project.journal_file if what == "file" else project.journal_file.parent)
-    project.sends_nothing(str(project.journal_file), prefix=unprivileged)
+    project.sends_nothing(f"{project.journal_file}", "is read-only", prefix=unprivileged)
+    assert project.run("plan", prefix=unprivileged).code == 0
+    assert not [each for each in project.journal_file.parent.iterdir() if each.suffix == ".db-shm"]
+    for each in (project.journal_file.parent, project.journal_file):
+        each.chmod(each.stat().st_mode | 0o200)
+    assert project.run("send", prefix=unprivileged).code == 0
 
 
 @pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs"])
