@@ -32,6 +32,7 @@ from dispatcher.delivery import Delivery, Summary, calls
 from dispatcher.delivery.calls import GuardedCalls
 from dispatcher.delivery.rate_file import RateFile
 from dispatcher.delivery.rate_limiter import RateLimiter, SharedRateLimiter
+from dispatcher.delivery.reconciliation import reconcile
 from dispatcher.journal import AttemptResult, Journal, open_journal
 from dispatcher.names import LONGEST_ADDRESS
 from dispatcher.planning import PlannedMessage, compared
@@ -238,15 +239,20 @@ def test_a_big_file_is_waited_for_longer(
     assert time.monotonic() - began > 1
 
 
-def test_who_does_not_return_tells_nothing_of_a_message(new_run: NewRun, journal: Journal) -> None:
+def test_who_does_not_return_tells_nothing_of_a_message(
+    journal: Journal, released: threading.Event
+) -> None:
     message = planned("a")
     claim = journal.claim(message.message, message.digest, None)
     assert claim is not None
     journal.conclude(claim, AttemptResult("unknown")).result()
     known = compared(message, journal.lookup([message.message.key])[message.message.key])
-    run = new_run("reconcile")
-    run.send(known, planned("b"))
-    assert run.statuses == {"a": "unknown", "b": "sent"}
+    transport = Slow(released, "reconcile")
+    assert not reconcile([known], journal, lambda name: transport, timer)
+    with pytest.raises(
+        PluginError, match=r'3 calls did not return; .*reconcile of transport "slow"'
+    ):
+        reconcile([known] * 4, journal, lambda name: transport, timer)
 
 
 def test_an_account_that_nobody_tells_ends_the_run(new_run: NewRun) -> None:

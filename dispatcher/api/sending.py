@@ -19,7 +19,7 @@ from dispatcher.api.plan import Plan, Resend
 from dispatcher.api.plan_file import Circumstances, PlanContents, file_hash, relative
 from dispatcher.config import Config
 from dispatcher.errors import ConfigError, PluginMissing, RunStopped
-from dispatcher.models import Message, Outcome
+from dispatcher.models import Message, Outcome, Status
 from dispatcher.printing import without_secrets
 from dispatcher.registry import Registry
 
@@ -202,7 +202,8 @@ class Sender:
             self._journal.warn_of(journal)
             if renew:
                 plan = plan.renewed(journal)
-                plan.require_good()
+            plan = self._reconciled(plan, journal)
+            plan.require_good()
             planner = plan.planner
             self._journal.require_own_names(planner, journal)
             self._require_as_reviewed(plan, journal)
@@ -224,6 +225,18 @@ class Sender:
                     planner.is_copy,
                 )
                 yield Sending(plan, journal, delivery, engine)
+
+    def _reconciled(self, plan: Plan, journal: Journal) -> Plan:
+        """Return the plan, or a new one if gateways say what became of unknown messages."""
+        from dispatcher.delivery.reconciliation import reconcile
+
+        plan.require_good()
+        may_tell = any(each.can_reconcile for each in self._transports.used)
+        if not may_tell or not plan.overview.counts[Status.UNKNOWN]:
+            return plan
+        planned, timer = plan.planner.plan(journal), self._registry.timer
+        told = reconcile(planned, journal, self._transports.get, timer)
+        return plan.renewed(journal) if told else plan
 
     def _require_as_reviewed(self, plan: Plan, journal: Journal) -> None:
         """Raise PlanOutdated if a plan was reviewed, and is another one by now."""

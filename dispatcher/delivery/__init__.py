@@ -23,8 +23,8 @@ from dispatcher.delivery.worker import Worker
 from dispatcher.errors import DispatcherError, InputChanged, JournalError, PluginError
 from dispatcher.hookspecs import Engine
 from dispatcher.inputs import Inputs
-from dispatcher.journal import AttemptResult, Journal, SharedState, key_in_journal
-from dispatcher.models import Failure, Message, Outcome, Receipt, Status
+from dispatcher.journal import Journal, SharedState, key_in_journal
+from dispatcher.models import Message, Outcome, Status
 from dispatcher.planning import PlannedMessage
 from dispatcher.planning.overview import SENDABLE
 from dispatcher.registry import CallTimer, GetTimer, PluginInfo
@@ -139,10 +139,9 @@ class Delivery:
     def _messages(self, plan: Iterable[PlannedMessage]) -> Iterator[Message]:
         """Yield each message that has to be sent; report the others."""
         try:
-            for number, each in enumerate(plan):
+            for number, planned in enumerate(plan):
                 if self._run.stop.is_set():
                     return
-                planned = _reconciled(each, self._transports, self._journal)
                 task = Task(planned, planned.record, number)
                 if planned.status == Status.MOVED and Status.MOVED not in self._sendable:
                     raise InputChanged(_MOVED.format(planned.message.key, planned.was))
@@ -232,34 +231,3 @@ def _skipped(planned: PlannedMessage) -> Outcome:
     error = CHANGED if planned.status == Status.CHANGED else None
     id = planned.record.id if planned.record else None
     return Outcome(status=Status.SKIPPED, id=id, error=error)
-
-
-def _reconciled(
-    planned: PlannedMessage, transports: BoundTransports, journal: Journal
-) -> PlannedMessage:
-    """Return the plan of an unknown message after asking its gateway, if its transport can ask."""
-    record = planned.record
-    if planned.status != Status.UNKNOWN or record is None:
-        return planned
-    # The gateway that is asked must be the one that may have got it, and this is what it got.
-    if (record.digest, record.transport) != (planned.digest, planned.message.transport):
-        return planned
-    transport, key = transports(planned.message.transport), record.key or planned.message.key
-    if not transport.can_reconcile or (since := journal.began_at(key)) is None:
-        return planned
-    result = _result(transport.reconcile(planned.payload, since))
-    if result is None or not journal.decide(key, result):
-        return planned
-    status = Status.SENT if result.status == Status.SENT else Status.RETRY
-    decided = journal.lookup([key])[key].model_copy(update={"key": record.key})
-    return planned._replace(status=status, record=decided)
-
-
-def _result(found: Receipt | Failure | None) -> AttemptResult | None:
-    match found:
-        case Receipt():
-            return AttemptResult(Status.SENT, id=found.id)
-        case Failure():
-            return AttemptResult(Status.FAILED, error=found.detached())
-        case None:
-            return None

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.cases import cases
 from tests.support.project import Project, Result, text
 
 TO = "79001234567"
@@ -137,6 +138,23 @@ def test_plan_asks_nobody(project: Project, lost: Lost) -> None:
     assert [line["status"] for line in result.planned] == ["unknown"]
     assert row["status"] == "unknown"
     assert noted(project, "asked") == []
+
+
+@cases("option", ["--max", "1"], ["--plan", "plan.json"])
+def test_what_the_gateway_surely_has_not_is_counted(
+    project: Project, lost: Lost, option: list[str]
+) -> None:
+    """It leaves with what was announced, allowed and reviewed, or not at all."""
+    project.manifest(f'transport = "oracle"\n{text()}{text("b")}')
+    assert project.call("plan", "--out", "plan.json").code == 0
+    absent = 'Failure(code="absent", text="it was never there")'
+    result, row = lost(absent, "send", *option)
+    why = {"--max": "2 messages would leave", "--plan": "a/1: 1 unknown then, retry now"}
+    result.refused(why[option[0]])
+    assert (row["status"], len(noted(project, "sent"))) == ("failed", 1)
+    result = project.call("send")
+    assert "to send: 2 messages to 1 person (1 again after a failure)" in result.stderr
+    assert result.code == 0
 
 
 def test_another_transport_is_not_asked(project: Project, lost: Lost) -> None:
