@@ -9,7 +9,7 @@ database.py   SQLite: in memory, or in the file of --storage
 store.py      the accepted messages, the refused requests, and how many requests there were
 media.py      the uploaded files, 24 hours each
 api.py        /api: look, wait, inject
-openapi.py    the description of all this
+openapi.py    the description of all this, from the routes and types of the others
 inbox/        the pages for people
 app.py        all routes in one application, and serving it
 server.py     uvicorn, and what keeps foreign web pages out

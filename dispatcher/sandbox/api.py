@@ -2,25 +2,57 @@
 
 import asyncio
 import json
-import math
-from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Any, Final, TypeVar
 
+from pydantic import Field, ValidationError, create_model
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
+from typing_extensions import TypedDict
 
 from dispatcher.sandbox.contract import Json
-from dispatcher.sandbox.faults import BadRule, FaultInjector, parse_rules
-from dispatcher.sandbox.media import MediaStore
-from dispatcher.sandbox.openapi import describe
+from dispatcher.sandbox.faults import BadRule, FaultInjector, Rules, mistake, parse_rules
+from dispatcher.sandbox.media import Media, MediaStore
+from dispatcher.sandbox.openapi import Error, Operation, describe
 from dispatcher.sandbox.store import COUNTS, Filter, Message, Store
 
-FILTERS: Final = ("to", "type", "q")
-PATIENCE: Final = 10.0
 LARGEST_RULES: Final = 1024 * 1024
+WHOLE: Final = "a whole number, 0 or more"
+
+Count = Annotated[int, Field(ge=0)]
+COUNTED: Final[dict[str, Any]] = {
+    name: Annotated[Count, Field(description=what)] for name, what in COUNTS.items()
+}
+Stats = create_model("Stats", **COUNTED)
+
+
+class Listing(Filter):
+    """The query of `GET /api/messages`."""
+
+    limit: Count | None = Field(None, description=WHOLE)
+
+
+class Wait(Filter):
+    """The query of `GET /api/wait`."""
+
+    count: Count = Field(1, description=WHOLE)
+    timeout: float = Field(10.0, ge=0, allow_inf_nan=False, description="seconds, 0 or more")
+
+
+class Messages(TypedDict):
+    """Messages, oldest first; `total` also counts those that a limit leaves out."""
+
+    total: Count
+    messages: list[Message]
+
+
+class Uploads(TypedDict):
+    """Uploads, oldest first."""
+
+    total: Count
+    media: list[Media]
 
 
 @dataclass
@@ -32,28 +64,33 @@ class Api:
     faults: FaultInjector
 
     def routes(self) -> list[Route]:
+        unknown, invalid = {404: Error}, {422: Error}
+        messages, rules = {200: Messages}, {200: Rules}
+        one, chat = "/api/messages/{id}", "/api/chats/{to}/read"
         return [
-            Route("/api/messages", self.list_messages, methods=["GET"]),
-            Route("/api/messages", self.clear_messages, methods=["DELETE"]),
-            Route("/api/messages/{id}", self.get_message),
-            Route("/api/chats/{to}/read", self.mark_read, methods=["POST"]),
-            Route("/api/wait", self.wait),
-            Route("/api/media", self.list_media),
-            Route("/api/faults", self.list_faults, methods=["GET"]),
-            Route("/api/faults", self.put_faults, methods=["PUT"]),
-            Route("/api/faults", self.clear_faults, methods=["DELETE"]),
-            Route("/api/stats", self.stats),
-            Route("/api/openapi.json", self.description),
-            Route("/readyz", self.ready),
+            Operation(
+                "GET", "/api/messages", self.list_messages, messages | invalid, query=Listing
+            ),
+            Operation("DELETE", "/api/messages", self.clear_messages, messages),
+            Operation("GET", one, self.get_message, {200: Message} | unknown),
+            Operation("POST", chat, self.mark_read, {200: dict[str, int]} | unknown),
+            Operation("GET", "/api/wait", self.wait, messages | invalid | {408: Error}, query=Wait),
+            Operation("GET", "/api/media", self.list_media, {200: Uploads}),
+            Operation("GET", "/api/faults", self.list_faults, rules),
+            Operation("PUT", "/api/faults", self.put_faults, rules | invalid, body=Rules),
+            Operation("DELETE", "/api/faults", self.clear_faults, rules),
+            Operation("GET", "/api/stats", self.stats, {200: Stats}),
+            Operation("GET", "/api/openapi.json", self.description, {200: dict[str, Any]}),
+            Operation("GET", "/readyz", self.ready, {200: dict[str, str]}),
         ]
 
     async def list_messages(self, request: Request) -> Response:
         """Return matching messages, oldest first; `limit` keeps the newest, `total` counts all."""
-        _allow_only(request, (*FILTERS, "limit"))
-        wanted, limit = _filter(request), _whole(request, "limit", len(self.store))
+        wanted = _query(request, Listing)
 
         def listing() -> Response:
             found = self.store.select(wanted)
+            limit = len(found) if wanted.limit is None else wanted.limit
             return _listing(len(found), found[max(len(found) - limit, 0) :])
 
         return await asyncio.to_thread(listing)
@@ -69,7 +106,7 @@ class Api:
         message = self.store.latest() if id == "latest" else self.store.get(id)
         if message is None:
             raise HTTPException(404, f"there is no message {id}")
-        return Json(message.view())
+        return Json(message)
 
     async def mark_read(self, request: Request) -> Response:
         """Mark the messages to a recipient as read."""
@@ -80,12 +117,9 @@ class Api:
 
     async def wait(self, request: Request) -> Response:
         """Respond once there are `count` matching messages; with 408 after `timeout` seconds."""
-        _allow_only(request, (*FILTERS, "count", "timeout"))
-        wanted = _filter(request)
-        count = _whole(request, "count", 1)
-        timeout = _number(request, "timeout", PATIENCE)
+        wanted = _query(request, Wait)
         try:
-            found = await self.store.wait(wanted, count, timeout)
+            found = await self.store.wait(wanted, wanted.count, wanted.timeout)
         except TimeoutError as late:
             raise HTTPException(408, str(late)) from None
         return await asyncio.to_thread(_listing, len(found), found)
@@ -93,14 +127,14 @@ class Api:
     async def list_media(self, request: Request) -> Response:
         """Return the uploaded files that have not expired, oldest first."""
         media = self.media.all()
-        return Json({"total": len(media), "media": [one.view() for one in media]})
+        return Json({"total": len(media), "media": media})
 
     async def list_faults(self, request: Request) -> Response:
         """Return the rules in force; `times` is how often each still applies."""
         return Json(self.faults.view())
 
     async def put_faults(self, request: Request) -> Response:
-        """Replace all rules; respond with 422 and replace none if one of them is invalid."""
+        """Replace all rules; the first that matches a request applies."""
         try:
             self.faults.replace(parse_rules(json.loads(await _read(request))))
         except BadRule as bad:
@@ -121,7 +155,7 @@ class Api:
 
     async def description(self, request: Request) -> Response:
         """Return the OpenAPI document."""
-        return Json(describe())
+        return Json(describe(request.app.routes))
 
     async def ready(self, request: Request) -> Response:
         """Respond as soon as the server is up."""
@@ -143,10 +177,18 @@ def _allowed(request: Request) -> dict[str, str]:
     return {"Allow": ", ".join(sorted(methods))}
 
 
-def _allow_only(request: Request, allowed: Collection[str]) -> None:
-    for name in request.query_params:
-        if name not in allowed:
-            raise HTTPException(422, f"{name}: unknown; there is {', '.join(allowed)}")
+AnyQuery = TypeVar("AnyQuery", bound=Filter)
+
+
+def _query(request: Request, model: type[AnyQuery]) -> AnyQuery:
+    """Return the query of a request, without the parameters that are empty."""
+    given = {name: value for name, value in request.query_params.items() if value}
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        [first, *_] = error.errors(include_url=False)
+        name = str(first["loc"][0])
+        raise HTTPException(422, f"{name}: {mistake(first, name, model)}") from None
 
 
 async def _read(request: Request) -> bytes:
@@ -158,26 +200,5 @@ async def _read(request: Request) -> bytes:
     return bytes(body)
 
 
-def _filter(request: Request) -> Filter:
-    return Filter(**{name: request.query_params.get(name) or None for name in FILTERS})
-
-
-def _number(request: Request, name: str, default: float) -> float:
-    try:
-        number = float(request.query_params.get(name) or default)
-    except ValueError:
-        number = math.nan
-    if not 0 <= number < math.inf:
-        raise HTTPException(422, f"{name}: must be a number, 0 or more")
-    return number
-
-
-def _whole(request: Request, name: str, default: int) -> int:
-    number = _number(request, name, default)
-    if number != int(number):
-        raise HTTPException(422, f"{name}: must be a whole number")
-    return int(number)
-
-
 def _listing(total: int, messages: list[Message]) -> Response:
-    return Json({"total": total, "messages": [message.view() for message in messages]})
+    return Json({"total": total, "messages": messages})

@@ -1,22 +1,38 @@
 """The contract of `POST /v1/messages`: which bodies are accepted, and the gateway's error codes.
 
-Source: docs/greenapi-v1.md, "Request" and "Errors".
+Source: docs/greenapi-v1.md, "Request" and "Errors". The OpenAPI document shows these same types.
 """
 
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final, Literal, NotRequired, Required, get_args
 from urllib.parse import urlsplit
 
-from pydantic_core import to_json
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+    with_config,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError, to_json
 from starlette.responses import Response
+from typing_extensions import TypedDict
+
+LONGEST_DETAILS: Final = 500  # they quote names and ids of any length
+LONGEST_TEXT: Final = 4096
+
+RECIPIENT: Final = re.compile(r"[0-9]+(-[0-9]+)?")
+UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 Table = Mapping[str, Any]
 
-LONGEST_DETAILS: Final = 500  # they quote names and ids of any length
-
-META: Final[Mapping[str, str]] = {"api_status": "stable", "version": "2.0.1"}
+MISSING: Final = {"to": 1020, "text.body": 1030}  # the codes for fields that are missing
+STRICT: Final = ConfigDict(extra="forbid", strict=True)
 
 TEXTS: Final[Mapping[int, tuple[str, str]]] = {
     1: ("File link is unavailable", "Ссылка на файл недоступна"),
@@ -46,6 +62,45 @@ TEXTS: Final[Mapping[int, tuple[str, str]]] = {
 }
 
 
+class Meta(TypedDict):
+    """What every response of the gateway names."""
+
+    api_status: str
+    version: str
+
+
+META: Final[Meta] = {"api_status": "stable", "version": "2.0.1"}
+
+
+class Identity(TypedDict):
+    """The id of a message or an upload."""
+
+    id: str
+
+
+class Created(TypedDict):
+    """The response to an accepted message or upload."""
+
+    messages: NotRequired[list[Identity]]
+    media: NotRequired[list[Identity]]
+    meta: Meta
+
+
+class GatewayError(TypedDict):
+    """Why a request is refused: `details` are in English, the title is in Russian."""
+
+    code: Annotated[int, Field(ge=0)]
+    details: str
+    title: str
+
+
+class RefusalBody(TypedDict):
+    """The response to a refused request."""
+
+    errors: list[GatewayError]
+    meta: Meta
+
+
 class Refusal(Exception):
     """The gateway refuses a request: an error code, and details in English if it needs any."""
 
@@ -54,11 +109,14 @@ class Refusal(Exception):
         self.code = code
         self.details = details and details[:LONGEST_DETAILS]
 
-    def body(self) -> dict[str, Any]:
-        """Return the JSON body of the response; the title is Russian, as the gateway's is."""
+    def error(self) -> GatewayError:
+        """Return the error as the gateway words it."""
         details, title = TEXTS.get(self.code, TEXTS[1010])
-        error = {"code": self.code, "details": self.details or details, "title": title}
-        return {"errors": [error], "meta": dict(META)}
+        return {"code": self.code, "details": self.details or details, "title": title}
+
+    def body(self) -> RefusalBody:
+        """Return the JSON body of the response."""
+        return {"errors": [self.error()], "meta": META}
 
 
 class Json(Response):
@@ -73,19 +131,115 @@ class Json(Response):
             return json.dumps(content).encode()
 
 
-LONGEST_TEXT: Final = 4096
-MEDIA_FIELDS: Final[Mapping[str, Collection[str]]] = {
-    "image": ("id", "link", "provider", "caption"),
-    "video": ("id", "link", "provider", "caption"),
-    "audio": ("id", "link", "provider"),
-    "document": ("id", "link", "provider", "caption", "filename"),
-}
-CONTENT: Final = ("text", *MEDIA_FIELDS)
-FIELDS: Final = ("to", "recipient_type", "type", "preview_url", *CONTENT)
+def _require_recipient(to: object) -> object:
+    if to is None or to == "":
+        raise Refusal(1020)
+    if not isinstance(to, str) or not RECIPIENT.fullmatch(to):
+        raise Refusal(1021, "to must be digits (a person) or digits-hyphen-digits (a group)")
+    return to
 
-PERSON: Final = re.compile(r"[0-9]+")
-GROUP: Final = re.compile(r"[0-9]+-[0-9]+")
-UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+def _require_body(body: object) -> object:
+    if body is None or body == "":
+        raise Refusal(1030, "text.body is missing")
+    if isinstance(body, str) and len(body) > LONGEST_TEXT:
+        raise Refusal(1032, f"text.body has {len(body)} characters, at most {LONGEST_TEXT}")
+    if isinstance(body, str) and UNPRINTABLE.search(body):
+        raise Refusal(1031, "text.body has a control character or a lone surrogate")
+    return body
+
+
+def _require_printable(value: object) -> object:
+    if isinstance(value, str) and UNPRINTABLE.search(value):
+        raise PydanticCustomError("unprintable", "must be a string without control characters")
+    return value
+
+
+def _require_link(link: str) -> str:
+    try:
+        parts = urlsplit(link)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or any(character.isspace() for character in link):
+        raise PydanticCustomError("link", "must be an http or https URL with a host")
+    return link
+
+
+def _one_of(*names: str) -> dict[str, Any]:
+    """Return what the schema of an object says if it has exactly one of these fields."""
+    return {"oneOf": [{"required": [name]} for name in names]}
+
+
+Kind = Literal["text", "image", "video", "audio", "document"]
+Recipient = Annotated[
+    str,
+    BeforeValidator(_require_recipient),
+    WithJsonSchema({"type": "string", "pattern": f"^{RECIPIENT.pattern}$"}),
+]
+Body = Annotated[str, BeforeValidator(_require_body), Field(min_length=1, max_length=LONGEST_TEXT)]
+Printable = Annotated[str, BeforeValidator(_require_printable)]
+Link = Annotated[
+    Printable,
+    AfterValidator(_require_link),
+    WithJsonSchema({"type": "string", "format": "uri", "pattern": "^https?://"}),
+]
+
+
+@with_config(STRICT)
+class Text(TypedDict):
+    """The content of a text."""
+
+    body: Body
+
+
+@with_config(STRICT)
+class Provider(TypedDict):
+    """The credentials with which the provider fetches a link."""
+
+    name: Annotated[str, Field(min_length=1), BeforeValidator(_require_printable)]
+
+
+@with_config(STRICT | {"json_schema_extra": _one_of("id", "link")})
+class Audio(TypedDict, total=False):
+    """A file: the id of an upload, or a link."""
+
+    id: Printable
+    link: Link
+    provider: Provider
+
+
+class Picture(Audio, total=False):
+    """An image or a video."""
+
+    caption: Printable
+
+
+class Document(Picture, total=False):
+    """A document, which may have a name."""
+
+    filename: Printable
+
+
+CONTENT: Final[tuple[str, ...]] = get_args(Kind)
+
+
+@with_config(STRICT | {"json_schema_extra": _one_of(*CONTENT)})
+class Payload(TypedDict, total=False):
+    """The body of `POST /v1/messages`."""
+
+    to: Required[Recipient]
+    recipient_type: Literal["individual", "group"]
+    type: Annotated[Kind, Field(json_schema_extra={"default": "text"})]
+    preview_url: bool
+    text: Text
+    image: Picture
+    video: Picture
+    audio: Audio
+    document: Document
+
+
+PAYLOAD: Final = TypeAdapter(Payload)
 
 
 def check(message: object, has_media: Callable[[str], bool]) -> Table:
@@ -95,125 +249,58 @@ def check(message: object, has_media: Callable[[str], bool]) -> Table:
     """
     if not isinstance(message, dict):
         raise Refusal(1011, "the body must be a JSON object")
-    _check_recipient(message)
-    _allow_only(message, FIELDS)
+    try:
+        PAYLOAD.validate_python(message)
+    except ValidationError as error:
+        raise _refusal(error.errors(include_url=False)[0]) from None
+    _check_together(message)
     kind = type_of(message)
-    content = _content(message, kind)
-    if kind == "text":
-        _check_text(content)
-    else:
-        _check_media(kind, content, has_media)
-    _check_preview(message, kind)
+    if kind != "text":
+        _check_source(kind, message[kind], has_media)
     return message
 
 
 def type_of(message: Table) -> str:
     """Return the message's type, `text` by default."""
-    kind = message.get("type", "text")
-    if kind not in CONTENT:
-        raise Refusal(1011, f"type must be one of {', '.join(CONTENT)}")
-    return str(kind)
+    return str(message.get("type", "text"))
 
 
-def _check_recipient(message: Table) -> None:
-    to = message.get("to")
-    if to is None or to == "":
-        raise Refusal(1020)
-    if not isinstance(to, str) or not (PERSON.fullmatch(to) or GROUP.fullmatch(to)):
-        raise Refusal(1021, "to must be digits (a person) or digits-hyphen-digits (a group)")
-    expected = "group" if "-" in to else "individual"
+def _refusal(mistake: ErrorDetails) -> Refusal:
+    """Return the answer to a mistake that pydantic has found; fields are named by their path."""
+    path = ".".join(map(str, mistake["loc"]))
+    match mistake["type"]:
+        case "missing":
+            return Refusal(MISSING.get(path, 1011), f"{path} is missing")
+        case "extra_forbidden":
+            return Refusal(1011, f"field {path!r} is unknown or not allowed here")
+        case "dict_type":
+            return Refusal(1011, f"{path} must be an object")
+        case "string_unicode":  # pydantic gives no location to such a field
+            return Refusal(1011, f"field {mistake['input']!r} is unknown or not allowed here")
+        case _:
+            return Refusal(1011, f"{path} {mistake['msg'].replace('Input should', 'must')}")
+
+
+def _check_together(message: Table) -> None:
+    """Check what no field can know alone."""
+    expected = "group" if "-" in message["to"] else "individual"
     if message.get("recipient_type", expected) != expected:
         raise Refusal(1011, f"recipient_type must be {expected} for this to")
-
-
-def _content(message: Table, kind: str) -> Table:
-    given = [name for name in CONTENT if name in message]
+    kind, given = type_of(message), [name for name in CONTENT if name in message]
     if kind == "text" and "text" not in given:
         raise Refusal(1030)
     if given != [kind]:
         raise Refusal(1011, f"type {kind} needs {kind} and nothing else, not: {', '.join(given)}")
-    return _table(message, kind)
+    if "preview_url" in message and kind != "text":
+        raise Refusal(1011, "preview_url is only allowed with text")
 
 
-def _check_text(text: Table) -> None:
-    _allow_only(text, ("body",), "text.")
-    body = text.get("body")
-    if body is None or body == "":
-        raise Refusal(1030, "text.body is missing")
-    if not isinstance(body, str):
-        raise Refusal(1011, "text.body must be a string")
-    if len(body) > LONGEST_TEXT:
-        raise Refusal(1032, f"text.body has {len(body)} characters, at most {LONGEST_TEXT}")
-    if UNPRINTABLE.search(body):
-        raise Refusal(1031, "text.body has a control character or a lone surrogate")
-
-
-def _check_media(kind: str, media: Table, has_media: Callable[[str], bool]) -> None:
-    prefix = f"{kind}."
-    _allow_only(media, MEDIA_FIELDS[kind], prefix)
-    for name in ("caption", "filename"):
-        if name in media:
-            _string(media, name, prefix)
+def _check_source(kind: str, media: Table, has_media: Callable[[str], bool]) -> None:
     if ("id" in media) == ("link" in media):
         raise Refusal(1011, f"{kind} needs exactly one of id and link")
-    if "link" in media:
-        _check_link(_string(media, "link", prefix), prefix)
-        _check_provider(media, prefix)
-    else:
-        _check_id(media, prefix, has_media)
-
-
-def _check_id(media: Table, prefix: str, has_media: Callable[[str], bool]) -> None:
+    if "id" not in media:
+        return
     if "provider" in media:
-        raise Refusal(1011, f"{prefix}provider is only allowed beside link")
-    identity = _string(media, "id", prefix)
-    if not has_media(identity):
-        raise Refusal(1011, f"{prefix}id {identity!r} was never uploaded or has expired")
-
-
-def _check_link(link: str, prefix: str) -> None:
-    try:
-        parts = urlsplit(link)
-        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        good = False
-    if not good or any(character.isspace() for character in link):
-        raise Refusal(1011, f"{prefix}link must be an http or https URL with a host")
-
-
-def _check_provider(media: Table, prefix: str) -> None:
-    if "provider" not in media:
-        return
-    provider = _table(media, "provider", prefix)
-    _allow_only(provider, ("name",), f"{prefix}provider.")
-    if not _string(provider, "name", f"{prefix}provider."):
-        raise Refusal(1011, f"{prefix}provider.name is empty")
-
-
-def _check_preview(message: Table, kind: str) -> None:
-    if "preview_url" not in message:
-        return
-    if kind != "text":
-        raise Refusal(1011, "preview_url is only allowed with text")
-    if not isinstance(message["preview_url"], bool):
-        raise Refusal(1011, "preview_url must be true or false")
-
-
-def _allow_only(table: Table, allowed: Collection[str], prefix: str = "") -> None:
-    for name in table:
-        if name not in allowed:
-            raise Refusal(1011, f"field {prefix + name!r} is unknown or not allowed here")
-
-
-def _table(table: Table, name: str, prefix: str = "") -> Table:
-    value = table[name]
-    if not isinstance(value, dict):
-        raise Refusal(1011, f"{prefix}{name} must be an object")
-    return value
-
-
-def _string(table: Table, name: str, prefix: str) -> str:
-    value = table.get(name)
-    if not isinstance(value, str) or UNPRINTABLE.search(value):
-        raise Refusal(1011, f"{prefix}{name} must be a string without control characters")
-    return value
+        raise Refusal(1011, f"{kind}.provider is only allowed beside link")
+    if not has_media(media["id"]):
+        raise Refusal(1011, f"{kind}.id {media['id']!r} was never uploaded or has expired")

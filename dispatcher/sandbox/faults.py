@@ -20,6 +20,7 @@ from pydantic import (
     ValidationError,
     WithJsonSchema,
 )
+from pydantic_core import ErrorDetails
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -82,7 +83,7 @@ async def _redirect(rule: Rule, request: Request) -> ASGIApp:
 
 def _no_id(request: Request, accepted: Response) -> ASGIApp:
     kind = "media" if request.scope["path"].startswith("/v1/media") else "messages"
-    return Json({kind: [{}], "meta": dict(META)}, 201)
+    return Json({kind: [{}], "meta": META}, 201)
 
 
 class Fault(NamedTuple):
@@ -194,19 +195,24 @@ def parse_rules(rules: object) -> list[Rule]:
         index, field, *_ = (*first["loc"], None, None)
         if first["type"] == "string_unicode":  # pydantic gives no location to such a field name
             field = first["input"]
-        raise BadRule(index, field, _reason(first["type"], index, field)) from None
+        raise BadRule(index, field, _reason(first, index, field)) from None
 
 
-def _reason(error: str, index: object, field: object) -> str:
+def _reason(error: ErrorDetails, index: object, field: object) -> str:
     if index is None:
         return "must be a list of objects"
     if field is None:
         return "must be an object"
-    if error == "missing":
+    return mistake(error, str(field), Rule)
+
+
+def mistake(error: ErrorDetails, field: str, model: type[BaseModel]) -> str:
+    """Return what is wrong with a field, in the words of its description in the model."""
+    if error["type"] == "missing":
         return "is missing"
-    if field not in Rule.model_fields:
-        return f"unknown; a rule has {', '.join(Rule.model_fields)}"
-    return f"must be {Rule.model_fields[str(field)].description}"
+    if field not in model.model_fields:
+        return f"unknown; there is {', '.join(model.model_fields)}"
+    return f"must be {model.model_fields[field].description}"
 
 
 class FaultInjector:

@@ -5,22 +5,24 @@ import re
 import stat
 import time
 from collections.abc import AsyncIterable, Callable, Iterator
+from dataclasses import astuple
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, Final, NamedTuple
-from uuid import UUID, uuid4
+from typing import Annotated, Final
+from uuid import uuid4
+
+from pydantic import Field, ValidationError, computed_field
+from pydantic.dataclasses import dataclass
 
 from dispatcher.media import mime_type
-from dispatcher.sandbox.contract import Refusal
+from dispatcher.sandbox.contract import STRICT, Refusal
 from dispatcher.sandbox.database import Database
-from dispatcher.sandbox.store import moment
+from dispatcher.sandbox.store import Timestamp
 
 LARGEST_FILE: Final = 37_000_000
 LIFETIME: Final = 24 * 60 * 60
 MOST_FILES: Final = 10_000
 EXTENSION: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]*")
-SHA256: Final = re.compile(r"[0-9a-f]{64}")
-CONTENT_TYPE: Final = re.compile(r"[^\r\n\0]{0,1000}")  # it becomes a header
 
 # Sent by clients that know no type: the provider's JavaScript client, curl --data-binary, and none.
 SAYS_NOTHING: Final = ("text/plain", "application/x-www-form-urlencoded", "")
@@ -28,31 +30,21 @@ SAYS_NOTHING: Final = ("text/plain", "application/x-www-form-urlencoded", "")
 COLUMNS: Final = "id, size, sha256, extension, content_type, uploaded_at"
 
 
-class Media(NamedTuple):
-    """One uploaded file, as a row of the table; its content is in the folder, under its id."""
+@dataclass(frozen=True, config=STRICT)
+class Media:
+    """One uploaded file: a row of the table, and what /api returns; the folder has its content."""
 
-    id: str
-    size: int
-    sha256: str
-    extension: str
-    content_type: str
-    uploaded_at: float
+    id: Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+    size: Annotated[int, Field(ge=0)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    extension: Annotated[str, Field(pattern=f"^{EXTENSION.pattern}$")]
+    content_type: Annotated[str, Field(pattern=r"^[^\r\n\x00]*$")]  # it becomes a header
+    uploaded_at: Timestamp
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
-    def expires_at(self) -> float:
+    def expires_at(self) -> Timestamp:
         return self.uploaded_at + LIFETIME
-
-    def view(self) -> dict[str, Any]:
-        """Return what `GET /api/media` says about it."""
-        return {
-            "id": self.id,
-            "size": self.size,
-            "content_type": self.content_type,
-            "extension": self.extension,
-            "sha256": self.sha256,
-            "uploaded_at": moment(self.uploaded_at),
-            "expires_at": moment(self.expires_at),
-        }
 
 
 class MediaStore:
@@ -67,8 +59,10 @@ class MediaStore:
         self._folder = database.folder
         self._clock = clock
         for number, *fields in database.rows("media"):
-            if not _is_ours(Media(*fields)):
-                raise database.damaged(f"upload {number} is none of the sandbox")
+            try:
+                Media(*fields)
+            except ValidationError:
+                raise database.damaged(f"upload {number} is none of the sandbox") from None
 
     async def add(self, chunks: AsyncIterable[bytes], extension: str, content_type: str) -> Media:
         """Store the chunks as a file; keep none if the chunks break off, or there are none."""
@@ -81,7 +75,7 @@ class MediaStore:
             raise
         kind = _media_type(content_type, extension)
         media = Media(id, size, sha256, extension, kind, self._clock())
-        self._execute(f"INSERT INTO media ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", media)
+        self._execute(f"INSERT INTO media ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", astuple(media))
         for old in self._select("ORDER BY number DESC LIMIT -1 OFFSET ?", MOST_FILES):
             self._delete(old)
         return media
@@ -116,7 +110,7 @@ class MediaStore:
 
     def _select(self, condition: str, *values: object) -> Iterator[Media]:
         rows = self._execute(f"SELECT {COLUMNS} FROM media {condition}", values)
-        return map(Media._make, rows)
+        return (Media(*row) for row in rows)
 
     def _expire(self) -> None:
         now = self._clock()
@@ -136,21 +130,6 @@ class MediaStore:
         except OSError:
             return False
         return stat.S_ISREG(info.st_mode) and (info.st_size, info.st_nlink) == (media.size, 1)
-
-
-def _is_ours(media: Media) -> bool:
-    """Whether the sandbox may have written this row."""
-    try:
-        moment(media.expires_at)
-        return (
-            str(UUID(media.id)) == media.id
-            and type(media.size) is int
-            and SHA256.fullmatch(media.sha256) is not None
-            and EXTENSION.fullmatch(media.extension) is not None
-            and CONTENT_TYPE.fullmatch(media.content_type) is not None
-        )
-    except (ValueError, TypeError, AttributeError, OverflowError, OSError):
-        return False
 
 
 async def _write(path: Path, chunks: AsyncIterable[bytes]) -> tuple[int, str]:

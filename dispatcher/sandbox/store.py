@@ -2,21 +2,22 @@
 
 import asyncio
 import json
-import re
 import secrets
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from sqlite3 import Cursor
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final
 
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema, computed_field
+from pydantic.dataclasses import dataclass
 from pydantic_core import to_json
 
 from dispatcher.bubbles.search import mentions
-from dispatcher.sandbox.contract import Refusal, check, type_of
+from dispatcher.sandbox.contract import STRICT, GatewayError, Kind, Payload, Refusal, check, type_of
 from dispatcher.sandbox.database import Database
 
 MOST_CHARACTERS: Final = 200_000_000
@@ -24,7 +25,19 @@ MOST_REFUSED: Final = 50
 LONGEST_REQUEST: Final = 500
 LONGEST_BODY: Final = 10_000
 BATCH: Final = 100  # messages; SQLite is slow when called for each: benchmarks/sandbox.py
-MESSAGE_ID: Final = re.compile(r"[0-9a-f]{20,}")
+
+
+def moment(timestamp: float) -> str:
+    """Return a POSIX timestamp as ISO 8601 in UTC, to the millisecond."""
+    written = datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="milliseconds")
+    return written.replace("+00:00", "Z")
+
+
+DATE_TIME: Final = {"type": "string", "format": "date-time"}
+Timestamp = Annotated[
+    float, Field(ge=0, le=4e9), PlainSerializer(moment), WithJsonSchema(DATE_TIME)
+]
+Latin = Annotated[str, Field(pattern=r"^[\x00-\xff]*$")]
 
 # Counted since the start, or since the messages were last cleared.
 COUNTS: Final[Mapping[str, str]] = {
@@ -40,7 +53,7 @@ COUNTS: Final[Mapping[str, str]] = {
 
 INSERT: Final = "INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?)"
 SELECT: Final = """SELECT * FROM messages WHERE number > :after AND number <= :newest
-    AND (:to IS NULL OR recipient = :to) AND (:type IS NULL OR type = :type) ORDER BY number"""
+    AND :to IN ('', recipient) AND :type IN ('', type) ORDER BY number"""
 # `found` is a JSON array of the numbers that a search found, NULL without a search.
 FOUND: Final = "(:found IS NULL OR number IN (SELECT value FROM json_each(:found)))"
 SELECT_CHATS: Final = f"""SELECT messages.*, count, unread FROM (
@@ -57,39 +70,36 @@ SELECT_NEWEST: Final = """SELECT max(number), (SELECT read FROM reads WHERE reci
     FROM messages WHERE recipient = :to"""
 
 
-class Message(NamedTuple):
-    """One accepted message, as a row of the table."""
+@dataclass(frozen=True, config=STRICT)
+class Message:
+    """One accepted message: a row of the table, and what /api returns of it."""
 
-    number: int
-    id: str
-    received_at: float
+    number: Annotated[int, Field(gt=0, lt=2**62, exclude=True)]
+    id: Annotated[str, Field(pattern=r"^[0-9a-f]{20,}$")]
+    received_at: Timestamp
     to: str
-    type: str
+    type: Kind
     body: str  # as it came
-    headers: str  # as a JSON object, without the token
+    headers: pydantic.Json[dict[Latin, Latin]]  # without the token
 
-    def view(self) -> dict[str, Any]:
-        """Return what `GET /api/messages/{id}` returns."""
-        return {
-            "id": self.id,
-            "received_at": moment(self.received_at),
-            "to": self.to,
-            "type": self.type,
-            "payload": json.loads(self.body),
-            "body": self.body,
-            "headers": json.loads(self.headers),
-        }
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def payload(self) -> Payload:
+        payload: Payload = json.loads(self.body)
+        return payload
 
 
-class Filter(NamedTuple):
-    """Which messages to select; `q` is a text that the payload must mention."""
+class Filter(BaseModel):
+    """Which messages to select, with "" for any; `q` is a text that the payload must mention."""
 
-    to: str | None = None
-    type: str | None = None
-    q: str | None = None
+    model_config = ConfigDict(extra="forbid")
+
+    to: str = ""
+    type: str = ""
+    q: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Chat:
     """The messages to one recipient: the newest, how many there are, and how many are unread."""
 
@@ -102,13 +112,13 @@ class Chat:
         return self.newest.to
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Refused:
     """A refused request, the error in the answer, and the start of the body if it was read."""
 
     at: float
     request: str
-    error: dict[str, Any]
+    error: GatewayError
     body: str
 
 
@@ -154,41 +164,39 @@ class Store:
         self._deleted = 0  # messages with this number and smaller ones are no longer kept
         self._lengths: deque[tuple[int, int]] = deque()  # number and length of every kept body
         self._characters = 0  # their sum
-        self._unwritten: deque[Message] = deque()
+        self._unwritten: deque[tuple[object, ...]] = deque()
         self._writing = threading.Lock()
         database.execute(
             "CREATE TEMP TABLE IF NOT EXISTS reads (recipient TEXT PRIMARY KEY, read INTEGER)"
         )
         for row in database.rows("messages"):
-            message = Message(*row)
-            if not _is_ours(message):
-                raise database.damaged(f"message {message.number} is none of the sandbox")
-            self._keep(message)
+            message = _ours(database, row)
+            self._keep(message.number, message.body)
         self._write()
 
     def __len__(self) -> int:
         return len(self._lengths)
 
-    def add(self, to: str, type: str, body: str, headers: Iterable[tuple[bytes, bytes]]) -> Message:
-        """Store a message under a new id, and delete the oldest if there are too many."""
+    def add(self, to: str, type: str, body: str, headers: Iterable[tuple[bytes, bytes]]) -> str:
+        """Store a message and return its new id; delete the oldest if there are too many."""
         number = self._newest + 1
         id = f"{self._run}{number:08x}"
-        message = Message(number, id, self._clock(), to, type, body, _readable(headers))
-        self._unwritten.append(message)
-        self._keep(message)
+        row = (number, id, self._clock(), to, type, body, _readable(headers))
+        self._unwritten.append(row)
+        self._keep(number, body)
         # Large messages do not wait for a batch: `MOST_CHARACTERS` is to limit all of them.
         if self._database.is_file or len(self._unwritten) >= BATCH or len(body) > LONGEST_BODY:
             self._write()
         self.changes.notify()
-        return message
+        return id
 
-    def _keep(self, message: Message) -> None:
-        self._lengths.append((message.number, len(message.body)))
-        self._characters += len(message.body)
+    def _keep(self, number: int, body: str) -> None:
+        self._newest = number
+        self._lengths.append((number, len(body)))
+        self._characters += len(body)
         while len(self._lengths) > self._most or self._characters > MOST_CHARACTERS:
             self._deleted, length = self._lengths.popleft()
             self._characters -= length
-        self._newest = message.number
 
     def _write(self) -> None:
         """Insert the new messages and delete the old ones; may be called in any thread."""
@@ -201,6 +209,11 @@ class Store:
         """Return the rows of a query, with all messages; may be called in any thread."""
         self._write()
         return self._database.execute(query, values)
+
+    def _messages(
+        self, query: str, values: Sequence[object] | Mapping[str, object] = ()
+    ) -> Iterator[Message]:
+        return (Message(*row) for row in self._read(query, values))
 
     def clear(self) -> None:
         """Delete the messages and the refused requests, and set all counts to 0."""
@@ -215,21 +228,17 @@ class Store:
         self.changes.notify()
 
     def get(self, id: str) -> Message | None:
-        rows = self._read("SELECT * FROM messages WHERE id = ?", (id,))
-        return next(map(Message._make, rows), None)
+        return next(self._messages("SELECT * FROM messages WHERE id = ?", (id,)), None)
 
     def latest(self) -> Message | None:
-        rows = self._read("SELECT * FROM messages ORDER BY number DESC LIMIT 1")
-        return next(map(Message._make, rows), None)
+        return next(self._messages("SELECT * FROM messages ORDER BY number DESC LIMIT 1"), None)
 
     def select(self, wanted: Filter, after: int = 0, newest: int | None = None) -> list[Message]:
         """Return the matching messages after a number, up to `newest`, oldest first."""
         newest = self._newest if newest is None else newest
         asked = {"after": after, "newest": newest, "to": wanted.to, "type": wanted.type}
-        found = map(Message._make, self._read(SELECT, asked))
-        if not wanted.q:
-            return list(found)
-        return [each for each in found if mentions(json.loads(each.body), wanted.q)]
+        found = self._messages(SELECT, asked)
+        return [each for each in found if not wanted.q or mentions(each.payload, wanted.q)]
 
     async def wait(self, wanted: Filter, count: int, timeout: float) -> list[Message]:
         """Return the matching messages, oldest first, as soon as there are at least `count`.
@@ -257,7 +266,7 @@ class Store:
 
     def search(self, wanted: Filter) -> str | None:
         """Return the matching messages, in the form that `chats` and `chat` take as `found`."""
-        if not any(wanted):
+        if wanted == Filter():
             return None
         return json.dumps([each.number for each in self.select(wanted)])
 
@@ -269,7 +278,7 @@ class Store:
     def chat(self, to: str, found: str | None, before: str | None, limit: int) -> list[Message]:
         """Return the newest found messages to one recipient before an id, oldest first."""
         asked = {"to": to, "found": found, "before": before, "limit": limit}
-        return list(map(Message._make, self._read(SELECT_CHAT, asked)))[::-1]
+        return list(self._messages(SELECT_CHAT, asked))[::-1]
 
     def unread(self) -> int:
         """Return how many messages are unread."""
@@ -286,17 +295,12 @@ class Store:
 
     def refuse(self, request: str, refusal: Refusal, body: bytes) -> None:
         """Record a request that was refused."""
-        [error] = refusal.body()["errors"]
         text = body[:LONGEST_BODY].decode(errors="replace")
-        self.refused.appendleft(Refused(self._clock(), request[:LONGEST_REQUEST], error, text))
+        self.refused.appendleft(
+            Refused(self._clock(), request[:LONGEST_REQUEST], refusal.error(), text)
+        )
         self.refused_total += 1
         self.changes.notify()
-
-
-def moment(timestamp: float) -> str:
-    """Return a POSIX timestamp as ISO 8601 in UTC, to the millisecond."""
-    written = datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="milliseconds")
-    return written.replace("+00:00", "Z")
 
 
 def _readable(headers: Iterable[tuple[bytes, bytes]]) -> str:
@@ -304,18 +308,13 @@ def _readable(headers: Iterable[tuple[bytes, bytes]]) -> str:
     return to_json(readable | {"authorization": "Bearer ***"}).decode()
 
 
-def _is_ours(message: Message) -> bool:
-    """Whether the sandbox may have written this row."""
+def _ours(database: Database, row: Sequence[Any]) -> Message:
+    """Return the message in a row. Raises CannotStore if the sandbox cannot have written it."""
     try:
-        payload = check(json.loads(message.body), lambda _: True)
-        moment(message.received_at)
-        for name, value in json.loads(message.headers).items():
-            (name + value).encode("latin-1")
-        return (
-            0 < message.number < 2**62
-            and MESSAGE_ID.fullmatch(message.id) is not None
-            and (message.to, message.type) == (payload["to"], type_of(payload))
-            and isinstance(message.body, str)
-        )
-    except (ValueError, TypeError, AttributeError, OverflowError, OSError, RecursionError, Refusal):
-        return False
+        message = Message(*row)
+        payload = check(message.payload, lambda _: True)
+        if (message.to, message.type) != (payload["to"], type_of(payload)):
+            raise ValueError
+    except (ValueError, RecursionError, Refusal):
+        raise database.damaged(f"message {row[0]} is none of the sandbox") from None
+    return message

@@ -97,11 +97,11 @@ def test_a_wrong_method_is_told_every_right_one(document: dict[str, Any], client
 
 
 def test_the_schema_of_a_message_names_its_limits(document: dict[str, Any]) -> None:
-    payload = document["components"]["schemas"]["Payload"]["properties"]
+    schemas = document["components"]["schemas"]
 
-    assert payload["text"]["properties"]["body"]["maxLength"] == 4096
-    assert "caption" not in payload["audio"]["properties"]
-    assert "filename" in payload["document"]["properties"]
+    assert schemas["Text"]["properties"]["body"]["maxLength"] == 4096
+    assert "caption" not in schemas["Audio"]["properties"]
+    assert "filename" in schemas["Document"]["properties"]
 
 
 def test_the_schema_of_a_rule_has_the_defaults(

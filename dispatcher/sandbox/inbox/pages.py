@@ -3,7 +3,7 @@
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -19,7 +19,7 @@ from starlette.responses import (
 )
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dispatcher.bubbles.bubble import SHOWN, Bubble, File, bubble_of, summary_of
 from dispatcher.bubbles.pages import HARMLESS, SAFE, STATIC, TEMPLATES, templates
@@ -27,14 +27,14 @@ from dispatcher.sandbox.contract import CONTENT
 from dispatcher.sandbox.faults import FAULTS, FaultInjector, Rule
 from dispatcher.sandbox.inbox.views import checks, curl, query_of, view_of
 from dispatcher.sandbox.media import Media, MediaStore
-from dispatcher.sandbox.openapi import describe
+from dispatcher.sandbox.openapi import Operation, operations
 from dispatcher.sandbox.store import Changes, Message, Store, moment
 
 HERE: Final = Path(__file__).parent
 FILES: Final = "/inbox/files/"
 MOST_STREAMS: Final = 50
 PAUSE: Final = 0.15  # seconds between two versions: a burst of changes needs only one
-HEARTBEAT: Final = 15.0
+STREAM: Final = {"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
 
 
 class Switch(NamedTuple):
@@ -76,43 +76,27 @@ class Events:
         """Identifies the present state, in this run of the server."""
         return f"{self._run}-{self._changes.version}"
 
-    async def stream(self, request: Request) -> Response:
+    async def stream(self, request: Request) -> ASGIApp:
         """Serve `GET /inbox/events`."""
         if self._open >= MOST_STREAMS:
             return JSONResponse({"error": f"{MOST_STREAMS} pages are open already"}, 503)
-        return _Stream(self._versions(), self._count)
+        return self._respond
 
-    def _count(self, change: int) -> None:
-        self._open += change
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = StreamingResponse(self._versions(), headers=STREAM)
+        self._open += 1
+        try:
+            await response(scope, receive, send)
+        finally:
+            self._open -= 1
 
     async def _versions(self) -> AsyncIterator[str]:
         yield "retry: 500\n\n"
         while True:
             sent = self._changes.version
             yield f"data: {self.version}\n\n"
-            while self._changes.version == sent:
-                try:
-                    await asyncio.wait_for(self._changes.wait(sent), HEARTBEAT)
-                except TimeoutError:
-                    yield ": still here\n\n"
+            await self._changes.wait(sent)
             await asyncio.sleep(PAUSE)
-
-
-class _Stream(StreamingResponse):
-    """A stream of events that counts itself while it is open."""
-
-    media_type = "text/event-stream"
-
-    def __init__(self, content: AsyncIterator[str], count: Callable[[int], None]) -> None:
-        super().__init__(content, headers={"Cache-Control": "no-store"})
-        self._count = count
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._count(1)
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._count(-1)
 
 
 @dataclass
@@ -128,7 +112,7 @@ class Inbox:
 
     def routes(self) -> list[BaseRoute]:
         return [
-            Route("/", self.show_inbox, methods=["GET"]),
+            Operation("GET", "/", self.show_inbox, {200: None}),
             Route("/inbox/events", self.events.stream, methods=["GET"]),
             Route("/inbox/messages/{id}", self.show_message, methods=["GET"]),
             Route("/inbox/refused", self.show_refused, methods=["GET"]),
@@ -145,7 +129,7 @@ class Inbox:
 
         def bubbles() -> Iterator[tuple[Message, Bubble, str]]:
             for each in view.messages:
-                yield each, bubble_of(json.loads(each.body), self._file), moment(each.received_at)
+                yield each, bubble_of(each.payload, self._file), moment(each.received_at)
 
         return await _page(
             "inbox.html",
@@ -153,7 +137,7 @@ class Inbox:
             view=view,
             query=query,
             kinds=CONTENT,
-            summary=lambda message: summary_of(json.loads(message.body)),
+            summary=lambda message: summary_of(message.payload),
             bubbles=bubbles(),
             refused=self.store.refused_total,
             moment=moment,
@@ -167,15 +151,13 @@ class Inbox:
         message = self.store.get(id)
         if message is None:
             raise HTTPException(404, f"there is no message {id}")
-        payload = json.loads(message.body)
         return await _page(
             "message.html",
             message=message,
             received_at=moment(message.received_at),
-            payload=json.dumps(payload, ensure_ascii=False, indent=2),
-            checks=checks(payload, self.media.get),
+            payload=json.dumps(message.payload, ensure_ascii=False, indent=2),
+            checks=checks(message.payload, self.media.get),
             curl=curl(_url(request), message.body),
-            headers=json.loads(message.headers),
         )
 
     async def show_refused(self, request: Request) -> Response:
@@ -185,7 +167,9 @@ class Inbox:
 
     async def show_help(self, request: Request) -> Response:
         """Show the keys, and the operations of the OpenAPI document."""
-        return await _page("help.html", paths=describe()["paths"], url=_url(request))
+        return await _page(
+            "help.html", operations=operations(request.app.routes), url=_url(request)
+        )
 
     async def serve_file(self, request: Request) -> Response:
         """Return an uploaded file; types that bubbles do not show are served as octet-stream."""

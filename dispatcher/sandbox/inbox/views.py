@@ -29,7 +29,7 @@ class Query:
 
     @property
     def filter(self) -> Filter:
-        return Filter(type=self.type or None, q=as_number(self.q) or None)
+        return Filter(type=self.type, q=as_number(self.q))
 
     def link(self, **changes: object) -> str:
         """Return the address of this page with some parameters changed."""
