@@ -4,16 +4,18 @@ import json
 import os
 import tomllib
 from pathlib import Path
+from xml.etree import ElementTree
 
 import jsonschema
 import pytest
 import yaml
 
+from dispatcher.sandbox.process import SandboxProcess
 from tests.support.cases import cases
-from tests.support.ci_files import assert_no_complaints, assert_valid
-from tests.support.git import git
+from tests.support.ci_files import assert_no_complaints, assert_valid, run_commands
+from tests.support.git import committed, git
 from tests.support.plugins import installed
-from tests.support.project import NO_ACCOUNT, Project
+from tests.support.project import NO_ACCOUNT, Project, text
 
 ROOT = Path(__file__).parents[1]
 EVERYTHING = ("--github", "--gitlab", "--pre-commit", "--plugin", "footer", "--country", "RU")
@@ -37,8 +39,8 @@ def test_a_new_repository_works_as_it_stands(project: Project, arguments: tuple[
     project.folder /= "shop"
     assert made.stdout.splitlines() == [f"wrote shop/{name}" for name in written(made.stdout)]
     assert files_below(project.folder).keys() == set(written(made.stdout))
-    for text in files_below(project.folder).values():
-        assert text == "" or text.endswith("\n")
+    for content in files_below(project.folder).values():
+        assert content == "" or content.endswith("\n")
     valid = project.call("validate", "--strict")
     assert (valid.code, valid.stderr) == (0, "3 messages, no errors\n")
     assert project.planned() == ["new"] * 3
@@ -95,6 +97,51 @@ def test_files_for_ci_are_what_their_readers_accept(project: Project) -> None:
     hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
     assert hook["language"] == "system"
     assert hook.items() - {("language", "system")} <= hooks[0].items()
+
+
+@pytest.fixture
+def branch(inbox: SandboxProcess, tmp_path: Path) -> Project:
+    """A branch of a new repository with files for CI, whose change is one message."""
+    project = Project(tmp_path, inbox.url)
+    project.inbox = inbox
+    project.call("init", "--github", "--gitlab")
+    git(committed(project.folder), "update-ref", "refs/remotes/origin/main", "HEAD")
+    project.manifest(text("late"), "manifests/late.toml")
+    return project
+
+
+def test_the_workflow_checks_and_sends(branch: Project, tmp_path: Path) -> None:
+    jobs = yaml.safe_load((branch.folder / ".github/workflows/messages.yml").read_text())["jobs"]
+    check, send = (
+        [step["run"] for step in jobs[name]["steps"] if "run" in step] for name in ("check", "send")
+    )
+    summary = tmp_path.with_name(f"{tmp_path.name}-summary")
+    environment = {"GITHUB_BASE_REF": "main", "GITHUB_STEP_SUMMARY": str(summary)}
+    checked = run_commands(check, branch.folder, {**branch.environment, **environment})
+    assert (checked.code, checked.stdout) == (0, ""), checked.stderr
+    assert summary.read_text().startswith("**1 new message**")
+    sent = run_commands(send, branch.folder, branch.environment)
+    assert (sent.code, sent.stdout) == (0, ""), sent.stderr
+    assert sent.stderr.endswith("4 sent\n")
+    assert "Hello" in branch.arrived()
+
+
+def test_the_pipeline_shows_problems_as_tests_and_in_the_log(branch: Project) -> None:
+    pipeline = yaml.safe_load((branch.folder / ".gitlab-ci.yml").read_text())
+    base = git(branch.folder, "rev-parse", "HEAD").strip()
+    environment = {**branch.environment, "CI_MERGE_REQUEST_DIFF_BASE_SHA": base}
+    script = pipeline["check messages"]["script"]
+    good = run_commands(script, branch.folder, environment)
+    assert good.code == 0, good.stderr
+    assert "+ late/late" in good.stdout
+    branch.manifest(text("late", to="7900"), "manifests/late.toml")
+    bad = run_commands(script, branch.folder, environment)
+    assert bad.code == 2
+    assert "manifests/late.toml:4:6: error: " in bad.stdout
+    report = ElementTree.parse(branch.folder / "problems.xml")
+    assert [case.get("name") for case in report.iter("testcase") if len(case)] == [
+        "manifests/late.toml"
+    ]
 
 
 def test_git_ignores_the_journal_and_what_is_secret(project: Project) -> None:

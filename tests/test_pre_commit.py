@@ -37,7 +37,7 @@ def pre_commit(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path, str]
         done = subprocess.run(
             [*command, "--color", "never"],
             cwd=folder,
-            env={**os.environ, "PRE_COMMIT_HOME": str(home), "PIP_NO_COMPILE": "1"},
+            env={**os.environ, "PRE_COMMIT_HOME": str(home), "PIP_COMPILE": "0"},
             capture_output=True,
             text=True,
             check=False,
