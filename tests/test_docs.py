@@ -1,10 +1,7 @@
 """README and docs: every command runs, every output is what it shows, every file is valid."""
 
 import ast
-import os
 import re
-import shlex
-import subprocess
 import sys
 import tomllib
 import urllib.request
@@ -22,7 +19,8 @@ from dispatcher.cli.app import app
 from dispatcher.models import PlanStatus
 from dispatcher.sandbox.faults import FAULTS
 from dispatcher.sandbox.process import SandboxProcess
-from tests.support.git import committed
+from tests.support.git import AUTHOR, committed
+from tests.support.pages import assert_shows, blocks_of, commands, read, run
 from tests.support.plugins import add_metadata
 from tests.support.postgres import Database
 from tests.support.project import TOKEN, Project
@@ -40,13 +38,7 @@ A_FEW_FIRST, REVIEWED, ONCE_A_DAY, IN_CRON = (
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def blocks_of(text: str) -> list[tuple[str, str]]:
-    """Every fenced block of a page, with its language."""
-    return re.findall(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-
-
 BLOCKS = blocks_of(README)
-_FOR_THE_SHELL = re.compile(r"[|&;<>$`~*\n]")
 _SECTION = re.compile(r'(docs/[\w-]+\.md), "([^"]+)"')
 
 
@@ -60,50 +52,12 @@ def blocks(language: str) -> list[str]:
     return [text for name, text in BLOCKS if name == language]
 
 
-def run(command: str, project: Project) -> str:
-    """What a command prints, standard output and error together, as a terminal would show it."""
-    name, *arguments = shlex.split(command)
-    if name == "dispatcher" and not _FOR_THE_SHELL.search(command):
-        return project.shown(*arguments)
-    line = command.replace("dispatcher ", f"'{sys.executable}' -m dispatcher ", 1)
-    done = subprocess.run(
-        line,
-        shell=True,
-        cwd=project.folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", **project.environment},
-        check=False,
-    )
-    return done.stdout.decode()
-
-
 @pytest.fixture
 def hello(project: Project) -> Project:
     """The README's first manifest."""
     project.write("hello.toml", blocks("toml")[0])
     project.config('manifests = "."')
     return project
-
-
-def commands(block: str) -> Iterator[tuple[str, str]]:
-    """The commands of a console block, each with the output that it shows."""
-    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-        command, _, output = part.partition("\n")
-        yield command, output
-
-
-def assert_shows(expected: str, actual: str) -> None:
-    """The same text; a word `…` of the expected one stands for any other, and so does a moment or a
-    run at the beginning of a key.
-    What `plan` and `send` announce may be left out: the README has it once."""
-    announced, found, rest = actual.partition("\nto send: ")
-    if found and found not in expected:
-        actual = rest.partition("\n")[2]
-        assert announced.count("\n") == 1, announced
-    pieces = re.split(r"(?<!\S)…(?![^\s/])|(?<=trial-)…", expected)
-    pattern = r"\S+".join(map(re.escape, pieces))
-    assert re.fullmatch(pattern, actual), f"expected\n{expected}\nbut got\n{actual}"
 
 
 def test_every_command_prints_what_the_readme_shows(tmp_path: Path) -> None:
@@ -160,8 +114,7 @@ def test_what_is_said_of_a_reviewed_plan_happens(project: Project) -> None:
 def test_what_is_said_of_a_change_happens(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "diff.md").read_text(encoding="utf-8")
     project = Project(tmp_path)
-    project.environment |= {f"GIT_{who}_NAME": "A" for who in ("AUTHOR", "COMMITTER")}
-    project.environment |= {f"GIT_{who}_EMAIL": "a@example.com" for who in ("AUTHOR", "COMMITTER")}
+    project.environment |= AUTHOR
     project.write("manifests/shop.toml", dict(blocks_of(page))["toml"])
     committed(project.folder)
     shown = [each for language, text in blocks_of(page) for each in commands(text)]
@@ -190,7 +143,7 @@ def test_what_is_said_of_once_a_day_happens(project: Project) -> None:
 
 
 def test_the_line_of_the_crontab_sends(project: Project) -> None:
-    *variables, line = dict(blocks_of(section(IN_CRON)))["crontab"].splitlines()
+    *variables, line = dict(blocks_of(read("docs/how-to/cron.md")))["crontab"].splitlines()
     for variable in variables:
         name, _, value = variable.partition("=")
         if name != "PATH":  # it leads to the program, which is not installed there

@@ -13,9 +13,10 @@ from tests import test_bad_input, test_newer_forms
 from tests.e2e import test_mistakes
 from tests.support.editors import EDITORS, format_all, program, reports
 from tests.support.language_server import language_server
+from tests.support.pages import blocks_of
 from tests.support.project import EXAMPLES, NewProject, Project
 from tests.support.written import files_of_tests
-from tests.test_docs import PAGES, blocks_of
+from tests.test_docs import PAGES
 
 ROOT = Path(__file__).parents[1]
 LISTED = (ROOT / "docs" / "editor.md").read_text(encoding="utf-8")

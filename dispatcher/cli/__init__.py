@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import click
 
+from dispatcher.cli import completion
 from dispatcher.cli.app import app
 from dispatcher.cli.diagnosis import logged, print_traceback, secrets_of_the_environment
 from dispatcher.errors import DispatcherError, ExitCode, PluginError, PluginMissing
@@ -43,6 +44,8 @@ def _start_in_utf8() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run a command; return its exit code (docs/design.md, "Exit codes"). Errors go to stderr."""
+    if completion.asked():
+        return completion.answer(app)
     secrets, debug = secrets_of_the_environment(), "--debug" in arguments
     with guarded(secrets), logged(debug=debug):
         try:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
 import click
 from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
 from dispatcher.cli.options import early_session_options, plugin_commands
 from dispatcher.cli.usage import only_text
@@ -54,6 +56,15 @@ class App(click.Group):
 
             raise click.UsageError(unknown_command(name, self.list_commands(ctx)), ctx)
         return name, command, [*_before(ctx, command), *args[1:]]
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return commands, which need not be loaded for that, and options."""
+        known = dict(_COMMANDS)
+        with suppress(Exception):  # a broken plugin has none
+            known |= {name: each.get_short_help_str() for name, each in _added(ctx).items()}
+        items = [CompletionItem(name, help=known[name]) for name in known]
+        chosen = [each for each in items if each.value.startswith(incomplete)]
+        return chosen + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = list(_COMMANDS.items())

@@ -14,6 +14,7 @@ from click.core import ParameterSource
 
 from dispatcher.api import Dispatcher, Plan
 from dispatcher.builtin import builtins
+from dispatcher.cli import completion
 from dispatcher.cli.diagnosis import supervised
 from dispatcher.cli.next_steps import Invocation
 from dispatcher.cli.reports import print_problems, print_warning
@@ -59,7 +60,11 @@ def _one_file(_: click.Context, __: click.Parameter, files: tuple[Path, ...]) ->
 
 
 paths_argument = click.argument(
-    "paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]…"
+    "paths",
+    nargs=-1,
+    type=click.Path(path_type=Path),
+    metavar="[PATH]…",
+    shell_complete=completion.paths,
 )
 run_option = click.option(
     "--run",
@@ -85,6 +90,7 @@ _SELECTION = (
         "--only",
         multiple=True,
         metavar="[MANIFEST/]ID",
+        shell_complete=completion.message_names,
         help="Only this message; may be given several times.",
     ),
     click.option(
@@ -114,8 +120,18 @@ _SELECTION = (
 )
 _FILTERS = (
     click.option("--run", metavar="NAME", help="Only this run."),
-    click.option("--manifest", metavar="NAME", help="Only this manifest."),
-    click.option("--message", metavar="ID", help="Only messages with this id."),
+    click.option(
+        "--manifest",
+        metavar="NAME",
+        shell_complete=completion.manifest_names,
+        help="Only this manifest.",
+    ),
+    click.option(
+        "--message",
+        metavar="ID",
+        shell_complete=completion.message_ids,
+        help="Only messages with this id.",
+    ),
     click.option(
         "--to", "recipient", metavar="NUMBER", help="Only this recipient, as people write it."
     ),
@@ -145,6 +161,7 @@ _SESSION_OPTIONS = (
         envvar="DISPATCHER_PROFILE",
         show_envvar=True,
         metavar="NAME",
+        shell_complete=completion.profiles,
         help="With the settings of [profiles.NAME] in dispatcher.toml, and a journal of its own.",
     ),
     click.option(
@@ -152,12 +169,14 @@ _SESSION_OPTIONS = (
         envvar="DISPATCHER_TRANSPORT",
         show_envvar=True,
         metavar="NAME",
+        shell_complete=completion.transports,
         help="The gateway of messages whose manifest names none.",
     ),
     click.option(
         "--without",
         multiple=True,
         metavar="NAME",
+        shell_complete=completion.plugins,
         help="Leave this plugin out; may be given several times.",
     ),
     click.option("--no-plugins", is_flag=True, help="Leave all third-party plugins out."),

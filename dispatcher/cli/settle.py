@@ -10,6 +10,7 @@ from typing import TextIO
 import click
 
 from dispatcher.api import Dispatcher
+from dispatcher.cli import completion
 from dispatcher.cli.options import filter_options, journal_option, session_options, yes_option
 from dispatcher.cli.output import OutputError, coloured, confirm, counted, print_line
 from dispatcher.errors import DispatcherError, ExitCode
@@ -25,7 +26,7 @@ _FORM = "RUN/MANIFEST/ID/REVISION/RECIPIENT"
 
 
 @click.command("settle")
-@click.argument("keys", nargs=-1, metavar="[KEY]…")
+@click.argument("keys", nargs=-1, metavar="[KEY]…", shell_complete=completion.keys)
 @click.option("--sent", is_flag=True, help="They arrived: no run sends them again.")
 @click.option("--not-sent", is_flag=True, help="They did not arrive: the next run sends them.")
 @click.option(

@@ -3,6 +3,10 @@
 import subprocess
 from pathlib import Path
 
+AUTHOR = {  # for a git that a person would start
+    **{f"GIT_{who}_NAME": "A" for who in ("AUTHOR", "COMMITTER")},
+    **{f"GIT_{who}_EMAIL": "a@example.com" for who in ("AUTHOR", "COMMITTER")},
+}
 _AUTHOR = ("-c", "user.name=A", "-c", "user.email=a@example.com")
 _SETTINGS = (*_AUTHOR, "-c", "protocol.file.allow=always", "-c", "init.defaultBranch=main")
 
