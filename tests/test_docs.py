@@ -88,7 +88,7 @@ def test_what_is_said_of_sending_happens(hello: Project, inbox: SandboxProcess) 
 
 def test_what_is_said_of_a_few_first_happens(project: Project) -> None:
     found = blocks_of(section(A_FEW_FIRST))
-    project.config('manifests = "."')
+    project.config('manifests = "."\n[delivery]\nworkers = 1\n')  # results in their order
     for language, name in (("toml", "sale.toml"), ("csv", "customers.csv")):
         project.write(name, dict(found)[language])
     shown = [each for _, text in found for each in commands(text)]
