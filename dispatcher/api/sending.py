@@ -20,6 +20,7 @@ from dispatcher.api.plan_file import Circumstances, PlanContents, file_hash, rel
 from dispatcher.config import Config
 from dispatcher.errors import ConfigError, PluginMissing, RunStopped
 from dispatcher.models import Message, Outcome, Status
+from dispatcher.names import canonical_name
 from dispatcher.printing import without_secrets
 from dispatcher.registry import Registry
 
@@ -192,16 +193,15 @@ class Sender:
             raise ConfigError("--resend does not go with --plan: that is sent as it was reviewed")
         engine = configured_engine(self._config, self._registry)
         plan.require_good()
-        with self._transports.outside_a_run() as transports:
-            for each in transports:
-                each.require_credentials()
-            create = new_journal or all(each.local for each in transports)
+        create = self._require_credentials() or new_journal
         if not create:
             self._journal.require_begun(self._folder, plan.planner.paths.values())
         with open_journal(self._journal.url, wait, plan.run, kept=kept, create=create) as journal:
             self._journal.warn_of(journal)
             if renew:
                 plan = plan.renewed(journal)
+                plan.require_good()
+                self._require_credentials()
             plan = self._reconciled(plan, journal)
             plan.require_good()
             planner = plan.planner
@@ -226,11 +226,17 @@ class Sender:
                 )
                 yield Sending(plan, journal, delivery, engine)
 
+    def _require_credentials(self) -> bool:
+        """Require those of all transports in use; return whether all gateways are here."""
+        with self._transports.outside_a_run() as transports:
+            for each in transports:
+                each.require_credentials()
+            return all(each.local for each in transports)
+
     def _reconciled(self, plan: Plan, journal: Journal) -> Plan:
         """Return the plan, or a new one if gateways say what became of unknown messages."""
         from dispatcher.delivery.reconciliation import reconcile
 
-        plan.require_good()
         may_tell = any(each.can_reconcile for each in self._transports.used)
         if not may_tell or not plan.overview.counts[Status.UNKNOWN]:
             return plan
@@ -264,7 +270,7 @@ class Sender:
                 if not each.builtin and each.status == "active"
             },
             inputs={
-                relative(path, folder): sha256
+                canonical_name(relative(path, folder)): sha256
                 for path, sha256 in sorted(plan.planner.inputs.hashes().items())
             },
         )

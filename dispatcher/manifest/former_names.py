@@ -155,7 +155,8 @@ class DefinedNames:
                 if claim.planned and name in self._names:
                     sentence = (
                         f"moved_from: {name} is still there, as a message of its own; give "
-                        "that another name, or leave moved_from out"
+                        f"that another name, or, if {claim.by} never was {name}, leave moved_from "
+                        "out"
                     )
                     yield claim.problem(sentence)
                 elif claim.planned and claim is not claims[0]:

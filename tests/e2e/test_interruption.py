@@ -92,6 +92,50 @@ def test_wait_waits_for_the_other_run(held: Held) -> None:
     assert len(held.gateway.requests) == 3
 
 
+DEMANDING = """
+from dispatcher import BaseTransport, ConfigError, hookimpl
+from pydantic_settings import BaseSettings
+
+class Demanding(BaseTransport):
+    name = "demanding"
+    Settings = BaseSettings
+
+    def __init__(self, settings):
+        pass
+
+    def build(self, message, attachment):
+        return {"to": message.to}
+
+    def check(self, payload, attachment):
+        return []
+
+    def upload(self, file):
+        raise NotImplementedError
+
+    def send(self, payload):
+        raise NotImplementedError
+
+    def require_credentials(self):
+        raise ConfigError("DEMANDING_TOKEN is missing")
+
+@hookimpl
+def dispatcher_transports():
+    return [Demanding]
+"""
+
+
+def test_credentials_of_a_transport_that_came_during_the_wait(held: Held) -> None:
+    require(Path("/proc/self/fd").exists(), "/proc, to see a process wait")
+    held.install("demanding", DEMANDING)
+    with held.under_way("send") as first:
+        second = held.start("send", "--wait", "1m")
+        wait_until(lambda: f"{held.journal_file}.lock" in opened_files(second))
+        held.texts("a", head='transport = "demanding"\n')
+    assert held.finish(first).code == 4, "the manifest has changed"
+    held.finish(second).refused("DEMANDING_TOKEN is missing")
+    assert len(held.gateway.requests) == 1
+
+
 @pytest.mark.parametrize("number", STOPS)
 def test_signal_ends_the_wait_for_another_run(held: Held, number: signal.Signals) -> None:
     require(Path("/proc/self/fd").exists(), "/proc, to see a process wait")

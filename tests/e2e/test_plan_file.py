@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +187,15 @@ def test_it_can_be_sent_in_another_checkout(shop: Project, new_project: NewProje
             other.write(str(file.relative_to(shop.folder)), file.read_bytes())
     (other.folder / "elsewhere").mkdir()
     assert other.call("-C", "elsewhere", "send", "--plan", "../plan.json").told == "3 sent\n"
+
+
+def test_a_mac_spells_the_names_of_files_in_another_way(project: Project) -> None:
+    apart = unicodedata.normalize("NFD", "йод")
+    project.config("")
+    old = project.texts("a").rename(project.folder / "manifests" / f"{apart}.toml")
+    saved(project, f"manifests/{apart}.toml")
+    old.rename(old.with_name(f"{unicodedata.normalize('NFC', apart)}.toml"))
+    assert project.call("send", "--plan", "plan.json").told == "1 sent\n"
 
 
 def test_what_it_leaves_is_a_new_plan(shop: Project) -> None:
