@@ -72,6 +72,15 @@ def test_it_ends_with_what_to_do_and_where_the_journal_must_be(project: Project)
     assert "cd " not in again.stderr
 
 
+def test_an_extra_that_the_next_steps_need_is_named(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extra = "pip install 'message-dispatcher[sandbox]'"
+    assert extra not in project.call("init").stderr
+    monkeypatch.setattr("dispatcher.cli.init.find_spec", lambda name: None)
+    assert extra in project.call("init").stderr
+
+
 def test_editors_find_the_schemas(project: Project) -> None:
     project.call("init")
     for name in ("manifests/welcome.toml", "dispatcher.toml"):
@@ -179,6 +188,16 @@ def test_what_is_there_is_kept_and_what_is_missing_is_added(project: Project) ->
     third = project.call("init", "--github")
     assert "wrote" not in third.stdout
     assert files_below(project.folder) == after
+
+
+def test_files_that_are_read_only_at_the_top_of_a_repository_are_told(project: Project) -> None:
+    git(project.folder, "init")
+    made = project.call("init", "mails", "--github")
+    assert made.stderr.startswith(
+        "warning: mails/.github/workflows/messages.yml is read only at the top of the repository: "
+        "move it; mails is its working directory\n"
+    )
+    assert "warning" not in project.call("init", ".", "--gitlab").stderr
 
 
 @cases("name", "manifests/sale.toml", "dispatcher.toml")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -18,7 +20,7 @@ from dispatcher.config import load
 from dispatcher.errors import ConfigError, ExitCode
 from dispatcher.registry import build_registry
 from dispatcher.scaffold import folder_name
-from dispatcher.scaffold.repository import CONFIGURATION, IGNORED, Wishes, create
+from dispatcher.scaffold.repository import AT_THE_TOP, CONFIGURATION, IGNORED, Wishes, create
 from dispatcher.scaffold.writing import Written
 
 _JOURNAL = (
@@ -56,6 +58,7 @@ def command(
     for path, kept in files:
         print_line(f"{'kept' if kept else 'wrote'} {path}")
     _warn_of_kept(folder, files, country)
+    _warn_of_place(folder, files)
     for line in _next_steps(folder, plugin):
         print_line(line, err=True)
     return ExitCode.DONE
@@ -91,6 +94,17 @@ def _warn_of_kept(folder: Path, files: list[Written], country: str | None) -> No
         print_warning(f"{IGNORED} was kept: add .dispatcher/, where the journal is, and .env")
 
 
+def _warn_of_place(folder: Path, files: list[Written]) -> None:
+    """Warn of files that nobody reads where they are: below the top of a repository."""
+    top, below = git.worktree_of(folder.absolute()), Path(os.path.abspath(folder))
+    if top is None or top == below:
+        return
+    for path, _ in files:
+        if path.relative_to(folder).as_posix() in AT_THE_TOP:
+            where = f"{below.relative_to(top)} is its working directory"
+            print_warning(f"{path} is read only at the top of the repository: move it; {where}")
+
+
 def _text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8", errors="replace")
@@ -107,6 +121,8 @@ def _next_steps(folder: Path, plugin: str | None) -> list[str]:
         steps.append(("git init", "the history tells what was renamed"))
     if plugin is not None:
         steps.append((f"pip install -e ./{folder_name(plugin)}", "the plugin"))
+    if find_spec("starlette") is None:
+        steps.append(("pip install 'message-dispatcher[sandbox]'", "for preview and --sandbox"))
     steps += [
         ("dispatcher preview", "shows the messages in a browser"),
         ("dispatcher validate", "finds mistakes"),

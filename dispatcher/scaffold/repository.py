@@ -24,6 +24,9 @@ _ALWAYS = {IGNORED: "gitignore", ".env.example": "env.example", ".taplo.toml": "
 _GITHUB = {".github/workflows/messages.yml": "github.yml"}
 _GITLAB = {".gitlab-ci.yml": "gitlab-ci.yml"}
 _PRE_COMMIT = {".pre-commit-config.yaml": "pre-commit-config.yaml"}
+AT_THE_TOP = frozenset(
+    {*_GITHUB, *_GITLAB, *_PRE_COMMIT}
+)  # of the repository, or nobody reads them
 
 
 class Wishes(NamedTuple):
