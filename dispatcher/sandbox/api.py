@@ -13,7 +13,7 @@ from starlette.routing import Match, Route
 from typing_extensions import TypedDict
 
 from dispatcher.sandbox.contract import Json
-from dispatcher.sandbox.faults import BadRule, FaultInjector, Rules, mistake, parse_rules
+from dispatcher.sandbox.faults import FaultInjector, Rules, mistake, rules_error
 from dispatcher.sandbox.media import Media, MediaStore
 from dispatcher.sandbox.openapi import Error, Operation, describe
 from dispatcher.sandbox.store import COUNTS, Filter, Message, Store
@@ -136,12 +136,12 @@ class Api:
     async def put_faults(self, request: Request) -> Response:
         """Replace all rules; the first that matches a request applies."""
         try:
-            self.faults.replace(parse_rules(json.loads(await _read(request))))
-        except BadRule as bad:
-            location = {"index": bad.index, "field": bad.field}
-            return Json({"error": str(bad)} | location, 422)
+            rules = Rules.model_validate(json.loads(await _read(request)))
+        except ValidationError as error:
+            return Json(rules_error(error), 422)
         except (ValueError, RecursionError):
             raise HTTPException(422, "the body must be JSON") from None
+        self.faults.replace(rules.root)
         return await self.list_faults(request)
 
     async def clear_faults(self, request: Request) -> Response:

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     ConfigDict,
     Field,
     TypeAdapter,
@@ -26,12 +25,20 @@ from typing_extensions import TypedDict
 LONGEST_DETAILS: Final = 500  # they quote names and ids of any length
 LONGEST_TEXT: Final = 4096
 
-RECIPIENT: Final = re.compile(r"[0-9]+(-[0-9]+)?")
+RECIPIENT: Final = r"^[0-9]+(-[0-9]+)?$"
 UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 Table = Mapping[str, Any]
 
-MISSING: Final = {"to": 1020, "text.body": 1030}  # the codes for fields that are missing
+# The codes of mistakes, by field and pydantic's name for what is wrong; it is 1011 for all others.
+CODES: Final[Mapping[tuple[str, str], int]] = {
+    ("to", "missing"): 1020,
+    ("to", "string_type"): 1021,
+    ("to", "string_pattern_mismatch"): 1021,
+    ("text.body", "missing"): 1030,
+    ("text.body", "unprintable"): 1031,
+    ("text.body", "too_long"): 1032,
+}
 STRICT: Final = ConfigDict(extra="forbid", strict=True)
 
 TEXTS: Final[Mapping[int, tuple[str, str]]] = {
@@ -131,27 +138,9 @@ class Json(Response):
             return json.dumps(content).encode()
 
 
-def _require_recipient(to: object) -> object:
-    if to is None or to == "":
-        raise Refusal(1020)
-    if not isinstance(to, str) or not RECIPIENT.fullmatch(to):
-        raise Refusal(1021, "to must be digits (a person) or digits-hyphen-digits (a group)")
-    return to
-
-
-def _require_body(body: object) -> object:
-    if body is None or body == "":
-        raise Refusal(1030, "text.body is missing")
-    if isinstance(body, str) and len(body) > LONGEST_TEXT:
-        raise Refusal(1032, f"text.body has {len(body)} characters, at most {LONGEST_TEXT}")
-    if isinstance(body, str) and UNPRINTABLE.search(body):
-        raise Refusal(1031, "text.body has a control character or a lone surrogate")
-    return body
-
-
-def _require_printable(value: object) -> object:
-    if isinstance(value, str) and UNPRINTABLE.search(value):
-        raise PydanticCustomError("unprintable", "must be a string without control characters")
+def _require_printable(value: str) -> str:
+    if UNPRINTABLE.search(value):
+        raise PydanticCustomError("unprintable", "has a control character or a lone surrogate")
     return value
 
 
@@ -172,13 +161,7 @@ def _one_of(*names: str) -> dict[str, Any]:
 
 
 Kind = Literal["text", "image", "video", "audio", "document"]
-Recipient = Annotated[
-    str,
-    BeforeValidator(_require_recipient),
-    WithJsonSchema({"type": "string", "pattern": f"^{RECIPIENT.pattern}$"}),
-]
-Body = Annotated[str, BeforeValidator(_require_body), Field(min_length=1, max_length=LONGEST_TEXT)]
-Printable = Annotated[str, BeforeValidator(_require_printable)]
+Printable = Annotated[str, AfterValidator(_require_printable)]
 Link = Annotated[
     Printable,
     AfterValidator(_require_link),
@@ -190,14 +173,14 @@ Link = Annotated[
 class Text(TypedDict):
     """The content of a text."""
 
-    body: Body
+    body: Annotated[Printable, Field(min_length=1, max_length=LONGEST_TEXT)]
 
 
 @with_config(STRICT)
 class Provider(TypedDict):
     """The credentials with which the provider fetches a link."""
 
-    name: Annotated[str, Field(min_length=1), BeforeValidator(_require_printable)]
+    name: Annotated[Printable, Field(min_length=1)]
 
 
 @with_config(STRICT | {"json_schema_extra": _one_of("id", "link")})
@@ -228,7 +211,7 @@ CONTENT: Final[tuple[str, ...]] = get_args(Kind)
 class Payload(TypedDict, total=False):
     """The body of `POST /v1/messages`."""
 
-    to: Required[Recipient]
+    to: Required[Annotated[str, Field(pattern=RECIPIENT)]]
     recipient_type: Literal["individual", "group"]
     type: Annotated[Kind, Field(json_schema_extra={"default": "text"})]
     preview_url: bool
@@ -267,18 +250,28 @@ def type_of(message: Table) -> str:
 
 def _refusal(mistake: ErrorDetails) -> Refusal:
     """Return the answer to a mistake that pydantic has found; fields are named by their path."""
-    path = ".".join(map(str, mistake["loc"]))
-    match mistake["type"]:
+    path, kind = ".".join(map(str, mistake["loc"])), mistake["type"]
+    if path in ("to", "text.body") and mistake["input"] in (None, ""):
+        kind = "missing"
+    match kind:
         case "missing":
-            return Refusal(MISSING.get(path, 1011), f"{path} is missing")
-        case "extra_forbidden":
-            return Refusal(1011, f"field {path!r} is unknown or not allowed here")
+            details = f"{path} is missing"
+        case "too_short":
+            details = f"{path} is empty"
         case "dict_type":
-            return Refusal(1011, f"{path} must be an object")
+            details = f"{path} must be an object"
+        case "string_pattern_mismatch":
+            details = f"{path} must be digits (a person) or digits-hyphen-digits (a group)"
+        case "too_long":
+            length = len(mistake["input"])
+            details = f"{path} has {length} characters, at most {LONGEST_TEXT}"
+        case "extra_forbidden":
+            details = f"field {path!r} is unknown or not allowed here"
         case "string_unicode":  # pydantic gives no location to such a field
-            return Refusal(1011, f"field {mistake['input']!r} is unknown or not allowed here")
+            details = f"field {mistake['input']!r} is unknown or not allowed here"
         case _:
-            return Refusal(1011, f"{path} {mistake['msg'].replace('Input should', 'must')}")
+            details = f"{path} {mistake['msg'].replace('Input should', 'must')}"
+    return Refusal(CODES.get((path, kind), 1011), details)
 
 
 def _check_together(message: Table) -> None:

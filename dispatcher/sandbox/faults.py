@@ -26,6 +26,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dispatcher.sandbox.contract import META, Json, Refusal
+from dispatcher.sandbox.openapi import Error
 from dispatcher.sandbox.server import Connection
 from dispatcher.sandbox.store import Changes
 
@@ -129,11 +130,8 @@ Seconds = Count | Annotated[float, Field(ge=0)]
 FaultName = Annotated[str, AfterValidator(_known), WithJsonSchema({"enum": list(FAULTS)})]
 Status = Annotated[
     int,
-    Field(ge=200, le=599),
+    Field(ge=200, le=599, json_schema_extra={"not": {"enum": list(BODILESS)}}),
     AfterValidator(_with_body),
-    WithJsonSchema(
-        {"type": "integer", "minimum": 200, "maximum": 599, "not": {"enum": list(BODILESS)}}
-    ),
 ]
 
 
@@ -146,18 +144,13 @@ class Rule(BaseModel):
     path: str = Field(MESSAGES, pattern="^/", description="the start of a path")
     to: str | None = Field(None, description="a recipient or null")
     times: Count | None = Field(None, description="a whole number, 0 or more, or null")
-    probability: Annotated[int, Field(ge=0, le=1)] | Annotated[float, Field(ge=0, le=1)] = Field(
-        1.0, description="a number from 0 to 1"
-    )
+    probability: float = Field(1.0, ge=0, le=1, description="a number from 0 to 1")
     status: Status = Field(500, description="an HTTP status from 200 to 599 that has a body")
     code: Count = Field(1010, description="a whole number, 0 or more")
     retry_after: Seconds | Annotated[str, Field(pattern="^[ -~]+$")] | None = Field(
         None, description="seconds, a printable string or null"
     )
-    delay: (
-        Annotated[int, Field(ge=0, le=LONGEST_DELAY)]
-        | Annotated[float, Field(ge=0, le=LONGEST_DELAY)]
-    ) = Field(0, description=f"seconds, 0 to {LONGEST_DELAY}")
+    delay: float = Field(0, ge=0, le=LONGEST_DELAY, description=f"seconds, 0 to {LONGEST_DELAY}")
 
     def model_post_init(self, context: object) -> None:
         if "status" not in self.model_fields_set:
@@ -171,39 +164,20 @@ class Rules(RootModel[list[Rule]]):
     """What `PUT /api/faults` takes."""
 
 
-class BadRule(ValueError):
-    """An invalid rule: its index in the list, the field (None: the whole rule), and the reason."""
-
-    def __init__(self, index: object, field: object, reason: str) -> None:
-        location = "the rules" if index is None else f"rule {index}"
-        super().__init__(
-            ": ".join(str(part) for part in (location, field, reason) if part is not None)
-        )
-        self.index = index
-        self.field = field
-
-
-def parse_rules(rules: object) -> list[Rule]:
-    """Return the rules of a decoded `PUT /api/faults` body.
-
-    Raises BadRule for the first mistake.
-    """
-    try:
-        return Rules.model_validate(rules).root
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        index, field, *_ = (*first["loc"], None, None)
-        if first["type"] == "string_unicode":  # pydantic gives no location to such a field name
-            field = first["input"]
-        raise BadRule(index, field, _reason(first, index, field)) from None
-
-
-def _reason(error: ErrorDetails, index: object, field: object) -> str:
+def rules_error(error: ValidationError) -> Error:
+    """Return the response to invalid rules: the first mistake, with its rule and field."""
+    first = error.errors(include_url=False)[0]
+    location: list[Any] = [*first["loc"], None, None]
+    index, field = location[:2]
+    if first["type"] == "string_unicode":  # pydantic gives no location to such a field name
+        field = first["input"]
     if index is None:
-        return "must be a list of objects"
-    if field is None:
-        return "must be an object"
-    return mistake(error, str(field), Rule)
+        reason = "the rules: must be a list of objects"
+    elif field is None:
+        reason = f"rule {index}: must be an object"
+    else:
+        reason = f"rule {index}: {field}: {mistake(first, str(field), Rule)}"
+    return {"error": reason, "index": index, "field": field}
 
 
 def mistake(error: ErrorDetails, field: str, model: type[BaseModel]) -> str:

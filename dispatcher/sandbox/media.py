@@ -6,7 +6,6 @@ import stat
 import time
 from collections.abc import AsyncIterable, Callable, Iterator
 from dataclasses import astuple
-from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Final
 from uuid import uuid4
@@ -66,6 +65,7 @@ class MediaStore:
 
     async def add(self, chunks: AsyncIterable[bytes], extension: str, content_type: str) -> Media:
         """Store the chunks as a file; keep none if the chunks break off, or there are none."""
+        self._expire()
         id = str(uuid4())
         path = self._folder / id
         try:
@@ -81,12 +81,7 @@ class MediaStore:
         return media
 
     def get(self, id: str) -> Media | None:
-        """Return the upload of this id, if it has not expired; delete all that have."""
-        self._expire()
-        return self.find(id)
-
-    def find(self, id: str) -> Media | None:
-        """Return the same as `get`, but in any thread, as it deletes nothing."""
+        """Return the upload of this id, if it has not expired; may be called in any thread."""
         media = next(self._select("WHERE id = ?", id), None)
         if media is None or media.expires_at <= self._clock() or not self._is_there(media):
             return None
@@ -113,9 +108,7 @@ class MediaStore:
         return (Media(*row) for row in rows)
 
     def _expire(self) -> None:
-        now = self._clock()
-        oldest_first = self._select("ORDER BY number")
-        for media in takewhile(lambda each: each.expires_at <= now, oldest_first):
+        for media in self._select("WHERE uploaded_at <= ?", self._clock() - LIFETIME):
             self._delete(media)
 
     def _delete(self, media: Media) -> None:

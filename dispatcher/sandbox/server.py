@@ -35,7 +35,7 @@ def run(app: ASGIApp, listener: socket.socket, on_ready: Callable[[], None]) -> 
     """Serve an application until SIGINT or SIGTERM."""
     config = uvicorn.Config(
         app,
-        http=_protocol(AutoHTTPProtocol),
+        http=_Protocol,
         interface="asgi3",
         ws="none",
         lifespan="off",
@@ -96,11 +96,7 @@ class _Server(uvicorn.Server):
         self.should_exit = True  # uvicorn would raise the signal again when it has stopped
 
 
-def _protocol(base: type[asyncio.Protocol]) -> type[asyncio.Protocol]:
-    return type("SandboxProtocol", (_HandsOverConnection, base), {})
-
-
-class _HandsOverConnection(asyncio.Protocol):
+class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
     """Puts the connection into `app_state`, which uvicorn copies into every request's state."""
 
     app_state: dict[str, Any]

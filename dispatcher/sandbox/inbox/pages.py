@@ -182,7 +182,7 @@ class Inbox:
 
     def _file(self, id: str) -> File | None:
         """Return an uploaded file as bubbles show it; may be called in any thread."""
-        media = self.media.find(id)
+        media = self.media.get(id)
         if media is None:
             return None
         return File(FILES + id, media.content_type, media.size, f"{id}.{media.extension}")
