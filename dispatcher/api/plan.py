@@ -8,7 +8,13 @@ from typing import Literal, TypeAlias
 from dispatcher import git_history
 from dispatcher.api.configured_journal import ConfiguredJournal
 from dispatcher.api.plan_file import PlanRequest, SavedPlan
-from dispatcher.errors import JournalError, ManifestError, MessagesMoved, TooManyMessages
+from dispatcher.errors import (
+    ConfigError,
+    JournalError,
+    ManifestError,
+    MessagesMoved,
+    TooManyMessages,
+)
 from dispatcher.models import LocatedProblem
 from dispatcher.planning import PlannedMessage, Planner, Records
 from dispatcher.planning.overview import Overview, overview_of
@@ -74,10 +80,14 @@ class Plan:
         return self.planner.without_message
 
     def require_good(self) -> None:
-        """Raise ManifestError if there are errors, ConfigError if no message has a chosen name."""
+        """Raise ManifestError if there are errors, ConfigError if no message has a chosen name, or
+        PlanOutdated if one had it when the plan was reviewed."""
         if self.errors:
             raise ManifestError(self.problems)
-        self.planner.require_selected()
+        try:
+            self.planner.require_selected()
+        except ConfigError as error:
+            raise (self.saved.outdated(error.sentences) if self.saved else error) from None
 
     def _doubtful_former_names(self, records: Records) -> Iterator[LocatedProblem]:
         """Yield a problem for each former name that the journal does not have.

@@ -13,7 +13,7 @@ import os
 import secrets
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -194,10 +194,13 @@ class SavedPlan(NamedTuple):
             *self.made_from.differences(made_from),
             *self.contents.differences(contents),
         ]
-        if not found:
-            return
+        if found:
+            raise self.outdated(found)
+
+    def outdated(self, found: Sequence[str]) -> PlanOutdated:
+        """Return the error for what is not as it was."""
         more = len(found) - _MOST_NAMED
-        raise PlanOutdated(
+        return PlanOutdated(
             f"{self.file} is not what would be sent now, so nothing was sent:",
             *(f"  {each}" for each in found[:_MOST_NAMED]),
             *([f"  and {more} more"] if more > 0 else []),

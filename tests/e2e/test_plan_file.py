@@ -189,6 +189,16 @@ def test_it_can_be_sent_in_another_checkout(shop: Project, new_project: NewProje
     assert other.call("-C", "elsewhere", "send", "--plan", "../plan.json").told == "3 sent\n"
 
 
+def test_a_message_that_was_chosen_is_not_there_any_more(shop: Project) -> None:
+    saved(shop, "--only", "welcome")
+    old = (shop.folder / "manifests/m.toml").read_text()
+    shop.write("manifests/m.toml", old.replace("welcome", "hello"))
+    shop.call("send", "--plan", "plan.json").refused(
+        "plan.json is not what would be sent now, so nothing was sent:",
+        "--only welcome: there is no such message",
+    )
+
+
 def test_a_mac_spells_the_names_of_files_in_another_way(project: Project) -> None:
     apart = unicodedata.normalize("NFD", "йод")
     project.config("")
