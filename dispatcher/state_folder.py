@@ -26,7 +26,11 @@ def state_file(name: str, *, make: bool = True) -> Path:
         with suppress(OSError):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not (has_home and os.access(folder, os.W_OK)):
-        folder = Path(tempfile.gettempdir(), f"message-dispatcher-{os.getuid()}")
+        try:
+            temporary = tempfile.gettempdir()
+        except FileNotFoundError:
+            raise _unusable(f"neither {folder} nor a temporary folder can be written") from None
+        folder = Path(temporary, f"message-dispatcher-{os.getuid()}")
         try:
             if make:
                 folder.mkdir(mode=0o700, exist_ok=True)

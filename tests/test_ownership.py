@@ -4,6 +4,7 @@ import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -157,6 +158,13 @@ def test_without_a_home_the_pace_is_kept_in_a_private_folder(no_home: Path) -> N
     assert path.parent.parent == no_home
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert default_path() == path
+
+
+def test_nothing_can_be_written(no_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.gettempdir", Mock(side_effect=FileNotFoundError("no folder")))
+    why = "nor a temporary folder can be written; XDG_STATE_HOME can name another folder"
+    with pytest.raises(ConfigError, match=why):
+        default_path()
 
 
 @cases("state", "", "relative")

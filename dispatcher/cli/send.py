@@ -208,8 +208,8 @@ def _sandbox(dispatcher: Dispatcher, as_json: bool) -> Iterator[None]:
     from dispatcher.sandbox.process import SandboxDidNotStart, SandboxProcess
 
     with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="dispatcher-"))
         try:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="dispatcher-"))
             gateway = stack.enter_context(SandboxProcess())
         except (SandboxDidNotStart, OSError) as error:
             raise ConfigError(f"cannot start the sandbox: {error}") from None

@@ -34,7 +34,12 @@ def compare(dispatcher: Dispatcher, rev: str | None, paths: Sequence[Path] = ())
     revision = repository.revision(rev)
     at = datetime.now(UTC)
     now = Side(dispatcher.planner(paths, at=at), dispatcher.registry)
-    with tempfile.TemporaryDirectory(prefix="dispatcher-diff-") as folder:
+    try:
+        temporary = tempfile.TemporaryDirectory(prefix="dispatcher-diff-")
+    except OSError as error:
+        why = error.strerror or error
+        raise ConfigError(f"no folder for the commit: {why}; TMPDIR can name another") from None
+    with temporary as folder:
         past = _Past(dispatcher, repository, revision, Path(folder))
         before = past.side(paths, at)
         found = changes(before, now)

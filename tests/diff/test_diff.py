@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -49,6 +50,12 @@ def test_the_commit_where_the_branch_began_is_the_default(repository: Project) -
     assert re.match(r"Compared with [0-9a-f]{7} \(merge base with main\):\n", result.stdout)
     assert "text.body: [-Hello-]{+Goodbye+}\n" in result.stdout
     assert (result.code, result.stderr) == (0, "")
+
+
+def test_without_a_temporary_folder(repository: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    why = "No usable temporary directory found"
+    monkeypatch.setattr("tempfile.gettempdir", Mock(side_effect=FileNotFoundError(2, why)))
+    repository.call("diff").refused(f"no folder for the commit: {why}; TMPDIR can name another")
 
 
 def test_nothing_is_one_line(repository: Project) -> None:

@@ -6,6 +6,7 @@ import signal
 import tomllib
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 from urllib.request import Request, urlopen
 
 import jsonschema
@@ -37,6 +38,15 @@ def test_send_to_the_sandbox_needs_no_account_and_shows_the_conversation(project
             assert shown in result.stdout
     assert not project.journal_file.exists(), "what people got is another matter"
     assert project.inbox.stats()["requests"] == 0
+
+
+def test_sandbox_needs_a_temporary_folder(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.texts("a")
+    why = "No usable temporary directory found"
+    monkeypatch.setattr("tempfile.gettempdir", Mock(side_effect=FileNotFoundError(2, why)))
+    project.call("send", "--sandbox").refused(f"cannot start the sandbox: [Errno 2] {why}")
 
 
 def test_send_to_the_sandbox_prints_json_only_when_asked(project: Project) -> None:
