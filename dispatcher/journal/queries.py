@@ -109,7 +109,7 @@ def lookup(
     These are a key's other spellings, as keys were not always written in one Unicode normal form,
     and its `former` keys. What a recipient has, or may have, counts before what failed, whatever
     its name: another checkout may have sent it under a former one meanwhile. A record found under
-    another name has that as its `key`, and one of several has what the others say was sent.
+    another name has that as its `key`; if there are several, it has what the others say was sent.
     """
     found = _lookup(connection, keys)
     others = {
@@ -126,22 +126,24 @@ def lookup(
 
 
 def _one_of(records: Sequence[Record]) -> Record:
-    """Return the record that counts of a message that has several: its own before others, and the
-    latest of these."""
+    """Return the record that counts of a message that has several: what is unknown first, then its
+    own, then the latest."""
     if len(records) == 1:
         return records[0]
     arrived = filter(_may_have_arrived, records)
-    chosen = max(arrived, key=lambda each: (not each.key, _changed_at(each)), default=records[0])
-    sent = {each.digest if each.status == Status.SENT else each.sent_digest for each in records}
+    chosen = max(arrived, key=_weight, default=records[0])
+    others = (each for each in records if each is not chosen)
+    sent = {each.digest if each.status == Status.SENT else each.sent_digest for each in others}
     return chosen.model_copy(update={"also_sent": frozenset(sent - {None})})
+
+
+def _weight(record: Record) -> tuple[bool, bool, datetime]:
+    undecided = record.status not in (Status.SENT, Status.FAILED)
+    return undecided, not record.key, record.changed_at or datetime.min.replace(tzinfo=UTC)
 
 
 def _may_have_arrived(record: Record) -> bool:
     return record.status != Status.FAILED or record.sent_digest is not None
-
-
-def _changed_at(record: Record) -> datetime:
-    return record.changed_at or datetime.min.replace(tzinfo=UTC)
 
 
 def _other_names(key: str, former: Sequence[str]) -> Iterator[str]:

@@ -87,10 +87,10 @@ def compared(planned: PlannedMessage, record: Record | None) -> PlannedMessage:
 
 def _status(planned: PlannedMessage, record: Record) -> PlanStatus:
     known = (planned.digest, UNKNOWN_CONTENT)  # the latter counts as unchanged
-    if record.status not in (Status.SENT, Status.FAILED):
-        return Status.UNKNOWN
     if not record.also_sent.isdisjoint(known):
         return Status.SENT
+    if record.status not in (Status.SENT, Status.FAILED):
+        return Status.UNKNOWN
     if record.status == Status.SENT:
         return Status.SENT if record.digest in known else Status.CHANGED
     if record.sent_digest in known:

@@ -158,6 +158,22 @@ def test_messages_that_became_one(project: Project) -> None:
     assert sorted(project.arrived()) == ["Bye", "Hello"]
 
 
+def test_what_may_have_arrived_under_one_of_several_names(project: Project) -> None:
+    """It is settled first, whatever arrived under another one later."""
+    project.inbox.faults([{"fault": "reset_after", "times": 1}])
+    project.manifest(text("a", body="Hello") + text("b", body="Bye"))
+    assert project.call("send", "--json").statuses == {"a": "unknown", "b": "sent"}
+    project.manifest(moved(text("b", body="Hello"), "a"))
+    result = project.call("send", "--resend", "changed")
+    assert result.code == 5
+    assert "if it arrived: dispatcher settle default/m/a/1/79001234567 --sent" in result.stderr
+    project.manifest(moved(text("b", body="Bye"), "a"))
+    served(project)
+    assert project.call("settle", "default/m/a/1/79001234567", "--not-sent").code == 0
+    served(project)
+    assert project.arrived() == ["Hello", "Bye"]
+
+
 @cases("says", True, False, ids=["with moved_from", "without"])
 def test_what_an_older_checkout_sent_meanwhile(project: Project, says: bool) -> None:
     """The new name failed; then somebody sent from a checkout that has the old one only."""
