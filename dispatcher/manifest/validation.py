@@ -189,7 +189,8 @@ def _sentence(error: _SchemaError) -> str:
     path = error.path
     key, parent = str(path[-1]), path[-2] if len(path) > 1 else None
     if error.details["type"] == schema.INVALID_NAME:
-        return f"{key} {error.details['msg']}"
+        named = [str(each) for each in path if isinstance(each, str)]  # it may be one of a list
+        return f"{named[-1]} {error.details['msg']}"
     if error.unknown:
         if is_secret(key):
             return SECRET_FOUND

@@ -152,6 +152,7 @@ def test_resend_moved_sends_once_more(sent: Project) -> None:
         ('moved_from = "other/x"', 'nothing was sent as "other/x"'),
         ('moved_from = "a b"', "may hold only letters, digits"),
         ('moved_from = "a/b/c"', "may hold only letters, digits"),
+        ('moved_from =["", "list"]', "moved_from must not be empty"),
         ("moved_from = 1", "moved_from"),
     ],
 )
