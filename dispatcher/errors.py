@@ -14,6 +14,7 @@ DispatcherError                 one sentence for a person; a traceback shows wit
 ├── AddressError                raised by a transport's address: this is no recipient
 ├── JournalError                the journal cannot be read or written                        exit 2
 │   ├── JournalMissing          there is none yet, and nobody said that one may be begun     exit 2
+│   │   └── JournalOfTrials     it knows only what was sent to gateways on this machine      exit 2
 │   └── JournalLocked           another run holds it                                         exit 6
 └── DeliveryError               raised by a transport: how one attempt ended
     ├── NotSent                 surely not accepted, may work later → tried again
@@ -169,7 +170,19 @@ class JournalError(DispatcherError):
 
 
 class JournalMissing(JournalError):
-    """There is no journal yet where it was looked for, and nobody said that one may be begun."""
+    """There is no journal yet where it was looked for, and nobody said that one may be begun.
+
+    `question` is what a person may be asked instead.
+    """
+
+    question = "Begin one?"
+
+
+class JournalOfTrials(JournalMissing):
+    """The journal knows only what was sent to gateways on this machine, and nobody said that this
+    counts for others, too."""
+
+    question = "Go on with it?"
 
 
 class JournalLocked(JournalError):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.journal import open_journal
+from dispatcher.journal import KnownGateway, open_journal
 from dispatcher.journal.schema import SCHEMA_VERSION
 from dispatcher.journal.sqlite import SqliteBackend
 from tests.support.project import Project, text
@@ -165,6 +165,7 @@ def test_send_migrates_an_older_journal_and_sends_what_is_due(
 
     with open_journal(f"sqlite:///{tmp_path}/new.db") as new:
         new.note_manifest_paths({"m": "m.toml"})
+        new.note_gateways([KnownGateway("greenapi", "http://127.0.0.1", local=True)])
     assert made(project.journal_file) == made(tmp_path / "new.db")
     with closing(sqlite3.connect(project.journal_file)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from dispatcher import duplicate_names
 from dispatcher.config import Config
-from dispatcher.errors import JournalMissing, ManifestError
+from dispatcher.errors import JournalMissing, JournalOfTrials, ManifestError
 from dispatcher.models import LocatedProblem
 from dispatcher.planning import NoRecords, PlannedMessage, Planner, Records
 from dispatcher.redaction import Secrets
 
 if TYPE_CHECKING:
-    from dispatcher.journal import Journal, JournalReader
+    from dispatcher.journal import Journal, JournalReader, KnownGateway
 
 # A warning, which stops nothing: a sentence, or a problem with its place in a file.
 Warn: TypeAlias = Callable[[str | LocatedProblem], object]
@@ -101,16 +101,34 @@ class ConfiguredJournal:
         with self.reading(quiet=True) as journal:
             if journal is not None:
                 if journal.known_names(()) is not None:
+                    _require_real(name, journal.known_gateways())
                     return
                 fact = f"the journal {name} is empty"
         near = self._config.journal_near((folder, *(path.absolute().parent for path in manifests)))
         raise JournalMissing(
             f"{fact}: nobody knows what was sent before",
             "to begin one: --yes, in Python new_journal=True",
-            *([f"there is one elsewhere; if it is this one: --journal {near}"] if near else []),
+            *(
+                [f"there is one elsewhere; if it is this one: --journal {near}"]
+                if near and near != self.url
+                else []
+            ),
         )
 
     def warn_of(self, journal: Journal | JournalReader) -> None:
         """Show the warnings of a journal that was opened."""
         for warning in journal.warnings:
             self._warn(warning)
+
+
+def _require_real(name: str, gateways: Sequence[KnownGateway]) -> None:
+    """Raise JournalOfTrials if all gateways that a journal knows are on this machine."""
+    if not gateways or not all(each.local for each in gateways):
+        return
+    first = gateways[0].address or gateways[0].transport
+    raise JournalOfTrials(
+        f"the journal {name} knows only what was sent to a gateway on this machine ({first}): it "
+        "would count as sent to people",
+        "if that is meant: --yes, in Python new_journal=True",
+        "another journal for what is real: --journal URL; or another one for trials: a profile",
+    )

@@ -27,7 +27,7 @@ from dispatcher.registry import Registry
 if TYPE_CHECKING:
     from dispatcher.delivery import Delivery, Summary
     from dispatcher.hookspecs import Engine
-    from dispatcher.journal import Journal
+    from dispatcher.journal import Journal, KnownGateway
 
 # Explains a wait; any thread may call it.
 Notice: TypeAlias = Callable[[str], None]
@@ -210,6 +210,7 @@ class Sender:
             plan.require_allowed(resend, most or self._config.settings.delivery.max)
             paths = duplicate_names.relative_paths(planner.paths, self._config.folder)
             journal.note_manifest_paths(paths)
+            journal.note_gateways(self._gateways())
             with journal.shared_state() as shared, shared_rate_limiter(shared) as rates:
                 delivery = Delivery(
                     journal,
@@ -225,6 +226,14 @@ class Sender:
                     planner.is_copy,
                 )
                 yield Sending(plan, journal, delivery, engine)
+
+    def _gateways(self) -> list[KnownGateway]:
+        from dispatcher.journal import KnownGateway
+
+        return [
+            KnownGateway(each.name, without_secrets(each.gateway or ""), each.local)
+            for each in self._transports.used
+        ]
 
     def _require_credentials(self) -> bool:
         """Require those of all transports in use; return whether all gateways are here."""

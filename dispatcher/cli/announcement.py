@@ -71,7 +71,7 @@ def ask_to_begin(missing: JournalMissing) -> None:
     fact, *ways = missing.sentences
     for line in ways[1:]:
         print_line(line, err=True)
-    confirm(f"{fact}. Begin one?")
+    confirm(f"{fact}. {missing.question}")
 
 
 def ask(dispatcher: Dispatcher, plan: Plan, resend: Collection[Resend]) -> None:

@@ -108,21 +108,23 @@ def unfinished(
     """Yield what a run leaves, in parts that one command can continue with.
 
     What belongs to a day must be finished as that day's, also after midnight. So no command has
-    manifests of two days, or dated ones with others.
+    manifests of two days, or dated ones with others, and it names those with something left only.
     """
     if len(by_day) == 1:
         run = by_day[0].run
         yield Unfinished(summary.failed, summary.not_tried, summary.changed, run)
         return
     for run, paths in by_day:
-        untried = (overview.manifests[name] - summary.finished[name] for name in paths)
-        yield Unfinished(
-            sum(summary.failures[name] for name in paths),
-            sum(untried),
-            {name: people for name, people in summary.changed.items() if name.manifest in paths},
-            run,
-            tuple(map(str, paths.values())),
-        )
+        failures = {name: summary.failures[name] for name in paths}
+        untried = {name: overview.manifests[name] - summary.finished[name] for name in paths}
+        changed = {name: count for name, count in summary.changed.items() if name.manifest in paths}
+        of_changed = {name.manifest for name in changed}
+        left = [
+            str(path)
+            for name, path in paths.items()
+            if failures[name] or untried[name] or name in of_changed
+        ]
+        yield Unfinished(sum(failures.values()), sum(untried.values()), changed, run, tuple(left))
 
 
 def next_steps(

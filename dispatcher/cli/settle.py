@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cache, partial
@@ -39,7 +40,7 @@ _FORM = "RUN/MANIFEST/ID/REVISION/RECIPIENT"
     "file",
     type=click.File(encoding="utf-8-sig"),
     metavar="FILE",
-    help="A file with a KEY on each line; - is standard input.",
+    help="A file with a KEY on each line, or what history --json prints; - is standard input.",
 )
 @filter_options
 @yes_option
@@ -164,10 +165,19 @@ def _unknown(journal: Journal, filters: dict[str, str | None]) -> list[str]:
 
 def _keys_in(file: TextIO | None) -> list[str]:
     try:
-        return [key for line in file or () if (key := line.strip())]
+        return [_key(written) for line in file or () if (written := line.strip())]
     except UnicodeDecodeError:
         name = getattr(file, "name", "the file")
         raise click.BadParameter(f"{name} is not UTF-8", param_hint="--from") from None
+
+
+def _key(line: str) -> str:
+    """Return the key that a line is, or that it has as a line of `history --json`."""
+    with suppress(ValueError):
+        row = json.loads(line) if line.startswith("{") else None
+        if isinstance(row, dict) and isinstance(row.get("key"), str):
+            return str(row["key"])
+    return line
 
 
 def _word(sent: bool) -> str:

@@ -27,7 +27,7 @@ from dispatcher.journal import queries
 from dispatcher.journal.backend import Backend, backend
 from dispatcher.journal.clock import Clock, steady
 from dispatcher.journal.near_keys import Near, Noted, near_keys
-from dispatcher.journal.queries import NO_FORMER_KEYS, Event, HistoryRow
+from dispatcher.journal.queries import NO_FORMER_KEYS, Event, HistoryRow, KnownGateway
 from dispatcher.journal.reader import JournalReader
 from dispatcher.journal.schema import SCHEMA_VERSION, migrate
 from dispatcher.journal.shared_state import SharedState
@@ -40,6 +40,7 @@ from dispatcher.journal.updates import (
     Updates,
     forget_upload,
     key_in_journal,
+    note_gateways,
     note_manifest_paths,
 )
 from dispatcher.journal.writer import Writer, journal_errors
@@ -57,6 +58,7 @@ __all__ = [
     "HistoryRow",
     "Journal",
     "JournalReader",
+    "KnownGateway",
     "Near",
     "Noted",
     "SharedState",
@@ -145,6 +147,11 @@ class Journal:
         self._writer.submit(
             lambda connection: note_manifest_paths(connection, backend, paths)
         ).result()
+
+    def note_gateways(self, used: Sequence[KnownGateway]) -> None:
+        """Record which gateways a run uses."""
+        backend = self._backend
+        self._writer.submit(lambda connection: note_gateways(connection, backend, used)).result()
 
     def claim(
         self,

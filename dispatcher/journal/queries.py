@@ -18,6 +18,7 @@ from dispatcher.journal.schema import (
     INVALID,
     INVALID_UPLOAD,
     events,
+    gateways,
     ignoring_denial,
     manifest_files,
     messages,
@@ -35,6 +36,14 @@ if TYPE_CHECKING:
 
 # SQLite allows 32,766 variables in a statement; a batch of keys stays far below that.
 _KEYS_AT_ONCE = 500
+
+
+class KnownGateway(NamedTuple):
+    """A gateway that runs have used: its transport, its address, whether it is on this machine."""
+
+    transport: str
+    address: str
+    local: bool
 
 
 class Event(NamedTuple):
@@ -328,6 +337,15 @@ def manifest_paths(connection: Connection, manifests: Iterable[str]) -> dict[str
             ):
                 found.setdefault(row.manifest, set()).add(row.path)
     return found
+
+
+def known_gateways(connection: Connection) -> list[KnownGateway]:
+    """Return the gateways that runs have used; none if that was not recorded yet."""
+    with ignoring_denial(connection):
+        if sa.inspect(connection).has_table(gateways.name):
+            rows = connection.execute(sa.select(gateways).order_by(gateways.c.address))
+            return [KnownGateway(row.transport, row.address, bool(row.local)) for row in rows]
+    return []
 
 
 def living_runs(connection: Connection, now: ColumnElement[float]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from dispatcher.journal import queries
 from dispatcher.journal.backend import Backend
-from dispatcher.journal.queries import NO_FORMER_KEYS, HistoryRow
+from dispatcher.journal.queries import NO_FORMER_KEYS, HistoryRow, KnownGateway
 from dispatcher.journal.schema import show_as_current
 from dispatcher.journal.writer import journal_errors
 from dispatcher.models import Delivered, Record
@@ -63,6 +63,11 @@ class JournalReader:
             for row in queries.history(connection, filters, with_events, since):
                 self._backend.require_unchanged()
                 yield row
+
+    def known_gateways(self) -> list[KnownGateway]:
+        """Return the gateways that runs have used; none if that was not recorded yet."""
+        with self._reading() as connection:
+            return queries.known_gateways(connection)
 
     def manifest_paths(self, manifests: Iterable[str]) -> dict[str, set[str]]:
         """Return the recorded paths from which these manifests came."""

@@ -115,6 +115,16 @@ manifest_files = sa.Table(
     sa.Column("path", sa.Text, primary_key=True),
 )
 
+# The gateways that runs with this journal have used: what went to one on this machine was a trial.
+# Made, like `manifest_files`, when there is something to record.
+gateways = sa.Table(
+    "gateways",
+    sa.MetaData(),
+    sa.Column("transport", sa.Text, primary_key=True),
+    sa.Column("address", sa.Text, primary_key=True),
+    sa.Column("local", sa.Integer, nullable=False),
+)
+
 # From each version to the next; new tables, indexes and triggers are made afterwards.
 # One that is there already is not made anew: what has changed is dropped here.
 _MIGRATIONS: dict[int, tuple[str, ...]] = {
@@ -243,7 +253,7 @@ def migrate(connection: Connection, version: int) -> None:
 
 @contextmanager
 def ignoring_denial(connection: Connection) -> Iterator[None]:
-    """Ignore it if a role may not use `manifest_files`: without it, only warnings are missing."""
+    """Ignore it if a role may not use a table that is made when there is something to record."""
     with suppress(sa.exc.ProgrammingError, JournalError), connection.begin_nested():
         yield
 

@@ -4,7 +4,7 @@ caller last saw it."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,6 +16,7 @@ from dispatcher.journal import queries
 from dispatcher.journal.backend import Backend
 from dispatcher.journal.schema import (
     events,
+    gateways,
     ignoring_denial,
     manifest_files,
     messages,
@@ -336,6 +337,25 @@ def note_manifest_paths(connection: Connection, backend: Backend, paths: Mapping
             backend.prepare_schema(connection)  # one of several runs makes it
             manifest_files.create(connection, checkfirst=True)
         connection.execute(backend.insert(manifest_files).on_conflict_do_nothing(), new)
+
+
+def note_gateways(
+    connection: Connection, backend: Backend, used: Iterable[queries.KnownGateway]
+) -> None:
+    """Record which gateways a run uses, beside those of earlier runs."""
+    known = queries.known_gateways(connection)
+    new = [
+        {**each._asdict(), "local": int(each.local)}
+        for each in used
+        if each not in known and len(each.address.encode()) <= _LONGEST_PATH
+    ]
+    if not new:
+        return
+    with ignoring_denial(connection):
+        if not sa.inspect(connection).has_table(gateways.name):
+            backend.prepare_schema(connection)
+            gateways.create(connection, checkfirst=True)
+        connection.execute(backend.insert(gateways).on_conflict_do_nothing(), new)
 
 
 class CompiledStatement:

@@ -125,6 +125,34 @@ def test_the_sandbox_needs_no_word(far: Project, transport: str) -> None:
     assert not (far.folder / ".dispatcher").exists()
 
 
+@cases("kind", "sqlite", "postgresql")
+def test_what_was_tried_on_this_machine_does_not_count_elsewhere(
+    far: Project, inbox: SandboxProcess, database: Database, kind: str
+) -> None:
+    if kind == "postgresql":
+        far.journal_at(database.url)
+    assert far.call("send", "--transport", "greenapi").told == "1 sent\n"
+    result = far.call("send")
+    assert result.code == ExitCode.USAGE
+    assert f"knows only what was sent to a gateway on this machine ({inbox.url})" in result.stderr
+    assert far.call("send", "--transport", "greenapi").told == "1 skipped\n"
+
+    assert "Go on with it? [y/N]: " in on_a_terminal(far, "n\n", "send").stderr
+    assert len(inbox.messages()) == 1
+    far.texts("a", "b")
+    assert far.call("send", "--yes").told == "1 sent, 1 skipped\n"
+    assert far.call("send").told == "2 skipped\n", "now it knows a gateway that is far away"
+
+
+def test_a_gateway_is_here_only_if_its_files_stay_here(
+    project: Project, inbox: SandboxProcess
+) -> None:
+    project.texts("a")
+    away = {"GREENAPI_MEDIA_URL": "https://media.example.com"}
+    assert "there is no journal" in project.call("send", env=away).stderr
+    assert inbox.messages() == []
+
+
 def test_one_message_for_a_gateway_far_away_is_enough(far: Project, inbox: SandboxProcess) -> None:
     message = '[[messages]]\nid = "{0}"\ntransport = "{0}"\nto = "79001234567"\ntext.body = "Hi"\n'
     far.manifest(message.format("greenapi") + message.format("far"))

@@ -71,6 +71,13 @@ def test_file_of_keys_may_begin_with_a_byte_order_mark(unknown: Project) -> None
     assert unknown.journal()["a"]["status"] == "sent"
 
 
+def test_what_history_has_as_json_can_be_settled(unknown: Project) -> None:
+    listed = unknown.call("history", "--status", "unknown", "--json").stdout
+    keys = str(unknown.write("unknown.jsonl", listed))
+    assert unknown.call("settle", "--sent", "--from", keys).code == 0
+    assert unknown.journal()["a"]["status"] == "sent"
+
+
 def test_history_shows_the_keys_to_settle(unknown: Project) -> None:
     assert KEY in unknown.call("history", "--status", "unknown").stdout
 
