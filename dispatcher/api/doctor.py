@@ -167,8 +167,12 @@ def _journal(dispatcher: Dispatcher) -> Iterator[Finding]:
         name = without_secrets(journal_name(url))
         with dispatcher.reading(quiet=True) as journal:
             if journal is None:
-                sentence = f"{name}: there is none yet; the first send begins it"
-                yield Finding("ok", "journal", sentence)
+                here = all(each.local for each in dispatcher.transports.used)
+                sentence = f"{name}: there is none yet"
+                remedy = "if there was one, find it: without it, all is sent again"
+                yield Finding(
+                    "ok" if here else "warn", "journal", sentence, None if here else remedy
+                )
                 yield from _space(journal_file(url))
                 return
             warnings = list(journal.warnings)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import islice
 
@@ -98,21 +98,42 @@ class Findings:
         return _finding(pair, sentence, "id", second_copies=people, fails=True)
 
     def _reworded(self, pair: Pair) -> Iterator[Finding]:
-        """Yield a finding if a message that is gone has nearly the same words."""
+        """Yield a finding if a message that is gone, for the same people, is probably this one: its
+        manifest was renamed, or it has nearly the same words."""
         if self._defined.is_own(pair.now.name):
             return
-        words = _words(pair.now)
-        for gone, its_words in self._gone_for(pair):
-            if gone.said.type != pair.now.said.type or not _are_alike(its_words, words):
-                continue
-            both = sum(copy.person in gone.people for copy in pair.now.people)
-            way = self._defined.way(pair.now.name, gone.name)
-            sentence = (
-                f"these are nearly the words of {gone.name}, which is gone: if this is the same "
-                f"message, say {way}; otherwise {people_get(both)} both"
-            )
-            yield _finding(pair, sentence, "id")
+        candidates = list(self._gone_for(pair))
+        of_manifest = (gone for gone, _ in candidates if self._has_renamed_manifest(gone, pair))
+        renamed = next(of_manifest, None)
+        gone = renamed or self._alike(pair, candidates)
+        if gone is None:
             return
+        both = sum(copy.person in gone.people for copy in pair.now.people)
+        way = self._defined.way(pair.now.name, gone.name)
+        like = "this has the id" if renamed else "these are nearly the words"
+        which = "whose manifest is gone" if renamed else "which is gone"
+        sentence = (
+            f"{like} of {gone.name}, {which}: if this is the same message, say {way}; "
+            f"otherwise (moved_from = []) {people_get(both)} both"
+        )
+        yield _finding(pair, sentence, "id", fails=renamed is not None)
+
+    def _alike(
+        self, pair: Pair, candidates: Iterable[tuple[Defined, frozenset[str]]]
+    ) -> Defined | None:
+        """Return the first candidate with nearly the words of a message."""
+        words = _words(pair.now)
+        for gone, its_words in candidates:
+            if gone.said.type == pair.now.said.type and _are_alike(its_words, words):
+                return gone
+        return None
+
+    def _has_renamed_manifest(self, gone: Defined, pair: Pair) -> bool:
+        """Whether a message has the id of a new one, in a manifest of which nothing is left."""
+        manifest = gone.name.manifest
+        return gone.name.id == pair.now.name.id and all(
+            each not in self._heirs for each in self._before if each.manifest == manifest
+        )
 
     def _gone_for(self, pair: Pair) -> Iterator[tuple[Defined, frozenset[str]]]:
         """Yield some of the messages that are gone and were for the same people."""

@@ -52,6 +52,12 @@ def test_a_repository_that_can_send(shop: Project) -> None:
     assert not (shop.folder / ".dispatcher").exists()
 
 
+def test_no_journal_yet_for_a_gateway_beyond_this_machine(shop: Project) -> None:
+    shop.environment |= {"GREENAPI_BASE_URL": "https://gateway.example.com"}
+    found = findings(shop)["journal"]
+    assert (found["level"], found["remedy"][:27]) == ("warn", "if there was one, find it: ")
+
+
 def test_what_was_sent(shop: Project) -> None:
     shop.inbox.faults([{"path": "/v1/messages", "fault": "reset_after", "times": 1}])
     assert shop.call("send").code == ExitCode.UNKNOWN
