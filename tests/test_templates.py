@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.manifest.limits import MAX_WORK
-from dispatcher.manifest.templates import Renderer, RenderError, is_template
+from dispatcher.manifest.templates import Renderer, RenderError, is_template, not_filled_in
 from tests.support.cases import cases
 
 VARIABLES: dict[str, Any] = {
@@ -463,3 +463,17 @@ def test_an_ordinary_long_text_is_far_from_the_limits() -> None:
     rendered = renderer.render(text, {"orders": orders, "name": "Ann"})
     assert 2000 < len(rendered) < 4096
     assert renderer._budget._left > MAX_WORK * 0.8
+
+
+@cases(
+    "text, written",
+    ("Hi {name}", "{name}"),
+    ("Hi ${name}!", "${name}"),
+    ("Hi $name", "$name"),
+    ("Hi %name%", "%name%"),
+    ("Hi {{ name }}", None),
+    ("{other} costs $5, 100% name", None),
+    ("{% if name %}{{name}}{% endif %}", None),
+)
+def test_names_as_other_programs_write_them(text: str, written: str | None) -> None:
+    assert not_filled_in(text, {"name": "Ann"}) == written

@@ -12,7 +12,7 @@ from dispatcher.localfiles import MAX_TEXT, read_text
 from dispatcher.manifest import message_table
 from dispatcher.manifest.definitions import Definition, LoadedMessage, Manifest
 from dispatcher.manifest.former_names import MessageName
-from dispatcher.manifest.templates import RenderError
+from dispatcher.manifest.templates import RenderError, not_filled_in
 from dispatcher.models import Address, LocatedProblem, Message, Problem, ReportProblem, located
 from dispatcher.visible import quoted
 
@@ -146,6 +146,7 @@ class _Builder:
             "preview_url": table.get("preview_url"),
             "transport": table.get("transport", manifest.transport),
         }
+        self._begun = False
         self._run, self._revision = manifest.run, table.get("revision", 1)
         self._key = self.key_of(MessageName(manifest.name, table["id"]))
 
@@ -164,6 +165,9 @@ class _Builder:
             self._row = recipient.vars
             shown = {"row": recipient.vars, **variables}
         address, kind = self._address(to, recipient.definition)
+        if not self._begun:
+            self._begun = True
+            self._warn_of_other_syntax(self._content_table, variables, self._type)
         content = self._filled(self._content_table, shown, recipient.definition, self._type)
         values = {
             **self._same,
@@ -214,6 +218,18 @@ class _Builder:
             for name in dict.fromkeys(self._renderer.blanks):
                 self._warn_of_blank(name, definition, where)
         return rendered
+
+    def _warn_of_other_syntax(self, table: Table, variables: Table, where: str) -> None:
+        """Warn of names of variables that stay as they are: `{name}` instead of `{{ name }}`."""
+        for key, value in table.items():
+            path = f"{where}.{key}"
+            if isinstance(value, dict):
+                self._warn_of_other_syntax(value, variables, path)
+            elif isinstance(value, str) and (written := not_filled_in(value, variables)):
+                name = written.strip("{}%$ ")
+                sentence = f"{quoted(written)} stays as it is; write {{{{ {name} }}}}"
+                problem = Problem(message=sentence, where=path, severity="warning")
+                self._report(self.definition.locate(problem))
 
     def _warn_of_blank(self, name: str, definition: Definition, where: str) -> None:
         """Warn of an empty cell that a template shows: it leaves a hole in the text."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from ast import literal_eval
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cached_property, lru_cache
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["RenderError", "Renderer", "is_template"]
 
 _VARIABLE = re.compile(r"\{\{ *([A-Za-z_][A-Za-z0-9_]*) *\}\}")
+# {name}, %name%, $name and ${name} of other programs.
+_OTHER_SYNTAX = re.compile(r"(?<!\{)\{ *(\w+) *\}(?!\})|%(\w+)%|\$\{?(\w+)\}?")
 _MOST_COLUMNS = 1000  # as a .csv file can have
 _UNFIT = "a filter or operator does not fit this value"
 _UNKNOWN = "unknown variable"
@@ -63,6 +65,14 @@ _SYNTAX_ERRORS = {
 def is_template(text: str) -> bool:
     """Whether rendering could change the text at all."""
     return "{" in text and ("{{" in text or "{%" in text or "{#" in text)
+
+
+def not_filled_in(text: str, variables: Collection[str]) -> str | None:
+    """Return the first name of a variable that is written as other programs have it: `{name}`."""
+    for found in _OTHER_SYNTAX.finditer(text):
+        if next(filter(None, found.groups())) in variables:
+            return found.group()
+    return None
 
 
 class Renderer:

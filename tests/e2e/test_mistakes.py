@@ -221,6 +221,11 @@ LISTS = [
         'm.toml:6:13: warning: message "a": "name" is empty (people.csv:2)',
     ),
     listed(
+        "to,name\n79001234567,Ann\n",
+        "Dear {name}!",
+        'm.toml:6:13: warning: message "a": "{name}" stays as it is; write {{ name }}',
+    ),
+    listed(
         "to,first-name\n79001234567,Ann\n",
         "Dear {{ first-name }}!",
         'm.toml:6:13: error: message "a": write {{ row["first-name"] }} (people.csv:2)',
