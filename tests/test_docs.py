@@ -29,11 +29,10 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SENDING = (ROOT / "docs" / "sending.md").read_text(encoding="utf-8")
 # Sections of docs/sending.md with manifests of their own, in this order.
-A_FEW_FIRST, REVIEWED, ONCE_A_DAY, IN_CRON = (
+A_FEW_FIRST, REVIEWED, ONCE_A_DAY = (
     "A few first",
     "A plan that is reviewed",
     "Once a day, a week, a month",
-    "In cron and in CI",
 )
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
@@ -77,7 +76,7 @@ def test_every_command_prints_what_the_readme_shows(tmp_path: Path) -> None:
 def test_what_is_said_of_sending_happens(hello: Project, inbox: SandboxProcess) -> None:
     """The page begins where the README's first manifest ends, with a connection that breaks."""
     page = SENDING
-    for heading in (A_FEW_FIRST, REVIEWED, ONCE_A_DAY, IN_CRON):
+    for heading in (A_FEW_FIRST, REVIEWED, ONCE_A_DAY):
         page = page.replace(section(heading), "")
     inbox.faults([{"path": "/v1/messages", "fault": "reset_after", "times": 1}])
     shown = [each for language, text in blocks_of(page) for each in commands(text)]
@@ -162,7 +161,7 @@ def test_the_line_of_the_crontab_sends(project: Project) -> None:
 def test_the_steps_of_ci_send_once_from_two_fresh_checkouts(
     tmp_path: Path, inbox: SandboxProcess, database: Database
 ) -> None:
-    steps = dict(blocks_of(section(IN_CRON)))["yaml"]
+    [steps] = [text for _, text in blocks_of(read("docs/ci.md")) if text.startswith("steps:")]
     shown = re.findall(r"^ +- run: (dispatcher .*)$", steps, re.MULTILINE)
     assert len(shown) == 2
     for outcome in ("1 sent", "1 skipped"):

@@ -13,6 +13,7 @@ import click
 import pytest
 
 from dispatcher.cli.app import app
+from dispatcher.cli.events import EVENTS
 from dispatcher.errors import ExitCode
 from dispatcher.registry.conformance import HOOKS
 from tests.support.requirements import require
@@ -102,6 +103,9 @@ def test_the_reference_has_what_the_code_has(site: Path) -> None:
     codes = text(site / "reference" / "exit-codes.html")
     for code in ExitCode:
         assert f"{int(code)} {code.name} " in codes
+    events = text(site / "reference" / "events.html")
+    for command, named in EVENTS.items():
+        assert all(f"{command}: {event} " in events for event in named)
     hooks = text(site / "reference" / "hooks.html")
     assert all(hook in hooks for hook in HOOKS)
     manifest = text(site / "reference" / "manifest.html")

@@ -9,13 +9,14 @@ from typing import Any
 
 import click
 from docutils import nodes
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from dispatcher import errors, hookspecs
 from dispatcher.builtin.greenapi.transport import GreenApi
 from dispatcher.cli.app import app as command_line
+from dispatcher.cli.events import EVENTS
 from dispatcher.config.schema import ConfigurationFile
 from dispatcher.manifest.schema import ManifestTable
 from dispatcher.registry.conformance import HOOKS
@@ -244,6 +245,43 @@ def _escaped(text: str) -> str:
     )
 
 
+# --- Objects of --json -------------------------------------------------------------------------
+
+
+def json_events() -> Iterator[str]:
+    """Yield a section for each command, with the objects that it prints."""
+    inner: dict[str, Table] = {}  # tables that are fields of others
+    for command, named in EVENTS.items():
+        yield f"## dispatcher {command}\n"
+        for event, fields in named.items():
+            schema = TypeAdapter(fields).json_schema()
+            definitions = schema.get("$defs", {})
+            inner |= definitions
+            yield f"### {command}: `{event}`\n\n{_sentences(schema.get('description', ''))}\n"
+            yield from _fields(schema, definitions)
+    yield "## Objects in fields\n"
+    for name, table in sorted(inner.items()):
+        if "properties" in table:
+            yield f"### {name}\n\n{_sentences(table.get('description', ''))}\n"
+            yield from _fields(table, inner)
+
+
+def _fields(table: Table, definitions: Table) -> Iterator[str]:
+    yield "| field | is | what it says |\n|---|---|---|"
+    for key, field in table["properties"].items():
+        optional = "" if key in table.get("required", ()) else "may be missing: "
+        see = " or ".join(
+            f"an object [{name}](#{name.lower()})"
+            for name in dict.fromkeys(_references(field))
+            if "properties" in definitions[name]
+        )
+        kind = _kind(field, definitions).replace("table", see or "object")
+        null = " or null" if {"type": "null"} in field.get("anyOf", ()) else ""
+        text = _sentences(field.get("description", ""))
+        yield f"| `{key}` | {optional}{kind}{null} | {text} |"
+    yield ""
+
+
 # --- Exit codes, hooks --------------------------------------------------------------------------
 
 
@@ -298,4 +336,5 @@ SUBJECTS: dict[str, Callable[[], Iterator[str]]] = {
     "exit-codes": exit_codes,
     "exceptions": exceptions,
     "hooks": hooks,
+    "events": json_events,
 }

@@ -18,6 +18,7 @@ import pytest
 
 from dispatcher import cli
 from dispatcher.sandbox.process import SandboxProcess
+from tests.support.events import why_undocumented
 from tests.support.gateway import Gateway
 from tests.support.plugins import add_metadata
 from tests.support.waiting import PATIENCE
@@ -62,7 +63,9 @@ class Result:
     def lines(self) -> list[dict[str, Any]]:
         """Every line of stdout, each of which must be a JSON object."""
         found = [json.loads(line) for line in lines_of(self.stdout)]
-        assert all(isinstance(line, dict) for line in found)
+        for line in found:
+            assert isinstance(line, dict)
+            assert not (why := why_undocumented(line)), why
         return found
 
     def refused(self, *why: str, code: int = 2) -> None:
