@@ -1,5 +1,6 @@
 """The command line: `python -m dispatcher.sandbox`, and the project's `dispatcher sandbox`."""
 
+import errno
 import ipaddress
 import os
 import signal
@@ -84,7 +85,10 @@ def sandbox(
     except CannotStore as error:
         raise CannotServe(str(error)) from error
     except (OSError, UnicodeError) as error:
-        raise CannotServe(f"cannot listen on {host} port {port}: {error}") from error
+        why = getattr(error, "strerror", None) or str(error)
+        taken = getattr(error, "errno", None) == errno.EADDRINUSE
+        other = "; one may be running already, and --port 0 takes a free port" if taken else ""
+        raise CannotServe(f"cannot listen on {host} port {port}: {why.lower()}{other}") from error
 
 
 def is_loopback(host: str) -> bool:

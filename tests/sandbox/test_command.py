@@ -167,7 +167,8 @@ def test_a_port_that_is_taken() -> None:
         ended = run("--port", port)
 
     assert ended.returncode == 2
-    assert f"cannot listen on 127.0.0.1 port {port}" in ended.stderr
+    taken = f"port {port}: address already in use; one may be running already"
+    assert f"cannot listen on 127.0.0.1 {taken}" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert ended.stdout == ""
 
