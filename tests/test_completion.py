@@ -1,13 +1,16 @@
 """What a shell completes, by its protocol with click, and once in a real bash."""
 
+import re
 import shlex
 
 import pytest
 
 from tests.support.cases import cases
+from tests.support.pages import read
 from tests.support.project import Project
 from tests.support.terminal import terminal
 
+PAGE = read("docs/how-to/completion.md")
 CONFIG = '[profiles.staging.delivery]\nworkers = 1\n[profiles."two words"]\n'
 
 
@@ -84,14 +87,16 @@ def test_is_silent_whatever_is_broken(shop: Project, line: str) -> None:
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_other_shells_have_the_function_that_asks(project: Project, shell: str) -> None:
+    assert f"_DISPATCHER_COMPLETE={shell}_source dispatcher" in PAGE
     result = project.call(env={"_DISPATCHER_COMPLETE": f"{shell}_source"})
     assert (result.code, result.stderr) == (0, "")
     assert f"_DISPATCHER_COMPLETE={shell}_complete" in result.stdout
 
 
 def test_bash_completes(shop: Project) -> None:
+    [line] = re.findall(r"^\| bash .*`(eval .*)` \|$", PAGE, re.MULTILINE)
     with terminal(shop.folder) as bash:
-        bash.type('eval "$(_DISPATCHER_COMPLETE=bash_source dispatcher)"')
+        assert bash.type(line) == ""
         bash.tab("dispatcher val", "idate ")
         bash.tab("manifests/s", "pring.toml ")
         bash.tab("--prof", "ile ")

@@ -9,11 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.pages import ROOT, blocks_of, follow, read
+from tests.support.pages import blocks_of, follow, read, run
 from tests.support.project import NO_ACCOUNT, Project
 from tests.support.requirements import require
-
-FOLDER = ROOT / "docs" / "how-to"
 
 
 def page(name: str) -> str:
@@ -120,3 +118,36 @@ def test_a_container_needs_to_write_nothing_but_the_journal(project: Project) ->
         assert result.stderr.splitlines()[-1] == outcome
     assert {file.name for file in journal.iterdir()} >= {"journal.db", "state"}
     assert not (project.folder / ".dispatcher").exists()
+
+
+def test_no_text_is_kept_and_numbers_are_where_the_page_says(project: Project) -> None:
+    project.config('[transports.greenapi]\nrecipient_rate = "10/min"\n')
+    project.texts("a", to="79001234599")
+    assert project.call("send").code == 0
+    state = Path(project.environment["XDG_STATE_HOME"])
+    kept = {
+        file.name: file.read_bytes()
+        for folder in (project.folder / ".dispatcher", state)
+        for file in folder.rglob("*")
+        if file.is_file()
+    }
+    assert not any(b"I am a" in content for content in kept.values())
+    numbered = {name for name, content in kept.items() if b"79001234599" in content}
+    assert "journal.db" in numbered
+    assert numbered <= {"journal.db", "journal.db-wal", "pace.db"}
+
+
+def test_the_backup_of_the_crontab_is_made(project: Project) -> None:
+    project.texts("a")
+    assert project.call("send").code == 0
+    backups = project.folder.with_name(f"{project.folder.name}-backups")
+    backups.mkdir()
+    [line] = _of("crontab", page("backup"))
+    schedule, command = re.fullmatch(r"((?:\S+ ){5}) *(.*)\n", line).groups()
+    assert schedule == "30 * * * * "
+    command = command.replace(r"\%", "%")  # as cron reads it
+    for written, here in (("/srv/shop", project.folder), ("/srv/backups", backups)):
+        command = command.replace(written, str(here))
+    assert "is in" in run(command, project)
+    [backup] = backups.iterdir()
+    assert re.fullmatch(r"journal-\d{4}-\d\d-\d\dT\d\d\.db", backup.name)
