@@ -15,6 +15,7 @@ from tests.support.editors import EDITORS, format_all, program, reports
 from tests.support.language_server import language_server
 from tests.support.pages import blocks_of
 from tests.support.project import EXAMPLES, NewProject, Project
+from tests.support.waiting import wait_until
 from tests.support.written import files_of_tests
 from tests.test_docs import PAGES
 
@@ -211,6 +212,7 @@ def test_an_editor_completes_keys_and_shows_what_they_mean(
     message = '[[messages]]\nid = "a"\ntransport = ""\n[messages.image]\ncaption = "x"\n\n'
     file = project.write("m.toml", head + message)
     with language_server([program("tombi"), "lsp", "--offline"], file) as server:
+        wait_until(lambda: server.hover(6, 1))  # it reads the schema first
         assert server.hover(6, 1).startswith("A text below it; may be a template.")
         assert {"source", "link", "id", "provider"} <= set(server.completions(7, 0))
         assert server.completions(4, 13) == ['"greenapi"']
