@@ -191,12 +191,13 @@ class Store:
         return id
 
     def _keep(self, number: int, body: str) -> None:
-        self._newest = number
         self._lengths.append((number, len(body)))
         self._characters += len(body)
         while len(self._lengths) > self._most or self._characters > MOST_CHARACTERS:
             self._deleted, length = self._lengths.popleft()
             self._characters -= length
+        # Last: who reads up to this one in another thread must not find one that is too many.
+        self._newest = number
 
     def _write(self) -> None:
         """Insert the new messages and delete the old ones; may be called in any thread."""
