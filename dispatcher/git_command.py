@@ -22,7 +22,7 @@ class GitError(Exception):
 
 
 def git(folder: Path, *arguments: str, seconds: float | None = None) -> str:
-    """Return what git prints in a folder, without the space around it. Raises GitError."""
+    """Return what git prints in a folder, without the last newline. Raises GitError."""
     try:
         done = subprocess.run(
             _command(folder, arguments),
@@ -35,7 +35,7 @@ def git(folder: Path, *arguments: str, seconds: float | None = None) -> str:
         raise GitError(_reason(error.stderr.decode(errors="replace"))) from None
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise GitError(f"git cannot be started: {error}") from None
-    return os.fsdecode(done.stdout).strip()
+    return os.fsdecode(done.stdout).removesuffix("\n")
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from dispatcher.errors import ConfigError
 from dispatcher.git_command import GitError, git
 from dispatcher.visible import quoted
 
-_PLACES = ("--path-format=absolute", "--show-toplevel", "--git-common-dir")
 # Where the default branch may be, the most certain first.
 _DEFAULT_BRANCHES = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
 
@@ -45,10 +44,13 @@ class Repository:
         if shutil.which("git") is None:
             raise ConfigError("git is not installed, and only git knows what the files were before")
         try:
-            top, shared = git(folder, "rev-parse", *_PLACES).splitlines()
+            # Asked one by one, as a name may have a newline in it.
+            self.top, self.folder = (
+                Path(git(folder, "rev-parse", "--path-format=absolute", each))
+                for each in ("--show-toplevel", "--git-common-dir")
+            )
         except GitError as error:
             raise ConfigError(_unusable(folder, str(error))) from None
-        self.top, self.folder = Path(top), Path(shared)
         self.prefix = PurePosixPath(os.path.relpath(os.path.realpath(folder), self.top))
 
     def revision(self, name: str | None) -> Revision:
@@ -57,6 +59,10 @@ class Repository:
         Raises ConfigError, which says what to fetch.
         """
         return self._named(name) if name is not None else self._merge_base()
+
+    def has_revision(self, name: str) -> bool:
+        """Whether a name is that of a commit."""
+        return self._commit(name) is not None
 
     def _named(self, name: str) -> Revision:
         commit = self._commit(name)
@@ -98,7 +104,9 @@ class Repository:
         return self._asked("rev-parse", "--abbrev-ref", branch) or branch
 
     def _to_fetch(self, name: str) -> str:
-        remote = (self._asked("remote") or "origin").splitlines()[0]
+        if name.startswith("-"):  # git would take it for an option
+            return "a name that begins with - is written in full, like refs/tags/-x"
+        remote = (self._asked("remote") or "origin").split("\n")[0]
         branch = name.removeprefix(f"{remote}/")
         if re.search(r"[~^@]", name) and self._is_shallow:
             return "this clone is shallow: git fetch --unshallow"
@@ -112,7 +120,7 @@ class Repository:
         return self._asked("rev-parse", "--is-shallow-repository") == "true"
 
     def _commit(self, name: str) -> str | None:
-        if name.startswith("-"):
+        if name.startswith(("-", "^")):  # an option, or all but a commit
             return None
         return self._asked("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 import click
 
@@ -16,6 +15,8 @@ from dispatcher.cli.output import counted, print_line
 from dispatcher.cli.reports import print_problems, print_warning
 from dispatcher.diff import Diff
 from dispatcher.errors import ExitCode
+from dispatcher.git_revisions import Repository
+from dispatcher.visible import quoted
 
 _PRINT: dict[str, Callable[[Diff], None]] = {
     "text": diff_text.print_diff,
@@ -25,23 +26,33 @@ _PRINT: dict[str, Callable[[Diff], None]] = {
 }
 
 
-def _split(context: click.Context, _: click.Parameter, given: tuple[Path, ...]) -> tuple[Path, ...]:
-    """Take the revision from the arguments: the first one, unless that is a file or a folder."""
-    first, *rest = given or (None,)
-    if first is None or os.path.lexists(first):
-        context.params["rev"] = None
-        return given
-    context.params["rev"] = str(first)
-    return tuple(path for path in rest if path is not None)
+def _split(dispatcher: Dispatcher, given: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
+    """Return the revision, which is the first argument unless that is a file or a folder; the rest.
+
+    What is both is refused: whoever adds a folder would decide what is compared.
+    """
+    if not given or not os.path.lexists(given[0]):
+        return (given[0] if given else None), given[1:]
+    first = given[0]
+    if Repository(dispatcher.config.folder.absolute()).has_revision(first):
+        raise click.UsageError(
+            f"{quoted(first)} is a revision, and a file or folder too; say --rev {first} for the "
+            f"revision, or ./{first} for the path"
+        )
+    return None, given
 
 
 @click.command("diff")
 @click.argument(
-    "paths",
+    "arguments",
     nargs=-1,
-    type=click.Path(path_type=Path),
+    type=click.Path(),  # as it is written: a Path would not tell ./main from main
     metavar="[REV] [PATH]…",
-    callback=_split,
+)
+@click.option(
+    "--rev",
+    metavar="REV",
+    help="The commit to compare with; all arguments are PATHs then. For scripts.",
 )
 @click.option(
     "--format",
@@ -59,7 +70,7 @@ def _split(context: click.Context, _: click.Parameter, given: tuple[Path, ...]) 
 def command(
     dispatcher: Dispatcher,
     rev: str | None,
-    paths: tuple[Path, ...],
+    arguments: tuple[str, ...],
     format_: str,
     check: bool,
     as_json: bool,
@@ -67,7 +78,7 @@ def command(
     """Show what changed for recipients since a commit, without a network.
 
     The working tree, as it is, is compared with REV: by default, the commit where this branch has
-    left the default one. What is a file or a folder is a PATH and no REV.
+    left the default one. What is a file or a folder is a PATH and no REV; what is both is refused.
 
     \b
     --check exits with 1 if
@@ -78,6 +89,7 @@ def command(
     Exit code 2: something is wrong, and nothing was compared.
     """
     format = "json" if as_json else format_
+    rev, paths = _split(dispatcher, arguments) if rev is None else (rev, arguments)
     diff = dispatcher.diff(rev, paths)
     if diff.errors:
         print_problems(diff.problems, format if format == "github" else "text", err=True)

@@ -86,6 +86,34 @@ def test_a_path_limits_both_sides(repository: Project) -> None:
     repository.call("diff", "main", "/etc/hosts").refused("is not in the git repository")
 
 
+@cases("name", "main", "origin/main", "{commit}")
+def test_no_folder_takes_the_place_of_a_revision(name: str, repository: Project) -> None:
+    git(repository.folder, "update-ref", "refs/remotes/origin/main", "main")
+    name = name.format(commit=git(repository.folder, "rev-parse", "main").strip())
+    repository.manifest(text("b"), f"{name}/b.toml")
+    repository.call("diff", name).refused(f"--rev {name} for the revision", f"./{name} for the")
+    assert "m/a" in repository.call("diff", "--rev", name).stdout
+    only = repository.call("diff", f"./{name}").stdout
+    assert "b/b" in only
+    assert "m/a" not in only
+    assert "m/a" not in repository.call("diff", "--rev", name, name).stdout
+
+
+@cases("name", "-x", "--help", "^main", "")
+def test_what_git_would_take_for_something_else_is_no_revision(
+    name: str, repository: Project
+) -> None:
+    git(repository.folder, "update-ref", "refs/tags/-x", "main")
+    repository.call("diff", f"--rev={name}").refused(f'there is no revision "{name}" here')
+    assert "Goodbye" in repository.call("diff", "--rev", "refs/tags/-x").stdout
+
+
+@cases("name", "two\nlines", "two\u2028lines", "two\x85lines", " space ", "end\n")
+def test_a_folder_may_have_any_name(name: str, repository: Project) -> None:
+    moved = Project(repository.folder.rename(repository.folder.with_name(name)))
+    assert "Goodbye" in moved.call("diff").stdout
+
+
 def test_a_linked_worktree_compares_itself(repository: Project) -> None:
     folder = repository.folder.with_name("linked")
     git(repository.folder, "worktree", "add", folder, "-b", "other", "main")
