@@ -62,6 +62,9 @@ _SETTINGS = {
     "idle_session_timeout": "0",
     "transaction_timeout": "0",
     "default_transaction_isolation": "read committed",  # a stricter one fails what two runs change
+    # To compile a query takes longer than any of these takes; without sequential scans (see
+    # SharedState) the server would compile each that needs one.
+    "jit": "off",
     "extra_float_digits": "1",  # the clock is a float: with fewer, it is years off
     "search_path": _SCHEMA,
     "synchronous_commit": "on",
