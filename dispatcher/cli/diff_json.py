@@ -48,6 +48,7 @@ def _change(change: Change) -> dict[str, Any]:
                 **_problem(each.problem),
                 "second_copies": each.second_copies,
                 "fails": each.fails,
+                "stops": each.stops,
             }
             for each in change.findings
         ],

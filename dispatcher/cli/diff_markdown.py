@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from dispatcher.cli.diff_words import (
     Value,
+    blocks,
     changed_text,
     for_whom,
     headline,
@@ -55,7 +56,7 @@ def masked(recipient: str) -> str:
 def _lines(diff: Diff) -> Iterator[str]:
     yield f"**{_text(summary(diff))}**, compared with {_text(str(diff.revision))}."
     yield ""
-    yield from _irreversible(diff)
+    yield from _blocks(diff)
     yield "| message | what changes | people |"
     yield "|---|---|---|"
     for change in diff.changes:
@@ -72,17 +73,12 @@ def _lines(diff: Diff) -> Iterator[str]:
             yield "</details>"
 
 
-def _irreversible(diff: Diff) -> Iterator[str]:
-    found = [
-        f"> - {_code(str(change.name))}: {_text(finding.problem.message)}"
-        for change in diff.changes
-        for finding in change.findings
-        if finding.second_copies
-    ]
-    if found:
+def _blocks(diff: Diff) -> Iterator[str]:
+    for block in blocks(diff):
         yield "> [!CAUTION]"
-        yield "> **Nobody can take this back:**"
-        yield from found
+        yield f"> **{_text(block.title)}:**"
+        for change, finding in block.findings:
+            yield f"> - {_code(str(change.name))}: {_text(finding.problem.message)}"
         yield ""
 
 
@@ -95,11 +91,6 @@ def _people(change: Change) -> str:
 
 
 def _content(change: Change) -> Iterator[str]:
-    for finding in change.findings:
-        if not finding.second_copies:
-            bold = "**" if finding.fails else ""
-            yield f"{bold}{_text(finding.problem.message)}{bold}"
-            yield ""
     shown = [line for value in values(change) for line in _value(value, change)]
     if shown:
         yield f"<pre>{shown[0]}"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dispatcher.cli.diff_words import (
     SIGNS,
     Value,
+    blocks,
     changed_text,
     for_whom,
     headline,
@@ -23,40 +24,26 @@ _OF_PIECES = {"-": ("red", "[-", "-]"), "+": ("green", "{+", "+}")}
 
 
 def print_diff(diff: Diff) -> None:
-    """Print a difference for people: first what nobody can take back."""
+    """Print a difference for people: first what nobody can take back, then other mistakes."""
     if not diff.changes:
         print_line(nothing(diff))
         return
     print_line(f"Compared with {diff.revision}:")
     print_line()
-    for line in _irreversible(diff):
-        print_line(*line)
+    for block in blocks(diff):
+        print_line(Coloured(f"{block.title}:", "red", bold=True))
+        for change, finding in block.findings:
+            print_line(Coloured(f"! {change.name}: {finding.problem.message}", "red"))
+        print_line()
     for change in diff.changes:
         _print(change)
         print_line()
     print_line(f"{summary(diff)}.")
 
 
-def _irreversible(diff: Diff) -> Iterator[tuple[Part, ...]]:
-    found = [
-        f"! {change.name}: {finding.problem.message}"
-        for change in diff.changes
-        for finding in change.findings
-        if finding.second_copies
-    ]
-    if found:
-        yield (Coloured("Nobody can take this back:", "red", bold=True),)
-        yield from ((Coloured(each, "red"),) for each in found)
-        yield ()
-
-
 def _print(change: Change) -> None:
     name = Coloured(f"{SIGNS[change.kind]} {change.name}", _COLOURS[change.kind], bold=True)
     print_line(name, f"  {headline(change)}")
-    for finding in change.findings:
-        if not finding.second_copies:
-            colour = "red" if finding.fails else "yellow"
-            print_line("    ", Coloured(f"! {finding.problem.message}", colour))
     if change.before is None:
         print_line(f"    to: {_listed(change.added)}")
     for value in values(change):

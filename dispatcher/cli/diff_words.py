@@ -7,14 +7,18 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from dispatcher.cli.output import persons
-from dispatcher.diff import Change, Diff, File
+from dispatcher.diff import Change, Diff, File, Finding
 from dispatcher.diff.words import Line, Piece, compared
 from dispatcher.printing import without_secrets
 from dispatcher.transports import RECIPIENT_FIELDS
+from dispatcher.visible import quoted
 
 SIGNS = {"new": "+", "gone": "-", "moved": ">", "changed": "~"}
 _IN_THE_HEADLINE = frozenset({*RECIPIENT_FIELDS, "type"})
 _MOST_LINES = 40  # of one value
+_AGAIN = "Sent again to people who may have it; nobody can take this back"
+_STOPS = "Here send would stop"
+_MISTAKES = "Probably mistakes"
 
 
 class Value(NamedTuple):
@@ -24,16 +28,36 @@ class Value(NamedTuple):
     lines: list[Line]
 
 
+class Block(NamedTuple):
+    """Findings that stand before all else, and why."""
+
+    title: str
+    findings: list[tuple[Change, Finding]]
+
+
+def blocks(diff: Diff) -> Iterator[Block]:
+    """Yield what stands first: second copies, what `send` stops at, then other mistakes."""
+    found = [(change, each) for change in diff.changes for each in change.findings]
+    for title in (_AGAIN, _STOPS, _MISTAKES):
+        if chosen := [(change, each) for change, each in found if _title(each) == title]:
+            yield Block(title, chosen)
+
+
+def _title(finding: Finding) -> str:
+    if finding.second_copies:
+        return _AGAIN
+    return _STOPS if finding.stops else _MISTAKES
+
+
 def nothing(diff: Diff) -> str:
     """Return the one sentence if nothing has changed."""
     return f"Nothing changes for recipients, compared with {diff.revision}."
 
 
 def summary(diff: Diff) -> str:
-    """Return how many messages differ: `1 new, 2 changed messages`."""
+    """Return how many messages differ: `Messages: 1 new, 2 changed`."""
     kinds: Counter[str] = Counter(each.kind for each in diff.changes)
-    listed = ", ".join(f"{kinds[kind]} {kind}" for kind in SIGNS if kinds[kind])
-    return f"{listed} {'message' if len(diff.changes) == 1 else 'messages'}"
+    return "Messages: " + ", ".join(f"{kinds[kind]} {kind}" for kind in SIGNS if kinds[kind])
 
 
 def notes(diff: Diff) -> list[str]:
@@ -91,7 +115,7 @@ def values(change: Change) -> Iterator[Value]:
     for each in change.differences:
         if each.path in _IN_THE_HEADLINE or change.sample.to in (each.before, each.after):
             continue
-        by = f" (by the plugin {each.plugin})" if each.plugin else ""
+        by = f" (by plugin {quoted(each.plugin)})" if each.plugin else ""
         yield Value(f"{each.path}{by}", _lines(each.before, each.after))
     before, now = change.files
     if before != now:

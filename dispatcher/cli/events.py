@@ -256,6 +256,7 @@ class DiffFinding(Place):
 
     second_copies: Annotated[int, Field(description="How many people may get it once more.")]
     fails: Annotated[bool, Field(description="Whether it is probably a mistake: see `--check`.")]
+    stops: Annotated[bool, Field(description="Whether `send` stops at it.")]
 
 
 class Changed(TypedDict):

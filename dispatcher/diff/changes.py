@@ -45,12 +45,14 @@ class Finding(NamedTuple):
     """What a reviewer must know of a message, with the place where it is written.
 
     `second_copies` is how many people may get the message once more, which nobody can take back.
-    With `fails`, the change is probably a mistake.
+    With `fails`, the change is probably a mistake; with `stops`, one at which `send` stops, too,
+    before anything leaves.
     """
 
     problem: LocatedProblem
     second_copies: int = 0
     fails: bool = False
+    stops: bool = False
 
 
 def is_error(problem: LocatedProblem) -> bool:

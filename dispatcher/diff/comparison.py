@@ -124,4 +124,6 @@ def _gone(defined: Defined) -> Change:
 def _urgency(change: Change) -> int:
     if change.second_copies:
         return 0
-    return 1 if any(each.fails for each in change.findings) else 2
+    if any(each.stops for each in change.findings):
+        return 1
+    return 2 if any(each.fails for each in change.findings) else 3

@@ -48,8 +48,8 @@ class Findings:
             yield from self._of_revision(pair)
             yield from self._of_repeat(pair)
         twins = self._twins(pair)
-        for name, people in twins.items():
-            yield self._twin(pair, name, people)
+        for (name, is_for_them), people in twins.items():
+            yield self._twin(pair, name, people, is_for_them=is_for_them)
         if not pair.before and not twins:
             yield from self._reworded(pair)
 
@@ -57,7 +57,7 @@ class Findings:
         was = [each.said.revision for each in pair.before]
         now, repeat = pair.now.said.revision, pair.now.said.repeat
         if now > min(was) and pair.kept:
-            again = f"{people_get(pair.kept)} it a second time: revision {min(was)} → {now}"
+            again = f"{people_get(pair.kept)} it again: revision {min(was)} → {now}"
             run = " (in the present run)" if repeat else ""
             yield _finding(pair, f"{again}{run}", "revision", second_copies=pair.kept)
         elif now < max(was):
@@ -67,35 +67,48 @@ class Findings:
             )
             yield _finding(pair, sentence, "revision", fails=True)
         elif pair.altered and not repeat and not any(each.broken for each in pair.before):
-            keep = "person who has it keeps" if pair.altered == 1 else "people who have it keep"
+            who = (
+                "1 person, if they have it, keeps"
+                if pair.altered == 1
+                else (f"{pair.altered} people, if they have it, keep")
+            )
+            them = "send --resend changed sends the new one to them, "
+            some = pair.altered < len(pair.now.people)
             sentence = (
-                f"content changed without a new revision: {pair.altered} {keep} the old one; "
-                f"revision = {now + 1} sends the new one to everybody"
+                f"content changed without a new revision: {who} the old one; "
+                f"{them * some}revision = {now + 1} sends it to everybody once more"
             )
             yield _finding(pair, sentence, "id", fails=True)
 
     def _of_repeat(self, pair: Pair) -> Iterator[Finding]:
         was, now = pair.before[0].said.repeat, pair.now.said.repeat
         if was != now and pair.kept:
-            again = f"{people_get(pair.kept)} it a second time"
-            often = (
-                f", and then in each run: it is {now} now" if now else f": it is no longer {was}"
-            )
+            again = f"{people_get(pair.kept)} it again"
+            often = f", and then in each run: it is {now} now" if now else f": no longer {was}"
             yield _finding(pair, f"{again}{often}", "repeat", second_copies=pair.kept)
 
-    def _twin(self, pair: Pair, name: MessageName, people: int) -> Finding:
-        again = f"{people_get(people)} the words of {name} a second time"
-        if name in self._heirs:
-            sentence = f"{again}: that one was for them, too"
+    def _twin(self, pair: Pair, name: MessageName, people: int, *, is_for_them: bool) -> Finding:
+        """Return what is to be said of people who have the words as another message.
+
+        `send` takes it for a second copy, and stops, unless that message is still for them.
+        """
+        again = f"{people_get(people)} the words of {name} again"
+        if is_for_them:
+            sentence = f"{again}: that one stays, and is for them, too"
             return _finding(pair, sentence, "id", second_copies=people)
+        gone = name not in self._heirs
+        what = "is gone" if gone else "is not for them any more"
         if self._defined.is_own(pair.now.name):
-            sentence = f"{again}: that one is gone, and moved_from = [] says that this is another"
+            sentence = f"{again}: that one {what}, and moved_from = [] says that this is another"
             return _finding(pair, sentence, "moved_from", second_copies=people)
+        have = "1 person has" if people == 1 else f"{people} people have"
+        back = self._defined.way(pair.now.name, name) if gone else "put that back"
+        same = f"if this is the same message, {'say ' * gone}{back}"
         sentence = (
-            f"{again}: that one is gone; if this is the same message, say "
-            f"{self._defined.way(pair.now.name, name)}; if it is another one, moved_from = []"
+            f"{have} these words as {name}, which {what}: send stops here; {same}; if it is "
+            "another one, say moved_from = []"
         )
-        return _finding(pair, sentence, "id", second_copies=people, fails=True)
+        return _finding(pair, sentence, "id", fails=True, stops=True)
 
     def _reworded(self, pair: Pair) -> Iterator[Finding]:
         """Yield a finding if a message that is gone, for the same people, is probably this one: its
@@ -113,10 +126,10 @@ class Findings:
         like = "this has the id" if renamed else "these are nearly the words"
         which = "whose manifest is gone" if renamed else "which is gone"
         sentence = (
-            f"{like} of {gone.name}, {which}: if this is the same message, say {way}; "
-            f"otherwise (moved_from = []) {people_get(both)} both"
+            f"{people_get(both)} both: {like} of {gone.name}, {which}; if this is the same "
+            f"message, say {way}; if it is another one, moved_from = []"
         )
-        yield _finding(pair, sentence, "id", fails=renamed is not None)
+        yield _finding(pair, sentence, "id", second_copies=both, fails=renamed is not None)
 
     def _alike(
         self, pair: Pair, candidates: Iterable[tuple[Defined, frozenset[str]]]
@@ -156,14 +169,18 @@ class Findings:
     def _words_of_gone(self) -> Mapping[MessageName, frozenset[str]]:
         return {each.name: _words(each) for each in self._gone}
 
-    def _twins(self, pair: Pair) -> Counter[MessageName]:
-        """Return the messages whose copies new recipients of this one have, and how many."""
-        owners = (
-            self._owners.get(copy.content)
-            for copy in (pair.now.people if pair.added_count else ())
-            if copy.person not in pair.people_before
-        )
-        return Counter(self._names[each] for each in owners if each is not None)
+    def _twins(self, pair: Pair) -> Counter[tuple[MessageName, bool]]:
+        """Return the messages whose copies new recipients of this one have, whether each of these
+        is still for them, and how many."""
+        found: Counter[tuple[MessageName, bool]] = Counter()
+        for copy in pair.now.people if pair.added_count else ():
+            owner = self._owners.get(copy.content)
+            if owner is not None and copy.person not in pair.people_before:
+                name = self._names[owner]
+                heir = self._heirs.get(name)
+                stays = heir is not None and heir.now.people.get(copy.person) == copy.content
+                found[name, stays] += 1
+        return found
 
     @cached_property
     def _owners(self) -> Table:
@@ -182,12 +199,18 @@ def people_get(count: int) -> str:
 
 
 def _finding(
-    pair: Pair, sentence: str, where: str, *, second_copies: int = 0, fails: bool = False
+    pair: Pair,
+    sentence: str,
+    where: str,
+    *,
+    second_copies: int = 0,
+    fails: bool = False,
+    stops: bool = False,
 ) -> Finding:
     definition = pair.now.definition._replace(item=None, row_path=None)
     severity: Severity = "error" if fails else "warning"
     problem = Problem(message=sentence, where=where, severity=severity)
-    return Finding(definition.locate(problem), second_copies, fails)
+    return Finding(definition.locate(problem), second_copies, fails, stops)
 
 
 def _words(defined: Defined) -> frozenset[str]:
