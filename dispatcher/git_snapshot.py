@@ -9,7 +9,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
@@ -42,30 +42,68 @@ class Snapshot:
         self.notes: list[str] = []
         self._repository, self._revision = repository, revision
         self._copied: list[PurePosixPath] = []
+        self._names: set[str] = set()
+        self._links: list[str] = []
 
     def add(self, path: PurePosixPath) -> None:
-        """Copy what the commit has at a path from the top. Raises ConfigError."""
-        if any(path.is_relative_to(known) for known in self._copied):
-            return
-        self._copied.append(path)
-        entries = list(self._entries(path))
+        """Copy what the commit has at a path from the top, and what its links lead to.
+
+        No link leads out of the copy afterwards. Raises ConfigError.
+        """
+        with self._writing():
+            self._copy(path)
+            while self._follow() or self._remove():
+                pass
+
+    def put(self, path: Path, text: str) -> None:
+        """Write a file of another origin into the copy, in place of what is there.
+
+        Raises ConfigError.
+        """
+        with self._writing():
+            folder = Path(os.path.realpath(path.parent))
+            if not folder.is_relative_to(self.folder):
+                raise OSError("a link leads out of it")
+            folder.mkdir(parents=True, exist_ok=True)
+            new = folder / path.name
+            if new.is_dir() and not new.is_symlink():
+                shutil.rmtree(new)
+            new.unlink(missing_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+            with open(os.open(new, flags, 0o600), "w", encoding="utf-8") as file:
+                file.write(text)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
         try:
-            self._write([each for each in entries if each.mode not in (_LINK, _SUBMODULE)])
-            # Last, so that no file is written through one.
-            self._link([each for each in entries if each.mode == _LINK])
+            yield
         except OSError as error:
             short, why = self._revision.short, (error.strerror or str(error)).lower()
             raise ConfigError(f"cannot copy {short} to {self.folder}: {why}") from None
+
+    def _copy(self, path: PurePosixPath) -> bool:
+        """Copy what is at a path and is not there yet; return whether there was anything."""
+        if any(path.is_relative_to(known) for known in self._copied):
+            return False
+        self._copied.append(path)
+        entries = list(self._entries(path))
+        self._write([each for each in entries if each.mode not in (_LINK, _SUBMODULE)])
+        # Last, so that no file is written through one.
+        self._link([each for each in entries if each.mode == _LINK])
         self.notes += [
             f"{printable(each.path)} is a submodule: what was in it is not compared"
             for each in entries
             if each.mode == _SUBMODULE
         ]
+        return bool(entries)
 
     def _entries(self, path: PurePosixPath) -> Iterator[_Entry]:
         listed = self._asked("ls-tree", "-r", "-z", "--full-tree", self._revision.commit, path)
         for line in filter(None, listed.split("\0")):
             facts, _, name = line.partition("\t")
+            if name in self._names:  # copied with a folder below this one
+                continue
+            self._names.add(name)
             mode, _, id = facts.split(" ")
             if _NO_NAMES.isdisjoint(name.lower().split("/")):
                 yield _Entry(mode, id, name)
@@ -103,34 +141,67 @@ class Snapshot:
         return False
 
     def _created(self, entry: _Entry) -> IO[bytes]:
-        path = self.folder / entry.path
-        path.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-        return open(os.open(path, flags, 0o600), "wb")
+        return open(os.open(self._place(entry.path), flags, 0o600), "wb")
+
+    def _place(self, name: str) -> Path:
+        """Return where something is to be written: in a folder to which no link leads."""
+        path = self.folder / name
+        if os.path.realpath(path.parent) != str(path.parent):
+            raise OSError("a link is where a folder should be")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
 
     def _link(self, entries: list[_Entry]) -> None:
-        """Make links, except those that lead out of the copy: what is there is not the commit's."""
-        targets = [
-            (each.path, os.fsdecode(b"".join(part))) for each, part in self._contents(entries)
-        ]
-        for name, target in targets:
-            path = self.folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if not os.path.isabs(target) and self._is_inside(path.parent):
+        for entry, chunks in self._contents(entries):
+            target = os.fsdecode(b"".join(chunks))
+            path = self._place(entry.path)
+            if not target or "\0" in target or os.path.isabs(target):
+                self._leave_out(entry.path)
+            elif not os.path.lexists(path):  # as the folder of a configuration that was put there
                 path.symlink_to(target)
-        for name, _ in targets:  # once all are there: one may lead through another
-            path = self.folder / name
-            if path.is_symlink() and self._is_inside(path):
-                self.add(PurePosixPath(os.path.realpath(path)).relative_to(self.folder))
-                continue
-            path.unlink(missing_ok=True)
-            self.notes.append(
-                f"{printable(name)} is a link that leads out of the repository: what it led to is "
-                "not compared"
-            )
+                self._links.append(entry.path)
 
-    def _is_inside(self, path: Path) -> bool:
-        return Path(os.path.realpath(path)).is_relative_to(self.folder)
+    def _follow(self) -> bool:
+        """Copy what the links lead to; return whether that was anything new."""
+        targets = [self._target(each) for each in self._links]
+        copied = [self._copy(each) for each in targets if each is not None]
+        return any(copied)
+
+    def _remove(self) -> bool:
+        """Remove the links that lead out of the copy: what is there is not the commit's.
+
+        Return whether there were any, as others may have led through them.
+        """
+        out = {each: None for each in self._links if self._target(each) is None}
+        for name in out:
+            (self.folder / name).unlink(missing_ok=True)
+            self._leave_out(name)
+        self._links = [each for each in self._links if each not in out]
+        return bool(out)
+
+    def _leave_out(self, link: str) -> None:
+        self.notes.append(
+            f"{printable(link)} is a link that leads out of the repository: what it led to is "
+            "not compared"
+        )
+
+    def _target(self, link: str) -> PurePosixPath | None:
+        """Return the path from the top to which a link leads, or None if that is not in the copy.
+
+        Where `folder/..` is can only be said of a folder that is there: it may become a link.
+        """
+        path = self.folder / link
+        if not path.is_symlink():  # a file was put in its place
+            return PurePosixPath(link)
+        parts = Path(os.readlink(path)).parts
+        ups = (index for index, part in enumerate(parts) if part == "..")
+        if not all(os.path.isdir(path.parent.joinpath(*parts[:each])) for each in ups):
+            return None
+        real = Path(os.path.realpath(path))
+        if not real.is_relative_to(self.folder):
+            return None
+        return PurePosixPath(real.relative_to(self.folder))
 
     def _contents(self, entries: list[_Entry]) -> Iterator[tuple[_Entry, Iterator[bytes]]]:
         """Yield the content of each of these, to be read at once."""

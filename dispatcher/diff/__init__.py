@@ -70,7 +70,7 @@ class _Past:
             self._notes.append(
                 f"so the manifests of {revision.short} are planned with the configuration of today"
             )
-            file.write_text(_text(dispatcher.config), encoding="utf-8")
+            self._snapshot.put(file, _text(dispatcher.config))
             self._dispatcher = dispatcher.reopened(file)
 
     @property
@@ -92,8 +92,7 @@ class _Past:
         self._snapshot.add(folder)
         file = self._snapshot.folder / folder / name
         if not file.exists():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.touch(0o600)
+            self._snapshot.put(file, "")
             if config.file is not None:
                 self._notes.append(f"{self._revision.short} has no {name}: the defaults count")
         return file

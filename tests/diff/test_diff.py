@@ -229,6 +229,73 @@ def test_what_leads_out_of_the_repository_is_not_taken_for_its_content(offline: 
         assert f"manifests/{name} is a link that leads out of the repository" in result.stderr
 
 
+@cases("there", True, False)
+def test_no_file_out_of_the_copy_is_written(
+    there: bool, offline: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = offline.folder.with_name("tmp")
+    victim = temporary / "atk" / "victim.rc"
+    victim.parent.mkdir(parents=True)
+    if there:
+        victim.write_text("precious")
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    project = Project(offline.folder / "p")
+    project.manifest(text("a"))
+    config = project.folder / "dispatcher.toml"
+    # The last link, which is copied because of the second one, decides where the first one leads.
+    config.symlink_to("../q/1/2/3/n/../../atk/victim.rc")
+    (project.folder / "z").symlink_to("../q")
+    deep = offline.folder / "q" / "1" / "2" / "3"
+    deep.mkdir(parents=True)
+    (deep / "n").symlink_to("../../../../p")
+    committed(offline.folder)
+    config.unlink()
+    project.config("")
+    result = project.call("diff", "HEAD")
+    assert result.code == 0
+    assert "p/dispatcher.toml is a link that leads out of the repository" in result.stderr
+    assert [each.name for each in temporary.rglob("*")] == ["atk", *["victim.rc"] * there]
+    assert not there or victim.read_text() == "precious"
+
+
+@cases("target", "missing/../../..", "/etc", "..")
+def test_a_configuration_is_replaced_and_not_followed(target: str, offline: Project) -> None:
+    offline.manifest(text("a"))
+    config = offline.folder / "dispatcher.toml"
+    config.symlink_to(target)
+    committed(offline.folder)
+    config.unlink()
+    offline.config("")
+    result = offline.call("diff", "HEAD")
+    assert result.code == 0
+    assert "dispatcher.toml is a link that leads out of the repository" in result.stderr
+
+
+def test_a_folder_in_place_of_a_configuration_is_replaced(offline: Project) -> None:
+    offline.manifest(text("a"))
+    offline.write("dispatcher.toml/x", "")
+    committed(offline.folder)
+    offline.write("dispatcher.toml/x", "").unlink()
+    (offline.folder / "dispatcher.toml").rmdir()
+    offline.config("")
+    result = offline.call("diff", "HEAD")
+    assert "planned with the configuration of today" in result.stderr
+    assert result.stdout.startswith(NOTHING)
+
+
+def test_a_link_may_lead_to_a_folder_above(offline: Project) -> None:
+    below = Project(offline.folder / "m")
+    below.config("")
+    below.manifest(text("a"))
+    offline.write("list.csv", "to,name\n79001234501,Anna\n")
+    (below.folder / "top").symlink_to("..")
+    (below.folder / "a-first").symlink_to("top/list.csv")
+    committed(offline.folder)
+    result = below.call("diff", "HEAD")
+    assert (result.code, result.stderr) == (0, "")
+    assert result.stdout.startswith(NOTHING)
+
+
 def test_links_within_the_repository_are_followed(offline: Project) -> None:
     offline.manifest(LIST)
     offline.write("manifests/lists/first.csv", "to,name\n79001234501,Anna\n")
