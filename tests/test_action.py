@@ -172,6 +172,29 @@ def test_what_a_strangers_run_wrote_cannot_comment_elsewhere(
     assert github.comments == []
 
 
+def test_each_folder_configuration_and_profile_has_its_own_comment(
+    runner: Runner, github: GitHub, tmp_path: Path
+) -> None:
+    (tmp_path / "comment.json").write_text(json.dumps(CHANGED))
+    places = [
+        {"working-directory": "письма"},
+        {"working-directory": "заказы"},
+        {"working-directory": "a b"},
+        {"working-directory": "a", "config": "b"},
+        {"working-directory": "a", "profile": "b"},
+        {"working-directory": "a:b"},
+        {"working-directory": "a-->b"},
+    ]
+    inputs = {"comment": str(tmp_path / "comment.json"), "token": GitHub.token}
+    for what in ("made", "as it was"):
+        for place in places:
+            result = runner.run("comment", {**inputs, **place}, COMMIT=HEAD)
+            assert result.stdout == f"the comment: {what}\n"
+    marks = [comment["body"].splitlines()[0] for comment in github.comments]
+    assert len({*marks}) == len(places)
+    assert all(mark.isascii() and mark.index("-->") == len(mark) - 3 for mark in marks)
+
+
 def test_a_comment_that_is_too_long_is_cut_and_says_so(
     runner: Runner, github: GitHub, tmp_path: Path
 ) -> None:
@@ -236,6 +259,17 @@ def test_what_is_merged_is_sent_once_and_no_number_is_in_the_log(
     assert project.arrived() == ["I am a", "I am b"]
 
 
+@cases("inputs, most", ({}, 1), ({"profile": "real"}, 2))
+def test_the_jobs_profile_counts_unless_the_action_is_given_one(
+    project: Project, tmp_path: Path, inputs: dict[str, str], most: int
+) -> None:
+    project.config("[profiles.staging.delivery]\nmax = 1\n[profiles.real.delivery]\nmax = 2\n")
+    project.texts("a", "b", "c")
+    environment = {**project.environment, "DISPATCHER_PROFILE": "staging"}
+    runner = Runner(project.folder, tmp_path / "runner", environment)
+    assert f"at most {most} may" in runner.run("send", inputs).stderr
+
+
 def test_send_fails_as_the_dispatcher_does(project: Project, tmp_path: Path) -> None:
     runner = Runner(project.folder, tmp_path / "runner", project.environment)
     project.manifest("[[messages]]\n")
@@ -246,6 +280,14 @@ def test_send_fails_as_the_dispatcher_does(project: Project, tmp_path: Path) -> 
     assert result.code == 2
     assert "at most 1 may" in result.stderr
     project.has_sent_nothing()
+
+
+def test_no_module_of_the_repository_is_run_as_pip(
+    pull_request: Project, runner: Runner, tmp_path: Path
+) -> None:
+    pull_request.write("pip.py", f"open({str(tmp_path / 'was-run')!r}, 'w')\n")
+    runner.run("install", {"version": "0"}, PIP_NO_INDEX="1")
+    assert not (tmp_path / "was-run").exists()
 
 
 @cases(
@@ -262,4 +304,4 @@ def test_the_version_that_is_asked_for_is_installed(
     python.write_text('#!/bin/sh\necho "$@"\n')
     python.chmod(0o755)
     result = runner.run("install", inputs, PATH=f"{python.parent}:/usr/bin:/bin")
-    assert result.stdout == f"-m pip install --quiet --disable-pip-version-check {installed}\n"
+    assert result.stdout == f"-I -m pip install --quiet --disable-pip-version-check {installed}\n"

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.error import HTTPError, URLError
+from urllib.parse import quote
 from urllib.request import Request, urlopen
 
 CHANGED, NOTHING, FAILED = "changed", "nothing", "failed"
@@ -94,8 +94,8 @@ class Difference(NamedTuple):
 def marker(environment: dict[str, str]) -> str:
     """Return the comment's first line, which nobody sees: one for each folder and profile."""
     names = ("WORKING_DIRECTORY", "CONFIG", "DISPATCHER_PROFILE")
-    place = " ".join(filter(None, (environment.get(name) for name in names)))
-    return f"<!-- message-dispatcher: {re.sub(r'[^ -~]|[<>]', '_', place)} -->"
+    parts = (quote(environment.get(name, ""), errors="surrogateescape") for name in names)
+    return f"<!-- message-dispatcher: {':'.join(parts).rstrip(':')} -->"
 
 
 def keep(api: Api, difference: Difference, mark: str, author: str, run: str, commit: str) -> str:

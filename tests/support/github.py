@@ -90,10 +90,15 @@ class Runner:
     def run(self, id: str, inputs: Mapping[str, str] = {}, **environment: str) -> Result:
         """Run a step with inputs, and with variables of the environment."""
         step = self._steps[id]
-        values = {**self._inputs, **inputs}
+        values = {f"inputs.{name}": value for name, value in {**self._inputs, **inputs}.items()}
+        values |= {f"env.{name}": value for name, value in self._environment.items()}
 
         def filled(text: str) -> str:
-            return re.sub(r"\$\{\{ inputs\.([\w-]+) \}\}", lambda found: values[found[1]], text)
+            return re.sub(r"\$\{\{ ((?:inputs|env)\..+?) \}\}", first, text)
+
+        def first(found: re.Match[str]) -> str:
+            """The first of the alternatives that is there."""
+            return next(filter(None, map(values.get, found[1].split(" || "))), "")
 
         for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"):
             (self._files / name).write_text("")
