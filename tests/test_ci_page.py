@@ -62,6 +62,13 @@ def test_nothing_that_may_write_checks_out_what_a_stranger_wrote() -> None:
             assert "actions/checkout" not in text
 
 
+def test_no_checkout_leaves_the_token_where_plugins_can_read_it(tmp_path: Path) -> None:
+    Project(tmp_path).call("init", "--github")
+    written = (tmp_path / ".github/workflows/messages.yml").read_text()
+    for text in (*BLOCKS, written):
+        assert text.count("persist-credentials: false") == text.count("actions/checkout")
+
+
 def test_one_run_sends_at_a_time() -> None:
     jobs = yaml.safe_load(WORKFLOWS[0])["jobs"]
     assert jobs["send"]["concurrency"] == {"group": "dispatcher-send", "cancel-in-progress": False}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tomllib
 from pathlib import Path
 from xml.etree import ElementTree
@@ -108,6 +109,19 @@ def test_files_for_ci_are_what_their_readers_accept(project: Project) -> None:
     assert hook.items() - {("language", "system")} <= hooks[0].items()
 
 
+def test_a_folder_whose_name_could_be_a_command_is_left_out_of_ci(project: Project) -> None:
+    bad = ["dispatcher-x; touch PWNED #", "dispatcher-a b", "dispatcher-$(id)"]
+    for name in (*bad, "dispatcher-good-1"):
+        project.write(f"{name}/pyproject.toml", "")
+    made = project.call("init", "--github", "--gitlab")
+    for name in bad:
+        assert f"warning: {name} is not installed in CI: rename it" in made.stderr
+    for file in (".github/workflows/messages.yml", ".gitlab-ci.yml"):
+        for line in re.findall("pip install .*", (project.folder / file).read_text()):
+            assert line.split()[3:] == ["./dispatcher-good-1"]
+    assert "warning" not in project.call("init").stderr
+
+
 @pytest.fixture
 def branch(inbox: SandboxProcess, tmp_path: Path) -> Project:
     """A branch of a new repository with files for CI, whose change is one message."""
@@ -133,6 +147,25 @@ def test_the_workflow_checks_and_sends(branch: Project, tmp_path: Path) -> None:
     assert (sent.code, sent.stdout) == (0, ""), sent.stderr
     assert sent.stderr.endswith("4 sent\n")
     assert "Hello" in branch.arrived()
+
+
+def test_where_there_are_no_messages_ci_sends_none_and_is_content(branch: Project) -> None:
+    jobs = yaml.safe_load((branch.folder / ".github/workflows/messages.yml").read_text())["jobs"]
+    pipeline = yaml.safe_load((branch.folder / ".gitlab-ci.yml").read_text())
+    scripts = (
+        [step["run"] for step in jobs["send"]["steps"] if "run" in step],
+        pipeline["send messages"]["script"],
+    )
+    for file in (branch.folder / "manifests").glob("*.toml"):
+        file.unlink()
+    empty = '[[messages]]\nid = "a"\nrecipients = "list.csv"\ntext.body = "Hello"\n'
+    branch.write("manifests/list.csv", "to\n")
+    for manifest, code in ((empty, 0), ("[[messages]]\n", 2)):
+        branch.manifest(manifest)
+        for script in scripts:
+            done = run_commands(script, branch.folder, branch.environment)
+            assert (done.code, done.stdout) == (code, ""), done.stderr
+    assert branch.arrived() == []
 
 
 def test_the_pipeline_shows_problems_as_tests_and_in_the_log(branch: Project) -> None:

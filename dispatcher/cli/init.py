@@ -19,8 +19,15 @@ from dispatcher.cli.reports import print_warning
 from dispatcher.config import load
 from dispatcher.errors import ConfigError, ExitCode
 from dispatcher.registry import build_registry
-from dispatcher.scaffold import folder_name
-from dispatcher.scaffold.repository import AT_THE_TOP, CONFIGURATION, IGNORED, Wishes, create
+from dispatcher.scaffold import folder_name, is_folder_name
+from dispatcher.scaffold.repository import (
+    AT_THE_TOP,
+    CONFIGURATION,
+    IGNORED,
+    Wishes,
+    create,
+    local_plugins,
+)
 from dispatcher.scaffold.writing import Written
 
 _JOURNAL = (
@@ -59,6 +66,8 @@ def command(
         print_line(f"{'kept' if kept else 'wrote'} {path}")
     _warn_of_kept(folder, files, country)
     _warn_of_place(folder, files)
+    if github or gitlab:
+        _warn_of_names(folder)
     for line in _next_steps(folder, plugin):
         print_line(line, err=True)
     return ExitCode.DONE
@@ -103,6 +112,14 @@ def _warn_of_place(folder: Path, files: list[Written]) -> None:
         if path.relative_to(folder).as_posix() in AT_THE_TOP:
             where = f"{below.relative_to(top)} is its working directory"
             print_warning(f"{path} is read only at the top of the repository: move it; {where}")
+
+
+def _warn_of_names(folder: Path) -> None:
+    """Warn of plugins that CI does not install: their names might be a command there."""
+    for name in local_plugins(folder):
+        if not is_folder_name(name):
+            allowed = "small letters, digits and -"
+            print_warning(f"{name} is not installed in CI: rename it to {allowed}, or add it there")
 
 
 def _text(file: Path) -> str:

@@ -62,6 +62,12 @@ def folder_name(name: str) -> str:
     return f"dispatcher-{name}"
 
 
+def is_folder_name(folder: str) -> bool:
+    """Whether `folder_name` may have made it: then it needs no quotes in YAML and in a shell."""
+    prefix = folder_name("")
+    return folder.startswith(prefix) and bool(_NAME.fullmatch(folder.removeprefix(prefix)))
+
+
 def plugin_files(name: str, kind: Kind) -> dict[str, str]:
     """Return the text of each file of a plugin's distribution. Raises ConfigError for its name."""
     if not _NAME.fullmatch(name) or len(name) > _LONGEST:

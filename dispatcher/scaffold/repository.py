@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
-from dispatcher.scaffold import folder_name, plugin_files
+from dispatcher.scaffold import folder_name, is_folder_name, plugin_files
 from dispatcher.scaffold.rendering import rendered
 from dispatcher.scaffold.writing import Written, write_missing
 
@@ -59,9 +59,14 @@ def create(folder: Path, wishes: Wishes, schemas: Mapping[str, str]) -> list[Wri
     return write_missing(folder, {**texts, **{f"{base}/{path}": files[path] for path in files}})
 
 
+def local_plugins(folder: Path) -> list[str]:
+    """Return the names of a repository's folders that have a plugin's distribution."""
+    return sorted(each.parent.name for each in folder.glob("dispatcher-*/pyproject.toml"))
+
+
 def _installation(folder: Path, plugin: str | None) -> str:
     """Return the command that installs this version, and the plugins that are in the repository."""
-    local = {each.parent.name for each in folder.glob("dispatcher-*/pyproject.toml")}
+    local = {name for name in local_plugins(folder) if is_folder_name(name)}
     if plugin is not None:
         local.add(folder_name(plugin))
     this = f"'message-dispatcher[postgres]=={version('message-dispatcher')}'"
