@@ -15,7 +15,7 @@ from tests.support.project import Project
 
 NUMBER, HEAD = 7, "3f2a9c" + "0" * 34
 MARK = "<!-- message-dispatcher: . -->"
-CHANGED = {"number": NUMBER, "state": "changed", "text": "**1 changed message**\n"}
+CHANGED = {"number": NUMBER, "state": "changed", "text": "**Messages: 1 changed**\n"}
 
 
 @pytest.fixture
@@ -82,19 +82,29 @@ def test_a_change_has_one_comment_which_is_edited_in_place(
     comment = github.comments[-1]
     first, second, *_ = comment["body"].splitlines()
     assert first == MARK
-    assert second.startswith("**1 new message**")
+    assert second.startswith("**Messages: 1 new**")
     assert runner.summary.strip() == comment["body"].removeprefix(MARK).strip()
 
     pull_request.texts("a", "b", "c", "d")
     assert changed(runner) == (0, "the comment: edited\n")
     assert github.comments[-1] is comment
-    assert "**2 new messages**" in comment["body"]
+    assert "**Messages: 2 new**" in comment["body"]
     assert changed(runner) == (0, "the comment: as it was\n")
     assert [each.partition(" ")[0] for each in github.requests if "GET" not in each] == [
         "POST",
         "PATCH",
     ]
     assert "79001234567" not in comment["body"]
+
+
+def test_no_folder_takes_the_place_of_the_commit_to_compare_with(
+    pull_request: Project, runner: Runner
+) -> None:
+    base = git(pull_request.folder, "rev-parse", "HEAD").strip()
+    pull_request.write(f"{base}/empty.toml", "")
+    manifest = pull_request.texts("a", "b")
+    manifest.write_text(manifest.read_text().replace("I am b", "I am another"))
+    assert changed(runner)[0] == 1
 
 
 def test_a_mistake_is_an_annotation_and_fails(
@@ -114,7 +124,7 @@ def test_where_nothing_changes_there_is_no_comment_and_an_old_one_is_outdated(
     assert changed(runner) == (0, "the comment: no comment\n")
     assert github.comments == []
     assert runner.summary.startswith("Nothing changes for recipients")
-    old = github.add(f"{MARK}\n**1 new message**")
+    old = github.add(f"{MARK}\n**Messages: 1 new**")
     assert changed(runner) == (0, "the comment: edited\n")
     outdated = (
         f"{MARK}\n**Outdated.** Nothing changes for recipients any more. (commit 3f2a9c000000)"
@@ -128,7 +138,7 @@ def test_where_nothing_can_be_compared_an_old_comment_is_outdated(
 ) -> None:
     pull_request.manifest("[[messages]]\n")
     assert changed(runner) == (2, "the comment: no comment\n")
-    old = github.add(f"{MARK}\n**1 new message**")
+    old = github.add(f"{MARK}\n**Messages: 1 new**")
     assert changed(runner) == (2, "the comment: edited\n")
     run = "https://github.example/shop/mails/actions/runs/4711"
     assert (
@@ -149,7 +159,7 @@ def test_a_forks_run_may_not_comment_and_another_one_does(
     github.read_only = False
     inputs = {"comment": file, "token": GitHub.token}
     assert runner.run("comment", inputs, COMMIT=HEAD).stdout == "the comment: made\n"
-    assert github.comments[-1]["body"].startswith(f"{MARK}\n**1 new message**")
+    assert github.comments[-1]["body"].startswith(f"{MARK}\n**Messages: 1 new**")
 
 
 @cases(
@@ -199,7 +209,7 @@ def test_a_comment_that_is_too_long_is_cut_and_says_so(
     runner: Runner, github: GitHub, tmp_path: Path
 ) -> None:
     lines = "".join(f"line {number} 😃\n" for number in range(9000))
-    text = f"**1 changed message**\n\n<details open>\n\n<pre>{lines}</pre>\n\n</details>\n"
+    text = f"**Messages: 1 changed**\n\n<details open>\n\n<pre>{lines}</pre>\n\n</details>\n"
     (tmp_path / "comment.json").write_text(json.dumps({**CHANGED, "text": text}))
     inputs = {"comment": str(tmp_path / "comment.json"), "token": GitHub.token}
     assert runner.run("comment", inputs, COMMIT=HEAD).code == 0
@@ -217,7 +227,7 @@ def test_without_an_answer_of_the_api_the_check_still_counts(
     code, shown = changed(runner, GITHUB_API_URL=f"http://127.0.0.1:{closed_port}")
     assert code == 0
     assert shown.startswith("::warning::no comment: GET /issues/7/comments")
-    assert "**1 new message**" in runner.summary
+    assert "**Messages: 1 new**" in runner.summary
 
 
 def test_validate_annotates(pull_request: Project, runner: Runner) -> None:

@@ -138,11 +138,12 @@ def test_the_workflow_checks_and_sends(branch: Project, tmp_path: Path) -> None:
     check, send = (
         [step["run"] for step in jobs[name]["steps"] if "run" in step] for name in ("check", "send")
     )
+    branch.write("refs/remotes/origin/main/x.toml", "")  # no place of the commit's
     summary = tmp_path.with_name(f"{tmp_path.name}-summary")
     environment = {"GITHUB_BASE_REF": "main", "GITHUB_STEP_SUMMARY": str(summary)}
     checked = run_commands(check, branch.folder, {**branch.environment, **environment})
     assert (checked.code, checked.stdout) == (0, ""), checked.stderr
-    assert summary.read_text().startswith("**1 new message**")
+    assert summary.read_text().startswith("**Messages: 1 new**")
     sent = run_commands(send, branch.folder, branch.environment)
     assert (sent.code, sent.stdout) == (0, ""), sent.stderr
     assert sent.stderr.endswith("4 sent\n")
@@ -172,6 +173,7 @@ def test_the_pipeline_shows_problems_as_tests_and_in_the_log(branch: Project) ->
     pipeline = yaml.safe_load((branch.folder / ".gitlab-ci.yml").read_text())
     base = git(branch.folder, "rev-parse", "HEAD").strip()
     environment = {**branch.environment, "CI_MERGE_REQUEST_DIFF_BASE_SHA": base}
+    branch.write(f"{base}/x.toml", "")  # no place of the commit's
     script = pipeline["check messages"]["script"]
     good = run_commands(script, branch.folder, environment)
     assert good.code == 0, good.stderr

@@ -19,7 +19,7 @@ def main(environment: dict[str, str]) -> int:
     """Return the exit code of `dispatcher diff --check`, or 2 if nothing could be compared."""
     revision = _merge_base(environment.get("GITHUB_BASE_REF"))
     config = ["--config", environment["CONFIG"]] if environment.get("CONFIG") else []
-    command = ["dispatcher", "diff", *config, *([revision] if revision else [])]
+    command = ["dispatcher", "diff", *config, *(["--rev", revision] if revision else [])]
     # Plugins run there, and need not have the token.
     theirs = {name: value for name, value in environment.items() if name != "TOKEN"}
     made = subprocess.run(
