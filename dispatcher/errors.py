@@ -14,7 +14,8 @@ DispatcherError                 one sentence for a person; a traceback shows wit
 ├── AddressError                raised by a transport's address: this is no recipient
 ├── JournalError                the journal cannot be read or written                        exit 2
 │   ├── JournalMissing          there is none yet, and nobody said that one may be begun     exit 2
-│   │   └── JournalOfTrials     it knows only what was sent to gateways on this machine      exit 2
+│   │   ├── JournalOfTrials     it knows only what was sent to gateways on this machine      exit 2
+│   │   └── JournalOfPeople     it knows what was sent elsewhere, and this is a trial        exit 2
 │   └── JournalLocked           another run holds it                                         exit 6
 └── DeliveryError               raised by a transport: how one attempt ended
     ├── NotSent                 surely not accepted, may work later → tried again
@@ -181,6 +182,13 @@ class JournalMissing(JournalError):
 class JournalOfTrials(JournalMissing):
     """The journal knows only what was sent to gateways on this machine, and nobody said that this
     counts for others, too."""
+
+    question = "Go on with it?"
+
+
+class JournalOfPeople(JournalMissing):
+    """The journal knows what was sent beyond this machine, and nobody said that a trial counts,
+    too."""
 
     question = "Go on with it?"
 

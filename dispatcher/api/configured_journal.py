@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from dispatcher import duplicate_names
 from dispatcher.config import Config
-from dispatcher.errors import JournalMissing, JournalOfTrials, ManifestError
+from dispatcher.errors import JournalMissing, JournalOfPeople, JournalOfTrials, ManifestError
 from dispatcher.models import LocatedProblem
 from dispatcher.planning import NoRecords, PlannedMessage, Planner, Records
 from dispatcher.redaction import Secrets
@@ -89,8 +89,11 @@ class ConfiguredJournal:
         if problems:
             raise ManifestError(problems)
 
-    def require_begun(self, folder: Path, manifests: Iterable[Path]) -> None:
-        """Raise JournalMissing if no journal has a message yet, and say where another one is.
+    def require_begun(
+        self, folder: Path, manifests: Iterable[Path], transports: Collection[str]
+    ) -> None:
+        """Raise JournalMissing if no journal has a message yet, and say where another one is; or
+        if it knows these transports from trials only.
 
         That is looked for in the folder and beside the files of the manifests.
         """
@@ -101,7 +104,7 @@ class ConfiguredJournal:
         with self.reading(quiet=True) as journal:
             if journal is not None:
                 if journal.known_names(()) is not None:
-                    _require_real(name, journal.known_gateways())
+                    _require_real(name, journal.known_gateways(), transports)
                     return
                 fact = f"the journal {name} is empty"
         near = self._config.journal_near((folder, *(path.absolute().parent for path in manifests)))
@@ -115,20 +118,37 @@ class ConfiguredJournal:
             ),
         )
 
+    def require_for_trials(self, transports: Collection[str]) -> None:
+        """Raise JournalOfPeople if the journal knows one of these transports from gateways beyond
+        this machine: what is sent on this machine now would count as sent to people."""
+        from dispatcher.journal import journal_name
+
+        with self.reading(quiet=True) as journal:
+            known = journal.known_gateways() if journal is not None else []
+        for each in known:
+            if each.transport in transports and not each.local:
+                raise JournalOfPeople(
+                    f"the journal {journal_name(self.url)} knows what was sent to {each.address}: "
+                    "what goes to a gateway on this machine would count as sent to people",
+                    "another journal for trials: a profile, --journal URL or send --sandbox",
+                    "if it is meant: --yes, in Python new_journal=True",
+                )
+
     def warn_of(self, journal: Journal | JournalReader) -> None:
         """Show the warnings of a journal that was opened."""
         for warning in journal.warnings:
             self._warn(warning)
 
 
-def _require_real(name: str, gateways: Sequence[KnownGateway]) -> None:
-    """Raise JournalOfTrials if all gateways that a journal knows are on this machine."""
-    if not gateways or not all(each.local for each in gateways):
-        return
-    first = gateways[0].address or gateways[0].transport
-    raise JournalOfTrials(
-        f"the journal {name} knows only what was sent to a gateway on this machine ({first}): it "
-        "would count as sent to people",
-        "if that is meant: --yes, in Python new_journal=True",
-        "another journal for what is real: --journal URL; or another one for trials: a profile",
-    )
+def _require_real(name: str, gateways: Sequence[KnownGateway], transports: Collection[str]) -> None:
+    """Raise JournalOfTrials if all gateways that a journal knows, of all transports or of one of
+    these, are on this machine."""
+    for known in (gateways, *([g for g in gateways if g.transport == each] for each in transports)):
+        if known and all(each.local for each in known):
+            first = known[0].address or known[0].transport
+            raise JournalOfTrials(
+                f"the journal {name} knows only what was sent to a gateway on this machine "
+                f"({first}): it would count as sent to people",
+                "if that is meant: --yes, in Python new_journal=True",
+                "another journal: --journal URL; for trials, a profile has its own",
+            )

@@ -38,6 +38,13 @@ class Finding(NamedTuple):
 
 
 def examine(open_dispatcher: OpenDispatcher, *, online: bool = False) -> Iterator[Finding]:
+    """Yield what is found of each subject, without secrets: see `_examined`."""
+    for each in _examined(open_dispatcher, online=online):
+        remedy = each.remedy and without_secrets(each.remedy)
+        yield each._replace(sentence=without_secrets(each.sentence), remedy=remedy)
+
+
+def _examined(open_dispatcher: OpenDispatcher, *, online: bool) -> Iterator[Finding]:
     """Yield what is found of each subject, in the order in which they depend on each other.
 
     With `online`, the gateways in use are asked, too; nothing else here uses the network, except a

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dispatcher.errors import ConfigError, PlanOutdated
 from dispatcher.inputs import open_regular
@@ -46,7 +46,8 @@ class PlanRequest(NamedTuple):
 class Circumstances(BaseModel):
     """What a plan was made from, besides its messages.
 
-    `gateways` are the addresses of the transports, `plugins` the distributions of third parties,
+    `gateways` are the addresses of the transports, `accounts` ids of their accounts, which hide the
+    token, where there is one; `plugins` the distributions of third parties,
     `inputs` the hashes of all files by their paths, relative to the configuration's folder.
     """
 
@@ -55,6 +56,7 @@ class Circumstances(BaseModel):
     profile: str | None
     configuration: str | None
     gateways: dict[str, str | None]
+    accounts: dict[str, str]
     plugins: dict[str, str]
     inputs: dict[str, str]
 
@@ -65,6 +67,9 @@ class Circumstances(BaseModel):
         if self.configuration != now.configuration:
             yield "the configuration is another one"
         yield from _changes("gateway ", self.gateways, now.gateways)
+        both = self.accounts.keys() & now.accounts.keys()
+        for name in sorted(each for each in both if self.accounts[each] != now.accounts[each]):
+            yield f"the account of {name}, or an address of its files, is another one"
         yield from _changes("plugin ", self.plugins, now.plugins)
         yield from _changes("", self.inputs, now.inputs, values=False)
 
@@ -148,7 +153,7 @@ class _File(BaseModel):
     run: str | None
     selection: _Selection
     made_from: Circumstances
-    salt: str
+    salt: str = Field(pattern="^[0-9a-f]{32}$")
     messages: dict[str, dict[str, str]]
 
 
@@ -220,6 +225,9 @@ def write(
             f"--out does not go with {' and '.join(named)}: a plan in a file holds no number, so "
             "it could not be made again"
         )
+    for path in map(str, request.paths):
+        if path.encode(errors="replace") != path.encode(errors="surrogatepass"):
+            raise ConfigError(f"--out: PATH {quoted(path)} is not UTF-8")
     saved = _File(
         made=datetime.now(UTC).replace(microsecond=0),
         paths=tuple(relative(path, folder) for path in request.paths),
@@ -233,9 +241,9 @@ def write(
         },
     )
     text = saved.model_dump_json(indent=1)
-    if file.exists():
-        SavedPlan.read(file, folder, "--out")  # nothing else is overwritten
     try:
+        if os.path.lexists(file):
+            SavedPlan.read(file, folder, "--out")  # nothing else is overwritten
         with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False) as stream:
             try:
                 stream.write(f"{text}\n")
@@ -252,8 +260,12 @@ def write(
 
 
 def relative(path: str | Path, folder: Path) -> str:
-    """Return a path as it is below, or beside, a folder, on any machine that has both."""
-    return Path(os.path.relpath(path, folder)).as_posix()
+    """Return a path as it is below, or beside, a folder, on any machine that has both.
+
+    Bytes that are not UTF-8 are escapes.
+    """
+    text = Path(os.path.relpath(path, folder)).as_posix()
+    return os.fsencode(text).decode("utf-8", "backslashreplace")
 
 
 def file_hash(path: Path | None) -> str | None:

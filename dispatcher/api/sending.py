@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import queue
 import threading
 import warnings
 from collections.abc import Callable, Collection, Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, get_args
@@ -18,7 +19,7 @@ from dispatcher.api.configured_transports import ConfiguredTransports
 from dispatcher.api.plan import Plan, Resend
 from dispatcher.api.plan_file import Circumstances, PlanContents, file_hash, relative
 from dispatcher.config import Config
-from dispatcher.errors import ConfigError, PluginMissing, RunStopped
+from dispatcher.errors import ConfigError, DispatcherError, PluginMissing, RunStopped
 from dispatcher.models import Message, Outcome, Status
 from dispatcher.names import canonical_name
 from dispatcher.printing import without_secrets
@@ -193,9 +194,14 @@ class Sender:
             raise ConfigError("--resend does not go with --plan: that is sent as it was reviewed")
         engine = configured_engine(self._config, self._registry)
         plan.require_good()
-        create = self._require_credentials() or new_journal
-        if not create:
-            self._journal.require_begun(self._folder, plan.planner.paths.values())
+        local = self._require_credentials()
+        create = local or new_journal
+        if not new_journal:
+            names = {each.name for each in self._transports.used}
+            if local:
+                self._journal.require_for_trials(names)
+            else:
+                self._journal.require_begun(self._folder, plan.planner.paths.values(), names)
         with open_journal(self._journal.url, wait, plan.run, kept=kept, create=create) as journal:
             self._journal.warn_of(journal)
             if renew:
@@ -210,7 +216,7 @@ class Sender:
             plan.require_allowed(resend, most or self._config.settings.delivery.max)
             paths = duplicate_names.relative_paths(planner.paths, self._config.folder)
             journal.note_manifest_paths(paths)
-            journal.note_gateways(self._gateways())
+            journal.note_gateways(self._gateways(plan.overview.transports))
             with journal.shared_state() as shared, shared_rate_limiter(shared) as rates:
                 delivery = Delivery(
                     journal,
@@ -227,12 +233,14 @@ class Sender:
                 )
                 yield Sending(plan, journal, delivery, engine)
 
-    def _gateways(self) -> list[KnownGateway]:
+    def _gateways(self, names: Collection[str]) -> list[KnownGateway]:
+        """Return the gateways of these transports."""
         from dispatcher.journal import KnownGateway
 
         return [
             KnownGateway(each.name, without_secrets(each.gateway or ""), each.local)
             for each in self._transports.used
+            if each.name in names
         ]
 
     def _require_credentials(self) -> bool:
@@ -262,6 +270,14 @@ class Sender:
             contents.add(planned)
         plan.saved.require_same(self.circumstances(plan, contents), contents)
 
+    def _accounts(self, names: Collection[str]) -> Iterator[tuple[str, str]]:
+        """Yield the ids of the accounts of these transports, where they are known."""
+        for each in self._transports.used:
+            if each.name in names:
+                with suppress(DispatcherError):  # there is no token
+                    account = hashlib.sha256(each.account.encode(errors="replace"))
+                    yield each.name, account.hexdigest()[:16]
+
     def circumstances(self, plan: Plan, contents: PlanContents) -> Circumstances:
         """Return what a plan was made from, besides its messages."""
         folder = self._config.folder
@@ -273,6 +289,7 @@ class Sender:
                 for each in self._transports.used
                 if each.name in contents.transports
             },
+            accounts=dict(self._accounts(contents.transports)),
             plugins={
                 each.name: each.origin
                 for each in self._registry.plugins

@@ -355,7 +355,15 @@ def note_gateways(
         if not sa.inspect(connection).has_table(gateways.name):
             backend.prepare_schema(connection)
             gateways.create(connection, checkfirst=True)
-        connection.execute(backend.insert(gateways).on_conflict_do_nothing(), new)
+        key = [gateways.c.transport, gateways.c.address]
+        for each in new:
+            insert = backend.insert(gateways).values(each)
+            # One that has been elsewhere once is no gateway of this machine any more.
+            connection.execute(
+                insert.on_conflict_do_nothing()
+                if each["local"]
+                else insert.on_conflict_do_update(index_elements=key, set_={"local": 0})
+            )
 
 
 class CompiledStatement:

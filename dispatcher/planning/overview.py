@@ -21,7 +21,7 @@ class Overview:
 
     `counts` are by status, `manifests` by manifest. `moved` counts the recipients of each
     of these messages; `was` is a former key of one. `found` are the messages that the
-    journal has for any recipient.
+    journal has for any recipient. `transports` are the names of theirs.
     """
 
     def __init__(self) -> None:
@@ -30,12 +30,14 @@ class Overview:
         self.moved: Counter[MessageName] = Counter()
         self.was: dict[MessageName, Key] = {}
         self.found: set[MessageName] = set()
+        self.transports: set[str] = set()
         self._people: dict[Status, array[int]] = {}
 
     def add(self, planned: PlannedMessage) -> None:
         """Count a message."""
         message, status = planned.message, planned.status
         self.counts[status] += 1
+        self.transports.add(message.transport)
         self.manifests[message.manifest] += 1
         people = self._people.setdefault(status, array("q"))
         people.append(hash((message.transport, message.to)))  # there may be a million of them

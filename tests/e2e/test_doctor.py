@@ -183,6 +183,11 @@ def test_a_clock_that_is_not_the_gateways(shop: Project) -> None:
     assert re.search(r"from that of greenapi by (1:59|2:00)", found["sentence"])
 
 
+def test_a_token_in_an_address_is_not_shown(shop: Project) -> None:
+    shop.environment["GREENAPI_BASE_URL"] = f"https://gateway.example.com/{TOKEN}"
+    assert "gateway.example.com/***" in findings(shop)["credentials"]["sentence"]
+
+
 def test_the_token_is_not_shown(shop: Project) -> None:
     result = shop.call("doctor", "--online")
     assert TOKEN not in result.stdout + result.stderr

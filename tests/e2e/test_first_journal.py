@@ -143,6 +143,22 @@ def test_what_was_tried_on_this_machine_does_not_count_elsewhere(
     assert far.call("send", "--yes").told == "1 sent, 1 skipped\n"
     assert far.call("send").told == "2 skipped\n", "now it knows a gateway that is far away"
 
+    assert far.call("send", "--transport", "greenapi").told == "2 skipped\n"
+
+
+def test_a_trial_does_not_count_for_people(far: Project, inbox: SandboxProcess) -> None:
+    """Where the journal knows the same transport from a gateway beyond this machine."""
+    here = FAR.replace("local = False", "local = os.environ.get('HERE') == '1'")
+    far.install("far", f"import os\n{here}")
+    shutil.move(far.folder / "plugins", far.folder.parent / "other")
+    far.environment["PYTHONPATH"] = str(far.folder.parent / "other")
+    assert far.call("send", "--yes").told == "1 sent\n"
+    far.texts("a", "b")
+    result = far.call("send", env={"HERE": "1"})
+    assert result.code == ExitCode.USAGE
+    assert "would count as sent to people" in result.stderr
+    assert far.call("send").told == "1 sent, 1 skipped\n"
+
 
 def test_a_gateway_is_here_only_if_its_files_stay_here(
     project: Project, inbox: SandboxProcess

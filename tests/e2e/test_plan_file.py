@@ -13,6 +13,7 @@ from tests.support.cases import cases
 from tests.support.project import NewProject, Project
 
 ANNA, BORIS = "79001234501", "79001234502"
+MESSAGE = 'manifest = 1\n[[messages]]\nid = "x"\nto = "79001234567"\ntext.body = "Hi"\n'
 PLUGIN = """
 import dispatcher
 @dispatcher.hookimpl
@@ -257,7 +258,7 @@ def test_what_is_no_plan_is_not_sent(shop: Project, kind: str) -> None:
     shop.has_sent_nothing()
 
 
-@cases("damage", "cut", "salt", "hash", "status")
+@cases("damage", "cut", "salt", "long salt", "hash", "status")
 def test_a_damaged_plan_is_not_sent(shop: Project, damage: str) -> None:
     content = saved(shop)
     entries = content["messages"]["default/m/welcome/1"]
@@ -266,6 +267,8 @@ def test_a_damaged_plan_is_not_sent(shop: Project, damage: str) -> None:
             entries["new"] = entries["new"][:-4]
         case "salt":
             content["salt"] = "no hexadecimal number"
+        case "long salt":
+            content["salt"] *= 4
         case "hash":
             entries["new"] = "A" * len(entries["new"])
         case "status":
@@ -282,6 +285,23 @@ def test_a_file_that_is_no_plan_is_not_overwritten(shop: Project) -> None:
     assert "--out" in result.stderr
     assert "this is no plan" in result.stderr
     assert (shop.folder / "manifests/m.toml").read_bytes() == before
+
+
+ODD = b"folder\xff".decode(errors="surrogateescape")
+
+
+@cases("arguments", ["a" * 300], ["plan.json", ODD])
+def test_what_cannot_be_written_is_told(shop: Project, arguments: list[str]) -> None:
+    shop.write(f"{ODD}/odd.toml", MESSAGE)
+    result = shop.call("plan", "--out", *arguments)
+    assert result.code == ExitCode.USAGE
+    assert "--out" in result.stderr
+
+
+def test_another_account_is_another_plan(shop: Project) -> None:
+    saved(shop)
+    shop.environment["GREENAPI_TOKEN"] = "another-token-of-somebody"
+    stale(shop, "the account of greenapi, or an address of its files, is another one")
 
 
 def test_a_plan_with_errors_is_not_written(shop: Project) -> None:
