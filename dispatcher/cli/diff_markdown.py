@@ -28,6 +28,7 @@ from dispatcher.visible import visible
 _TAGS = {"-": "del", "+": "ins"}
 # What may begin markup, a mention or a link, but for what does so only at the beginning of a line.
 _MARKUP = re.compile(r"[!#$&*<>@\[\\\]^_`{|}~]|:(?=/)|(?<=www)\.")
+_NUMBER = re.compile(r"\+?\d[\d ().-]{5,}\d")  # as somebody may have written a recipient
 _DIGITS, _HIDDEN = 4, 3  # of a number: the most that are shown of each end, the fewest that are not
 _FEW = 3  # changes whose details are open
 
@@ -41,7 +42,7 @@ def print_diff(diff: Diff) -> None:
             print_line(line)
     for note in (*notes(diff), *map(str, diff.problems_before)):
         print_line()
-        print_line(f"> {_text(note)}")
+        print_line(f"> {_text(_NUMBER.sub(lambda found: masked(found[0]), note))}")
 
 
 def masked(recipient: str) -> str:

@@ -420,6 +420,15 @@ def test_numbers_are_masked_in_a_comment(repository: Project) -> None:
     assert "+7900&#42;&#42;&#42;4568" in shown
 
 
+def test_numbers_in_what_is_wrong_with_the_commit_are_masked(offline: Project) -> None:
+    offline.manifest(text("a", to=["79001234567", "+7 900 123-45-67"]))
+    committed(offline.folder)
+    offline.manifest(text("a", to="79001234567"))
+    shown = offline.call("diff", "HEAD", "--format", "markdown").stdout
+    assert "twice" in shown
+    assert "9001234567" not in shown
+
+
 def test_the_api_gives_the_same(repository: Project) -> None:
     with Dispatcher.open(repository.folder) as dispatcher:
         diff = dispatcher.diff("main", ["manifests"])
