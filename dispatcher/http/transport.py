@@ -155,9 +155,8 @@ class HttpTransport(BaseTransport):
 
     @property
     def local(self) -> bool:
-        """Whether the gateway is on this machine: all of its addresses are."""
-        addresses = [str(value) for name, value in self.settings if name.endswith("url")]
-        return bool(addresses) and all(map(is_loopback, addresses))
+        """Whether the gateway is on this machine."""
+        return is_loopback(str(getattr(self.settings, "base_url", "")))
 
     @property
     def patience(self) -> float:

@@ -160,15 +160,6 @@ def test_a_trial_does_not_count_for_people(far: Project, inbox: SandboxProcess) 
     assert far.call("send").told == "1 sent, 1 skipped\n"
 
 
-def test_a_gateway_is_here_only_if_its_files_stay_here(
-    project: Project, inbox: SandboxProcess
-) -> None:
-    project.texts("a")
-    away = {"GREENAPI_MEDIA_URL": "https://media.example.com"}
-    assert "there is no journal" in project.call("send", env=away).stderr
-    assert inbox.messages() == []
-
-
 def test_one_message_for_a_gateway_far_away_is_enough(far: Project, inbox: SandboxProcess) -> None:
     message = '[[messages]]\nid = "{0}"\ntransport = "{0}"\nto = "79001234567"\ntext.body = "Hi"\n'
     far.manifest(message.format("greenapi") + message.format("far"))
