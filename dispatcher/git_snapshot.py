@@ -18,6 +18,7 @@ from dispatcher.errors import ConfigError
 from dispatcher.git_command import GitError, conversation, git
 from dispatcher.git_revisions import Repository, Revision
 from dispatcher.inputs import open_regular
+from dispatcher.localfiles import reason
 from dispatcher.media import lfs_oid
 from dispatcher.visible import printable
 
@@ -78,7 +79,7 @@ class Snapshot:
         try:
             yield
         except OSError as error:
-            short, why = self._revision.short, (error.strerror or str(error)).lower()
+            short, why = self._revision.short, reason(error)
             raise ConfigError(f"cannot copy {short} to {self.folder}: {why}") from None
 
     def _copy(self, path: PurePosixPath) -> bool:

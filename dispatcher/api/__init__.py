@@ -15,11 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack, get_args
 
 from dispatcher import names
-from dispatcher.api import plan_file
 from dispatcher.api.configured_journal import ConfiguredJournal, Warn
 from dispatcher.api.configured_transports import ConfiguredTransports
-from dispatcher.api.plan import Plan, Resend
-from dispatcher.api.plan_file import PlanContents, PlanRequest, SavedPlan
+from dispatcher.api.plan import Plan, PlanRequest, Resend
 from dispatcher.api.sending import Result, Results, Sender, Sending, configured_engine
 from dispatcher.builtin import builtins
 from dispatcher.config import Config, absolute_journal, load, shown
@@ -36,13 +34,13 @@ from dispatcher.timezones import aware
 from dispatcher.visible import quoted
 
 if TYPE_CHECKING:
+    from dispatcher.api.plan_file import PlanContents, SavedPlan
     from dispatcher.diff import Diff
     from dispatcher.journal import HistoryRow, Journal, JournalReader
 
 __all__ = [
     "Dispatcher",
     "Plan",
-    "PlanContents",
     "PlannedMessage",
     "Resend",
     "Result",
@@ -230,13 +228,14 @@ class Dispatcher:
         `contents` are its messages, if the caller has gone through them. An older plan of that name
         is replaced. Raises ConfigError, MessagesMoved, and what iterating over a plan raises.
         """
+        from dispatcher.api import plan_file  # its models take time to make
+
         if plan.request is None:
             raise ConfigError("only a plan of files can be saved, not one of a program's messages")
         plan.require_allowed()
         if contents is None:
-            contents = PlanContents()
-            for planned in plan:
-                contents.add(planned)
+            contents = plan_file.PlanContents()
+            contents.add_all(plan)
         circumstances = self.sender.circumstances(plan, contents)
         plan_file.write(
             shown(self._folder / file), self.config.folder, plan.request, circumstances, contents
@@ -247,6 +246,8 @@ class Dispatcher:
 
         Raises ConfigError, and what `plan` raises.
         """
+        from dispatcher.api.plan_file import SavedPlan
+
         saved = SavedPlan.read(shown(self._folder / file), self.config.folder)
         paths, run, selection = saved.request
         return self._plan(tuple(map(shown, paths)), run, selection, compare=True, saved=saved)

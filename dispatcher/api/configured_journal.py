@@ -118,14 +118,12 @@ class ConfiguredJournal:
             ),
         )
 
-    def require_for_trials(self, transports: Collection[str]) -> None:
+    def require_for_trials(self, journal: Journal, transports: Collection[str]) -> None:
         """Raise JournalOfPeople if the journal knows one of these transports from gateways beyond
         this machine: what is sent on this machine now would count as sent to people."""
         from dispatcher.journal import journal_name
 
-        with self.reading(quiet=True) as journal:
-            known = journal.known_gateways() if journal is not None else []
-        for each in known:
+        for each in journal.known_gateways():
             if each.transport in transports and not each.local:
                 raise JournalOfPeople(
                     f"the journal {journal_name(self.url)} knows what was sent to {each.address}: "

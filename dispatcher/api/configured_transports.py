@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
@@ -54,6 +54,10 @@ class ConfiguredTransports:
         """Return the transports that plans have needed so far, to read their attributes."""
         calls = Calls(self._registry.timer)
         return [BoundTransport(each, calls) for each in self._made.values()]
+
+    def used_by(self, names: Collection[str]) -> list[BoundTransport]:
+        """Return those of `used` that have one of these names."""
+        return [each for each in self.used if each.name in names]
 
     @contextmanager
     def outside_a_run(self) -> Iterator[list[BoundTransport]]:

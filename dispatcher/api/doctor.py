@@ -38,18 +38,17 @@ class Finding(NamedTuple):
 
 
 def examine(open_dispatcher: OpenDispatcher, *, online: bool = False) -> Iterator[Finding]:
-    """Yield what is found of each subject, without secrets: see `_examined`."""
+    """Yield what is found of each subject, in the order in which they depend on each other.
+
+    With `online`, the gateways in use are asked, too; nothing else here uses the network, except a
+    journal on a server. No finding shows a secret.
+    """
     for each in _examined(open_dispatcher, online=online):
         remedy = each.remedy and without_secrets(each.remedy)
         yield each._replace(sentence=without_secrets(each.sentence), remedy=remedy)
 
 
 def _examined(open_dispatcher: OpenDispatcher, *, online: bool) -> Iterator[Finding]:
-    """Yield what is found of each subject, in the order in which they depend on each other.
-
-    With `online`, the gateways in use are asked, too; nothing else here uses the network, except a
-    journal on a server.
-    """
     try:
         dispatcher = open_dispatcher()
     except DispatcherError as error:
@@ -171,7 +170,7 @@ def _journal(dispatcher: Dispatcher) -> Iterator[Finding]:
 
     try:
         url = dispatcher.journal
-        name = without_secrets(journal_name(url))
+        name = journal_name(url)
         with dispatcher.reading(quiet=True) as journal:
             if journal is None:
                 here = all(each.local for each in dispatcher.transports.used)

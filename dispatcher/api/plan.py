@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from typing import Literal, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from dispatcher import git_history
 from dispatcher.api.configured_journal import ConfiguredJournal
-from dispatcher.api.plan_file import PlanRequest, SavedPlan
 from dispatcher.errors import (
     ConfigError,
     JournalError,
@@ -18,8 +18,20 @@ from dispatcher.errors import (
 from dispatcher.models import LocatedProblem
 from dispatcher.planning import PlannedMessage, Planner, Records
 from dispatcher.planning.overview import Overview, overview_of
+from dispatcher.planning.selection import SelectionOptions
+
+if TYPE_CHECKING:
+    from dispatcher.api.plan_file import SavedPlan
 
 Resend: TypeAlias = Literal["changed", "unknown", "moved"]
+
+
+class PlanRequest(NamedTuple):
+    """What a plan was asked for: see `Dispatcher.plan`."""
+
+    paths: tuple[Path, ...] = ()
+    run: str | None = None
+    selection: SelectionOptions = SelectionOptions()
 
 
 class Plan:

@@ -13,7 +13,7 @@ import os
 import secrets
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,9 +21,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from dispatcher.api.plan import PlanRequest
 from dispatcher.errors import ConfigError, PlanOutdated
 from dispatcher.inputs import open_regular
 from dispatcher.keys import parsed
+from dispatcher.localfiles import reason
 from dispatcher.planning.selection import SelectionOptions
 from dispatcher.visible import quoted
 
@@ -33,14 +35,6 @@ if TYPE_CHECKING:
 _HASH = 12  # bytes of a key's hash, and of a content's
 _ENTRY = 2 * _HASH
 _MOST_NAMED = 20  # messages, files: more are counted
-
-
-class PlanRequest(NamedTuple):
-    """What a plan was asked for: see `Dispatcher.plan`."""
-
-    paths: tuple[Path, ...] = ()
-    run: str | None = None
-    selection: SelectionOptions = SelectionOptions()
 
 
 class Circumstances(BaseModel):
@@ -90,14 +84,17 @@ class PlanContents:
 
     def add(self, planned: PlannedMessage) -> None:
         """Add a message."""
-        message, upload = planned.message, planned.upload
+        message = planned.message
         self.transports.add(message.transport)
-        file = upload and (upload.sha256, upload.mime_type, upload.filename)
-        content = f"{message.transport}/{planned.digest}/{file}"
         key = parsed(message.key)
         name = "/".join(key[:-1]) if key else message.key
         entries = self.hashes.setdefault(name, {}).setdefault(planned.status, bytearray())
-        entries += self._hash(message.key) + self._hash(content)
+        entries += self._hash(message.key) + self._hash("/".join(map(str, planned.content)))
+
+    def add_all(self, planned: Iterable[PlannedMessage]) -> None:
+        """Add several messages."""
+        for each in planned:
+            self.add(each)
 
     def _hash(self, text: str) -> bytes:
         encoded = text.encode(errors="surrogatepass")
@@ -125,12 +122,9 @@ class PlanContents:
 
     def _by_key(self, name: str) -> dict[bytes, tuple[bytes, str]]:
         return {
-            bytes(entries[start : start + _HASH]): (
-                bytes(entries[start + _HASH : start + _ENTRY]),
-                status,
-            )
+            entry[:_HASH]: (entry[_HASH:], status)
             for status, entries in self.hashes.get(name, {}).items()
-            for start in range(0, len(entries), _ENTRY)
+            for entry in _split(entries)
         }
 
 
@@ -179,8 +173,7 @@ class SavedPlan(NamedTuple):
                 },
             )
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise ConfigError(f"{option} {quoted(str(file))}: {reason}") from None
+            raise ConfigError(f"{option} {quoted(str(file))}: {reason(error)}") from None
         except ValidationError as error:
             where = ".".join(map(str, error.errors()[0]["loc"])) or "its text"
             raise _no_plan(option, file, f"{where}: {error.errors()[0]['msg']}") from None
@@ -255,8 +248,7 @@ def write(
                     os.unlink(stream.name)
                 raise
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ConfigError(f"--out {quoted(str(file))}: {reason}") from None
+        raise ConfigError(f"--out {quoted(str(file))}: {reason(error)}") from None
 
 
 def relative(path: str | Path, folder: Path) -> str:
@@ -276,12 +268,13 @@ def file_hash(path: Path | None) -> str | None:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def _split(entries: bytearray) -> Iterator[bytes]:
+    return (bytes(entries[start : start + _ENTRY]) for start in range(0, len(entries), _ENTRY))
+
+
 def _encoded(entries: bytearray) -> str:
     """Return entries in an order that does not tell in which order people are in a list."""
-    each = sorted(
-        bytes(entries[start : start + _ENTRY]) for start in range(0, len(entries), _ENTRY)
-    )
-    return base64.b64encode(b"".join(each)).decode()
+    return base64.b64encode(b"".join(sorted(_split(entries)))).decode()
 
 
 def _decoded(text: str) -> bytes:

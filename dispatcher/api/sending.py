@@ -17,7 +17,6 @@ from dispatcher import duplicate_names
 from dispatcher.api.configured_journal import ConfiguredJournal, Warn
 from dispatcher.api.configured_transports import ConfiguredTransports
 from dispatcher.api.plan import Plan, Resend
-from dispatcher.api.plan_file import Circumstances, PlanContents, file_hash, relative
 from dispatcher.config import Config
 from dispatcher.errors import ConfigError, DispatcherError, PluginMissing, RunStopped
 from dispatcher.models import Message, Outcome, Status
@@ -26,6 +25,7 @@ from dispatcher.printing import without_secrets
 from dispatcher.registry import Registry
 
 if TYPE_CHECKING:
+    from dispatcher.api.plan_file import Circumstances, PlanContents
     from dispatcher.delivery import Delivery, Summary
     from dispatcher.hookspecs import Engine
     from dispatcher.journal import Journal, KnownGateway
@@ -196,14 +196,13 @@ class Sender:
         plan.require_good()
         local = self._require_credentials()
         create = local or new_journal
-        if not new_journal:
-            names = {each.name for each in self._transports.used}
-            if local:
-                self._journal.require_for_trials(names)
-            else:
-                self._journal.require_begun(self._folder, plan.planner.paths.values(), names)
+        names = {each.name for each in self._transports.used}
+        if not create:
+            self._journal.require_begun(self._folder, plan.planner.paths.values(), names)
         with open_journal(self._journal.url, wait, plan.run, kept=kept, create=create) as journal:
             self._journal.warn_of(journal)
+            if local and not new_journal:
+                self._journal.require_for_trials(journal, names)
             if renew:
                 plan = plan.renewed(journal)
                 plan.require_good()
@@ -239,8 +238,7 @@ class Sender:
 
         return [
             KnownGateway(each.name, without_secrets(each.gateway or ""), each.local)
-            for each in self._transports.used
-            if each.name in names
+            for each in self._transports.used_by(names)
         ]
 
     def _require_credentials(self) -> bool:
@@ -265,29 +263,30 @@ class Sender:
         """Raise PlanOutdated if a plan was reviewed, and is another one by now."""
         if plan.saved is None:
             return
+        from dispatcher.api.plan_file import PlanContents
+
         contents = PlanContents(plan.saved.contents.salt)
-        for planned in plan.planner.plan(journal):
-            contents.add(planned)
+        contents.add_all(plan.planner.plan(journal))
         plan.saved.require_same(self.circumstances(plan, contents), contents)
 
     def _accounts(self, names: Collection[str]) -> Iterator[tuple[str, str]]:
         """Yield the ids of the accounts of these transports, where they are known."""
-        for each in self._transports.used:
-            if each.name in names:
-                with suppress(DispatcherError):  # there is no token
-                    account = hashlib.sha256(each.account.encode(errors="replace"))
-                    yield each.name, account.hexdigest()[:16]
+        for each in self._transports.used_by(names):
+            with suppress(DispatcherError):  # there is no token
+                account = hashlib.sha256(each.account.encode(errors="replace"))
+                yield each.name, account.hexdigest()[:16]
 
     def circumstances(self, plan: Plan, contents: PlanContents) -> Circumstances:
         """Return what a plan was made from, besides its messages."""
+        from dispatcher.api.plan_file import Circumstances, file_hash, relative
+
         folder = self._config.folder
         return Circumstances(
             profile=self._config.profile,
             configuration=file_hash(self._config.file),
             gateways={
                 each.name: each.gateway and without_secrets(each.gateway)
-                for each in self._transports.used
-                if each.name in contents.transports
+                for each in self._transports.used_by(contents.transports)
             },
             accounts=dict(self._accounts(contents.transports)),
             plugins={

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from dispatcher.api import Dispatcher, PlanContents
+from dispatcher.api import Dispatcher
 from dispatcher.cli.announcement import announce
 from dispatcher.cli.options import (
     invocation,
@@ -85,9 +85,13 @@ def command(
         plan = dispatcher.plan(*paths, run=run, compare=True, **selection)
         require_good(plan)
     announce(dispatcher, plan, as_json=as_json)
-    contents = PlanContents()
+    contents = None
+    if out is not None:
+        from dispatcher.api.plan_file import PlanContents  # its models take time to make
+
+        contents = PlanContents()
     for planned in plan:
-        if out is not None:
+        if contents is not None:
             contents.add(planned)
         counts[planned.status] += 1
         if as_json:

@@ -22,9 +22,8 @@ class Copy(NamedTuple):
     @classmethod
     def of(cls, planned: PlannedMessage) -> Self:
         """Return the hashes of a planned message."""
-        message, upload = planned.message, planned.upload
-        file = upload and (upload.sha256, upload.mime_type, upload.filename)
-        return cls(hash(message.to), hash((message.to, message.transport, planned.digest, file)))
+        to = planned.message.to
+        return cls(hash(to), hash((to, planned.content)))
 
 
 class Table:

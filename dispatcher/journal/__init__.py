@@ -148,6 +148,10 @@ class Journal:
             lambda connection: note_manifest_paths(connection, backend, paths)
         ).result()
 
+    def known_gateways(self) -> list[KnownGateway]:
+        """Return the gateways that runs have used; none if that was not recorded yet."""
+        return self._writer.submit(queries.known_gateways).result()
+
     def note_gateways(self, used: Sequence[KnownGateway]) -> None:
         """Record which gateways a run uses."""
         backend = self._backend

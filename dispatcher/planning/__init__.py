@@ -289,6 +289,4 @@ class Planner:
 
 def _fingerprint(planned: PlannedMessage) -> int:
     """Return a hash of a planned message for this process: eight bytes, as there may be many."""
-    message, upload = planned.message, planned.upload
-    file = upload and (upload.sha256, upload.mime_type, upload.filename)
-    return hash((message.key, message.transport, planned.digest, file))
+    return hash((planned.message.key, planned.content))

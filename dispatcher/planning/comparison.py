@@ -72,6 +72,13 @@ class PlannedMessage(NamedTuple):
     was: str | None = None
 
     @property
+    def content(self) -> tuple[str, str, tuple[str, str, str] | None]:
+        """What distinguishes its content: the transport, the digest, and the file to upload."""
+        upload = self.upload
+        file = (upload.sha256, upload.mime_type, upload.filename) if upload else None
+        return self.message.transport, self.digest, file
+
+    @property
     def payload(self) -> Payload:
         """Return a copy of what is posted."""
         return decode(self.sealed)

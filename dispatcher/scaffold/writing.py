@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dispatcher.errors import ConfigError
+from dispatcher.localfiles import reason
 
 # Whatever the umask: a configuration that others may write is refused.
 _FOLDER, _FILE = 0o755, 0o644
@@ -38,8 +39,8 @@ def write_missing(folder: Path, texts: Mapping[str, str]) -> list[Written]:
     except BaseException as error:
         _remove(made)
         if isinstance(error, OSError):
-            reason = (error.strerror or "").lower()
-            raise ConfigError(f"cannot write {error.filename or folder}: {reason}") from None
+            where = error.filename or folder
+            raise ConfigError(f"cannot write {where}: {reason(error)}") from None
         raise
     return asked
 
