@@ -31,8 +31,9 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.fixture(scope="module")
-def sent(new_project: NewProject) -> Project:
+def sent(sandbox_process: SandboxProcess, new_project: NewProject) -> Project:
     """A project whose journal has a few pages."""
+    sandbox_process.clear()  # of what a test before has left
     project = new_project()
     project.texts_to_many(60)
     project.config(FAST)
