@@ -85,6 +85,7 @@ def command(
       - content changed, but no revision was raised
       - a revision is lower than it was
       - an id is gone and its words are new elsewhere, without moved_from
+      - a former name is taken out of moved_from
 
     Exit code 2: something is wrong, and nothing was compared.
     """

@@ -78,7 +78,7 @@ def headline(change: Change) -> str:
     if before is None:
         every = f", {now.repeat}" if now.repeat else ""
         return f"new: {now.type} for {persons(change.people_now)}{every}"
-    return ", ".join(_facts(change)) or "as before"
+    return ", ".join(_facts(change)) or "same content"
 
 
 def _facts(change: Change) -> Iterator[str]:

@@ -42,7 +42,9 @@ def _read(before: Side, now: Side) -> list[Pair]:
     for defined, seen in now.read():
         pair = pairs.get(seen.name)
         if pair is None:
-            pair = pairs[seen.name] = Pair(defined, list(_ancestors(before, now, seen.name)))
+            ancestors = list(_ancestors(before, now, seen.name))
+            dropped = list(_dropped(before, now, seen.name, ancestors))
+            pair = pairs[seen.name] = Pair(defined, ancestors, dropped)
         is_altered = pair.add(Copy.of(seen.planned), seen.to)
         if is_altered and pair.sample is None:
             pair.sample = seen.sample()
@@ -55,6 +57,19 @@ def _ancestors(before: Side, now: Side, name: MessageName) -> Iterator[Defined]:
     for each in (name, *now.planner.defined.former(name)):
         if each in before.messages:
             yield before.messages[each]
+
+
+def _dropped(
+    before: Side, now: Side, name: MessageName, ancestors: Sequence[Defined]
+) -> Iterator[MessageName]:
+    """Yield the former names of these messages that none claims any more."""
+    if before.planner is None:
+        return
+    assert now.planner is not None
+    for ancestor in ancestors:
+        for each in before.planner.defined.former(ancestor.name):
+            if each != name and not now.planner.defined.is_claimed(each):
+                yield each
 
 
 def _look_again(before: Side, pairs: Sequence[Pair]) -> None:

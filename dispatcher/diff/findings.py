@@ -47,6 +47,7 @@ class Findings:
         if pair.before:
             yield from self._of_revision(pair)
             yield from self._of_repeat(pair)
+            yield from self._of_former_names(pair)
         twins = self._twins(pair)
         for (name, is_for_them), people in twins.items():
             yield self._twin(pair, name, people, is_for_them=is_for_them)
@@ -86,6 +87,20 @@ class Findings:
             again = f"{people_get(pair.kept)} it again"
             often = f", and then in each run: it is {now} now" if now else f": no longer {was}"
             yield _finding(pair, f"{again}{often}", "repeat", second_copies=pair.kept)
+
+    def _of_former_names(self, pair: Pair) -> Iterator[Finding]:
+        """Yield a finding if names are not in `moved_from` any more: who has the message under one
+        of these gets it again."""
+        if not pair.dropped or not pair.kept:
+            return
+        own, repeat = self._defined.is_own(pair.now.name), pair.now.said.repeat
+        sentence = (
+            f"{people_get(pair.kept)} it again{' (in the present run)' if repeat else ''}, if they "
+            f"have it as {' or '.join(map(str, pair.dropped))}: moved_from does not name that any "
+            f"more; {'[] says that this is another one' if own else 'put it back, in a list'}"
+        )
+        fails = not (own or repeat)
+        yield _finding(pair, sentence, "id", second_copies=pair.kept, fails=fails)
 
     def _twin(self, pair: Pair, name: MessageName, people: int, *, is_for_them: bool) -> Finding:
         """Return what is to be said of people who have the words as another message.

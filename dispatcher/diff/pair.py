@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from dispatcher.diff.changes import SHOWN
 from dispatcher.diff.people import Copy, People
 from dispatcher.diff.side import Defined, Sample
+from dispatcher.manifest.former_names import MessageName
 
 
 class Pair:
-    """A message of the present side, and those of the commit that it was, if there are any."""
+    """A message of the present side, and those of the commit that it was, if there are any.
 
-    def __init__(self, now: Defined, before: list[Defined]) -> None:
-        self.now, self.before = now, before
+    `dropped` are former names of these that no message claims any more: copies that people have
+    under one count for nothing now.
+    """
+
+    def __init__(
+        self, now: Defined, before: list[Defined], dropped: Sequence[MessageName] = ()
+    ) -> None:
+        self.now, self.before, self.dropped = now, before, dropped
         self.people_before = People.joined([each.people for each in before])
         self.kept = self.altered = 0
         self.added: list[str] = []
@@ -46,7 +53,7 @@ class Pair:
     def differs(self) -> bool:
         """Whether anything is to be shown."""
         was = self.before[0] if self.before else None
-        if was is None or self.altered or self.added_count or self.removed_count:
+        if was is None or self.altered or self.added_count or self.removed_count or self.dropped:
             return True
         return (was.name, was.said) != (self.now.name, self.now.said)
 

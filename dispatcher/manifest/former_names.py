@@ -136,7 +136,11 @@ class DefinedNames:
 
     def is_gone(self, name: MessageName) -> bool:
         """Whether no message has this name, or claims that it had it."""
-        return name not in self._names and name not in self._claims
+        return name not in self._names and not self.is_claimed(name)
+
+    def is_claimed(self, name: MessageName) -> bool:
+        """Whether a message claims that it had this name."""
+        return name in self._claims
 
     def is_elsewhere(self, name: MessageName) -> bool:
         """Whether a message that is not planned has this name, or claims that it had it."""
