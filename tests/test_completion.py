@@ -1,5 +1,6 @@
 """What a shell completes, by its protocol with click, and once in a real bash."""
 
+import os
 import re
 import shlex
 
@@ -68,6 +69,17 @@ def test_an_id_of_two_manifests_has_their_names(shop: Project) -> None:
         "plain,n/welcome",
         "plain,prices",
     ]
+
+
+def test_a_manifest_that_cannot_be_read_hides_no_other(shop: Project) -> None:
+    shop.write("manifests/a.toml", f"a = {'[' * 100_000}")
+    os.mkfifo(shop.folder / "manifests/b.toml")
+    assert complete(shop, "dispatcher send --only p") == ["plain,prices"]
+
+
+def test_what_nobody_can_type_is_left_out(shop: Project) -> None:
+    shop.manifest('[[messages]]\nid = "x\\u001bc"\n[[messages]]\nid = "x\\u202e"\n')
+    assert complete(shop, "dispatcher send --only x") == []
 
 
 def test_keys_that_can_be_settled(shop: Project) -> None:

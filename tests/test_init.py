@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,6 +13,7 @@ import jsonschema
 import pytest
 import yaml
 
+from dispatcher.errors import ExitCode
 from dispatcher.sandbox.process import SandboxProcess
 from tests.support.cases import cases
 from tests.support.ci_files import assert_no_complaints, assert_valid, run_commands
@@ -261,6 +264,7 @@ def test_a_plugin_that_is_there_is_kept_whole(project: Project) -> None:
         ["linked", "--github"],
         "cannot write into linked/.github: it is a link to ../elsewhere; name that",
     ),
+    (["x" * 300], "file name too long"),
     (["/proc/new"], "cannot write /proc/new: no such file or directory"),
     (["occupied", "--github"], "cannot write into occupied/.github: it is no folder"),
     (["new", "--country", "ru"], '--country: "ru" is no country code of two capital letters'),
@@ -279,6 +283,15 @@ def test_what_cannot_be_written_is_said_and_nothing_is(
     before = sorted(project.folder.rglob("*"))
     project.call("init", *arguments).refused(why)
     assert sorted(project.folder.rglob("*")) == before
+
+
+def test_a_working_directory_that_was_deleted_is_said(project: Project) -> None:
+    script = 'mkdir gone; cd gone; rmdir ../gone; exec "$0" -m dispatcher init'
+    result = subprocess.run(
+        ["sh", "-c", script, sys.executable], cwd=project.folder, capture_output=True, text=True
+    )
+    said = (result.returncode, result.stderr)
+    assert said == (ExitCode.USAGE, "Error: the working directory was deleted\n")
 
 
 @pytest.mark.parametrize("umask", [0o002, 0o000])

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -252,6 +253,15 @@ def test_check_finds_a_file_that_is_out_of_date(project: Project, option: list[s
         result.refused(f"write it anew: {anew}\n", code=1)
     (project.folder / "my schema.json").unlink()
     project.call("schema", *option, "--check", "my schema.json").refused(anew, code=1)
+
+
+def test_what_is_no_file_with_json_is_no_schema(project: Project) -> None:
+    os.mkfifo(project.folder / "pipe.json")
+    project.write("deep.json", "[" * 100_000)
+    for name in ("pipe.json", "deep.json"):
+        project.call("schema", "--check", name).refused(f"{name} is not the schema", code=1)
+    project.write("dispatcher.toml", "#:schema pipe.json\n")
+    assert "pipe.json, which" in project.call("doctor").stdout
 
 
 def test_config_with_a_file_names_the_configuration(project: Project) -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from dispatcher.inputs import open_regular
 from dispatcher.registry import Registry
 from dispatcher.toml.json_schema import JsonSchema
 
@@ -33,8 +34,9 @@ def configuration_schema(registry: Registry) -> JsonSchema:
 def holds(file: Path, schema: JsonSchema) -> bool:
     """Whether a file holds this schema, however it is laid out."""
     try:
-        found: Any = json.loads(file.read_bytes())
-    except (OSError, ValueError):
+        with open_regular(file) as stream:
+            found: Any = json.load(stream)
+    except (OSError, ValueError, RecursionError):
         return False
     return bool(found == schema)
 
@@ -45,8 +47,8 @@ def named_by(file: Path) -> Path | None:
     Editors read it: `#:schema ../dispatcher.schema.json`.
     """
     try:
-        with file.open(encoding="utf-8-sig", errors="replace") as stream:
-            first = stream.readline(4096)
+        with open_regular(file) as stream:
+            first = stream.readline(4096).decode("utf-8-sig", errors="replace")
     except OSError:
         return None
     name = first.removeprefix(_DIRECTIVE).strip() if first.startswith(_DIRECTIVE) else ""

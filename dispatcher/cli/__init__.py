@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -14,7 +15,9 @@ from dispatcher.cli import completion
 from dispatcher.cli.app import app
 from dispatcher.cli.diagnosis import logged, print_traceback, secrets_of_the_environment
 from dispatcher.errors import DispatcherError, ExitCode, PluginError, PluginMissing
+from dispatcher.localfiles import reason
 from dispatcher.printing import guarded, open_stdout, print_line, unfailing_stderr
+from dispatcher.visible import quoted
 
 # What begins with a place in a file is clearly an error, without a word.
 _PLACED = re.compile(r"[^\n]+:\d+:\d+: error: ")
@@ -76,6 +79,9 @@ def _print_error(error: Exception, *, debug: bool) -> int:
             hint = "--without NAME leaves a plugin out, --debug shows where it failed"
             print_line(hint, err=True)
         return error.exit_code
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # of whatever was given
+        print_line(f"Error: {quoted(str(error.filename))}: {reason(error)}", err=True)
+        return ExitCode.USAGE
     print_line(f"Error: this is a bug: {type(error).__name__}: {error}", err=True)
     if not debug:
         print_line("Run again with --debug to see where.", err=True)

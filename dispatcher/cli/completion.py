@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import click
 from click.shell_completion import CompletionItem
 
+from dispatcher.visible import printable
+
 if TYPE_CHECKING:
     from dispatcher.config import Config
 
@@ -57,10 +59,14 @@ def _offering(words: Words, *, or_a_file: bool = False) -> Complete:
         found: list[str] = []
         with suppress(Exception):
             found = [each for each in words(context, incomplete) if each.startswith(incomplete)]
-        items = [CompletionItem(each) for each in found if not _NEEDS_QUOTES.search(each)]
+        items = [CompletionItem(each) for each in found if _can_be_typed(each)]
         return items or ([CompletionItem(incomplete, type="file")] if or_a_file else [])
 
     return complete
+
+
+def _can_be_typed(word: str) -> bool:
+    return not _NEEDS_QUOTES.search(word) and printable(word) == word
 
 
 class _Message(NamedTuple):
@@ -90,11 +96,15 @@ def _messages(context: click.Context) -> Iterator[_Message]:
     """Yield the messages of manifests, as far as these can be read."""
     import tomli
 
+    from dispatcher.inputs import open_regular
+
     for file in _manifests(context):
-        with suppress(OSError, LookupError, TypeError, ValueError):  # not written to its end, say
-            if file.stat().st_size > _LARGEST:
+        with suppress(Exception):  # of one that is not written to its end, say; others are there
+            with open_regular(file) as stream:
+                content = stream.read(_LARGEST + 1)
+            if len(content) > _LARGEST:
                 continue
-            table = tomli.loads(file.read_text(encoding="utf-8-sig"))
+            table = tomli.loads(content.decode("utf-8-sig"))
             name = str(table.get("name", file.stem))
             yield from (
                 _Message(name, str(each["id"])) for each in table["messages"] if "id" in each

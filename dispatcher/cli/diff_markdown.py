@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 from dispatcher.cli.diff_words import (
     Value,
@@ -28,7 +29,9 @@ from dispatcher.visible import visible
 _TAGS = {"-": "del", "+": "ins"}
 # What may begin markup, a mention or a link, but for what does so only at the beginning of a line.
 _MARKUP = re.compile(r"[!#$&*<>@\[\\\]^_`{|}~]|:(?=/)|(?<=www)\.")
-_NUMBER = re.compile(r"\+?\d[\d ().-]{5,}\d")  # as somebody may have written a recipient
+# As somebody may have written a recipient.
+_NUMBER = re.compile(r"\+?\d(?:[\d().\u2010-\u2015-]|[^\S\n]){5,}\d")
+_TELLING = 7  # digits at a number's end: what is before may be left out, or written in another way
 _DIGITS, _HIDDEN = 4, 3  # of a number: the most that are shown of each end, the fewest that are not
 _FEW = 3  # changes whose details are open
 
@@ -92,7 +95,8 @@ def _people(change: Change) -> str:
 
 
 def _content(change: Change) -> Iterator[str]:
-    shown = [line for value in values(change) for line in _value(value, change)]
+    told = partial(_without_number, change.sample.to)
+    shown = [line for value in values(change, told) for line in _value(value)]
     if shown:
         yield f"<pre>{shown[0]}"
         yield from shown[1:]
@@ -114,21 +118,31 @@ def _listed(group: Group) -> str:
     return named + (f" and {rest} more" if rest else "")
 
 
-def _value(value: Value, change: Change) -> Iterator[str]:
+def _without_number(to: str, text: str) -> str:
+    """Return a text with a recipient's number masked, however it is written there."""
+    end = re.sub(r"\D", "", to)[-_TELLING:]
+
+    def shown(found: re.Match[str]) -> str:
+        digits = re.sub(r"\D", "", found[0])
+        return masked(to) if len(end) == _TELLING and end in digits else found[0]
+
+    return _NUMBER.sub(shown, text.replace(to, masked(to)))
+
+
+def _value(value: Value) -> Iterator[str]:
     if len(value.lines) == 1:
-        yield f"{_entities(value.title)}: {_line(value.lines[0], change)}"
+        yield f"{_entities(value.title)}: {_line(value.lines[0])}"
         return
     yield f"{_entities(value.title)}:"
     for line in value.lines:
-        yield f"  {' ' if line.sign == '=' else line.sign} {_line(line, change)}"
+        yield f"  {' ' if line.sign == '=' else line.sign} {_line(line)}"
 
 
-def _line(line: Line, change: Change) -> str:
+def _line(line: Line) -> str:
     shown = []
     for piece in line.pieces:
-        text = piece.text.replace(change.sample.to, masked(change.sample.to))
         tag = _TAGS.get(piece.sign)
-        text = _entities(changed_text(text) if tag else text)
+        text = _entities(changed_text(piece.text) if tag else piece.text)
         shown.append(f"<{tag}>{text}</{tag}>" if tag else text)
     return "".join(shown)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
 from dispatcher.cli.output import persons
@@ -110,16 +110,21 @@ def _facts(change: Change) -> Iterator[str]:
         yield f"{counts}: {persons(change.people_now)} now"
 
 
-def values(change: Change) -> Iterator[Value]:
-    """Yield every value that differs, file included, for the sample."""
+def values(change: Change, told: Callable[[str], str] = str) -> Iterator[Value]:
+    """Yield every value that differs, file included, for the sample; `told` returns a text as it is
+    to be shown."""
+
+    def lines(*both: str | None) -> list[Line]:
+        return _lines(*(each if each is None else told(each) for each in both))
+
     for each in change.differences:
         if each.path in _IN_THE_HEADLINE or change.sample.to in (each.before, each.after):
             continue
         by = f" (by plugin {quoted(each.plugin)})" if each.plugin else ""
-        yield Value(f"{each.path}{by}", _lines(each.before, each.after))
+        yield Value(f"{each.path}{by}", lines(each.before, each.after))
     before, now = change.files
     if before != now:
-        yield Value("file", _lines(_file(before), _file(now)))
+        yield Value("file", lines(_file(before), _file(now)))
 
 
 def _lines(before: str | None, now: str | None) -> list[Line]:

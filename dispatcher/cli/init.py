@@ -58,6 +58,10 @@ def command(
     kept as it is: call it again to add what is missing.
     """
     _check_country(country)
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise ConfigError("the working directory was deleted") from None
     if plugin in dict(builtins()):
         raise ConfigError(f'"{plugin}" is the name of a built-in plugin; choose another one')
     wishes = Wishes(country, github, gitlab, pre_commit, plugin)

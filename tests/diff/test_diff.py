@@ -420,6 +420,33 @@ def test_numbers_are_masked_in_a_comment(repository: Project) -> None:
     assert "+7900&#42;&#42;&#42;4568" in shown
 
 
+WRITTEN = (
+    "79001234567",
+    "+7 900 123-45-67",
+    "8 (900) 123 45 67",
+    "123-45-67",
+    "+7\u00a0900\u00a01234567",
+)
+
+
+@cases("written", *WRITTEN)
+def test_the_number_of_whose_copy_is_shown_is_masked_however_it_is_written(
+    written: str, repository: Project
+) -> None:
+    repository.write("manifests/list.csv", f"to,phone\n79001234567,{written}\n")
+    message = '[[messages]]\nid = "a"\nrecipients = "list.csv"\ntext.body = "For {{ phone }}: %s"\n'
+    repository.manifest(message % "2026-12-01, 8 800 555-35-35")
+    git(repository.folder, "add", "--all")
+    git(repository.folder, "commit", "--message", "List")
+    repository.manifest(message % "2026-12-02, 8 800 555-35-35")
+    shown = repository.call("diff", "HEAD", "--format", "markdown").stdout
+    assert "for 1 person" in shown
+    assert "+7900&#42;&#42;&#42;4567:" in shown
+    assert not re.search("45.?67", shown.replace("&#42;4567", ""))
+    assert "8 800 555-35-35" in shown
+    assert "<ins>02</ins>" in shown
+
+
 def test_numbers_in_what_is_wrong_with_the_commit_are_masked(offline: Project) -> None:
     offline.manifest(text("a", to=["79001234567", "+7 900 123-45-67"]))
     committed(offline.folder)
