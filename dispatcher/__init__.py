@@ -6,6 +6,7 @@ Everything that a plugin needs is importable from here, and `Dispatcher`, the Py
 from typing import TYPE_CHECKING, Any
 
 from dispatcher.addresses import phone_address
+from dispatcher.bubbles import Bubble, BubbleFile
 from dispatcher.errors import (
     AccountRefused,
     AddressError,
@@ -32,9 +33,12 @@ from dispatcher.hookspecs import Engine, hookimpl
 from dispatcher.localfiles import find_file
 from dispatcher.media import content_mismatch, mime_type
 from dispatcher.models import (
+    STANDARD_CONTENTS,
     Address,
     Attachment,
     Audio,
+    Content,
+    Contents,
     Document,
     Failure,
     Image,
@@ -52,6 +56,7 @@ from dispatcher.models import (
     Receipt,
     Text,
     Upload,
+    Verbatim,
     Video,
     encode,
 )
@@ -66,13 +71,18 @@ if TYPE_CHECKING:
     from dispatcher.planning import PlannedMessage
 
 __all__ = [
+    "STANDARD_CONTENTS",
     "AccountRefused",
     "Address",
     "AddressError",
     "Attachment",
     "Audio",
     "BaseTransport",
+    "Bubble",
+    "BubbleFile",
     "ConfigError",
+    "Content",
+    "Contents",
     "DeliveryError",
     "Dispatcher",
     "DispatcherError",
@@ -113,6 +123,7 @@ __all__ = [
     "TooManyMessages",
     "Transport",
     "Upload",
+    "Verbatim",
     "Video",
     "__version__",
     "canonical_name",

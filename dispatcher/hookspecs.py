@@ -68,7 +68,8 @@ def dispatcher_validate_message(
 
         @hookimpl
         def dispatcher_validate_message(message):
-            if message.text and "free of charge" in message.text.body:
+            content = message.content
+            if isinstance(content, Text) and "free of charge" in content.body:
                 yield Problem(message='do not write "free of charge"', where="text.body")
     """
 

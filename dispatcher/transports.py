@@ -11,7 +11,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from math import isfinite
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
@@ -27,8 +27,10 @@ from dispatcher.errors import (
     pass_on_interruption,
 )
 from dispatcher.models import (
+    STANDARD_CONTENTS,
     Address,
     Attachment,
+    Contents,
     Failure,
     MediaId,
     Message,
@@ -96,11 +98,28 @@ class Transport(Protocol):
         ...
 
 
+class _NoSettings:
+    """The `Settings` of a transport that has none; their base takes time to load."""
+
+    def __get__(self, transport: object, owner: object) -> type[BaseSettings]:
+        return _empty_settings()
+
+
+@cache
+def _empty_settings() -> type[BaseSettings]:
+    from pydantic_settings import BaseSettings
+
+    return type("NoSettings", (BaseSettings,), {})
+
+
 class BaseTransport(Transport):
     """A transport with a default for everything optional; derive from it and override.
 
     A plain attribute of the class, `rate = "5/s"`, may override a property.
     """
+
+    if not TYPE_CHECKING:
+        Settings = _NoSettings()
 
     ends_in_time: ClassVar[bool] = False
     """Whether `send` promises never to take longer than `patience`.
@@ -108,6 +127,9 @@ class BaseTransport(Transport):
     It is then called directly; all other calls are made on a thread of their own, which takes a
     little longer.
     """
+
+    contents: ClassVar[Contents] = STANDARD_CONTENTS
+    """The kinds of content that it can send: the names of their tables, and a model of each."""
 
     recipient_fields: ClassVar[Collection[str]] = RECIPIENT_FIELDS
     """The names of the payload's fields that say who gets it, at any depth.

@@ -69,7 +69,8 @@ def sentence(error: ErrorDetails, known: Iterable[str] = (), *, show: bool = Tru
     if kind in _RULES:
         limits = {name: _whole(limit) for name, limit in error.get("ctx", {}).items()}
         return f"{_name(path)} {_RULES[kind].format(**limits)}"
-    return f"{_name(path)}: {_plain(error)}"
+    plain, name = _plain(error), _name(path)
+    return plain if plain.startswith(f"{name} ") else f"{name}: {plain}"
 
 
 def _whole(number: Any) -> Any:

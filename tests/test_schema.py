@@ -17,13 +17,16 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dispatcher.builtin.greenapi.transport import GreenApiSettings
 from dispatcher.config.json_schema import configuration_schema
-from dispatcher.manifest import message_table
+from dispatcher.manifest import message_table, validation
 from dispatcher.manifest.json_schema import manifest_schema
+from dispatcher.manifest.kinds import Kinds
+from dispatcher.models import STANDARD_CONTENTS
+from dispatcher.toml.file import TomlFile
 from tests.support.cases import cases
 from tests.support.project import Project
 from tests.support.requirements import require
 
-MANIFEST = manifest_schema(["greenapi"])
+MANIFEST = manifest_schema({"greenapi": STANDARD_CONTENTS})
 CONFIGURATION = configuration_schema({"greenapi": GreenApiSettings}, {}, ["threads"])
 SCHEMAS = pytest.mark.parametrize("schema", [MANIFEST, CONFIGURATION], ids=["manifest", "config"])
 Table = dict[str, Any]
@@ -118,10 +121,16 @@ def test_the_rules_between_keys_are_those_of_validate() -> None:
     messages = [{"id": "a", **each} for each in _joined(_ADDRESSED, _CONTENTS, _OTHERS)]
     defaults = _joined(_ADDRESSED, _CONTENTS, [{}, {"preview_url": True}])
     usable = [each for each in defaults if not _is_wrong_by_itself(each)]
+    kinds = Kinds({"greenapi": STANDARD_CONTENTS})
     assert len(usable) > 80
     for below, message in itertools.product(usable, messages):
-        broken = list(message_table.check(message_table.merge_defaults(below, message)))
         manifest = {"manifest": 1, "defaults": below, "messages": [message]}
+        merged = message_table.merge_defaults(below, message, kinds, "greenapi")
+        file = TomlFile(Path("a.toml"), "", manifest, Path.cwd())
+        broken = [
+            *validation.check(file, kinds, "greenapi")[1],
+            *message_table.check(merged, kinds, "greenapi"),
+        ]
         assert validator.is_valid(manifest) == (not broken), (below, message, broken)
 
 

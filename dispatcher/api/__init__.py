@@ -24,6 +24,7 @@ from dispatcher.config import Config, absolute_journal, load, shown
 from dispatcher.errors import ConfigError
 from dispatcher.manifest import Manifests, Options, runs
 from dispatcher.manifest import load as load_manifests
+from dispatcher.manifest.kinds import Kinds
 from dispatcher.models import LocatedProblem, RecordStatus
 from dispatcher.names import did_you_mean
 from dispatcher.planning import PlannedMessage, Planner
@@ -328,6 +329,7 @@ class Dispatcher:
             transport=self.transports.default,
             roots=self.config.roots,
             country=self.config.settings.country,
+            kinds=Kinds(self.registry.contents()),
             timezone=self.config.settings.timezone,
         )
 

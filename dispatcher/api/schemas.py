@@ -17,7 +17,7 @@ def manifest_schema(registry: Registry) -> JsonSchema:
     """Return the schema of manifests. Raises PluginError."""
     from dispatcher.manifest import json_schema
 
-    return json_schema.manifest_schema(registry.transports())
+    return json_schema.manifest_schema(registry.contents())
 
 
 def configuration_schema(registry: Registry) -> JsonSchema:

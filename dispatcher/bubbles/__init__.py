@@ -8,3 +8,38 @@ pages.py       templates/ and static/, for pages with bubbles
 Everything but pages.py is pure. WhatsApp publishes no exact rules for its marks, so every page says
 that the formatting is approximate.
 """
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class BubbleFile:
+    """The file of a bubble: its `id` at the gateway, or a `link` that the gateway fetches.
+
+    `provider` names the credentials for the link, `name` is what the recipient sees. A file that is
+    `shown_as` nothing is shown by its name.
+    """
+
+    id: str | None = None
+    link: str | None = None
+    provider: str | None = None
+    name: str | None = None
+    shown_as: Literal["image", "video", "audio"] | None = None
+
+
+@dataclass(frozen=True)
+class Bubble:
+    """What a chat shows of a message.
+
+    `label` is the kind of content in people's words, `text` has WhatsApp's marks (*bold*), `lines`
+    are shown below it, one each, as the options of a poll are, and `buttons` at the end.
+    """
+
+    label: str
+    text: str = ""
+    lines: tuple[str, ...] = ()
+    buttons: tuple[str, ...] = ()
+    file: BubbleFile | None = None

@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from pydantic import BaseModel
+
 from dispatcher import (
     Attachment,
     Link,
-    Media,
     Message,
     Problem,
     Upload,
@@ -40,12 +41,13 @@ def dispatcher_validate_message(
 
 
 def _check_texts(message: Message) -> Iterator[Problem]:
-    for key, text in _texts(message):
-        where = f"{message.type}.{key}"
+    for path, text in _texts(message.content):
+        where, key = f"{message.type}.{path}", path.rpartition(".")[2]
+        name = "provider.name" if path.endswith("provider.name") else key
         if not text.strip():
-            yield Problem(message=f"{key} is empty", where=where)
-        elif reason := _NAMES.get(key, _why_no_text)(text):
-            yield Problem(message=f"{key} {reason}", where=where)
+            yield Problem(message=f"{name} is empty", where=where)
+        elif reason := _NAMES.get(name, _why_no_text)(text):
+            yield Problem(message=f"{name} {reason}", where=where)
         if key == "caption" and len(text) > _CAPTION_SHOWN:
             yield Problem(
                 message=f"caption has {len(text)} characters; it may be cut at {_CAPTION_SHOWN}",
@@ -77,12 +79,19 @@ def _why_no_file_name(name: str) -> str | None:
 _NAMES = {"filename": _why_no_file_name, "provider.name": _why_no_name}
 
 
-def _texts(message: Message) -> Iterator[tuple[str, str]]:
-    for key, value in vars(message.content).items():
-        if isinstance(value, str):
-            yield key, value
-    if message.media is not None and message.media.provider is not None:
-        yield "provider.name", message.media.provider.name
+def _texts(value: object, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every text that a content was given, with its path: "provider.name", "options.1"."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, BaseModel):
+        for key in value.model_fields_set:
+            yield from _texts(getattr(value, key), f"{path}.{key}" if path else key)
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            yield from _texts(each, f"{path}.{key}")
+    elif isinstance(value, list):
+        for number, each in enumerate(value):
+            yield from _texts(each, f"{path}.{number}")
 
 
 def _check_link(message: Message, link: Link) -> Iterator[Problem]:
@@ -102,22 +111,22 @@ def _check_file(message: Message, upload: Upload) -> Iterator[Problem]:
     reason = _why_no_file_name(upload.filename)
     if reason is not None:
         yield Problem(message=f"the file's name {reason}", where=_origin(message))
-    family = upload.mime_type.partition("/")[0]
-    expected = {"image", "video", "audio"} & {message.type}
-    if expected and family in {"image", "video", "audio", "text"} - expected:
+    media, family = message.media, upload.mime_type.partition("/")[0]
+    expected = media and media.family
+    if expected and family != expected and family in ("image", "video", "audio", "text"):
         yield Problem(
-            message=f"{upload.filename} is {upload.mime_type}, not {message.type}",
+            message=f"{upload.filename} is {upload.mime_type}, not {expected}",
             where=_origin(message),
             severity="warning",
         )
-    if message.media is not None and message.media.provider is not None:
+    if media is not None and media.provider is not None:
         yield Problem(
             message="provider goes with a link, but the source is a file to upload",
-            where=f"{message.type}.provider",
+            where=f"{message.media_path}.provider",
         )
 
 
 def _origin(message: Message) -> str:
-    media = message.content
-    key = "source" if isinstance(media, Media) and media.source is not None else "link"
-    return f"{message.type}.{key}"
+    media = message.media
+    key = "source" if media is not None and media.source is not None else "link"
+    return f"{message.media_path}.{key}"

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from dispatcher.models import Message
+from dispatcher.models import Content, Message
 from dispatcher.planning.selection import stands_for
 from dispatcher.printing import (
     Coloured,
@@ -34,6 +34,8 @@ __all__ = [
     "stand_in",
 ]
 
+_LONGEST_SUMMARY = 52  # characters
+
 _COLOURS = {
     "error": "red",
     "warning": "yellow",
@@ -58,15 +60,13 @@ def coloured(word: str, text: str | None = None) -> Coloured:
 
 def described(message: Message) -> str:
     """Return a message's content in a few words: `text "Hello…"`, `image banner.png`."""
-    content = message.content
-    words = next(
-        value
-        for key in ("body", "source", "link", "id")
-        if (value := getattr(content, key, None)) is not None
-    )
-    short = " ".join(words.split())
-    short = short if len(short) <= 50 else short[:49] + "…"
-    return f'text "{short}"' if message.type == "text" else f"{message.type} {short}"
+    return f"{message.type} {summary(message.content)}"
+
+
+def summary(content: Content) -> str:
+    """Return a content in a few words."""
+    words = " ".join(content.summary().split())
+    return words if len(words) <= _LONGEST_SUMMARY else f"{words[: _LONGEST_SUMMARY - 1]}…"
 
 
 def stand_in(message: Message) -> str:

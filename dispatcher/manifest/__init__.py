@@ -73,7 +73,7 @@ class Manifests:
     def _add(
         self, file: TomlFile, usual_name: str, run: str | None = None, *, own: bool = False
     ) -> str:
-        data, problems = validation.check(file)
+        data, problems = validation.check(file, self._options.kinds, self._options.transport)
         self.problems.extend(problems)
         name = data.get("name", usual_name)
         transport = data.get("transport", self._options.transport)
@@ -237,8 +237,9 @@ def _entry_messages(
     read_address: ReadAddress,
     former: Sequence[MessageName],
 ) -> Iterator[LoadedMessage]:
-    table = message_table.merge_defaults(manifest.data.get("defaults", {}), entry)
-    problems = list(message_table.check(table))
+    kinds, transport = manifest.options.kinds, manifest.transport
+    table = message_table.merge_defaults(manifest.data.get("defaults", {}), entry, kinds, transport)
+    problems = list(message_table.check(table, kinds, transport))
     for problem in problems:
         report(definition.locate(problem, key=problem.at_key))
     if not any(problem.fatal for problem in problems):

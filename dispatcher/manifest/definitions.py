@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 
 from dispatcher import localfiles
 from dispatcher.inputs import Inputs
+from dispatcher.manifest.kinds import Kinds
 from dispatcher.manifest.templates import Renderer
 from dispatcher.models import LocatedProblem, Message, Problem, located
 from dispatcher.toml import KeyPath
@@ -23,7 +25,8 @@ class Options(NamedTuple):
     own. With `run_needed`, it is an error if a run has no name. With `trial`, the run is a trial of
     that moment, whatever a manifest says. `transport` is for manifests that name none. `roots` are
     folders, besides a manifest's own, from which it may read files. `country` is where numbers
-    without a country code are dialled. `home` is the folder with all manifests.
+    without a country code are dialled. `home` is the folder with all manifests. `kinds` are the
+    kinds of content of all transports.
     """
 
     run: str | None = None
@@ -35,6 +38,7 @@ class Options(NamedTuple):
     roots: tuple[Path, ...] = ()
     country: str | None = None
     home: Path | None = None
+    kinds: Kinds = Kinds({})
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,8 @@ class Manifest:
 class Definition(NamedTuple):
     """The `[[messages]]` table of this number, and the item of its `to` or the row of its list.
 
-    `row_path` is the list, a file of recipients; `text_path` is the file that holds the text.
+    `row_path` is the list, a file of recipients; `text_path` is the file that holds the text of the
+    key `text_key`.
     """
 
     file: TomlFile
@@ -77,6 +82,7 @@ class Definition(NamedTuple):
     row_path: Path | None = None
     row: int = 0
     text_path: Path | None = None
+    text_key: str | None = None
 
     @property
     def base(self) -> Path:
@@ -93,7 +99,7 @@ class Definition(NamedTuple):
         if problem.where == "to" and self.row_path is not None:
             return located(self.row_path, problem, self.row, message_id=self.id)
         row = f"{self.row_path}:{self.row}" if self.row_path else None
-        if problem.where == "text.body" and self.text_path is not None:
+        if problem.where == self.text_key and self.text_path is not None:
             return located(self.text_path, problem, problem.line or 1, 1, self.id, row)
         return located(self.file.path, problem, *self._position(problem, key), self.id, row)
 
@@ -107,7 +113,8 @@ class Definition(NamedTuple):
         return located(self.file.path, problem, *self.file.position([where]))
 
     def _position(self, problem: Problem, key: bool = False) -> tuple[int, int]:
-        where: KeyPath = tuple(problem.where.split(".")) if problem.where else ()
+        parts = re.findall(r"[^.\[\]]+", problem.where or "")  # also of a payload: buttons[0].title
+        where: KeyPath = tuple(int(part) if part.isdecimal() else part for part in parts)
         if where == ("to",) and self.item is not None:
             where = ("to", self.item)
         paths: list[KeyPath] = [("messages", self.entry, *where)]

@@ -6,28 +6,31 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dispatcher import keys, models
+from pydantic import BaseModel, ValidationError
+
+from dispatcher import keys
 from dispatcher.errors import AddressError, ManifestError, SourceError
 from dispatcher.localfiles import MAX_TEXT, read_text
 from dispatcher.manifest import message_table
 from dispatcher.manifest.definitions import Definition, LoadedMessage, Manifest
 from dispatcher.manifest.former_names import MessageName
+from dispatcher.manifest.kinds import is_verbatim, submodel
 from dispatcher.manifest.templates import RenderError, not_filled_in
-from dispatcher.models import Address, LocatedProblem, Message, Problem, ReportProblem, located
+from dispatcher.models import (
+    Address,
+    LocatedProblem,
+    Message,
+    Problem,
+    ReportProblem,
+    leaves,
+    located,
+)
 from dispatcher.visible import quoted
 
 # From a transport's name, a recipient as written, and the country, returns the transport's address.
 # Raises AddressError.
 ReadAddress = Callable[[str, str, str | None], Address]
 Table = dict[str, Any]
-
-_MODELS: dict[str, type[models.Text | models.Media]] = {
-    "text": models.Text,
-    "image": models.Image,
-    "video": models.Video,
-    "audio": models.Audio,
-    "document": models.Document,
-}
 
 
 class Recipient(NamedTuple):
@@ -57,6 +60,8 @@ def expand(
     seen: dict[str, int] = {}  # the row of each recipient; a list may have a million
     for recipient in _recipients(manifest, table, builder.definition, report):
         message, found = builder.build(recipient)
+        if message is None:
+            continue
         if message.to in seen and "to" not in found:
             if first_only:
                 continue
@@ -136,15 +141,18 @@ class _Builder:
         self._vars = {**manifest.data.get("vars", {}), **table.get("vars", {})}
         self._renderer = manifest.renderer
         self._row: Table = {}
-        self._type = message_table.content_types(table)[0]
+        self._type = message_table.content_types(table, manifest.options.kinds)[0]
         self._bad_keys: set[str] = set()
-        self._content_table = self._with_body(manifest, table[self._type])
+        transport = table.get("transport", manifest.transport)
+        self._kind = manifest.options.kinds.of(transport)[self._type]
+        self._content_table = self._with_text(manifest, table[self._type])
+        self._convert = self._kind.needs_conversion(self._content_table)
         self._same: Table = {
             "manifest": manifest.name,
             "id": table["id"],
             "type": self._type,
             "preview_url": table.get("preview_url"),
-            "transport": table.get("transport", manifest.transport),
+            "transport": transport,
         }
         self._begun = False
         self._run, self._revision = manifest.run, table.get("revision", 1)
@@ -154,8 +162,11 @@ class _Builder:
         """Return the key of a message of this name, up to the recipient."""
         return keys.beginning(self._run, *name, self._revision)
 
-    def build(self, recipient: Recipient) -> tuple[Message, set[str]]:
-        """Return the message to one recipient, and the keys with a reported problem."""
+    def build(self, recipient: Recipient) -> tuple[Message | None, set[str]]:
+        """Return the message to one recipient, and the keys with a reported problem.
+
+        There is no message if its content does not fit the model, once it is filled in.
+        """
         self._bad_keys = set()
         variables = shown = {**self._vars, **recipient.vars}
         to = recipient.to
@@ -167,44 +178,85 @@ class _Builder:
         address, kind = self._address(to, recipient.definition)
         if not self._begun:
             self._begun = True
-            self._warn_of_other_syntax(self._content_table, variables, self._type)
-        content = self._filled(self._content_table, shown, recipient.definition, self._type)
+            self._warn_of_other_syntax(self._content_table, variables)
+        filled = self._filled(
+            self._content_table, shown, recipient.definition, self._type, self._kind.model
+        )
+        try:
+            content = self._kind.content(filled, convert=self._convert)
+        except ValidationError as invalid:
+            for where, sentence in self._kind.filled_errors(filled, invalid):
+                self._report(recipient.definition.locate(Problem(message=sentence, where=where)))
+            return None, self._bad_keys
         values = {
             **self._same,
             "key": self._key + address,
             "to": address,
             "recipient_type": kind,
+            "content": content,
             "vars": variables,
-            self._type: _MODELS[self._type](**content),
         }
         return Message(**values), self._bad_keys
 
-    def _with_body(self, manifest: Manifest, content: Table) -> Table:
-        """Return the content with the text of `text.file` as its body."""
-        if "file" not in content:
+    def _with_text(self, manifest: Manifest, content: Table) -> Table:
+        """Return the content with the text of its `file`, if it has one."""
+        key = self._kind.model.text_file
+        if key is None or "file" not in content:
             return content
+        rest = {name: value for name, value in content.items() if name != "file"}
         try:
             path = manifest.find(content["file"])
-            self.definition = self.definition._replace(text_path=path)
+            self.definition = self.definition._replace(
+                text_path=path, text_key=f"{self._type}.{key}"
+            )
             # As in TOML, all line endings become the same.
             text = read_text(path, "the text", manifest.inputs, most=MAX_TEXT)
-            return {"body": text.replace("\r\n", "\n")}
+            return {**rest, key: text.replace("\r\n", "\n")}
         except SourceError as error:
-            self._report(self.definition.locate(Problem(message=str(error), where="text.file")))
+            where = f"{self._type}.file"
+            self._report(self.definition.locate(Problem(message=str(error), where=where)))
         except ManifestError as error:
             for problem in error.problems:
                 self._report(problem)
-        return {"body": "(unreadable)"}
+        return {**rest, key: "(unreadable)"}
 
-    def _filled(self, table: Table, variables: Table, definition: Definition, where: str) -> Table:
+    def _filled(
+        self,
+        table: Table,
+        variables: Table,
+        definition: Definition,
+        where: str,
+        model: type[BaseModel] | None,
+    ) -> Table:
+        """Return a table with its templates filled in; `model` reads it."""
         filled: Table = {}
         for key, value in table.items():
-            path = f"{where}.{key}"
-            if isinstance(value, dict):
-                filled[key] = self._filled(value, variables, definition, path)
-            else:
-                filled[key] = self._text(value, variables, definition, path)
+            if isinstance(value, (str, dict, list)):
+                field = model.model_fields.get(key) if model is not None else None
+                if field is None or not is_verbatim(field):
+                    within = field and submodel(field.annotation)
+                    value = self._value(value, variables, definition, f"{where}.{key}", within)
+            filled[key] = value
         return filled
+
+    def _value(
+        self,
+        value: Any,
+        variables: Table,
+        definition: Definition,
+        where: str,
+        model: type[BaseModel] | None,
+    ) -> Any:
+        if isinstance(value, str):
+            return self._text(value, variables, definition, where)
+        if isinstance(value, dict):
+            return self._filled(value, variables, definition, where, model)
+        if isinstance(value, list):
+            return [
+                self._value(each, variables, definition, f"{where}.{number}", model)
+                for number, each in enumerate(value)
+            ]
+        return value
 
     def _text(self, text: str, variables: Table, definition: Definition, where: str) -> str:
         try:
@@ -219,16 +271,13 @@ class _Builder:
                 self._warn_of_blank(name, definition, where)
         return rendered
 
-    def _warn_of_other_syntax(self, table: Table, variables: Table, where: str) -> None:
+    def _warn_of_other_syntax(self, table: Table, variables: Table) -> None:
         """Warn of names of variables that stay as they are: `{name}` instead of `{{ name }}`."""
-        for key, value in table.items():
-            path = f"{where}.{key}"
-            if isinstance(value, dict):
-                self._warn_of_other_syntax(value, variables, path)
-            elif isinstance(value, str) and (written := not_filled_in(value, variables)):
+        for where, value in leaves({self._type: table}):
+            if isinstance(value, str) and (written := not_filled_in(value, variables)):
                 name = written.strip("{}%$ ")
                 sentence = f"{quoted(written)} stays as it is; write {{{{ {name} }}}}"
-                problem = Problem(message=sentence, where=path, severity="warning")
+                problem = Problem(message=sentence, where=where, severity="warning")
                 self._report(self.definition.locate(problem))
 
     def _warn_of_blank(self, name: str, definition: Definition, where: str) -> None:

@@ -7,13 +7,13 @@ these is said of the whole file.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 
 from dispatcher.addresses.lengths import REGIONS
-from dispatcher.manifest.message_table import BODIES, ORIGINS, RECIPIENTS
-from dispatcher.manifest.schema import ManifestTable
+from dispatcher.manifest.kinds import Kind, Kinds
+from dispatcher.manifest.message_table import RECIPIENTS
 from dispatcher.manifest.validation import MAX_MESSAGES, MAX_RECIPIENTS
-from dispatcher.models import CONTENT_TYPES
+from dispatcher.models import STANDARD_CONTENTS, Contents
 from dispatcher.toml.json_schema import (
     JsonSchema,
     document,
@@ -37,33 +37,144 @@ _LIST = r"[^/]\.([Cc][Ss][Vv]|[Jj][Ss][Oo][Nn][Ll])(\.[Gg][Zz])?$"
 _DELIMITER = r'^[^A-Za-z0-9"\r\n ]$'
 _PATTERNS = {"filename": _FILE_NAME, "link": _URL}  # of keys of a content; others are plain
 
-_MEDIA = tuple(kind for kind in CONTENT_TYPES if kind != "text")
-# What a content is made from.
-_PARTS = {kind: BODIES if kind == "text" else ORIGINS for kind in CONTENT_TYPES}
+
+def manifest_schema(transports: Mapping[str, Contents]) -> JsonSchema:
+    """Return the JSON Schema of manifests; `transports` are the kinds of content of each."""
+    return _Schema(transports).document()
 
 
-def manifest_schema(transports: Collection[str]) -> JsonSchema:
-    """Return the JSON Schema of manifests; `transports` are the names of those installed."""
-    schema = table_of(ManifestTable)
-    tables = schema["$defs"]
-    message, defaults = tables["MessageTable"], tables["DefaultsTable"]
-    for each in (schema, message, defaults):
-        if transports:
-            each["properties"]["transport"]["enum"] = sorted(transports)
-    tables["Country"] = {"type": "string", "enum": sorted(REGIONS)}
-    schema["properties"]["messages"]["maxItems"] = MAX_MESSAGES
-    for each in (message, defaults):
-        _complete_recipients(each["properties"])
-    _complete_list(tables["RecipientsTable"]["properties"])
-    for kind, parts in _PARTS.items():
-        content = tables[message["properties"][kind]["$ref"].rpartition("/")[2]]
-        content["allOf"] = list(_content_rules(kind, parts))
-        _complete_texts(content["properties"])
-    _complete_texts(tables["Provider"]["properties"], _ONE_LINE)
-    defaults["allOf"] = [has_at_most_one_of(RECIPIENTS)]
-    message["allOf"] = list(_message_rules())
-    schema["allOf"] = list(_rules_with_defaults())
-    return document(schema, "dispatcher manifest")
+class _Schema:
+    def __init__(self, transports: Mapping[str, Contents]) -> None:
+        self._transports = sorted(transports)
+        self._kinds = Kinds(transports)
+        # A rule about a kind is the same for all transports, or else it is not in the schema.
+        self._known = {
+            name: same[0]
+            for name in self._kinds.names
+            if len(same := self._kinds.models(name)) == 1
+        }
+
+    def document(self) -> JsonSchema:
+        """Return the whole schema."""
+        schema = table_of(self._kinds.manifest_table)
+        tables = schema["$defs"]
+        message, defaults = tables["MessageTable"], tables["DefaultsTable"]
+        for each in (schema, message, defaults):
+            if self._transports:
+                each["properties"]["transport"]["enum"] = self._transports
+        message["properties"]["type"]["enum"] = list(self._kinds.names)
+        tables["Country"] = {"type": "string", "enum": sorted(REGIONS)}
+        schema["properties"]["messages"]["maxItems"] = MAX_MESSAGES
+        for each in (message, defaults):
+            _complete_recipients(each["properties"])
+        _complete_list(tables["RecipientsTable"]["properties"])
+        for name in self._kinds.names:
+            contents = self._contents(name, tables)
+            message["properties"][name] = contents
+            defaults["properties"][name] = _without_required(contents, tables)
+        defaults["allOf"] = [has_at_most_one_of(RECIPIENTS)]
+        message["allOf"] = list(self._message_rules())
+        schema["allOf"] = list(self._rules_with_defaults())
+        return document(schema, "dispatcher manifest")
+
+    def _contents(self, name: str, tables: JsonSchema) -> JsonSchema:
+        """Return the schema of the content tables of a name, and add their parts to `tables`."""
+        kinds = self._kinds.models(name)
+        found = []
+        for kind in kinds:
+            prefix = "" if len(kinds) == 1 else f"{self._owner(kind)}_"
+            made = table_of(kind.table, prefix)
+            parts = made.pop("$defs")
+            key = f"{prefix}{kind.table.__name__}"
+            if kind.name not in STANDARD_CONTENTS:
+                key = f"{prefix}{kind.name}_{kind.table.__name__}"
+            made["allOf"] = list(_content_rules(kind))
+            for each in (made, *parts.values()):
+                _complete_texts(each.get("properties", {}))
+            if "Provider" in parts:
+                _complete_texts(parts["Provider"]["properties"], _ONE_LINE)
+            tables |= {**parts, key: made}
+            found.append({"$ref": f"#/$defs/{key}"})
+        described = {"description": _described(kinds[0]), "examples": [_example(kinds[0])]}
+        return {**(found[0] if len(found) == 1 else {"anyOf": found}), **described}
+
+    def _owner(self, kind: Kind) -> str:
+        return next(
+            each for each in self._transports if self._kinds.of(each).get(kind.name) is kind
+        )
+
+    def _message_rules(self) -> Iterator[JsonSchema]:
+        """Yield what holds for a message whatever the defaults are."""
+        names = self._kinds.names
+        yield has_at_most_one_of(RECIPIENTS)
+        yield has_at_most_one_of(names)
+        if others := self._without_preview:
+            yield _either(lacks("preview_url"), lacks(*others))
+        for kind in names:
+            yield _either(lacks(kind), table(type={"const": kind}))
+        for transport in self._transports:
+            foreign = [name for name in names if name not in self._kinds.of(transport)]
+            if foreign:
+                named = {"allOf": [has("transport"), table(transport={"const": transport})]}
+                yield {"if": named, "then": lacks(*foreign), "else": table()}
+
+    def _rules_with_defaults(self) -> Iterator[JsonSchema]:
+        """Yield what a message needs, or must not have, because of the file's defaults."""
+        names = self._kinds.names
+        yield _unless(has_one_of(RECIPIENTS), has_one_of(RECIPIENTS))
+        needed = {name: _needed(kind) for name, kind in self._known.items()}
+        whole = {"allOf": [has_exactly_one_of(names), table(**needed)]}
+        yield _unless(whole, has_one_of(names))
+        for name in names:
+            if rule := needed.get(name):
+                of_kind = {"allOf": [has(name), table(**{name: rule})]}
+                yield _unless(of_kind, table(**{name: rule}))
+            previews = name not in self._without_preview
+            usual = [table(type={"const": name}), *([] if previews else [lacks("preview_url")])]
+            yield _if(has(name), _either(has_one_of(names), {"allOf": usual}))
+        for name, kind in self._known.items():
+            if "provider" in kind.table.model_fields:
+                linked = _either(has("source"), has("link"), lacks("provider"))
+                yield _if(_with(name, has("id")), table(**{name: linked}))
+                yield _if(_with(name, has("provider")), table(**{name: lacks("id")}))
+
+    @property
+    def _without_preview(self) -> list[str]:
+        return [
+            name
+            for name in self._kinds.names
+            if not any(kind.model.link_preview for kind in self._kinds.models(name))
+        ]
+
+
+def _described(kind: Kind) -> str:
+    """Return the first line of what a model's docstring says."""
+    return (kind.model.__doc__ or kind.model.name_for_people()).strip().splitlines()[0]
+
+
+def _example(kind: Kind) -> JsonSchema:
+    """Return the shortest table that is a whole content, from the examples of its fields."""
+    fields = kind.table.model_fields
+    needed = [name for name, field in fields.items() if field.is_required()]
+    examples = {name: fields[name].examples for name in (*kind.one_of[:1], *needed)}
+    return {name: known[0] for name, known in examples.items() if known}
+
+
+def _without_required(contents: JsonSchema, tables: JsonSchema) -> JsonSchema:
+    """Return the schema of a content table in the defaults, which a message completes."""
+    key = contents.get("$ref", "").rpartition("/")[2]
+    if key and "required" in tables[key]:
+        partial = {name: each for name, each in tables[key].items() if name != "required"}
+        tables[f"{key}_default"] = partial
+        return {**contents, "$ref": f"#/$defs/{key}_default"}
+    return contents if key else {"description": contents["description"], "type": "object"}
+
+
+def _needed(kind: Kind) -> JsonSchema:
+    """Return the rule of the keys that a content needs."""
+    required = [name for name, field in kind.table.model_fields.items() if field.is_required()]
+    rules = [has_one_of(kind.one_of)] if kind.one_of else []
+    return {"allOf": [*rules, *([has(*required)] if required else [])]} if required else rules[0]
 
 
 def _complete_texts(keys: JsonSchema, usual: str = _PLAIN) -> None:
@@ -91,36 +202,11 @@ def _complete_country(keys: JsonSchema) -> None:
     keys["country"]["$ref"] = "#/$defs/Country"
 
 
-def _content_rules(kind: str, parts: Collection[str]) -> Iterator[JsonSchema]:
-    yield has_at_most_one_of(parts)
-    if kind != "text":
+def _content_rules(kind: Kind) -> Iterator[JsonSchema]:
+    if kind.one_of:
+        yield has_at_most_one_of(kind.one_of)
+    if "provider" in kind.table.model_fields:
         yield {"anyOf": [lacks("id"), lacks("provider")]}
-
-
-def _message_rules() -> Iterator[JsonSchema]:
-    """Yield what holds for a message whatever the defaults are."""
-    yield has_at_most_one_of(RECIPIENTS)
-    yield has_at_most_one_of(CONTENT_TYPES)
-    yield _either(lacks("preview_url"), lacks(*_MEDIA))
-    for kind in CONTENT_TYPES:
-        yield _either(lacks(kind), table(type={"const": kind}))
-
-
-def _rules_with_defaults() -> Iterator[JsonSchema]:
-    """Yield what a message needs, or must not have, because of the file's defaults."""
-    yield _unless(has_one_of(RECIPIENTS), has_one_of(RECIPIENTS))
-    contents = {kind: has_one_of(parts) for kind, parts in _PARTS.items()}
-    whole = {"allOf": [has_exactly_one_of(CONTENT_TYPES), table(**contents)]}
-    yield _unless(whole, has_one_of(CONTENT_TYPES))
-    for kind in CONTENT_TYPES:
-        of_kind = {"allOf": [has(kind), table(**{kind: contents[kind]})]}
-        yield _unless(of_kind, table(**{kind: contents[kind]}))
-        usual = [table(type={"const": kind}), *([] if kind == "text" else [lacks("preview_url")])]
-        yield _if(has(kind), _either(has_one_of(CONTENT_TYPES), {"allOf": usual}))
-    for kind in _MEDIA:
-        linked = _either(has("source"), has("link"), lacks("provider"))
-        yield _if(_with(kind, has("id")), table(**{kind: linked}))
-        yield _if(_with(kind, has("provider")), table(**{kind: lacks("id")}))
 
 
 def _with(key: str, rule: JsonSchema) -> JsonSchema:

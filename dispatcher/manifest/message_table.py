@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from dispatcher.models import CONTENT_TYPES, Problem
+from pydantic import BaseModel
+
+from dispatcher.manifest.kinds import Kind, Kinds, submodel
+from dispatcher.models import Content, Problem
 
 Table = dict[str, Any]
 
-# In each group only one may be set; a default gives way to any of its group.
+# Only one may be set; a default gives way to either.
 RECIPIENTS = ("to", "recipients")
-ORIGINS = ("source", "link", "id")
-BODIES = ("body", "file")
 
 
 class RuleProblem(Problem):
@@ -25,62 +26,93 @@ class RuleProblem(Problem):
     fatal: bool = True
 
 
-def merge_defaults(defaults: Table, entry: Table) -> Table:
-    """Return the entry with the defaults that it does not replace, contents only of its kind."""
+def merge_defaults(defaults: Table, entry: Table, kinds: Kinds, transport: str) -> Table:
+    """Return the entry with the defaults that it does not replace, contents only of its kind.
+
+    `transport` is for a message that names none.
+    """
     if not defaults:
         return entry
-    contents = content_types(entry) or content_types(defaults)
+    contents = content_types(entry, kinds) or content_types(defaults, kinds)
+    transport = entry.get("transport") or defaults.get("transport") or transport
+    of_transport = kinds.of(transport)
+    may_preview = any(_has_link_preview(name, of_transport) for name in contents)
     applying = {
         key: value
         for key, value in defaults.items()
-        if (key not in CONTENT_TYPES or key in contents)
-        and (key != "preview_url" or contents == ["text"])
+        if (key not in kinds.names or key in contents)
+        and (key != "preview_url" or may_preview)
         and not (key in RECIPIENTS and any(name in entry for name in RECIPIENTS))
     }
-    tables = {key: _merged(applying[key], entry[key], key) for key in applying if key in entry}
+    both = [key for key in applying if key in entry]
+    tables = {
+        key: merged_content(applying[key], entry[key], of_transport.get(key))
+        for key in both
+        if key in kinds.names
+    }
+    if "vars" in both:
+        tables["vars"] = {**applying["vars"], **entry["vars"]}
     return {**applying, **entry, **tables}
 
 
-def _merged(below: Any, above: Any, key: str) -> Any:
-    """Return the value of a key that both tables have; contents and `vars` are merged."""
-    if key != "vars" and key not in CONTENT_TYPES:
+def merged_content(below: Any, above: Any, kind: Kind | None) -> Any:
+    """Return a content table with its defaults; of keys that exclude each other, its own count."""
+    if not isinstance(below, dict) or not isinstance(above, dict):
         return above
-    group = {"vars": (), "text": BODIES}.get(key, ORIGINS)
+    group = kind.one_of if kind is not None else ()
     replaced = group if any(name in above for name in group) else ()
     return {**{name: below[name] for name in below if name not in replaced}, **above}
 
 
-def content_types(table: Table) -> list[str]:
+def content_types(table: Table, kinds: Kinds) -> list[str]:
     """Return the content tables that are set: exactly one in a good message."""
-    return [name for name in CONTENT_TYPES if name in table]
+    return [name for name in kinds.names if name in table]
 
 
-def check(table: Table) -> Iterator[RuleProblem]:
-    """Yield the broken rules of a merged table that the schema cannot express."""
-    contents = content_types(table)
-    yield from _check_contents(table, contents)
+def check(table: Table, kinds: Kinds, transport: str) -> Iterator[RuleProblem]:
+    """Yield the broken rules of a merged table that the schema cannot express.
+
+    `transport` is for a message that names none.
+    """
+    transport = table.get("transport", transport)
+    of_transport = kinds.of(transport)
+    contents = content_types(table, kinds)
+    yield from _check_contents(table, contents, kinds, of_transport)
     yield from _check_recipients(table)
     yield from _check_recipients_file(table)
     for content in contents:
-        yield from _check_content(content, table[content])
+        if kind := of_transport.get(content):
+            yield from _check_one_of(kind.table, kind.one_of, table[content], content)
+        else:
+            sentence = kinds.lacking(content, transport)
+            yield RuleProblem(message=sentence, where=content, at_key=True)
 
 
-def _check_contents(table: Table, contents: list[str]) -> Iterator[RuleProblem]:
+def _check_contents(
+    table: Table, contents: list[str], kinds: Kinds, of_transport: Mapping[str, Kind]
+) -> Iterator[RuleProblem]:
     variables = table.get("vars", {})
-    taken = [name for name in CONTENT_TYPES if isinstance(variables.get(name), dict)]
+    taken = [name for name in kinds.names if isinstance(variables.get(name), dict)]
     if taken and not contents:
         yield _in_vars(taken[0])
     elif not contents:
-        yield RuleProblem(message="has no content; add text.body, image.source, …")
+        examples = [f"{kind.name}.{kind.main_key}" for kind in of_transport.values()]
+        more = ", …" if len(examples) > 2 else ""
+        yield RuleProblem(message=f"has no content; add {', '.join(examples[:2])}{more}")
     for extra in contents[1:]:
         sentence = f"has both {contents[0]} and {extra}; only one is possible"
         yield RuleProblem(message=sentence, where=extra, at_key=True)
     if len(contents) == 1 and table.get("type", contents[0]) != contents[0]:
         sentence = f'type is "{table["type"]}", but its content is {contents[0]}'
         yield RuleProblem(message=sentence, where="type", fatal=False)
-    if "preview_url" in table and contents and contents[0] != "text":
-        sentence = "preview_url is allowed on text only"
+    if "preview_url" in table and contents and not _has_link_preview(contents[0], of_transport):
+        allowed = [name for name in of_transport if _has_link_preview(name, of_transport)]
+        sentence = f"preview_url is allowed on {' and '.join(allowed) or 'nothing here'} only"
         yield RuleProblem(message=sentence, where="preview_url", at_key=True, fatal=False)
+
+
+def _has_link_preview(name: str, of_transport: Mapping[str, Kind]) -> bool:
+    return name in of_transport and of_transport[name].model.link_preview
 
 
 def _in_vars(key: str) -> RuleProblem:
@@ -126,15 +158,21 @@ def _check_recipients_file(table: Table) -> Iterator[RuleProblem]:
             yield RuleProblem(message=sentence, where="recipients.delimiter")
 
 
-def _check_content(content: str, table: Table) -> Iterator[RuleProblem]:
-    group = BODIES if content == "text" else ORIGINS
-    given = [name for name in group if name in table]
-    if not given:
-        sentence = f"{content} needs one of {', '.join(group)}"
-        yield RuleProblem(message=sentence, where=content, at_key=True)
+def _check_one_of(
+    model: type[BaseModel], one_of: Sequence[str], table: Table, where: str
+) -> Iterator[RuleProblem]:
+    """Check which of the keys are given of which exactly one is needed, in tables within, too."""
+    given = [name for name in one_of if name in table]
+    if one_of and not given:
+        sentence = f"{where} needs one of {', '.join(one_of)}"
+        yield RuleProblem(message=sentence, where=where, at_key=True)
     for extra in given[1:]:
-        sentence = f"{content} has both {given[0]} and {extra}; use one of them"
-        yield RuleProblem(message=sentence, where=f"{content}.{extra}", at_key=True)
-    if given == ["id"] and "provider" in table:
-        sentence = "provider goes with a link, not with an id"
-        yield RuleProblem(message=sentence, where=f"{content}.provider", at_key=True, fatal=False)
+        sentence = f"{where} has both {given[0]} and {extra}; use one of them"
+        yield RuleProblem(message=sentence, where=f"{where}.{extra}", at_key=True)
+    for key, value in table.items():
+        within = submodel(model.model_fields[key].annotation) if key in model.model_fields else None
+        if within is not None and issubclass(within, Content):
+            for number, each in enumerate(value if isinstance(value, list) else [value]):
+                path = f"{where}.{key}.{number}" if isinstance(value, list) else f"{where}.{key}"
+                if isinstance(each, dict):
+                    yield from _check_one_of(within, within.exactly_one_of, each, path)

@@ -1,6 +1,7 @@
 """The schema of a manifest, version 1: what a TOML file may hold, before templates are filled in.
 
-Manifests are validated by it, and the JSON Schema for editors is made from it. Rules between keys
+Manifests are validated by it, and the JSON Schema for editors is made from it. The tables with the
+content of a message are not in it: they belong to the transports (`kinds.py`). Rules between keys
 (exactly one content, `to` or `recipients`) are in `message_table.py`, as defaults count for them.
 """
 
@@ -134,21 +135,6 @@ RecipientsFile = Annotated[
 ]
 
 
-class TextTable(models.Model):
-    """A text; either `body` or `file` has it."""
-
-    body: str | None = Field(
-        default=None,
-        description="What is written; may be a template.",
-        examples=["Hello {{ name }}! 😃"],
-    )
-    file: str | None = Field(
-        default=None,
-        description="A file that holds the body, relative to the manifest.",
-        examples=["texts/welcome.txt"],
-    )
-
-
 class DefaultsTable(models.Model):
     """What every message of the file gets, unless it says otherwise."""
 
@@ -182,31 +168,6 @@ class DefaultsTable(models.Model):
     )
     transport: str | None = _transport()
     vars: dict[str, Any] = _vars()
-    text: TextTable | None = Field(
-        default=None,
-        description="The message is a text.",
-        examples=[{"body": "Hello {{ name }}!"}],
-    )
-    image: models.Image | None = Field(
-        default=None,
-        description="The message is a picture.",
-        examples=[{"source": "files/spring.png", "caption": "Spring"}],
-    )
-    video: models.Video | None = Field(
-        default=None,
-        description="The message is a video.",
-        examples=[{"source": "files/tour.mp4"}],
-    )
-    audio: models.Audio | None = Field(
-        default=None,
-        description="The message is a sound.",
-        examples=[{"source": "files/greeting.mp3"}],
-    )
-    document: models.Document | None = Field(
-        default=None,
-        description="The message is a file of any kind.",
-        examples=[{"source": "files/prices.pdf", "filename": "Prices.pdf"}],
-    )
 
 
 class MessageTable(DefaultsTable):
@@ -222,7 +183,7 @@ class MessageTable(DefaultsTable):
         description="Its former ids, or manifest/id; what was sent under these counts as sent.",
         examples=["greeting", ["prices/list"]],
     )
-    type: models.ContentType | None = Field(
+    type: str | None = Field(
         default=None,
         description="The kind of content, which is known from the table with it.",
         examples=["text"],

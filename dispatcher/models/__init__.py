@@ -3,14 +3,16 @@
 from dispatcher.models.attachments import Attachment, Link, MediaId, Upload
 from dispatcher.models.base import Model
 from dispatcher.models.content import (
-    CONTENT_TYPES,
+    STANDARD_CONTENTS,
     Audio,
-    ContentType,
+    Content,
+    Contents,
     Document,
     Image,
     Media,
     Provider,
     Text,
+    Verbatim,
     Video,
 )
 from dispatcher.models.message import Address, Message
@@ -40,13 +42,14 @@ from dispatcher.models.problems import (
 )
 
 __all__ = [
-    "CONTENT_TYPES",
+    "STANDARD_CONTENTS",
     "UNKNOWN_CONTENT",
     "Address",
     "Attachment",
     "AttemptStatus",
     "Audio",
-    "ContentType",
+    "Content",
+    "Contents",
     "Delivered",
     "Document",
     "Failure",
@@ -73,6 +76,7 @@ __all__ = [
     "Status",
     "Text",
     "Upload",
+    "Verbatim",
     "Video",
     "decode",
     "encode",

@@ -1,35 +1,88 @@
-"""The kinds of content a message can have.
+"""The kinds of content a message can have: a model each, from which all else follows.
 
-Each has the shape of the gateway's request body (docs/greenapi-v1.md), with `source` beside `link`
-and `id`. What else a new kind needs: docs/architecture.md, "Where a new feature goes".
+A transport declares its kinds as `contents`: the name of a manifest's table, and the model that
+reads it. The five of the provider's document (docs/greenapi-v1.md) are `STANDARD_CONTENTS`; they
+have the shape of the gateway's request body, with `source` beside `link` and `id`.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias, get_args
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
+from dispatcher.bubbles import Bubble, BubbleFile
 from dispatcher.models.attachments import Attachment
 from dispatcher.models.base import Model
+from dispatcher.visible import quoted
 
-ContentType: TypeAlias = Literal["text", "image", "video", "audio", "document"]
+VERBATIM: Final = "verbatim"  # marks fields in their metadata
 
-CONTENT_TYPES: tuple[ContentType, ...] = get_args(ContentType)
+Verbatim: TypeAlias = Annotated[str, VERBATIM]
+"""A text that is used as it is written; all others of a content are templates."""
 
 
-def _caption() -> Any:
-    return Field(
-        default=None,
-        description="A text below it; may be a template.",
-        examples=["Spring prices, {{ name }}"],
+class Content(Model):
+    """The content of a message; a transport derives a model for each kind that it can send.
+
+    Fields are the keys of the manifest's table `[messages.<kind>]`: their types and limits are
+    checked, also after the templates are filled in, and their descriptions and examples are shown
+    by editors. A rule of its own is a `field_validator`, whose sentence is shown at the field.
+    Every string is a template, in tables and lists, too, unless it is `Verbatim` or a `Literal`. A
+    field that is a `Media` is a file: what its `source` resolves to is the message's attachment.
+    """
+
+    label: ClassVar[str] = ""
+    """What people call it, like "Photo"; by default, the name of the class."""
+
+    exactly_one_of: ClassVar[tuple[str, ...]] = ()
+    """Fields of which a message needs exactly one; they must have defaults."""
+
+    text_file: ClassVar[str | None] = None
+    """The field whose text may be in a file beside the manifest: `file = "texts/welcome.txt"`."""
+
+    link_preview: ClassVar[bool] = False
+    """Whether the message may have a `preview_url`."""
+
+    def summary(self) -> str:
+        """Return the content in a few words, as the plan, the history and a list of chats show it.
+
+        By default, it is the first text in it.
+        """
+        return next((value for value in vars(self).values() if isinstance(value, str)), "")
+
+    def bubble(self) -> Bubble:
+        """Return what a chat shows of it, for the preview; by default, the summary."""
+        return Bubble(self.name_for_people(), text=self.summary())
+
+    @classmethod
+    def name_for_people(cls) -> str:
+        """Return the label, or the name of the class."""
+        return cls.label or cls.__name__
+
+
+class Text(Content):
+    """A text; either `body` or `file` has it."""
+
+    label: ClassVar[str] = "Text"
+    exactly_one_of: ClassVar[tuple[str, ...]] = ("body",)
+    text_file: ClassVar[str | None] = "body"
+    link_preview: ClassVar[bool] = True
+
+    body: str = Field(
+        description="What is written; may be a template.",
+        examples=["Hello {{ name }}! 😃"],
     )
 
+    def summary(self) -> str:
+        """Return the text in quotes."""
+        return quoted(" ".join(self.body.split()), 50)
 
-class Text(Model):
-    """`text.body` is the text, 1..4096 characters at Green API."""
-
-    body: str
+    def bubble(self) -> Bubble:
+        """Return the text."""
+        return Bubble(self.label, text=self.body)
 
 
 class Provider(Model):
@@ -41,8 +94,12 @@ class Provider(Model):
     )
 
 
-class Media(Model):
-    """Exactly one of `source` (for a plugin to resolve), `link` and `id` (used as they are)."""
+class Media(Content):
+    """A file: exactly one of `source` (for a plugin to resolve), `link` and `id` (used as is)."""
+
+    exactly_one_of: ClassVar[tuple[str, ...]] = ("source", "link", "id")
+    family: ClassVar[Literal["image", "video", "audio"] | None] = None
+    """The first part of the MIME types that it usually has, and how a chat shows it."""
 
     source: str | None = Field(
         default=None,
@@ -67,6 +124,14 @@ class Media(Model):
         examples=[{"name": "cdn-basic-auth"}],
     )
 
+    @field_validator("provider")
+    @classmethod
+    def _of_a_link(cls, provider: Provider | None, info: ValidationInfo) -> Provider | None:
+        given = {name for name in cls.exactly_one_of if info.data.get(name) is not None}
+        if provider is not None and given == {"id"}:
+            raise ValueError("provider goes with a link, not with an id")
+        return provider
+
     def file_fields(self, attachment: Attachment | None) -> dict[str, Any]:
         """Return the fields of a body that name the file: `id`, or `link` and `provider`.
 
@@ -77,9 +142,40 @@ class Media(Model):
         fields = {**written, **(attachment.fields if attachment else {})}
         return {key: value for key, value in fields.items() if value is not None}
 
+    def summary(self) -> str:
+        """Return where the file is from."""
+        return self.source or self.link or self.id or ""
+
+    def bubble(self) -> Bubble:
+        """Return the file, and below it the caption, if it has one."""
+        return Bubble(
+            self.name_for_people(), text=getattr(self, "caption", None) or "", file=self.shown()
+        )
+
+    def shown(self) -> BubbleFile:
+        """Return the file as a bubble shows it."""
+        return BubbleFile(
+            id=self.source or self.id,
+            link=self.link,
+            provider=self.provider.name if self.provider else None,
+            name=getattr(self, "filename", None),
+            shown_as=self.family,
+        )
+
+
+def _caption() -> Any:
+    return Field(
+        default=None,
+        description="A text below it; may be a template.",
+        examples=["Spring prices, {{ name }}"],
+    )
+
 
 class Image(Media):
     """A picture; exactly one of `source`, `link` and `id` says which."""
+
+    label: ClassVar[str] = "Photo"
+    family: ClassVar[Literal["image", "video", "audio"] | None] = "image"
 
     caption: str | None = _caption()
 
@@ -87,15 +183,23 @@ class Image(Media):
 class Video(Media):
     """A video; exactly one of `source`, `link` and `id` says which."""
 
+    label: ClassVar[str] = "Video"
+    family: ClassVar[Literal["image", "video", "audio"] | None] = "video"
+
     caption: str | None = _caption()
 
 
 class Audio(Media):
     """A sound; exactly one of `source`, `link` and `id` says which. Gateways show no caption."""
 
+    label: ClassVar[str] = "Audio"
+    family: ClassVar[Literal["image", "video", "audio"] | None] = "audio"
+
 
 class Document(Media):
     """A file of any kind; exactly one of `source`, `link` and `id` says which."""
+
+    label: ClassVar[str] = "Document"
 
     caption: str | None = _caption()
     filename: str | None = Field(
@@ -105,4 +209,22 @@ class Document(Media):
     )
 
 
-Content: TypeAlias = Text | Image | Video | Audio | Document
+Contents: TypeAlias = Mapping[str, type[Content]]
+
+STANDARD_CONTENTS: Final[Contents] = MappingProxyType(
+    {"text": Text, "image": Image, "video": Video, "audio": Audio, "document": Document}
+)
+"""The kinds of the provider's document, which a transport has unless it says otherwise."""
+
+
+def media_within(value: object, path: str = "") -> Iterator[tuple[str, Media]]:
+    """Yield the files of a content, each with its path: `template.header`."""
+    if isinstance(value, Media):
+        yield path, value
+    elif isinstance(value, Model):
+        for key, each in vars(value).items():
+            if isinstance(each, (Model, list)):
+                yield from media_within(each, f"{path}.{key}")
+    elif isinstance(value, list):
+        for number, each in enumerate(value):
+            yield from media_within(each, f"{path}.{number}")

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, SerializeAsAny
 
 from dispatcher.models.base import Model
-from dispatcher.models.content import (
-    Audio,
-    Content,
-    ContentType,
-    Document,
-    Image,
-    Media,
-    Text,
-    Video,
-)
+from dispatcher.models.content import STANDARD_CONTENTS, Content, Media, media_within
 
 
 class Address(NamedTuple):
@@ -32,10 +23,12 @@ class Address(NamedTuple):
 
 
 class Message(Model):
-    """One message to one recipient, rendered; exactly one of the five contents is set.
+    """One message to one recipient, rendered.
 
     `key` is run/manifest/id/revision/recipient; a message is sent once for each key. `to` and
-    `recipient_type` are the `Address` that the transport has read.
+    `recipient_type` are the `Address` that the transport has read. `type` is the kind of content,
+    the name of the table that holds it, and `content` is an instance of the model that the
+    transport has for that kind: `isinstance(message.content, Text)`.
     """
 
     key: str
@@ -43,24 +36,29 @@ class Message(Model):
     id: str
     to: str
     recipient_type: str
-    type: ContentType
-    text: Text | None = None
-    image: Image | None = None
-    video: Video | None = None
-    audio: Audio | None = None
-    document: Document | None = None
+    type: str
+    content: SerializeAsAny[Content]
     preview_url: bool | None = None
     transport: str
     vars: dict[str, Any] = Field(default_factory=dict)
 
     @property
-    def content(self) -> Content:
-        """The content table that `type` names."""
-        content: Content = getattr(self, self.type)
-        return content
+    def media(self) -> Media | None:
+        """The file of the content, or None if it has none."""
+        return next((media for _, media in media_within(self.content)), None)
 
     @property
-    def media(self) -> Media | None:
-        """The content, unless it is text."""
-        media: Media | None = None if self.type == "text" else getattr(self, self.type)
-        return media
+    def media_path(self) -> str:
+        """Where the file is, for a problem's `where`: "image", "template.header"."""
+        return next((path for path, _ in media_within(self.content, self.type)), self.type)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Return the content under the name of its kind, `message.text.body`, or None.
+
+            Only the standard kinds have such names; plugins written for them go on to work.
+            """
+            if name in STANDARD_CONTENTS:
+                return self.content if name == self.type else None
+            return super().__getattr__(name)

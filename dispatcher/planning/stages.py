@@ -21,6 +21,7 @@ from dispatcher.models import (
     ReportProblem,
     Upload,
     encode,
+    leaves,
 )
 from dispatcher.planning.comparison import PlannedMessage
 from dispatcher.registry import RecipientChanged, Registry
@@ -65,7 +66,7 @@ class Stages:
             transport = None  # which need not handle a recipient that it refused
         if transport is not None:
             # If a source cannot be resolved, the rest of the message is still checked.
-            unresolved = attachment is None and message.media
+            unresolved = attachment is None and message.media is not None
             stand_in = MediaId(id="unresolved") if unresolved else attachment
             sealed = transport.build(message, stand_in)
             try:
@@ -115,7 +116,7 @@ class Stages:
             return MediaId(id=media.id or ""), []
         attachment = self._resolve(media.source, definition.base)
         if isinstance(attachment, str):
-            return None, [Problem(message=attachment, where=f"{message.type}.source")]
+            return None, [Problem(message=attachment, where=f"{message.media_path}.source")]
         if isinstance(attachment, Link) and provider is not None:
             attachment = attachment.model_copy(update={"provider": provider})
         return attachment, []
@@ -145,11 +146,11 @@ def _digest(sealed: bytes, attachment: Attachment | None) -> str:
 def _ambiguous(message: Message, attachment: Attachment | None) -> Iterator[Problem]:
     """Yield a problem for each text that would be replaced by the file's media id."""
     if isinstance(attachment, Upload):
-        texts = {**vars(message.content), "source": attachment.filename}
-        for key, text in texts.items():
+        texts = [*leaves({message.type: message.content.model_dump()})]
+        for where, text in (*texts, (f"{message.media_path}.source", attachment.filename)):
             if text == attachment.reference:
                 sentence = f"{text} stands for the file itself; write something else"
-                yield Problem(message=sentence, where=f"{message.type}.{key}")
+                yield Problem(message=sentence, where=where)
 
 
 def _not_told_yet(
@@ -166,8 +167,8 @@ def _as_written(found: list[Problem], message: Message) -> list[Problem]:
     """Return a transport's problems with the manifest's keys instead of the payload's."""
     if not found or message.media is None or message.media.source is None:
         return found
-    origins = (f"{message.type}.link", f"{message.type}.id")
-    source = {"where": f"{message.type}.source"}
+    origins = (f"{message.media_path}.link", f"{message.media_path}.id")
+    source = {"where": f"{message.media_path}.source"}
     return [
         problem.model_copy(update=source) if problem.where in origins else problem
         for problem in found

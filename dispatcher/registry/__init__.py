@@ -16,7 +16,7 @@ import pluggy
 from dispatcher import hookspecs, plugin_results
 from dispatcher.errors import ConfigError, PluginError, PluginMissing, SourceError
 from dispatcher.hookspecs import Engine
-from dispatcher.models import Attachment, Message, Outcome, Problem, decode
+from dispatcher.models import Attachment, Contents, Message, Outcome, Problem, decode
 from dispatcher.registry import conformance
 from dispatcher.registry.conformance import missing
 from dispatcher.registry.loading import (
@@ -34,7 +34,7 @@ from dispatcher.registry.transforming import (
     recipient_of,
     transformed,
 )
-from dispatcher.transports import RECIPIENT_FIELDS, Transport
+from dispatcher.transports import RECIPIENT_FIELDS, Transport, optional
 
 if TYPE_CHECKING:
     import click
@@ -164,6 +164,12 @@ class Registry:
     def transports(self) -> dict[str, type[Transport]]:
         """Return all transports by name. Raises `PluginError` if two have one name."""
         return self._offers("transport", conformance.checked_transports)
+
+    def contents(self) -> dict[str, Contents]:
+        """Return the kinds of content of each transport, by its name."""
+        return {
+            name: optional(transport, "contents") for name, transport in self.transports().items()
+        }
 
     def transport(self, name: str) -> type[Transport]:
         """Return the transport of this name. Raises `PluginError` if there is none."""

@@ -7,13 +7,16 @@ versions of pluggy cannot differ in what they accept.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Iterator
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
 from types import FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from dispatcher import hookspecs
 from dispatcher.errors import PluginError
 from dispatcher.hookspecs import Engine
+from dispatcher.manifest.kinds import RESERVED
+from dispatcher.models import Content
 from dispatcher.names import did_you_mean
 from dispatcher.plugin_results import brief, items, unexpected
 from dispatcher.transports import Transport, optional
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from pluggy import HookimplOpts
 
 PREFIX = "dispatcher_"
+_KIND = re.compile(r"[a-z][a-z0-9_]*")
 
 #: Every hook, in the order of the pipeline, with the names of its arguments.
 HOOKS: dict[str, tuple[str, ...]] = {
@@ -157,6 +161,7 @@ def checked_transports(result: object) -> list[type[Transport]]:
             raise PluginError(f"{transport.__name__} has no class Settings")
         _require_methods(transport, Transport, ("build", "check", "upload", "send"))
         _require_names(transport, "recipient_fields")
+        _require_contents(transport)
     return transports
 
 
@@ -195,6 +200,28 @@ def _require_names(transport: type[object], attribute: str) -> None:
     right = isinstance(names, (tuple, list, frozenset, set))
     if not right or not all(isinstance(name, str) for name in names):
         raise PluginError(f'{attribute} of {transport.__name__} must be names, like ("to",)')
+
+
+def _require_contents(transport: type[object]) -> None:
+    """Raise PluginError if the kinds of content are none, or have names that mean something."""
+    contents, owner = optional(transport, "contents"), transport.__name__
+    if not isinstance(contents, Mapping) or not contents:
+        raise PluginError(f'contents of {owner} must be models by name, like {{"poll": Poll}}')
+    for name, model in contents.items():
+        if not isinstance(name, str) or not _KIND.fullmatch(name):
+            raise PluginError(f"contents of {owner}: {name!r} is no name, like poll_2")
+        if name in RESERVED:
+            raise PluginError(f'contents of {owner}: "{name}" is another key of a message')
+        if not inspect.isclass(model) or not issubclass(model, Content):
+            raise PluginError(f'contents of {owner}: "{name}" is not derived from Content')
+        needed = [each for each in model.exactly_one_of if _is_required(model, each)]
+        if needed:
+            raise PluginError(f"{model.__name__}.{needed[0]} is in exactly_one_of without default")
+
+
+def _is_required(model: type[Content], name: str) -> bool:
+    field = model.model_fields.get(name)
+    return name != model.text_file and (field is None or field.is_required())
 
 
 def _require_methods(offer: object, interface: type, methods: tuple[str, ...]) -> None:

@@ -6,7 +6,15 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-from dispatcher.models import CONTENT_TYPES, Attachment, Link, MediaId, Message, Payload
+from dispatcher.models import (
+    STANDARD_CONTENTS,
+    Attachment,
+    Link,
+    Media,
+    MediaId,
+    Message,
+    Payload,
+)
 from dispatcher.testing import factories
 from dispatcher.testing.recording import RecordingTransport
 
@@ -27,7 +35,8 @@ MESSAGES: dict[str, tuple[Message, Attachment | None]] = {
     "empty-text": (factories.message(text={"body": ""}), None),
     **{
         f"{kind}-{name}": (factories.message(**{kind: {"source": "a.bin"}}), attachment)
-        for kind in CONTENT_TYPES[1:]
+        for kind, model in STANDARD_CONTENTS.items()
+        if issubclass(model, Media)
         for name, attachment in _ATTACHMENTS.items()
     },
     "caption": (factories.message(image={"link": _LINK, "caption": _LONG}), Link(url=_LINK)),

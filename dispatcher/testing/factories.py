@@ -14,8 +14,9 @@ from dispatcher.addresses import lenient_address
 from dispatcher.api import Dispatcher
 from dispatcher.builtin import builtins
 from dispatcher.config import Config, FileSettings, Settings
+from dispatcher.manifest.schema import MessageTable
 from dispatcher.media import mime_type
-from dispatcher.models import CONTENT_TYPES, LocatedProblem, Message, Upload
+from dispatcher.models import STANDARD_CONTENTS, LocatedProblem, Message, Upload
 from dispatcher.planning import PlannedMessage
 from dispatcher.registry import Registry, build_registry
 from dispatcher.testing.recording import Recording
@@ -26,11 +27,13 @@ TO = "79001234567"
 def message(**changes: Any) -> Message:
     """Return a valid message: by default "Hello!" to one person.
 
-    `changes` are fields of `Message`, the content as a table: `message(image={"link":
-    "https://…"})`.
+    `changes` are fields of `Message`. A content of a standard kind may be a table under its name,
+    `message(image={"link": "https://…"})`; others need `type` and `content`.
     """
-    content = changes.keys() & set(CONTENT_TYPES)
-    kind = changes.get("type") or next(iter(content), "text")
+    kind = changes.get("type") or next(iter(changes.keys() & STANDARD_CONTENTS.keys()), "text")
+    if "content" not in changes:
+        table = changes.pop(kind, {"body": "Hello!"})
+        changes["content"] = STANDARD_CONTENTS[kind].model_validate(table)
     to, recipient_type = lenient_address(changes.get("to", TO))
     fields = {
         "key": f"default/manifest/message/1/{to}",
@@ -39,7 +42,6 @@ def message(**changes: Any) -> Message:
         "recipient_type": recipient_type,
         "type": kind,
         "transport": "recording",
-        **({} if content else {"text": {"body": "Hello!"}}),
         **changes,
         "to": to,
     }
@@ -77,7 +79,8 @@ def manifest(
 
 
 def _entry(table: Mapping[str, Any], number: int) -> str:
-    text = {} if table.keys() & set(CONTENT_TYPES) else {"text": {"body": "Hello!"}}
+    own = set(MessageTable.model_fields)
+    text = {} if table.keys() - own else {"text": {"body": "Hello!"}}
     to = {} if table.keys() & {"to", "recipients"} else {"to": TO}
     whole = {"id": f"message-{number}", **to, **text, **table}
     return "\n".join(["[[messages]]", *(_line(key, value) for key, value in whole.items())])

@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from dispatcher import (
     AccountRefused,
     Attachment,
+    Media,
     MediaId,
     Message,
     NotSent,
@@ -150,12 +151,8 @@ def _content(message: Message, attachment: Attachment | None) -> dict[str, Any]:
     media = message.media
     if media is None:
         return dict(vars(message.content))
-    fields = {
-        **media.file_fields(attachment),
-        "caption": getattr(media, "caption", None),
-        "filename": getattr(media, "filename", None),
-    }
-    return {key: value for key, value in fields.items() if value is not None}
+    written = media.model_dump(exclude_none=True, exclude=set(Media.model_fields))
+    return {**media.file_fields(attachment), **written}
 
 
 def _extension(file: Upload) -> str:

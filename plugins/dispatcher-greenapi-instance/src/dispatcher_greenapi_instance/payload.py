@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from dispatcher import Attachment, Link, Media, MediaId, Message, Payload, Upload
+from dispatcher import Attachment, Link, Media, MediaId, Message, Payload, Text, Upload
 
 # Green API, "Chat id"; `GreenApiInstance.address` leaves the ids of hidden numbers whole.
 _CHAT = {"individual": "@c.us", "group": "@g.us", "lid": ""}
@@ -39,7 +39,7 @@ def build(message: Message, attachment: Attachment | None) -> Payload:
 
 
 def _text(message: Message) -> dict[str, Any]:
-    body = message.text.body if message.text else ""
+    body = message.content.body if isinstance(message.content, Text) else ""
     preview = {} if message.preview_url is None else {"linkPreview": message.preview_url}
     return {"message": body, **preview}
 

@@ -196,7 +196,7 @@ def _number(message: Message, service: Service) -> str:
 def _content(message: Message, attachment: Attachment | None) -> dict[str, Any]:
     media = message.media
     if media is None:
-        return {"body": message.text.body if message.text else ""}
+        return message.content.model_dump(exclude_none=True)
     fields = {
         **media.file_fields(attachment),
         "caption": getattr(media, "caption", None),

@@ -1,0 +1,234 @@
+"""The kinds of content that manifests may have: those of the transports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+
+from pydantic import BaseModel, Field, ValidationError, create_model
+
+from dispatcher import validation_errors
+from dispatcher.manifest import schema
+from dispatcher.manifest.templates import is_template
+from dispatcher.models import STANDARD_CONTENTS, Content, Contents
+from dispatcher.models.content import VERBATIM
+from dispatcher.toml import KeyPath
+from dispatcher.visible import quoted
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+    from pydantic_core import ErrorDetails
+
+Table = dict[str, Any]
+
+# No kind has one of these names: they are other keys of a message.
+RESERVED = frozenset(schema.MessageTable.model_fields)
+# What a person wrote is certainly wrong, whatever the templates are filled in with.
+_CERTAIN = frozenset({"missing", "extra_forbidden"})
+
+
+class ContentError(NamedTuple):
+    """What is wrong with a content table; `path` leads from the table to the place."""
+
+    details: ErrorDetails
+    path: KeyPath
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether a key is missing that another table may have."""
+        return self.details["type"] == "missing"
+
+
+class Kind:
+    """A kind of content of a transport: the name of its table, and the model that reads it."""
+
+    def __init__(self, name: str, model: type[Content]) -> None:
+        self.name, self.model = name, model
+
+    @cached_property
+    def table(self) -> type[BaseModel]:
+        """The model of the manifest's table, in which a text may be in a file instead."""
+        text = self.model.text_file
+        if text is None:
+            return self.model
+        field = self.model.model_fields[text]
+        optional = Field(default=None, description=field.description, examples=field.examples)
+        file = Field(
+            default=None,
+            description=f"A file that holds the {text}, relative to the manifest.",
+            examples=["texts/welcome.txt"],
+        )
+        keys: Any = {text: (str | None, optional), "file": (str | None, file)}
+        return create_model(
+            f"{self.model.__name__}Table", __base__=self.model, __doc__=self.model.__doc__, **keys
+        )
+
+    @property
+    def one_of(self) -> tuple[str, ...]:
+        """The keys of which exactly one is needed, if there are any."""
+        text = self.model.text_file
+        return (*self.model.exactly_one_of, *(["file"] if text else []))
+
+    @cached_property
+    def main_key(self) -> str:
+        """The key that was probably meant if there is a text in place of the table."""
+        required = [name for name, field in self.model.model_fields.items() if field.is_required()]
+        return next(iter((*self.one_of, *required, *self.model.model_fields)), "…")
+
+    def errors(self, table: object) -> Iterator[ContentError]:
+        """Yield what is wrong with a table, whatever its templates are filled in with."""
+        try:
+            self.table.model_validate(table)
+        except ValidationError as invalid:
+            for details in invalid.errors(include_url=False):
+                if details["type"] in _CERTAIN or not has_template(details["input"]):
+                    yield ContentError(details, _path_in(table, details))
+
+    def filled_errors(self, table: Table, invalid: ValidationError) -> Iterator[tuple[str, str]]:
+        """Yield where a filled in table is wrong, like "poll.options.1", and the sentence."""
+        for details in invalid.errors(include_url=False):
+            path = _path_in(table, details)
+            yield ".".join(map(str, (self.name, *path))), validation_errors.sentence(details)
+
+    def content(self, table: Table, *, convert: bool) -> Content:
+        """Return the content of a filled in table; with `convert`, texts may become numbers.
+
+        Raises pydantic's ValidationError.
+        """
+        return self.model.model_validate(table, strict=False if convert else None)
+
+    def needs_conversion(self, table: Table) -> bool:
+        """Whether there is a template where the model wants something else than any text."""
+        try:
+            self.table.model_validate(table)
+        except ValidationError:
+            return True
+        return False
+
+    def known_keys(self, path: KeyPath) -> Iterable[str]:
+        """Return the keys that the table at a path may have."""
+        model: type[BaseModel] | None = self.table
+        for part in path:
+            field = model.model_fields.get(str(part)) if model else None
+            if field is not None:
+                model = submodel(field.annotation)
+        return model.model_fields if model else ()
+
+    def is_expendable(self, path: KeyPath) -> bool:
+        """Whether the rest of a content can be checked without the key that a path begins with."""
+        field = self.table.model_fields.get(str(path[0])) if path else None
+        return not (field is None or field.is_required() or path[0] in self.one_of)
+
+
+class Kinds:
+    """The kinds of content of all transports; `transports` are these, by their names."""
+
+    def __init__(self, transports: Mapping[str, Contents]) -> None:
+        self._transports = transports
+        self._made: dict[tuple[str, type[Content]], Kind] = {}
+        self._of: dict[str, Mapping[str, Kind]] = {}
+
+    def of(self, transport: str) -> Mapping[str, Kind]:
+        """Return the kinds of a transport by name; one that is not known has the standard ones."""
+        if transport not in self._of:
+            contents = self._transports.get(transport, STANDARD_CONTENTS)
+            self._of[transport] = {name: self._kind(name, contents[name]) for name in contents}
+        return self._of[transport]
+
+    def _kind(self, name: str, model: type[Content]) -> Kind:
+        return self._made.setdefault((name, model), Kind(name, model))
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of all kinds, whichever transport has them."""
+        all_contents = (STANDARD_CONTENTS, *self._transports.values())
+        return tuple(dict.fromkeys(name for contents in all_contents for name in contents))
+
+    def owners(self, kind: str) -> list[str]:
+        """Return the names of the transports that have a kind."""
+        return sorted(name for name, contents in self._transports.items() if kind in contents)
+
+    def models(self, kind: str) -> list[Kind]:
+        """Return the different kinds of this name; usually, all transports have the same."""
+        transports = self._transports or [""]
+        found = (self.of(transport).get(kind) for transport in transports)
+        return list(dict.fromkeys(each for each in found if each is not None))
+
+    def lacking(self, kind: str, transport: str) -> str:
+        """Return the sentence for a kind that a transport does not have."""
+        owners = [quoted(each) for each in self.owners(kind)]
+        have = f"{' and '.join(owners)} {'have' if len(owners) > 1 else 'has'}"
+        return f"transport {quoted(transport)} has no content {quoted(kind)}" + (
+            f"; {have} it" if owners else ""
+        )
+
+    @cached_property
+    def defaults_table(self) -> type[schema.DefaultsTable]:
+        """The model of `[defaults]`, in which a content table may be anything."""
+        keys: Any = dict.fromkeys(self.names, (Any, None))
+        return create_model("DefaultsTable", __base__=schema.DefaultsTable, **keys)
+
+    @cached_property
+    def message_table(self) -> type[schema.MessageTable]:
+        """The model of `[[messages]]`, in which a content table may be anything."""
+        literal: Any = Literal  # of names that are known only now
+        keys: Any = {
+            **dict.fromkeys(self.names, (Any, None)),
+            "type": (literal[self.names] | None, schema.MessageTable.model_fields["type"]),
+        }
+        return create_model("MessageTable", __base__=schema.MessageTable, **keys)
+
+    @cached_property
+    def manifest_table(self) -> type[schema.ManifestTable]:
+        """The model of a manifest, in which content tables may be anything."""
+        fields = schema.ManifestTable.model_fields
+        keys: Any = {
+            "defaults": (self.defaults_table, fields["defaults"]),
+            "messages": (list[self.message_table], fields["messages"]),  # type: ignore[name-defined]
+        }
+        return create_model("ManifestTable", __base__=schema.ManifestTable, **keys)
+
+
+def has_template(value: object) -> bool:
+    """Whether a value of a table is a template, or holds one."""
+    if isinstance(value, str):
+        return is_template(value)
+    if isinstance(value, (dict, list)):
+        return any(map(has_template, value.values() if isinstance(value, dict) else value))
+    return False
+
+
+def submodel(annotation: Any) -> type[BaseModel] | None:
+    """Return the model of the tables that a field holds, in whatever list or union they are."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(submodel, get_args(annotation))), None)
+
+
+def is_verbatim(field: FieldInfo) -> bool:
+    """Whether a field's text is used as it is written."""
+    return VERBATIM in field.metadata or _mentions_verbatim(field.annotation)
+
+
+def _mentions_verbatim(annotation: Any) -> bool:
+    arguments = get_args(annotation)
+    return VERBATIM in getattr(annotation, "__metadata__", ()) or any(
+        _mentions_verbatim(each) for each in arguments
+    )
+
+
+def _path_in(table: object, details: ErrorDetails) -> KeyPath:
+    """Return where an error is; pydantic also names the branch of a union, which is no key."""
+    path: list[str | int] = []
+    value = table
+    for number, part in enumerate(details["loc"], 1):
+        is_last = number == len(details["loc"])
+        if isinstance(value, dict) and (part in value or is_last):
+            value = value.get(str(part))
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            value = value[part]
+        else:
+            continue
+        path.append(part)
+    return tuple(path)
