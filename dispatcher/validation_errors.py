@@ -34,9 +34,10 @@ _RULES = {
     "less_than_equal": "must be at most {le}",
     "finite_number": "must not be inf or nan",
     "string_too_long": "must be at most {max_length} characters long",
-    "string_too_short": "must not be empty",
+    "string_too_short": "must be at least {min_length} characters long",
     "string_pattern_mismatch": "does not have the form {pattern}",
-    "too_short": "must not be empty",
+    "too_short": "must have at least {min_length} entries",
+    "too_long": "must have at most {max_length} entries",
 }
 # Words that pydantic puts into a path to name a branch of a union; they are no keys of the file.
 _BRANCHES = frozenset({"<text>", "<list>", "<table>"})
@@ -68,6 +69,8 @@ def sentence(error: ErrorDetails, known: Iterable[str] = (), *, show: bool = Tru
         return _literal(error, path)
     if kind in _RULES:
         limits = {name: _whole(limit) for name, limit in error.get("ctx", {}).items()}
+        if limits.get("min_length") == 1:
+            return f"{_name(path)} must not be empty"
         return f"{_name(path)} {_RULES[kind].format(**limits)}"
     plain, name = _plain(error), _name(path)
     return plain if plain.startswith(f"{name} ") else f"{name}: {plain}"

@@ -88,7 +88,8 @@ class _Schema:
             key = f"{prefix}{kind.table.__name__}"
             if kind.name not in STANDARD_CONTENTS:
                 key = f"{prefix}{kind.name}_{kind.table.__name__}"
-            made["allOf"] = list(_content_rules(kind))
+            if rules := list(_content_rules(kind)):
+                made["allOf"] = rules
             for each in (made, *parts.values()):
                 _complete_texts(each.get("properties", {}))
             if "Provider" in parts:

@@ -88,11 +88,13 @@ class _Validation:
         defaults = _table(self._data.get("defaults"))
         entries = self._data.get("messages")
         entries = list(map(_table, entries)) if isinstance(entries, list) else []
+        told: set[tuple[str, KeyPath]] = set()
         for kind in self._of_defaults(defaults, entries):
             default = defaults[kind.name]
             for error in kind.errors(default):
                 # A message may complete the table.
                 if not isinstance(default, dict) or (error.path and not error.is_missing):
+                    told.add((kind.name, error.path))
                     yield self._content_error(kind, ("defaults", kind.name), error)
         for number, entry in enumerate(entries):
             of_transport = self._kinds.of(self._transport_of(entry, defaults))
@@ -102,7 +104,8 @@ class _Validation:
                     own = entry.get(name, {})
                     table = merged_content(_table(defaults.get(name)), own, own_kind)
                     for error in own_kind.errors(table):
-                        if _is_of(error, own):
+                        is_own = not isinstance(own, dict) or not set(error.path[:1]) - own.keys()
+                        if is_own or (name, error.path) not in told:
                             path = ("messages", number, name)
                             yield self._content_error(own_kind, path, error)
 
@@ -241,13 +244,6 @@ def _entry_number(error: _SchemaError) -> int:
         case ("messages", int(number), *_):
             return number
     return -1
-
-
-def _is_of(error: ContentError, own: object) -> bool:
-    """Whether an error is to be told of the message, as the defaults have no part in it."""
-    if error.is_missing or not error.path:
-        return True
-    return not isinstance(own, dict) or error.path[0] in own
 
 
 def _too_many(file: TomlFile) -> Iterator[LocatedProblem]:

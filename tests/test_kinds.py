@@ -1,0 +1,263 @@
+"""Kinds of content that a transport of a third party has, from the manifest to the gateway."""
+
+import json
+import re
+import textwrap
+
+import jsonschema_rs
+import pytest
+
+from dispatcher import BaseTransport, Content, PluginError
+from dispatcher.testing import registry
+from tests.support.plugins import Hooks
+from tests.support.project import Project
+
+LOFT = '''
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from dispatcher import (
+    STANDARD_CONTENTS, Address, AddressError, BaseTransport, Content, Media, MediaId, Receipt, Text,
+    Verbatim, hookimpl,
+)
+
+
+class Poll(Content):
+    """A question with options."""
+
+    question: str = Field(max_length=20)
+    options: list[str] = Field(min_length=2)
+    tone: Literal["kind", "strict"] = "kind"
+    number: int | None = None
+    code: Verbatim | None = None
+
+    @field_validator("options")
+    @classmethod
+    def different(cls, options):
+        if len(set(options)) < len(options):
+            raise ValueError("options are the same twice")
+        return options
+
+    def summary(self):
+        return f"{self.question} ({len(self.options)} options)"
+
+
+class Button(Content):
+    title: str
+
+
+class Card(Content):
+    title: str
+    buttons: list[Button] = []
+    picture: Media | None = None
+
+
+class Pigeon(BaseTransport):
+    name = "pigeon"
+    contents = {"poll": Poll, "card": Card}
+
+    def address(self, written, country):
+        if not written.startswith("@"):
+            raise AddressError("a loft begins with @")
+        return Address(to=written.lower(), recipient_type="loft")
+
+    def build(self, message, attachment):
+        content = message.content.model_dump(exclude_none=True)
+        if message.media:
+            content["picture"] = message.media.file_fields(attachment)
+        return {"to": message.to, message.type: content}
+
+    def check(self, payload, attachment):
+        return []
+
+    def upload(self, file):
+        return MediaId(id=f"id-of-{file.filename}")
+
+    def send(self, payload):
+        return Receipt(id="1")
+
+
+class Shout(Text):
+    loud: bool = True
+
+
+class Owl(Pigeon):
+    name = "owl"
+    contents = {**STANDARD_CONTENTS, "text": Shout}
+
+
+@hookimpl
+def dispatcher_transports():
+    return [Pigeon, Owl]
+'''
+
+
+@pytest.fixture
+def loft(project: Project) -> Project:
+    project.install("loft", LOFT)
+    project.config('transport = "pigeon"\n')
+    return project
+
+
+def _messages(project: Project, *tables: str, head: str = "") -> None:
+    entries = [
+        f'[[messages]]\nid = "m{number}"\nto = "@Loft"\n{textwrap.dedent(each)}'
+        for number, each in enumerate(tables, 1)
+    ]
+    project.write("manifests/m.toml", f"manifest = 1\n{head}\n" + "\n".join(entries))
+
+
+def _payloads(project: Project, *options: str) -> list[object]:
+    result = project.call("plan", "--payloads", "--json", *options)
+    assert result.code == 0, result.stderr
+    return [each["payload"] for each in result.planned]
+
+
+POLL = 'poll = { question = "Lunch?", options = ["yes", "no"] }'
+
+
+def test_every_string_is_a_template_unless_it_is_verbatim(loft: Project) -> None:
+    _messages(
+        loft,
+        """
+        [messages.poll]
+        question = "Lunch at {{ shop }}?"
+        options = ["{{ shop }}", "no"]
+        tone = "{{ tone }}"
+        number = "{{ 6 * 7 }}"
+        code = "{{ shop }}"
+        """,
+        head='[vars]\nshop = "Acme"\ntone = "strict"',
+    )
+    [payload] = _payloads(loft)
+    assert payload == {
+        "to": "@loft",
+        "poll": {
+            "question": "Lunch at Acme?",
+            "options": ["Acme", "no"],
+            "tone": "strict",
+            "number": 42,
+            "code": "{{ shop }}",
+        },
+    }
+    assert loft.call("send", "--yes").code == 0
+    assert "poll Lunch at Acme? (2 options)" in loft.call("plan").stdout
+
+
+def test_a_file_within_a_table_is_uploaded_and_its_id_filled_in(loft: Project) -> None:
+    loft.write("manifests/roof.png", b"\x89PNG\r\n\x1a\n" + b"0" * 20)
+    _messages(loft, 'card = { title = "Hi", picture.source = "roof.png" }')
+    [planned] = loft.call("plan", "--json").planned
+    assert planned["upload"]["filename"] == "roof.png"
+    [payload] = _payloads(loft)
+    assert payload["card"]["picture"]["id"].startswith("upload:sha256:")
+    assert loft.call("send", "--yes").code == 0
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ('poll = "Lunch?"', '6:8: message "m1": poll is a table; write poll.question = "Lunch?"'),
+        ("poll.options = ['a', 'b']", '6:1: message "m1": "question" is missing'),
+        (
+            POLL.replace('"no"', "1"),
+            '6:49: message "m1": options is text; put 1 in quotes',
+        ),
+        (
+            'poll = { question = "Lunch?", optoins = [] }',
+            '6:31: message "m1": unknown key "optoins"; did you mean "options"?',
+        ),
+        (POLL.replace('"no"', '"yes"'), '6:41: message "m1": options are the same twice'),
+        (
+            'poll = { question = "{{ \'Lunch?\' | center(30) }}", options = ["a", "b"] }',
+            '6:21: message "m1": question must be at most 20 characters long',
+        ),
+        (
+            POLL.replace("}", ', tone = "{{ 7 }}" }'),
+            '6:64: message "m1": tone must be kind or strict',
+        ),
+        (POLL.replace("}", ', tone = "kin" }'), '6:64: message "m1": tone: did you mean "kind"?'),
+        (
+            'card = { title = "x", buttons = [{ titel = "a" }] }',
+            '6:36: message "m1": unknown key "titel"; did you mean "title"?',
+        ),
+        (
+            'card = { title = "x", picture = { link = "https://a.example", id = "1" } }',
+            '6:63: message "m1": card.picture has both link and id; use one of them',
+        ),
+        ('text.body = "x"', '6:1: message "m1": transport "pigeon" has no content "text"; '),
+        (
+            'poll = { question = "Lunch?", options = ["a"] }',
+            '6:41: message "m1": options must have at least 2 entries',
+        ),
+        ("", '3:1: message "m1": has no content; add poll.question, card.title'),
+    ],
+)
+def test_each_mistake_is_told_at_its_place(loft: Project, table: str, problem: str) -> None:
+    _messages(loft, table)
+    [found] = loft.call("validate").problems
+    assert found.startswith(f"manifests/m.toml:{problem.replace(': ', ': error: ', 1)}")
+
+
+def test_a_message_is_judged_by_the_transport_that_it_names(loft: Project) -> None:
+    _messages(
+        loft,
+        'text = { body = "Hi", loud = false }\ntransport = "owl"',
+        POLL,
+        f'{POLL}\ntransport = "owl"',
+    )
+    [problem] = loft.call("validate").stdout.splitlines()
+    assert 'message "m3": transport "owl" has no content "poll"; "pigeon" has it' in problem
+    _messages(loft, 'text = { body = "Hi", loud = false }\ntransport = "owl"', POLL)
+    owl, pigeon = _payloads(loft)
+    assert owl["text"] == {"body": "Hi", "loud": False}
+    assert "poll" in pigeon
+
+
+def test_defaults_complete_a_content_and_a_mistake_in_them_is_told_once(loft: Project) -> None:
+    head = "[defaults.poll]\noptions = ['yes', 'no']\n"
+    _messages(loft, 'poll.question = "Lunch?"', 'poll.question = "Supper?"', head=head)
+    assert [each["poll"]["options"] for each in _payloads(loft)] == [["yes", "no"]] * 2
+    wrong = head.replace("'no'", "1")
+    _messages(loft, 'poll.question = "Lunch?"', 'poll.question = "Supper?"', head=wrong)
+    [problem] = loft.call("validate").stdout.splitlines()
+    assert problem.startswith("manifests/m.toml:3:19: error: options is text")
+
+
+def test_the_schema_knows_the_kinds_of_every_transport(loft: Project) -> None:
+    schema = json.loads(loft.call("schema").stdout)
+    validator = jsonschema_rs.validator_for(schema)
+
+    def is_valid(**message: object) -> bool:
+        entry = {"id": "a", "to": "@loft", **message}
+        return validator.is_valid({"manifest": 1, "messages": [entry]})
+
+    poll = {"question": "Lunch?", "options": ["yes", "no"]}
+    assert is_valid(poll=poll, transport="pigeon")
+    assert not is_valid(poll={**poll, "qestion": "x"})
+    assert not is_valid(poll={"question": "Lunch?"})
+    assert not is_valid(poll=poll, transport="owl")
+    assert is_valid(text={"body": "Hi", "loud": False}, transport="owl")
+    assert schema["properties"]["messages"]["items"]
+
+
+@pytest.mark.parametrize(
+    ("contents", "why"),
+    [
+        ({}, "must be models by name"),
+        (["poll"], "must be models by name"),
+        ({"to": Content}, '"to" is another key of a message'),
+        ({"Poll!": Content}, "is no name"),
+        ({"poll": str}, '"poll" is not derived from Content'),
+    ],
+)
+def test_kinds_that_are_none_are_errors_of_the_plugin(contents: object, why: str) -> None:
+    class Odd(BaseTransport):
+        name = "odd"
+
+        build = check = upload = send = lambda *_: None
+
+    Odd.contents = contents
+    with pytest.raises(PluginError, match=re.escape(why)):
+        registry(Hooks(transports=lambda: [Odd])).transports()
