@@ -170,7 +170,7 @@ def test_a_file_within_a_table_is_uploaded_and_its_id_filled_in(loft: Project) -
         ),
         (POLL.replace('"no"', '"yes"'), '6:41: message "m1": options are the same twice'),
         (
-            'poll = { question = "{{ \'Lunch?\' | center(30) }}", options = ["a", "b"] }',
+            'poll = { question = "{{ \'Lunch, or rather supper?\' }}", options = ["a", "b"] }',
             '6:21: message "m1": question must be at most 20 characters long',
         ),
         (
