@@ -49,14 +49,23 @@ def missing(kind: str, name: str, known: Collection[str]) -> str:
 
 def hook_options(plugin: object, attribute: str) -> HookimplOpts | None:
     """Return what `@hookimpl` stored on an attribute of a plugin, or None if it is not marked."""
-    # Static lookups run no code of the plugin: no property, no __getattr__ of a lazy object.
-    value = inspect.getattr_static(plugin, attribute, None)
+    if attribute in vars(object):  # most of an instance's; none of them can be a hook
+        return None
+    value = _static(plugin, attribute)
     wrapped = isinstance(value, (staticmethod, classmethod, MethodType))
     for marked in (value, value.__func__) if wrapped else (value,):
-        options = inspect.getattr_static(marked, "dispatcher_impl", None)
+        options = _static(marked, "dispatcher_impl")
         if isinstance(options, dict):
             return cast("HookimplOpts", options)
     return None
+
+
+def _static(owner: object, attribute: str) -> Any:
+    """Return an attribute, or None; runs no property, and no __getattr__ of a lazy object."""
+    # Most are these, and a full lookup takes many times as long (benchmarks/startup.py).
+    if type(owner) in (ModuleType, FunctionType):
+        return vars(owner).get(attribute)
+    return inspect.getattr_static(owner, attribute, None)
 
 
 def hooks_of(plugin: object) -> tuple[str, ...]:
@@ -96,7 +105,7 @@ def _hook_name(attribute: str, options: HookimplOpts) -> str:
 def _problems(plugin: object, attribute: str, options: HookimplOpts | None) -> Iterator[str]:
     if options is None and not attribute.startswith(PREFIX):
         return
-    value = inspect.getattr_static(plugin, attribute, None)
+    value = _static(plugin, attribute)
     if options is None and not (callable(value) or hasattr(type(value), "__get__")):
         return
     if not isinstance(value, (FunctionType, MethodType)):
