@@ -226,6 +226,9 @@ class Snapshot:
 
 
 def _pieces(stream: IO[bytes], size: int) -> Iterator[bytes]:
-    while size > 0 and (chunk := stream.read(min(size, _CHUNK))):
+    while size > 0:
+        chunk = stream.read(min(size, _CHUNK))
+        if not chunk:
+            raise OSError("git ended before the whole file was there")
         size -= len(chunk)
         yield chunk

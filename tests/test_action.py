@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.cases import cases
 from tests.support.ci_files import assert_valid
-from tests.support.gateway import Gateway
+from tests.support.gateway import Gateway, Reply
 from tests.support.git import committed, git
 from tests.support.github import ACTION, GitHub, Runner
 from tests.support.project import Project
@@ -228,6 +228,16 @@ def test_without_an_answer_of_the_api_the_check_still_counts(
     assert code == 0
     assert shown.startswith("::warning::no comment: GET /issues/7/comments")
     assert "**Messages: 1 new**" in runner.summary
+
+
+def test_an_answer_of_the_api_that_breaks_off_is_none(
+    pull_request: Project, runner: Runner, gateway: Gateway
+) -> None:
+    pull_request.texts("a", "b", "c")
+    gateway.reply = lambda request: Reply(200, b"[", {"Content-Length": "100"})
+    code, shown = changed(runner)
+    assert code == 0
+    assert shown.startswith("::warning::no comment: GET /issues/7/comments")
 
 
 def test_validate_annotates(pull_request: Project, runner: Runner) -> None:

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.error import HTTPError, URLError
@@ -56,7 +57,7 @@ class Api:
                 return json.load(response)
         except HTTPError as error:
             raise ApiError(error.code, f"{method} {path}: {error.code} {error.reason}") from None
-        except (URLError, OSError, ValueError) as error:
+        except (URLError, HTTPException, OSError, ValueError) as error:
             raise ApiError(0, f"{method} {path}: {error}") from None
 
     def comments(self, number: int) -> Iterator[Any]:

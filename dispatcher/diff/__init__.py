@@ -72,6 +72,11 @@ class _Past:
             )
             self._snapshot.put(file, _text(dispatcher.config))
             self._dispatcher = dispatcher.reopened(file)
+        if self._dispatcher.config.settings.journal != dispatcher.config.settings.journal:
+            self._notes.append(
+                "it had another journal: unless that was moved to the one of today, what was sent "
+                "is not known there, and is sent again"
+            )
 
     @property
     def notes(self) -> list[str]:

@@ -126,19 +126,19 @@ class Findings:
         return _finding(pair, sentence, "id", fails=True, stops=True)
 
     def _reworded(self, pair: Pair) -> Iterator[Finding]:
-        """Yield a finding if a message that is gone, for the same people, is probably this one: its
-        manifest was renamed, or it has nearly the same words."""
+        """Yield a finding if a message that is gone, for the same people, is probably this one: it
+        has its id in another manifest, or nearly the same words."""
         if self._defined.is_own(pair.now.name):
             return
         candidates = list(self._gone_for(pair))
-        of_manifest = (gone for gone, _ in candidates if self._has_renamed_manifest(gone, pair))
-        renamed = next(of_manifest, None)
-        gone = renamed or self._alike(pair, candidates)
+        of_this_id = [gone for gone, _ in candidates if gone.name.id == pair.now.name.id]
+        renamed = next((gone for gone in of_this_id if self._has_no_heir(gone.name.manifest)), None)
+        gone = renamed or next(iter(of_this_id), None) or self._alike(pair, candidates)
         if gone is None:
             return
         both = sum(copy.person in gone.people for copy in pair.now.people)
         way = self._defined.way(pair.now.name, gone.name)
-        like = "this has the id" if renamed else "these are nearly the words"
+        like = "this has the id" if gone in of_this_id else "these are nearly the words"
         which = "whose manifest is gone" if renamed else "which is gone"
         sentence = (
             f"{people_get(both)} both: {like} of {gone.name}, {which}; if this is the same "
@@ -156,12 +156,9 @@ class Findings:
                 return gone
         return None
 
-    def _has_renamed_manifest(self, gone: Defined, pair: Pair) -> bool:
-        """Whether a message has the id of a new one, in a manifest of which nothing is left."""
-        manifest = gone.name.manifest
-        return gone.name.id == pair.now.name.id and all(
-            each not in self._heirs for each in self._before if each.manifest == manifest
-        )
+    def _has_no_heir(self, manifest: str) -> bool:
+        """Whether nothing is left of a manifest."""
+        return all(each not in self._heirs for each in self._before if each.manifest == manifest)
 
     def _gone_for(self, pair: Pair) -> Iterator[tuple[Defined, frozenset[str]]]:
         """Yield some of the messages that are gone and were for the same people."""

@@ -3,6 +3,8 @@
 import hashlib
 import os
 import re
+import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import Mock
@@ -155,6 +157,32 @@ def test_a_partial_clone_is_not_completed_over_the_network(repository: Project) 
     git(repository.folder, "config", "uploadpack.allowFilter", "true")
     clone = cloned(repository, "--filter=blob:none")
     clone.call("diff", "origin/main").refused("not in this clone", "git fetch --refetch")
+
+
+def test_a_git_that_ends_too_early_gives_no_half_of_a_file(
+    repository: Project, tmp_path: Path
+) -> None:
+    repository.write("manifests/long.txt", "word " * 20_000)
+    repository.manifest('[[messages]]\nid = "a"\nto = "79001234567"\ntext.file = "long.txt"\n')
+    committed(repository.folder)
+    git_itself = shutil.which("git")
+    passes_on = """
+import os, subprocess, sys
+git, left = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE), 50_000
+while left and (piece := os.read(git.stdout.fileno(), left)):
+    left -= os.write(1, piece)
+git.kill()"""
+    script = (
+        f'case "$*" in *cat-file*) exec {sys.executable} -c \'{passes_on}\' {git_itself} "$@";;\n'
+        f'*) exec {git_itself} "$@";; esac'
+    )
+    fake = tmp_path / "bin" / "git"
+    fake.parent.mkdir()
+    fake.write_text(f"#!/bin/sh\n{script}\n")
+    fake.chmod(0o755)
+    path = f"{fake.parent}{os.pathsep}{os.environ['PATH']}"
+    result = repository.call("diff", "HEAD", env={"PATH": path})
+    result.refused("git ended before the whole file was there")
 
 
 def test_a_bare_repository_has_nothing_to_compare(repository: Project) -> None:
