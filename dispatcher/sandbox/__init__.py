@@ -5,8 +5,7 @@ A real HTTP server that is strict, keeps what arrived, and fails on demand:
 contract.py   what POST /v1/messages takes, to the letter, and the gateway's error codes
 gateway.py    /v1: how every request is handled
 faults.py     the faults that can be injected, and the rules of /api/faults
-database.py   SQLite: in memory, or in the file of --storage
-store.py      the accepted messages, the refused requests, and how many requests there were
+store.py      the accepted messages, the refused requests, counts, and the SQLite database
 media.py      the uploaded files, 24 hours each
 api.py        /api: look, wait, inject
 openapi.py    the description of all this, from the routes and types of the others
@@ -16,6 +15,5 @@ server.py     uvicorn, and what keeps foreign web pages out
 command.py    the command line
 process.py    the sandbox as a child process, for tests and for `send --sandbox`
 
-Importing this package imports none of them. What serves (app.py and all it imports) needs the
-extra `message-dispatcher[sandbox]`; process.py and command.py do not.
+What serves (app.py and all it imports) needs the extra `message-dispatcher[sandbox]`.
 """

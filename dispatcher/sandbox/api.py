@@ -1,11 +1,10 @@
 """/api: the accepted messages, waiting for them, and the faults."""
 
 import asyncio
-import json
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
-from pydantic import Field, ValidationError, create_model
+from pydantic import Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,16 +15,9 @@ from dispatcher.sandbox.contract import Json
 from dispatcher.sandbox.faults import FaultInjector, Rules, mistake, rules_error
 from dispatcher.sandbox.media import Media, MediaStore
 from dispatcher.sandbox.openapi import Error, Operation, describe
-from dispatcher.sandbox.store import COUNTS, Filter, Message, Store
+from dispatcher.sandbox.store import Count, Filter, Message, Stats, Store
 
-LARGEST_RULES: Final = 1024 * 1024
 WHOLE: Final = "a whole number, 0 or more"
-
-Count = Annotated[int, Field(ge=0)]
-COUNTED: Final[dict[str, Any]] = {
-    name: Annotated[Count, Field(description=what)] for name, what in COUNTS.items()
-}
-Stats = create_model("Stats", **COUNTED)
 
 
 class Listing(Filter):
@@ -57,24 +49,23 @@ class Uploads(TypedDict):
 
 @dataclass
 class Api:
-    """The endpoints under /api."""
+    """The endpoints under /api. Those that are no coroutines run in a thread and change nothing."""
 
     store: Store
     media: MediaStore
     faults: FaultInjector
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[Operation]:
         unknown, invalid = {404: Error}, {422: Error}
         messages, rules = {200: Messages}, {200: Rules}
+        listing, waited = messages | invalid, messages | invalid | {408: Error}
         one, chat = "/api/messages/{id}", "/api/chats/{to}/read"
         return [
-            Operation(
-                "GET", "/api/messages", self.list_messages, messages | invalid, query=Listing
-            ),
+            Operation("GET", "/api/messages", self.list_messages, listing, query=Listing),
             Operation("DELETE", "/api/messages", self.clear_messages, messages),
             Operation("GET", one, self.get_message, {200: Message} | unknown),
             Operation("POST", chat, self.mark_read, {200: dict[str, int]} | unknown),
-            Operation("GET", "/api/wait", self.wait, messages | invalid | {408: Error}, query=Wait),
+            Operation("GET", "/api/wait", self.wait, waited, query=Wait),
             Operation("GET", "/api/media", self.list_media, {200: Uploads}),
             Operation("GET", "/api/faults", self.list_faults, rules),
             Operation("PUT", "/api/faults", self.put_faults, rules | invalid, body=Rules),
@@ -84,26 +75,21 @@ class Api:
             Operation("GET", "/readyz", self.ready, {200: dict[str, str]}),
         ]
 
-    async def list_messages(self, request: Request) -> Response:
+    def list_messages(self, request: Request) -> Response:
         """Return matching messages, oldest first; `limit` keeps the newest, `total` counts all."""
         wanted = _query(request, Listing)
-
-        def listing() -> Response:
-            found = self.store.select(wanted)
-            limit = len(found) if wanted.limit is None else wanted.limit
-            return _listing(len(found), found[max(len(found) - limit, 0) :])
-
-        return await asyncio.to_thread(listing)
+        found = self.store.select(wanted, -1 if wanted.limit is None else wanted.limit)
+        return Json({"total": self.store.count(wanted), "messages": found})
 
     async def clear_messages(self, request: Request) -> Response:
         """Delete the messages and the refused requests, and set all counts to 0."""
         self.store.clear()
-        return _listing(0, [])
+        return Json({"total": 0, "messages": []})
 
-    async def get_message(self, request: Request) -> Response:
+    def get_message(self, request: Request) -> Response:
         """Return one message by its id, or the `latest`."""
         id = request.path_params["id"]
-        message = self.store.latest() if id == "latest" else self.store.get(id)
+        message = self.store.get(id)
         if message is None:
             raise HTTPException(404, f"there is no message {id}")
         return Json(message)
@@ -122,7 +108,7 @@ class Api:
             found = await self.store.wait(wanted, wanted.count, wanted.timeout)
         except TimeoutError as late:
             raise HTTPException(408, str(late)) from None
-        return await asyncio.to_thread(_listing, len(found), found)
+        return await asyncio.to_thread(Json, {"total": len(found), "messages": found})
 
     async def list_media(self, request: Request) -> Response:
         """Return the uploaded files that have not expired, oldest first."""
@@ -136,7 +122,7 @@ class Api:
     async def put_faults(self, request: Request) -> Response:
         """Replace all rules; the first that matches a request applies."""
         try:
-            rules = Rules.model_validate(json.loads(await _read(request)))
+            rules = Rules.model_validate(await request.json())
         except ValidationError as error:
             return Json(rules_error(error), 422)
         except (ValueError, RecursionError):
@@ -151,9 +137,9 @@ class Api:
 
     async def stats(self, request: Request) -> Response:
         """Return the counts."""
-        return Json({name: self.store.counts[name] for name in COUNTS})
+        return Json(self.store.stats)
 
-    async def description(self, request: Request) -> Response:
+    def description(self, request: Request) -> Response:
         """Return the OpenAPI document."""
         return Json(describe(request.app.routes))
 
@@ -187,18 +173,4 @@ def _query(request: Request, model: type[AnyQuery]) -> AnyQuery:
         return model.model_validate(given)
     except ValidationError as error:
         [first, *_] = error.errors(include_url=False)
-        name = str(first["loc"][0])
-        raise HTTPException(422, f"{name}: {mistake(first, name, model)}") from None
-
-
-async def _read(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_RULES:
-            raise HTTPException(413, f"the body is larger than {LARGEST_RULES} bytes")
-    return bytes(body)
-
-
-def _listing(total: int, messages: list[Message]) -> Response:
-    return Json({"total": total, "messages": messages})
+        raise HTTPException(422, mistake(first, str(first["loc"][0]), model)) from None

@@ -1,50 +1,46 @@
 """The sandbox as one ASGI application, and serving it."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp
 
 from dispatcher.sandbox.api import Api, show_error
-from dispatcher.sandbox.database import Database
 from dispatcher.sandbox.faults import FaultInjector
 from dispatcher.sandbox.gateway import Gateway
 from dispatcher.sandbox.inbox.pages import Inbox
 from dispatcher.sandbox.media import MediaStore
 from dispatcher.sandbox.server import LOCAL_HOSTS, Guard, listen, run, url_of
-from dispatcher.sandbox.store import Store
+from dispatcher.sandbox.store import Database, Store
 
 
 def create_app(
     database: Database,
     token: str | None = None,
     max_messages: int = 10_000,
-    hosts: Collection[str] = (),
     clock: Callable[[], float] = time.time,
-) -> ASGIApp:
+) -> Starlette:
     """Return the sandbox with the messages and uploads of this database.
 
-    `token` is the only valid one (None: any), `hosts` are names of this server besides the local
-    ones, `clock` returns the time as `time.time` does. It must be served by
-    `dispatcher.sandbox.server`, which passes the connection to every request. Raises CannotStore if
-    the database has what the sandbox cannot have written.
+    It must be served by `dispatcher.sandbox.server`, which passes the connection to every request.
+    Raises CannotStore if the database has what the sandbox cannot have written.
     """
-    store = Store(database, max_messages, clock)
-    media = MediaStore(database, clock)
-    faults = FaultInjector(store.changes)
-    gateway = Gateway(store, media, faults, token)
-    api = Api(store, media, faults)
-    inbox = Inbox(store, media, faults)
+    store, media = Store(database, max_messages, clock), MediaStore(database, clock)
+    faults = FaultInjector(store)
+    parts = (
+        Gateway(store, media, faults, token),
+        Api(store, media, faults),
+        Inbox(store, media, faults),
+    )
     app = Starlette(
-        routes=[*gateway.routes(), *api.routes(), *inbox.routes()],
+        routes=[route for part in parts for route in part.routes()],
         exception_handlers={HTTPException: show_error},
     )
     app.router.redirect_slashes = False  # the gateway's paths have one form
-    return Guard(app, (*LOCAL_HOSTS, *hosts))
+    return app
 
 
 def serve(
@@ -65,5 +61,5 @@ def serve(
     the file.
     """
     with listen(host, port) as listener, closing(Database(storage)) as database:
-        app = create_app(database, token, max_messages, [host.lower()], clock)
+        app = Guard(create_app(database, token, max_messages, clock), (*LOCAL_HOSTS, host.lower()))
         run(app, listener, lambda: on_ready(url_of(listener, host)))

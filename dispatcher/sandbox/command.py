@@ -64,7 +64,7 @@ def sandbox(
     """
     try:
         from dispatcher.sandbox.app import serve
-        from dispatcher.sandbox.database import CannotStore
+        from dispatcher.sandbox.store import CannotStore
     except ModuleNotFoundError as missing:
         raise CannotServe(
             "the sandbox needs its extra: pip install 'message-dispatcher[sandbox]'"

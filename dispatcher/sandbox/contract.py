@@ -1,22 +1,28 @@
 """The contract of `POST /v1/messages`: which bodies are accepted, and the gateway's error codes.
 
-Source: docs/greenapi-v1.md, "Request" and "Errors". The OpenAPI document shows these same types.
+Source: docs/greenapi-v1.md, "Request" and "Errors". A kind of content is a model and its place in
+CONTENTS; the validation, the OpenAPI document and the inbox follow from these.
 """
 
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final, Literal, NotRequired, Required, get_args
+from typing import Annotated, Any, ClassVar, Final, Literal, NotRequired, Self, Union, cast
 from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
+    BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     TypeAdapter,
     ValidationError,
+    ValidationInfo,
     WithJsonSchema,
-    with_config,
+    create_model,
+    model_validator,
 )
 from pydantic_core import ErrorDetails, PydanticCustomError, to_json
 from starlette.responses import Response
@@ -24,22 +30,8 @@ from typing_extensions import TypedDict
 
 LONGEST_DETAILS: Final = 500  # they quote names and ids of any length
 LONGEST_TEXT: Final = 4096
-
-RECIPIENT: Final = r"^[0-9]+(-[0-9]+)?$"
 UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-
-Table = Mapping[str, Any]
-
-# The codes of mistakes, by field and pydantic's name for what is wrong; it is 1011 for all others.
-CODES: Final[Mapping[tuple[str, str], int]] = {
-    ("to", "missing"): 1020,
-    ("to", "string_type"): 1021,
-    ("to", "string_pattern_mismatch"): 1021,
-    ("text.body", "missing"): 1030,
-    ("text.body", "unprintable"): 1031,
-    ("text.body", "too_long"): 1032,
-}
-STRICT: Final = ConfigDict(extra="forbid", strict=True)
+META: Final = {"api_status": "stable", "version": "2.0.1"}
 
 TEXTS: Final[Mapping[int, tuple[str, str]]] = {
     1: ("File link is unavailable", "Ссылка на файл недоступна"),
@@ -67,63 +59,25 @@ TEXTS: Final[Mapping[int, tuple[str, str]]] = {
     1071: ("Senders were not found", "Отправители не найдены"),
     7200: ("X-Gr-File-Extension is missing", "Отсутствует заголовок X-Gr-File-Extension"),
 }
-
-
-class Meta(TypedDict):
-    """What every response of the gateway names."""
-
-    api_status: str
-    version: str
-
-
-META: Final[Meta] = {"api_status": "stable", "version": "2.0.1"}
-
-
-class Identity(TypedDict):
-    """The id of a message or an upload."""
-
-    id: str
-
-
-class Created(TypedDict):
-    """The response to an accepted message or upload."""
-
-    messages: NotRequired[list[Identity]]
-    media: NotRequired[list[Identity]]
-    meta: Meta
-
-
-class GatewayError(TypedDict):
-    """Why a request is refused: `details` are in English, the title is in Russian."""
-
-    code: Annotated[int, Field(ge=0)]
-    details: str
-    title: str
-
-
-class RefusalBody(TypedDict):
-    """The response to a refused request."""
-
-    errors: list[GatewayError]
-    meta: Meta
-
-
-class Refusal(Exception):
-    """The gateway refuses a request: an error code, and details in English if it needs any."""
-
-    def __init__(self, code: int, details: str | None = None) -> None:
-        super().__init__(code, details)
-        self.code = code
-        self.details = details and details[:LONGEST_DETAILS]
-
-    def error(self) -> GatewayError:
-        """Return the error as the gateway words it."""
-        details, title = TEXTS.get(self.code, TEXTS[1010])
-        return {"code": self.code, "details": self.details or details, "title": title}
-
-    def body(self) -> RefusalBody:
-        """Return the JSON body of the response."""
-        return {"errors": [self.error()], "meta": META}
+# The codes of mistakes, by field and pydantic's name for what is wrong; it is 1011 for all others.
+CODES: Final[Mapping[tuple[str, str], int]] = {
+    ("to", "missing"): 1020,
+    ("to", "string_type"): 1021,
+    ("to", "string_pattern_mismatch"): 1021,
+    ("text", "missing"): 1030,
+    ("text.body", "missing"): 1030,
+    ("text.body", "unprintable"): 1031,
+    ("text.body", "too_long"): 1032,
+}
+# What pydantic would say in the words of a programmer.
+DETAILS: Final[Mapping[str, str]] = {
+    "missing": "{field} is missing",
+    "too_short": "{field} is empty",
+    "too_long": "{field} has {actual_length} characters, at most {max_length}",
+    "model_type": "{field} must be an object",
+    "string_pattern_mismatch": "{field} must be digits (person) or digits-hyphen-digits (group)",
+    "extra_forbidden": "field {field!r} is unknown or not allowed with type {type}",
+}
 
 
 class Json(Response):
@@ -138,13 +92,47 @@ class Json(Response):
             return json.dumps(content).encode()
 
 
-def _require_printable(value: str) -> str:
+class Created(TypedDict):
+    """The response to an accepted message or upload."""
+
+    messages: NotRequired[list[dict[str, str]]]
+    media: NotRequired[list[dict[str, str]]]
+    meta: dict[str, str]
+
+
+class GatewayError(TypedDict):
+    """Why a request is refused: `details` are in English, the title is in Russian."""
+
+    code: Annotated[int, Field(ge=0)]
+    details: str
+    title: str
+
+
+class RefusalBody(TypedDict):
+    """The response to a refused request."""
+
+    errors: list[GatewayError]
+    meta: dict[str, str]
+
+
+class Refusal(Exception):
+    """The gateway refuses a request: an error code, and details in English if it needs any."""
+
+    def __init__(self, code: int, details: str | None = None) -> None:
+        super().__init__(code, details)
+        general, title = TEXTS.get(code, TEXTS[1010])
+        details = (details or general)[:LONGEST_DETAILS]
+        self.error: GatewayError = {"code": code, "details": details, "title": title}
+        self.body: RefusalBody = {"errors": [self.error], "meta": META}
+
+
+def _printable(value: str) -> str:
     if UNPRINTABLE.search(value):
         raise PydanticCustomError("unprintable", "has a control character or a lone surrogate")
     return value
 
 
-def _require_link(link: str) -> str:
+def _link(link: str) -> str:
     try:
         parts = urlsplit(link)
         good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -155,145 +143,146 @@ def _require_link(link: str) -> str:
     return link
 
 
-def _one_of(*names: str) -> dict[str, Any]:
-    """Return what the schema of an object says if it has exactly one of these fields."""
-    return {"oneOf": [{"required": [name]} for name in names]}
+def _uploaded(id: str, info: ValidationInfo) -> str:
+    assert info.context  # `check` names who knows
+    if not info.context(id):
+        gone = "{id} was never uploaded or has expired"
+        raise PydanticCustomError("uploaded", gone, {"id": repr(id)})
+    return id
 
 
-Kind = Literal["text", "image", "video", "audio", "document"]
-Printable = Annotated[str, AfterValidator(_require_printable)]
+Printable = Annotated[str, AfterValidator(_printable)]
 Link = Annotated[
     Printable,
-    AfterValidator(_require_link),
+    AfterValidator(_link),
     WithJsonSchema({"type": "string", "format": "uri", "pattern": "^https?://"}),
 ]
+OMITTED: Any = Field(default_factory=lambda: None)  # of what may be left out, but not be null
 
 
-@with_config(STRICT)
-class Text(TypedDict):
-    """The content of a text."""
+class Strict(BaseModel):
+    """What has no other fields, and whose values are not converted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Content(Strict):
+    """What a message holds, in the field that its `type` names; `beside` are fields next to it."""
+
+    beside: ClassVar[Mapping[str, Any]] = {}
+
+
+class Text(Content):
+    beside = {"preview_url": (bool, OMITTED)}
 
     body: Annotated[Printable, Field(min_length=1, max_length=LONGEST_TEXT)]
 
 
-@with_config(STRICT)
-class Provider(TypedDict):
+class Provider(Strict):
     """The credentials with which the provider fetches a link."""
 
     name: Annotated[Printable, Field(min_length=1)]
 
 
-@with_config(STRICT | {"json_schema_extra": _one_of("id", "link")})
-class Audio(TypedDict, total=False):
+class Audio(Content):
     """A file: the id of an upload, or a link."""
 
-    id: Printable
-    link: Link
-    provider: Provider
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["id"]}, {"required": ["link"]}]}
+    )
+
+    id: Annotated[Printable, AfterValidator(_uploaded)] = OMITTED
+    link: Link = OMITTED
+    provider: Provider = OMITTED
+
+    @model_validator(mode="after")
+    def _require_one_source(self) -> Self:
+        given = self.model_fields_set
+        if ("id" in given) == ("link" in given):
+            raise PydanticCustomError("source", "needs exactly one of id and link")
+        if "id" in given and "provider" in given:
+            raise PydanticCustomError("source", "has a provider, which needs a link")
+        return self
 
 
-class Picture(Audio, total=False):
-    """An image or a video."""
-
-    caption: Printable
+class Image(Audio):
+    caption: Printable = OMITTED
 
 
-class Document(Picture, total=False):
-    """A document, which may have a name."""
-
-    filename: Printable
+class Video(Image):
+    pass
 
 
-CONTENT: Final[tuple[str, ...]] = get_args(Kind)
+class Document(Image):
+    filename: Printable = OMITTED
 
 
-@with_config(STRICT | {"json_schema_extra": _one_of(*CONTENT)})
-class Payload(TypedDict, total=False):
-    """The body of `POST /v1/messages`."""
-
-    to: Required[Annotated[str, Field(pattern=RECIPIENT)]]
-    recipient_type: Literal["individual", "group"]
-    type: Annotated[Kind, Field(json_schema_extra={"default": "text"})]
-    preview_url: bool
-    text: Text
-    image: Picture
-    video: Picture
-    audio: Audio
-    document: Document
+CONTENTS: Final[Mapping[str, type[Content]]] = {
+    model.__name__.lower(): model for model in (Text, Image, Video, Audio, Document)
+}
 
 
-PAYLOAD: Final = TypeAdapter(Payload)
+class Envelope(Strict):
+    """The body of `POST /v1/messages` without its content."""
+
+    to: Annotated[str, Field(pattern=r"^[0-9]+(-[0-9]+)?$")]
+    recipient_type: Literal["individual", "group"] = OMITTED
+    type: str
+
+    @model_validator(mode="after")
+    def _agree_about_the_recipient(self) -> Self:
+        right = "group" if "-" in self.to else "individual"
+        if "recipient_type" in self.model_fields_set and self.recipient_type != right:
+            mistake = "recipient_type must be {right} for this to"
+            raise PydanticCustomError("recipient", mistake, {"right": right})
+        return self
 
 
-def check(message: object, has_media: Callable[[str], bool]) -> Table:
-    """Return the message if the gateway accepts it; otherwise raise the Refusal to respond with.
+def type_of(message: Mapping[str, Any]) -> str:
+    """Return a message's type, `text` by default."""
+    return cast(str, message.get("type", "text"))
 
-    `has_media` returns whether an id is that of an uploaded file that has not expired.
+
+def _message(type: str, content: Any) -> Any:
+    """Return the model of the messages of a type, for the union of all."""
+    default = type if type_of({}) == type else ...
+    fields: dict[str, Any] = {"type": (Literal[type], default), type: (content, ...)}
+    name = f"{content.__name__}Message"
+    return Annotated[create_model(name, __base__=Envelope, **fields, **content.beside), Tag(type)]
+
+
+Payload: Any = Annotated[
+    Union[tuple(_message(*each) for each in CONTENTS.items())],  # noqa: UP007
+    Discriminator(
+        type_of,
+        custom_error_type="type",
+        custom_error_message=f"type must be one of {', '.join(CONTENTS)}",
+    ),
+]
+PAYLOAD: Final[TypeAdapter[Envelope]] = TypeAdapter(Payload)
+
+
+def check(message: object, is_uploaded: Callable[[str], bool]) -> None:
+    """Raise the Refusal to respond with, if the gateway does not accept the message.
+
+    `is_uploaded` returns whether an id is that of an uploaded file that has not expired.
     """
     if not isinstance(message, dict):
         raise Refusal(1011, "the body must be a JSON object")
     try:
-        PAYLOAD.validate_python(message)
+        PAYLOAD.validate_python(message, context=is_uploaded)
     except ValidationError as error:
         raise _refusal(error.errors(include_url=False)[0]) from None
-    _check_together(message)
-    kind = type_of(message)
-    if kind != "text":
-        _check_source(kind, message[kind], has_media)
-    return message
-
-
-def type_of(message: Table) -> str:
-    """Return the message's type, `text` by default."""
-    return str(message.get("type", "text"))
 
 
 def _refusal(mistake: ErrorDetails) -> Refusal:
     """Return the answer to a mistake that pydantic has found; fields are named by their path."""
-    path, kind = ".".join(map(str, mistake["loc"])), mistake["type"]
-    if path in ("to", "text.body") and mistake["input"] in (None, ""):
+    kind, (type, *path) = mistake["type"], mistake["loc"] or ("",)
+    field = ".".join(map(str, path))
+    if kind == "string_unicode":  # pydantic gives no location to a field with such a name
+        kind, field = "extra_forbidden", mistake["input"]
+    if field in ("to", "text.body") and mistake["input"] in (None, ""):
         kind = "missing"
-    match kind:
-        case "missing":
-            details = f"{path} is missing"
-        case "too_short":
-            details = f"{path} is empty"
-        case "dict_type":
-            details = f"{path} must be an object"
-        case "string_pattern_mismatch":
-            details = f"{path} must be digits (a person) or digits-hyphen-digits (a group)"
-        case "too_long":
-            length = len(mistake["input"])
-            details = f"{path} has {length} characters, at most {LONGEST_TEXT}"
-        case "extra_forbidden":
-            details = f"field {path!r} is unknown or not allowed here"
-        case "string_unicode":  # pydantic gives no location to such a field
-            details = f"field {mistake['input']!r} is unknown or not allowed here"
-        case _:
-            details = f"{path} {mistake['msg'].replace('Input should', 'must')}"
-    return Refusal(CODES.get((path, kind), 1011), details)
-
-
-def _check_together(message: Table) -> None:
-    """Check what no field can know alone."""
-    expected = "group" if "-" in message["to"] else "individual"
-    if message.get("recipient_type", expected) != expected:
-        raise Refusal(1011, f"recipient_type must be {expected} for this to")
-    kind, given = type_of(message), [name for name in CONTENT if name in message]
-    if kind == "text" and "text" not in given:
-        raise Refusal(1030)
-    if given != [kind]:
-        raise Refusal(1011, f"type {kind} needs {kind} and nothing else, not: {', '.join(given)}")
-    if "preview_url" in message and kind != "text":
-        raise Refusal(1011, "preview_url is only allowed with text")
-
-
-def _check_source(kind: str, media: Table, has_media: Callable[[str], bool]) -> None:
-    if ("id" in media) == ("link" in media):
-        raise Refusal(1011, f"{kind} needs exactly one of id and link")
-    if "id" not in media:
-        return
-    if "provider" in media:
-        raise Refusal(1011, f"{kind}.provider is only allowed beside link")
-    if not has_media(media["id"]):
-        raise Refusal(1011, f"{kind}.id {media['id']!r} was never uploaded or has expired")
+    said = {"field": field, "type": type, "msg": mistake["msg"].replace("Input should", "must")}
+    details = DETAILS.get(kind, "{field} {msg}").format(**said, **mistake.get("ctx", {}))
+    return Refusal(CODES.get((field, kind), 1011), details.strip())

@@ -7,35 +7,33 @@ the request, and replace its response if it accepted.
 from __future__ import annotations
 
 import asyncio
+import json
 import random
+import socket
+import struct
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Annotated, Any, Final, NamedTuple
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    RootModel,
-    ValidationError,
-    WithJsonSchema,
-)
+from pydantic import AfterValidator, BaseModel, Field, RootModel, ValidationError
 from pydantic_core import ErrorDetails
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dispatcher.sandbox.contract import META, Json, Refusal
+from dispatcher.sandbox.contract import META, Json, Refusal, Strict
 from dispatcher.sandbox.openapi import Error
 from dispatcher.sandbox.server import Connection
-from dispatcher.sandbox.store import Changes
+from dispatcher.sandbox.store import Count, Store
 
 MESSAGES: Final = "/v1/messages"
 BODILESS: Final = (204, 205, 304)
 REDIRECTS: Final = (301, 302, 303, 307, 308)
 LONGEST_DELAY: Final = 3600
+# struct linger is two shorts on Windows, two ints elsewhere: switched on, for 0 seconds.
+NO_LINGER: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 PROXY_PAGE: Final = (
-    "<html><head><title>{0}</title></head><body><h1>{0}</h1><hr>proxy</body></html>\n"
+    "<html><head><title>{0}</title></head><body><h1>{0} from a proxy</h1></body></html>\n"
 )
 
 Handler = Callable[[], Awaitable[Response]]
@@ -43,14 +41,15 @@ Handler = Callable[[], Awaitable[Response]]
 
 async def hang_up(scope: Scope, receive: Receive, send: Send) -> None:
     """Close the connection without a response."""
-    Connection.of(scope).close()
+    Connection.of(scope).transport.abort()
     await silence(scope, receive, send)
 
 
 async def reset(scope: Scope, receive: Receive, send: Send) -> None:
-    """Reset the connection without a response."""
-    Connection.of(scope).reset()
-    await silence(scope, receive, send)
+    """Close the connection with an RST, as a socket does that must not linger (socket(7))."""
+    raw = Connection.of(scope).transport.get_extra_info("socket")
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+    await hang_up(scope, receive, send)
 
 
 async def silence(scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,64 +58,42 @@ async def silence(scope: Scope, receive: Receive, send: Send) -> None:
         pass
 
 
-async def _status(rule: Rule, request: Request) -> ASGIApp:
-    return Json(Refusal(rule.code).body(), rule.status)
-
-
-async def _refuse(rule: Rule, request: Request) -> ASGIApp:
-    return hang_up
-
-
-async def _reset_before(rule: Rule, request: Request) -> ASGIApp:
-    async for _ in request.stream():
-        pass
-    return reset
-
-
-async def _html(rule: Rule, request: Request) -> ASGIApp:
-    return HTMLResponse(PROXY_PAGE.format(f"{rule.status} from a proxy"), rule.status)
-
-
-async def _redirect(rule: Rule, request: Request) -> ASGIApp:
+def _redirected(rule: Rule, request: Request) -> ASGIApp:
     status = rule.status if rule.status in REDIRECTS else FAULTS["redirect"].status
     return Response(status_code=status, headers={"Location": f"/elsewhere{request.scope['path']}"})
 
 
-def _no_id(request: Request, accepted: Response) -> ASGIApp:
-    kind = "media" if request.scope["path"].startswith("/v1/media") else "messages"
+def _without_id(request: Request) -> ASGIApp:
+    kind = "messages" if request.scope["path"] == MESSAGES else "media"
     return Json({kind: [{}], "meta": META}, 201)
 
 
 class Fault(NamedTuple):
-    """What a fault does, either before or after the gateway handles the request.
+    """What a fault responds: `instead` of the gateway, or `accepted` to what that has accepted.
 
-    `instead` responds instead of the gateway; `accepted` replaces the response to an accepted
-    request. `status` is the default of a rule.
+    `reads` if that is after the whole request. `status` is the default of a rule.
     """
 
-    instead: Callable[[Rule, Request], Awaitable[ASGIApp]] | None = None
-    accepted: Callable[[Request, Response], ASGIApp] = lambda request, accepted: accepted
+    instead: Callable[[Rule, Request], ASGIApp] | None = None
+    accepted: Callable[[Request], ASGIApp] | None = None
+    reads: bool = False
     status: int = 500
 
 
 FAULTS: Final[Mapping[str, Fault]] = {
-    "status": Fault(_status),
-    "refuse": Fault(_refuse),
-    "reset_before": Fault(_reset_before),
-    "reset_after": Fault(accepted=lambda request, accepted: reset),
-    "stall": Fault(accepted=lambda request, accepted: silence),
-    "not_json": Fault(accepted=lambda request, accepted: PlainTextResponse("accepted", 201)),
-    "no_id": Fault(accepted=_no_id),
-    "html": Fault(_html, status=502),
-    "redirect": Fault(_redirect, status=307),
+    "status": Fault(lambda rule, _: Json(Refusal(rule.code).body, rule.status)),
+    "refuse": Fault(lambda rule, _: hang_up),
+    "reset_before": Fault(lambda rule, _: reset, reads=True),
+    "reset_after": Fault(accepted=lambda _: reset),
+    "stall": Fault(accepted=lambda _: silence),
+    "not_json": Fault(accepted=lambda _: PlainTextResponse("accepted", 201)),
+    "no_id": Fault(accepted=_without_id),
+    "html": Fault(
+        lambda rule, _: HTMLResponse(PROXY_PAGE.format(rule.status), rule.status), status=502
+    ),
+    "redirect": Fault(_redirected, status=307),
     "delay": Fault(),
 }
-
-
-def _known(name: str) -> str:
-    if name not in FAULTS:
-        raise ValueError
-    return name
 
 
 def _with_body(status: int) -> int:
@@ -125,22 +102,18 @@ def _with_body(status: int) -> int:
     return status
 
 
-Count = Annotated[int, Field(ge=0)]
-Seconds = Count | Annotated[float, Field(ge=0)]
-FaultName = Annotated[str, AfterValidator(_known), WithJsonSchema({"enum": list(FAULTS)})]
 Status = Annotated[
     int,
     Field(ge=200, le=599, json_schema_extra={"not": {"enum": list(BODILESS)}}),
     AfterValidator(_with_body),
 ]
+Seconds = Count | Annotated[float, Field(ge=0)]
 
 
-class Rule(BaseModel):
+class Rule(Strict, allow_inf_nan=False):
     """One fault to inject; `times` counts down to 0, None is without limit."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-
-    fault: FaultName = Field(description=f"one of {', '.join(FAULTS)}")
+    fault: str = Field(pattern=f"^({'|'.join(FAULTS)})$", description=f"one of {', '.join(FAULTS)}")
     path: str = Field(MESSAGES, pattern="^/", description="the start of a path")
     to: str | None = Field(None, description="a recipient or null")
     times: Count | None = Field(None, description="a whole number, 0 or more, or null")
@@ -156,8 +129,21 @@ class Rule(BaseModel):
         if "status" not in self.model_fields_set:
             self.status = FAULTS[self.fault].status
 
-    def concerns(self, path: str) -> bool:
-        return self.times != 0 and path.startswith(self.path)
+    async def matches(self, request: Request) -> bool:
+        """Whether the rule applies; the request's body is read only if that depends on it."""
+        if not request.scope["path"].startswith(self.path):
+            return False
+        return self.to is None or self.to == await _recipient(request)
+
+
+async def _recipient(request: Request) -> object:
+    """Return to whom a message shall go; what is no message has no recipient."""
+    if request.scope["path"] != MESSAGES:
+        return None
+    try:
+        return json.loads(await request.body())["to"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
 
 
 class Rules(RootModel[list[Rule]]):
@@ -176,64 +162,68 @@ def rules_error(error: ValidationError) -> Error:
     elif field is None:
         reason = f"rule {index}: must be an object"
     else:
-        reason = f"rule {index}: {field}: {mistake(first, str(field), Rule)}"
+        reason = f"rule {index}: {mistake(first, field, Rule)}"
     return {"error": reason, "index": index, "field": field}
 
 
 def mistake(error: ErrorDetails, field: str, model: type[BaseModel]) -> str:
     """Return what is wrong with a field, in the words of its description in the model."""
     if error["type"] == "missing":
-        return "is missing"
+        return f"{field}: is missing"
     if field not in model.model_fields:
-        return f"unknown; there is {', '.join(model.model_fields)}"
-    return f"must be {model.model_fields[field].description}"
+        return f"{field}: unknown; there is {', '.join(model.model_fields)}"
+    return f"{field}: must be {model.model_fields[field].description}"
 
 
 class FaultInjector:
     """The rules in force; the first that matches a request applies."""
 
-    def __init__(self, changes: Changes, chance: Callable[[], float] = random.random) -> None:
-        self._changes = changes
-        self._chance = chance
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self._rules: list[Rule] = []
 
     def replace(self, rules: Iterable[Rule]) -> None:
         self._rules = list(rules)
-        self._changes.notify()
+        self._store.changes.notify()
 
     def view(self) -> list[dict[str, Any]]:
         """Return the rules with all defaults; `times` is how often each still applies."""
         return [rule.model_dump() for rule in self._rules]
 
-    def need_recipient(self, path: str) -> bool:
-        """Whether a rule depends on the recipient, which is in the body; only messages have one."""
-        if path != MESSAGES:
-            return False
-        return any(rule.to is not None and rule.concerns(path) for rule in self._rules)
+    async def respond(self, request: Request, handle: Handler) -> ASGIApp:
+        """Return the response to a request; `handle` is the gateway without a fault."""
+        rule = await self._take(request)
+        if rule is None:
+            return await handle()
+        self._store.stats.count("faults")
+        answer = await _inject(rule, request, handle)
+        if isinstance(answer, Response) and rule.retry_after is not None:
+            answer.headers["Retry-After"] = str(rule.retry_after)
+        return answer
 
-    def take(self, path: str, to: str | None) -> Rule | None:
-        """Return the rule that applies to this request, if any, and decrease its `times`."""
+    async def _take(self, request: Request) -> Rule | None:
+        """Return the rule that applies to a request, if any, and decrease its `times`."""
         for rule in self._rules:
-            if rule.concerns(path) and rule.to in (None, to) and self._chance() < rule.probability:
+            is_meant = await rule.matches(request) and random.random() < rule.probability
+            if is_meant and rule.times != 0:
                 if rule.times is not None:
                     rule.times -= 1
-                    self._changes.notify()
+                    self._store.changes.notify()
                 return rule
         return None
 
 
-async def inject(rule: Rule, request: Request, handle: Handler) -> ASGIApp:
-    """Return the response to a request under this rule; `handle` is the gateway without a fault."""
+async def _inject(rule: Rule, request: Request, handle: Handler) -> ASGIApp:
     fault = FAULTS[rule.fault]
+    if fault.reads:
+        async for _ in request.stream():
+            pass
+    elif rule.delay and not fault.instead:
+        await request.body()  # accepted even if the client gives up during the delay
+    await asyncio.sleep(rule.delay)
     if fault.instead:
-        await asyncio.sleep(rule.delay)
-        answer = await fault.instead(rule, request)
-    else:
-        if rule.delay:
-            await request.body()  # accepted even if the client gives up during the delay
-            await asyncio.sleep(rule.delay)
-        response = await handle()
-        answer = response if response.status_code >= 400 else fault.accepted(request, response)
-    if isinstance(answer, Response) and rule.retry_after is not None:
-        answer.headers["Retry-After"] = str(rule.retry_after)
-    return answer
+        return fault.instead(rule, request)
+    response = await handle()
+    if fault.accepted and response.status_code < 400:
+        return fault.accepted(request)
+    return response

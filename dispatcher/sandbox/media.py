@@ -6,6 +6,7 @@ import stat
 import time
 from collections.abc import AsyncIterable, Callable, Iterator
 from dataclasses import astuple
+from itertools import starmap
 from pathlib import Path
 from typing import Annotated, Final
 from uuid import uuid4
@@ -14,13 +15,11 @@ from pydantic import Field, ValidationError, computed_field
 from pydantic.dataclasses import dataclass
 
 from dispatcher.media import mime_type
-from dispatcher.sandbox.contract import STRICT, Refusal
-from dispatcher.sandbox.database import Database
-from dispatcher.sandbox.store import Timestamp
+from dispatcher.sandbox.contract import Refusal, Strict
+from dispatcher.sandbox.store import Count, Database, Timestamp
 
 LARGEST_FILE: Final = 37_000_000
 LIFETIME: Final = 24 * 60 * 60
-MOST_FILES: Final = 10_000
 EXTENSION: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]*")
 
 # Sent by clients that know no type: the provider's JavaScript client, curl --data-binary, and none.
@@ -29,12 +28,12 @@ SAYS_NOTHING: Final = ("text/plain", "application/x-www-form-urlencoded", "")
 COLUMNS: Final = "id, size, sha256, extension, content_type, uploaded_at"
 
 
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=Strict.model_config)
 class Media:
     """One uploaded file: a row of the table, and what /api returns; the folder has its content."""
 
     id: Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
-    size: Annotated[int, Field(ge=0)]
+    size: Count
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     extension: Annotated[str, Field(pattern=f"^{EXTENSION.pattern}$")]
     content_type: Annotated[str, Field(pattern=r"^[^\r\n\x00]*$")]  # it becomes a header
@@ -47,7 +46,7 @@ class Media:
 
 
 class MediaStore:
-    """Keeps uploads for their lifetime; if there are more than `MOST_FILES`, the newest.
+    """Keeps uploads for their lifetime.
 
     An upload is ignored while its file is missing or is not what was written.
     Raises CannotStore if the database holds an upload that the sandbox cannot have written.
@@ -65,7 +64,7 @@ class MediaStore:
 
     async def add(self, chunks: AsyncIterable[bytes], extension: str, content_type: str) -> Media:
         """Store the chunks as a file; keep none if the chunks break off, or there are none."""
-        self._expire()
+        self._delete_expired()
         id = str(uuid4())
         path = self._folder / id
         try:
@@ -76,45 +75,39 @@ class MediaStore:
         kind = _media_type(content_type, extension)
         media = Media(id, size, sha256, extension, kind, self._clock())
         self._execute(f"INSERT INTO media ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", astuple(media))
-        for old in self._select("ORDER BY number DESC LIMIT -1 OFFSET ?", MOST_FILES):
-            self._delete(old)
         return media
 
     def get(self, id: str) -> Media | None:
         """Return the upload of this id, if it has not expired; may be called in any thread."""
-        media = next(self._select("WHERE id = ?", id), None)
-        if media is None or media.expires_at <= self._clock() or not self._is_there(media):
-            return None
-        return media
+        oldest = self._clock() - LIFETIME
+        return next(self._select("id = ? AND uploaded_at > ?", id, oldest), None)
 
     def all(self) -> list[Media]:
         """Return the uploads that have not expired, oldest first."""
-        self._expire()
-        return [media for media in self._select("ORDER BY number") if self._is_there(media)]
+        self._delete_expired()
+        return list(self._select("TRUE"))
 
     def remove(self, id: str) -> bool:
         """Delete an upload; return whether there was one."""
-        media = self.get(id)
-        if media is not None:
-            self._delete(media)
-        return media is not None
+        is_there = self.get(id) is not None
+        self._delete("id = ?", id)
+        return is_there
 
     def path(self, media: Media) -> Path:
         """Return the path of its content."""
         return self._folder / media.id
 
     def _select(self, condition: str, *values: object) -> Iterator[Media]:
-        rows = self._execute(f"SELECT {COLUMNS} FROM media {condition}", values)
-        return (Media(*row) for row in rows)
+        query = f"SELECT {COLUMNS} FROM media WHERE {condition} ORDER BY number"
+        return filter(self._is_there, starmap(Media, self._execute(query, values)))
 
-    def _expire(self) -> None:
-        for media in self._select("WHERE uploaded_at <= ?", self._clock() - LIFETIME):
-            self._delete(media)
-
-    def _delete(self, media: Media) -> None:
-        self._execute("DELETE FROM media WHERE id = ?", (media.id,))
-        if self._is_there(media):
+    def _delete(self, condition: str, value: object) -> None:
+        for media in self._select(condition, value):
             self.path(media).unlink()
+        self._execute(f"DELETE FROM media WHERE {condition}", (value,))
+
+    def _delete_expired(self) -> None:
+        self._delete("uploaded_at <= ?", self._clock() - LIFETIME)
 
     def _is_there(self, media: Media) -> bool:
         """Whether its file is one of the folder's own, and no link, symbolic or hard."""

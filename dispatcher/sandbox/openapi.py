@@ -16,7 +16,7 @@ from typing_extensions import TypedDict
 Json = dict[str, Any]
 
 MODE: Final = "serialization"  # of the schemas: what a computed field is like is in no other
-REFERENCE: Final = "#/components/schemas/{model}"
+TEXT: Final = {"type": "string"}
 
 
 class Error(TypedDict):
@@ -48,17 +48,47 @@ class Operation(Route):
     ) -> None:
         super().__init__(path, endpoint, methods=[method])
         self.method = method
+        self.summary = (inspect.getdoc(endpoint) or "").partition("\n")[0]
         # Every request may come under a foreign name or from a foreign page: see server.Guard.
         self.responses = {**responses, 403: Error}
         self.body, self.query, self.headers = body, query, headers
 
-    @property
-    def summary(self) -> str:
-        return (inspect.getdoc(self.endpoint) or "").partition("\n")[0]
-
     def types(self) -> Iterable[Any]:
         """Return the types that the document has schemas of."""
         return filter(None, [self.body, *self.responses.values()])
+
+    def describe(self, schemas: Mapping[Any, Json]) -> Json:
+        """Return what the document says of this operation, with these schemas of its types."""
+
+        def content(type: Any) -> Json:
+            if type is None:
+                return {}
+            if type is bytes:
+                return {"content": {"*/*": {}}}
+            return {"content": {"application/json": {"schema": schemas[type, MODE]}}}
+
+        query = self.query.model_json_schema()["properties"] if self.query else {}
+        described: Json = {
+            "summary": self.summary,
+            "parameters": [
+                *(_parameter("path", name, TEXT) for name in self.param_convertors),
+                *(_parameter("header", name, TEXT) for name in self.headers),
+                *(_parameter("query", name, schema) for name, schema in query.items()),
+            ],
+            "responses": {
+                str(status): {"description": HTTPStatus(status).phrase} | content(type)
+                for status, type in self.responses.items()
+            },
+        }
+        if self.body is not None:
+            described["requestBody"] = content(self.body) | {"required": True}
+        if self.path.startswith("/v1/"):
+            described["security"] = [{"token": []}]
+        return described
+
+
+def _parameter(location: str, name: str, schema: Json) -> Json:
+    return {"in": location, "name": name, "required": location != "query", "schema": schema}
 
 
 def operations(routes: Iterable[BaseRoute]) -> list[Operation]:
@@ -71,11 +101,11 @@ def describe(routes: Iterable[BaseRoute]) -> Json:
     described = operations(routes)
     schemas, definitions = TypeAdapter.json_schemas(
         {(each, MODE, TypeAdapter(each)) for route in described for each in route.types()},
-        ref_template=REFERENCE,
+        ref_template="#/components/schemas/{model}",
     )
     paths: dict[str, Json] = {}
     for route in described:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
+        paths.setdefault(route.path, {})[route.method.lower()] = route.describe(schemas)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Sandbox: a local Green API v1", "version": "1"},
@@ -85,37 +115,3 @@ def describe(routes: Iterable[BaseRoute]) -> Json:
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
-
-
-def _operation(route: Operation, schemas: Mapping[Any, Json]) -> Json:
-    def content(type: Any) -> Json:
-        if type is None:
-            return {}
-        if type is bytes:
-            return {"content": {"*/*": {}}}
-        return {"content": {"application/json": {"schema": schemas[type, MODE]}}}
-
-    responses = {
-        str(status): {"description": HTTPStatus(status).phrase} | content(type)
-        for status, type in route.responses.items()
-    }
-    query = route.query.model_json_schema()["properties"] if route.query else {}
-    text = {"type": "string"}
-    operation = {
-        "summary": route.summary,
-        "parameters": [
-            *(_parameter("path", name, text) for name in route.param_convertors),
-            *(_parameter("header", name, text) for name in route.headers),
-            *(_parameter("query", name, schema) for name, schema in query.items()),
-        ],
-        "responses": responses,
-    }
-    if route.body is not None:
-        operation["requestBody"] = content(route.body) | {"required": True}
-    if route.path.startswith("/v1/"):
-        operation["security"] = [{"token": []}]
-    return operation
-
-
-def _parameter(location: str, name: str, schema: Json) -> Json:
-    return {"in": location, "name": name, "required": location != "query", "schema": schema}

@@ -90,15 +90,15 @@ class SandboxProcess:
 
     def clear(self) -> None:
         """Delete the messages, the counts and the faults; uploaded files stay."""
-        for path in ("/api/messages", "/api/faults"):
-            self._send(Request(self.url + path, method="DELETE"))
+        self._send(Request(f"{self.url}/api/messages", method="DELETE"))
+        self._send(Request(f"{self.url}/api/faults", method="DELETE"))
 
     def media(self) -> list[Json]:
         """Return the uploaded files, oldest first."""
         return list(self._ask("/api/media")["media"])
 
     def stats(self) -> dict[str, int]:
-        """Return the counts; `COUNTS` in store.py says what each of them means."""
+        """Return the counts; `Stats` in store.py says what each of them means."""
         return self._ask("/api/stats")
 
     def _ask(

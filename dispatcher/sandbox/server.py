@@ -11,8 +11,6 @@ import asyncio
 import ipaddress
 import logging
 import socket
-import struct
-import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import FrameType
@@ -25,17 +23,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 IDLE_SECONDS: Final = 75
-LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 FOREIGN_SITES: Final = (b"cross-site", b"same-site")
-# struct linger is two shorts on Windows, two ints elsewhere: switched on, for 0 seconds.
-NO_LINGER: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 
 
 def run(app: ASGIApp, listener: socket.socket, on_ready: Callable[[], None]) -> None:
     """Serve an application until SIGINT or SIGTERM."""
     config = uvicorn.Config(
         app,
-        http=_Protocol,
+        http=Connection,
         interface="asgi3",
         ws="none",
         lifespan="off",
@@ -45,7 +41,6 @@ def run(app: ASGIApp, listener: socket.socket, on_ready: Callable[[], None]) -> 
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=IDLE_SECONDS,
-        timeout_graceful_shutdown=1,
     )
     _Server(config, on_ready).run([listener])
 
@@ -88,47 +83,28 @@ class _Server(uvicorn.Server):
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         for protocol in list(self.server_state.connections):
             protocol.transport.abort()
-        for task in list(self.server_state.tasks):
-            task.cancel()
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self.should_exit = True  # uvicorn would raise the signal again when it has stopped
+        # uvicorn would wait for requests, and raise the signal again when it has stopped.
+        self.should_exit = self.force_exit = True
 
 
-class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
-    """Puts the connection into `app_state`, which uvicorn copies into every request's state."""
+class Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+    """One TCP connection; `used` once a request to /v1 came over it."""
 
-    app_state: dict[str, Any]
+    app_state: dict[str, Any]  # which uvicorn copies into the state of every request
+    transport: asyncio.Transport
+    used = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        connection = Connection(cast(asyncio.Transport, transport))
-        self.app_state = {**self.app_state, "connection": connection}
-
-
-class Connection:
-    """One TCP connection; `used` once a request to /v1 came over it."""
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self.used = False
+        self.app_state = {**self.app_state, "connection": self}
 
     @staticmethod
     def of(scope: Scope) -> Connection:
-        """Return the connection that the server's protocol put into a request's state."""
-        connection: Connection = scope["state"]["connection"]
-        return connection
-
-    def close(self) -> None:
-        """Close it now, without sending what is buffered."""
-        self._transport.abort()
-
-    def reset(self) -> None:
-        """Close it with an RST, as a socket does that must not linger (socket(7), SO_LINGER)."""
-        raw = self._transport.get_extra_info("socket")
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
-        self._transport.abort()
+        """Return the connection over which a request came."""
+        return cast(Connection, scope["state"]["connection"])
 
 
 @dataclass
@@ -145,31 +121,21 @@ class Guard:
 
     def _reason(self, scope: Scope) -> str | None:
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
-        host = headers.get(b"host", b"").decode("latin-1")
-        if hostname(host) not in (*self.hosts, scope["server"][0]):
-            return f"the Host header must be this server's own, not {host!r}"
-        if is_foreign(headers, host) and not is_link(scope, headers):
+        host = headers.get(b"host", b"")
+        if _hostname(host.decode("latin-1")) not in (*self.hosts, scope["server"][0]):
+            return f"the Host header must be this server's own, not {host.decode('latin-1')!r}"
+        own = b"http://" + host.lower()
+        site, mode = headers.get(b"sec-fetch-site"), headers.get(b"sec-fetch-mode")
+        is_foreign = site in FOREIGN_SITES or headers.get(b"origin", own).lower() != own
+        is_page = scope["method"] == "GET" and not scope["path"].startswith("/v1/")
+        if is_foreign and not (is_page and mode == b"navigate"):
             return "the request comes from a page of another origin"
         return None
 
 
-def hostname(host: str) -> str | None:
+def _hostname(host: str) -> str | None:
     """Return the name or address in a Host header, without port and brackets, or None."""
     try:
         return urlsplit(f"//{host}").hostname
     except ValueError:
         return None
-
-
-def is_foreign(headers: Mapping[bytes, bytes], host: str) -> bool:
-    """Whether a browser says that a page of another origin sent the request."""
-    origin = headers.get(b"origin")
-    if headers.get(b"sec-fetch-site") in FOREIGN_SITES:
-        return True
-    return origin is not None and origin.decode("latin-1").lower() != f"http://{host.lower()}"
-
-
-def is_link(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
-    """Whether a browser follows a link to a page of this server, which changes nothing."""
-    is_page = scope["method"] == "GET" and not scope["path"].startswith("/v1/")
-    return is_page and headers.get(b"sec-fetch-mode") == b"navigate"

@@ -1,30 +1,68 @@
-"""The accepted messages, the refused requests, and counts of both."""
+"""The messages and refused requests, counts of both, and the database that keeps the messages."""
 
 import asyncio
 import json
 import secrets
-import threading
+import sqlite3
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
-from sqlite3 import Cursor
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Final
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema, computed_field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    computed_field,
+)
 from pydantic.dataclasses import dataclass
 from pydantic_core import to_json
 
-from dispatcher.bubbles.search import mentions
-from dispatcher.sandbox.contract import STRICT, GatewayError, Kind, Payload, Refusal, check, type_of
-from dispatcher.sandbox.database import Database
+from dispatcher.bubbles.search import searchable
+from dispatcher.sandbox.contract import (
+    CONTENTS,
+    GatewayError,
+    Payload,
+    Refusal,
+    Strict,
+    check,
+    type_of,
+)
 
-MOST_CHARACTERS: Final = 200_000_000
 MOST_REFUSED: Final = 50
-LONGEST_REQUEST: Final = 500
 LONGEST_BODY: Final = 10_000
-BATCH: Final = 100  # messages; SQLite is slow when called for each: benchmarks/sandbox.py
+
+OURS: Final = 0x53420002  # in the head of the file: "SB", and the version of the tables
+SCHEMA: Final = f"""
+PRAGMA locking_mode = EXCLUSIVE;
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;  -- a power cut may cost the newest, not the file
+PRAGMA application_id = {OURS};
+CREATE TABLE IF NOT EXISTS messages (
+    number INTEGER PRIMARY KEY, id TEXT UNIQUE, received_at REAL, recipient TEXT, type TEXT,
+    body TEXT, headers TEXT, searchable TEXT, is_read INTEGER DEFAULT FALSE);
+CREATE TABLE IF NOT EXISTS media (
+    number INTEGER PRIMARY KEY, id TEXT UNIQUE, size INTEGER, sha256 TEXT, extension TEXT,
+    content_type TEXT, uploaded_at REAL);
+"""
+COLUMNS: Final = "number, id, received_at, recipient, type, body, headers"
+INSERT: Final = f"INSERT INTO messages ({COLUMNS}, searchable) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+MATCHES: Final = ":to IN ('', recipient) AND :type IN ('', type) AND instr(searchable, :q)"
+SELECT: Final = f"""SELECT {COLUMNS} FROM messages WHERE {MATCHES}
+    AND (:before IS NULL OR number < (SELECT number FROM messages WHERE id = :before))
+    ORDER BY number DESC LIMIT :limit"""
+SELECT_CHATS: Final = f"""SELECT {COLUMNS}, count, unread FROM messages JOIN (
+        SELECT max(number) AS newest, count(*) AS count, sum(NOT is_read) AS unread
+        FROM messages WHERE {MATCHES} GROUP BY recipient ORDER BY newest DESC LIMIT :limit
+    ) ON number = newest ORDER BY number DESC"""
 
 
 def moment(timestamp: float) -> str:
@@ -33,44 +71,17 @@ def moment(timestamp: float) -> str:
     return written.replace("+00:00", "Z")
 
 
-DATE_TIME: Final = {"type": "string", "format": "date-time"}
-Timestamp = Annotated[
-    float, Field(ge=0, le=4e9), PlainSerializer(moment), WithJsonSchema(DATE_TIME)
-]
+Count = Annotated[int, Field(ge=0)]
 Latin = Annotated[str, Field(pattern=r"^[\x00-\xff]*$")]
-
-# Counted since the start, or since the messages were last cleared.
-COUNTS: Final[Mapping[str, str]] = {
-    "requests": "POST /v1/messages that arrived, whatever became of them",
-    "accepted": "messages that were accepted, including those dropped since as the oldest",
-    "uploads": "POST /v1/media that arrived",
-    "uploaded": "files that were kept",
-    "downloads": "GET /v1/media/{id} that arrived",
-    "removals": "DELETE /v1/media/{id} that arrived",
-    "faults": "requests on which a fault acted",
-    "connections": "TCP connections over which a request to /v1 came",
-}
-
-INSERT: Final = "INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?)"
-SELECT: Final = """SELECT * FROM messages WHERE number > :after AND number <= :newest
-    AND :to IN ('', recipient) AND :type IN ('', type) ORDER BY number"""
-# `found` is a JSON array of the numbers that a search found, NULL without a search.
-FOUND: Final = "(:found IS NULL OR number IN (SELECT value FROM json_each(:found)))"
-SELECT_CHATS: Final = f"""SELECT messages.*, count, unread FROM (
-        SELECT max(number) AS newest, count(*) AS count, sum(number > ifnull(read, 0)) AS unread
-        FROM messages LEFT JOIN reads USING (recipient)
-        WHERE {FOUND} GROUP BY recipient ORDER BY newest DESC LIMIT :limit
-    ) JOIN messages ON number = newest ORDER BY number DESC"""
-SELECT_CHAT: Final = f"""SELECT * FROM messages WHERE recipient = :to AND {FOUND}
-    AND (:before IS NULL OR number < (SELECT number FROM messages WHERE id = :before))
-    ORDER BY number DESC LIMIT :limit"""
-COUNT_UNREAD: Final = """SELECT count(*) FROM messages LEFT JOIN reads USING (recipient)
-    WHERE number > ifnull(read, 0)"""
-SELECT_NEWEST: Final = """SELECT max(number), (SELECT read FROM reads WHERE recipient = :to)
-    FROM messages WHERE recipient = :to"""
+Timestamp = Annotated[
+    float,
+    Field(ge=0, le=4e9),
+    PlainSerializer(moment),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
 
 
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=Strict.model_config)
 class Message:
     """One accepted message: a row of the table, and what /api returns of it."""
 
@@ -78,15 +89,14 @@ class Message:
     id: Annotated[str, Field(pattern=r"^[0-9a-f]{20,}$")]
     received_at: Timestamp
     to: str
-    type: Kind
+    type: Annotated[str, Field(json_schema_extra={"enum": list(CONTENTS)})]
     body: str  # as it came
     headers: pydantic.Json[dict[Latin, Latin]]  # without the token
 
-    @computed_field  # type: ignore[prop-decorator]
+    @computed_field(return_type=Annotated[Payload, PlainSerializer(lambda payload: payload)])  # type: ignore[prop-decorator]
     @property
-    def payload(self) -> Payload:
-        payload: Payload = json.loads(self.body)
-        return payload
+    def payload(self) -> Any:
+        return json.loads(self.body)
 
 
 class Filter(BaseModel):
@@ -96,7 +106,7 @@ class Filter(BaseModel):
 
     to: str = ""
     type: str = ""
-    q: str = ""
+    q: Annotated[str, AfterValidator(str.casefold)] = ""
 
 
 @dataclass(frozen=True)
@@ -122,6 +132,22 @@ class Refused:
     body: str
 
 
+class Stats(BaseModel, json_schema_serialization_defaults_required=True):
+    """Counted since the start, or since the messages were last cleared."""
+
+    requests: Count = Field(0, description="POST /v1/messages, whatever became of them")
+    accepted: Count = Field(0, description="messages, including those dropped since as the oldest")
+    uploads: Count = Field(0, description="POST /v1/media, whatever became of them")
+    uploaded: Count = Field(0, description="files that were kept")
+    downloads: Count = Field(0, description="GET /v1/media/{id}")
+    removals: Count = Field(0, description="DELETE /v1/media/{id}")
+    faults: Count = Field(0, description="requests on which a fault acted")
+    connections: Count = Field(0, description="TCP connections over which a request to /v1 came")
+
+    def count(self, name: str) -> None:
+        setattr(self, name, getattr(self, name) + 1)
+
+
 class Changes:
     """Wakes everyone who waits for a change; `version` changes each time."""
 
@@ -140,106 +166,130 @@ class Changes:
             await self._event.wait()
 
 
-class Store:
-    """Keeps the newest `most` messages; fewer if their bodies exceed `MOST_CHARACTERS` together.
+class CannotStore(Exception):
+    """The file cannot be used; the text says why."""
 
-    A file is written with every message, a database in memory in batches, and before it is read.
+
+class Database:
+    """The tables of one running sandbox, and the `folder` of its uploads; temporary without a path.
+
+    A file has one user at a time. Anybody may have written it: its rows must be checked when they
+    are first read, and only regular files of the folder are used. Any thread may call `execute`.
+    Raises CannotStore if the file cannot be used.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self._stack = ExitStack()
+        if path is None:
+            self.folder = Path(self._stack.enter_context(TemporaryDirectory(prefix="sandbox-")))
+            self._open("")  # temporary, and on disk where it is too large for SQLite's cache
+            return
+        self.folder = path.with_name(f"{path.name}-uploads")
+        try:
+            _require_ours(path)
+            self._open(path)
+            self.folder.mkdir(exist_ok=True)
+            if self.folder.is_symlink():
+                raise OSError(f"{self.folder} is a link, and links are not followed")
+        except (sqlite3.Error, OSError) as error:
+            self.close()
+            raise CannotStore(f"cannot keep messages in {path}: {error}") from error
+
+    def _open(self, path: Path | str) -> None:
+        connection = sqlite3.connect(
+            path, timeout=0.5, isolation_level=None, check_same_thread=False
+        )
+        self._stack.callback(connection.close)
+        self.execute = connection.execute
+        connection.executescript(SCHEMA)
+
+    def rows(self, table: str) -> Iterator[tuple[Any, ...]]:
+        """Yield all rows of a table, oldest first. Raises CannotStore if the file is damaged."""
+        try:
+            yield from self.execute(f"SELECT * FROM {table} ORDER BY number")
+        except sqlite3.Error as error:
+            raise self.damaged(str(error)) from error
+
+    def damaged(self, reason: str) -> CannotStore:
+        """Return the error for a file with content that the sandbox has not written."""
+        return CannotStore(f"cannot use {self._path}: {reason}; delete it, or name another file")
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+def _require_ours(path: Path) -> None:
+    """Raise OSError or sqlite3.Error for an existing file that is not the sandbox's."""
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True, timeout=0.5)) as there:
+        [[application]] = there.execute("PRAGMA application_id")
+    if application != OURS:
+        raise OSError("it is a database of another program, or of another version of the sandbox")
+
+
+class Store:
+    """Keeps the newest `most` messages.
+
     Refused requests and counts are not in the database: they end with the process. Methods that
-    read many messages may be called in any thread: `select`, `search`, `chats`, `chat`, `unread`.
-    Raises CannotStore if the database holds a message that the gateway would not have accepted.
+    read messages may be called in any thread. Raises CannotStore if the database holds a message
+    that the gateway would not have accepted.
     """
 
     def __init__(
         self, database: Database, most: int = 10_000, clock: Callable[[], float] = time.time
     ) -> None:
         self.changes = Changes()
-        self.counts: Counter[str] = Counter()
+        self.stats = Stats()
         self.refused: deque[Refused] = deque(maxlen=MOST_REFUSED)  # newest first
         self.refused_total = 0
-        self._database = database
-        self._most = most
+        self._execute = database.execute
         self._clock = clock
         self._run = secrets.token_hex(6)
         self._newest = 0  # the number of the newest message
-        self._deleted = 0  # messages with this number and smaller ones are no longer kept
-        self._lengths: deque[tuple[int, int]] = deque()  # number and length of every kept body
-        self._characters = 0  # their sum
-        self._unwritten: deque[tuple[object, ...]] = deque()
-        self._writing = threading.Lock()
-        database.execute(
-            "CREATE TEMP TABLE IF NOT EXISTS reads (recipient TEXT PRIMARY KEY, read INTEGER)"
-        )
-        for row in database.rows("messages"):
-            message = _ours(database, row)
-            self._keep(message.number, message.body)
-        self._write()
+        for *row, _, _ in database.rows("messages"):
+            self._newest = _ours(database, row).number
+        self._execute("DELETE FROM messages WHERE number <= ?", (self._newest - most,))
+        self._execute(f"""CREATE TEMP TRIGGER IF NOT EXISTS newest AFTER INSERT ON messages BEGIN
+            DELETE FROM messages WHERE number <= new.number - {most}; END""")
 
-    def __len__(self) -> int:
-        return len(self._lengths)
-
-    def add(self, to: str, type: str, body: str, headers: Iterable[tuple[bytes, bytes]]) -> str:
-        """Store a message and return its new id; delete the oldest if there are too many."""
-        number = self._newest + 1
-        id = f"{self._run}{number:08x}"
-        row = (number, id, self._clock(), to, type, body, _readable(headers))
-        self._unwritten.append(row)
-        self._keep(number, body)
-        # Large messages do not wait for a batch: `MOST_CHARACTERS` is to limit all of them.
-        if self._database.is_file or len(self._unwritten) >= BATCH or len(body) > LONGEST_BODY:
-            self._write()
+    def add(
+        self, payload: Mapping[str, Any], body: str, headers: Iterable[tuple[bytes, bytes]]
+    ) -> str:
+        """Store a message that came as this body, and return its new id."""
+        self._newest += 1
+        id = f"{self._run}{self._newest:08x}"
+        to, type, words = payload["to"], type_of(payload), searchable(payload)
+        row = (self._newest, id, self._clock(), to, type, body, _readable(headers), words)
+        self._execute(INSERT, row)
         self.changes.notify()
         return id
 
-    def _keep(self, number: int, body: str) -> None:
-        self._lengths.append((number, len(body)))
-        self._characters += len(body)
-        while len(self._lengths) > self._most or self._characters > MOST_CHARACTERS:
-            self._deleted, length = self._lengths.popleft()
-            self._characters -= length
-        # Last: who reads up to this one in another thread must not find one that is too many.
-        self._newest = number
-
-    def _write(self) -> None:
-        """Insert the new messages and delete the old ones; may be called in any thread."""
-        with self._writing:
-            while self._unwritten:
-                self._database.execute(INSERT, self._unwritten.popleft())
-            self._database.execute("DELETE FROM messages WHERE number <= ?", (self._deleted,))
-
-    def _read(self, query: str, values: Sequence[object] | Mapping[str, object] = ()) -> Cursor:
-        """Return the rows of a query, with all messages; may be called in any thread."""
-        self._write()
-        return self._database.execute(query, values)
-
-    def _messages(
-        self, query: str, values: Sequence[object] | Mapping[str, object] = ()
-    ) -> Iterator[Message]:
-        return (Message(*row) for row in self._read(query, values))
-
     def clear(self) -> None:
         """Delete the messages and the refused requests, and set all counts to 0."""
-        self._deleted = self._newest
-        self._lengths.clear()
-        self._characters = 0
-        self._write()
-        self._database.execute("DELETE FROM reads")
+        self._execute("DELETE FROM messages")
         self.refused.clear()
         self.refused_total = 0
-        self.counts.clear()
+        self.stats = Stats()
         self.changes.notify()
 
     def get(self, id: str) -> Message | None:
-        return next(self._messages("SELECT * FROM messages WHERE id = ?", (id,)), None)
+        """Return the message with this id, or the `latest`."""
+        query = f"SELECT {COLUMNS} FROM messages WHERE ? IN (id, 'latest') ORDER BY number DESC"
+        row = self._execute(query, (id,)).fetchone()
+        return row and Message(*row)
 
-    def latest(self) -> Message | None:
-        return next(self._messages("SELECT * FROM messages ORDER BY number DESC LIMIT 1"), None)
+    def count(self, wanted: Filter) -> int:
+        """Return how many messages match."""
+        query = f"SELECT count(*) FROM messages WHERE {MATCHES}"
+        return int(self._execute(query, wanted.model_dump()).fetchone()[0])
 
-    def select(self, wanted: Filter, after: int = 0, newest: int | None = None) -> list[Message]:
-        """Return the matching messages after a number, up to `newest`, oldest first."""
-        newest = self._newest if newest is None else newest
-        asked = {"after": after, "newest": newest, "to": wanted.to, "type": wanted.type}
-        found = self._messages(SELECT, asked)
-        return [each for each in found if not wanted.q or mentions(each.payload, wanted.q)]
+    def select(self, wanted: Filter, limit: int = -1, before: str | None = None) -> list[Message]:
+        """Return the newest messages that match, or those before an id, oldest first."""
+        asked = {**wanted.model_dump(), "limit": limit, "before": before}
+        return [Message(*row) for row in self._execute(SELECT, asked)][::-1]
 
     async def wait(self, wanted: Filter, count: int, timeout: float) -> list[Message]:
         """Return the matching messages, oldest first, as soon as there are at least `count`.
@@ -247,59 +297,37 @@ class Store:
         Raises TimeoutError if there are fewer after `timeout` seconds.
         """
         deadline = asyncio.get_running_loop().time() + timeout
-        found: list[Message] = []
-        seen = 0
-        while True:
-            version, newest = self.changes.version, self._newest
-            # Every message is searched only once, however many arrive later.
-            found += await asyncio.to_thread(self.select, wanted, seen, newest)
-            found = [each for each in found if each.number > self._deleted]
-            if len(found) >= count:
-                return found
-            seen = newest
+        version = self.changes.version
+        while (there := await asyncio.to_thread(self.count, wanted)) < count:
             try:
                 async with asyncio.timeout_at(deadline):
                     await self.changes.wait(version)
-                    await asyncio.sleep(0.01)  # a burst needs one query, not one for each message
+                    await asyncio.sleep(0.02)  # a burst needs one query, not one for each message
             except TimeoutError:
-                there = f"{len(found)} of {count} messages after {timeout:g} s"
-                raise TimeoutError(there) from None
+                raise TimeoutError(f"{there} of {count} messages after {timeout:g} s") from None
+            version = self.changes.version
+        return await asyncio.to_thread(self.select, wanted)
 
-    def search(self, wanted: Filter) -> str | None:
-        """Return the matching messages, in the form that `chats` and `chat` take as `found`."""
-        if wanted == Filter():
-            return None
-        return json.dumps([each.number for each in self.select(wanted)])
-
-    def chats(self, found: str | None, limit: int) -> list[Chat]:
-        """Return the chats in which something was found, the one with the newest message first."""
-        rows = self._read(SELECT_CHATS, {"found": found, "limit": limit})
+    def chats(self, wanted: Filter, limit: int) -> list[Chat]:
+        """Return the chats with messages that match, the one with the newest message first."""
+        rows = self._execute(SELECT_CHATS, {**wanted.model_dump(), "limit": limit})
         return [Chat(Message(*row), count, unread) for *row, count, unread in rows]
-
-    def chat(self, to: str, found: str | None, before: str | None, limit: int) -> list[Message]:
-        """Return the newest found messages to one recipient before an id, oldest first."""
-        asked = {"to": to, "found": found, "before": before, "limit": limit}
-        return list(self._messages(SELECT_CHAT, asked))[::-1]
 
     def unread(self) -> int:
         """Return how many messages are unread."""
-        [[count]] = self._read(COUNT_UNREAD)
-        return int(count)
+        return int(self._execute("SELECT count(*) FROM messages WHERE NOT is_read").fetchone()[0])
 
     def mark_read(self, to: str) -> bool:
         """Mark the messages to a recipient as read; return whether there are any."""
-        newest, read = self._read(SELECT_NEWEST, {"to": to}).fetchone()
-        if newest != read:
-            self._database.execute("INSERT OR REPLACE INTO reads VALUES (?, ?)", (to, newest))
+        update = "UPDATE messages SET is_read = TRUE WHERE recipient = ? AND NOT is_read"
+        if self._execute(update, (to,)).rowcount:
             self.changes.notify()
-        return newest is not None
+        return self.count(Filter(to=to)) > 0
 
     def refuse(self, request: str, refusal: Refusal, body: bytes) -> None:
         """Record a request that was refused."""
         text = body[:LONGEST_BODY].decode(errors="replace")
-        self.refused.appendleft(
-            Refused(self._clock(), request[:LONGEST_REQUEST], refusal.error(), text)
-        )
+        self.refused.appendleft(Refused(self._clock(), request, refusal.error, text))
         self.refused_total += 1
         self.changes.notify()
 
@@ -313,8 +341,8 @@ def _ours(database: Database, row: Sequence[Any]) -> Message:
     """Return the message in a row. Raises CannotStore if the sandbox cannot have written it."""
     try:
         message = Message(*row)
-        payload = check(message.payload, lambda _: True)
-        if (message.to, message.type) != (payload["to"], type_of(payload)):
+        check(message.payload, lambda _: True)
+        if (message.to, message.type) != (message.payload["to"], type_of(message.payload)):
             raise ValueError
     except (ValueError, RecursionError, Refusal):
         raise database.damaged(f"message {row[0]} is none of the sandbox") from None

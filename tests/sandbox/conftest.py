@@ -5,8 +5,8 @@ from contextlib import closing
 
 import pytest
 
-from dispatcher.sandbox.database import Database
 from dispatcher.sandbox.process import SandboxProcess
+from dispatcher.sandbox.store import Database
 
 from .client import Client
 

@@ -1,119 +1,167 @@
-"""The pages of the inbox, and the uploaded files in them."""
+"""The pages of the inbox: what they show, the uploaded files in them, and what keeps them fresh."""
 
 import asyncio
 import json
+import re
 import secrets
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from shlex import quote
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode, urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import (
-    FileResponse,
-    HTMLResponse,
-    JSONResponse,
-    Response,
-    StreamingResponse,
-)
+from starlette.responses import FileResponse, HTMLResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dispatcher.bubbles.bubble import SHOWN, Bubble, File, bubble_of, summary_of
+from dispatcher.bubbles.bubble import SHOWN, File, bubble_of, summary_of
+from dispatcher.bubbles.formatting import size
 from dispatcher.bubbles.pages import HARMLESS, SAFE, STATIC, TEMPLATES, templates
-from dispatcher.sandbox.contract import CONTENT
+from dispatcher.bubbles.search import as_number
+from dispatcher.sandbox.contract import CONTENTS, LONGEST_TEXT, type_of
 from dispatcher.sandbox.faults import FAULTS, FaultInjector, Rule
-from dispatcher.sandbox.inbox.views import checks, curl, query_of, view_of
 from dispatcher.sandbox.media import Media, MediaStore
 from dispatcher.sandbox.openapi import Operation, operations
-from dispatcher.sandbox.store import Changes, Message, Store, moment
+from dispatcher.sandbox.store import Chat, Filter, Message, Store, moment
 
 HERE: Final = Path(__file__).parent
 FILES: Final = "/inbox/files/"
-MOST_STREAMS: Final = 50
+PAGE: Final = 25
+LONGEST_QUERY: Final = 200
 PAUSE: Final = 0.15  # seconds between two versions: a burst of changes needs only one
 STREAM: Final = {"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
 
+FindMedia = Callable[[str], Media | None]
 
-class Switch(NamedTuple):
-    """A switch for a common fault; `rule` is as `PUT /api/faults` takes it."""
+
+@dataclass(frozen=True)
+class Query:
+    """The query of a page; `before` is the id of the message before which a page of a chat ends."""
+
+    chat: str | None = None
+    q: str = ""
+    type: str = ""
+    before: str | None = None
+    chats: int = PAGE
+
+    def filter(self, to: str = "") -> Filter:
+        return Filter(to=to, type=self.type, q=as_number(self.q))
+
+    def link(self, **changes: Any) -> str:
+        """Return the address of this page with some parameters changed."""
+        asked, defaults = asdict(replace(self, **changes)), asdict(Query())
+        return "?" + urlencode(
+            {name: it for name, it in asked.items() if it not in (defaults[name], "")}
+        )
+
+
+def query_of(parameters: Mapping[str, str]) -> Query:
+    """Return the query of these parameters; invalid ones are ignored."""
+    type, chats = parameters.get("type", ""), parameters.get("chats", "")
+    return Query(
+        chat=parameters.get("chat") or None,
+        q=parameters.get("q", "").strip()[:LONGEST_QUERY],
+        type=type if type in CONTENTS else "",
+        before=parameters.get("before") or None,
+        chats=int(chats) if re.fullmatch(r"[0-9]{1,6}", chats) else PAGE,
+    )
+
+
+class View(NamedTuple):
+    """What a page shows; `chat` is the recipient of the open chat."""
+
+    chats: list[Chat]
+    more_chats: bool
+    chat: str | None
+    messages: list[Message]
+    earlier: str | None
+    unread: int
+
+
+def view_of(store: Store, query: Query) -> View:
+    """Return what the page for this query shows; a search may take long."""
+    chats = store.chats(query.filter(), query.chats + 1)
+    to = query.chat if query.chat and store.count(Filter()) else chats[0].to if chats else None
+    messages = store.select(query.filter(to), PAGE + 1, query.before) if to else []
+    return View(
+        chats=chats[: query.chats],
+        more_chats=len(chats) > query.chats,
+        chat=to,
+        messages=messages[-PAGE:],
+        earlier=messages[-PAGE].id if len(messages) > PAGE else None,
+        unread=store.unread(),
+    )
+
+
+class Check(NamedTuple):
+    """A check of the gateway and its result; `good` unless something has changed since."""
 
     name: str
-    label: str
-    effect: str
-    rule: dict[str, Any]
+    said: str
+    good: bool = True
 
 
-SWITCHES: Final = (
-    Switch(
-        "limit",
-        "Too many requests",
-        "Answers 429 and asks to wait for a second; nothing is accepted.",
-        {"fault": "status", "status": 429, "code": 82, "retry_after": 1},
-    ),
-    Switch("slow", "Slow", "Answers after three seconds.", {"fault": "delay", "delay": 3}),
-    Switch(
-        "reset",
-        "Reset after accepting",
-        "Accepts the message, then breaks the connection: nobody knows whether it arrived.",
-        {"fault": "reset_after"},
-    ),
-)
+def checks(payload: Mapping[str, Any], find: FindMedia) -> Iterator[Check]:
+    """Yield all checks of this message."""
+    type = type_of(payload)
+    form = "digits-hyphen-digits: a group" if "-" in payload["to"] else "digits: a person"
+    agrees = ", and recipient_type agrees" if "recipient_type" in payload else ""
+    yield Check("Token", "a Bearer token that is valid here")
+    yield Check("Recipient", form + agrees)
+    yield Check("Type", type if "type" in payload else f"{type}, as none is named")
+    for name, value in payload[type].items():
+        yield _content_check(name, value, find)
+    if "preview_url" in payload:
+        yield Check("Preview", "of a link is asked for" if payload["preview_url"] else "is off")
 
 
-class Events:
-    """Server-sent events: each open page is sent a version at once and after every change."""
+def _content_check(name: str, value: Any, find: FindMedia) -> Check:
+    match name:
+        case "body":
+            of = f"{len(value)} of {LONGEST_TEXT} characters"
+            return Check("Text", f"{of}, none of them a control character")
+        case "id" if media := find(value):
+            return Check("File", f"was uploaded: {media.content_type}, {size(media.size)}")
+        case "id":
+            return Check("File", "was uploaded then; has expired or was removed since", good=False)
+        case "link":
+            return Check("Link", f"an address at {urlsplit(value).hostname}; not fetched here")
+        case "provider":
+            return Check("Provider", f"{value['name']}; any name is known here")
+        case _:
+            length = f"{len(value)} characters, " if isinstance(value, str) else ""
+            return Check(name.capitalize(), f"{length}allowed here")
 
-    def __init__(self, changes: Changes) -> None:
-        self._changes = changes
-        self._run = secrets.token_hex(4)
-        self._open = 0
 
-    @property
-    def version(self) -> str:
-        """Identifies the present state, in this run of the server."""
-        return f"{self._run}-{self._changes.version}"
+def curl(url: str, body: str) -> str:
+    """Return a command that posts a message again, for a shell in which GREENAPI_TOKEN is set.
 
-    async def stream(self, request: Request) -> ASGIApp:
-        """Serve `GET /inbox/events`."""
-        if self._open >= MOST_STREAMS:
-            return JSONResponse({"error": f"{MOST_STREAMS} pages are open already"}, 503)
-        return self._respond
-
-    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = StreamingResponse(self._versions(), headers=STREAM)
-        self._open += 1
-        try:
-            await response(scope, receive, send)
-        finally:
-            self._open -= 1
-
-    async def _versions(self) -> AsyncIterator[str]:
-        yield "retry: 500\n\n"
-        while True:
-            sent = self._changes.version
-            yield f"data: {self.version}\n\n"
-            await self._changes.wait(sent)
-            await asyncio.sleep(PAUSE)
+    The gateway keeps no token, so the command cannot name it.
+    """
+    return (
+        f"curl {quote(f'{url}/v1/messages')} \\\n"
+        '  -H "Authorization: Bearer $GREENAPI_TOKEN" \\\n'
+        "  -H 'Content-Type: application/json' \\\n"
+        f"  --data-raw {quote(body)}"
+    )
 
 
 @dataclass
 class Inbox:
-    """The pages at /, which change nothing."""
+    """The pages at /, which change nothing: they are made in threads, as that may take long."""
 
     store: Store
     media: MediaStore
     faults: FaultInjector
-
-    def __post_init__(self) -> None:
-        self.events = Events(self.store.changes)
+    run: str = field(default_factory=lambda: secrets.token_hex(4))
 
     def routes(self) -> list[BaseRoute]:
         return [
             Operation("GET", "/", self.show_inbox, {200: None}),
-            Route("/inbox/events", self.events.stream, methods=["GET"]),
+            Route("/inbox/events", self.send_versions, methods=["GET"]),
             Route("/inbox/messages/{id}", self.show_message, methods=["GET"]),
             Route("/inbox/refused", self.show_refused, methods=["GET"]),
             Route(FILES + "{id}", self.serve_file, methods=["GET"]),
@@ -122,36 +170,51 @@ class Inbox:
             Mount("/static/inbox", StaticFiles(directory=HERE / "static")),
         ]
 
-    async def show_inbox(self, request: Request) -> Response:
+    @property
+    def _version(self) -> str:
+        """Identifies the present state, in this run of the server."""
+        return f"{self.run}-{self.store.changes.version}"
+
+    async def send_versions(self, request: Request) -> Response:
+        """Send the version of what the pages show, at once and after every change."""
+        return StreamingResponse(self._versions(), headers=STREAM)
+
+    async def _versions(self) -> AsyncIterator[str]:
+        yield "retry: 500\n\n"
+        while True:
+            sent = self.store.changes.version
+            yield f"data: {self._version}\n\n"
+            await self.store.changes.wait(sent)
+            await asyncio.sleep(PAUSE)
+
+    def show_inbox(self, request: Request) -> Response:
         """Show the list of chats, and the open chat."""
-        query, version = query_of(request.query_params), self.events.version
-        view = await asyncio.to_thread(view_of, self.store, query)
-
-        def bubbles() -> Iterator[tuple[Message, Bubble, str]]:
-            for each in view.messages:
-                yield each, bubble_of(each.payload, self._file), moment(each.received_at)
-
-        return await _page(
+        query, version, rules = query_of(request.query_params), self._version, self.faults.view()
+        view = view_of(self.store, query)
+        bubbles = [bubble_of(each.payload, self._file) for each in view.messages]
+        return _page(
             "inbox.html",
             version=version,
             view=view,
             query=query,
-            kinds=CONTENT,
+            kinds=CONTENTS,
             summary=lambda message: summary_of(message.payload),
-            bubbles=bubbles(),
+            bubbles=zip(view.messages, bubbles, strict=True),
             refused=self.store.refused_total,
             moment=moment,
             url=_url(request),
-            **self._rules(),
+            faults=FAULTS,
+            rules=rules,
+            is_on=lambda rule: Rule(**rule).model_dump() in rules,
         )
 
-    async def show_message(self, request: Request) -> Response:
+    def show_message(self, request: Request) -> Response:
         """Show everything about one message."""
         id = request.path_params["id"]
         message = self.store.get(id)
         if message is None:
             raise HTTPException(404, f"there is no message {id}")
-        return await _page(
+        return _page(
             "message.html",
             message=message,
             received_at=moment(message.received_at),
@@ -160,24 +223,28 @@ class Inbox:
             curl=curl(_url(request), message.body),
         )
 
-    async def show_refused(self, request: Request) -> Response:
+    def show_refused(self, request: Request) -> Response:
         """Show the refused requests, and why they were refused."""
         shown, total = list(self.store.refused), self.store.refused_total
-        return await _page("refused.html", shown=shown, total=total, moment=moment)
+        return _page("refused.html", shown=shown, total=total, moment=moment)
 
-    async def show_help(self, request: Request) -> Response:
+    def show_help(self, request: Request) -> Response:
         """Show the keys, and the operations of the OpenAPI document."""
-        return await _page(
-            "help.html", operations=operations(request.app.routes), url=_url(request)
-        )
+        listed = operations(request.app.routes)
+        return _page("help.html", operations=listed, url=_url(request))
 
-    async def serve_file(self, request: Request) -> Response:
+    def serve_file(self, request: Request) -> Response:
         """Return an uploaded file; types that bubbles do not show are served as octet-stream."""
         media = self.media.get(request.path_params["id"])
         if media is None:
             return Response(status_code=404, headers=dict(HARMLESS))
+        given = media.content_type.partition(";")[0].strip().lower()
+        is_shown = any(given in types for types in SHOWN.values())
         # Without a filename: the link to this file has the one given in the message.
-        kind = {"Content-Type": _harmless_type(media), "Content-Disposition": "attachment"}
+        kind = {
+            "Content-Type": given if is_shown else "application/octet-stream",
+            "Content-Disposition": "attachment",
+        }
         return FileResponse(self.media.path(media), headers={**HARMLESS, **kind})
 
     def _file(self, id: str) -> File | None:
@@ -187,24 +254,11 @@ class Inbox:
             return None
         return File(FILES + id, media.content_type, media.size, f"{id}.{media.extension}")
 
-    def _rules(self) -> dict[str, Any]:
-        rules = self.faults.view()
-        switches = [(each, Rule(**each.rule).model_dump() in rules) for each in SWITCHES]
-        return {"rules": rules, "switches": switches, "faults": FAULTS}
 
-
-async def _page(template: str, **values: object) -> Response:
-    """Return the rendered page; in a thread, as it may take long."""
-    made = templates(HERE / "templates", TEMPLATES).get_template(template)
-    written = await asyncio.to_thread(lambda: made.render(values).encode(errors="replace"))
-    return HTMLResponse(written, headers=dict(SAFE))
+def _page(template: str, **values: object) -> Response:
+    page = templates(HERE / "templates", TEMPLATES).get_template(template).render(values)
+    return HTMLResponse(page.encode(errors="replace"), headers=dict(SAFE))
 
 
 def _url(request: Request) -> str:
     return f"http://{request.headers['host']}"
-
-
-def _harmless_type(media: Media) -> str:
-    given = media.content_type.partition(";")[0].strip().lower()
-    known = any(given in types for types in SHOWN.values())
-    return given if known else "application/octet-stream"
