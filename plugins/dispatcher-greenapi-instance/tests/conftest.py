@@ -39,26 +39,50 @@ def instance(request: Request) -> Reply:
     return METHODS[found[2]](request)
 
 
+TEXTS = {"chatId": str, "message": str, "quotedMessageId": str}
+PREVIEWS = {"linkPreview": bool, "typePreview": str, "customPreview": dict}
+PLACE = {"latitude": float, "longitude": float, "nameLocation": str, "address": str}
+
+
 def send_message(request: Request) -> Reply:
-    known = {"chatId": str, "message": str, "linkPreview": bool}
-    return _accepted(request, known, ("chatId", "message"))
+    return _accepted(
+        request, {**TEXTS, **PREVIEWS, "typingTime": int}, ("chatId", "message"), 20_000
+    )
+
+
+def send_poll(request: Request) -> Reply:
+    known = {**TEXTS, "options": list, "multipleAnswers": bool, "typingTime": int}
+    return _accepted(request, known, ("chatId", "message", "options"), 255)
+
+
+def send_location(request: Request) -> Reply:
+    known = {"chatId": str, "quotedMessageId": str, "typingTime": int, **PLACE}
+    return _accepted(request, known, ("chatId", "latitude", "longitude"))
+
+
+def send_contact(request: Request) -> Reply:
+    known = {"chatId": str, "quotedMessageId": str, "typingTime": int, "contact": dict}
+    return _accepted(request, known, ("chatId", "contact"))
 
 
 def send_file_by_url(request: Request) -> Reply:
-    known = dict.fromkeys(("chatId", "urlFile", "fileName", "caption"), str)
+    known = dict.fromkeys(("chatId", "urlFile", "fileName", "caption", "quotedMessageId"), str)
     return _accepted(request, known, ("chatId", "urlFile", "fileName"))
 
 
-def _accepted(request: Request, known: dict[str, type], needed: tuple[str, ...]) -> Reply:
+def _accepted(
+    request: Request, known: dict[str, type], needed: tuple[str, ...], longest: int = 0
+) -> Reply:
     body = request.json() if request.headers["content-type"] == "application/json" else None
     if not isinstance(body, dict) or not body.keys() <= known.keys():
         return refusal(400, "Validation failed", request)
     wrong = [key for key in needed if not body.get(key)]
     wrong += [key for key, value in body.items() if not isinstance(value, known[key])]
     wrong += [] if CHAT.fullmatch(body.get("chatId", "")) else ["chatId"]
-    wrong += [] if len(body.get("message", "")) <= 20_000 else ["message"]
+    wrong += [] if len(body.get("message", "")) <= longest else ["message"]
     wrong += [] if body.get("urlFile", "https://").startswith(("http://", "https://")) else ["url"]
     wrong += [] if "." in body.get("fileName", ".") else ["fileName"]
+    wrong += [] if len(body.get("options", [])) <= 12 else ["options"]
     if wrong:
         return refusal(400, f"Validation failed. Details: {wrong}", request)
     if len(body.get("caption", "")) > 1024:
@@ -77,6 +101,9 @@ def upload_file(request: Request) -> Reply:
 METHODS: dict[str, Callable[[Request], Reply]] = {
     "sendMessage": send_message,
     "sendFileByUrl": send_file_by_url,
+    "sendPoll": send_poll,
+    "sendLocation": send_location,
+    "sendContact": send_contact,
     "uploadFile": upload_file,
 }
 

@@ -109,8 +109,8 @@ def test_limits_are_inclusive(make: Make, body: str) -> None:
 @pytest.mark.parametrize(
     ("payload", "words"),
     [
-        ({"message": "x", "urlFile": URL}, "either a text or a file"),
-        ({}, "either a text or a file"),
+        ({"message": "x", "urlFile": URL}, 'no field "message" here'),
+        ({}, "needs a text, a file, a location, a contact or a poll"),
         ({"message": "x", "caption": "x"}, 'no field "caption"'),
         ({"message": "x", "linkPreview": 1}, "true or false"),
         ({"message": 1}, "must be text"),

@@ -21,11 +21,14 @@ def dispatcher_transports() -> Iterable[type[Transport]]:
 def dispatcher_validate_message(
     message: Message, attachment: Attachment | None
 ) -> Iterator[Problem]:
-    """Warn about what the recipient will not see as intended.
-
-    The payload does not say as which kind a file is sent, so that the message is checked.
-    """
-    if message.transport == GreenApiInstance.name and message.media is not None:
+    """Say what the payload does not show: what the recipient will not see as intended, as it has
+    no kind of file, and a preview that is both wanted and not."""
+    if message.transport != GreenApiInstance.name:
+        return
+    if message.media is not None:
         key = "source" if message.media.source is not None else "link"
         for problem in file_warnings(message.type, attachment):
             yield problem.model_copy(update={"where": f"{message.type}.{key}"})
+    wanted = getattr(message.content, "linkPreview", None)
+    if wanted is not None and message.preview_url not in (None, wanted):
+        yield Problem(message="preview_url says the opposite", where="text.linkPreview")

@@ -1,4 +1,6 @@
-"""Builds the body of sendMessage or sendFileByUrl (Green API, documents of these names).
+"""Builds the body of sendMessage, sendFileByUrl, sendPoll, sendLocation or sendContact.
+
+Source: Green API, documents of these names, whose order the fields have.
 
 What the gateway has no field for stays in the body as the manifest has it, `{"image": {"provider":
 …}}`, and `rules` refuses it by name.
@@ -12,36 +14,42 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from dispatcher import Attachment, Link, Media, MediaId, Message, Payload, Text, Upload
+from dispatcher import Attachment, Link, Media, MediaId, Message, Payload, Upload
 
 # Green API, "Chat id"; `GreenApiInstance.address` leaves the ids of hidden numbers whole.
 _CHAT = {"individual": "@c.us", "group": "@g.us", "lid": ""}
 # The extension of `fileName` decides what is shown; these are for files without one of their kind,
 # for example a picture that a script generates.
 _EXTENSIONS = {"image": ".jpg", "video": ".mp4", "audio": ".mp3", "document": ".bin"}
+# What stands beside the fields of any content, at the end.
+_OPTIONS = ("quotedMessageId", "typingTime")
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,5}")
 
 
 def build(message: Message, attachment: Attachment | None) -> Payload:
     """Return the JSON body; an `Upload` stands in it as its `reference`."""
     chat = {"chatId": f"{message.to}{_CHAT[message.recipient_type]}"}
-    media = message.media
+    media, written = message.media, message.content.model_dump(exclude_none=True)
+    options = {name: written.pop(name) for name in _OPTIONS if name in written}
     if media is None:
-        return {**chat, **_text(message)}
+        return {**chat, **_fields(message, written), **options}
     attached = attachment or _written(media)
     caption = getattr(media, "caption", None)
     return {
         **chat,
         **_file(message, media, attached),
         **({} if caption is None else {"caption": caption}),
+        **options,
         **_foreign(message, media, attached),
     }
 
 
-def _text(message: Message) -> dict[str, Any]:
-    body = message.content.body if isinstance(message.content, Text) else ""
-    preview = {} if message.preview_url is None else {"linkPreview": message.preview_url}
-    return {"message": body, **preview}
+def _fields(message: Message, written: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a content without a file."""
+    if message.type == "text":
+        preview = {} if message.preview_url is None else {"linkPreview": message.preview_url}
+        return {"message": written.pop("body"), **preview, **written}
+    return {"contact": written} if message.type == "contact" else written
 
 
 def _written(media: Media) -> Attachment:

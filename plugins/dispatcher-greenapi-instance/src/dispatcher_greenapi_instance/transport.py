@@ -15,6 +15,7 @@ from dispatcher import (
     Address,
     Attachment,
     ConfigError,
+    Contents,
     MediaId,
     Message,
     Payload,
@@ -28,6 +29,7 @@ from dispatcher.http.settings import HttpSettings, Rate, Url
 from dispatcher.http.transport import HttpTransport
 from dispatcher_greenapi_instance import payload as payloads
 from dispatcher_greenapi_instance import rules
+from dispatcher_greenapi_instance.contents import CONTENTS
 from dispatcher_greenapi_instance.errors import ERROR_MAP
 
 FILE_LIFETIME = timedelta(days=15)  # Green API, "UploadFile"
@@ -94,6 +96,7 @@ class GreenApiInstance(HttpTransport):
     name: ClassVar[str] = "greenapi-instance"
     Settings: ClassVar[type[BaseSettings]] = InstanceSettings
     ends_in_time: ClassVar[bool] = True
+    contents: ClassVar[Contents] = CONTENTS
 
     def address(self, written: str, country: str | None) -> Address:
         """Read a phone number as people write it, or a chat id, with or without its @ and after.
@@ -109,7 +112,7 @@ class GreenApiInstance(HttpTransport):
         return phone_address(person[1] if person else written, country)
 
     def build(self, message: Message, attachment: Attachment | None) -> Payload:
-        """Return the body of sendMessage or sendFileByUrl."""
+        """Return the body of the method that sends such a content."""
         return payloads.build(message, attachment)
 
     def check(self, payload: Payload, attachment: Attachment | None) -> Iterable[Problem]:
@@ -127,9 +130,10 @@ class GreenApiInstance(HttpTransport):
         return MediaId(id=self.post_file(route, file, _headers(file)), expires_at=expires_at)
 
     def send(self, payload: Payload) -> Receipt:
-        """Post one message, once: to sendFileByUrl if it has a file, else to sendMessage."""
-        method = "sendFileByUrl" if "urlFile" in payload else "sendMessage"
-        return Receipt(id=self.post_json(self._route("base_url", method, "idMessage"), payload))
+        """Post one message, once, to the method that sends such a content."""
+        method = rules.method_of(payload)
+        name = method.name if method is not None else "sendMessage"
+        return Receipt(id=self.post_json(self._route("base_url", name, "idMessage"), payload))
 
     def auth_headers(self) -> Mapping[str, str]:
         """Return no headers: the token is in the path."""
