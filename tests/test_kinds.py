@@ -6,6 +6,7 @@ import textwrap
 
 import jsonschema_rs
 import pytest
+import requests
 
 from dispatcher import BaseTransport, Content, PluginError
 from dispatcher.testing import registry
@@ -18,8 +19,8 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from dispatcher import (
-    STANDARD_CONTENTS, Address, AddressError, BaseTransport, Content, Media, MediaId, Receipt, Text,
-    Verbatim, hookimpl,
+    STANDARD_CONTENTS, Address, AddressError, BaseTransport, Bubble, Content, Media, MediaId,
+    Receipt, Text, Verbatim, hookimpl,
 )
 
 
@@ -41,6 +42,9 @@ class Poll(Content):
 
     def summary(self):
         return f"{self.question} ({len(self.options)} options)"
+
+    def bubble(self):
+        return Bubble("Poll", text=self.question, lines=tuple(self.options))
 
 
 class Button(Content):
@@ -223,6 +227,13 @@ def test_defaults_complete_a_content_and_a_mistake_in_them_is_told_once(loft: Pr
     _messages(loft, 'poll.question = "Lunch?"', 'poll.question = "Supper?"', head=wrong)
     [problem] = loft.call("validate").stdout.splitlines()
     assert problem.startswith("manifests/m.toml:3:19: error: options is text")
+
+
+def test_the_preview_shows_the_bubble_of_the_kind(loft: Project) -> None:
+    _messages(loft, POLL)
+    with loft.preview() as url:
+        page = requests.get(f"{url}?chat=%40loft", timeout=10).text
+    assert re.search(r"Lunch\?.*<li>yes</li>.*<li>no</li>", page, re.DOTALL)
 
 
 def test_the_schema_knows_the_kinds_of_every_transport(loft: Project) -> None:

@@ -12,7 +12,10 @@ that the formatting is approximate.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
+
+Family: TypeAlias = Literal["image", "video", "audio"]
+"""The first part of the MIME types of files that a page can show."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class BubbleFile:
     link: str | None = None
     provider: str | None = None
     name: str | None = None
-    shown_as: Literal["image", "video", "audio"] | None = None
+    shown_as: Family | None = None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Turns a message's payload into what its bubble shows. Takes any JSON."""
+"""Turns a bubble into what a page shows of it, and a gateway's payload into a bubble."""
 
 from __future__ import annotations
 
@@ -10,18 +10,13 @@ from urllib.parse import unquote, urlsplit
 
 from markupsafe import Markup
 
+from dispatcher.bubbles import Bubble, BubbleFile, Family
 from dispatcher.bubbles.formatting import formatted, plain, printable, short, size
 
-KINDS: Final[Mapping[str, str]] = {
-    "image": "Photo",
-    "video": "Video",
-    "audio": "Audio",
-    "document": "Document",
-}
-WORDS: Final = ("body", "caption", "filename")
 LONGEST: Final = 10_000  # characters that a bubble shows; a text has at most 4096
+MOST_LINES: Final = 100
 # What a page may load and a browser shows or plays without running any of it.
-SHOWN: Final[Mapping[str, tuple[str, ...]]] = {
+SHOWN: Final[Mapping[Family, tuple[str, ...]]] = {
     "image": ("image/png", "image/jpeg", "image/gif", "image/webp"),
     "video": ("video/mp4", "video/webm", "video/3gpp"),
     "audio": ("audio/mpeg", "audio/mp4", "audio/aac", "audio/ogg", "audio/wav", "audio/webm"),
@@ -42,66 +37,95 @@ Find = Callable[[str], File | None]
 
 
 @dataclass(frozen=True)
-class BubbleFile:
-    """The file of a bubble; the page loads it from `url`, the gateway from `link`."""
+class ShownFile:
+    """The file of a bubble; the page loads it from `url`, the gateway from `link`.
+
+    `element` is that of HTML which shows it, or None.
+    """
 
     name: str
     details: str
     url: str | None = None
     link: str | None = None
     provider: str | None = None
-    is_shown: bool = False
+    element: str | None = None
 
 
 @dataclass(frozen=True)
-class Bubble:
-    """What a bubble shows: `text` is the body or the caption."""
+class ShownBubble:
+    """What a page shows of a bubble."""
 
     kind: str
     label: str
     text: Markup
-    file: BubbleFile | None = None
+    lines: tuple[str, ...] = ()
+    buttons: tuple[str, ...] = ()
+    file: ShownFile | None = None
 
 
-def bubble_of(payload: object, find: Find) -> Bubble:
-    """Return the bubble of a payload; `find` returns an uploaded file for its id."""
+def shown(bubble: Bubble, kind: str, find: Find) -> ShownBubble:
+    """Return what a page shows; `find` returns an uploaded file for its id."""
+    return ShownBubble(
+        kind,
+        short(bubble.label),
+        _formatted(bubble.text),
+        tuple(map(short, bubble.lines[:MOST_LINES])),
+        tuple(map(short, bubble.buttons[:MOST_LINES])),
+        _file(bubble.file, find) if bubble.file is not None else None,
+    )
+
+
+def shown_payload(payload: object, find: Find) -> ShownBubble:
+    """Return what a page shows of a payload, which may be any JSON."""
+    bubble = bubble_of(payload)
+    return _unknown(payload) if bubble is None else shown(bubble, _kind(_table(payload)), find)
+
+
+def bubble_of(payload: object) -> Bubble | None:
+    """Return the bubble of a payload with a text or a file under the name of its kind, or None."""
     table = _table(payload)
-    kind = _string(table, "type") or "text"
+    kind = _kind(table)
     content = _table(table.get(kind))
-    if kind == "text" and isinstance(content.get("body"), str):
-        return Bubble(kind, "Text", _formatted(content["body"]))
-    if kind not in KINDS:
-        return _unknown(payload)
-    text = _formatted(_string(content, "caption"))
-    return Bubble(kind, KINDS[kind], text, _file(kind, content, find))
+    if isinstance(content.get("body"), str):
+        return Bubble("", text=content["body"])
+    id, link = _string(content, "id"), _string(content, "link")
+    if not id and not link:
+        return None
+    file = BubbleFile(
+        id=id,
+        link=link or None,
+        provider=_string(_table(content.get("provider")), "name"),
+        name=_string(content, "filename"),
+        shown_as=next((family for family in SHOWN if family == kind), None),
+    )
+    return Bubble(kind.replace("_", " ").capitalize(), text=_string(content, "caption"), file=file)
 
 
-def summary_of(payload: object) -> str:
-    """Return a payload in a few words, as a list of chats shows it."""
-    table = _table(payload)
-    kind = _string(table, "type") or "text"
-    content = _table(table.get(kind))
-    words = next(filter(None, (_string(content, name) for name in WORDS)), "")
+def summary_of(bubble: Bubble | None) -> str:
+    """Return a bubble in a few words, as a list of chats shows it."""
+    if bubble is None:
+        return "Other"
+    name = bubble.file.name if bubble.file is not None else None
+    words = next(filter(None, (bubble.text, *bubble.lines[:1], name)), "")
     line = short(" ".join(words[:400].replace("```", "").split()), 120)
-    label = "" if kind == "text" else KINDS.get(kind, "Other")
-    return " · ".join(filter(None, (label, line)))
+    return " · ".join(filter(None, (short(bubble.label), line)))
 
 
-def _file(kind: str, content: Mapping[str, Any], find: Find) -> BubbleFile:
-    filename = _string(content, "filename")
-    if "link" in content:
-        return _linked(filename, _string(content, "link"), _table(content.get("provider")))
-    id = _string(content, "id")
+def _file(said: BubbleFile, find: Find) -> ShownFile:
+    if said.link is not None:
+        return _linked(said.name or "", said.link, said.provider or "")
+    id = said.id or ""
     file = find(id)
     if file is None:
-        return BubbleFile(short(filename or id), "The file is not here: expired or removed")
+        return ShownFile(short(said.name or id), "The file is not here: expired or removed")
     details = f"{_extension(file)} · {size(file.size)}".removeprefix(" · ")
-    name = short(filename or file.name or id)
-    shown = file.content_type.partition(";")[0].strip().lower() in SHOWN.get(kind, ())
-    return BubbleFile(name, short(details), file.url, is_shown=shown)
+    name = short(said.name or file.name or id)
+    type = file.content_type.partition(";")[0].strip().lower()
+    element = said.shown_as if said.shown_as and type in SHOWN[said.shown_as] else None
+    return ShownFile(name, short(details), file.url, element=element)
 
 
-def _linked(filename: str, link: str, provider: Mapping[str, Any]) -> BubbleFile:
+def _linked(filename: str, link: str, provider: str) -> ShownFile:
     """Return the file of a link. Only the gateway fetches it: pages work without a network."""
     try:
         parts = urlsplit(link)
@@ -109,18 +133,18 @@ def _linked(filename: str, link: str, provider: Mapping[str, Any]) -> BubbleFile
     except ValueError:
         path = host = ""
     is_web = link.lower().startswith(("http://", "https://"))
-    return BubbleFile(
+    return ShownFile(
         name=short(filename or path.rstrip("/").rpartition("/")[2] or host or link),
         details=short(f"Fetched by the gateway from {host or link}"),
         link=printable(link) if is_web and len(link) <= LONGEST else None,
-        provider=short(_string(provider, "name")) or None,
+        provider=short(provider) or None,
     )
 
 
-def _unknown(payload: object) -> Bubble:
+def _unknown(payload: object) -> ShownBubble:
     encoder = json.JSONEncoder(ensure_ascii=False, indent=2, default=str)
     written = _beginning(encoder.iterencode(payload))
-    return Bubble("other", "Other", Markup("<pre>{}</pre>").format(plain(written)))
+    return ShownBubble("other", "Other", Markup("<pre>{}</pre>").format(plain(written)))
 
 
 def _beginning(pieces: Iterable[str]) -> str:
@@ -145,6 +169,10 @@ def _formatted(text: str) -> Markup:
 def _extension(file: File) -> str:
     extension = file.name.rpartition(".")[2] if "." in file.name else ""
     return extension.upper() or file.content_type
+
+
+def _kind(table: Mapping[str, Any]) -> str:
+    return _string(table, "type") or "text"
 
 
 def _table(value: object) -> Mapping[str, Any]:

@@ -279,7 +279,7 @@ def _print_conversation(messages: Iterable[_Arrived], media: Iterable[_Arrived])
 def _bubble(payload: _Arrived, files: dict[str, _Arrived]) -> list[str]:
     type = payload.get("type", "text")
     content = payload[type]
-    if type == "text":
+    if "body" in content:
         return list(content["body"].splitlines())
     lines = [f"[{type}] {_where(content, files)}"]
     return lines + str(content.get("caption", "")).splitlines()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
@@ -21,6 +22,21 @@ class Model(BaseModel):
         made = self.model_copy()
         vars(made).update(detached(vars(self)))
         return made
+
+
+def replaced(value: Any, texts: Mapping[str, str]) -> Any:
+    """Return a copy of a model, in which each text that is a key of `texts` is what that says."""
+    if isinstance(value, str):
+        return texts.get(value, value)
+    if isinstance(value, Model):
+        made = value.model_copy()
+        vars(made).update({key: replaced(item, texts) for key, item in vars(value).items()})
+        return made
+    if isinstance(value, dict):
+        return {key: replaced(item, texts) for key, item in value.items()}
+    if isinstance(value, list):
+        return [replaced(item, texts) for item in value]
+    return value
 
 
 def detached(value: Any) -> Any:

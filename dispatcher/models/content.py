@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Final, TypeAlias
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from dispatcher.bubbles import Bubble, BubbleFile
+from dispatcher.bubbles import Bubble, BubbleFile, Family
 from dispatcher.models.attachments import Attachment
 from dispatcher.models.base import Model
 from dispatcher.visible import quoted
@@ -35,7 +35,7 @@ class Content(Model):
     """
 
     label: ClassVar[str] = ""
-    """What people call it, like "Photo"; by default, the name of the class."""
+    """What people call it, like "Location"; by default, the name of the class."""
 
     exactly_one_of: ClassVar[tuple[str, ...]] = ()
     """Fields of which a message needs exactly one; they must have defaults."""
@@ -66,7 +66,6 @@ class Content(Model):
 class Text(Content):
     """A text; either `body` or `file` has it."""
 
-    label: ClassVar[str] = "Text"
     exactly_one_of: ClassVar[tuple[str, ...]] = ("body",)
     text_file: ClassVar[str | None] = "body"
     link_preview: ClassVar[bool] = True
@@ -82,7 +81,7 @@ class Text(Content):
 
     def bubble(self) -> Bubble:
         """Return the text."""
-        return Bubble(self.label, text=self.body)
+        return Bubble("", text=self.body)
 
 
 class Provider(Model):
@@ -98,7 +97,7 @@ class Media(Content):
     """A file: exactly one of `source` (for a plugin to resolve), `link` and `id` (used as is)."""
 
     exactly_one_of: ClassVar[tuple[str, ...]] = ("source", "link", "id")
-    family: ClassVar[Literal["image", "video", "audio"] | None] = None
+    family: ClassVar[Family | None] = None
     """The first part of the MIME types that it usually has, and how a chat shows it."""
 
     source: str | None = Field(
@@ -174,8 +173,7 @@ def _caption() -> Any:
 class Image(Media):
     """A picture; exactly one of `source`, `link` and `id` says which."""
 
-    label: ClassVar[str] = "Photo"
-    family: ClassVar[Literal["image", "video", "audio"] | None] = "image"
+    family: ClassVar[Family | None] = "image"
 
     caption: str | None = _caption()
 
@@ -183,8 +181,7 @@ class Image(Media):
 class Video(Media):
     """A video; exactly one of `source`, `link` and `id` says which."""
 
-    label: ClassVar[str] = "Video"
-    family: ClassVar[Literal["image", "video", "audio"] | None] = "video"
+    family: ClassVar[Family | None] = "video"
 
     caption: str | None = _caption()
 
@@ -192,14 +189,11 @@ class Video(Media):
 class Audio(Media):
     """A sound; exactly one of `source`, `link` and `id` says which. Gateways show no caption."""
 
-    label: ClassVar[str] = "Audio"
-    family: ClassVar[Literal["image", "video", "audio"] | None] = "audio"
+    family: ClassVar[Family | None] = "audio"
 
 
 class Document(Media):
     """A file of any kind; exactly one of `source`, `link` and `id` says which."""
-
-    label: ClassVar[str] = "Document"
 
     caption: str | None = _caption()
     filename: str | None = Field(

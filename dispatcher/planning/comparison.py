@@ -58,7 +58,7 @@ class PlannedMessage(NamedTuple):
 
     `sealed` holds the bytes that were checked and are posted, except for a file's media id. The
     journal may also have it under `former_keys`. `was` is the key under which it has it, if that is
-    not the message's own.
+    not the message's own. `built` is the payload before plugins changed it, if they did.
     """
 
     message: Message
@@ -70,6 +70,7 @@ class PlannedMessage(NamedTuple):
     stop_on_failure: bool = False
     former_keys: tuple[str, ...] = ()
     was: str | None = None
+    built: bytes | None = None
 
     @property
     def content(self) -> tuple[str, str, tuple[str, str, str] | None]:

@@ -68,7 +68,7 @@ class Stages:
             # If a source cannot be resolved, the rest of the message is still checked.
             unresolved = attachment is None and message.media is not None
             stand_in = MediaId(id="unresolved") if unresolved else attachment
-            sealed = transport.build(message, stand_in)
+            sealed = built = transport.build(message, stand_in)
             try:
                 sealed = self._registry.transform_payload(
                     sealed, message, transport.recipient_fields
@@ -90,6 +90,7 @@ class Stages:
             _digest(sealed, attachment),
             stop_on_failure=strict,
             former_keys=former_keys,
+            built=None if built == sealed else built,
         )
 
     def _transport(self, loaded: LoadedMessage, report: ReportProblem) -> BoundTransport | None:

@@ -23,7 +23,7 @@ from dispatcher.http.files import opened
 from dispatcher.models import Upload
 from dispatcher.planning import Planner
 from dispatcher.preview.queries import Query, matching, query_of
-from dispatcher.preview.reading import Reading, read, shown, wrong
+from dispatcher.preview.reading import Reading, read, shown_message, wrong
 from dispatcher.preview.watching import snapshot
 from dispatcher.sandbox.server import LOCAL_HOSTS, Guard
 
@@ -72,7 +72,7 @@ class Preview:
             chats=list(islice(chats.items(), query.chats)),
             more=len(chats) - query.chats,
             chat=chat,
-            messages=map(shown, chats[chat]) if chat else [],
+            messages=map(shown_message, chats[chat]) if chat else [],
             counts=reading.counts,
             wrong=wrong,
         )

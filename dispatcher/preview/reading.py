@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final, TypeAlias
 
-from dispatcher.bubbles.bubble import Bubble, File, bubble_of, summary_of
+from pydantic import ValidationError
+
+from dispatcher.bubbles.bubble import File, ShownBubble, shown, summary_of
 from dispatcher.errors import DispatcherError
 from dispatcher.manifest.definitions import Definition
-from dispatcher.models import LocatedProblem, ProblemList, Upload
-from dispatcher.planning import Draft, Planner
+from dispatcher.models import Content, LocatedProblem, ProblemList, Upload, decode, leaves
+from dispatcher.models.base import replaced
+from dispatcher.planning import Draft, PlannedMessage, Planner
 from dispatcher.planning.selection import stands_for
 from dispatcher.visible import printable
 
@@ -28,7 +31,7 @@ class ShownMessage:
 
     id: str
     manifest: str
-    bubble: Bubble
+    bubble: ShownBubble
     summary: str
     problems: list[LocatedProblem]
     stands_for: str | None = None
@@ -124,15 +127,41 @@ def wrong(drafts: Iterable[Draft]) -> int:
     return len({problem for draft in drafts for problem in draft.problems})
 
 
-def shown(draft: Draft) -> ShownMessage:
+def shown_message(draft: Draft) -> ShownMessage:
     """Return a message as its bubble, with its problems."""
-    message, payload, upload = draft.planned.message, draft.planned.payload, draft.planned.upload
+    message, upload = draft.planned.message, draft.planned.upload
+    content = _content_that_leaves(draft.planned)
 
     def find(id: str) -> File | None:
-        if upload is None or id != upload.reference:
+        if upload is None:
             return None
         return File(f"/files/{upload.sha256}", upload.mime_type, upload.size, upload.filename)
 
-    bubble = bubble_of(payload, find)
-    summary, whose = summary_of(payload), stands_for(message)
-    return ShownMessage(message.id, message.manifest, bubble, summary, draft.problems, whose)
+    bubble = content.bubble()
+    page = shown(bubble, message.type, find)
+    whose = stands_for(message)
+    return ShownMessage(
+        message.id, message.manifest, page, summary_of(bubble), draft.problems, whose
+    )
+
+
+def _content_that_leaves(planned: PlannedMessage) -> Content:
+    """Return the content as the payload has it: plugins may have changed that.
+
+    Where a gateway's payload has another shape, the texts that were changed in it are changed in
+    the message's content.
+    """
+    content, payload = planned.message.content, planned.payload
+    try:
+        return type(content).model_validate(payload.get(planned.message.type))
+    except ValidationError:
+        pass
+    before = dict(leaves(decode(planned.built or planned.sealed)))
+    after = dict(leaves(payload))
+    changed = {
+        value: after[path]
+        for path, value in before.items()
+        if isinstance(value, str) and isinstance(after.get(path), str)
+    }
+    shown: Content = replaced(content, changed)
+    return shown

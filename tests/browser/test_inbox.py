@@ -118,7 +118,7 @@ def test_an_image_is_shown(page: Page, arrive: Arrive, upload: Upload) -> None:
     id = upload((EXAMPLES / "files/shop.jpg").read_bytes(), "jpg", "image/jpeg")
     arrive({"type": "image", "image": {"id": id, "caption": "our *shop*"}})
 
-    image = page.get_by_role("img", name="Photo")
+    image = page.get_by_role("img", name="Image")
     expect(image).to_be_visible()
     wait_until(page, "document.querySelector('#messages img').naturalWidth > 0")
     caption = page.get_by_role("log").get_by_text("our shop")

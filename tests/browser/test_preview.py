@@ -16,7 +16,7 @@ def test_the_examples_are_shown_and_nothing_is_sent(project: Project, new_page: 
     with project.preview() as url:
         page = new_page(f"{url}/?chat=79001234567")
         expect(page.get_by_role("status").first).to_contain_text("no problems")
-        expect(page.get_by_role("img", name="Photo banner.png")).to_be_visible()
+        expect(page.get_by_role("img", name="Image banner.png")).to_be_visible()
         expect(page.locator("video")).to_be_visible()
         expect(page.get_by_text("PDF · 2.5 kB")).to_be_visible()
         expect(page.get_by_text("Formatting is approximate.")).to_be_visible()

@@ -197,12 +197,12 @@ def test_the_plugin_offers_the_transport() -> None:
 def test_planning_does_not_pay_for_requests() -> None:
     program = """
 import sys
-from dispatcher import Link, Message, Upload
+from dispatcher import Image, Link, Message, Upload
 from dispatcher.builtin.greenapi import GreenApi
 transport = GreenApi(GreenApi.Settings(token="t"))
 assert transport.account
 message = Message(key="k", manifest="m", id="x", to="79001234567", recipient_type="individual",
-                  type="image", image={"link": "https://cdn.example/x"}, transport="greenapi")
+                  type="image", content=Image(link="https://cdn.example/x"), transport="greenapi")
 payload = transport.build(message, Link(url="https://cdn.example/x"))
 assert not list(transport.check(payload, None))
 heavy = {name.partition(".")[0] for name in sys.modules} & {"requests", "urllib3", "http"}

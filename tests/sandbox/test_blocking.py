@@ -50,7 +50,7 @@ async def get(app: ASGIApp, path: str) -> int:
 
 @cases(
     "place, name, path",
-    (pages, "bubble_of", "/"),
+    (pages, "shown_payload", "/"),
     (pages, "summary_of", "/"),
     (pages, "view_of", "/?q=hello"),
     (Store, "select", "/api/messages?q=hello"),

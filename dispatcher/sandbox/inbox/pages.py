@@ -17,7 +17,7 @@ from starlette.responses import FileResponse, HTMLResponse, Response, StreamingR
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from dispatcher.bubbles.bubble import SHOWN, File, bubble_of, summary_of
+from dispatcher.bubbles.bubble import SHOWN, File, bubble_of, shown_payload, summary_of
 from dispatcher.bubbles.formatting import size
 from dispatcher.bubbles.pages import HARMLESS, SAFE, STATIC, TEMPLATES, templates
 from dispatcher.bubbles.search import as_number
@@ -191,14 +191,14 @@ class Inbox:
         """Show the list of chats, and the open chat."""
         query, version, rules = query_of(request.query_params), self._version, self.faults.view()
         view = view_of(self.store, query)
-        bubbles = [bubble_of(each.payload, self._file) for each in view.messages]
+        bubbles = [shown_payload(each.payload, self._file) for each in view.messages]
         return _page(
             "inbox.html",
             version=version,
             view=view,
             query=query,
             kinds=CONTENTS,
-            summary=lambda message: summary_of(message.payload),
+            summary=lambda message: summary_of(bubble_of(message.payload)),
             bubbles=zip(view.messages, bubbles, strict=True),
             refused=self.store.refused_total,
             moment=moment,
