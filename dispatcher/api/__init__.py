@@ -237,7 +237,8 @@ class Dispatcher:
         if contents is None:
             contents = plan_file.PlanContents()
             contents.add_all(plan)
-        circumstances = self.sender.circumstances(plan, contents)
+        with self._journal.reading(quiet=True) as journal:
+            circumstances = self.sender.circumstances(plan, contents, journal)
         plan_file.write(
             shown(self._folder / file), self.config.folder, plan.request, circumstances, contents
         )

@@ -41,7 +41,8 @@ class Circumstances(BaseModel):
     """What a plan was made from, besides its messages.
 
     `gateways` are the addresses of the transports, `accounts` ids of their accounts, which hide the
-    token, where there is one; `plugins` the distributions of third parties,
+    token, where there is one; `journal` is its id, if there is one yet; `plugins` are the
+    distributions of third parties,
     `inputs` the hashes of all files by their paths, relative to the configuration's folder.
     """
 
@@ -51,6 +52,7 @@ class Circumstances(BaseModel):
     configuration: str | None
     gateways: dict[str, str | None]
     accounts: dict[str, str]
+    journal: str | None = None
     plugins: dict[str, str]
     inputs: dict[str, str]
 
@@ -64,6 +66,8 @@ class Circumstances(BaseModel):
         both = self.accounts.keys() & now.accounts.keys()
         for name in sorted(each for each in both if self.accounts[each] != now.accounts[each]):
             yield f"the account of {name}, or an address of its files, is another one"
+        if self.journal not in (None, now.journal):
+            yield "the journal is another one"
         yield from _changes("plugin ", self.plugins, now.plugins)
         yield from _changes("", self.inputs, now.inputs, values=False)
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dispatcher.api.plan_file import Circumstances, PlanContents
     from dispatcher.delivery import Delivery, Summary
     from dispatcher.hookspecs import Engine
-    from dispatcher.journal import Journal, KnownGateway
+    from dispatcher.journal import Journal, JournalReader, KnownGateway
 
 # Explains a wait; any thread may call it.
 Notice: TypeAlias = Callable[[str], None]
@@ -267,7 +267,8 @@ class Sender:
 
         contents = PlanContents(plan.saved.contents.salt)
         contents.add_all(plan.planner.plan(journal))
-        plan.saved.require_same(self.circumstances(plan, contents), contents)
+        made_from = self.circumstances(plan, contents, journal)
+        plan.saved.require_same(made_from, contents)
 
     def _accounts(self, names: Collection[str]) -> Iterator[tuple[str, str]]:
         """Yield the ids of the accounts of these transports, where they are known."""
@@ -276,7 +277,9 @@ class Sender:
                 account = hashlib.sha256(each.account.encode(errors="replace"))
                 yield each.name, account.hexdigest()[:16]
 
-    def circumstances(self, plan: Plan, contents: PlanContents) -> Circumstances:
+    def circumstances(
+        self, plan: Plan, contents: PlanContents, journal: Journal | JournalReader | None
+    ) -> Circumstances:
         """Return what a plan was made from, besides its messages."""
         from dispatcher.api.plan_file import Circumstances, file_hash, relative
 
@@ -289,6 +292,7 @@ class Sender:
                 for each in self._transports.used_by(contents.transports)
             },
             accounts=dict(self._accounts(contents.transports)),
+            journal=journal and journal.id(),
             plugins={
                 each.name: each.origin
                 for each in self._registry.plugins

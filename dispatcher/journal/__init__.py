@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
 
 from dispatcher.errors import JournalError, JournalMissing
-from dispatcher.journal import queries
+from dispatcher.journal import queries, watermark
 from dispatcher.journal.backend import Backend, backend
 from dispatcher.journal.clock import Clock, steady
 from dispatcher.journal.near_keys import Near, Noted, near_keys
@@ -110,6 +110,10 @@ class Journal:
         return self._writer.submit(
             lambda connection: queries.lookup(connection, keys, former)
         ).result()
+
+    def id(self) -> str | None:
+        """Return its id, which only its copies share."""
+        return self._writer.submit(watermark.id_of).result()
 
     def delivered(self, digests: Sequence[str], recipients: Sequence[str]) -> list[Delivered]:
         """Return the messages with these digests that were delivered, or may have been."""

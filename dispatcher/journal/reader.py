@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from dispatcher.journal import queries
+from dispatcher.journal import queries, watermark
 from dispatcher.journal.backend import Backend
 from dispatcher.journal.queries import NO_FORMER_KEYS, HistoryRow, KnownGateway
 from dispatcher.journal.schema import show_as_current
@@ -63,6 +63,11 @@ class JournalReader:
             for row in queries.history(connection, filters, with_events, since):
                 self._backend.require_unchanged()
                 yield row
+
+    def id(self) -> str | None:
+        """Return its id, which only its copies share; None, if it is of a version without."""
+        with self._reading() as connection:
+            return watermark.id_of(connection)
 
     def known_gateways(self) -> list[KnownGateway]:
         """Return the gateways that runs have used; none if that was not recorded yet."""

@@ -63,6 +63,12 @@ def read_or_create(connection: Connection, insert: Callable[..., Any], server: s
     return Identity(*connection.execute(_ROW).one())
 
 
+def id_of(connection: Connection) -> str | None:
+    """Return a journal's id, which only its copies share, or None if it has none yet."""
+    found = read(connection)
+    return found and found.journal
+
+
 def update_server(connection: Connection, server: str) -> None:
     """Record what is newly known of the journal's server."""
     connection.execute(sa.update(origin).values(server=server))

@@ -117,6 +117,16 @@ def test_another_gateway_profile_or_plugin_is_another_plan(shop: Project) -> Non
     stale(shop, "plugin quiet is new")
 
 
+def test_another_journal_is_another_plan(shop: Project) -> None:
+    assert shop.call("send", "--only", "prices").code == 0
+    (shop.folder / ".dispatcher").rename(shop.folder / "elsewhere")
+    assert shop.call("send", "--only", "prices").code == 0
+    saved(shop)
+    shop.journal_at("sqlite:///elsewhere/journal.db")
+    result = shop.call("send", "--plan", "plan.json")
+    result.refused("nothing was sent:\n  the journal is another one\nmake it anew")
+
+
 def test_the_way_on_makes_the_same_plan_anew(shop: Project) -> None:
     saved(shop, "--only", "welcome", "--limit", "1", "manifests")
     shop.write("manifests/people.csv", f"to,name\n{ANNA},Anya\n{BORIS},Boris\n")
