@@ -24,8 +24,9 @@ from dispatcher import (
     Receipt,
     Refused,
     Upload,
-    transports,
+    bound_transports,
 )
+from dispatcher.bound_transports import BoundTransport, SendTimeout
 from dispatcher.builtin.threads import Threads
 from dispatcher.config import DeliverySettings
 from dispatcher.delivery import Delivery, Summary, calls
@@ -37,7 +38,6 @@ from dispatcher.journal import AttemptResult, Journal, open_journal
 from dispatcher.names import LONGEST_ADDRESS
 from dispatcher.planning import PlannedMessage, compared
 from dispatcher.registry import CallTimer, PluginInfo
-from dispatcher.transports import BoundTransport, SendTimeout
 from tests.support import messages
 from tests.support.cases import cases
 from tests.support.messages import FILE
@@ -53,7 +53,7 @@ PATIENCE = 0.5  # seconds
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calls, "MARGIN", 0.1)
-    monkeypatch.setattr(transports, "PATIENCE", PATIENCE)
+    monkeypatch.setattr(bound_transports, "PATIENCE", PATIENCE)
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ class Slow:
         self._hang("upload")
         return MediaId(id="medium")
 
-    def send(self, payload: Any) -> Receipt:
+    def send(self, payload: Any, file: Upload | None = None) -> Receipt:
         self.sent.append(payload["id"])
         if not self._hang(payload["id"]):
             return Receipt(id="at once")
@@ -231,12 +231,22 @@ def test_an_upload_that_does_not_return_is_surely_not_sent(new_run: NewRun) -> N
 def test_a_big_file_is_waited_for_longer(
     monkeypatch: pytest.MonkeyPatch, guarded: Guard, released: threading.Event
 ) -> None:
-    monkeypatch.setattr(transports, "MIN_BYTES_PER_SECOND", 10)
+    monkeypatch.setattr(bound_transports, "MIN_BYTES_PER_SECOND", 10)
     transport = guarded(Slow(released, "upload"))
     began = time.monotonic()
     with pytest.raises(NotSent, match=r"did not return within 1\.1 s"):
-        transport.upload(FILE.model_copy(update={"size": 5}))
+        transport.upload(FILE.model_copy(update={"size": 5}), planned("a").message)
     assert time.monotonic() - began > 1
+
+
+def test_a_message_with_a_big_file_is_waited_for_longer(
+    monkeypatch: pytest.MonkeyPatch, guarded: Guard, released: threading.Event
+) -> None:
+    monkeypatch.setattr(bound_transports, "MIN_BYTES_PER_SECOND", 10)
+    transport = guarded(Slow(released, "a"))
+    with pytest.raises(SendTimeout, match=r"did not return within 1\.1 s; it may have been accep"):
+        transport.send({"id": "a"}, FILE.model_copy(update={"size": 5}))
+    assert transport.longest == 1.0  # an interrupted run waits that long for it
 
 
 def test_who_does_not_return_tells_nothing_of_a_message(

@@ -10,11 +10,11 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from dispatcher import MediaId, Refused, Upload
+from dispatcher import MediaId, Message, Refused, Upload
 from dispatcher.delivery import uploads
 from dispatcher.delivery.uploads import Uploads
 from dispatcher.journal import SharedState, open_journal
-from tests.support.messages import FILE
+from tests.support.messages import FILE, message
 from tests.support.postgres import Database
 
 Open: TypeAlias = "Callable[[], tuple[Uploads, SharedState]]"
@@ -23,13 +23,13 @@ Open: TypeAlias = "Callable[[], tuple[Uploads, SharedState]]"
 class Gateway:
     """Gives media ids, for a day or without an end, as `upload` says; a while after it is asked."""
 
-    name, account_key = "scripted", "scripted:one"
+    name, account_key, upload_takes_message = "scripted", "scripted:one", False
 
     def __init__(self, lasts: timedelta | None = timedelta(days=1)) -> None:
         self._lasts, self._lock, self.uploads = lasts, threading.Lock(), 0
         self.fails = 0
 
-    def upload(self, file: Upload) -> MediaId:
+    def upload(self, file: Upload, message: Message) -> MediaId:
         with self._lock:
             self.uploads += 1
             number = self.uploads
@@ -68,7 +68,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
 def media(runs: list[Uploads], gateway: Any) -> list[Any]:
     """The media that runs get which need a file at the same time, or what they got instead."""
     with ThreadPoolExecutor(len(runs)) as pool:
-        asked = [pool.submit(run.media, gateway, FILE) for run in runs]
+        asked = [pool.submit(run.media, gateway, FILE, message()) for run in runs]
         return [each.exception() or each.result() for each in asked]
 
 
@@ -131,7 +131,7 @@ def test_id_that_another_run_has_renewed_is_not_forgotten(opened: Open) -> None:
     stale = media([first], gateway) + media([second], gateway)
     renewed = []
     for run, old in zip((first, second), stale, strict=True):
-        run.forget(gateway, FILE, old)  # type: ignore[arg-type]
+        run.forget(old)
         renewed += media([run], gateway)
     assert [each.id for each in renewed] == ["medium-2", "medium-2"]
     assert gateway.uploads == 2

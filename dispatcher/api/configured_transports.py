@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from dispatcher.addresses import phone_address
 from dispatcher.api.configured_journal import Warn
+from dispatcher.bound_transports import BoundTransport, Calls
 from dispatcher.config import Config
 from dispatcher.errors import (
     AddressError,
@@ -19,7 +20,7 @@ from dispatcher.errors import (
 )
 from dispatcher.redaction import Secrets
 from dispatcher.registry import Registry
-from dispatcher.transports import BoundTransport, Calls, Transport
+from dispatcher.transports import Transport
 
 _USUAL: Final = "greenapi"  # the configuration's default
 

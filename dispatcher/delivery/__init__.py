@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 
+from dispatcher.bound_transports import BoundTransports, GetTransport
 from dispatcher.config import DeliverySettings
 from dispatcher.delivery.calls import GuardedCalls
 from dispatcher.delivery.concurrent_runs import ConcurrentRuns, IsCopy
@@ -28,7 +29,6 @@ from dispatcher.models import Message, Outcome, Status
 from dispatcher.planning import PlannedMessage
 from dispatcher.planning.overview import SENDABLE
 from dispatcher.registry import CallTimer, GetTimer, PluginInfo
-from dispatcher.transports import BoundTransports, GetTransport
 
 __all__ = ["Abandoned", "Delivery", "RateLimiter", "Summary"]
 

@@ -17,8 +17,8 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
+from dispatcher.bound_transports import Call, Calls, CallTimeout
 from dispatcher.registry import CallTimer, GetTimer
-from dispatcher.transports import Call, Calls, CallTimeout
 
 # Seconds that a call may take beyond what a transport says.
 MARGIN = 1.0

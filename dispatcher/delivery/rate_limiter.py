@@ -16,12 +16,12 @@ from typing import NamedTuple, Protocol
 
 from pyrate_limiter import GCRA, Rate
 
+from dispatcher.bound_transports import BoundTransport
 from dispatcher.delivery.retries import LONGEST_PAUSE
 from dispatcher.errors import ConfigError
 from dispatcher.journal.clock import steady
 from dispatcher.journal.shared_state import RateChange, RateState
 from dispatcher.rate_syntax import number_per_seconds
-from dispatcher.transports import BoundTransport
 
 # Seconds for which a thread may sleep until it may send; for more, no permit is given.
 SHORT = 5.0

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from dispatcher.bound_transports import BoundTransports, GetTransport
 from dispatcher.delivery.calls import GuardedCalls
 from dispatcher.errors import PluginError
 from dispatcher.journal import AttemptResult, Journal
 from dispatcher.models import Failure, Receipt, Status
 from dispatcher.planning import PlannedMessage
 from dispatcher.registry import GetTimer
-from dispatcher.transports import BoundTransports, GetTransport
 
 
 def reconcile(

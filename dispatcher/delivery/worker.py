@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import partial
 from time import monotonic
 
+from dispatcher.bound_transports import BoundTransport, BoundTransports, Call, SendTimeout
 from dispatcher.delivery.concurrent_runs import ConcurrentRuns
 from dispatcher.delivery.rate_limiter import SHORT, Permit, RateLimiter
 from dispatcher.delivery.retries import Budget, Retries, asked_for
@@ -28,7 +29,7 @@ from dispatcher.delivery.task import (
     failure,
     unsettled,
 )
-from dispatcher.delivery.uploads import Uploads
+from dispatcher.delivery.uploads import Uploads, inline_file, require_planned, require_unchanged
 from dispatcher.errors import (
     AccountRefused,
     ConfigError,
@@ -41,7 +42,6 @@ from dispatcher.http.permission import guarded
 from dispatcher.journal import AttemptResult, Claim, Journal
 from dispatcher.models import AttemptStatus, Failure, Payload, Record, Status, fill_in
 from dispatcher.planning import compared
-from dispatcher.transports import BoundTransport, BoundTransports, Call, SendTimeout
 
 # Seconds after which a message that another run is sending is looked up again.
 _OTHERS = 0.2
@@ -155,16 +155,23 @@ class Worker:
         return RetryAfter(wait)
 
     def _prepared(self, transport: BoundTransport, task: Task) -> Payload | None:
-        """Upload the file; return the payload as it will be posted, or None if the run stops."""
+        """Upload the file; return the payload as it will be posted, or None if the run stops.
+
+        A file that is sent with the message is only compared with what was planned.
+        """
         file, payload = task.planned.upload, task.planned.payload
         if file is None:
             return payload
         task.begin()
-        task.media = self._uploads.media(transport, file)
-        if task.media is None:
-            return None
+        if transport.sends_inline:
+            if (inline := inline_file(transport, task.planned)) is not None:
+                require_planned(transport, inline)
+        else:
+            task.media = self._uploads.media(transport, file, task.message)
+            if task.media is None:
+                return None
+            fill_in(payload, file.reference, task.media.id)
         task.wait_for_permit()
-        fill_in(payload, file.reference, task.media.id)
         return payload
 
     def _attempt(
@@ -173,8 +180,10 @@ class Worker:
         if self._run.stop.is_set():  # for example, while its file was uploaded
             return Stopped()
         self._run.inputs.require_unchanged()
-        task.begin()
         planned = task.planned
+        if (file := inline_file(transport, planned)) is not None:
+            require_unchanged(file)
+        task.begin()
         task.claim = self._journal.claim(
             planned.message, planned.digest, task.known, planned.former_keys
         )
@@ -187,7 +196,7 @@ class Worker:
             self._others.require_no_copy(task)
             require_lease()
             with guarded(require_lease):
-                receipt = transport.send(payload)
+                receipt = transport.send(payload, file)
         except SendTimeout as error:
             late = partial(self._returned, task.claim, transport)
             step = self._failed(task, transport, error)
@@ -286,10 +295,9 @@ class Worker:
             with self._halt_on_error():
                 self._limiter.pause(transport, max(wait or 0.0, asked))
             self._too_long(asked)
-        file, media = task.planned.upload, task.media
-        if file and media and task.may_have_stale_media(error):
+        if task.media is not None and task.may_have_stale_media(error):
             with self._halt_on_error():
-                self._uploads.forget(transport, file, media)
+                self._uploads.forget(task.media)
             return 0.0
         return wait
 

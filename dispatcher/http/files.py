@@ -8,10 +8,11 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import BytesIO
-from typing import BinaryIO, Protocol, TypeAlias
+from typing import Any, BinaryIO, Protocol, TypeAlias
 
-from dispatcher.errors import NotSent, Refused
-from dispatcher.models import Upload
+from dispatcher.errors import OutcomeUnknown, Refused
+from dispatcher.http.responses import Route
+from dispatcher.models import Upload, encode
 
 MIME_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(; ?[\w.+-]+=[\w.+-]+)*", re.ASCII)
 
@@ -81,12 +82,17 @@ def opened(file: Upload) -> Iterator[CheckedStream]:
 
 
 @contextmanager
-def sent_whole(file: Upload) -> Iterator[CheckedStream]:
-    """Open a file to upload. Raises `NotSent` at the end if the gateway took only a part of it."""
+def sent_whole(file: Upload, route: Route) -> Iterator[CheckedStream]:
+    """Open a file to send.
+
+    At the end, a gateway that says yes to a part of it makes that `OutcomeUnknown`, or `NotSent`
+    where repeating does no harm.
+    """
     with opened(file) as stream:
         yield stream
     if not stream.complete:
-        raise NotSent("the gateway did not wait for the whole file", code="incomplete")
+        outcome = route.unless_repeatable(OutcomeUnknown)
+        raise outcome("the gateway did not wait for the whole file", code="incomplete")
 
 
 def content_type(file: Upload) -> str:
@@ -106,17 +112,18 @@ def _unreadable(error: Exception) -> Refused:
 
 
 class Multipart:
-    """A `multipart/form-data` body (RFC 7578): text fields, then the file as the field `name`.
+    """A `multipart/form-data` body (RFC 7578): fields, then the file as the field `name`.
 
-    `headers` gives its type and length: `transport.post(route, form, form.headers)`. Raises
-    `Refused` for a MIME type that no header can carry.
+    A field that is no text is written as JSON. `headers` gives its type and length:
+    `transport.post(route, form, form.headers)`. Raises `Refused` for a MIME type that no header can
+    carry.
     """
 
     def __init__(
-        self, fields: Mapping[str, str], name: str, file: Upload, body: CheckedStream
+        self, fields: Mapping[str, Any], name: str, file: Upload, body: CheckedStream
     ) -> None:
         boundary = secrets.token_hex(16)
-        texts = (_part(boundary, key, f"{value}\r\n") for key, value in fields.items())
+        texts = (_part(boundary, key, f"{_text(value)}\r\n") for key, value in fields.items())
         head = b"".join(texts) + _part(boundary, name, "", file)
         tail = f"\r\n--{boundary}--\r\n".encode()
         self._parts: list[Readable] = [BytesIO(head), body, BytesIO(tail)]
@@ -134,6 +141,10 @@ class Multipart:
                 return piece
             self._parts.pop(0)
         return b""
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else encode(value).decode()
 
 
 def _part(boundary: str, name: str, text: str, file: Upload | None = None) -> bytes:

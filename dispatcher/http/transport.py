@@ -79,22 +79,26 @@ class HttpTransport(BaseTransport):
     def post_file(self, route: Route, file: Upload, headers: Mapping[str, str] = {}) -> str:
         """Post the bytes of a file, once, as `post_json` does; it is never in memory as a whole.
 
-        `headers` are added to its type and length. Also raises `Refused` if the file changed,
-        `NotSent` if the gateway stopped reading early.
+        `headers` are added to its type and length. Also raises `Refused` if the file changed; the
+        gateway then never gets all of it.
         """
         from dispatcher.http.files import content_type, sent_whole
 
         own = {"Content-Type": content_type(file), "Content-Length": str(file.size)}
-        with sent_whole(file) as body:
+        with sent_whole(file, route) as body:
             return self.post(route, body, {**own, **headers})
 
     def post_form(
-        self, route: Route, file: Upload, name: str, fields: Mapping[str, str] = {}
+        self, route: Route, file: Upload, name: str, fields: Mapping[str, Any] = {}
     ) -> str:
-        """Post a form, as `post_file` does: text fields, then the file as the field `name`."""
+        """Post a form, as `post_file` does: the fields, then the file as the field `name`.
+
+        A field that is no text is written as JSON. A form that is a message goes to a route that is
+        not `repeatable`; its outcomes are those of a message.
+        """
         from dispatcher.http.files import Multipart, sent_whole
 
-        with sent_whole(file) as body:
+        with sent_whole(file, route) as body:
             form = Multipart(fields, name, file, body)
             return self.post(route, form, form.headers)
 

@@ -29,7 +29,7 @@ from dispatcher.models.outcomes import (
     RecordStatus,
     Status,
 )
-from dispatcher.models.payload import Payload, decode, encode, fill_in, leaves, seal
+from dispatcher.models.payload import Payload, decode, encode, fill_in, leaves, refers_to, seal
 from dispatcher.models.problems import (
     LocatedProblem,
     Location,
@@ -84,5 +84,6 @@ __all__ = [
     "fill_in",
     "leaves",
     "located",
+    "refers_to",
     "seal",
 ]

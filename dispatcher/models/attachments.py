@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,8 @@ from dispatcher.inputs import InputFile, open_regular
 from dispatcher.media import mime_type
 from dispatcher.models.base import Model
 from dispatcher.names import canonical_name
+
+_PIECE = 1024 * 1024  # bytes
 
 
 class Upload(Model):
@@ -47,6 +50,18 @@ class Upload(Model):
     def reference(self) -> str:
         """What a payload has in place of the media id until the file is uploaded."""
         return f"upload:sha256:{self.sha256}"
+
+    def is_intact(self) -> bool:
+        """Whether the content is the one that is described here; it is read in pieces.
+
+        Raises what `open` raises.
+        """
+        digest, size = hashlib.sha256(), 0
+        with self.open() as stream:
+            while size <= self.size and (piece := stream.read(_PIECE)):
+                digest.update(piece)
+                size += len(piece)
+        return (size, digest.hexdigest()) == (self.size, self.sha256)
 
     @property
     def fields(self) -> dict[str, Any]:

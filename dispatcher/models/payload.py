@@ -46,6 +46,11 @@ def seal(payload: Payload) -> bytes:
     return sealed
 
 
+def refers_to(payload: Payload, reference: str) -> bool:
+    """Whether a payload has a file's reference anywhere, where `fill_in` would find it."""
+    return any(value == reference for _, value in leaves(payload))
+
+
 def fill_in(payload: Payload, reference: str, media_id: str) -> None:
     """Put a media id wherever a payload has a file's reference, however deeply nested."""
     rest: list[Any] = [payload]

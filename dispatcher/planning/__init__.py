@@ -12,6 +12,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
+from dispatcher.bound_transports import GetTransport
 from dispatcher.errors import ConfigError, InputChanged, ManifestError
 from dispatcher.inputs import Inputs
 from dispatcher.manifest import Manifests
@@ -25,7 +26,6 @@ from dispatcher.planning.overview import SENDABLE, Overview
 from dispatcher.planning.selection import Chooser, Sample, Selection
 from dispatcher.planning.stages import Stages
 from dispatcher.registry import Registry
-from dispatcher.transports import GetTransport
 
 __all__ = [
     "NOTHING",

@@ -8,6 +8,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from dispatcher.addresses import lenient_address
+from dispatcher.bound_transports import BoundTransport, Calls, GetTransport
 from dispatcher.errors import PluginError, SourceError
 from dispatcher.inputs import InputFile, Inputs
 from dispatcher.manifest.definitions import Definition, LoadedMessage
@@ -25,7 +26,6 @@ from dispatcher.models import (
 )
 from dispatcher.planning.comparison import PlannedMessage
 from dispatcher.registry import RecipientChanged, Registry
-from dispatcher.transports import BoundTransport, Calls, GetTransport
 
 
 class Stages:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from types import FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,7 +20,7 @@ from dispatcher.manifest.kinds import RESERVED
 from dispatcher.models import Content
 from dispatcher.names import did_you_mean
 from dispatcher.plugin_results import brief, items, unexpected
-from dispatcher.transports import Transport, optional
+from dispatcher.transports import INLINE, SEPARATE, BaseTransport, Transport, optional, takes_two
 
 if TYPE_CHECKING:
     from pluggy import HookimplOpts
@@ -168,7 +169,8 @@ def checked_transports(result: object) -> list[type[Transport]]:
         _require_name(transport)
         if not inspect.isclass(getattr(transport, "Settings", None)):
             raise PluginError(f"{transport.__name__} has no class Settings")
-        _require_methods(transport, Transport, ("build", "check", "upload", "send"))
+        _require_methods(transport, Transport, ("build", "check", "send"))
+        _require_way_of_files(transport)
         _require_names(transport, "recipient_fields")
         _require_contents(transport)
     return transports
@@ -209,6 +211,21 @@ def _require_names(transport: type[object], attribute: str) -> None:
     right = isinstance(names, (tuple, list, frozenset, set))
     if not right or not all(isinstance(name, str) for name in names):
         raise PluginError(f'{attribute} of {transport.__name__} must be names, like ("to",)')
+
+
+def _require_way_of_files(transport: Any) -> None:
+    """Raise PluginError unless it has the method by which its files get to the gateway."""
+    uploads, owner = optional(transport, "uploads"), transport.__name__
+    if uploads not in (SEPARATE, INLINE):
+        raise PluginError(f'uploads of {owner} is {brief(uploads)}, not "{SEPARATE}" or "{INLINE}"')
+    if uploads == SEPARATE:
+        _require_methods(transport, BaseTransport, ("upload",))
+        _require_methods(transport, Transport, ("upload",))
+    elif not takes_two(partial(transport.send, None), "file"):
+        raise PluginError(
+            f'send of {owner} takes no file, but uploads = "{INLINE}"; make it '
+            "send(self, payload, file=None)"
+        )
 
 
 def _require_contents(transport: type[object]) -> None:

@@ -2,6 +2,9 @@
 
 import pytest
 
-_WITH_ASSERTIONS = ("hook_contracts", "purity", "secrecy", "transport_contract", "transport_setup")
+_WITH_ASSERTIONS = (
+    *("hook_contracts", "purity", "secrecy"),
+    *("transport_contract", "transport_files", "transport_setup"),
+)
 
 pytest.register_assert_rewrite(*(f"dispatcher.testing.{name}" for name in _WITH_ASSERTIONS))

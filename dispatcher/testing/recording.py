@@ -21,7 +21,7 @@ class RecordingSettings(BaseSettings):
 class RecordingTransport(BaseTransport):
     """`transport = "recording"`: accepts every message and file.
 
-    `payloads` and `uploads` are what it was given, in order. Receipts are "recorded-1",
+    `payloads` and `files` are what it was given, in order. Receipts are "recorded-1",
     "recorded-2", …
     """
 
@@ -30,7 +30,7 @@ class RecordingTransport(BaseTransport):
 
     def __init__(self, settings: BaseSettings | None = None) -> None:
         self.payloads: list[Payload] = []
-        self.uploads: list[Upload] = []
+        self.files: list[Upload] = []
 
     def build(self, message: Message, attachment: Attachment | None) -> Payload:
         """Return the recipient and the content as the manifest has them."""
@@ -45,7 +45,7 @@ class RecordingTransport(BaseTransport):
 
     def upload(self, file: Upload) -> MediaId:
         """Record a file."""
-        self.uploads.append(file)
+        self.files.append(file)
         return MediaId(id=f"uploaded-{file.sha256[:8]}")
 
     def send(self, payload: Payload) -> Receipt:
@@ -70,6 +70,6 @@ class Recording:
 
         class Shared(RecordingTransport):
             def __init__(self, settings: BaseSettings | None = None) -> None:
-                self.payloads, self.uploads = recording.payloads, recording.uploads
+                self.payloads, self.files = recording.payloads, recording.uploads
 
         return [Shared]

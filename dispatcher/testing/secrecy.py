@@ -46,7 +46,8 @@ def _revealed(error: BaseException) -> dict[str, str]:
     while left:
         each = left.pop()
         seen.add(id(each))
-        name = type(each).__name__
+        # Two of them may be of one class.
+        name = type(each).__name__ + (f" ({len(seen)})" if len(seen) > 1 else "")
         shown |= {f"str({name})": str(each), f"repr({name})": repr(each)}
         shown |= {f"{name}.args": repr(each.args), f"the fields of {name}": repr(vars(each))}
         shown[f"the traceback of {name}"] = "".join(traceback.format_exception(each, chain=False))

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import copy
-import io
-import json
 import logging
-import random
 import threading
-import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -25,42 +19,32 @@ from dispatcher.errors import (
     OutcomeUnknown,
     Refused,
 )
-from dispatcher.models import Attachment, MediaId, Message, Problem, Receipt, Upload, encode
+from dispatcher.models import Attachment, Message, Problem, Receipt, encode
 from dispatcher.testing import corpus, factories
 from dispatcher.testing.contract_cases import declared
 from dispatcher.testing.gateway import Reply, ScriptedGateway, Step, closed_address
 from dispatcher.testing.purity import watched
 from dispatcher.testing.secrecy import reflecting, require_hidden, revealed_by
+from dispatcher.testing.transport_files import TransportFiles
 from dispatcher.testing.transport_setup import (
     BAD_HEADERS,
     BREAKS,
+    STATUSES,
     URL,
     USELESS,
-    TransportSetup,
     attempt,
     failure,
     outcome,
+    require_one,
     without_id,
 )
 from dispatcher.transports import Transport, optional, override
 
-_STATUSES = (200, 201, 302, 400, 401, 403, 404, 422, 429, 500, 503)
-
 _EACH = 20  # messages per thread
 _FORMAT = logging.Formatter("%(name)s: %(message)s")  # and tracebacks, if there are any
-_BIG = 20_000_000  # bytes
-_MOST = 5_000_000  # more bytes in memory while a big file is uploaded
-
-# How a file may have changed since it was planned.
-_CHANGES = {
-    "shorter": lambda content: content[:-1],
-    "longer": lambda content: content + b"!",
-    "other": lambda content: content[:-1] + bytes([content[-1] ^ 1]),
-    "emptied": lambda content: b"",
-}
 
 
-class TransportContract(TransportSetup):
+class TransportContract(TransportFiles):
     """Derive a test class from it, and declare what its gateway answers: see `TransportSetup`.
 
     class TestContract(TransportContract):
@@ -132,14 +116,6 @@ class TransportContract(TransportSetup):
         for payload in payloads:
             found = list(transport.check(payload, None))
             assert all(isinstance(each, Problem) for each in found), f"check gave {found!r}"
-
-    def test_a_file_stands_in_the_payload_as_its_reference(self, uploaded_reply: object) -> None:
-        file = self.file()
-        message = factories.message(document={"source": file.filename})
-        payload = self.make(URL).build(message, file)
-        assert file.reference in _texts(json.loads(encode(payload))), (
-            "the core finds no place for the media id: put upload.reference, whole, where it goes"
-        )
 
     # Responses: a receipt, or the one outcome that is true.
 
@@ -249,14 +225,14 @@ class TransportContract(TransportSetup):
     ) -> None:
         gateway.script(step)
         attempt(lambda: transport.send(self.payload()))
-        _require_one(gateway)
+        require_one(gateway)
 
     def test_an_answer_is_not_retried(
         self, gateway: ScriptedGateway, transport: Transport, listed: Reply
     ) -> None:
         gateway.script(listed)
         attempt(lambda: transport.send(self.payload()))
-        _require_one(gateway)
+        require_one(gateway)
 
     @pytest.mark.parametrize("status", [500, 502, 503, 504])
     def test_a_broken_gateway_is_not_retried(
@@ -264,7 +240,7 @@ class TransportContract(TransportSetup):
     ) -> None:
         gateway.script(Reply(status))
         attempt(lambda: transport.send(self.payload()))
-        _require_one(gateway)
+        require_one(gateway)
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
     def test_a_redirect_is_not_followed(
@@ -274,7 +250,7 @@ class TransportContract(TransportSetup):
             gateway.script(Reply(status, b"", {"Location": f"{elsewhere.url}/v1/elsewhere"}))
             failure(lambda: transport.send(self.payload()))
             assert not elsewhere.attempts, "it followed a redirect to another host"
-        _require_one(gateway)
+        require_one(gateway)
 
     def test_two_threads_use_it_at_once(
         self, gateway: ScriptedGateway, transport: Transport
@@ -312,7 +288,7 @@ class TransportContract(TransportSetup):
         gateway.script(reflecting(listed.status, listed.body))
         self._require_silence(transport, secret)
 
-    @pytest.mark.parametrize("status", _STATUSES)
+    @pytest.mark.parametrize("status", STATUSES)
     def test_no_reflected_token_shows(
         self, gateway: ScriptedGateway, transport: Transport, secret: str, status: int
     ) -> None:
@@ -347,132 +323,3 @@ class TransportContract(TransportSetup):
     def _require_silence(self, transport: Transport, secret: str) -> None:
         said = revealed_by(lambda: transport.send(self.payload()))
         require_hidden(secret, said)
-
-    # Uploads: a file may be sent again, so every error says whether to try.
-
-    @pytest.fixture(autouse=True)
-    def _accepts_files(self, request: pytest.FixtureRequest) -> None:
-        if "uploaded_reply" in request.fixturenames and "gateway" in request.fixturenames:
-            gateway = request.getfixturevalue("gateway")
-            gateway.script(request.getfixturevalue("uploaded_reply"))
-
-    def test_an_upload_gives_the_media_id(
-        self, gateway: ScriptedGateway, transport: Transport, uploaded_reply: Reply
-    ) -> None:
-        file = self.file()
-        media = transport.upload(file)
-        assert isinstance(media, MediaId), f"upload gave {media!r}"
-        assert media.id == declared(self, "uploaded_id")
-        expires = media.expires_at
-        assert expires is None or expires.tzinfo is not None, "expires_at has no time zone"
-        assert _content(file) in self.received(gateway.requests[-1]), "the file did not arrive"
-
-    @pytest.mark.parametrize("step", BREAKS.values(), ids=BREAKS.keys())
-    def test_a_broken_upload_is_not_unknown(
-        self, gateway: ScriptedGateway, transport: Transport, uploaded_reply: Reply, step: Step
-    ) -> None:
-        gateway.script(step)
-        _require_known(transport, self.file())
-
-    @pytest.mark.parametrize("status", [201, 404, 500])
-    @pytest.mark.parametrize("body", USELESS.values(), ids=USELESS.keys())
-    def test_a_useless_answer_is_not_unknown(
-        self,
-        gateway: ScriptedGateway,
-        transport: Transport,
-        uploaded_reply: Reply,
-        status: int,
-        body: Any,
-    ) -> None:
-        gateway.script(Reply(status, body))
-        _require_known(transport, self.file())
-
-    def test_a_refused_connection_is_not_unknown(
-        self, gateway: ScriptedGateway, uploaded_reply: Reply
-    ) -> None:
-        with closed_address() as url:
-            _require_known(self.make(url), self.file())
-
-    def test_an_upload_that_fails_is_not_unknown(
-        self, gateway: ScriptedGateway, transport: Transport, uploaded_reply: Reply, listed: Reply
-    ) -> None:
-        gateway.script(listed)
-        _require_known(transport, self.file())
-
-    @pytest.mark.parametrize("step", BREAKS.values(), ids=BREAKS.keys())
-    def test_an_upload_is_not_retried(
-        self, gateway: ScriptedGateway, transport: Transport, uploaded_reply: Reply, step: Step
-    ) -> None:
-        gateway.script(step)
-        attempt(lambda: transport.upload(self.file()))
-        assert gateway.attempts == 1, "it tries again by itself; the core does that"
-
-    def test_an_upload_streams(
-        self,
-        gateway: ScriptedGateway,
-        transport: Transport,
-        uploaded_reply: Reply,
-        tmp_path: Path,
-    ) -> None:
-        path = tmp_path / self.file().filename
-        content = random.Random(1).randbytes(_BIG)
-        path.write_bytes(content)
-        file = Upload.from_path(path)
-        transport.upload(self.file())  # what it loads at the first use is not measured
-        peak = _peak_of(transport, file)
-        assert content in self.received(gateway.requests[-1]), "the file did not arrive whole"
-        assert peak < _MOST, f"{peak / 1e6:.0f} MB more in memory for a file of {_BIG / 1e6:.0f} MB"
-
-    @pytest.mark.parametrize("change", _CHANGES.values(), ids=_CHANGES.keys())
-    def test_a_changed_file_is_refused(
-        self, gateway: ScriptedGateway, transport: Transport, uploaded_reply: Reply, change: Any
-    ) -> None:
-        file = self.file()
-        changed = partial(io.BytesIO, change(_content(file)))
-        planned = file.model_copy(update={"open": changed})
-        assert outcome(lambda: transport.upload(planned)) is Refused
-
-    def test_a_missing_file_is_refused(
-        self, gateway: ScriptedGateway, transport: Transport, uploaded_reply: Reply, tmp_path: Path
-    ) -> None:
-        gone = (tmp_path / "gone.pdf").open
-        planned = self.file().model_copy(update={"open": partial(gone, "rb")})
-        assert outcome(lambda: transport.upload(planned)) is Refused
-
-
-def _texts(value: Any) -> list[str]:
-    if isinstance(value, dict):
-        return [text for each in value.values() for text in _texts(each)]
-    if isinstance(value, list):
-        return [text for each in value for text in _texts(each)]
-    return [value] if isinstance(value, str) else []
-
-
-def _require_one(gateway: ScriptedGateway) -> None:
-    made = gateway.attempts
-    assert made == 1, f"it made {made} requests for one message, which may arrive twice"
-
-
-def _content(file: Upload) -> bytes:
-    with file.open() as stream:
-        return stream.read()
-
-
-def _require_known(transport: Transport, file: Upload) -> None:
-    error = failure(lambda: transport.upload(file))
-    assert not isinstance(error, OutcomeUnknown), "an upload may be tried again: NotSent"
-
-
-def _peak_of(transport: Transport, file: Upload) -> int:
-    """Return how much more memory an upload takes than there was before, in bytes."""
-    traced = tracemalloc.is_tracing()
-    tracemalloc.start()
-    try:
-        tracemalloc.reset_peak()
-        before, _ = tracemalloc.get_traced_memory()
-        transport.upload(file)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        if not traced:
-            tracemalloc.stop()
-    return peak - before

@@ -5,20 +5,26 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import pytest
 
 from dispatcher.errors import DeliveryError
-from dispatcher.models import Payload, Upload
+from dispatcher.models import MediaId, Message, Payload, Receipt, Upload
 from dispatcher.testing import factories
 from dispatcher.testing.contract_cases import cases, declared, skipped
 from dispatcher.testing.gateway import Fault, Raw, Reply, Request, ScriptedGateway, Step
-from dispatcher.transports import Transport
+from dispatcher.transports import INLINE, Transport, optional, takes_two
+
+Carry: TypeAlias = Callable[[Transport, Upload], object]
 
 URL = "http://127.0.0.1:9"  # nothing is sent there
 
+STATUSES = (200, 201, 302, 400, 401, 403, 404, 422, 429, 500, 503)
+
 _LISTS = ("refused", "account_refused", "not_sent", "throttled", "unknown")
+_INLINE = 'its files are sent with their messages: uploads = "inline"'
+_SEPARATE = 'its files are uploaded: uploads = "separate"'
 _NOT_HTTP = "it does not speak HTTP: http = False"
 
 # After none of these does anybody know whether the message was accepted.
@@ -46,7 +52,8 @@ class TransportSetup:
     `token` is what no error, log or repr may show; None if there is none.
     `accepted` is the response to an accepted message, `accepted_id` the id in it.
     `answers_with_id` is False if the gateway returns no id, and every 2xx is a success.
-    `uploaded` and `uploaded_id` are the same for a file; None if it takes no files.
+    `uploaded` and `uploaded_id` are the same for a file that is uploaded; None if it takes none, or
+    sends them with their messages (`uploads = "inline"`).
     `refused`, `account_refused`, `not_sent`, `throttled`, `unknown` are responses that mean this,
     with their texts, so that it shows whether those reveal a token. `throttled` are `NotSent` with
     `throttled=True` and with the wait that their Retry-After asks for.
@@ -89,6 +96,14 @@ class TransportSetup:
     def file(self) -> Upload:
         """Return a small file, which is uploaded in the tests."""
         return factories.upload()
+
+    def file_message(self, file: Upload) -> Message:
+        """Return a message whose source is a file."""
+        return factories.message(document={"source": file.filename})
+
+    def file_payload(self, file: Upload) -> Payload:
+        """Return what is sent for it."""
+        return self.make(URL).build(self.file_message(file), file)
 
     def received(self, request: Request) -> bytes:
         """Return the part of a request that is the file; in a form, there may be more around it."""
@@ -138,6 +153,35 @@ class TransportSetup:
                 yield made
 
     @pytest.fixture
+    def inline(self) -> None:
+        """Skips the test unless its files are sent with their messages."""
+        if not self._sends_inline:
+            pytest.skip(_SEPARATE)
+
+    @pytest.fixture
+    def carry(self, request: pytest.FixtureRequest) -> Carry:
+        """Brings a file to the gateway, as the transport does: uploaded, or with its message."""
+        if self._sends_inline:
+            return lambda transport, file: self.send_inline(transport, file)
+        request.getfixturevalue("gateway").script(request.getfixturevalue("uploaded_reply"))
+        return self.upload
+
+    def upload(self, transport: Transport, file: Upload) -> MediaId:
+        """Upload a file as the core does."""
+        takes_message = takes_two(transport.upload, "message")
+        return transport.upload(file, *([self.file_message(file)] if takes_message else []))
+
+    def send_inline(self, transport: Any, file: Upload) -> Receipt:
+        """Send a file with its message as the core does."""
+        receipt: Receipt = transport.send(self.file_payload(file), file)
+        return receipt
+
+    @property
+    def _sends_inline(self) -> bool:
+        uploads: str = optional(type(self.make(URL)), "uploads")
+        return uploads == INLINE
+
+    @pytest.fixture
     def secret(self) -> str:
         """The token."""
         token: str | None = declared(self, "token")
@@ -148,6 +192,8 @@ class TransportSetup:
     @pytest.fixture
     def uploaded_reply(self) -> Reply:
         """The response to an upload."""
+        if self._sends_inline:
+            pytest.skip(_INLINE)
         reply: Reply | None = declared(self, "uploaded")
         if reply is None:
             pytest.skip("it takes no uploads: uploaded = None")
@@ -200,3 +246,9 @@ def with_words(value: Any, words: str) -> Any:
     if isinstance(value, list):
         return [with_words(each, words) for each in value]
     return f"{value} {words}" if isinstance(value, str) else value
+
+
+def require_one(gateway: ScriptedGateway) -> None:
+    """Fail unless exactly one request was made."""
+    made = gateway.attempts
+    assert made == 1, f"it made {made} requests for one message, which may arrive twice"

@@ -27,6 +27,13 @@ FAULTS = {
     "Asks": "check_is_pure",
     "NeedsTheToken": "it_loads_without_credentials",
     "RaisesItsOwn": "refused account_refused throttled unknown a_broken_gateway_is_unknown",
+    "InlineSwallows": "an_upload_streams",
+    "InlineHopes": "a_broken_connection_with_a_file_is_unknown "
+    "a_broken_gateway_with_a_file_is_unknown an_answer_means_the_same_with_a_file",
+    "InlineForgetsTheFile": "a_file_stands_in_the_payload_as_its_reference "
+    "a_file_arrives_with_its_message",
+    "InlineTrustsFiles": "an_upload_streams a_changed_file_is_refused a_missing_file_is_refused",
+    "InlineEchoes": "no_answer_to_a_file_shows_the_token",
 }
 EXPECTED = [(kind, test) for kind, tests in FAULTS.items() for test in tests.split()]
 
@@ -48,7 +55,7 @@ def test_a_fault_is_found_by_name(failed: dict[str, set[str]], kind: str, test: 
 def test_transports_without_fault_pass(run_samples: Callable[..., Any]) -> None:
     sends = ("success_gives_the_receipt", "a_broken_connection_is_not_retried", "throttled")
     greeted = (f"OpensASession::test_{test}" for test in sends)
-    ended = run_samples("pigeons.py", "Faultless", "GetsNoIds", *greeted)
+    ended = run_samples("pigeons.py", "Faultless", "InlineFaultless", "GetsNoIds", *greeted)
     assert not ended.failed, ended.said
     assert " passed" in ended.said
 

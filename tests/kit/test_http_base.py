@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import pytest
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -64,6 +64,19 @@ class Bot(HttpTransport):
         return self.route(url, "base_url", ("result", identifier), ERROR_MAP)
 
 
+class InlineBot(Bot):
+    """The same gateway, where the form with the file is the message."""
+
+    uploads: ClassVar[Literal["separate", "inline"]] = "inline"
+
+    def send(self, payload: Payload, file: Upload | None = None) -> Receipt:
+        if file is None:
+            return super().send(payload)
+        fields = {name: value for name, value in payload.items() if name != "file"}
+        route = self._route("sendDocument", "message_id")
+        return Receipt(id=self.post_form(route, file, "document", fields))
+
+
 def _error(status: int, words: str) -> Reply:
     return Reply(status, {"ok": False, "error_code": status, "description": words})
 
@@ -80,8 +93,10 @@ class TestBot(TransportContract):
     throttled = (Reply(429, {"ok": False}, {"Retry-After": "7"}),)
     unknown = (_error(400, "Bad Request"),)
 
+    kind: ClassVar[type[Bot]] = Bot
+
     def make(self, url: str) -> Bot:
-        return Bot(BotSettings(base_url=url, token=self.token, read_timeout=0.3))
+        return self.kind(BotSettings(base_url=url, token=self.token, read_timeout=0.3))
 
     def test_no_form_of_the_token_shows(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level("DEBUG")
@@ -94,3 +109,8 @@ class TestBot(TransportContract):
         assert caught.value.text.endswith("/bot***/sendMessage")
         assert "/bot***/sendMessage" in caplog.text
         assert "1x3" not in caplog.text
+
+
+class TestInlineBot(TestBot):
+    kind = InlineBot
+    uploaded = None

@@ -291,6 +291,74 @@ class TestRaisesItsOwn(Contract):
                 raise RuntimeError("oh") from None
 
 
+class InlinePigeon(Pigeon):
+    """Without fault; files are sent with their messages."""
+
+    uploads: ClassVar[str] = "inline"
+
+    def send(self, payload: Payload, file: Upload | None = None) -> Receipt:
+        if file is None:
+            return super().send(payload)
+        with opened(file) as stream:
+            return Receipt(id=self.post_with(payload, file, stream))
+
+    def post_with(self, payload: Payload, file: Upload, stream: Any) -> str:
+        headers = {"X-To": payload["to"], "Content-Length": str(file.size)}
+        return self.post("/messages", stream, headers)
+
+
+class InlineContract(Contract):
+    kind = InlinePigeon
+    uploaded = None
+
+
+class TestInlineFaultless(InlineContract):
+    pass
+
+
+class TestInlineSwallows(InlineContract):
+    class kind(InlinePigeon):
+        def post_with(self, payload: Payload, file: Upload, stream: Any) -> str:
+            return super().post_with(payload, file, stream.read())
+
+
+class TestInlineHopes(InlineContract):
+    class kind(InlinePigeon):
+        def post_with(self, payload: Payload, file: Upload, stream: Any) -> str:
+            try:
+                return super().post_with(payload, file, stream)
+            except OutcomeUnknown as error:
+                raise NotSent(error.text) from None
+
+
+class TestInlineForgetsTheFile(InlineContract):
+    class kind(InlinePigeon):
+        def build(self, message: Message, attachment: Attachment | None) -> Payload:
+            return {**super().build(message, attachment), "file": None}
+
+        def post_with(self, payload: Payload, file: Upload, stream: Any) -> str:
+            return self.post("/messages", encode(payload), {})
+
+
+class TestInlineTrustsFiles(InlineContract):
+    class kind(InlinePigeon):
+        def send(self, payload: Payload, file: Upload | None = None) -> Receipt:
+            if file is None:
+                return super().send(payload)
+            with file.open() as stream:
+                content = stream.read(file.size).ljust(file.size)
+                return Receipt(id=self.post_with(payload, file, content))
+
+
+class TestInlineEchoes(InlineContract):
+    class kind(InlinePigeon):
+        def post_with(self, payload: Payload, file: Upload, stream: Any) -> str:
+            try:
+                return super().post_with(payload, file, stream)
+            except AccountRefused as error:
+                raise AccountRefused(f"{error.text} to {self.auth_headers()}") from None
+
+
 class TestTakesNoFiles(Contract):
     uploaded = None
 
