@@ -61,6 +61,7 @@ from dispatcher.models import (
     encode,
 )
 from dispatcher.names import canonical_name, closest_name
+from dispatcher.plugin_files import ProjectPath, read_toml_model
 from dispatcher.transports import BaseTransport, Transport
 from dispatcher.visible import hidden_character
 
@@ -113,6 +114,7 @@ __all__ = [
     "PluginError",
     "ProbeResult",
     "Problem",
+    "ProjectPath",
     "Provider",
     "Receipt",
     "Refused",
@@ -135,6 +137,7 @@ __all__ = [
     "hookimpl",
     "mime_type",
     "phone_address",
+    "read_toml_model",
 ]
 
 

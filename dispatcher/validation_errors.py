@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import BaseModel
 
 from dispatcher.names import closest_name, did_you_mean
 from dispatcher.toml import KeyPath
@@ -46,6 +48,39 @@ _BRANCHES = frozenset({"<text>", "<list>", "<table>"})
 def key_path(error: ErrorDetails) -> KeyPath:
     """Return where in the data the error is."""
     return tuple(part for part in error["loc"] if part not in _BRANCHES)
+
+
+def path_in(data: object, error: ErrorDetails) -> KeyPath:
+    """Return where in the data an error is; pydantic also names the branch of a union, no key."""
+    path: list[str | int] = []
+    value = data
+    for number, part in enumerate(error["loc"], 1):
+        is_last = number == len(error["loc"])
+        if isinstance(value, dict) and (part in value or is_last):
+            value = value.get(str(part))
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            value = value[part]
+        else:
+            continue
+        path.append(part)
+    return tuple(path)
+
+
+def submodel(annotation: Any) -> type[BaseModel] | None:
+    """Return the model of the tables that a field holds, in whatever list or union they are."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(submodel, get_args(annotation))), None)
+
+
+def known_keys(model: type[BaseModel] | None, path: KeyPath) -> Iterable[str]:
+    """Return the keys that the table at a path may have, in data that a model reads."""
+    field_of_list = getattr(model, "list_field", None)  # of a content: see `Content.list_field`
+    for part in (field_of_list, *path) if field_of_list else path:
+        field = model.model_fields.get(str(part)) if model else None
+        if field is not None:
+            model = submodel(field.annotation)
+    return model.model_fields if model else ()
 
 
 def sentence(error: ErrorDetails, known: Iterable[str] = (), *, show: bool = True) -> str:

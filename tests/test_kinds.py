@@ -20,8 +20,9 @@ from pydantic import Field, field_validator
 
 from dispatcher import (
     STANDARD_CONTENTS, Address, AddressError, BaseTransport, Bubble, Content, Media, MediaId,
-    Receipt, Text, Verbatim, hookimpl,
+    Problem, Receipt, Text, Verbatim, hookimpl,
 )
+from dispatcher.http.rules import model_problems
 
 
 class Poll(Content):
@@ -57,9 +58,27 @@ class Card(Content):
     picture: Media | None = None
 
 
+class Ring(Content):
+    number: str
+    colours: list[str] = []
+
+
+class Rings(Content):
+    list_field = "rings"
+
+    rings: list[Ring] = Field(min_length=1)
+
+
+class Trip(Content):
+    stops: list[str]
+
+    def written_at(self, where):
+        return where.replace("trip.legs", "trip.stops")
+
+
 class Pigeon(BaseTransport):
     name = "pigeon"
-    contents = {"poll": Poll, "card": Card}
+    contents = {"poll": Poll, "card": Card, "rings": Rings, "trip": Trip}
 
     def address(self, written, country):
         if not written.startswith("@"):
@@ -68,12 +87,16 @@ class Pigeon(BaseTransport):
 
     def build(self, message, attachment):
         content = message.content.model_dump(exclude_none=True)
+        if message.type == "rings":
+            content = content["rings"]
         if message.media:
             content["picture"] = message.media.file_fields(attachment)
         return {"to": message.to, message.type: content}
 
     def check(self, payload, attachment):
-        return []
+        yield from model_problems(payload.get("rings", [{"number": "1"}]), Rings, "rings")
+        if "trip" in payload:
+            yield Problem(message="too far", where="trip.legs.1")
 
     def upload(self, file):
         return MediaId(id=f"id-of-{file.filename}")
@@ -149,6 +172,28 @@ def test_every_string_is_a_template_unless_it_is_verbatim(loft: Project) -> None
     assert "poll Lunch at Acme? (2 options)" in loft.call("plan").stdout
 
 
+def test_a_list_of_tables_is_posted_as_a_list(loft: Project) -> None:
+    rings = '[[messages.rings]]\nnumber = "{{ year }}-17"\n[[messages.rings]]\nnumber = "2"'
+    _messages(loft, rings, head="[vars]\nyear = 2026")
+    [payload] = _payloads(loft)
+    assert payload["rings"] == [
+        {"number": "2026-17", "colours": []},
+        {"number": "2", "colours": []},
+    ]
+    assert loft.call("send", "--yes").code == 0
+
+
+def test_a_payload_is_checked_by_the_model_as_a_plugin_leaves_it(loft: Project) -> None:
+    loft.install(
+        "ringer",
+        "from dispatcher import hookimpl\n\n@hookimpl\ndef dispatcher_transform_payload(payload):\n"
+        '    payload["rings"][1]["colours"] = ["red", 5]\n',
+    )
+    _messages(loft, 'rings = [{ number = "1" }, { number = "2" }]')
+    [problem] = loft.call("validate").problems
+    assert problem.startswith('manifests/m.toml:6:28: error: message "m1": colours is text; put 5')
+
+
 def test_a_file_within_a_table_is_uploaded_and_its_id_filled_in(loft: Project) -> None:
     loft.write("manifests/roof.png", b"\x89PNG\r\n\x1a\n" + b"0" * 20)
     _messages(loft, 'card = { title = "Hi", picture.source = "roof.png" }')
@@ -196,6 +241,20 @@ def test_a_file_within_a_table_is_uploaded_and_its_id_filled_in(loft: Project) -
             '6:41: message "m1": options must have at least 2 entries',
         ),
         ("", '3:1: message "m1": has no content; add poll.question, card.title'),
+        (
+            'rings = [{ number = "1" }, { numbre = "2" }]',
+            '6:30: message "m1": unknown key "numbre"; did you mean "number"?',
+        ),
+        ("rings = []", '6:9: message "m1": rings must not be empty'),
+        (
+            'rings = [{ number = "1" }, { number = "{{ 1 }} " }, { number = "{{ missing }}" }]',
+            '6:64: message "m1": unknown variable "missing"',
+        ),
+        (
+            'rings = [{ number = "1", colours = [" "] }]',
+            '6:37: message "m1": an entry of colours is',
+        ),
+        ('trip.stops = ["here", "there"]', '6:23: message "m1": too far'),
     ],
 )
 def test_each_mistake_is_told_at_its_place(loft: Project, table: str, problem: str) -> None:
@@ -250,6 +309,9 @@ def test_the_schema_knows_the_kinds_of_every_transport(loft: Project) -> None:
     assert not is_valid(poll={"question": "Lunch?"})
     assert not is_valid(poll=poll, transport="owl")
     assert is_valid(text={"body": "Hi", "loud": False}, transport="owl")
+    assert is_valid(rings=[{"number": "1"}], transport="pigeon")
+    assert not is_valid(rings=[])
+    assert not is_valid(rings=[{"numbre": "1"}])
     assert schema["properties"]["messages"]["items"]
 
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from dispatcher.api.plan_file import PlanContents, SavedPlan
     from dispatcher.diff import Diff
     from dispatcher.journal import HistoryRow, Journal, JournalReader
+    from dispatcher.transports import Transport
 
 __all__ = [
     "Dispatcher",
@@ -168,6 +169,14 @@ class Dispatcher:
         Raises ConfigError, PluginError.
         """
         return self._reopened(config.parent, config=config, warn=lambda warning: None)
+
+    def transport(self, name: str) -> Transport:
+        """Return a transport with its settings, for what its plugin's own commands ask a gateway.
+
+        Messages are sent by `send` alone, which remembers them. Raises PluginError, ConfigError.
+        """
+        self.registry.require_healthy()
+        return self.transports.get(name)
 
     def __enter__(self) -> Self:
         return self

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from dispatcher import (
     Attachment,
+    Content,
     Link,
     Message,
     Problem,
@@ -42,8 +43,12 @@ def dispatcher_validate_message(
 
 def _check_texts(message: Message) -> Iterator[Problem]:
     for path, text in _texts(message.content):
-        where, key = f"{message.type}.{path}", path.rpartition(".")[2]
+        where, (*above, key) = f"{message.type}.{path}", path.split(".")
         name = "provider.name" if path.endswith("provider.name") else key
+        if key.isdecimal():
+            name = (
+                f"an entry of {next((e for e in above[::-1] if not e.isdecimal()), message.type)}"
+            )
         if not text.strip():
             yield Problem(message=f"{name} is empty", where=where)
         elif reason := _NAMES.get(name, _why_no_text)(text):
@@ -81,6 +86,8 @@ _NAMES = {"filename": _why_no_file_name, "provider.name": _why_no_name}
 
 def _texts(value: object, path: str = "") -> Iterator[tuple[str, str]]:
     """Yield every text that a content was given, with its path: "provider.name", "options.1"."""
+    if isinstance(value, Content) and value.list_field:
+        value = getattr(value, value.list_field)
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, BaseModel):
@@ -91,7 +98,7 @@ def _texts(value: object, path: str = "") -> Iterator[tuple[str, str]]:
             yield from _texts(each, f"{path}.{key}")
     elif isinstance(value, list):
         for number, each in enumerate(value):
-            yield from _texts(each, f"{path}.{number}")
+            yield from _texts(each, f"{path}.{number}" if path else str(number))
 
 
 def _check_link(message: Message, link: Link) -> Iterator[Problem]:

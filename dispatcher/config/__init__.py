@@ -128,14 +128,16 @@ class Config:
 
         table = self.settings.transports.get(transport.name, {})
         where = ("transports", transport.name)
-        return read_settings(transport.Settings, where, table, overrides, self._problem)
+        return read_settings(
+            transport.Settings, where, table, overrides, self.folder, self._problem
+        )
 
     def plugin_settings(self, name: str, kind: type[BaseSettings]) -> BaseSettings:
         """Read a plugin's settings: environment, `[plugins.<name>]`. Raises ConfigError."""
         from dispatcher.config.plugin_settings import read_settings
 
         table = self.settings.plugins.get(name, {})
-        return read_settings(kind, ("plugins", name), table, {}, self._problem)
+        return read_settings(kind, ("plugins", name), table, {}, self.folder, self._problem)
 
     def check_plugins(self, installed: Mapping[str, bool]) -> None:
         """Raise ConfigError for tables `[plugins.<name>]` that no plugin reads.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -13,6 +14,7 @@ from pydantic_settings.exceptions import SettingsError
 
 from dispatcher import validation_errors
 from dispatcher.errors import ConfigError
+from dispatcher.plugin_files import PROJECT_PATH
 from dispatcher.toml import KeyPath
 
 if TYPE_CHECKING:
@@ -26,15 +28,17 @@ def read_settings(
     where: tuple[str, str],
     table: dict[str, Any],
     overrides: dict[str, Any],
+    folder: Path,
     locate: Locate,
 ) -> BaseSettings:
     """Read settings: overrides win over the environment, which wins over the table.
 
-    `where` is the table's path, like ("transports", "greenapi"). `locate` adds the place to what is
-    wrong with a value (or, if True, a key) of dispatcher.toml. Raises ConfigError.
+    `where` is the table's path, like ("transports", "greenapi"). Each `ProjectPath` is relative to
+    `folder`. `locate` adds the place to what is wrong with a value (or, if True, a key) of
+    dispatcher.toml. Raises ConfigError.
     """
     try:
-        return _environment_first(settings, overrides)(**table)
+        return _in_project(_environment_first(settings, overrides)(**table), folder)
     except ValidationError as error:
         errors = error.errors(include_url=False)
         # In the table's order: in the fields' order, those common to transports come first.
@@ -43,6 +47,15 @@ def read_settings(
         raise ConfigError(*lines) from None
     except SettingsError as error:
         raise ConfigError(_unreadable(where, settings, error)) from None
+
+
+def _in_project(settings: BaseSettings, folder: Path) -> BaseSettings:
+    paths = {
+        name: folder / getattr(settings, name)
+        for name, field in type(settings).model_fields.items()
+        if PROJECT_PATH in field.metadata
+    }
+    return settings.model_copy(update=paths) if paths else settings
 
 
 def _environment_first(

@@ -10,9 +10,12 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from pydantic import ValidationError
+
 from dispatcher.http.files import MIME_TYPE
-from dispatcher.models import Attachment, Problem, Upload, encode
+from dispatcher.models import Attachment, Content, Problem, Upload, encode
 from dispatcher.names import closest_name
+from dispatcher.validation_errors import known_keys, path_in, sentence
 from dispatcher.visible import printable
 
 _SHOWN = 100  # characters of a value that a sentence shows
@@ -106,6 +109,20 @@ def file_problems(file: Attachment | None, where: str | None, most: int) -> Iter
         )
     if not MIME_TYPE.fullmatch(file.mime_type):
         yield Problem(message=f"{quoted_value(file.mime_type)} is not a MIME type", where=where)
+
+
+def model_problems(value: object, model: type[Content], where: str) -> Iterator[Problem]:
+    """Yield a problem for each place where a part of a payload does not fit a content's model.
+
+    For kinds whose tables have the shape of the body: then the model says what the gateway takes.
+    """
+    try:
+        model.model_validate(model.as_table(value))
+    except ValidationError as invalid:
+        for error in invalid.errors(include_url=False):
+            path = path_in(value, error)
+            place = ".".join(map(str, (where, *path)))
+            yield Problem(message=sentence(error, known_keys(model, path[:-1])), where=place)
 
 
 def quoted_value(value: object) -> str:

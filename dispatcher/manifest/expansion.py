@@ -14,7 +14,7 @@ from dispatcher.localfiles import MAX_TEXT, read_text
 from dispatcher.manifest import message_table
 from dispatcher.manifest.definitions import Definition, LoadedMessage, Manifest
 from dispatcher.manifest.former_names import MessageName
-from dispatcher.manifest.kinds import is_verbatim, submodel
+from dispatcher.manifest.kinds import is_verbatim
 from dispatcher.manifest.templates import RenderError, not_filled_in
 from dispatcher.models import (
     Address,
@@ -25,6 +25,7 @@ from dispatcher.models import (
     leaves,
     located,
 )
+from dispatcher.validation_errors import submodel
 from dispatcher.visible import quoted
 
 # From a transport's name, a recipient as written, and the country, returns the transport's address.
@@ -179,7 +180,7 @@ class _Builder:
         if not self._begun:
             self._begun = True
             self._warn_of_other_syntax(self._content_table, variables)
-        filled = self._filled(
+        filled = self._value(
             self._content_table, shown, recipient.definition, self._type, self._kind.model
         )
         try:

@@ -8,6 +8,7 @@ these is said of the whole file.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from dispatcher.addresses.lengths import REGIONS
 from dispatcher.manifest.kinds import Kind, Kinds
@@ -94,6 +95,8 @@ class _Schema:
                 _complete_texts(each.get("properties", {}))
             if "Provider" in parts:
                 _complete_texts(parts["Provider"]["properties"], _ONE_LINE)
+            if kind.model.list_field is not None:
+                made = made["properties"][kind.model.list_field]
             tables |= {**parts, key: made}
             found.append({"$ref": f"#/$defs/{key}"})
         described = {"description": _described(kinds[0]), "examples": [_example(kinds[0])]}
@@ -153,9 +156,11 @@ def _described(kind: Kind) -> str:
     return (kind.model.__doc__ or kind.model.name_for_people()).strip().splitlines()[0]
 
 
-def _example(kind: Kind) -> JsonSchema:
+def _example(kind: Kind) -> Any:
     """Return the shortest table that is a whole content, from the examples of its fields."""
     fields = kind.table.model_fields
+    if kind.model.list_field is not None:
+        return (fields[kind.model.list_field].examples or [[]])[0]
     needed = [name for name, field in fields.items() if field.is_required()]
     examples = {name: fields[name].examples for name in (*kind.one_of[:1], *needed)}
     return {name: known[0] for name, known in examples.items() if known}
@@ -173,6 +178,8 @@ def _without_required(contents: JsonSchema, tables: JsonSchema) -> JsonSchema:
 
 def _needed(kind: Kind) -> JsonSchema:
     """Return the rule of the keys that a content needs."""
+    if kind.model.list_field is not None:
+        return {"type": "array"}
     required = [name for name, field in kind.table.model_fields.items() if field.is_required()]
     rules = [has_one_of(kind.one_of)] if kind.one_of else []
     return {"allOf": [*rules, *([has(*required)] if required else [])]} if required else rules[0]

@@ -14,6 +14,7 @@ from dispatcher.manifest.templates import is_template
 from dispatcher.models import STANDARD_CONTENTS, Content, Contents
 from dispatcher.models.content import VERBATIM
 from dispatcher.toml import KeyPath
+from dispatcher.validation_errors import known_keys, path_in
 from dispatcher.visible import quoted
 
 if TYPE_CHECKING:
@@ -79,16 +80,16 @@ class Kind:
     def errors(self, table: object) -> Iterator[ContentError]:
         """Yield what is wrong with a table, whatever its templates are filled in with."""
         try:
-            self.table.model_validate(table)
+            self.table.model_validate(self.model.as_table(table))
         except ValidationError as invalid:
             for details in invalid.errors(include_url=False):
                 if details["type"] in _CERTAIN or not has_template(details["input"]):
-                    yield ContentError(details, _path_in(table, details))
+                    yield ContentError(details, path_in(table, details))
 
     def filled_errors(self, table: Table, invalid: ValidationError) -> Iterator[tuple[str, str]]:
         """Yield where a filled in table is wrong, like "poll.options.1", and the sentence."""
         for details in invalid.errors(include_url=False):
-            path = _path_in(table, details)
+            path = path_in(table, details)
             yield ".".join(map(str, (self.name, *path))), validation_errors.sentence(details)
 
     def content(self, table: Table, *, convert: bool) -> Content:
@@ -96,24 +97,21 @@ class Kind:
 
         Raises pydantic's ValidationError.
         """
-        return self.model.model_validate(table, strict=False if convert else None)
+        return self.model.model_validate(
+            self.model.as_table(table), strict=False if convert else None
+        )
 
     def needs_conversion(self, table: Table) -> bool:
         """Whether there is a template where the model wants something else than any text."""
         try:
-            self.table.model_validate(table)
+            self.table.model_validate(self.model.as_table(table))
         except ValidationError:
             return True
         return False
 
     def known_keys(self, path: KeyPath) -> Iterable[str]:
         """Return the keys that the table at a path may have."""
-        model: type[BaseModel] | None = self.table
-        for part in path:
-            field = model.model_fields.get(str(part)) if model else None
-            if field is not None:
-                model = submodel(field.annotation)
-        return model.model_fields if model else ()
+        return known_keys(self.table, path)
 
     def is_expendable(self, path: KeyPath) -> bool:
         """Whether the rest of a content can be checked without the key that a path begins with."""
@@ -199,13 +197,6 @@ def has_template(value: object) -> bool:
     return False
 
 
-def submodel(annotation: Any) -> type[BaseModel] | None:
-    """Return the model of the tables that a field holds, in whatever list or union they are."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next(filter(None, map(submodel, get_args(annotation))), None)
-
-
 def is_verbatim(field: FieldInfo) -> bool:
     """Whether a field's text is used as it is written."""
     return VERBATIM in field.metadata or _mentions_verbatim(field.annotation)
@@ -216,19 +207,3 @@ def _mentions_verbatim(annotation: Any) -> bool:
     return VERBATIM in getattr(annotation, "__metadata__", ()) or any(
         _mentions_verbatim(each) for each in arguments
     )
-
-
-def _path_in(table: object, details: ErrorDetails) -> KeyPath:
-    """Return where an error is; pydantic also names the branch of a union, which is no key."""
-    path: list[str | int] = []
-    value = table
-    for number, part in enumerate(details["loc"], 1):
-        is_last = number == len(details["loc"])
-        if isinstance(value, dict) and (part in value or is_last):
-            value = value.get(str(part))
-        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
-            value = value[part]
-        else:
-            continue
-        path.append(part)
-    return tuple(path)

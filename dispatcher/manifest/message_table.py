@@ -7,8 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from dispatcher.manifest.kinds import Kind, Kinds, submodel
+from dispatcher.manifest.kinds import Kind, Kinds
 from dispatcher.models import Content, Problem
+from dispatcher.validation_errors import submodel
 
 Table = dict[str, Any]
 
@@ -162,6 +163,8 @@ def _check_one_of(
     model: type[BaseModel], one_of: Sequence[str], table: Table, where: str
 ) -> Iterator[RuleProblem]:
     """Check which of the keys are given of which exactly one is needed, in tables within, too."""
+    if not isinstance(table, dict):  # a list, of which no part has such keys
+        return
     given = [name for name in one_of if name in table]
     if one_of and not given:
         sentence = f"{where} needs one of {', '.join(one_of)}"

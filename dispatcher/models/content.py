@@ -46,6 +46,9 @@ class Content(Model):
     link_preview: ClassVar[bool] = False
     """Whether the message may have a `preview_url`."""
 
+    list_field: ClassVar[str | None] = None
+    """The field that a list stands for: `[[messages.contacts]]`, where the body has a list, too."""
+
     def summary(self) -> str:
         """Return the content in a few words, as the plan, the history and a list of chats show it.
 
@@ -57,10 +60,25 @@ class Content(Model):
         """Return what a chat shows of it, for the preview; by default, the summary."""
         return Bubble(self.name_for_people(), text=self.summary())
 
+    def written_at(self, where: str) -> str:
+        """Return the key of the manifest for a field of the body, where their shapes differ.
+
+        Both begin with the name of the kind: "template.components.0.parameters.1" is written at
+        "template.body.1". A transport's problems are shown there.
+        """
+        return where
+
     @classmethod
     def name_for_people(cls) -> str:
         """Return the label, or the name of the class."""
         return cls.label or cls.__name__
+
+    @classmethod
+    def as_table(cls, written: Any) -> Any:
+        """Return what a manifest or a body has for the content; of a list, the table it means."""
+        return (
+            {cls.list_field: written} if cls.list_field and isinstance(written, list) else written
+        )
 
 
 class Text(Content):

@@ -166,11 +166,12 @@ def _not_told_yet(
 
 def _as_written(found: list[Problem], message: Message) -> list[Problem]:
     """Return a transport's problems with the manifest's keys instead of the payload's."""
-    if not found or message.media is None or message.media.source is None:
-        return found
-    origins = (f"{message.media_path}.link", f"{message.media_path}.id")
-    source = {"where": f"{message.media_path}.source"}
-    return [
-        problem.model_copy(update=source) if problem.where in origins else problem
-        for problem in found
-    ]
+    places = {}
+    if message.media is not None and message.media.source is not None:
+        origins = (f"{message.media_path}.link", f"{message.media_path}.id")
+        places = dict.fromkeys(origins, f"{message.media_path}.source")
+    written: list[Problem] = []
+    for problem in found:
+        where = problem.where and message.content.written_at(problem.where)
+        written.append(problem.model_copy(update={"where": places.get(where or "", where)}))
+    return written

@@ -122,3 +122,73 @@ def test_wrong_settings_keep_no_other_command_from_working(run: Run) -> None:
 def test_the_schema_is_what_stdout_has(run: Run) -> None:
     code, said = run("", "schema")
     assert (code, json.loads(said)["title"]) == (0, "dispatcher manifest")
+
+
+LIBRARY = """
+import click
+from dispatcher import Dispatcher, ManifestError, ProjectPath, hookimpl, read_toml_model
+from pathlib import Path
+from pydantic import BaseModel
+from pydantic_settings import BaseSettings
+
+class Word(BaseModel, extra="forbid"):
+    say: str
+    times: int = 1
+
+class LibrarySettings(BaseSettings):
+    words: ProjectPath = Path("words.toml")
+
+class Library:
+    Settings = LibrarySettings
+
+    def __init__(self, settings):
+        try:
+            self.word = read_toml_model(settings.words, Word)
+        except ManifestError as error:
+            self.word = error
+
+    @hookimpl
+    def dispatcher_commands(self):
+        def ask():
+            with Dispatcher.open() as dispatcher:
+                click.echo(dispatcher.transport("greenapi").settings.connect_timeout)
+
+        return [
+            click.Command("word", callback=lambda: click.echo(self.word)),
+            click.Command("where", callback=ask),
+        ]
+
+plugin = Library
+"""
+
+
+@pytest.fixture
+def library(project: Project) -> Project:
+    project.install("library", LIBRARY)
+    points = next(project.folder.glob("plugins/*.dist-info/entry_points.txt"))
+    points.write_text("[dispatcher]\nlibrary = fake_library:plugin\n")
+    project.config("")
+    project.write("words.toml", 'say = "hello"')
+    project.write("below/other.toml", 'say = "bye"')
+    return project
+
+
+def test_a_path_of_the_project_is_relative_to_its_configuration(library: Project) -> None:
+    assert library.call("word").stdout == "say='hello' times=1\n"
+    library.config('[plugins.library]\nwords = "below/other.toml"\n')
+    assert library.call("-C", "below", "word").stdout == "say='bye' times=1\n"
+
+
+def test_all_that_is_wrong_with_a_file_of_a_plugin_is_told_with_its_place(library: Project) -> None:
+    library.write("words.toml", "say = 5\ntiems = 2\n")
+    assert library.call("word").stdout.splitlines() == [
+        "words.toml:1:7: error: say is text; put 5 in quotes",
+        'words.toml:2:1: error: unknown key "tiems"; did you mean "times"?',
+    ]
+    library.write("words.toml", "say = \n")
+    assert library.call("word").stdout.startswith("words.toml:1:")
+
+
+def test_a_command_of_a_plugin_gets_a_transport_with_its_settings(library: Project) -> None:
+    library.config('[transports.greenapi]\nconnect_timeout = 17\n')
+    assert library.call("where").stdout == "17.0\n"

@@ -8,7 +8,7 @@ import pytest
 
 from dispatcher import Address, AddressError
 from dispatcher.testing import manifest, plan
-from dispatcher_whatsapp_cloud import WhatsAppCloud
+from dispatcher_whatsapp_cloud import CloudPluginSettings, WhatsAppCloud, WhatsAppCloudPlugin
 
 GROUP = "Y2FwaV9ncm91cDoxNzAwMDAwMDAwMDoxMjAzNjMwNDM5NjgwNjY1NjEZD"
 
@@ -38,10 +38,8 @@ def test_what_is_nobody(transport: WhatsAppCloud, written: str) -> None:
 
 
 def test_a_group_of_a_manifest_is_posted_as_it_is(tmp_path: Any) -> None:
-    import dispatcher_whatsapp_cloud
-
     path = manifest(tmp_path, {"to": GROUP}, transport="whatsapp-cloud")
-    made = plan(path, dispatcher_whatsapp_cloud)
+    made = plan(path, WhatsAppCloudPlugin(CloudPluginSettings()))
     assert made.problems == []
     payload = made.messages[0].payload
     assert (payload["recipient_type"], payload["to"]) == ("group", GROUP)

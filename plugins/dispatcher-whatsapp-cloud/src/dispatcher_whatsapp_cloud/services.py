@@ -124,7 +124,8 @@ class Service:
     With `messaging_product`, requests name it. With `form`, a file is uploaded in a form, else as
     it is. With `plus`, numbers begin with `+`. With `preview_in_text`, `preview_url` is in `text`,
     else beside it. With `provider`, a link may name credentials. `media_id` is where the response
-    to an upload has its id. `lifetime` is that of an uploaded file.
+    to an upload has its id. `lifetime` is that of an uploaded file. `templates` is below `base_url`
+    and lists an account's templates as Meta does; None if the service has another way.
     """
 
     base_url: str | None
@@ -139,9 +140,15 @@ class Service:
     provider: bool = False
     media_id: Path = ("id",)
     lifetime: timedelta = timedelta(days=30)
+    templates: str | None = None
 
 
-META = Service("https://graph.facebook.com", "/{version}/{number}", CLOUD_ERRORS)
+META = Service(
+    "https://graph.facebook.com",
+    "/{version}/{number}",
+    CLOUD_ERRORS,
+    templates="/{version}/{account}/message_templates",
+)
 # No document says for how long such a server keeps a file; Turn.io, which runs them, has 7 days.
 ON_PREMISES = Service(
     None,
@@ -165,6 +172,7 @@ SERVICES: Mapping[Name, Service] = {
         META,
         base_url="https://api.kapso.ai",
         path="/meta/whatsapp/{version}/{number}",
+        templates="/meta/whatsapp/{version}/{account}/message_templates",
         header="X-API-Key",
         scheme="",
     ),
@@ -172,6 +180,7 @@ SERVICES: Mapping[Name, Service] = {
         META,
         base_url="https://waba-v2.360dialog.io",
         path="",
+        templates=None,  # it has /v1/configs/templates, of another shape
         header="D360-API-KEY",
         scheme="",
         error_map=CLOUD_360_ERRORS,

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Annotated, Any, ClassVar
+from urllib.parse import quote
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dispatcher import (
+    STANDARD_CONTENTS,
     Address,
     Attachment,
     ConfigError,
-    Media,
+    Contents,
     MediaId,
     Message,
     Payload,
     Problem,
     Receipt,
+    Refused,
     Upload,
     phone_address,
 )
@@ -29,8 +32,21 @@ from dispatcher.http.responses import Path, Route
 from dispatcher.http.settings import HttpSettings, Rate, Url
 from dispatcher.http.transport import HttpTransport
 from dispatcher_whatsapp_cloud import rules
+from dispatcher_whatsapp_cloud.contents import (
+    Attached,
+    Contacts,
+    Interactive,
+    Location,
+    Sticker,
+    Voice,
+    body_of,
+)
+from dispatcher_whatsapp_cloud.definitions import Definitions
 from dispatcher_whatsapp_cloud.services import SERVICES, Name, Service
+from dispatcher_whatsapp_cloud.template import Template
 
+_TEMPLATE_FIELDS = "name,language,status,category,components"
+_MOST_PAGES = 1000  # an account has at most 6000 templates in each language
 # Meta, "Groups API": an opaque id, base64 of "capi_group:" and more.
 _GROUP = re.compile(r"Y2FwaV9ncm91cDo[A-Za-z0-9+/_-]{1,150}={0,2}")
 
@@ -114,11 +130,65 @@ class WhatsAppCloud(HttpTransport):
     name: ClassVar[str] = "whatsapp-cloud"
     Settings: ClassVar[type[BaseSettings]] = CloudSettings
     ends_in_time: ClassVar[bool] = True
+    contents: ClassVar[Contents] = {
+        **STANDARD_CONTENTS,
+        "audio": Voice,
+        "template": Template,
+        "location": Location,
+        "contacts": Contacts,
+        "interactive": Interactive,
+        "sticker": Sticker,
+    }
+    definitions: ClassVar[Definitions | None] = None
+    """The account's templates; `with_definitions` makes a class that knows them."""
+
+    @classmethod
+    def with_definitions(cls, known: Definitions) -> type[WhatsAppCloud]:
+        """Return a transport that checks and shows templates by their definitions."""
+
+        class KnownTemplate(Template):
+            __doc__ = Template.__doc__
+            definitions: ClassVar[Definitions] = known
+
+        class Informed(cls):  # type: ignore[misc, valid-type] # the class that is meant
+            contents: ClassVar[Contents] = {**cls.contents, "template": KnownTemplate}
+            definitions: ClassVar[Definitions | None] = known
+
+        Informed.__name__ = Informed.__qualname__ = cls.__name__
+        return Informed
 
     def address(self, written: str, country: str | None) -> Address:
-        """Read a person, or a group by the id that the gateway gave it. Raises AddressError."""
-        group = _GROUP.fullmatch(written.strip())
-        return Address(group[0], "group") if group else phone_address(written, country)
+        """Read a person, also by a business-scoped user id, or a group by the id that the gateway
+        gave it. Raises AddressError."""
+        text = written.strip()
+        if rules.BUSINESS_SCOPED_ID.fullmatch(text):
+            return Address(text, "individual")
+        return Address(text, "group") if _GROUP.fullmatch(text) else phone_address(text, country)
+
+    def templates(self, business_account_id: str) -> Iterator[dict[str, Any]]:
+        """Yield all templates of an account, whatever their status ("Message templates").
+
+        Raises ConfigError if the service does not list them so, and a `DeliveryError`.
+        """
+        service, after = self._service, None
+        if service.templates is None:
+            raise ConfigError(f"{self.settings.service} does not list templates as Meta does")
+        self.settings.credentials()
+        path = service.templates.format(version=self.settings.version, account=business_account_id)
+        url = f"{self.settings.base_url or service.base_url}{path}"
+        for _ in range(_MOST_PAGES):
+            # Not the `next` of the answer: that URL has the token in it.
+            query = f"?fields={_TEMPLATE_FIELDS}&limit=100" + (f"&after={after}" if after else "")
+            route = self.route(f"{url}{query}", "base_url", (), service.error_map, repeatable=True)
+            page = self.get(route, (200,))
+            found = page.at(("data",))
+            if not isinstance(found, list):
+                raise Refused("the answer has no list of templates", code="http 200")
+            yield from (each for each in found if isinstance(each, dict))
+            before, after = after, page.at(("paging", "cursors", "after"))
+            if page.at(("paging", "next")) is None or after in (None, before):
+                return
+            after = quote(str(after), safe="")
 
     def build(self, message: Message, attachment: Attachment | None) -> Payload:
         """Return the body of `POST …/messages` (Meta, "Cloud API: Messages", "On-Premises API").
@@ -129,19 +199,21 @@ class WhatsAppCloud(HttpTransport):
         service = self._service
         product = {"messaging_product": "whatsapp"} if service.messaging_product else {}
         preview = {} if message.preview_url is None else {"preview_url": message.preview_url}
-        inside = preview if service.preview_in_text else {}
+        content = _content(message, attachment)
+        if preview and service.preview_in_text:
+            content, preview = {**content, **preview}, {}
         return {
             **product,
             "recipient_type": message.recipient_type,
-            "to": _number(message, service),
+            **_recipient(message, service),
             "type": message.type,
-            message.type: {**_content(message, attachment), **inside},
-            **({} if inside else preview),
+            message.type: content,
+            **preview,
         }
 
     def check(self, payload: Payload, attachment: Attachment | None) -> Iterable[Problem]:
         """Return every way in which the payload breaks the gateway's contract; never raises."""
-        return rules.check(payload, attachment, self._service)
+        return rules.check(payload, attachment, self._service, self.definitions)
 
     def upload(self, file: Upload) -> MediaId:
         """Store a file at the gateway.
@@ -183,30 +255,23 @@ class WhatsAppCloud(HttpTransport):
         return self.route(url, "base_url", identifier, error_map, repeatable=repeatable)
 
 
-def _number(message: Message, service: Service) -> str:
-    """Return the number, with `+` where the service needs it.
+def _recipient(message: Message, service: Service) -> dict[str, str]:
+    """Return who gets it: a number, with `+` where the service needs it, or a user's id.
 
-    Without it, Meta may put the country of the sender before it ("Phone number formats").
+    Without `+`, Meta may put the country of the sender before it ("Phone number formats").
     """
-    return (
-        f"+{message.to}" if service.plus and message.recipient_type == "individual" else message.to
-    )
+    if rules.BUSINESS_SCOPED_ID.fullmatch(message.to):
+        return {"recipient": message.to}
+    plus = "+" if service.plus and message.recipient_type == "individual" else ""
+    return {"to": f"{plus}{message.to}"}
 
 
-def _content(message: Message, attachment: Attachment | None) -> dict[str, Any]:
+def _content(message: Message, attachment: Attachment | None) -> Any:
     media = message.media
-    if media is None:
-        return message.content.model_dump(exclude_none=True)
-    fields = {
-        **media.file_fields(attachment),
-        "caption": getattr(media, "caption", None),
-        "filename": _file_name(media, attachment) if message.type == "document" else None,
-    }
-    return {key: value for key, value in fields.items() if value is not None}
-
-
-def _file_name(media: Media, attachment: Attachment | None) -> str | None:
-    """Return the name that the recipient sees; a document that was uploaded shows its own name."""
-    own = attachment.filename if isinstance(attachment, Upload) else None
-    given: str | None = getattr(media, "filename", None)
-    return given or own
+    fields = {} if media is None else media.file_fields(attachment)
+    # A document that was uploaded shows its own name.
+    filename = attachment.filename if isinstance(attachment, Upload) else None
+    attached = Attached(media, fields, filename)
+    if isinstance(message.content, Template):
+        return message.content.to_body(attached)
+    return body_of(message.content, attached)
