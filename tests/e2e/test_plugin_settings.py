@@ -190,5 +190,5 @@ def test_all_that_is_wrong_with_a_file_of_a_plugin_is_told_with_its_place(librar
 
 
 def test_a_command_of_a_plugin_gets_a_transport_with_its_settings(library: Project) -> None:
-    library.config('[transports.greenapi]\nconnect_timeout = 17\n')
+    library.config("[transports.greenapi]\nconnect_timeout = 17\n")
     assert library.call("where").stdout == "17.0\n"
