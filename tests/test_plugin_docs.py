@@ -17,6 +17,7 @@ from pydantic_settings import SettingsConfigDict
 
 import dispatcher
 from dispatcher import Link, Outcome, SourceError, hookspecs
+from dispatcher.http.responses import BY_STATUS
 from dispatcher.http.settings import HttpSettings
 from dispatcher.models import Failure, decode, encode
 from dispatcher.registry import Registry, build_registry
@@ -92,6 +93,12 @@ def test_every_member_that_a_transport_may_have_is_in_the_table() -> None:
     }
     members = {name for name in vars(dispatcher.BaseTransport) if not name.startswith("_")}
     assert named == members - {"upload"}  # which one must have
+
+
+def test_the_table_of_statuses_is_the_one_that_counts() -> None:
+    rows = re.findall(r"^\| ([0-9, ]+) \| `(\w+)` \|", PAGE, re.MULTILINE)
+    told = {int(each): outcome for statuses, outcome in rows for each in statuses.split(", ")}
+    assert told == {status: outcome.__name__ for status, outcome in BY_STATUS.items()}
 
 
 def test_the_settings_name_the_gateway_as_is_said() -> None:

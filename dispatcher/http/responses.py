@@ -38,11 +38,12 @@ Path: TypeAlias = tuple[str | int, ...]  # keys and positions in a JSON body
 # A status that is not here is unknown: whatever broke in the gateway may have done so after it had
 # accepted. So are the redirects that may mean "done, look there": 303 and 304 (RFC 9110, 15.4.4 and
 # 15.4.5), 300, and those that RFC 9110 does not define, which are to be read as 300 (section 15).
+# A gateway may forbid (403) one recipient, so the others go on.
 BY_STATUS: Mapping[int, Outcome] = {
     **dict.fromkeys((301, 302, 307, 308), Refused),
-    **dict.fromkeys((404, 405, 413, 414, 415, 422), Refused),
+    **dict.fromkeys((400, 403, 404, 405, 413, 414, 415, 422), Refused),
+    401: AccountRefused,
     429: NotSent,
-    **dict.fromkeys((401, 403), AccountRefused),
 }
 # A success counts only with an id, whatever else the response says.
 SUCCESS = tuple(range(200, 300))
@@ -51,7 +52,7 @@ STATUS_FIRST = (*SUCCESS, *range(500, 600), 429, 401, 403)
 HINTS: Mapping[int, str] = {
     **dict.fromkeys(range(200, 300), "the answer has no id"),
     **dict.fromkeys(range(300, 400), "redirects are not followed, check {setting}"),
-    **dict.fromkeys((401, 403), "check {token}"),
+    401: "check {token}",
     **dict.fromkeys((404, 405), "check {setting}"),
 }
 _LONGEST_ID = 2000  # characters; a URL may be one
@@ -104,6 +105,17 @@ class Response(NamedTuple):
         return (then - (now or datetime.now(UTC))).total_seconds() if then else inf
 
 
+def _seconds(value: Any) -> float | None:
+    """Return a number of seconds that a body has, also as a text, or None if it is none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        seconds = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return seconds if isfinite(seconds) and seconds >= 0 else None
+
+
 def _inside(found: Any, step: str | int) -> Any:
     kind: type[Any] = dict if isinstance(step, str) else list
     if isinstance(found, kind):
@@ -141,7 +153,8 @@ class ErrorMap:
     neither number nor phrase counts. `throttled` lists numbers and phrases that, like status 429,
     make the whole account wait; they are `NotSent`, too. `hints` are shown by status, unless the
     number decided; `{setting}` becomes the name of the setting with the address, `{token}` where
-    the token was read.
+    the token was read. `retry_after` is where the body says how many seconds to wait; if the header
+    Retry-After does, too, the longer wait counts.
 
     A table that is given replaces the default: `by_status={**BY_STATUS, 503: NotSent}`.
     """
@@ -154,6 +167,7 @@ class ErrorMap:
     status_first: Sequence[int] = SUCCESS
     throttled: Sequence[int | str] = ()
     hints: Mapping[int, str] = field(default_factory=lambda: HINTS)
+    retry_after: Path | None = None
 
     def classify(
         self, response: Response, setting: str, token: str = "the token"
@@ -173,7 +187,7 @@ class ErrorMap:
             self.outcome(response),
             f"http {response.status}" if code is None else str(code),
             ": ".join(filter(None, (hint, words))),
-            response.retry_after,
+            self._wait(response),
             response.status == 429
             or code in self.throttled
             or self.phrase(response) in self.throttled,
@@ -208,6 +222,11 @@ class ErrorMap:
     def said(self, response: Response) -> str:
         """Return the error's sentences, or if there are none, the status."""
         return self._words(response) or f"the gateway answered {_named(response.status)}"
+
+    def _wait(self, response: Response) -> float | None:
+        inside = response.at(self.retry_after) if self.retry_after else None
+        waits = (response.retry_after, _seconds(inside))
+        return max((wait for wait in waits if wait is not None), default=None)
 
     def _words(self, response: Response) -> str:
         words: list[Any] = [response.at(path) for path in self.words]

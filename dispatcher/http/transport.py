@@ -7,7 +7,9 @@ import os
 import threading
 from collections.abc import Collection, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
+
+from typing_extensions import TypeVar
 
 from dispatcher.errors import Refused
 from dispatcher.http.responses import ErrorMap, Path, Response, Route
@@ -24,18 +26,26 @@ if TYPE_CHECKING:
     from dispatcher.models import Upload
 
 
-class HttpTransport(BaseTransport):
+# Without a type of its own, `settings` is anything.
+SettingsOf = TypeVar("SettingsOf", bound=HttpSettings, default=Any)
+
+
+class HttpTransport(BaseTransport, Generic[SettingsOf]):
     """What an HTTP transport has besides `name`, `build`, `check`, `upload` and `send`.
 
-    Its `Settings` derive from `HttpSettings`. `post_json`, `post_file`, `post_form` and `post` make
+    Its `Settings` derive from `HttpSettings`; `class Carrier(HttpTransport[CarrierSettings])` gives
+    `self.settings` this type. `post_json`, `post_file`, `post_form` and `post` make
     one request; they return, or raise a `DeliveryError`. They do not retry, follow no redirect and
     show no token. Several threads may call them.
     """
 
     Settings: ClassVar[type[BaseSettings]]
 
-    def __init__(self, settings: BaseSettings | None = None) -> None:
-        self.settings: Any = self.Settings() if settings is None else settings
+    settings: SettingsOf
+
+    def __init__(self, settings: SettingsOf | None = None) -> None:
+        made: Any = self.Settings() if settings is None else settings
+        self.settings = made
         self._threads = threading.local()
 
     def route(

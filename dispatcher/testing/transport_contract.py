@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Any
@@ -19,7 +20,7 @@ from dispatcher.errors import (
     OutcomeUnknown,
     Refused,
 )
-from dispatcher.models import Attachment, Message, Problem, Receipt, encode
+from dispatcher.models import Attachment, Message, Problem, Receipt, encode, leaves
 from dispatcher.testing import corpus, factories
 from dispatcher.testing.contract_cases import declared
 from dispatcher.testing.gateway import Reply, ScriptedGateway, Step, closed_address
@@ -141,7 +142,9 @@ class TransportContract(TransportFiles):
         self, gateway: ScriptedGateway, transport: Transport, not_sent: Reply
     ) -> None:
         gateway.script(not_sent)
-        assert outcome(lambda: transport.send(self.payload())) is NotSent
+        error = failure(lambda: transport.send(self.payload()))
+        assert isinstance(error, NotSent), f"it raised {type(error).__name__}"
+        _require_wait(error, not_sent)
 
     def test_throttled(
         self, gateway: ScriptedGateway, transport: Transport, throttled: Reply
@@ -150,10 +153,7 @@ class TransportContract(TransportFiles):
         error = failure(lambda: transport.send(self.payload()))
         assert isinstance(error, NotSent), f"it raised {type(error).__name__}"
         assert error.throttled, "NotSent without throttled=True: other messages would go on"
-        asked = throttled.headers.get("Retry-After", "")
-        if asked.isdigit():
-            assert error.retry_after is not None, "the Retry-After got lost"
-            assert error.retry_after >= float(asked), f"it waits {error.retry_after} s only"
+        _require_wait(error, throttled)
 
     def test_unknown(self, gateway: ScriptedGateway, transport: Transport, unknown: Reply) -> None:
         gateway.script(unknown)
@@ -323,3 +323,22 @@ class TransportContract(TransportFiles):
     def _require_silence(self, transport: Transport, secret: str) -> None:
         said = revealed_by(lambda: transport.send(self.payload()))
         require_hidden(secret, said)
+
+
+def _require_wait(error: NotSent, reply: Reply) -> None:
+    """Fail if the error does not ask for the wait for which the reply asks."""
+    asked = max(_waits(reply), default=None)
+    if asked is not None:
+        assert error.retry_after is not None, f"the wait of {asked:g} s for which it asks got lost"
+        assert error.retry_after >= asked, f"it waits {error.retry_after} s, not {asked:g} s"
+
+
+def _waits(reply: Reply) -> Iterator[float]:
+    """Yield the seconds in the header Retry-After, and those that the body has by such a name."""
+    header = reply.headers.get("Retry-After", "")
+    if header.isdigit():
+        yield float(header)
+    for path, value in leaves(reply.body):
+        name = path.rpartition(".")[2].lower().replace("_", "").replace("-", "")
+        if name == "retryafter" and isinstance(value, (int, float)):
+            yield float(value)

@@ -56,7 +56,8 @@ class TransportSetup:
     sends them with their messages (`uploads = "inline"`).
     `refused`, `account_refused`, `not_sent`, `throttled`, `unknown` are responses that mean this,
     with their texts, so that it shows whether those reveal a token. `throttled` are `NotSent` with
-    `throttled=True` and with the wait that their Retry-After asks for.
+    `throttled=True`. A wait that one of these asks for, in seconds, must be in the error: in the
+    header Retry-After, or in the body as `retry_after`.
     `http` is False for a transport that does not speak HTTP/1.1 to the URL that `make` gets; then
     only its interface is tested.
     `patience` is the seconds within which it must stop waiting for a response.

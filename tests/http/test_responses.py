@@ -6,13 +6,12 @@ from typing import Any
 import pytest
 
 from dispatcher import AccountRefused, NotSent, OutcomeUnknown, Refused
-from dispatcher.http.responses import BY_STATUS, STATUS_FIRST, ErrorMap, Outcome, Response
+from dispatcher.http.responses import STATUS_FIRST, ErrorMap, Outcome, Response
 from tests.support.cases import cases
 
 ERROR_MAP = ErrorMap(
     by_code={0: AccountRefused, 7: Refused, 8: NotSent},
     by_phrase={"try later": NotSent, "no account": AccountRefused},
-    by_status={**BY_STATUS, 400: Refused},
     status_first=STATUS_FIRST,
     throttled=(8, "try later"),
 )
@@ -51,7 +50,9 @@ def test_the_order_of_the_tables(status: int, body: Any, outcome: Outcome, throt
     (200, 23, OutcomeUnknown, False),
     (299, 23, OutcomeUnknown, False),
     (300, 23, AccountRefused, False),
-    (403, 99, AccountRefused, False),
+    (401, 99, AccountRefused, False),
+    (403, 99, Refused, False),
+    (400, 99, Refused, False),
     (503, 99, OutcomeUnknown, False),
     (404, 99, Refused, False),
 )
@@ -64,11 +65,33 @@ def test_codes_win_unless_a_gateway_is_known_for_false_ones(
     assert (classification.outcome, classification.throttled) == (outcome, throttled)
 
 
+@cases(
+    "body, header, wait",
+    ({"parameters": {"retry_after": 7}}, None, 7.0),
+    ({"parameters": {"retry_after": "7.5"}}, None, 7.5),
+    ({"parameters": {"retry_after": 7}}, "3", 7.0),
+    ({"parameters": {"retry_after": 7}}, "30", 30.0),
+    ({"parameters": {"retry_after": 0}}, None, 0.0),
+    *(
+        ({"parameters": {"retry_after": odd}}, None, None)
+        for odd in (True, -1, "soon", [7], {}, None, "nan", "inf", "9" * 400)
+    ),
+    ({"parameters": 7}, "3", 3.0),
+    ({}, None, None),
+)
+def test_a_wait_is_read_from_the_body(body: Any, header: str | None, wait: float | None) -> None:
+    error_map = ErrorMap(retry_after=("parameters", "retry_after"))
+    headers = {"Retry-After": header} if header else {}
+    given = Response(429, headers, json.dumps(body).encode())
+    assert error_map.classify(given, "").retry_after == wait
+    assert ErrorMap().classify(given, "").retry_after == (float(header) if header else None)
+
+
 def test_a_hint_is_for_errors_whose_code_says_nothing() -> None:
     error_map = ErrorMap(by_code={23: AccountRefused})
     suspended = {"error": {"code": 23, "message": "account suspended"}}
-    assert error_map.classify(answer(403, suspended), "base_url").text == "account suspended"
-    assert "check the token" in error_map.classify(answer(403, {}), "base_url").text
+    assert error_map.classify(answer(401, suspended), "base_url").text == "account suspended"
+    assert "check the token" in error_map.classify(answer(401, {}), "base_url").text
 
 
 @cases(
@@ -109,6 +132,6 @@ def test_only_a_success_is_one(status: int, accepted: bool, hint: str) -> None:
 @cases("code, known", (10**9 - 1, True), (10**9, False), (-(10**9), False))
 @cases("kind", int, str)
 def test_a_code_has_nine_digits_at_the_most(code: int, known: bool, kind: type) -> None:
-    given = answer(400, {"error": {"code": kind(code)}})
+    given = answer(409, {"error": {"code": kind(code)}})
     classification = ErrorMap(by_code={code: Refused}).classify(given, "")
     assert classification.outcome is (Refused if known else OutcomeUnknown)

@@ -22,6 +22,7 @@ FAULTS = {
     "Believes": "success_without_an_id_is_unknown what_is_no_id_is_unknown",
     "Waits": "a_broken_connection_is_unknown",
     "Hurries": "throttled",
+    "OverlooksTheBody": "throttled",
     "Counts": "build_is_pure",
     "Scribbles": "check_is_pure",
     "Asks": "check_is_pure",

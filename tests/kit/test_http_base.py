@@ -23,7 +23,10 @@ from dispatcher.http.transport import HttpTransport
 from dispatcher.testing import Reply, Request, ScriptedGateway, TransportContract
 
 ERROR_MAP = ErrorMap(
-    code=("error_code",), words=(("description",),), by_status={**BY_STATUS, 404: AccountRefused}
+    code=("error_code",),
+    words=(("description",),),
+    by_status={**BY_STATUS, 404: AccountRefused},
+    retry_after=("parameters", "retry_after"),
 )
 
 
@@ -87,11 +90,14 @@ class TestBot(TransportContract):
     accepted_id = "17"
     uploaded = Reply(200, {"ok": True, "result": {"file_id": "f1"}})
     uploaded_id = "f1"
-    refused = (Reply(413),)
+    refused = (Reply(413), _error(400, "Bad Request"), _error(403, "blocked by the user"))
     account_refused = (_error(401, "Unauthorized"), _error(404, "Not Found"))
     not_sent = ()
-    throttled = (Reply(429, {"ok": False}, {"Retry-After": "7"}),)
-    unknown = (_error(400, "Bad Request"),)
+    throttled = (
+        Reply(429, {"ok": False}, {"Retry-After": "7"}),
+        Reply(429, {"ok": False, "parameters": {"retry_after": 9}}),
+    )
+    unknown = (_error(409, "Conflict"),)
 
     kind: ClassVar[type[Bot]] = Bot
 

@@ -32,7 +32,7 @@ from dispatcher import (
     Upload,
 )
 from dispatcher.builtin.greenapi import rules
-from dispatcher.http.responses import STATUS_FIRST, ErrorMap, Route
+from dispatcher.http.responses import BY_STATUS, HINTS, STATUS_FIRST, ErrorMap, Route
 from dispatcher.http.settings import HttpSettings, Rate, Url
 from dispatcher.http.transport import HttpTransport
 
@@ -47,8 +47,11 @@ ERROR_MAP = ErrorMap(
         1060: NotSent,
         **dict.fromkeys((1010, 1024, 1042), OutcomeUnknown),
     },
+    # A code that is in no table may mean anything.
+    by_status={**BY_STATUS, 400: OutcomeUnknown, 403: AccountRefused},
     status_first=STATUS_FIRST,
     throttled=(82,),  # the quota is used up
+    hints={**HINTS, 403: HINTS[401]},
 )
 
 _NO_FILE = "00000000-0000-0000-0000-000000000000"
@@ -82,7 +85,7 @@ class GreenApiSettings(HttpSettings):
     )
 
 
-class GreenApi(HttpTransport):
+class GreenApi(HttpTransport[GreenApiSettings]):
     """WhatsApp messages through Green API v1 (docs/greenapi-v1.md)."""
 
     name: ClassVar[str] = "greenapi"

@@ -251,6 +251,12 @@ class TestHurries(Contract):
             return super().read(status, {}, body)
 
 
+class TestOverlooksTheBody(Contract):
+    """Without fault, if it were not for the second reply."""
+
+    throttled = (*Contract.throttled, Reply(429, {"error": {"retryAfter": 7}}))
+
+
 class TestCounts(Contract):
     class kind(Pigeon):
         numbers = count()

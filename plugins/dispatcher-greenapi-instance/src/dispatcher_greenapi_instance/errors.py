@@ -69,8 +69,7 @@ ERROR_MAP = InstanceErrorMap(
     # errors"; but either may have accepted. 404: there is no such method, for any message.
     by_status={
         **BY_STATUS,
-        400: Refused,
-        404: AccountRefused,
+        **dict.fromkeys((403, 404), AccountRefused),
         499: OutcomeUnknown,
         QUOTA: NotSent,
     },

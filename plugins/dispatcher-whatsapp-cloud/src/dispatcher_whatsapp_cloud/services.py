@@ -17,6 +17,8 @@ from typing import Literal, TypeAlias
 
 from dispatcher import AccountRefused, NotSent, OutcomeUnknown, Refused
 from dispatcher.http.responses import (
+    BY_STATUS,
+    HINTS,
     STATUS_FIRST,
     Classification,
     ErrorMap,
@@ -71,13 +73,18 @@ class MetaErrorMap(ErrorMap):
         return classification._replace(retry_after=wait, throttled=False)
 
 
+# A code that is in no table may mean anything.
+_STATUSES = {**BY_STATUS, 400: OutcomeUnknown, 403: AccountRefused}
+_HINTS = {**HINTS, 403: HINTS[401]}
 # Meta asks clients to use the code: its documents disagree about the status that comes with one.
 CLOUD_ERRORS = MetaErrorMap(
     code=("error", "code"),
     words=(("error", "message"), ("error", "error_data", "details")),
     by_code=_CODES,
+    by_status=_STATUSES,
     status_first=(),
     throttled=(4, 80007, 130429, 131208),
+    hints=_HINTS,
     waits={PAIR: 6.0, NOT_NOW: 24 * 3600.0},  # "Throughput": one message in 6 seconds to one person
 )
 # What may have been partly done (1000, 1014, 1016) is in no table, and so unknown.
@@ -90,8 +97,10 @@ ON_PREMISES_ERRORS = ErrorMap(
         **dict.fromkeys((402, 471, 1005, 1007), AccountRefused),
         1015: NotSent,
     },
+    by_status=_STATUSES,
     status_first=STATUS_FIRST,
     throttled=(1015,),
+    hints=_HINTS,
 )
 
 # With status 400, each for all messages; the first is what an older list has.
