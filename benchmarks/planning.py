@@ -20,7 +20,7 @@ from pathlib import Path
 import tomli
 
 from dispatcher.api import Dispatcher
-from dispatcher.manifest.schema import ManifestTable
+from dispatcher.manifest.kinds import Kinds
 
 MESSAGES = 10_000
 ROUNDS = 7
@@ -47,7 +47,7 @@ def encode(path: Path) -> None:
 
 
 def read(path: Path) -> None:
-    ManifestTable.model_validate(tomli.loads(path.read_text(encoding="utf-8")))
+    Kinds({}).manifest_table.model_validate(tomli.loads(path.read_text(encoding="utf-8")))
 
 
 def plan(path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from dispatcher import keys
 from dispatcher.errors import AddressError, ManifestError, SourceError
@@ -14,7 +14,7 @@ from dispatcher.localfiles import MAX_TEXT, read_text
 from dispatcher.manifest import message_table
 from dispatcher.manifest.definitions import Definition, LoadedMessage, Manifest
 from dispatcher.manifest.former_names import MessageName
-from dispatcher.manifest.kinds import is_verbatim
+from dispatcher.manifest.kinds import Shape
 from dispatcher.manifest.templates import RenderError, not_filled_in
 from dispatcher.models import (
     Address,
@@ -25,7 +25,6 @@ from dispatcher.models import (
     leaves,
     located,
 )
-from dispatcher.validation_errors import submodel
 from dispatcher.visible import quoted
 
 # From a transport's name, a recipient as written, and the country, returns the transport's address.
@@ -147,7 +146,7 @@ class _Builder:
         transport = table.get("transport", manifest.transport)
         self._kind = manifest.options.kinds.of(transport)[self._type]
         self._content_table = self._with_text(manifest, table[self._type])
-        self._convert = self._kind.needs_conversion(self._content_table)
+        self._shape = self._kind.shape_of(self._content_table)
         self._same: Table = {
             "manifest": manifest.name,
             "id": table["id"],
@@ -181,10 +180,10 @@ class _Builder:
             self._begun = True
             self._warn_of_other_syntax(self._content_table, variables)
         filled = self._value(
-            self._content_table, shown, recipient.definition, self._type, self._kind.model
+            self._content_table, shown, recipient.definition, self._type, self._shape
         )
         try:
-            content = self._kind.content(filled, convert=self._convert)
+            content = self._kind.content(filled)
         except ValidationError as invalid:
             for where, sentence in self._kind.filled_errors(filled, invalid):
                 self._report(recipient.definition.locate(Problem(message=sentence, where=where)))
@@ -227,17 +226,14 @@ class _Builder:
         variables: Table,
         definition: Definition,
         where: str,
-        model: type[BaseModel] | None,
+        shape: Shape | None,
     ) -> Table:
-        """Return a table with its templates filled in; `model` reads it."""
-        filled: Table = {}
+        """Return a table of this shape with its templates filled in."""
+        filled = table.copy()
         for key, value in table.items():
-            if isinstance(value, (str, dict, list)):
-                field = model.model_fields.get(key) if model is not None else None
-                if field is None or not is_verbatim(field):
-                    within = field and submodel(field.annotation)
-                    value = self._value(value, variables, definition, f"{where}.{key}", within)
-            filled[key] = value
+            if shape is None or key not in shape.verbatim:
+                within = shape and shape.tables.get(key)
+                filled[key] = self._value(value, variables, definition, f"{where}.{key}", within)
         return filled
 
     def _value(
@@ -246,15 +242,15 @@ class _Builder:
         variables: Table,
         definition: Definition,
         where: str,
-        model: type[BaseModel] | None,
+        shape: Shape | None,
     ) -> Any:
         if isinstance(value, str):
             return self._text(value, variables, definition, where)
         if isinstance(value, dict):
-            return self._filled(value, variables, definition, where, model)
+            return self._filled(value, variables, definition, where, shape)
         if isinstance(value, list):
             return [
-                self._value(each, variables, definition, f"{where}.{number}", model)
+                self._value(each, variables, definition, f"{where}.{number}", shape)
                 for number, each in enumerate(value)
             ]
         return value

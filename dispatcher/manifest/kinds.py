@@ -14,7 +14,7 @@ from dispatcher.manifest.templates import is_template
 from dispatcher.models import STANDARD_CONTENTS, Content, Contents
 from dispatcher.models.content import VERBATIM
 from dispatcher.toml import KeyPath
-from dispatcher.validation_errors import known_keys, path_in
+from dispatcher.validation_errors import known_keys, path_in, submodel
 from dispatcher.visible import quoted
 
 if TYPE_CHECKING:
@@ -41,6 +41,29 @@ class ContentError(NamedTuple):
         return self.details["type"] == "missing"
 
 
+class Shape:
+    """What the model of a table says of its keys.
+
+    `verbatim` are those that hold no templates, `tables` the shapes of those that hold tables, and
+    of `one_of` exactly one is needed.
+    """
+
+    def __init__(self, model: type[BaseModel], one_of: tuple[str, ...] | None = None) -> None:
+        self._model = model
+        own = model.exactly_one_of if issubclass(model, Content) else ()
+        self.one_of = own if one_of is None else one_of
+        fields = model.model_fields.items()
+        self.verbatim = frozenset(name for name, field in fields if is_verbatim(field))
+
+    @cached_property
+    def tables(self) -> Mapping[str, Shape]:
+        """The shapes of the tables within, by key; made when they are needed, as one may recur."""
+        models = {
+            name: submodel(field.annotation) for name, field in self._model.model_fields.items()
+        }
+        return {name: Shape(model) for name, model in models.items() if model is not None}
+
+
 class Kind:
     """A kind of content of a transport: the name of its table, and the model that reads it."""
 
@@ -65,11 +88,21 @@ class Kind:
             f"{self.model.__name__}Table", __base__=self.model, __doc__=self.model.__doc__, **keys
         )
 
-    @property
+    @cached_property
     def one_of(self) -> tuple[str, ...]:
         """The keys of which exactly one is needed, if there are any."""
         text = self.model.text_file
         return (*self.model.exactly_one_of, *(["file"] if text else []))
+
+    @cached_property
+    def shape(self) -> Shape:
+        """What the model says of the keys of its table."""
+        return Shape(self.table, self.one_of)
+
+    def shape_of(self, content: object) -> Shape | None:
+        """Return the shape of a table, or of the tables of a list that stands for one."""
+        field = self.model.list_field
+        return self.shape.tables.get(field) if field and isinstance(content, list) else self.shape
 
     @cached_property
     def main_key(self) -> str:
@@ -92,22 +125,16 @@ class Kind:
             path = path_in(table, details)
             yield ".".join(map(str, (self.name, *path))), validation_errors.sentence(details)
 
-    def content(self, table: Table, *, convert: bool) -> Content:
-        """Return the content of a filled in table; with `convert`, texts may become numbers.
+    def content(self, table: Table) -> Content:
+        """Return the content of a table whose templates were filled in, with numbers, perhaps.
 
         Raises pydantic's ValidationError.
         """
-        return self.model.model_validate(
-            self.model.as_table(table), strict=False if convert else None
-        )
-
-    def needs_conversion(self, table: Table) -> bool:
-        """Whether there is a template where the model wants something else than any text."""
+        table = self.model.as_table(table)
         try:
-            self.table.model_validate(self.model.as_table(table))
+            return self.model.model_validate(table)
         except ValidationError:
-            return True
-        return False
+            return self.model.model_validate(table, strict=False)
 
     def known_keys(self, path: KeyPath) -> Iterable[str]:
         """Return the keys that the table at a path may have."""

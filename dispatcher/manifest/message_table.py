@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic import BaseModel
-
-from dispatcher.manifest.kinds import Kind, Kinds
-from dispatcher.models import Content, Problem
-from dispatcher.validation_errors import submodel
+from dispatcher.manifest.kinds import Kind, Kinds, Shape
+from dispatcher.models import Problem
 
 Table = dict[str, Any]
 
@@ -83,7 +80,7 @@ def check(table: Table, kinds: Kinds, transport: str) -> Iterator[RuleProblem]:
     yield from _check_recipients_file(table)
     for content in contents:
         if kind := of_transport.get(content):
-            yield from _check_one_of(kind.table, kind.one_of, table[content], content)
+            yield from _check_one_of(kind.shape, table[content], content)
         else:
             sentence = kinds.lacking(content, transport)
             yield RuleProblem(message=sentence, where=content, at_key=True)
@@ -159,12 +156,11 @@ def _check_recipients_file(table: Table) -> Iterator[RuleProblem]:
             yield RuleProblem(message=sentence, where="recipients.delimiter")
 
 
-def _check_one_of(
-    model: type[BaseModel], one_of: Sequence[str], table: Table, where: str
-) -> Iterator[RuleProblem]:
+def _check_one_of(shape: Shape, table: Table, where: str) -> Iterator[RuleProblem]:
     """Check which of the keys are given of which exactly one is needed, in tables within, too."""
     if not isinstance(table, dict):  # a list, of which no part has such keys
         return
+    one_of = shape.one_of
     given = [name for name in one_of if name in table]
     if one_of and not given:
         sentence = f"{where} needs one of {', '.join(one_of)}"
@@ -172,10 +168,9 @@ def _check_one_of(
     for extra in given[1:]:
         sentence = f"{where} has both {given[0]} and {extra}; use one of them"
         yield RuleProblem(message=sentence, where=f"{where}.{extra}", at_key=True)
-    for key, value in table.items():
-        within = submodel(model.model_fields[key].annotation) if key in model.model_fields else None
-        if within is not None and issubclass(within, Content):
-            for number, each in enumerate(value if isinstance(value, list) else [value]):
-                path = f"{where}.{key}.{number}" if isinstance(value, list) else f"{where}.{key}"
-                if isinstance(each, dict):
-                    yield from _check_one_of(within, within.exactly_one_of, each, path)
+    for key, within in shape.tables.items():
+        value = table.get(key)
+        for number, each in enumerate(value if isinstance(value, list) else [value]):
+            path = f"{where}.{key}.{number}" if isinstance(value, list) else f"{where}.{key}"
+            if isinstance(each, dict):
+                yield from _check_one_of(within, each, path)
