@@ -45,7 +45,11 @@ class Message(Model):
     @property
     def media(self) -> Media | None:
         """The file of the content, or None if it has none."""
-        return next((media for _, media in media_within(self.content)), None)
+        content = self.content
+        if isinstance(content, Media):
+            return content
+        parts = [each for each in vars(content).values() if isinstance(each, (Model, list))]
+        return next((media for each in parts for _, media in media_within(each)), None)
 
     @property
     def media_path(self) -> str:

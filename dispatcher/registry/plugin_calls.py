@@ -113,7 +113,7 @@ def _require_unchanged(given: Iterable[object], arguments: Mapping[str, object])
     """Raise PluginError if a plugin changed its copy of a message, which has no effect."""
     message = arguments.get("message")
     for each in given:
-        if isinstance(each, Message) and each != message:
+        if isinstance(each, Message) and each is not message and each != message:
             raise PluginError("it changed the message; messages are not to be changed")
 
 
