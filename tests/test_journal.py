@@ -1055,6 +1055,24 @@ def test_who_has_the_same_words_under_another_name(opened: Journal) -> None:
     assert opened.known_names([("m", "a"), ("m", "b"), ("n", "a")]) == {("m", "a")}
 
 
+def test_what_else_a_gateway_may_have_found(opened: Journal) -> None:
+    """Receipts that are somebody's, also former ones; and what says the same, and is unknown."""
+    first, twin, digest = message(), message(id="twin"), "a" * 16
+    assert opened.conclude(claim(opened, first, digest), SENT).result()
+    again = opened.claim(first, "other", opened.lookup([first.key])[first.key])
+    assert again is not None
+    assert opened.conclude(again, SENT._replace(id="again")).result()
+    ids = [str(SENT.id), "again", "nobody's", "\0"]
+    assert opened.known_receipts(first.transport, ids) == {SENT.id, "again"}
+    assert opened.known_receipts("another", ids) == set()
+    assert opened.undecided(digest, first.to) == set()
+    attempt = claim(opened, twin, digest)
+    assert opened.undecided(digest, first.to) == {twin.key}
+    assert opened.conclude(attempt, UNKNOWN).result()
+    assert opened.undecided(digest, first.to) == {twin.key}
+    assert opened.undecided("other", first.to) == opened.undecided(digest, "1") == set()
+
+
 def test_a_former_key_is_found_and_changed_where_it_is(opened: Journal) -> None:
     old, new = message(), message(id="renamed")
     assert opened.conclude(claim(opened, old), FAILED).result()

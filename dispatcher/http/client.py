@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from copy import copy
 from dataclasses import dataclass
 from time import monotonic
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import requests  # noqa: TID253 - this module is imported only when something is sent
@@ -41,6 +42,7 @@ KEEP_ALIVE = 5.0
 # final response follows 102, must not be read as the response to another request.
 _BARE = frozenset((*range(200), 204, 304))
 
+_NO_BODY: Mapping[str, str] = MappingProxyType({"Content-Length": "0"})
 _PASSWORD = re.compile(r"(?<=://)[^/@\s]+(?=@)")  # the password of a proxy in its URL
 
 
@@ -169,13 +171,21 @@ class Client:
             raise outcome
         return outcome
 
-    def get(self, route: Route, good: Collection[int]) -> Response:
-        """Get a URL once and return the response, if its status is one of `good`.
+    def ask(
+        self,
+        route: Route,
+        good: Collection[int],
+        method: str = "GET",
+        body: Body = b"",
+        headers: Mapping[str, str] = _NO_BODY,
+    ) -> Response:
+        """Make a request that changes nothing, once; return the response, if its status is one of
+        `good`.
 
         Otherwise raises what a `post` would.
         """
         try:
-            response = self._exchange(route, b"", {"Content-Length": "0"}, "GET")
+            response = self._exchange(route, body, headers, method)
         except Exception as error:
             classification = connection_errors.classify(route, error)
         else:

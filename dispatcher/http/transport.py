@@ -34,7 +34,7 @@ class HttpTransport(BaseTransport, Generic[SettingsOf]):
     """What an HTTP transport has besides `name`, `build`, `check`, `upload` and `send`.
 
     Its `Settings` derive from `HttpSettings`; `class Carrier(HttpTransport[CarrierSettings])` gives
-    `self.settings` this type. `post_json`, `post_file`, `post_form` and `post` make
+    `self.settings` this type. `post_json`, `post_file`, `post_form`, `post`, `get` and `ask` make
     one request; they return, or raise a `DeliveryError`. They do not retry, follow no redirect and
     show no token. Several threads may call them.
     """
@@ -79,8 +79,7 @@ class HttpTransport(BaseTransport, Generic[SettingsOf]):
         Raises `NotSent`, `Refused`, `AccountRefused` or `OutcomeUnknown`.
         """
         body = _encoded(payload)
-        headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
-        return self.post(route, body, headers)
+        return self.post(route, body, _json_headers(body))
 
     def post(self, route: Route, body: Body, headers: Mapping[str, str]) -> str:
         """Post a body, once, as `post_json` does; `headers` give its type and its length."""
@@ -117,7 +116,12 @@ class HttpTransport(BaseTransport, Generic[SettingsOf]):
 
         Raises what `post_json` raises.
         """
-        return self._client().get(route, good)
+        return self._client().ask(route, good)
+
+    def ask(self, route: Route, payload: Payload, good: Collection[int]) -> Response:
+        """Post a JSON body that asks for something and changes nothing, once, as `get` does."""
+        body = _encoded(payload)
+        return self._client().ask(route, good, "POST", body, _json_headers(body))
 
     def auth_headers(self) -> Mapping[str, str]:
         """Return the headers that authenticate a request: by default a bearer token."""
@@ -186,6 +190,10 @@ class HttpTransport(BaseTransport, Generic[SettingsOf]):
 
             client = self._threads.client = Client(self.token, self.auth_headers)
         return client
+
+
+def _json_headers(body: bytes) -> dict[str, str]:
+    return {"Content-Type": "application/json", "Content-Length": str(len(body))}
 
 
 def _encoded(payload: Payload) -> bytes:

@@ -121,6 +121,20 @@ class Journal:
             lambda connection: list(queries.delivered(connection, digests, recipients))
         ).result()
 
+    def undecided(self, digest: str, recipient: str) -> set[str]:
+        """Return the keys of what was posted to a recipient with this digest, with unknown
+        outcome."""
+        return self._writer.submit(
+            lambda connection: queries.undecided(connection, digest, recipient)
+        ).result()
+
+    def known_receipts(self, transport: str, ids: Iterable[str]) -> set[str]:
+        """Return which of these are receipts that a message of a transport has, or had."""
+        wanted = list(ids)
+        return self._writer.submit(
+            lambda connection: queries.known_receipts(connection, transport, wanted)
+        ).result()
+
     def known_names(self, names: Iterable[tuple[str, str]]) -> set[tuple[str, str]] | None:
         """Return the pairs of manifest and message id that the journal has; reads all rows.
 

@@ -183,6 +183,35 @@ def delivered(
             yield Delivered(**row._mapping)
 
 
+def undecided(connection: Connection, digest: str, recipient: str) -> set[str]:
+    """Return the keys of what was posted to a recipient with this digest, with unknown outcome."""
+    keys = [each.key for each in delivered(connection, [digest], [recipient])]
+    return {
+        key
+        for key, record in _lookup(connection, keys).items()
+        if record.digest == digest and record.status in (Status.UNKNOWN, Status.SENDING)
+    }
+
+
+def known_receipts(connection: Connection, transport: str, ids: Iterable[str]) -> set[str]:
+    """Return which of these are receipts that a message of a transport has, or had; reads all
+    events."""
+    query = (
+        sa.select(events.c.receipt)
+        .join(messages, messages.c.key == events.c.key)
+        .where(
+            messages.c.transport == storable(transport),
+            events.c.receipt.in_(sa.bindparam("ids", expanding=True)),
+        )
+    )
+    spelt = {storable(id): id for id in ids}
+    names, found = list(spelt), set[str]()
+    for start in range(0, len(names), _KEYS_AT_ONCE):
+        some = names[start : start + _KEYS_AT_ONCE]
+        found.update(spelt[id] for id in connection.execute(query, {"ids": some}).scalars())
+    return found
+
+
 def known_names(
     connection: Connection, names: Iterable[tuple[str, str]]
 ) -> set[tuple[str, str]] | None:

@@ -173,3 +173,40 @@ def test_message_that_says_something_else_is_not_asked_for(project: Project, los
     result, row = lost("refused(Refused)")
     assert (result.code, row["status"]) == (5, "unknown")
     assert noted(project, "asked") == []
+
+
+def test_receipt_that_two_messages_would_have_is_nobodys(project: Project, lost: Lost) -> None:
+    """The gateway has one message that may be either."""
+    project.manifest(f'transport = "oracle"\n{text()}{text("b", body="Bye")}')
+    (project.folder / "does").unlink(missing_ok=True)
+    assert project.call("send").code == 5
+    result, _ = lost('Receipt(id="found")')
+    assert (result.code, result.statuses) == (5, {"a": "unknown", "b": "unknown"})
+
+
+def test_receipt_that_another_message_has_or_had_is_not_taken(project: Project, lost: Lost) -> None:
+    project.manifest(f'transport = "oracle"\n{text("b", body="Bye")}')
+    project.write("does", "None")
+    assert project.call("send").code == 0
+    assert project.journal()["b"]["receipt"] == "second"
+    project.manifest(f'transport = "oracle"\n{text()}{text("b", body="Bye")}')
+    result, row = lost('Receipt(id="second")')
+    assert (result.code, row["status"]) == (5, "unknown")
+    result, row = lost('Receipt(id="third")')
+    assert (result.code, row["status"], row["receipt"]) == (0, "sent", "third")
+
+
+@cases("answer", "Receipt(id=str(id(payload)))", 'Failure(code="absent", text="gone")')
+@cases("option", [], ["--only", "a"])
+def test_of_two_that_say_the_same_one_may_be_taken_for_the_other(
+    project: Project, lost: Lost, answer: str, option: list[str]
+) -> None:
+    """A person decides on the one; then the gateway's word on the other counts."""
+    project.manifest(f'transport = "oracle"\n{text()}{text("b")}')
+    assert project.call("send").code == 5
+    result, row = lost(answer, "send", "--json", *option)
+    assert (result.code, row["status"]) == (5, "unknown")
+    assert len(noted(project, "sent")) == 2
+    assert project.call("settle", KEY.replace("/a/", "/b/"), "--sent").code == 0
+    result, row = lost(answer, "send", "--json", *option)
+    assert (result.code, row["status"]) == (0, "sent")

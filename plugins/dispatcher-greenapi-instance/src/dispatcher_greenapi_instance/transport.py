@@ -1,11 +1,15 @@
-"""The transport `greenapi-instance`: builds, checks and posts messages, and uploads their files."""
+"""The transport `greenapi-instance`: builds, checks and posts messages, uploads their files, and
+looks for those whose outcome is unknown.
+"""
 
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
+from time import monotonic, sleep
 from typing import Annotated, ClassVar
 
 from pydantic import Field, SecretStr
@@ -27,12 +31,13 @@ from dispatcher import (
 from dispatcher.http.responses import HIDDEN, Route
 from dispatcher.http.settings import HttpSettings, Rate, Url
 from dispatcher.http.transport import HttpTransport
+from dispatcher_greenapi_instance import history, rules
 from dispatcher_greenapi_instance import payload as payloads
-from dispatcher_greenapi_instance import rules
 from dispatcher_greenapi_instance.contents import CONTENTS
 from dispatcher_greenapi_instance.errors import ERROR_MAP
 
 FILE_LIFETIME = timedelta(days=15)  # Green API, "UploadFile"
+HISTORY_INTERVAL = 1.0  # seconds; "Rate limiter", getChatHistory
 
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,16}")
 # It becomes a part of a path, where other characters mean something else, or are written in a way
@@ -98,6 +103,10 @@ class GreenApiInstance(HttpTransport):
     ends_in_time: ClassVar[bool] = True
     contents: ClassVar[Contents] = CONTENTS
 
+    def __init__(self, settings: BaseSettings | None = None) -> None:
+        super().__init__(settings)
+        self._one_at_a_time, self._next_history = threading.Lock(), 0.0
+
     def address(self, written: str, country: str | None) -> Address:
         """Read a phone number as people write it, or a chat id, with or without its @ and after.
 
@@ -134,6 +143,20 @@ class GreenApiInstance(HttpTransport):
         method = rules.method_of(payload)
         name = method.name if method is not None else "sendMessage"
         return Receipt(id=self.post_json(self._route("base_url", name, "idMessage"), payload))
+
+    def reconcile(self, payload: Payload, since: datetime) -> Receipt | None:
+        """Look for a message in the history of its chat: see `history`."""
+        asked = datetime.now(UTC)
+        if not history.can_be_found(payload) or asked - since < history.LAG:
+            return None
+        with self._one_at_a_time:
+            sleep(max(0.0, self._next_history - monotonic()))
+            self._next_history = monotonic() + HISTORY_INTERVAL
+        route = self._route("base_url", "getChatHistory", "", repeatable=True)
+        question = {"chatId": payload["chatId"], "count": history.COUNT}
+        asked = datetime.now(UTC)
+        response = self.ask(route, question, (200,))
+        return history.outcome(payload, since, asked, datetime.now(UTC), response)
 
     def auth_headers(self) -> Mapping[str, str]:
         """Return no headers: the token is in the path."""
