@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import dispatcher_greenapi_instance
-from dispatcher import Bubble, Media, encode
+from dispatcher import Bubble, Media, Text, encode
 from dispatcher.testing import ScriptedGateway, plan
 from dispatcher_greenapi_instance import GreenApiInstance
 from dispatcher_greenapi_instance.contents import CONTENTS
@@ -22,7 +22,7 @@ README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8"
 PERSON, GROUP = '"79001234567"', '"79001234567-1581234048"'
 
 # As the documents have them: the method, and the body; with the message's table as TOML.
-TEXT = ("sendMessage", PERSON, 'text.body = "I use Green-API to send this message to you!"',
+PLAIN = ("sendMessage", PERSON, 'text.body = "I use Green-API to send this message to you!"',
         """{"chatId": "79001234567@c.us",
         "message": "I use Green-API to send this message to you!"}""")  # fmt: skip
 QUOTE = ("sendMessage", GROUP, 'text = { body = "Hello", quotedMessageId = "BAE5F4886F6F2D05" }',
@@ -93,7 +93,7 @@ CONTACT = (
     "firstName": "Артем", "middleName": "Петрович", "lastName": "Евпаторийский",
     "company": "Велосипед"}}""",
 )  # fmt: skip
-DOCUMENTED = [TEXT, QUOTE, NO_PREVIEW, PREVIEW, FILE, POLL, LOCATION, CONTACT]
+DOCUMENTED = [PLAIN, QUOTE, NO_PREVIEW, PREVIEW, FILE, POLL, LOCATION, CONTACT]
 
 
 def _planned(folder: Path, to: str, table: str) -> Any:
@@ -225,7 +225,7 @@ def test_whatever_a_plugin_leaves_is_a_problem(
         ("contact", {"phoneContact": 79001234568, "company": "C"},
          "C +79001234568", Bubble("Contact", text="C", lines=("+79001234568",))),
         ("text", {"body": "Hi", "customPreview": {"title": "T", "link": "https://a.example"}},
-         '"Hi"', Bubble("Text", text="Hi", lines=("T", "https://a.example"))),
+         '"Hi"', Bubble(Text.label, text="Hi", lines=("T", "https://a.example"))),
     ],
 )  # fmt: skip
 def test_what_people_see(kind: str, table: dict[str, Any], summary: str, bubble: Bubble) -> None:

@@ -6,6 +6,7 @@ What a manifest has in them beside the standard keys has the names of Green API'
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -76,7 +77,7 @@ class Text(Typed, dispatcher.Text):
         """Return the text, and below it the preview, if the manifest says what it shows."""
         preview = self.customPreview
         shown = (preview.title, preview.description, preview.link) if preview else ()
-        return Bubble(self.label, text=self.body, lines=tuple(filter(None, shown)))
+        return replace(super().bubble(), lines=tuple(filter(None, shown)))
 
 
 class Image(Quoting, dispatcher.Image):

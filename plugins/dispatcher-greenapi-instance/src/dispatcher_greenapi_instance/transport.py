@@ -95,7 +95,7 @@ class InstanceSettings(HttpSettings):
         return token
 
 
-class GreenApiInstance(HttpTransport):
+class GreenApiInstance(HttpTransport[InstanceSettings]):
     """Sends WhatsApp messages through an instance of Green API; each URL's path has its token."""
 
     name: ClassVar[str] = "greenapi-instance"
@@ -103,7 +103,7 @@ class GreenApiInstance(HttpTransport):
     ends_in_time: ClassVar[bool] = True
     contents: ClassVar[Contents] = CONTENTS
 
-    def __init__(self, settings: BaseSettings | None = None) -> None:
+    def __init__(self, settings: InstanceSettings | None = None) -> None:
         super().__init__(settings)
         self._one_at_a_time, self._next_history = threading.Lock(), 0.0
 
