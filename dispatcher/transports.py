@@ -168,8 +168,8 @@ class BaseTransport(Transport):
         The message was posted by this transport with this payload, except for the id of an uploaded
         file and a link that is signed anew, at or after `since` (UTC). Returns its `Receipt`; a
         `Failure` if it was surely not accepted, and then it is sent again; None if the gateway
-        cannot tell. Raising anything means None, too. A receipt that another message has, or is given
-        as well, is not believed.
+        cannot tell. Raising anything means None, too. A receipt that another message has as well is
+        not believed.
         """
         return None
 
