@@ -175,3 +175,126 @@ def test_what_meta_would_refuse_is_told_at_its_place(
     [problem] = planned(GOOD.replace(old, new, 1)).problems
     found = str(problem).replace(f"{tmp_path}/", "").removesuffix(" (plugin-1)")
     assert found.removeprefix("manifests/m.toml:") == f'{place}: error: message "m1": {sentence}'
+
+
+def test_parameters_with_names_are_compared_by_them(planned: Planned) -> None:
+    entry = """
+        [messages.template]
+        name = "spring"
+        language = "en"
+        header.image.source = "spring.png"
+        body = { nmae = "Anna" }
+        """
+    problems = [each.message.removesuffix(" (plugin-1)") for each in planned(entry).problems]
+    assert problems == [
+        'the body of "spring" (en) has no parameter "nmae"; did you mean "name"?',
+        'the body of "spring" (en) needs the parameter "shop"',
+    ]
+    [problem] = planned(entry.replace('{ nmae = "Anna" }', '["Anna", "Roses"]')).problems
+    assert 'the parameters of "spring" (en) have names: name, shop' in problem.message
+
+
+@pytest.mark.parametrize(
+    ("header", "sentence"),
+    [
+        ('header.document.source = "prices.pdf"', 'is an image; there is document'),
+        ('header.text = "x"', 'is an image; there is text'),
+        ('', 'is an image; there is nothing'),
+    ],
+)  # fmt: skip
+def test_a_header_is_of_the_type_that_was_approved(
+    planned: Planned, header: str, sentence: str
+) -> None:
+    body = 'body = { name = "Anna", shop = "Roses" }'
+    entry = f'[messages.template]\nname = "spring"\nlanguage = "en"\n{header}\n{body}'
+    [problem] = planned(entry).problems
+    assert problem.message.removesuffix(" (plugin-1)") == f'the header of "spring" (en) {sentence}'
+
+
+def test_the_file_of_a_header_is_checked_at_its_place(planned: Planned, tmp_path: Path) -> None:
+    (tmp_path / "manifests/big.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"0" * 5_000_000)
+    entry = """
+        [messages.template]
+        name = "spring"
+        language = "en"
+        header.image.source = "big.png"
+        body = { name = "Anna", shop = "Roses" }
+        """
+    [problem] = planned(entry).problems
+    assert "at most 5 MB" in problem.message
+    assert (problem.location.line, problem.location.column) == (11, 23)
+
+
+def test_without_definitions_there_is_one_hint(planned: Planned, tmp_path: Path) -> None:
+    for path in (tmp_path / "templates").iterdir():
+        path.unlink()
+    made = planned(GOOD, GOOD.replace("A-17", "A-18"))
+    [hint] = made.problems
+    assert hint.severity == "warning"
+    assert "dispatcher whatsapp-templates pull fetches them" in hint.message
+    assert hint.location.message_id is None
+    assert len(made.messages) == 2
+    assert planned('text.body = "Hi"').problems == []
+
+
+def test_a_file_that_cannot_be_read_stops_templates_only(planned: Planned, tmp_path: Path) -> None:
+    (tmp_path / "templates/spring.toml").write_text(SPRING.replace("body =", "boody ="))
+    made = planned(GOOD, GOOD.replace("A-17", "A-18"))
+    [problem] = made.problems
+    assert f"{tmp_path}/templates/spring.toml:5:1: error: unknown key" in problem.message
+    assert 'did you mean "body"?' in problem.message
+    assert planned('text.body = "Hi"').problems == []
+
+
+def test_a_template_is_defined_once(planned: Planned, tmp_path: Path) -> None:
+    (tmp_path / "templates/other.toml").write_text(ORDER)
+    [problem] = planned(GOOD).problems
+    first, second = (f"{tmp_path}/templates/{name}.toml" for name in ("other", "order_ready"))
+    assert f'{first}:1:1: {second} has the template "order_ready", too' in problem.message
+
+
+def test_the_plan_and_the_preview_show_the_text_that_will_arrive(planned: Planned) -> None:
+    content = planned(GOOD).messages[0].message.content
+    assert content.summary() == 'order_ready en_US "Hello Anna, your order A-17 is ready."'
+    bubble = content.bubble()
+    assert bubble.text == "*Order A-17*\n\nHello Anna, your order A-17 is ready."
+    assert (bubble.lines, bubble.buttons) == (("Roses",), ("Track it", "Thanks"))
+    entry = 'template = { name = "spring", language = "en", header.image.source = "spring.png", '
+    bubble = planned(entry + 'body = { name = "Anna", shop = "Roses" } }').messages[0].message
+    shown = bubble.content.bubble()
+    assert shown.text == "Dear Anna, Roses is open."
+    assert shown.file is not None
+    assert shown.file.id == "spring.png"
+
+
+def test_without_definitions_the_values_are_shown(planned: Planned, tmp_path: Path) -> None:
+    (tmp_path / "templates/order_ready.toml").unlink()
+    (tmp_path / "templates/spring.toml").unlink()
+    (tmp_path / "templates/plain.toml").unlink()
+    content = planned(GOOD).messages[0].message.content
+    assert content.summary() == "order_ready en_US Anna, A-17"
+    assert content.bubble().lines == ("1: Anna", "2: A-17")
+
+
+@pytest.mark.parametrize(
+    ("entry", "sentence"),
+    [
+        ('template = { name = "plain" }', '"language" is missing'),
+        ('template = { name = "plain", language = 5 }', "language"),
+        (GOOD + "components = []", "components cannot stand beside header and body and buttons"),
+        ('template = { name = "plain", language = "en", header = {} }', "header needs one of text"),
+        (GOOD.replace("header.text", "header.txt"), 'unknown key "txt"; did you mean "text"?'),
+        ('template = { name = "plain", language = "en", '
+         'components = [{ type = "boddy" }] }', 'did you mean "BODY"?'),
+        ('template = { name = "plain", language = "en", '
+         'components = [{ type = "body", parameters = [{ type = "text" }] }] }', "needs text"),
+        ('template = { name = "plain", language = "en", '
+         'components = [{ type = "button" }] }', "a button needs sub_type and index"),
+        ('template = { name = "plain", language = "en", namespace = "x" }',
+         'the gateway has no field "namespace" here'),
+    ],
+)  # fmt: skip
+def test_what_is_no_template_is_told(planned: Planned, entry: str, sentence: str) -> None:
+    problem, *_ = planned(entry).problems
+    assert sentence in problem.message
+    assert problem.location.line >= 7

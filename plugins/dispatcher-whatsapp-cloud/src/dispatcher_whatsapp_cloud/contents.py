@@ -8,31 +8,18 @@ a message, and `rules` checks payloads by the same models. Limits: Meta, "Cloud 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias
+from math import isnan, nan
+from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from dispatcher import Audio, Bubble, Content, Document, Media
 
 
-def _as_number(value: object) -> object:
-    """Leave texts to the pattern: Meta's pages have coordinates as texts, clients as numbers."""
-    if isinstance(value, (bool, list, dict)):
-        raise ValueError("must be a number, like 55.7558")
-    return value
+Coordinate: TypeAlias = int | float | str
+"""Degrees; Meta's pages have them as texts, clients as numbers."""
 
-
-Coordinate: TypeAlias = Annotated[int | float | str, BeforeValidator(_as_number)]
-
-
-def _checked_coordinate(value: int | float | str, most: int) -> int | float | str:
-    try:
-        number = float(value)
-    except ValueError:
-        raise ValueError("must be a number, like 55.7558") from None
-    if not -most <= number <= most:
-        raise ValueError(f"must be between -{most} and {most}")
-    return value
+_MOST_DEGREES = {"latitude": 90, "longitude": 180}
 
 
 class Location(Content):
@@ -49,15 +36,20 @@ class Location(Content):
         default=None, description="Its address.", examples=["1 Red Square, Moscow"]
     )
 
-    @field_validator("latitude")
+    @field_validator("latitude", "longitude", mode="before")
     @classmethod
-    def _north(cls, value: int | float | str) -> int | float | str:
-        return _checked_coordinate(value, 90)
-
-    @field_validator("longitude")
-    @classmethod
-    def _east(cls, value: int | float | str) -> int | float | str:
-        return _checked_coordinate(value, 180)
+    def _is_on_the_map(cls, value: object, info: ValidationInfo) -> object:
+        name = info.field_name or ""
+        try:
+            degrees = float(value) if isinstance(value, (int, float, str)) else nan
+        except ValueError:
+            degrees = nan
+        if isnan(degrees) or isinstance(value, bool):
+            raise ValueError(f"{name} must be a number, like 55.7558")
+        if abs(degrees) > _MOST_DEGREES[name]:
+            most = _MOST_DEGREES[name]
+            raise ValueError(f"{name} must be between -{most} and {most}")
+        return value
 
     def summary(self) -> str:
         """Return the name or address, and where it is."""
