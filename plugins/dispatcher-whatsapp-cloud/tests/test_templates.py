@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dispatcher import hookimpl
 from dispatcher.testing import Plan, plan
 from dispatcher_whatsapp_cloud import CloudPluginSettings, WhatsAppCloudPlugin
 
@@ -65,7 +66,7 @@ def planned(tmp_path: Path) -> Planned:
     (tmp_path / "manifests/spring.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"0" * 20)
     (tmp_path / "manifests/prices.pdf").write_bytes(b"%PDF-1.7")
 
-    def planned(*entries: str, head: str = "") -> Plan:
+    def planned(*entries: str, head: str = "", plugins: Iterable[object] = ()) -> Plan:
         texts = [
             f'[[messages]]\nid = "m{number}"\nto = "79001234567"\n{textwrap.dedent(each)}'
             for number, each in enumerate(entries, 1)
@@ -73,7 +74,7 @@ def planned(tmp_path: Path) -> Planned:
         path = tmp_path / "manifests/m.toml"
         path.write_text(f'manifest = 1\ntransport = "whatsapp-cloud"\n{head}\n' + "\n".join(texts))
         settings = CloudPluginSettings(templates=tmp_path / "templates")
-        return plan(path, WhatsAppCloudPlugin(settings))
+        return plan(path, WhatsAppCloudPlugin(settings), *plugins)
 
     return planned
 
@@ -175,6 +176,20 @@ def test_what_meta_would_refuse_is_told_at_its_place(
     [problem] = planned(GOOD.replace(old, new, 1)).problems
     found = str(problem).replace(f"{tmp_path}/", "").removesuffix(" (plugin-1)")
     assert found.removeprefix("manifests/m.toml:") == f'{place}: error: message "m1": {sentence}'
+
+
+class Cutter:
+    """A plugin that takes the last parameter of a template away."""
+
+    @hookimpl
+    def dispatcher_transform_payload(self, payload: dict[str, Any]) -> None:
+        payload["template"]["components"][1]["parameters"].pop()
+
+
+def test_what_another_plugin_leaves_is_compared(planned: Planned) -> None:
+    [problem] = planned(GOOD, plugins=[Cutter()]).problems
+    assert "takes 2 parameters ({{1}}, {{2}}); there is 1" in problem.message
+    assert problem.location.line == 11
 
 
 def test_parameters_with_names_are_compared_by_them(planned: Planned) -> None:

@@ -15,7 +15,6 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from dispatcher import Audio, Bubble, Content, Document, Media
 
-
 Coordinate: TypeAlias = int | float | str
 """Degrees; Meta's pages have them as texts, clients as numbers."""
 
