@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
 import json
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 
-from dispatcher.testing import manifest, plan
+from dispatcher import Problem
+from dispatcher.testing import Run, manifest, plan
 from dispatcher_whatsapp_cloud import CloudPluginSettings, WhatsAppCloudPlugin
 
 URL = "https://cdn.example.com/b.png"
@@ -461,3 +467,42 @@ def test_a_template_goes_to_a_group(tmp_path: Path, plugin: object) -> None:
     made = payload(tmp_path, plugin, entry, to=GROUP)
     head = {**HEAD, "recipient_type": "group", "to": GROUP}
     assert canonical(made) == canonical({**head, **body})
+
+
+ODD: list[Any] = [None, True, -1, 1.5, "", "😃", [], [None], {}, {"text": 1}, {"type": []}]
+
+
+def changed(value: Any) -> Iterator[Any]:
+    """A body as another plugin may leave it: each part missing, or something else."""
+    for key in value if isinstance(value, dict) else range(len(value)):
+        rest = copy.deepcopy(value)
+        del rest[key]
+        yield rest
+        inner = changed(value[key]) if isinstance(value[key], (dict, list)) else iter(())
+        for each in itertools.chain(ODD, inner):
+            rest = copy.deepcopy(value)
+            rest[key] = copy.deepcopy(each)
+            yield rest
+
+
+@pytest.mark.parametrize("body", [body for _, body in BODIES.values()], ids=[*BODIES])
+def test_check_survives_whatever_plugins_leave(
+    tmp_path: Path, plugin: WhatsAppCloudPlugin, body: dict[str, Any]
+) -> None:
+    text = 'name = "order_ready"\n[languages.en_US]\nheader.type = "image"\nbody = "{{1}}, {{2}}"\n'
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates/order_ready.toml").write_text(text)
+    settings = CloudPluginSettings(templates=tmp_path / "templates")
+    [kind] = WhatsAppCloudPlugin(settings).dispatcher_transports()
+    transport = kind(kind.Settings())
+    for payload in changed({**HEAD, **body}):
+        problems = list(transport.check(payload, None))
+        assert all(isinstance(each, Problem) for each in problems)
+
+
+def test_editors_take_each_body_for_valid(dispatcher: Run) -> None:
+    validator = jsonschema_rs.validator_for(json.loads(dispatcher("schema").stdout))
+    for name, (entry, _) in BODIES.items():
+        lines = "\n".join(line.strip() for line in entry.splitlines())
+        text = f'manifest = 1\n[[messages]]\nid = "m"\nto = "{PERSON}"\n{lines}'
+        assert list(validator.iter_errors(tomllib.loads(text))) == [], name

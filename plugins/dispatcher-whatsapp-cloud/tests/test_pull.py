@@ -70,6 +70,7 @@ other = [
     "carousel",
 ]
 '''
+ENGLISH = EXPECTED.partition("\n[languages.ru]")[0]
 
 
 class Meta:
@@ -205,3 +206,17 @@ def test_a_service_with_another_list_says_so(pull: Dispatch, tmp_path: Path) -> 
     done = pull()
     assert done.returncode == 2
     assert "360dialog does not list templates as Meta does" in done.stderr
+
+
+def test_a_profile_has_an_account_and_a_folder_of_its_own(
+    dispatcher: Dispatch, gateway: ScriptedGateway, tmp_path: Path
+) -> None:
+    gateway.script(Meta(ORDER))
+    config = tmp_path / "dispatcher.toml"
+    table = f'business_account_id = "{ACCOUNT}"\ntemplates = "test/templates"\n'
+    config.write_text(f"{config.read_text()}[profiles.test.plugins.whatsapp-cloud]\n{table}")
+    (tmp_path / "manifests").mkdir()
+    for options in (["--profile", "test"], ["-C", "manifests", "--profile", "test"]):
+        done = dispatcher(*options, "whatsapp-templates", "pull")
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / "test/templates/order_ready.toml").read_text() == ENGLISH

@@ -153,7 +153,7 @@ def filled(text: str, values: Mapping[str, str]) -> str:
 def values_of(component: Mapping[str, Any]) -> dict[str, str]:
     """Return the values of a component of a payload by the names of their placeholders."""
     values = {}
-    for number, each in enumerate(component.get("parameters", ()), 1):
+    for number, each in enumerate(component.get("parameters") or (), 1):
         kind = each.get("type")
         table = each.get(kind) if kind in ("currency", "date_time") else None
         shown = table.get("fallback_value") if isinstance(table, dict) else each.get("text")
@@ -170,7 +170,7 @@ class _Check:
     known: Translation
 
     def problems(self, template: Mapping[str, Any]) -> Iterator[Problem]:
-        components = list(enumerate(template.get("components", ())))
+        components = list(enumerate(template.get("components") or ()))
         single = {"header": self._header, "body": self._body}
         for part, check in single.items():
             given = [each for each in components if each[1]["type"].lower() == part]
@@ -183,7 +183,7 @@ class _Check:
         yield from self._buttons(buttons)
 
     def _header(self, component: Mapping[str, Any], where: str) -> Iterator[Problem]:
-        header, parameters = self.known.header, component.get("parameters", [])
+        header, parameters = self.known.header, component.get("parameters") or []
         if header is None:
             if parameters:
                 yield Problem(message=f"{self._named} has no header", where=where)
@@ -204,7 +204,7 @@ class _Check:
     def _texts(
         self, part: str, text: str, component: Mapping[str, Any], where: str
     ) -> Iterator[Problem]:
-        names, parameters = placeholders(text), component.get("parameters", [])
+        names, parameters = placeholders(text), component.get("parameters") or []
         for number, each in enumerate(parameters):
             if each["type"].lower() in (*_MEDIA, "location", "payload"):
                 yield Problem(
@@ -272,8 +272,8 @@ class _Check:
                 yield Problem(
                     message=f"{self._named} has {has}; there is none of index {index}", where=where
                 )
-            elif component.get("sub_type", "").lower() != known[index].type:
-                sub_type = component.get("sub_type", "nothing").lower()
+            elif (component.get("sub_type") or "").lower() != known[index].type:
+                sub_type = (component.get("sub_type") or "nothing").lower()
                 yield Problem(
                     message=f'button {index} of {self._named}, "{known[index].text}", is '
                     f"{known[index].type}, not {sub_type}",
