@@ -123,13 +123,7 @@ class TemplateComponent(Content):
 
     type: _Components
     sub_type: _SubTypes | None = None
-    index: (
-        Annotated[
-            int | str,
-            BeforeValidator(lambda value: value, json_schema_input_type=int | str),
-        ]
-        | None
-    ) = None
+    index: int | str | None = None
     parameters: list[TemplateParameter] | None = None
     cards: list[TemplateCard] | None = None
 
