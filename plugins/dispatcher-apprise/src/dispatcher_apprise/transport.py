@@ -11,10 +11,12 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
 from dispatcher import (
+    STANDARD_CONTENTS,
     Address,
     AddressError,
     Attachment,
     ConfigError,
+    Contents,
     Link,
     MediaId,
     Message,
@@ -42,6 +44,8 @@ class AppriseTransport:
 
     name: ClassVar[str] = "apprise"
     Settings: ClassVar[type[BaseSettings]] = AppriseSettings
+    # Apprise knows texts and files, whatever the service; `check` says which targets take no files.
+    contents: ClassVar[Contents] = STANDARD_CONTENTS
 
     def __init__(self, settings: Any) -> None:
         self.settings: AppriseSettings = settings
