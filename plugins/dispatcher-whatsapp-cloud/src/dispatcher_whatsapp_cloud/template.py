@@ -98,16 +98,17 @@ class TemplateParameter(Content):
 
     @model_validator(mode="after")
     def _has_its_value(self) -> TemplateParameter:
-        others = TemplateParameter.model_fields.keys() - {"type", "parameter_name", self.type}
-        given = [name for name in TemplateParameter.model_fields if name in others]
-        extra = next((name for name in given if getattr(self, name) is not None), None)
-        if getattr(self, self.type) is None:
+        given = [name for name in _VALUES if getattr(self, name) is not None]
+        if self.type not in given:
             raise ValueError(f'a parameter of type "{self.type}" needs {self.type}')
-        if extra is not None:
+        if extra := next((name for name in given if name != self.type), None):
             raise ValueError(f'a parameter of type "{self.type}" has no {extra}')
         return self
 
 
+_VALUES = tuple(
+    name for name in TemplateParameter.model_fields if name not in ("type", "parameter_name")
+)
 _Components: TypeAlias = Literal[
     "header", "body", "button", "carousel", "limited_time_offer", "order_status",
     "HEADER", "BODY", "BUTTON", "CAROUSEL", "LIMITED_TIME_OFFER", "ORDER_STATUS",
