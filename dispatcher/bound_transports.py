@@ -56,6 +56,7 @@ from dispatcher.visible import storable
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from dispatcher.registry.loading import PluginInfo
     from dispatcher.registry.plugin_calls import CallTimer, GetTimer
 
 # Holds what a call returned or raised, as soon as it has returned.
@@ -157,6 +158,11 @@ class BoundTransport:
             for problem in checked
         ]
 
+    @property
+    def plugin(self) -> PluginInfo:
+        """The plugin that offers it."""
+        return self._timers["build"].plugin
+
     @cached_property
     def _timers(self) -> dict[str, CallTimer]:
         methods = ["build", "check", *(["address"] if self.has_own_addresses else [])]
@@ -164,7 +170,7 @@ class BoundTransport:
 
     @cached_property
     def _builtin(self) -> bool:
-        return self._timers["build"].plugin.builtin
+        return self.plugin.builtin
 
     def _call(self, method: str, check: plugin_results.Check, *arguments: object) -> Any:
         timer = self._timers[method]

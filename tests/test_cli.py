@@ -39,11 +39,11 @@ def test_exit_code_of_every_mixture_of_outcomes() -> None:
 
 @cases(
     "content, words",
-    ({"type": "text", "text": Text(body="Hello,\n  world")}, 'text "Hello, world"'),
-    ({"type": "text", "text": Text(body="x" * 51)}, f'text "{"x" * 49}…"'),
-    ({"type": "image", "image": Image(source="a.png", caption="A")}, "image a.png"),
-    ({"type": "image", "image": Image(link="https://e.com/a")}, "image https://e.com/a"),
-    ({"type": "image", "image": Image(id="123")}, "image 123"),
+    ({"type": "text", "content": Text(body="Hello,\n  world")}, 'text "Hello, world"'),
+    ({"type": "text", "content": Text(body="x" * 51)}, f'text "{"x" * 49}…"'),
+    ({"type": "image", "content": Image(source="a.png", caption="A")}, "image a.png"),
+    ({"type": "image", "content": Image(link="https://e.com/a")}, "image https://e.com/a"),
+    ({"type": "image", "content": Image(id="123")}, "image 123"),
 )
 def test_plan_describes_a_message_in_a_few_words(content: dict[str, Any], words: str) -> None:
     fixed = {"key": "k", "manifest": "m", "id": "a", "to": TO, "recipient_type": "individual"}

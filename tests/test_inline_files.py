@@ -168,7 +168,6 @@ class ByKind(PlannedTransport):
 
     def upload(self, file: Upload, message: Message) -> MediaId:
         self.uploads_of.append(message.type)
-        message.vars["n"] = 1  # a copy of its own
         return MediaId(id=f"{message.type}-id")
 
     def send(self, payload: Payload) -> Receipt:

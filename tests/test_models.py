@@ -1,14 +1,19 @@
-"""One set of words for statuses, of which each model has its own."""
+"""One set of words for statuses, of which each model has its own; what nobody can change."""
 
 from __future__ import annotations
 
+import copy
 import json
+import operator
+import pickle
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from dispatcher import Outcome
+from dispatcher import Message, Outcome
 from dispatcher.models import Model, Record
+from dispatcher.testing import message
 from tests.support.cases import cases
 
 
@@ -33,3 +38,43 @@ def test_status_that_a_model_cannot_have_is_refused(
     for status in statuses:
         with pytest.raises(ValidationError, match="status"):
             model(**values, status=status)
+
+
+TABLES = {"shop": "Acme", "prices": {"list": [1, {"deep": 2}]}}
+
+
+@cases(
+    "change",
+    lambda found: found.update(shop="Evil"),
+    lambda found: found.__setitem__("shop", "Evil"),
+    lambda found: found.setdefault("more", 1),
+    lambda found: found["prices"].pop("list"),
+    lambda found: found["prices"].__delitem__("list"),
+    lambda found: found["prices"]["list"].append(3),
+    lambda found: found["prices"]["list"].sort(),
+    lambda found: found["prices"]["list"][1].clear(),
+    lambda found: operator.ior(found, {"shop": "Evil"}),
+    lambda found: operator.iadd(found["prices"]["list"], [3]),
+)
+@cases(
+    "copied",
+    lambda each: each,
+    Message.detached,
+    copy.deepcopy,
+    lambda each: pickle.loads(pickle.dumps(each)),
+)
+def test_the_variables_of_a_message_cannot_be_changed(change: Any, copied: Any) -> None:
+    given = copied(message(vars=TABLES))
+    with pytest.raises(TypeError, match=r"not to be changed; make a copy"):
+        change(given.vars)
+    assert given.vars == TABLES
+
+
+def test_the_variables_of_a_message_are_read_like_any_others() -> None:
+    found = message(vars=TABLES).vars
+    assert isinstance(found, dict)
+    assert isinstance(found["prices"]["list"], list)
+    assert json.loads(json.dumps(found)) == {**found} == TABLES
+    mine = message(vars=TABLES).model_dump()["vars"]
+    mine["prices"]["list"].append(3)
+    assert found["prices"]["list"] == TABLES["prices"]["list"]

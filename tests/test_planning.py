@@ -290,7 +290,7 @@ def test_transport_that_fails_in_a_pure_stage_is_blamed_by_name(
     with pytest.raises(PluginError) as caught:
         planner(TEXT, broken(method, answer)).check()
     blamed = f'plugin "pigeon" failed in {method} of transport "pigeon": '
-    assert str(caught.value).startswith(blamed + why)
+    assert f'm.toml:2:1: error: message "a": {blamed}{why}' in str(caught.value)
 
 
 def test_plan_refuses_what_changed_after_the_check(planner: NewPlanner, tmp_path: Path) -> None:

@@ -740,10 +740,12 @@ def test_all_are_told_of_the_end_and_failures_come_back() -> None:
     )
     failures = found.message_finished(MESSAGE, OUTCOME)
     assert told == [OUTCOME]
+    where = f" (message {MESSAGE.key})"
     assert [str(failure) for failure in failures] == [
-        'plugin "a" failed in dispatcher_message_finished: OSError: full',
-        'plugin "c" failed in dispatcher_message_finished: SystemExit: 1',
-        'plugin "d" failed in dispatcher_message_finished: answered True, expected no answer',
+        'plugin "a" failed in dispatcher_message_finished: OSError: full' + where,
+        'plugin "c" failed in dispatcher_message_finished: SystemExit: 1' + where,
+        'plugin "d" failed in dispatcher_message_finished: answered True, expected no answer'
+        + where,
     ]
     with pytest.raises(KeyboardInterrupt):
         one(message_finished=failing(KeyboardInterrupt())).message_finished(MESSAGE, OUTCOME)

@@ -16,6 +16,7 @@ from dispatcher.errors import (
     DispatcherError,
     PluginError,
     PluginMissing,
+    describe,
     pass_on_interruption,
 )
 from dispatcher.redaction import Secrets
@@ -104,11 +105,13 @@ class ConfiguredTransports:
     def _make(self, kind: Any, overrides: dict[str, Any]) -> Transport:
         settings = self._config.transport_settings(kind, **overrides)
         self._secrets.watch(settings)
+        timer = self._registry.timer(kind.name, "__init__")
         try:
-            made: Transport = kind(settings)
+            with timer:
+                made: Transport = kind(settings)
         except BaseException as error:
             pass_on_interruption(error)
-            cause = self._secrets.hidden(f"{type(error).__name__}: {error}")
-            raise PluginError(f'transport "{kind.name}" cannot be made: {cause}') from error
+            cause = self._secrets.hidden(describe(error))
+            raise PluginError(f"{timer.plugin} failed in {timer.task}: {cause}") from error
         self._secrets.watch(made)
         return made

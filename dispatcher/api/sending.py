@@ -22,7 +22,7 @@ from dispatcher.errors import ConfigError, DispatcherError, PluginMissing, RunSt
 from dispatcher.models import Message, Outcome, Status
 from dispatcher.names import canonical_name
 from dispatcher.printing import without_secrets
-from dispatcher.registry import Registry
+from dispatcher.registry import PluginInfo, Registry
 
 if TYPE_CHECKING:
     from dispatcher.api.plan_file import Circumstances, PlanContents
@@ -44,15 +44,17 @@ class Result(NamedTuple):
 class Sending:
     """A plan that is about to be sent, and the journal that is held for it."""
 
-    def __init__(self, plan: Plan, journal: Journal, delivery: Delivery, engine: Engine) -> None:
+    def __init__(
+        self, plan: Plan, journal: Journal, delivery: Delivery, engine: Engine, owner: PluginInfo
+    ) -> None:
         self.plan, self.delivery = plan, delivery
-        self._journal, self._engine = journal, engine
+        self._journal, self._engine, self._owner = journal, engine, owner
 
     def run(self) -> Summary:
         """Send, once. Raises the DispatcherError that ends the run before any message was tried;
         later, the summary says it."""
         planned = self.plan.planner.plan(self._journal)
-        return self.delivery.run(planned, self._engine, len(self.plan))
+        return self.delivery.run(planned, self._engine, len(self.plan), self._owner)
 
 
 class Results(Iterator[Result]):
@@ -230,7 +232,8 @@ class Sender:
                     shared,
                     planner.is_copy,
                 )
-                yield Sending(plan, journal, delivery, engine)
+                owner = self._registry.owner("engine", engine.name)
+                yield Sending(plan, journal, delivery, engine, owner)
 
     def _gateways(self, names: Collection[str]) -> list[KnownGateway]:
         """Return the gateways of these transports."""

@@ -13,32 +13,17 @@ from click.shell_completion import CompletionItem
 
 from dispatcher.cli.options import early_session_options, plugin_commands
 from dispatcher.cli.usage import only_text
-
-_COMMANDS = {
-    "init": "Write a repository of messages that works as it stands.",
-    "validate": "Check manifests; offline.",
-    "plan": "Show what send would do, and why; offline.",
-    "diff": "Show what a change changes for recipients; offline.",
-    "send": "Send what was not sent yet.",
-    "history": "Show what the journal knows.",
-    "settle": "Decide whether an unknown message was sent.",
-    "journal": "Copy the journal, and see whether a copy is whole.",
-    "sandbox": "Run a local gateway to try things on.",
-    "preview": "Show the plan as chat bubbles in the browser.",
-    "schema": "Print the JSON Schema of manifests, for editors.",
-    "doctor": "Examine configuration, plugins, credentials and journal.",
-    "plugins": "List plugins, their distributions and hooks.",
-}
+from dispatcher.command_names import COMMANDS
 
 
 class App(click.Group):
     """Built-in commands by name; plugins are asked for the rest."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*_COMMANDS, *sorted(_added(ctx))]
+        return [*COMMANDS, *sorted(_added(ctx))]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in COMMANDS:
             return _added(ctx).get(cmd_name)
         module = import_module(f"dispatcher.cli.{cmd_name}")
         return only_text(module.command)
@@ -59,7 +44,7 @@ class App(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Return commands, which need not be loaded for that, and options."""
-        known = dict(_COMMANDS)
+        known = dict(COMMANDS)
         with suppress(Exception):  # a broken plugin has none
             known |= {name: each.get_short_help_str() for name, each in _added(ctx).items()}
         items = [CompletionItem(name, help=known[name]) for name in known]
@@ -67,7 +52,7 @@ class App(click.Group):
         return chosen + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        rows = list(_COMMANDS.items())
+        rows = list(COMMANDS.items())
         added = _added(ctx)
         rows += [(name, each.get_short_help_str()) for name, each in added.items()]
         with formatter.section("Commands"):
@@ -78,7 +63,6 @@ def _added(ctx: click.Context) -> dict[str, click.Command]:
     """Return the commands of the plugins in use."""
     given = ctx.params
     return plugin_commands(
-        _COMMANDS,
         config=given.get("config"),
         profile=given.get("profile"),
         without=given.get("without", ()),
@@ -96,7 +80,7 @@ def _before(ctx: click.Context, command: click.Command) -> Iterator[str]:
     for option in ctx.command.params:
         name = option.name or ""
         given = ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        if given and option.expose_value and (name in own or command.name in _COMMANDS):
+        if given and option.expose_value and (name in own or command.name in COMMANDS):
             value = ctx.params[name]
             for each in value if isinstance(value, tuple) else (value,):
                 yield from (option.opts[0],) if each is True else (option.opts[0], str(each))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial, reduce
 from pathlib import Path
@@ -339,14 +339,13 @@ def warn_of_absent(recipients: Iterable[str]) -> None:
 
 
 def plugin_commands(
-    builtin: Collection[str],
     *,
     config: Path | None = None,
     profile: str | None = None,
     without: Iterable[str] = (),
     third_party: bool = True,
 ) -> dict[str, click.Command]:
-    """Return the subcommands that plugins add; none may have the name of a `builtin` one."""
+    """Return the subcommands that plugins add."""
 
     def settings(name: str, kind: type[BaseSettings]) -> BaseSettings:
         return load(Path.cwd(), profile=profile, file=config).plugin_settings(name, kind)
@@ -354,4 +353,4 @@ def plugin_commands(
     registry = build_registry(
         builtins(), without=without, third_party=third_party, settings=settings
     )
-    return {str(each.name): each for each in registry.commands(builtin)}
+    return {str(each.name): each for each in registry.commands()}

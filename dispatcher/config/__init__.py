@@ -155,9 +155,13 @@ class Config:
         """Raise ConfigError for tables `[transports.<name>]` of transports that do not exist."""
         lost = [name for name in self.settings.transports if name not in installed]
         if lost:
-            text = "no transport named {}; installed: " + ", ".join(sorted(installed))
+            known = f"; installed: {', '.join(sorted(installed))}"
             lines = [
-                self._problem(("transports", name), text.format(quoted(name)), True)
+                self._problem(
+                    ("transports", name),
+                    f"no transport named {quoted(name)}{did_you_mean(name, installed) or known}",
+                    True,
+                )
                 for name in lost
             ]
             raise ConfigError(*lines)

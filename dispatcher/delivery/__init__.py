@@ -21,7 +21,14 @@ from dispatcher.delivery.run import (
 from dispatcher.delivery.task import Done, RetryAfter, Step, Stopped, Task, unsettled
 from dispatcher.delivery.uploads import Uploads
 from dispatcher.delivery.worker import Worker
-from dispatcher.errors import DispatcherError, InputChanged, JournalError, PluginError
+from dispatcher.errors import (
+    DispatcherError,
+    InputChanged,
+    JournalError,
+    PluginError,
+    describe,
+    pass_on_interruption,
+)
 from dispatcher.hookspecs import Engine
 from dispatcher.inputs import Inputs
 from dispatcher.journal import Journal, SharedState, key_in_journal
@@ -84,19 +91,28 @@ class Delivery:
             Retries(settings.attempts, settings.deadline),
         )
         self._blocked = BlockedRecipients()
+        self._raised: list[BaseException] = []  # what the engine has to pass on
+        self._owner = PluginInfo("engine")
 
-    def run(self, plan: Iterable[PlannedMessage], engine: Engine, total: int) -> Summary:
+    def run(
+        self,
+        plan: Iterable[PlannedMessage],
+        engine: Engine,
+        total: int,
+        owner: PluginInfo | None = None,
+    ) -> Summary:
         """Deliver what has to be sent, skip the rest, and return what became of all of it.
 
         `total` is the number of messages in the plan: a run that is stopped does not read them all.
-        Raises the DispatcherError that ends a run before any message was tried; later, the summary
-        says it.
+        `owner` is the plugin that offers the engine. Raises the DispatcherError that ends a run
+        before any message was tried; later, the summary says it.
         """
         broken: DispatcherError | None = None
         self._reporter = OutcomeReporter(self._tell, self._run.halt)
         try:
             self._running = True
-            engine.run(self._messages(plan), self._deliver, self._workers, self._run.stop.is_set)
+            self._owner = owner or PluginInfo(engine.name)
+            self._carry_out(engine, self._messages(plan))
             self._require_everything(engine)
         except Abandoned:
             self._run.stop.set()
@@ -115,6 +131,22 @@ class Delivery:
             raise broken
         self.summary.not_tried = max(0, total - sum(self.summary.counts.values()))
         return self.summary
+
+    def _carry_out(self, engine: Engine, messages: Iterator[Message]) -> None:
+        """Have the engine deliver messages. Raises PluginError, with its name, if it fails."""
+        try:
+            engine.run(messages, self._deliver, self._workers, self._run.stop.is_set)
+        except DispatcherError:
+            raise
+        except BaseException as error:
+            pass_on_interruption(error)
+            cause: BaseException | None = error
+            while cause is not None:  # it may have raised another one because of ours
+                if any(cause is each for each in self._raised):
+                    raise cause from None
+                cause = cause.__cause__ or cause.__context__
+            failed = f'{self._owner} failed in run of engine "{engine.name}"'
+            raise PluginError(f"{failed}: {describe(error)}") from error
 
     @property
     def summary(self) -> Summary:
@@ -153,21 +185,23 @@ class Delivery:
             self._read_all = True
         except Exception as error:
             self._run.halt(str(error))
+            self._raised.append(error)
             raise
 
     def _deliver(self, message: Message) -> float | None:
         """Advance a message: see `Engine.run`."""
         task = self._tasks.get(message.key)
         if task is None:
-            raise self._halted(f"the engine delivers {message.key} twice, or it is not in the plan")
+            raise self._halted(f"delivers {message.key} twice, or it is not in the plan")
         if self._run.stop.is_set():
             return None
         if not task.lock.acquire(blocking=False):
-            raise self._halted(f"the engine delivers {message.key} twice at a time")
+            raise self._halted(f"delivers {message.key} twice at a time")
         try:
             step = self._advance(task)
         except BaseException as error:
             self._run.halt(str(error))
+            self._raised.append(error)
             raise
         finally:
             task.lock.release()
@@ -210,13 +244,15 @@ class Delivery:
 
     def _require_everything(self, engine: Engine) -> None:
         if not self._run.stop.is_set() and (self._tasks or not self._read_all):
-            left = len(self._tasks) or "some"
-            raise PluginError(f'the engine "{engine.name}" left {left} messages undelivered')
+            left = f"{len(self._tasks) or 'some'} messages"
+            raise PluginError(f'{self._owner}: engine "{engine.name}" left {left} undelivered')
 
-    def _halted(self, why: str) -> PluginError:
+    def _halted(self, fault: str) -> PluginError:
         """End the run, whatever the engine does with the error, and return the error."""
-        self._run.halt(why)
-        return PluginError(why)
+        error = PluginError(f"{self._owner}: its engine {fault}")
+        self._run.halt(str(error))
+        self._raised.append(error)
+        return error
 
     def _tell(self, message: Message, outcome: Outcome, key: str) -> None:
         self._tried = self._tried or outcome.attempts > 0

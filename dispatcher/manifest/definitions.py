@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dispatcher import localfiles
+from dispatcher.errors import PluginError
 from dispatcher.inputs import Inputs
 from dispatcher.manifest.kinds import Kinds
 from dispatcher.manifest.templates import Renderer
@@ -102,6 +103,10 @@ class Definition(NamedTuple):
         if problem.where == self.text_key and self.text_path is not None:
             return located(self.text_path, problem, problem.line or 1, 1, self.id, row)
         return located(self.file.path, problem, *self._position(problem, key), self.id, row)
+
+    def located_error(self, error: PluginError) -> PluginError:
+        """Return an error of a plugin that failed for a message, with the message's place."""
+        return PluginError(str(self.locate(Problem(message=str(error)))))
 
     def _of_transport(self, problem: Problem) -> LocatedProblem:
         """Locate a problem in what a file says for all its messages, so that it is only one."""

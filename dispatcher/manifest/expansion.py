@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from dispatcher import keys
-from dispatcher.errors import AddressError, ManifestError, SourceError
+from dispatcher.errors import AddressError, ManifestError, PluginError, SourceError
 from dispatcher.localfiles import MAX_TEXT, read_text
 from dispatcher.manifest import message_table
 from dispatcher.manifest.definitions import Definition, LoadedMessage, Manifest
@@ -293,6 +293,8 @@ class _Builder:
             self._report(definition.locate(Problem(message=str(error), where="to")))
             self._bad_keys.add("to")
             return Address(to, "individual")
+        except PluginError as error:
+            raise definition.located_error(error) from error
         kind = address.recipient_type
         given = self._table.get("recipient_type", kind)
         if given != kind:

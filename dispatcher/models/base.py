@@ -7,6 +7,8 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from dispatcher.models.frozen import FrozenDict, FrozenList, frozen
+
 
 class Model(BaseModel):
     """Frozen, strict about types, no unknown fields.
@@ -43,6 +45,8 @@ def detached(value: Any) -> Any:
     """Return a copy of a value of a manifest, a row or a model, as `Model.detached` does."""
     if isinstance(value, Model):
         return value.detached()
+    if isinstance(value, (FrozenDict, FrozenList)):
+        return frozen(value)
     if isinstance(value, dict):
         return {key: detached(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from pydantic import Field, SerializeAsAny
+from pydantic import AfterValidator, Field, SerializeAsAny
 
 from dispatcher.models.base import Model
 from dispatcher.models.content import STANDARD_CONTENTS, Content, Media, media_within
+from dispatcher.models.frozen import FrozenDict, frozen
 
 
 class Address(NamedTuple):
@@ -28,7 +29,8 @@ class Message(Model):
     `key` is run/manifest/id/revision/recipient; a message is sent once for each key. `to` and
     `recipient_type` are the `Address` that the transport has read. `type` is the kind of content,
     the name of the table that holds it, and `content` is an instance of the model that the
-    transport has for that kind: `isinstance(message.content, Text)`.
+    transport has for that kind: `isinstance(message.content, Text)`. `vars` are the variables of
+    its templates, a dict that nobody can change, nor the tables and lists in it.
     """
 
     key: str
@@ -40,7 +42,7 @@ class Message(Model):
     content: SerializeAsAny[Content]
     preview_url: bool | None = None
     transport: str
-    vars: dict[str, Any] = Field(default_factory=dict)
+    vars: Annotated[dict[str, Any], AfterValidator(frozen)] = Field(default_factory=FrozenDict)
 
     @property
     def media(self) -> Media | None:

@@ -69,6 +69,7 @@ class Planner:
         self._seen: array[int] | None = None
         self._copies = Copies(manifests.defined, self._contents)
         self.overview: Overview | None = None
+        self._batch: list[LoadedMessage] = []  # what is planned at present
         self._moved: dict[str, str] = {}  # by key, the keys under which they were sent
 
     @property
@@ -214,15 +215,24 @@ class Planner:
     def _require_seen(self, planned: PlannedMessage, index: int) -> None:
         seen = self._seen
         if seen is not None and (index >= len(seen) or seen[index] != _fingerprint(planned)):
-            raise self._not_as_checked(f"message {planned.message.key}")
+            key = planned.message.key
+            raise self._not_as_checked(f"message {key}", self._suspects(key))
 
-    def _not_as_checked(self, what: str) -> InputChanged:
+    def _suspects(self, key: str) -> str:
+        """Name the plugin that makes another payload of a message each time, as far as is known."""
+        loaded = next((each for each in self._batch if each.message.key == key), None)
+        plugins = self._stages.unsteady(loaded) if loaded is not None else []
+        if len(plugins) > 1:
+            return f"one of these plugins ({', '.join(map(str, plugins))})"
+        return str(plugins[0]) if plugins else "a plugin"
+
+    def _not_as_checked(self, what: str, who: str = "a plugin") -> InputChanged:
         """Return the error: a file has changed, or else a plugin is not deterministic."""
         try:
             self.inputs.require_unchanged(thorough=True)
         except InputChanged as error:
             return error
-        why = "no file has changed, so a plugin must have answered differently the second time"
+        why = f"no file has changed, so {who} must have answered differently the second time"
         return InputChanged(f"{what} is not as it was checked; {why}")
 
     def drafts(self, report: ReportProblem) -> Iterator[Draft]:
@@ -279,6 +289,7 @@ class Planner:
         # Making a batch of messages, and then planning them, takes a fifth less than alternating:
         # the code of either stays in the processor's caches (benchmarks/planning.py).
         while batch := list(islice(messages, _BATCH)):
+            self._batch = batch
             planned = [self._stages.planned(loaded, report) for loaded in batch]
             yield [
                 each

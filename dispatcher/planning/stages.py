@@ -25,7 +25,7 @@ from dispatcher.models import (
     leaves,
 )
 from dispatcher.planning.comparison import PlannedMessage
-from dispatcher.registry import RecipientChanged, Registry
+from dispatcher.registry import PluginInfo, RecipientChanged, Registry
 
 
 class Stages:
@@ -53,12 +53,20 @@ class Stages:
     def planned(self, loaded: LoadedMessage, report: ReportProblem) -> PlannedMessage | None:
         """Return a message as it would be sent, and report its problems.
 
-        Returns None if its transport cannot be asked.
+        Returns None if its transport cannot be asked. Raises PluginError, with the message's place,
+        if a plugin fails.
         """
+        try:
+            return self._planned(loaded, report)
+        except PluginError as error:
+            raise loaded.definition.located_error(error) from error
+
+    def _planned(self, loaded: LoadedMessage, report: ReportProblem) -> PlannedMessage | None:
         message, definition, bad_keys, former_keys, _ = loaded
         attachment, found = self._attachment(message, definition)
         problems = _not_told_yet(found, bad_keys)
         found = self._registry.validate_message(message, attachment)
+        objected = any(problem.severity == "error" for problem in found)
         problems += _not_told_yet(found, bad_keys, problems)
         problems += _ambiguous(message, attachment)
         transport = self._transport(loaded, report)
@@ -70,9 +78,10 @@ class Stages:
             stand_in = MediaId(id="unresolved") if unresolved else attachment
             sealed = built = transport.build(message, stand_in)
             try:
-                sealed = self._registry.transform_payload(
-                    sealed, message, transport.recipient_fields
-                )
+                if not objected:  # who changes payloads may rely on what was checked
+                    sealed = self._registry.transform_payload(
+                        sealed, message, transport.recipient_fields
+                    )
             except RecipientChanged as error:
                 problems.append(Problem(message=str(error)))
             found = transport.check(sealed, attachment)
@@ -92,6 +101,19 @@ class Stages:
             former_keys=former_keys,
             built=None if built == sealed else built,
         )
+
+    def unsteady(self, loaded: LoadedMessage) -> list[PluginInfo]:
+        """Return the plugin that answers differently for one message; else all that may do so.
+
+        No file has changed, so only a plugin can be the reason for another payload.
+        """
+        message, transport = loaded.message, self._transports(loaded.message.transport)
+        attachment, _ = self._attachment(message, loaded.definition)
+        built = transport.build(message, attachment)
+        if transport.build(message, attachment) != built:
+            return [transport.plugin]
+        suspects = [transport.plugin, *self._registry.unsteady(built, message)]
+        return suspects[1:] if transport.plugin.builtin else suspects
 
     def _transport(self, loaded: LoadedMessage, report: ReportProblem) -> BoundTransport | None:
         try:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pluggy
 
 from dispatcher import hookspecs, plugin_results
+from dispatcher.command_names import COMMANDS
 from dispatcher.errors import ConfigError, PluginError, PluginMissing, SourceError
 from dispatcher.hookspecs import Engine
 from dispatcher.models import Attachment, Contents, Message, Outcome, Problem, decode
@@ -82,7 +83,8 @@ class Registry:
     def require_healthy(self) -> None:
         """Raise `PluginError` if plugins are broken, with each of them and how to go on without.
 
-        Wrong settings raise a `ConfigError`: the plugin is not at fault.
+        Wrong settings raise a `ConfigError`: the plugin is not at fault. Commands of plugins must
+        have names of their own.
         """
         found = (cause for cause in self._causes if isinstance(cause, ConfigError))
         wrong = [sentence for cause in found for sentence in cause.sentences]
@@ -93,6 +95,7 @@ class Registry:
             lines = [f"{plugin} cannot be loaded: {plugin.error}" for plugin in broken]
             lines.append(f"to go on without: {self._way_on(broken)}")
             raise PluginError(*lines) from BaseExceptionGroup("broken", self._causes)
+        self.commands()
 
     def _way_on(self, broken: list[PluginInfo]) -> str:
         # `--without` would also disable the built-in of that name.
@@ -151,6 +154,19 @@ class Registry:
                 self.trace.transformed(message.key, each.plugin, decode(before), payload)
         return sealed
 
+    def unsteady(self, built: bytes, message: Message) -> list[PluginInfo]:
+        """Return the plugin that changes one payload in two ways; else all that may have done so.
+
+        Built-ins are not among them.
+        """
+        sealed, suspects = built, []
+        for each in self._implementations("dispatcher_transform_payload"):
+            before, sealed = sealed, transformed(each, sealed, message)
+            if transformed(each, before, message) != sealed:
+                return [each.plugin]
+            suspects.append(each.plugin)
+        return suspects
+
     def message_finished(self, message: Message, outcome: Outcome) -> list[PluginError]:
         """Notify every plugin how a message ended. Returns their failures; none is raised."""
         failures = []
@@ -158,7 +174,7 @@ class Registry:
             try:
                 each.call(plugin_results.require_nothing, {"message": message, "outcome": outcome})
             except PluginError as error:
-                failures.append(error)
+                failures.append(PluginError(f"{error} (message {message.key})"))
         return failures
 
     def transports(self) -> dict[str, type[Transport]]:
@@ -175,9 +191,13 @@ class Registry:
         """Return the transport of this name. Raises `PluginError` if there is none."""
         return _choose("transport", name, self.transports())
 
+    def owner(self, kind: Literal["transport", "engine"], name: str) -> PluginInfo:
+        """Return the plugin that offers a transport or an engine."""
+        return self._owners.get((kind, name), PluginInfo(name))
+
     def timer(self, transport: str, method: str) -> CallTimer:
         """Return a timer for a transport's method; its time counts for the plugin."""
-        owner = self._owners.get(("transport", transport), PluginInfo(transport))
+        owner = self.owner("transport", transport)
         made = CallTimer(owner, f'{method} of transport "{transport}"')
         self.timers.append(made)
         return made
@@ -190,13 +210,13 @@ class Registry:
         """Return the engine of this name. Raises `PluginError` if there is none."""
         return _choose("engine", name, self.engines())
 
-    def commands(self, taken: Collection[str] = ()) -> list[click.Command]:
+    def commands(self) -> list[click.Command]:
         """Return all subcommands that plugins add.
 
-        Raises `PluginError` if two have one name, or one has a name that is `taken`.
+        Raises `PluginError` if two have one name, or one has the name of a built-in one.
         """
         offers = self._offers("command", conformance.checked_commands)
-        for name in offers.keys() & set(taken):
+        for name in offers.keys() & COMMANDS.keys():
             owner = self._owners["command", name]
             offer = f'{owner} offers a command named "{name}", which is built in'
             raise PluginError(f"{offer}; disable it: DISPATCHER_DISABLED_PLUGINS={owner.name}")

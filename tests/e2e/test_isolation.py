@@ -1,6 +1,7 @@
 """A plugin that misbehaves is named, and harms nobody else's messages."""
 
 import json
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -86,7 +87,8 @@ ARGUMENTS = {"validate_message": "message", "transform_payload": "payload, messa
 def test_bad_hook_is_named_and_stops_send(project: Project, odd: Odd, hook: str, body: str) -> None:
     odd(HOOK, hook=hook, arguments=ARGUMENTS[hook], body=body)
     sent = project.call("send")
-    sent.refused(f"{NAMED} failed in dispatcher_{hook}")
+    sent.refused(f'error: message "one": {NAMED} failed in dispatcher_{hook}')
+    assert re.match(r"manifests/\S+\.toml:\d+:\d+: error: message", sent.stderr), sent.stderr
     assert "Traceback" not in sent.stderr
     assert "sent" not in sent.stdout
 
@@ -219,7 +221,9 @@ def test_a_receipt_without_an_id_proves_nothing(project: Project, odd: Odd) -> N
 def test_settings_of_a_transport_that_is_not_there_are_an_error(project: Project) -> None:
     project.manifest(TWO)
     project.config('[transports.grenapi]\nrate = "1/s"\n')
-    project.call("plan").refused('dispatcher.toml:1:13: error: no transport named "grenapi"')
+    project.call("plan").refused(
+        'dispatcher.toml:1:13: error: no transport named "grenapi"; did you mean "greenapi"?'
+    )
 
 
 FORKS = {

@@ -31,11 +31,11 @@ from dispatcher.builtin.greenapi import GreenApi
 TRICKS, KEPT, MEDIA, TABLE = set(), [], [], {}
 
 def spoil(value):
-    if isinstance(value, dict):
-        value.clear()
-        value["to"] = "79990000000"
+    if isinstance(value, dict):  # also one that is frozen
+        dict.clear(value)
+        dict.__setitem__(value, "to", "79990000000")
     elif isinstance(value, list):
-        value.append("spoilt")
+        list.append(value, "spoilt")
     elif isinstance(value, Enum):
         return  # a constant, as much a part of the program as a class
     elif hasattr(value, "__dict__"):
