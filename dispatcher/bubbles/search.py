@@ -12,13 +12,9 @@ PHONE_NUMBER: Final = re.compile(r"\+?[0-9][0-9 ()-]{3,}")
 
 def mentions(payload: object, sought: str) -> bool:
     """Whether one of its strings contains the text, as written or as shown, without marks."""
-    return sought.casefold() in searchable(payload)
-
-
-def searchable(payload: object) -> str:
-    """Return all its strings as they are searched: as written and as shown, in small letters."""
-    text = "\n".join(_strings(payload)).casefold()
-    return f"{text}\n{text.translate(MARKS)}"
+    needle = sought.casefold()
+    texts = (text.casefold() for text in _strings(payload))
+    return any(needle in text or needle in text.translate(MARKS) for text in texts)
 
 
 def as_number(sought: str) -> str:

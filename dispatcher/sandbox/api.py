@@ -1,6 +1,7 @@
 """/api: the accepted messages, waiting for them, and the faults."""
 
 import asyncio
+import json
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -17,6 +18,7 @@ from dispatcher.sandbox.media import Media, MediaStore
 from dispatcher.sandbox.openapi import Error, Operation, describe
 from dispatcher.sandbox.store import Count, Filter, Message, Stats, Store
 
+LARGEST_RULES: Final = 1024 * 1024
 WHOLE: Final = "a whole number, 0 or more"
 
 
@@ -78,8 +80,10 @@ class Api:
     def list_messages(self, request: Request) -> Response:
         """Return matching messages, oldest first; `limit` keeps the newest, `total` counts all."""
         wanted = _query(request, Listing)
-        found = self.store.select(wanted, -1 if wanted.limit is None else wanted.limit)
-        return Json({"total": self.store.count(wanted), "messages": found})
+        found = self.store.find(wanted)
+        limit = len(found) if wanted.limit is None else wanted.limit
+        newest = self.store.read(found[max(len(found) - limit, 0) :])
+        return Json({"total": len(found), "messages": newest})
 
     async def clear_messages(self, request: Request) -> Response:
         """Delete the messages and the refused requests, and set all counts to 0."""
@@ -122,7 +126,7 @@ class Api:
     async def put_faults(self, request: Request) -> Response:
         """Replace all rules; the first that matches a request applies."""
         try:
-            rules = Rules.model_validate(await request.json())
+            rules = Rules.model_validate(json.loads(await _read(request)))
         except ValidationError as error:
             return Json(rules_error(error), 422)
         except (ValueError, RecursionError):
@@ -146,6 +150,15 @@ class Api:
     async def ready(self, request: Request) -> Response:
         """Respond as soon as the server is up."""
         return Json({"status": "ready"})
+
+
+async def _read(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_RULES:
+            raise HTTPException(413, f"the body is larger than {LARGEST_RULES} bytes")
+    return bytes(body)
 
 
 async def show_error(request: Request, error: Exception) -> Response:

@@ -20,6 +20,7 @@ from dispatcher.sandbox.store import Count, Database, Timestamp
 
 LARGEST_FILE: Final = 37_000_000
 LIFETIME: Final = 24 * 60 * 60
+MOST_FILES: Final = 10_000
 EXTENSION: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]*")
 
 # Sent by clients that know no type: the provider's JavaScript client, curl --data-binary, and none.
@@ -46,7 +47,7 @@ class Media:
 
 
 class MediaStore:
-    """Keeps uploads for their lifetime.
+    """Keeps uploads for their lifetime; if there are more than `MOST_FILES`, the newest.
 
     An upload is ignored while its file is missing or is not what was written.
     Raises CannotStore if the database holds an upload that the sandbox cannot have written.
@@ -75,6 +76,7 @@ class MediaStore:
         kind = _media_type(content_type, extension)
         media = Media(id, size, sha256, extension, kind, self._clock())
         self._execute(f"INSERT INTO media ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", astuple(media))
+        self._delete("number <= (SELECT max(number) FROM media) - ?", MOST_FILES)
         return media
 
     def get(self, id: str) -> Media | None:
@@ -85,7 +87,7 @@ class MediaStore:
     def all(self) -> list[Media]:
         """Return the uploads that have not expired, oldest first."""
         self._delete_expired()
-        return list(self._select("TRUE"))
+        return list(self._select("TRUE ORDER BY number"))
 
     def remove(self, id: str) -> bool:
         """Delete an upload; return whether there was one."""
@@ -98,7 +100,7 @@ class MediaStore:
         return self._folder / media.id
 
     def _select(self, condition: str, *values: object) -> Iterator[Media]:
-        query = f"SELECT {COLUMNS} FROM media WHERE {condition} ORDER BY number"
+        query = f"SELECT {COLUMNS} FROM media WHERE {condition}"
         return filter(self._is_there, starmap(Media, self._execute(query, values)))
 
     def _delete(self, condition: str, value: object) -> None:

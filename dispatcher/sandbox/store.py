@@ -14,19 +14,11 @@ from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Final
 
 import pydantic
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    WithJsonSchema,
-    computed_field,
-)
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema, computed_field
 from pydantic.dataclasses import dataclass
 from pydantic_core import to_json
 
-from dispatcher.bubbles.search import searchable
+from dispatcher.bubbles.search import mentions
 from dispatcher.sandbox.contract import (
     CONTENTS,
     GatewayError,
@@ -37,31 +29,36 @@ from dispatcher.sandbox.contract import (
     type_of,
 )
 
+MOST_CHARACTERS: Final = 200_000_000
 MOST_REFUSED: Final = 50
+LONGEST_REQUEST: Final = 500
 LONGEST_BODY: Final = 10_000
 
-OURS: Final = 0x53420002  # in the head of the file: "SB", and the version of the tables
+OURS: Final = 0x53420003  # in the head of the file: "SB", and the version of the tables
 SCHEMA: Final = f"""
 PRAGMA locking_mode = EXCLUSIVE;
-PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;  -- a power cut may cost the newest, not the file
 PRAGMA application_id = {OURS};
 CREATE TABLE IF NOT EXISTS messages (
     number INTEGER PRIMARY KEY, id TEXT UNIQUE, received_at REAL, recipient TEXT, type TEXT,
-    body TEXT, headers TEXT, searchable TEXT, is_read INTEGER DEFAULT FALSE);
+    body TEXT, headers TEXT, is_read INTEGER DEFAULT FALSE);
 CREATE TABLE IF NOT EXISTS media (
     number INTEGER PRIMARY KEY, id TEXT UNIQUE, size INTEGER, sha256 TEXT, extension TEXT,
     content_type TEXT, uploaded_at REAL);
+CREATE INDEX IF NOT EXISTS uploads ON media (uploaded_at);
 """
 COLUMNS: Final = "number, id, received_at, recipient, type, body, headers"
-INSERT: Final = f"INSERT INTO messages ({COLUMNS}, searchable) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-MATCHES: Final = ":to IN ('', recipient) AND :type IN ('', type) AND instr(searchable, :q)"
-SELECT: Final = f"""SELECT {COLUMNS} FROM messages WHERE {MATCHES}
+INSERT: Final = f"INSERT INTO messages ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
+FIND: Final = """SELECT number, body FROM messages WHERE number > :after AND number <= :newest
+    AND :to IN ('', recipient) AND :type IN ('', type) ORDER BY number"""
+FOUND: Final = "number IN (SELECT value FROM json_each(:found))"  # a JSON array of numbers
+SELECT: Final = f"SELECT {COLUMNS} FROM messages WHERE {FOUND} ORDER BY number"
+SELECT_CHAT: Final = f"""SELECT {COLUMNS} FROM messages WHERE recipient = :to AND {FOUND}
     AND (:before IS NULL OR number < (SELECT number FROM messages WHERE id = :before))
     ORDER BY number DESC LIMIT :limit"""
 SELECT_CHATS: Final = f"""SELECT {COLUMNS}, count, unread FROM messages JOIN (
         SELECT max(number) AS newest, count(*) AS count, sum(NOT is_read) AS unread
-        FROM messages WHERE {MATCHES} GROUP BY recipient ORDER BY newest DESC LIMIT :limit
+        FROM messages WHERE {FOUND} GROUP BY recipient ORDER BY newest DESC LIMIT :limit
     ) ON number = newest ORDER BY number DESC"""
 
 
@@ -106,7 +103,7 @@ class Filter(BaseModel):
 
     to: str = ""
     type: str = ""
-    q: Annotated[str, AfterValidator(str.casefold)] = ""
+    q: str = ""
 
 
 @dataclass(frozen=True)
@@ -183,12 +180,12 @@ class Database:
         self._stack = ExitStack()
         if path is None:
             self.folder = Path(self._stack.enter_context(TemporaryDirectory(prefix="sandbox-")))
-            self._open("")  # temporary, and on disk where it is too large for SQLite's cache
+            self._open("", "OFF")  # temporary, on disk where it is too large for SQLite's cache
             return
         self.folder = path.with_name(f"{path.name}-uploads")
         try:
             _require_ours(path)
-            self._open(path)
+            self._open(path, "WAL")
             self.folder.mkdir(exist_ok=True)
             if self.folder.is_symlink():
                 raise OSError(f"{self.folder} is a link, and links are not followed")
@@ -196,13 +193,13 @@ class Database:
             self.close()
             raise CannotStore(f"cannot keep messages in {path}: {error}") from error
 
-    def _open(self, path: Path | str) -> None:
+    def _open(self, path: Path | str, journal: str) -> None:
         connection = sqlite3.connect(
             path, timeout=0.5, isolation_level=None, check_same_thread=False
         )
         self._stack.callback(connection.close)
         self.execute = connection.execute
-        connection.executescript(SCHEMA)
+        connection.executescript(f"PRAGMA journal_mode = {journal}; {SCHEMA}")
 
     def rows(self, table: str) -> Iterator[tuple[Any, ...]]:
         """Yield all rows of a table, oldest first. Raises CannotStore if the file is damaged."""
@@ -231,7 +228,7 @@ def _require_ours(path: Path) -> None:
 
 
 class Store:
-    """Keeps the newest `most` messages.
+    """Keeps the newest `most` messages; fewer if their bodies exceed `MOST_CHARACTERS` together.
 
     Refused requests and counts are not in the database: they end with the process. Methods that
     read messages may be called in any thread. Raises CannotStore if the database holds a message
@@ -248,28 +245,46 @@ class Store:
         self._execute = database.execute
         self._clock = clock
         self._run = secrets.token_hex(6)
+        self._most = most
         self._newest = 0  # the number of the newest message
-        for *row, _, _ in database.rows("messages"):
-            self._newest = _ours(database, row).number
-        self._execute("DELETE FROM messages WHERE number <= ?", (self._newest - most,))
-        self._execute(f"""CREATE TEMP TRIGGER IF NOT EXISTS newest AFTER INSERT ON messages BEGIN
-            DELETE FROM messages WHERE number <= new.number - {most}; END""")
+        self._gone = 0  # messages with this number and smaller ones are no longer kept
+        self._lengths: deque[tuple[int, int]] = deque()  # number and length of every kept body
+        self._characters = 0  # their sum
+        for *row, _ in database.rows("messages"):
+            message = _ours(database, row)
+            self._keep(message.number, message.body)
+
+    def __len__(self) -> int:
+        return len(self._lengths)
 
     def add(
         self, payload: Mapping[str, Any], body: str, headers: Iterable[tuple[bytes, bytes]]
     ) -> str:
         """Store a message that came as this body, and return its new id."""
-        self._newest += 1
-        id = f"{self._run}{self._newest:08x}"
-        to, type, words = payload["to"], type_of(payload), searchable(payload)
-        row = (self._newest, id, self._clock(), to, type, body, _readable(headers), words)
-        self._execute(INSERT, row)
+        number, to, type = self._newest + 1, payload["to"], type_of(payload)
+        id = f"{self._run}{number:08x}"
+        self._execute(INSERT, (number, id, self._clock(), to, type, body, _readable(headers)))
+        self._keep(number, body)
         self.changes.notify()
         return id
+
+    def _keep(self, number: int, body: str) -> None:
+        """Count a message that was inserted, and delete the oldest if there are too many."""
+        self._lengths.append((number, len(body)))
+        self._characters += len(body)
+        while len(self._lengths) > self._most or self._characters > MOST_CHARACTERS:
+            self._gone, length = self._lengths.popleft()
+            self._characters -= length
+            self._execute("DELETE FROM messages WHERE number = ?", (self._gone,))
+        # Last: who reads up to this one in another thread must not find one that is too many.
+        self._newest = number
 
     def clear(self) -> None:
         """Delete the messages and the refused requests, and set all counts to 0."""
         self._execute("DELETE FROM messages")
+        self._gone = self._newest
+        self._lengths.clear()
+        self._characters = 0
         self.refused.clear()
         self.refused_total = 0
         self.stats = Stats()
@@ -277,19 +292,30 @@ class Store:
 
     def get(self, id: str) -> Message | None:
         """Return the message with this id, or the `latest`."""
-        query = f"SELECT {COLUMNS} FROM messages WHERE ? IN (id, 'latest') ORDER BY number DESC"
-        row = self._execute(query, (id,)).fetchone()
+        column, value = ("number", self._newest) if id == "latest" else ("id", id)
+        row = self._execute(
+            f"SELECT {COLUMNS} FROM messages WHERE {column} = ?", [value]
+        ).fetchone()
         return row and Message(*row)
 
-    def count(self, wanted: Filter) -> int:
-        """Return how many messages match."""
-        query = f"SELECT count(*) FROM messages WHERE {MATCHES}"
-        return int(self._execute(query, wanted.model_dump()).fetchone()[0])
+    def find(self, wanted: Filter, after: int = 0, newest: int | None = None) -> list[int]:
+        """Return the numbers of the matching messages after a number, up to `newest`, in order."""
+        newest = self._newest if newest is None else newest
+        asked = {"after": after, "newest": newest, "to": wanted.to, "type": wanted.type}
+        if not wanted.q:
+            query = f"SELECT json_group_array(number) FROM ({FIND})"
+            return list(json.loads(self._execute(query, asked).fetchone()[0]))
+        # Row by row: a search in SQL would not let the gateway write before it has ended.
+        rows = self._execute(FIND, asked)
+        return [number for number, body in rows if mentions(json.loads(body), wanted.q)]
 
-    def select(self, wanted: Filter, limit: int = -1, before: str | None = None) -> list[Message]:
-        """Return the newest messages that match, or those before an id, oldest first."""
-        asked = {**wanted.model_dump(), "limit": limit, "before": before}
-        return [Message(*row) for row in self._execute(SELECT, asked)][::-1]
+    def read(self, found: list[int]) -> list[Message]:
+        """Return the messages with these numbers that are still kept, oldest first."""
+        return [Message(*row) for row in self._execute(SELECT, {"found": json.dumps(found)})]
+
+    def select(self, wanted: Filter, after: int = 0, newest: int | None = None) -> list[Message]:
+        """Return the messages that `find` finds."""
+        return self.read(self.find(wanted, after, newest))
 
     async def wait(self, wanted: Filter, count: int, timeout: float) -> list[Message]:
         """Return the matching messages, oldest first, as soon as there are at least `count`.
@@ -297,21 +323,34 @@ class Store:
         Raises TimeoutError if there are fewer after `timeout` seconds.
         """
         deadline = asyncio.get_running_loop().time() + timeout
-        version = self.changes.version
-        while (there := await asyncio.to_thread(self.count, wanted)) < count:
+        found: deque[Message] = deque()
+        seen = 0
+        while True:
+            version, newest = self.changes.version, self._newest
+            # Every message is looked at once only, however many arrive later.
+            found += await asyncio.to_thread(self.select, wanted, seen, newest)
+            seen = newest
+            while found and found[0].number <= self._gone:
+                found.popleft()
+            if len(found) >= count:
+                return list(found)
             try:
                 async with asyncio.timeout_at(deadline):
                     await self.changes.wait(version)
                     await asyncio.sleep(0.02)  # a burst needs one query, not one for each message
             except TimeoutError:
-                raise TimeoutError(f"{there} of {count} messages after {timeout:g} s") from None
-            version = self.changes.version
-        return await asyncio.to_thread(self.select, wanted)
+                there = f"{len(found)} of {count} messages after {timeout:g} s"
+                raise TimeoutError(there) from None
 
-    def chats(self, wanted: Filter, limit: int) -> list[Chat]:
-        """Return the chats with messages that match, the one with the newest message first."""
-        rows = self._execute(SELECT_CHATS, {**wanted.model_dump(), "limit": limit})
+    def chats(self, found: list[int], limit: int) -> list[Chat]:
+        """Return the chats of these messages, the one with the newest of them first."""
+        rows = self._execute(SELECT_CHATS, {"found": json.dumps(found), "limit": limit})
         return [Chat(Message(*row), count, unread) for *row, count, unread in rows]
+
+    def chat(self, to: str, found: list[int], before: str | None, limit: int) -> list[Message]:
+        """Return the newest of these messages to one recipient before an id, oldest first."""
+        asked = {"to": to, "found": json.dumps(found), "before": before, "limit": limit}
+        return [Message(*row) for row in self._execute(SELECT_CHAT, asked)][::-1]
 
     def unread(self) -> int:
         """Return how many messages are unread."""
@@ -322,12 +361,15 @@ class Store:
         update = "UPDATE messages SET is_read = TRUE WHERE recipient = ? AND NOT is_read"
         if self._execute(update, (to,)).rowcount:
             self.changes.notify()
-        return self.count(Filter(to=to)) > 0
+        there = self._execute("SELECT 1 FROM messages WHERE recipient = ?", (to,))
+        return there.fetchone() is not None
 
     def refuse(self, request: str, refusal: Refusal, body: bytes) -> None:
         """Record a request that was refused."""
         text = body[:LONGEST_BODY].decode(errors="replace")
-        self.refused.appendleft(Refused(self._clock(), request, refusal.error, text))
+        self.refused.appendleft(
+            Refused(self._clock(), request[:LONGEST_REQUEST], refusal.error, text)
+        )
         self.refused_total += 1
         self.changes.notify()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,6 @@ from typing import Any
 import pytest
 from starlette.types import ASGIApp, Message, Scope
 
-from dispatcher.bubbles.search import searchable
 from dispatcher.sandbox import store
 from dispatcher.sandbox.app import create_app
 from dispatcher.sandbox.inbox import pages
@@ -53,8 +53,8 @@ async def get(app: ASGIApp, path: str) -> int:
     (pages, "shown_payload", "/"),
     (pages, "summary_of", "/"),
     (pages, "view_of", "/?q=hello"),
-    (Store, "select", "/api/messages?q=hello"),
-    (Store, "select", "/api/messages"),
+    (Store, "find", "/api/messages?q=hello"),
+    (Store, "read", "/api/messages"),
 )
 def test_a_page_that_takes_long_holds_up_nobody(
     place: Any, name: str, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -88,10 +88,10 @@ def test_who_waits_looks_at_each_message_once(
 ) -> None:
     looked = 0
 
-    def counted(payload: object) -> str:
+    def counted(payload: object, sought: str) -> bool:
         nonlocal looked
         looked += 1
-        return searchable(payload)
+        return True
 
     async def arrive(kept: Store, wanted: int) -> list[str]:
         waiting = asyncio.create_task(kept.wait(Filter(q="hello"), wanted, PATIENCE))
@@ -100,11 +100,38 @@ def test_who_waits_looks_at_each_message_once(
             await asyncio.sleep(0.012)
         return [message.id for message in await waiting]
 
-    monkeypatch.setattr(store, "searchable", counted)
+    monkeypatch.setattr(store, "mentions", counted)
     kept = Store(database)
     found = asyncio.run(arrive(kept, 30))
     assert found == [message.id for message in kept.select(Filter())]
     assert looked == 30
+
+
+def test_who_waits_costs_no_more_the_more_are_kept(database: Database) -> None:
+    """SQLite's own steps: those of ten bursts are not ten times those of one."""
+
+    async def steps(bursts: int) -> int:
+        taken = 0
+
+        def count() -> None:
+            nonlocal taken
+            taken += 1
+
+        kept = Store(database)
+        for _ in range(1_000):
+            kept.add(json.loads(BODY), BODY, [])
+        waiting = asyncio.create_task(kept.wait(Filter(), 1_000 + bursts, PATIENCE))
+        connection.set_progress_handler(count, 10)
+        for _ in range(bursts):
+            await asyncio.sleep(0.05)
+            kept.add(json.loads(BODY), BODY, [])
+        assert len(await waiting) == 1_000 + bursts
+        connection.set_progress_handler(None, 0)
+        kept.clear()
+        return taken
+
+    connection: sqlite3.Connection = database.execute.__self__  # type: ignore[attr-defined]
+    assert 0 < asyncio.run(steps(10)) < 2 * asyncio.run(steps(1))
 
 
 def test_who_waits_does_not_count_what_is_gone(database: Database) -> None:
@@ -121,11 +148,19 @@ def test_who_waits_does_not_count_what_is_gone(database: Database) -> None:
     assert asyncio.run(arrive()) == added[1:]
 
 
+def test_fewer_long_messages_are_kept(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "MOST_CHARACTERS", 3 * len(BODY))
+    kept = Store(database)
+    added = [kept.add(json.loads(BODY), BODY, []) for _ in range(5)]
+    assert [each.id for each in kept.select(Filter())] == added[2:]
+    assert [each.newest.id for each in kept.chats(kept.find(Filter()), 10)] == [added[4]]
+
+
 def test_messages_are_read_whole_while_others_come_and_go(database: Database) -> None:
     kept = Store(database, most=50)
 
     def read() -> tuple[list[Chat], list[store.Message]]:
-        return kept.chats(Filter(q="hello"), 10), kept.select(Filter())
+        return kept.chats(kept.find(Filter(q="hello")), 10), kept.select(Filter())
 
     with ThreadPoolExecutor(2) as threads:
         reads = [threads.submit(read) for _ in range(200)]
@@ -137,4 +172,4 @@ def test_messages_are_read_whole_while_others_come_and_go(database: Database) ->
             assert len(numbers) <= 50
             assert {each.body for each in messages} <= {BODY}
             assert [each.to for each in chats] == ["79001234567"] * len(chats)
-    assert kept.count(Filter()) == len(kept.select(Filter())) == 50
+    assert len(kept) == len(kept.select(Filter())) == 50

@@ -91,6 +91,10 @@ def test_a_list_that_cannot_be(body: bytes, reason: str, client: Client) -> None
     assert reason in answer.json()["error"]
 
 
+def test_a_body_of_more_than_a_mebibyte(client: Client) -> None:
+    assert client.request("PUT", "/api/faults", data=b" " * 1024 * 1025).status_code == 413
+
+
 def test_an_empty_list_is_no_faults(client: Client) -> None:
     answer = client.request("PUT", "/api/faults", json=[])
 

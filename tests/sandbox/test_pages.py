@@ -176,6 +176,19 @@ def version(stream: socket.socket) -> str:
     return found[1].decode()
 
 
+def test_no_more_than_so_many_pages_at_once(client: Client, sandbox: SandboxProcess) -> None:
+    streams = [connect(sandbox.url) for _ in range(51)]
+    for stream in streams:
+        stream.sendall(EVENTS)
+    answers = [stream.recv(4096).split()[1] for stream in streams]
+    for stream in streams:
+        stream.close()
+
+    assert answers.count(b"200") == 50
+    assert answers.count(b"503") == 1
+    assert client.text().status_code == 201
+
+
 def test_the_curl_command_posts_the_same_again(client: Client, sandbox: SandboxProcess) -> None:
     require(shutil.which("curl"), "curl")
     client.text('it\'s "quoted" $HOME `id` \\ 😃\n@file')
@@ -216,6 +229,15 @@ def test_refusals_are_kept_without_their_tokens(client: Client) -> None:
     assert "\ufffd&lt;script&gt;" in page
     assert "x" * 9_000 in page
     assert "x" * 10_000 not in page
+
+
+def test_of_a_long_path_the_start_is_kept(client: Client) -> None:
+    client.request("GET", f"/v1/media/{'x' * 2_000}", headers={"Authorization": "Basic x"})
+
+    page = client.request("GET", "/inbox/refused").text
+    asked = "GET /v1/media/"
+    assert asked + "x" * (500 - len(asked)) in page
+    assert "x" * 500 not in page
 
 
 def test_the_newest_refusals_are_kept(client: Client) -> None:

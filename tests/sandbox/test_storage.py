@@ -61,6 +61,16 @@ def test_kept_uploads_expire_while_nobody_serves(tmp_path: Path) -> None:
         assert [*database.rows("media"), *database.folder.iterdir()] == []
 
 
+def test_of_too_many_uploads_the_oldest_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dispatcher.sandbox.media.MOST_FILES", 2)
+    with closing(Database(tmp_path / "messages.db")) as database:
+        store = MediaStore(database, lambda: 0.0)
+        kept = [keep(store) for _ in range(4)][2:]
+
+        assert store.all() == [Media(*fields) for _, *fields in database.rows("media")] == kept
+        assert {file.name for file in database.folder.iterdir()} == {media.id for media in kept}
+
+
 def keep(store: MediaStore) -> Media:
     async def chunks() -> AsyncIterator[bytes]:
         yield b"a file"
@@ -197,7 +207,7 @@ ID = "0123456789ab00000001"
 def test_a_message_that_the_gateway_would_not_take_is_not_shown(
     tmp_path: Path, id: str, to: str, body: str | bytes, headers: str
 ) -> None:
-    insert = "INSERT INTO messages VALUES (1, ?, 0.0, ?, 'text', ?, ?, '', 0)"
+    insert = "INSERT INTO messages VALUES (1, ?, 0.0, ?, 'text', ?, ?, 0)"
     prepared(tmp_path / "messages.db", insert, id, to, body, headers)
     with (
         closing(Database(tmp_path / "messages.db")) as database,

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dispatcher.bubbles.bubble import SHOWN, File, bubble_of, shown_payload, summary_of
 from dispatcher.bubbles.formatting import size
@@ -31,6 +32,7 @@ HERE: Final = Path(__file__).parent
 FILES: Final = "/inbox/files/"
 PAGE: Final = 25
 LONGEST_QUERY: Final = 200
+MOST_STREAMS: Final = 50
 PAUSE: Final = 0.15  # seconds between two versions: a burst of changes needs only one
 STREAM: Final = {"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
 
@@ -46,9 +48,6 @@ class Query:
     type: str = ""
     before: str | None = None
     chats: int = PAGE
-
-    def filter(self, to: str = "") -> Filter:
-        return Filter(to=to, type=self.type, q=as_number(self.q))
 
     def link(self, **changes: Any) -> str:
         """Return the address of this page with some parameters changed."""
@@ -83,9 +82,10 @@ class View(NamedTuple):
 
 def view_of(store: Store, query: Query) -> View:
     """Return what the page for this query shows; a search may take long."""
-    chats = store.chats(query.filter(), query.chats + 1)
-    to = query.chat if query.chat and store.count(Filter()) else chats[0].to if chats else None
-    messages = store.select(query.filter(to), PAGE + 1, query.before) if to else []
+    found = store.find(Filter(type=query.type, q=as_number(query.q)))
+    chats = store.chats(found, query.chats + 1)
+    to = query.chat if query.chat and len(store) else chats[0].to if chats else None
+    messages = store.chat(to, found, query.before, PAGE + 1) if to else []
     return View(
         chats=chats[: query.chats],
         more_chats=len(chats) > query.chats,
@@ -157,6 +157,7 @@ class Inbox:
     media: MediaStore
     faults: FaultInjector
     run: str = field(default_factory=lambda: secrets.token_hex(4))
+    streams: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_STREAMS))
 
     def routes(self) -> list[BaseRoute]:
         return [
@@ -175,9 +176,15 @@ class Inbox:
         """Identifies the present state, in this run of the server."""
         return f"{self.run}-{self.store.changes.version}"
 
-    async def send_versions(self, request: Request) -> Response:
+    async def send_versions(self, request: Request) -> ASGIApp:
         """Send the version of what the pages show, at once and after every change."""
-        return StreamingResponse(self._versions(), headers=STREAM)
+        if self.streams.locked():
+            raise HTTPException(503, f"{MOST_STREAMS} pages are open already")
+        return self._stream
+
+    async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self.streams:
+            await StreamingResponse(self._versions(), headers=STREAM)(scope, receive, send)
 
     async def _versions(self) -> AsyncIterator[str]:
         yield "retry: 500\n\n"
