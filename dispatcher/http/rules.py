@@ -65,7 +65,8 @@ def text_problems(
 ) -> Iterator[Problem]:
     """Yield a problem unless a value is a text of at most `most` characters (code points).
 
-    `called` is the word for it in the sentence. If `required`, it must be there and not be empty.
+    `called` is the word for it in the sentence. If `required`, it must not be empty. None is a
+    problem in any case: a field that may be missing is to be asked about where it is there.
     """
     if required and (text is None or text == ""):
         yield Problem(message=f"the {called} is empty", where=where)
