@@ -39,7 +39,7 @@ def command(dispatcher: Dispatcher, timings: bool, as_json: bool) -> int:
     type=click.Choice(KINDS),
     default="transformer",
     show_default=True,
-    help="Where media come from, a check, a change to what is posted, or a gateway.",
+    help="Where media come from, a check, a change to what is posted, a gateway, or an engine.",
 )
 @debug_option
 def new(name: str, kind: Kind) -> int:

@@ -10,7 +10,7 @@ from dispatcher.errors import ConfigError
 from dispatcher.scaffold.rendering import rendered
 from dispatcher.scaffold.writing import write_missing
 
-Kind: TypeAlias = Literal["source", "validator", "transformer", "transport"]
+Kind: TypeAlias = Literal["source", "validator", "transformer", "transport", "engine"]
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST = 24  # characters; with more, lines of the files would be too long
@@ -39,6 +39,10 @@ _DESCRIPTIONS: dict[Kind, _Description] = {
     "transport": _Description(
         "Sends messages through {name}.",
         'Then a manifest may say `transport = "{name}"`. The token comes from {prefix}TOKEN.',
+    ),
+    "engine": _Description(
+        "Carries out plans: {name}.",
+        'Then `dispatcher.toml` may say, under `[delivery]`, `engine = "{name}"`.',
     ),
 }
 KINDS: tuple[Kind, ...] = tuple(_DESCRIPTIONS)

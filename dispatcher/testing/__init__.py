@@ -4,7 +4,7 @@
 `message`, `upload`, `manifest`, `plan`, `registry`   what a test begins with
 `Recording`                                           a plugin: its transport records everything
 `ScriptedGateway`, `Reply`, `Fault`, `Raw`            an HTTP server that follows a script
-`TransportContract`, `SourceContract`, `TransformerContract`, `ValidatorContract`
+`TransportContract`, `SourceContract`, `TransformerContract`, `ValidatorContract`, `EngineContract`
                                                       test classes to derive from
 
     def test_welcome(sandbox):
@@ -15,6 +15,7 @@
 
 import dispatcher.testing.assertion_rewriting  # noqa: F401 - before what it is for
 from dispatcher.sandbox.process import SandboxProcess
+from dispatcher.testing.engine_contract import EngineContract
 from dispatcher.testing.factories import Plan, manifest, message, plan, registry, upload
 from dispatcher.testing.fixtures import Run, run, sandbox, scripted_gateway
 from dispatcher.testing.gateway import Fault, Raw, Reply, Request, ScriptedGateway
@@ -23,6 +24,7 @@ from dispatcher.testing.recording import Recording, RecordingTransport
 from dispatcher.testing.transport_contract import TransportContract
 
 __all__ = [
+    "EngineContract",
     "Fault",
     "Plan",
     "Raw",

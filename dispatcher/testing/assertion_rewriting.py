@@ -3,7 +3,7 @@
 import pytest
 
 _WITH_ASSERTIONS = (
-    *("hook_contracts", "purity", "secrecy"),
+    *("engine_contract", "hook_contracts", "purity", "secrecy"),
     *("transport_contract", "transport_files", "transport_setup"),
 )
 
