@@ -29,6 +29,7 @@ from dispatcher.errors import (
 from dispatcher.models import (
     Address,
     Attachment,
+    DeliveryStatus,
     Failure,
     MediaId,
     Message,
@@ -165,8 +166,8 @@ class BoundTransport:
 
     @cached_property
     def _timers(self) -> dict[str, CallTimer]:
-        methods = ["build", "check", *(["address"] if self.has_own_addresses else [])]
-        return {method: self._calls.timer(self.name, method) for method in methods}
+        optional = [name for name in ("address", "statuses") if override(self._transport, name)]
+        return {name: self._calls.timer(self.name, name) for name in ("build", "check", *optional)}
 
     @cached_property
     def _builtin(self) -> bool:
@@ -181,8 +182,7 @@ class BoundTransport:
             pass_on_interruption(error)
             if isinstance(error, AddressError) and method == "address":
                 raise
-            cause = describe(error)
-            raise PluginError(f"{timer.plugin} failed in {timer.task}: {cause}") from error
+            raise _failed(timer, error) from error
 
     # For delivery: called through `calls`, as each call may take long, or never return.
 
@@ -253,6 +253,25 @@ class BoundTransport:
             pass_on_interruption(error)
             return None
         return found if isinstance(found, (Receipt, Failure)) else None
+
+    @property
+    def has_statuses(self) -> bool:
+        """Whether it may know what became of accepted messages. Raises PluginError."""
+        return self._override("statuses") is not None
+
+    def statuses(self, body: Payload | None) -> list[DeliveryStatus]:
+        """Return what a webhook's body, or for None the gateway, says of accepted messages.
+
+        Raises DispatcherError, namely PluginError for whatever the transport wrongly raises or
+        returns, or if the gateway, when asked, does not answer within `patience`.
+        """
+        check, ask = plugin_results.delivery_statuses, self._override("statuses")
+        found: list[DeliveryStatus] = (
+            self._guarded_call("statuses", lambda: check(ask(None)), self.patience)
+            if body is None
+            else self._call("statuses", check, detached(body))
+        )
+        return found
 
     def probe(self) -> ProbeResult | None:
         """Return what the gateway says of itself, None if it cannot be asked.
@@ -367,19 +386,26 @@ class BoundTransport:
                     self._known[name] = self._guarded_call(name, read)
         return self._known[name]
 
-    def _guarded_call(self, name: str, function: Callable[[], Any]) -> Any:
-        """Return what a function returns within `PATIENCE`. Raises DispatcherError only."""
+    def _guarded_call(
+        self, name: str, function: Callable[[], Any], seconds: float | None = None
+    ) -> Any:
+        """Return what a function returns within these seconds, by default `PATIENCE`.
+
+        Raises DispatcherError only.
+        """
         try:
-            return self._calls.make(self.name, name, PATIENCE, function)
+            return self._calls.make(self.name, name, seconds or PATIENCE, function)
         except CallTimeout as error:
             raise PluginError(str(error)) from None
-        except DispatcherError:
-            raise
         except BaseException as error:
             pass_on_interruption(error)
-            timer = self._calls.timer(self.name, name)
-            failed = f"{timer.plugin} failed in {timer.task}"
-            raise PluginError(f"{failed}: {describe(error)}") from error
+            if isinstance(error, DispatcherError) and not isinstance(error, PluginError):
+                raise
+            raise _failed(self._calls.timer(self.name, name), error) from error
+
+
+def _failed(timer: CallTimer, error: BaseException) -> PluginError:
+    return PluginError(f"{timer.plugin} failed in {timer.task}: {describe(error)}")
 
 
 GetTransport: TypeAlias = Callable[[str], Transport]

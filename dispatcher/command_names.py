@@ -7,6 +7,7 @@ COMMANDS = {
     "diff": "Show what a change changes for recipients; offline.",
     "send": "Send what was not sent yet.",
     "history": "Show what the journal knows.",
+    "statuses": "Note what the gateway says of messages later: delivered, read.",
     "settle": "Decide whether an unknown message was sent.",
     "journal": "Copy the journal, and see whether a copy is whole.",
     "sandbox": "Run a local gateway to try things on.",

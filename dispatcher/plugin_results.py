@@ -29,6 +29,7 @@ from dispatcher.errors import (
 from dispatcher.models import (
     Address,
     Attachment,
+    DeliveryStatus,
     Link,
     MediaId,
     Payload,
@@ -134,6 +135,22 @@ def _can_be_in_a_key(to: str) -> bool:
     """Whether it can be part of a key: keys are copied, stored one per line, compared exactly."""
     visible = " " not in to and to == printable(to)
     return visible and 0 < len(to) <= LONGEST_ADDRESS and is_normalized("NFC", to)
+
+
+def delivery_statuses(result: object) -> list[DeliveryStatus]:
+    """Return copies of what a transport's `statuses` returned. Raises PluginError."""
+    expected = "an iterable of DeliveryStatus"
+    return [_checked_status(status, expected) for status in items(result, expected)]
+
+
+def _checked_status(result: object, expected: str) -> DeliveryStatus:
+    if not isinstance(result, DeliveryStatus):
+        raise unexpected(result, expected)
+    try:
+        fields = {name: getattr(result, name) for name in DeliveryStatus.model_fields}
+        return DeliveryStatus(**fields)
+    except (ValidationError, AttributeError):
+        raise unexpected(result, expected) from None
 
 
 def unexpected(result: object, expected: str) -> PluginError:

@@ -18,6 +18,7 @@ from dispatcher.models import (
     Address,
     Attachment,
     Contents,
+    DeliveryStatus,
     Failure,
     MediaId,
     Message,
@@ -172,6 +173,16 @@ class BaseTransport(Transport):
         not believed.
         """
         return None
+
+    def statuses(self, body: Payload | None) -> Iterable[DeliveryStatus]:
+        """Return what the gateway says of messages that it has accepted before.
+
+        `body` is what the gateway posted to a webhook: of one that is about something else, or
+        about another account, nothing is returned. None asks the gateway for what it has; raises
+        `ConfigError` if it cannot be asked, a `DeliveryError` if that fails. Nothing is ever sent
+        because of a status.
+        """
+        return ()
 
     @property
     def account(self) -> str:

@@ -25,19 +25,20 @@ from dispatcher.errors import ConfigError
 from dispatcher.manifest import Manifests, Options, runs
 from dispatcher.manifest import load as load_manifests
 from dispatcher.manifest.kinds import Kinds
-from dispatcher.models import LocatedProblem, RecordStatus
+from dispatcher.models import DeliveryStatus, LocatedProblem, Payload, RecordStatus
 from dispatcher.names import did_you_mean
 from dispatcher.planning import PlannedMessage, Planner
 from dispatcher.planning.selection import Selection, SelectionOptions
 from dispatcher.redaction import Secrets
 from dispatcher.registry import CallTimer, Registry, build_registry
 from dispatcher.timezones import aware
+from dispatcher.transports import override
 from dispatcher.visible import quoted
 
 if TYPE_CHECKING:
     from dispatcher.api.plan_file import PlanContents, SavedPlan
     from dispatcher.diff import Diff
-    from dispatcher.journal import HistoryRow, Journal, JournalReader
+    from dispatcher.journal import HistoryRow, Journal, JournalReader, NotedStatuses
     from dispatcher.transports import Transport
 
 __all__ = [
@@ -428,13 +429,53 @@ class Dispatcher:
         with self.writing("settle") as journal:
             return journal.settle(key, sent=sent) or (missing and sent and journal.note_sent(key))
 
+    def statuses(self, body: Payload | None = None) -> list[DeliveryStatus]:
+        """Return what the gateway says of messages that it has accepted before.
+
+        `body` is what it posted to a webhook; without one, it is asked. The gateway is that for
+        manifests that name none. Raises ConfigError if its transport does not support this,
+        PluginError, DeliveryError.
+        """
+        name = self.transports.default
+        with self.transports.outside_a_run(name) as (transport,):
+            if not transport.has_statuses:
+                raise ConfigError(
+                    f'the transport "{name}" cannot tell what became of messages after the gateway '
+                    f"has accepted them{self._with_statuses()}"
+                )
+            return transport.statuses(body)
+
+    def _with_statuses(self) -> str:
+        able = [
+            name for name, each in self.registry.transports().items() if override(each, "statuses")
+        ]
+        return f"; these can, with --transport: {', '.join(able)}" if able else ""
+
+    def note_statuses(
+        self, statuses: Iterable[DeliveryStatus], *, wait: float = 0.0
+    ) -> NotedStatuses:
+        """Record what `statuses` has returned, of messages that the journal has.
+
+        It may be recorded in any order and more than once; nothing is ever sent because of it.
+        `wait` is how many seconds to wait for a run that holds the journal. Raises JournalError,
+        JournalLocked.
+        """
+        from dispatcher.journal import NotedStatuses
+
+        given = list(statuses)
+        with self.reading() as known:
+            if known is None or not given:  # do not make a journal that knows no message
+                return NotedStatuses([], missing=len(given), ambiguous=0)
+        with self.writing("statuses", wait) as journal:
+            return journal.note_statuses(self.transports.default, given)
+
     def reading(self, *, quiet: bool = False) -> AbstractContextManager[JournalReader | None]:
         """Open the journal for reading: see `ConfiguredJournal.reading`."""
         return self._journal.reading(quiet=quiet)
 
-    def writing(self, run: str) -> AbstractContextManager[Journal]:
-        """Hold the journal, like a run of this name. Raises JournalError, JournalLocked."""
-        return self._journal.writing(run)
+    def writing(self, run: str, wait: float = 0.0) -> AbstractContextManager[Journal]:
+        """Hold the journal, like a run of this name: see `ConfiguredJournal.writing`."""
+        return self._journal.writing(run, wait)
 
     @property
     def journal(self) -> str:

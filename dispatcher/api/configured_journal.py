@@ -59,11 +59,14 @@ class ConfiguredJournal:
             yield journal
 
     @contextmanager
-    def writing(self, run: str) -> Iterator[Journal]:
-        """Hold the journal, like a run of this name. Raises JournalError, JournalLocked."""
+    def writing(self, run: str, wait: float = 0.0) -> Iterator[Journal]:
+        """Hold the journal, like a run of this name; it waits up to `wait` seconds for another run.
+
+        Raises JournalError, JournalLocked.
+        """
         from dispatcher.journal import open_journal
 
-        with open_journal(self.url, run=run) as journal:
+        with open_journal(self.url, wait, run) as journal:
             yield journal
 
     @contextmanager

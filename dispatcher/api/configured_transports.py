@@ -62,13 +62,15 @@ class ConfiguredTransports:
         return [each for each in self.used if each.name in names]
 
     @contextmanager
-    def outside_a_run(self) -> Iterator[list[BoundTransport]]:
-        """Give the transports that plans have needed so far, for calls outside a run."""
+    def outside_a_run(self, name: str | None = None) -> Iterator[list[BoundTransport]]:
+        """Give the transports that plans have needed so far, or the one of this name, for calls
+        outside a run."""
         from dispatcher.delivery.calls import GuardedCalls
 
         calls = GuardedCalls(self._registry.timer, halt=lambda why: None)
         try:
-            yield [BoundTransport(each, calls) for each in self._made.values()]
+            chosen = self._made.values() if name is None else [self.get(name)]
+            yield [BoundTransport(each, calls) for each in chosen]
         finally:
             calls.close()
 

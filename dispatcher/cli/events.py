@@ -140,6 +140,36 @@ class SendSummary(TypedDict):
     next: Annotated[list[Step], Field(description="What is left for a person.")]
 
 
+class Delivery(TypedDict):
+    """What the gateway said of the message after it had accepted it: see `statuses`."""
+
+    status: Annotated[str, Field(description="`delivered`, `read` or `undelivered`.")]
+    at: Annotated[str | None, Field(description="Since when, in UTC, if the gateway says that.")]
+    reason: Annotated[str | None, Field(description="Why not, in the gateway's words.")]
+
+
+class NotedStatus(TypedDict):
+    """What the gateway says of a message, if that is new."""
+
+    key: _Key
+    id: Annotated[str, Field(description="What the gateway calls it.")]
+    status: Annotated[str, Field(description="`delivered`, `read` or `undelivered`.")]
+    at: Annotated[str | None, Field(description="Since when, in UTC, if the gateway says that.")]
+    reason: Annotated[str | None, Field(description="Why not, in the gateway's words.")]
+    settle: NotRequired[
+        Annotated[str, Field(description="The command that settles the message if it is unknown.")]
+    ]
+
+
+class StatusesSummary(TypedDict):
+    """The last object: how many statuses there were."""
+
+    noted: int
+    known: Annotated[int, Field(description="How many said nothing new.")]
+    missing: Annotated[int, Field(description="Of messages that the journal does not have.")]
+    ambiguous: Annotated[int, Field(description="With an id that several messages have.")]
+
+
 class Event(TypedDict):
     """An attempt, or what is known of it."""
 
@@ -148,6 +178,7 @@ class Event(TypedDict):
     attempt: int | None
     id: str | None
     error: Failure | None
+    delivery: Annotated[Delivery | None, Field(description="What the gateway said of it later.")]
 
 
 class Recorded(TypedDict):
@@ -167,6 +198,7 @@ class Recorded(TypedDict):
     not_before: Annotated[
         str | None, Field(description="When the gateway wants the next attempt, at the earliest.")
     ]
+    delivery: Annotated[Delivery | None, Field(description="What the gateway said of it later.")]
     events: NotRequired[
         Annotated[list[Event], Field(description="With `--attempts`: every attempt.")]
     ]
@@ -299,6 +331,7 @@ EVENTS: dict[str, dict[str, Any]] = {
     "diff": {"diff": Changed, "summary": DiffSummary},
     "send": {"start": Start, "result": Result, "summary": SendSummary},
     "history": {"message": Recorded},
+    "statuses": {"status": NotedStatus, "summary": StatusesSummary},
     "plugins": {"plugin": Plugin},
     "doctor": {"finding": Finding},
 }

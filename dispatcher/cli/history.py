@@ -63,9 +63,9 @@ def command(
 ) -> int:
     """Show the messages that were tried, the oldest change first.
 
-    A line has the moment of the last change, the status, the message's key (run / manifest /
-    message id / revision / recipient), and the gateway's id or what went wrong. `settle` takes
-    these keys.
+    A line has the moment of the last change, the status, with what the gateway said later (see
+    statuses) in brackets, the message's key (run / manifest / message id / revision / recipient),
+    and the gateway's id or what went wrong. `settle` takes these keys.
 
     Exit code 3: there is no such message.
     """
@@ -135,7 +135,8 @@ def _jsonl_writer(file: TextIO) -> Write:
 
 
 def _csv_writer(file: TextIO) -> Write:
-    """Return a function that writes one row per message or event; an error fills two columns."""
+    """Return a function that writes one row per message or event; an error fills two columns, and
+    what the gateway said later three."""
     sheet = csv.DictWriter(file, _COLUMNS, extrasaction="ignore")
     sheet.writeheader()
 
@@ -145,6 +146,12 @@ def _csv_writer(file: TextIO) -> Write:
             line = {**fields, **event}
             error = line["error"] or {}
             line |= {"error_code": error.get("code"), "error": error.get("text")}
+            delivery = line["delivery"] or {}
+            line |= {
+                "delivery": delivery.get("status"),
+                "delivery_at": delivery.get("at"),
+                "delivery_reason": delivery.get("reason"),
+            }
             sheet.writerow({name: _cell(value) for name, value in line.items()})
 
     return write
@@ -152,7 +159,7 @@ def _csv_writer(file: TextIO) -> Write:
 
 _COLUMNS = (
     "key run manifest message to transport status attempts attempt at id error_code error "
-    "changed_at not_before"
+    "changed_at not_before delivery delivery_at delivery_reason"
 ).split()
 
 
@@ -174,16 +181,19 @@ _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 
 def _fields(row: HistoryRow) -> dict[str, Any]:
     fields = row._asdict()
-    fields["error"] = _error(row)
+    fields |= _details(row)
     fields["to"] = fields.pop("recipient")
     events = fields.pop("events")
     if events:
-        fields["events"] = [{**event._asdict(), "error": _error(event)} for event in events]
+        fields["events"] = [event._asdict() | _details(event) for event in events]
     return fields
 
 
-def _error(row: HistoryRow | Event) -> dict[str, Any] | None:
-    return row.error.model_dump() if row.error else None
+def _details(row: HistoryRow | Event) -> dict[str, Any]:
+    return {
+        "error": row.error.model_dump() if row.error else None,
+        "delivery": row.delivery._asdict() if row.delivery else None,
+    }
 
 
 def _print_json(row: HistoryRow) -> None:
@@ -208,9 +218,11 @@ def _local(noted: str, timezone: str | None) -> str:
 
 
 def _status(row: HistoryRow | Event) -> Part:
-    return coloured(row.status, f"{row.status:7}")
+    said = f"{row.status} ({row.delivery.status})" if row.delivery else row.status
+    return coloured(row.status, f"{said:7}")
 
 
 def _detail(row: HistoryRow | Event) -> str:
     error = row.error.sentence if row.error else None
-    return "  ".join(filter(None, [row.id, error]))
+    reason = row.delivery.reason if row.delivery else None
+    return "  ".join(filter(None, [row.id, error, reason]))

@@ -19,7 +19,7 @@ from dispatcher.cli.diagnosis import supervised
 from dispatcher.cli.next_steps import Invocation
 from dispatcher.cli.reports import print_problems, print_warning
 from dispatcher.cli.usage import is_text
-from dispatcher.config import load, shown
+from dispatcher.config import load, seconds, shown
 from dispatcher.errors import ConfigError, ExitCode
 from dispatcher.planning.selection import SelectionOptions
 from dispatcher.printing import without_secrets
@@ -83,6 +83,11 @@ journal_option = click.option(
     "postgresql://…",
 )
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+wait_option = click.option(
+    "--wait",
+    metavar="TIME",
+    help="Wait for another run to end, at most so long, like 10m; by default, not at all.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 debug_option = click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")
 _SELECTION = (
@@ -182,6 +187,14 @@ _SESSION_OPTIONS = (
     click.option("--no-plugins", is_flag=True, help="Leave all third-party plugins out."),
     debug_option,
 )
+
+
+def wait_seconds(wait: str | None) -> float:
+    """Return the seconds that --wait means."""
+    try:
+        return seconds(wait) if wait else 0.0
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--wait") from None
 
 
 def filter_options(function: Function) -> Function:

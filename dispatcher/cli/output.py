@@ -43,6 +43,9 @@ _COLOURS = {
     "retry": "yellow",
     "changed": "yellow",
     "sent": "green",
+    "delivered": "green",
+    "read": "green",
+    "undelivered": "red",
     "failed": "red",
     "unknown": "magenta",
 }

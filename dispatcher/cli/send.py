@@ -27,10 +27,12 @@ from dispatcher.cli.options import (
     run_option,
     selection_options,
     session_options,
+    wait_option,
+    wait_seconds,
 )
 from dispatcher.cli.output import Coloured, print_line
 from dispatcher.cli.progress import ResultPrinter, printer_for
-from dispatcher.config import seconds, sqlite_url
+from dispatcher.config import sqlite_url
 from dispatcher.delivery import Delivery
 from dispatcher.errors import ConfigError, ExitCode, JournalMissing, PlanOutdated
 from dispatcher.planning.selection import SelectionOptions
@@ -55,11 +57,7 @@ _LAST = 1.0  # seconds to record and report what is known by then
 @paths_argument
 @run_option
 @journal_option
-@click.option(
-    "--wait",
-    metavar="TIME",
-    help="Wait for another run to end, at most so long, like 10m; by default, not at all.",
-)
+@wait_option
 @click.option(
     "--resend",
     type=click.Choice(list(_RESEND)),
@@ -126,7 +124,7 @@ def command(
             "--plan FILE sends what was reviewed; PATH, --run, --resend, --sandbox and what "
             "chooses messages do not go with it"
         )
-    seconds_to_wait = _seconds(wait)
+    seconds_to_wait = wait_seconds(wait)
     statuses: set[Resend] = set().union(*(_RESEND[name] for name in resend))
     with ExitStack() as stack:
         if sandbox:
@@ -185,13 +183,6 @@ def _advice(dispatcher: Dispatcher, printer: ResultPrinter) -> str | None:
         return None
     here = all(each.local for each in dispatcher.transports.used)
     return "is the gateway running? to start it: dispatcher sandbox" if here else None
-
-
-def _seconds(wait: str | None) -> float:
-    try:
-        return seconds(wait) if wait else 0.0
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--wait") from None
 
 
 def _require_only_sandbox(dispatcher: Dispatcher) -> None:

@@ -23,9 +23,10 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
 
 from dispatcher.errors import JournalError, JournalMissing
-from dispatcher.journal import queries, watermark
+from dispatcher.journal import deliveries, queries, watermark
 from dispatcher.journal.backend import Backend, backend
 from dispatcher.journal.clock import Clock, steady
+from dispatcher.journal.deliveries import Delivery, NotedStatus, NotedStatuses
 from dispatcher.journal.near_keys import Near, Noted, near_keys
 from dispatcher.journal.queries import NO_FORMER_KEYS, Event, HistoryRow, KnownGateway
 from dispatcher.journal.reader import JournalReader
@@ -45,7 +46,7 @@ from dispatcher.journal.updates import (
 )
 from dispatcher.journal.writer import Writer, journal_errors
 from dispatcher.keys import Key
-from dispatcher.models import Delivered, Failure, MediaId, Message, Record, Status
+from dispatcher.models import Delivered, DeliveryStatus, Failure, MediaId, Message, Record, Status
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -54,6 +55,7 @@ __all__ = [
     "LATE",
     "AttemptResult",
     "Claim",
+    "Delivery",
     "Event",
     "HistoryRow",
     "Journal",
@@ -61,6 +63,8 @@ __all__ = [
     "KnownGateway",
     "Near",
     "Noted",
+    "NotedStatus",
+    "NotedStatuses",
     "SharedState",
     "journal_name",
     "key_in_journal",
@@ -272,6 +276,17 @@ class Journal:
             )
 
         return self._writer.submit(decide, key).result()
+
+    def note_statuses(self, transport: str, statuses: Sequence[DeliveryStatus]) -> NotedStatuses:
+        """Record what gateways say of accepted messages; it changes no message's own status."""
+        backend, owner = self._backend, self._updates.owner
+
+        def note(connection: Connection) -> NotedStatuses:
+            others = queries.living_runs(connection, backend.now(), but=owner)
+            deliveries.prepare(connection, backend, alone=not others)
+            return deliveries.note(connection, backend, transport, statuses)
+
+        return self._writer.submit(note).result()
 
     def near_keys(self, key: Key, former: Sequence[str], recipients: Iterable[str]) -> Near:
         """Return known keys that are near an unknown one: see `near_keys`."""

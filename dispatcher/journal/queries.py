@@ -13,6 +13,8 @@ import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal w
 from pydantic import ValidationError
 
 from dispatcher.errors import JournalError
+from dispatcher.journal import deliveries
+from dispatcher.journal.deliveries import Delivery
 from dispatcher.journal.schema import (
     DIGEST_KEY,
     INVALID,
@@ -54,13 +56,15 @@ class Event(NamedTuple):
     status: str
     id: str | None
     error: Failure | None
+    delivery: Delivery | None = None
 
 
 class HistoryRow(NamedTuple):
     """A message as the journal knows it; times are UTC, ISO 8601.
 
-    The gateway asked for no attempt before `not_before`. `events` are all its changes, the oldest
-    first, if they were asked for.
+    The gateway asked for no attempt before `not_before`. `delivery` is what it said of the message
+    after it had accepted it. `events` are all its changes, the oldest first, if they were asked
+    for.
     """
 
     key: str
@@ -75,6 +79,7 @@ class HistoryRow(NamedTuple):
     error: Failure | None
     changed_at: str
     not_before: str | None
+    delivery: Delivery | None = None
     events: tuple[Event, ...] = ()
 
 
@@ -300,25 +305,38 @@ def history(
     for column, value in filters.items():
         if value is not None:
             query = query.where(messages.c[column].in_(list(map(storable, spellings(value)))))
-    for row in connection.execute(query.execution_options(yield_per=_KEYS_AT_ONCE)):
-        odd = next((name for name, value in row._mapping.items() if isinstance(value, bytes)), None)
-        if odd:
-            raise _invalid(row.key, f"{odd} is {row._mapping[odd]!r}")
-        yield HistoryRow(
-            row.key,
-            row.run,
-            row.manifest,
-            row.message,
-            row.recipient,
-            row.transport,
-            row.status,
-            row.attempts,
-            row.receipt,
-            _failure(row),
-            row.changed_at,
-            row.not_before,
-            _events(connection, row.key) if with_events else (),
-        )
+    reported = deliveries.readable(connection)
+    found = connection.execute(query.execution_options(yield_per=_KEYS_AT_ONCE))
+    for rows in found.partitions():
+        keys = [row.key for row in rows] if reported else []
+        known = deliveries.of_messages(connection, keys)
+        for row in rows:
+            yield _history_row(connection, row, known[row.key], with_events)
+
+
+def _history_row(
+    connection: Connection, row: Any, known: Mapping[int, Delivery], with_events: bool
+) -> HistoryRow:
+    """Return a message, if `known` is what is known of its attempts. Raises JournalError."""
+    odd = next((name for name, value in row._mapping.items() if isinstance(value, bytes)), None)
+    if odd:
+        raise _invalid(row.key, f"{odd} is {row._mapping[odd]!r}")
+    return HistoryRow(
+        row.key,
+        row.run,
+        row.manifest,
+        row.message,
+        row.recipient,
+        row.transport,
+        row.status,
+        row.attempts,
+        row.receipt,
+        _failure(row),
+        row.changed_at,
+        row.not_before,
+        deliveries.of_message(row, known),
+        _events(connection, row.key, known) if with_events else (),
+    )
 
 
 def began_at(connection: Connection, key: str) -> datetime | None:
@@ -377,11 +395,13 @@ def known_gateways(connection: Connection) -> list[KnownGateway]:
     return []
 
 
-def living_runs(connection: Connection, now: ColumnElement[float]) -> list[str]:
-    """Describe the runs whose leases have not ended."""
+def living_runs(
+    connection: Connection, now: ColumnElement[float], but: str | None = None
+) -> list[str]:
+    """Describe the runs whose leases have not ended, except that of the owner `but`."""
     query = (
         sa.select(sending_runs)
-        .where(sending_runs.c.lease > now)
+        .where(sending_runs.c.lease > now, sending_runs.c.owner.is_distinct_from(but))
         .order_by(sending_runs.c.started_at)
     )
     return [
@@ -390,10 +410,17 @@ def living_runs(connection: Connection, now: ColumnElement[float]) -> list[str]:
     ]
 
 
-def _events(connection: Connection, key: str) -> tuple[Event, ...]:
+def _events(connection: Connection, key: str, known: Mapping[int, Delivery]) -> tuple[Event, ...]:
     query = sa.select(events).where(events.c.key == key).order_by(events.c.id)
     return tuple(
-        Event(row.at, row.attempt, row.status, row.receipt, _failure(row))
+        Event(
+            row.at,
+            row.attempt,
+            row.status,
+            row.receipt,
+            _failure(row),
+            known.get(row.attempt) if row.receipt is not None else None,
+        )
         for row in connection.execute(query)
     )
 

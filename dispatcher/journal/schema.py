@@ -125,6 +125,24 @@ gateways = sa.Table(
     sa.Column("local", sa.Integer, nullable=False),
 )
 
+# What gateways say of accepted messages: of the receipt of each attempt, what is best known. Made,
+# like `manifest_files`, when there is something to record, together with an index of the receipts.
+deliveries = sa.Table(
+    "deliveries",
+    sa.MetaData(),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("attempt", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("at", sa.Text),
+    sa.Column("reason", sa.Text),
+)
+# The beginning of a receipt, as a row of a PostgreSQL index cannot have more than some 2,700 bytes.
+RECEIPT_KEY = "substr({}, 1, 100)"
+INDEX_OF_RECEIPTS = (
+    f"CREATE INDEX IF NOT EXISTS events_receipt ON events ({RECEIPT_KEY.format('receipt')}) "
+    "WHERE receipt IS NOT NULL"
+)
+
 # From each version to the next; new tables, indexes and triggers are made afterwards.
 # One that is there already is not made anew: what has changed is dropped here.
 _MIGRATIONS: dict[int, tuple[str, ...]] = {

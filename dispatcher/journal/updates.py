@@ -103,7 +103,7 @@ class Updates:
     def __init__(
         self, backend: Backend, owner: str, dialect: Dialect, now: Callable[[], datetime]
     ) -> None:
-        self._backend, self._owner, self._now = backend, owner, now
+        self._backend, self.owner, self._now = backend, owner, now
         self._claim = CompiledStatement(_claim(backend.insert), dialect)
         self._conclude = CompiledStatement(_conclude(), dialect)
 
@@ -125,7 +125,7 @@ class Updates:
             connection,
             **_identity(message, known),
             digest=digest,
-            owner=self._owner,
+            owner=self.owner,
             changed_at=timestamp(self._now()),
             known_status=known.status if known else None,
             known_attempts=known.attempts if known else None,
@@ -154,7 +154,7 @@ class Updates:
         return {
             "of_key": storable(claim.key),
             "of_attempt": claim.attempt,
-            "of_owner": self._owner,
+            "of_owner": self.owner,
             "how": result.status,
         }
 
@@ -170,7 +170,7 @@ class Updates:
         row = connection.execute(sa.select(*columns).where(messages.c.key == key)).first()
         if row is None or row.attempts < claim.attempt:
             return self._restore(connection, claim, result)
-        if (row.attempts, row.owner) == (claim.attempt, self._owner):
+        if (row.attempts, row.owner) == (claim.attempt, self.owner):
             return bool(row.status == result.status)
         if result.status == Status.SENT:
             connection.execute(
@@ -185,7 +185,7 @@ class Updates:
             return False
         attempt = {
             "digest": claim.digest,
-            "owner": self._owner,
+            "owner": self.owner,
             "attempts": claim.attempt,
             **self._columns(result),
         }
@@ -277,7 +277,7 @@ class Updates:
         """Renew this run's lease, even if others have deleted its row meanwhile."""
         lease = self._backend.now() + seconds
         entry = self._backend.insert(sending_runs).values(
-            owner=self._owner,
+            owner=self.owner,
             run=storable(process.run),
             host=storable(process.host),
             pid=process.pid,
@@ -290,7 +290,7 @@ class Updates:
 
     def unregister(self, connection: Connection) -> None:
         """Delete this run from the table; if only one is possible, delete all that are there."""
-        mine = () if self._backend.exclusive else (sending_runs.c.owner == self._owner,)
+        mine = () if self._backend.exclusive else (sending_runs.c.owner == self.owner,)
         connection.execute(sa.delete(sending_runs).where(*mine))
 
     def remember_upload(

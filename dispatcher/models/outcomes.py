@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
-from pydantic import Field, field_validator
+from pydantic import AwareDatetime, Field, field_validator
 
 from dispatcher.models.base import Model
 
@@ -63,6 +63,18 @@ class Receipt(Model):
     """The gateway accepted the message under this id."""
 
     id: str
+
+
+class DeliveryStatus(Model):
+    """What a gateway says of a message that it has accepted under this id, and since when.
+
+    `reason` is why it was not delivered, in the gateway's words.
+    """
+
+    id: str = Field(min_length=1)
+    status: Literal["delivered", "read", "undelivered"]
+    at: AwareDatetime | None = None
+    reason: str | None = None
 
 
 class ProbeResult(Model):

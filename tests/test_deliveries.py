@@ -1,0 +1,208 @@
+"""What the journal keeps of what gateways say after they have accepted a message."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatcher import DeliveryStatus
+from dispatcher.journal import AttemptResult, Journal, open_journal, read_journal
+from dispatcher.journal.backend import backend
+from tests.support.messages import TO, message
+from tests.support.postgres import Database
+
+KEY = f"default/m/a/1/{TO}"
+NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
+RANK = ["undelivered", "delivered", "read"]
+# Of each status, the gateway always says the same moment, or none.
+MOMENTS = {name: NOON + timedelta(minutes=number) for number, name in enumerate(RANK)}
+said = st.builds(
+    lambda status, timed: DeliveryStatus(
+        id="R", status=status, at=MOMENTS[status] if timed else None
+    ),
+    st.sampled_from(RANK),
+    st.booleans(),
+)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path_factory.mktemp('journal')}/journal.db"
+    database: Database = request.getfixturevalue("database")
+    return database.emptied()
+
+
+def send(journal: Journal, id: str, receipt: str | None, to: str = TO) -> None:
+    """Send a message; without a receipt, its outcome is unknown."""
+    each = message(id, to)
+    claim = journal.claim(each, "digest", journal.lookup([each.key]).get(each.key))
+    assert claim is not None
+    result = AttemptResult("sent", receipt) if receipt else AttemptResult("unknown")
+    assert journal.conclude(claim, result).result()
+
+
+def statuses(*ids: str, status: Any = "read") -> list[DeliveryStatus]:
+    return [DeliveryStatus(id=id, status=status) for id in ids]
+
+
+def delivery(url: str, key: str = KEY) -> tuple[str, str | None] | None:
+    with read_journal(url) as reader:
+        assert reader is not None
+        (row,) = (row for row in reader.history() if row.key == key)
+        return row.delivery and (row.delivery.status, row.delivery.at)
+
+
+def by_hand(url: str, *changes: str) -> None:
+    engine = backend(url).connect()
+    with engine.begin() as connection:
+        for each in changes:
+            connection.exec_driver_sql(each)
+    engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"], scope="module")
+def shared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[list[DeliveryStatus]], tuple[str, str | None] | None]]:
+    """Notes statuses of a message of which nothing is known yet; returns what is known then."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('journal')}/journal.db"
+    else:
+        database: Database = request.getfixturevalue("module_database")
+        url = database.emptied()
+    with open_journal(url) as journal:
+        numbers = iter(range(10**6))
+
+        def note(each: list[DeliveryStatus], at_once: bool) -> Any:
+            number = next(numbers)
+            send(journal, f"m{number}", f"R{number}")
+            own = [status.model_copy(update={"id": f"R{number}"}) for status in each]
+            for some in [own] if at_once else [[status] for status in own]:
+                journal.note_statuses("greenapi", some)
+            again = journal.note_statuses("greenapi", own)
+            assert not any(status.new for status in again.noted), "it is known already"
+            (row,) = journal.history(message=f"m{number}")
+            return row.delivery and (row.delivery.status, row.delivery.at)
+
+        yield note
+
+
+@given(each=st.lists(said, min_size=1, max_size=6), at_once=st.booleans())
+def test_order_and_repetition_make_no_difference(
+    shared: Callable[..., Any], each: list[DeliveryStatus], at_once: bool
+) -> None:
+    best = max((status.status for status in each), key=RANK.index)
+    timed = any(status.at for status in each if status.status == best)
+    at = MOMENTS[best].isoformat(timespec="milliseconds") if timed else None
+    assert shared(each, at_once) == (best, at)
+
+
+def test_message_itself_is_left_alone(url: str) -> None:
+    with open_journal(url) as journal:
+        send(journal, "a", "R")
+        before = journal.history()
+        journal.note_statuses("greenapi", statuses("R", status="undelivered"))
+        (after,) = journal.history()
+        assert after.delivery is not None
+        assert [after._replace(delivery=None)] == before
+
+
+def test_nothing_is_kept_of_others_messages(url: str) -> None:
+    with open_journal(url) as journal:
+        send(journal, "a", "R")
+        noted = journal.note_statuses("greenapi", statuses("S", "S\0", "\ud800", "R" * 10_000))
+        other = journal.note_statuses("another", statuses("R"))
+    assert (noted.missing, other.missing) == (4, 1)
+    assert delivery(url) is None
+
+
+def test_receipts_of_any_length_are_told_apart(url: str) -> None:
+    """An index has the beginning of them only: no database indexes a long text."""
+    with open_journal(url) as journal:
+        journal.note_statuses("greenapi", statuses("R"))  # the index is there from now on
+        long = ["é" * 9_000 + end for end in "ab"]
+        send(journal, "a", long[0])
+        send(journal, "b", long[1])
+        assert len(journal.note_statuses("greenapi", statuses(long[0])).noted) == 1
+    assert delivery(url) == ("read", None)
+    assert delivery(url, KEY.replace("/a/", "/b/")) is None
+
+
+def test_status_belongs_to_the_attempt_with_its_id(url: str) -> None:
+    with open_journal(url) as journal:
+        send(journal, "a", "R1")
+        send(journal, "a", "R2")
+        journal.note_statuses("greenapi", statuses("R1"))
+        assert [row.delivery for row in journal.history()] == [None]
+        journal.note_statuses("greenapi", statuses("R2", status="delivered"))
+    assert delivery(url) == ("delivered", None)
+
+
+def test_gateway_may_give_a_resent_message_its_old_id(url: str) -> None:
+    with open_journal(url) as journal:
+        send(journal, "a", "R")
+        send(journal, "a", "R")
+        journal.note_statuses("greenapi", statuses("R"))
+    assert delivery(url) == ("read", None)
+
+
+def test_event_of_an_old_version_has_no_attempt(url: str) -> None:
+    with open_journal(url) as journal:
+        send(journal, "a", "R")
+    by_hand(url, "UPDATE events SET attempt = NULL")
+    with open_journal(url) as journal:
+        assert journal.note_statuses("greenapi", statuses("R")).noted
+    assert delivery(url) == ("read", None)
+
+
+def test_two_processes_note_at_once(database: Database) -> None:
+    """Who comes second knows less: what is written is what is known best."""
+    url = database.emptied()
+    with open_journal(url) as one, open_journal(url) as two:
+        send(one, "a", "R")
+        one.note_statuses("greenapi", statuses("R", status="delivered"))
+        with closing(backend(url).connect().connect()) as connection, connection.begin():
+            connection.exec_driver_sql("UPDATE deliveries SET status = 'read'")
+            pending = two._writer.submit(lambda held: held.exec_driver_sql("SELECT 1"))
+            pending.result()
+        two.note_statuses("greenapi", statuses("R", status="undelivered"))
+    assert delivery(url) == ("read", None)
+
+
+def test_long_index_is_left_for_later_while_others_send(database: Database) -> None:
+    """They could not write for as long as it takes to make it."""
+    index = "SELECT count(*) FROM pg_indexes WHERE indexname = 'events_receipt'"
+    url = database.emptied()
+    with open_journal(url) as sending:
+        send(sending, "a", "R")
+        with open_journal(url) as noting:
+            assert noting.note_statuses("greenapi", statuses("R")).noted
+        assert database.ask(index) == [(0,)]
+    with open_journal(url) as noting:
+        noting.note_statuses("greenapi", statuses("R"))
+    assert database.ask(index) == [(1,)]
+
+
+def test_who_may_not_read_them_reads_the_rest(database: Database) -> None:
+    url = database.emptied()
+    with open_journal(url) as journal:
+        send(journal, "a", "R")
+        journal.note_statuses("greenapi", statuses("R"))
+    database.ask("DROP ROLE IF EXISTS reader_of_history")
+    database.ask("CREATE ROLE reader_of_history LOGIN")
+    try:
+        database.ask("GRANT USAGE ON SCHEMA dispatcher TO reader_of_history")
+        database.ask(
+            "GRANT SELECT ON dispatcher.messages, dispatcher.events, dispatcher.version, "
+            "dispatcher.origin TO reader_of_history"
+        )
+        assert delivery(url.replace("postgres@", "reader_of_history@")) is None
+    finally:
+        database.ask("DROP OWNED BY reader_of_history")
+        database.ask("DROP ROLE reader_of_history")
+    assert delivery(url) == ("read", None)
