@@ -23,7 +23,7 @@ from dispatcher.http import connection_errors
 from dispatcher.http.connection_errors import ResponseTooLarge
 from dispatcher.http.connections import Deadline, prepare
 from dispatcher.http.files import Body
-from dispatcher.http.responses import Classification, Response, Route
+from dispatcher.http.responses import MAX_RESPONSE, Classification, Response, Route
 from dispatcher.http.settings import is_loopback
 from dispatcher.redaction import HIDDEN, hidden, in_url
 from dispatcher.visible import printable
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
     from urllib3.connectionpool import ConnectionPool
 
-MAX_RESPONSE = 1024 * 1024  # bytes
 MAX_TEXT = 300  # characters of an error that are shown
 # Seconds. A connection that was idle for longer may be closed by the gateway just when the next
 # request leaves, and then nobody knows whether that request was accepted.
@@ -178,14 +177,15 @@ class Client:
         method: str = "GET",
         body: Body = b"",
         headers: Mapping[str, str] = _NO_BODY,
+        most: int = MAX_RESPONSE,
     ) -> Response:
         """Make a request that changes nothing, once; return the response, if its status is one of
         `good`.
 
-        Otherwise raises what a `post` would.
+        Otherwise raises what a `post` would. A body of more than `most` bytes is not read.
         """
         try:
-            response = self._exchange(route, body, headers, method)
+            response = self._exchange(route, body, headers, method, most)
         except Exception as error:
             classification = connection_errors.classify(route, error)
         else:
@@ -209,7 +209,12 @@ class Client:
         return self._error(classification)
 
     def _exchange(
-        self, route: Route, body: Body, headers: Mapping[str, str], method: str = "POST"
+        self,
+        route: Route,
+        body: Body,
+        headers: Mapping[str, str],
+        method: str = "POST",
+        most: int = MAX_RESPONSE,
     ) -> Response:
         url = self._redactor.of_path(route.url)
         prepared = self._prepare(url, method)
@@ -221,7 +226,7 @@ class Client:
         raw = self._session.get_adapter(url).send(
             request, timeout=(route.connect_timeout, route.read_timeout), **prepared.environment
         )
-        response = _read(raw)
+        response = _read(raw, most)
         prepared.used_at = monotonic()
         return response
 
@@ -265,15 +270,15 @@ class Client:
         return self._redactor(plain if self._redactor.is_in(plain) else printable(text))
 
 
-def _read(response: requests.Response) -> Response:
+def _read(response: requests.Response, most: int) -> Response:
     status, headers = response.status_code, response.headers
     if status in _BARE:
         response.close()
         return Response(status, headers, b"")
     try:
-        body: bytes = response.raw.read(MAX_RESPONSE + 1, decode_content=True)
-        if len(body) > MAX_RESPONSE:
-            raise ResponseTooLarge(f"it is longer than {MAX_RESPONSE} bytes")
+        body: bytes = response.raw.read(most + 1, decode_content=True)
+        if len(body) > most:
+            raise ResponseTooLarge(f"it is longer than {most} bytes")
         return Response(status, headers, body)
     except Exception as error:  # the status may still say enough
         response.close()

@@ -55,6 +55,7 @@ HINTS: Mapping[int, str] = {
     401: "check {token}",
     **dict.fromkeys((404, 405), "check {setting}"),
 }
+MAX_RESPONSE = 1024 * 1024  # bytes of a body that are read, unless more are asked for
 _LONGEST_ID = 2000  # characters; a URL may be one
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic
 from typing_extensions import TypeVar
 
 from dispatcher.errors import Refused
-from dispatcher.http.responses import ErrorMap, Path, Response, Route
+from dispatcher.http.responses import MAX_RESPONSE, ErrorMap, Path, Response, Route
 from dispatcher.http.settings import HttpSettings, is_loopback
 from dispatcher.models import Payload, encode
 from dispatcher.transports import BaseTransport
@@ -111,12 +111,13 @@ class HttpTransport(BaseTransport, Generic[SettingsOf]):
             form = Multipart(fields, name, file, body)
             return self.post(route, form, form.headers)
 
-    def get(self, route: Route, good: Collection[int]) -> Response:
+    def get(self, route: Route, good: Collection[int], *, most: int = MAX_RESPONSE) -> Response:
         """Get a URL, once, and return the response, if its status is one of `good`.
 
-        Raises what `post_json` raises.
+        A body of more than `most` bytes is not read: the response is `broken`. Raises what
+        `post_json` raises.
         """
-        return self._client().ask(route, good)
+        return self._client().ask(route, good, most=most)
 
     def ask(self, route: Route, payload: Payload, good: Collection[int]) -> Response:
         """Post a JSON body that asks for something and changes nothing, once, as `get` does."""

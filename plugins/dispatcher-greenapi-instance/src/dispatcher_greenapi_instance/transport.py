@@ -20,8 +20,10 @@ from dispatcher import (
     Attachment,
     ConfigError,
     Contents,
+    DeliveryStatus,
     MediaId,
     Message,
+    NotSent,
     Payload,
     Problem,
     Receipt,
@@ -31,13 +33,14 @@ from dispatcher import (
 from dispatcher.http.responses import HIDDEN, Route
 from dispatcher.http.settings import HttpSettings, Rate, Url
 from dispatcher.http.transport import HttpTransport
-from dispatcher_greenapi_instance import history, rules
+from dispatcher_greenapi_instance import history, rules, statuses
 from dispatcher_greenapi_instance import payload as payloads
 from dispatcher_greenapi_instance.contents import CONTENTS
 from dispatcher_greenapi_instance.errors import ERROR_MAP
 
 FILE_LIFETIME = timedelta(days=15)  # Green API, "UploadFile"
 HISTORY_INTERVAL = 1.0  # seconds; "Rate limiter", getChatHistory
+_LONGEST_JOURNAL = 64 * 1024 * 1024  # bytes; a message has some 500
 
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,16}")
 # It becomes a part of a path, where other characters mean something else, or are written in a way
@@ -157,6 +160,21 @@ class GreenApiInstance(HttpTransport[InstanceSettings]):
         asked = datetime.now(UTC)
         response = self.ask(route, question, (200,))
         return history.outcome(payload, since, asked, datetime.now(UTC), response)
+
+    def statuses(self, body: Payload | None) -> Iterable[DeliveryStatus]:
+        """Return what a webhook's body says of a message, or, when asked, the instance of those of
+        the last 24 hours. Raises a `DeliveryError`."""
+        if body is not None:
+            return statuses.of_webhook(body, self.settings.id_instance)
+        _ = self.token
+        route = self._route("base_url", "lastOutgoingMessages", "", repeatable=True)
+        response = self.get(route, (200,), most=_LONGEST_JOURNAL)
+        messages = response.at(())
+        if not isinstance(messages, list):
+            raise NotSent(
+                f"{route.host} has not listed its messages: {response.broken or 'no JSON'}"
+            )
+        return statuses.of_journal(messages)
 
     def auth_headers(self) -> Mapping[str, str]:
         """Return no headers: the token is in the path."""

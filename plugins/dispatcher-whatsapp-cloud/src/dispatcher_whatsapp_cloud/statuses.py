@@ -23,7 +23,9 @@ _STATUSES: Final[dict[str, Literal["delivered", "read", "undelivered"]]] = {
 
 def read(body: Any, number: str | None) -> Iterator[DeliveryStatus]:
     """Yield the statuses in a webhook's body, of this number's messages, if it is named there."""
-    values = [_at(change, "value") for entry in _all(body, "entry") for change in _all(entry, "changes")]
+    values = [
+        _at(change, "value") for entry in _all(body, "entry") for change in _all(entry, "changes")
+    ]
     for value in (body, *values):
         sender = _at(value, "metadata", "phone_number_id")
         if number is not None and sender is not None and str(sender) != number:
@@ -42,10 +44,14 @@ def read(body: Any, number: str | None) -> Iterator[DeliveryStatus]:
 def _reason(status: Any) -> str | None:
     """Return the first error's code and sentences, as those of a refused message are written."""
     error = next(iter(_all(status, "errors")), None)
-    words = [_text(_at(error, *path)) for path in (("title",), ("message",), ("error_data", "details"))]
+    words = [
+        _text(_at(error, *path)) for path in (("title",), ("message",), ("error_data", "details"))
+    ]
     said = " / ".join(dict.fromkeys(word for word in words if word))
     code = _at(error, "code")
-    return ": ".join(filter(None, [str(code) if isinstance(code, (int, str)) else "", said])) or None
+    return (
+        ": ".join(filter(None, [str(code) if isinstance(code, (int, str)) else "", said])) or None
+    )
 
 
 def _moment(timestamp: Any) -> datetime | None:

@@ -18,6 +18,7 @@ from dispatcher import (
     Attachment,
     ConfigError,
     Contents,
+    DeliveryStatus,
     MediaId,
     Message,
     Payload,
@@ -31,7 +32,7 @@ from dispatcher.http.files import content_type
 from dispatcher.http.responses import Path, Route
 from dispatcher.http.settings import HttpSettings, Rate, Url
 from dispatcher.http.transport import HttpTransport
-from dispatcher_whatsapp_cloud import rules
+from dispatcher_whatsapp_cloud import rules, statuses
 from dispatcher_whatsapp_cloud.contents import (
     Attached,
     Contacts,
@@ -228,6 +229,15 @@ class WhatsAppCloud(HttpTransport):
     def send(self, payload: Payload) -> Receipt:
         """Post one message, once."""
         return Receipt(id=self.post_json(self._messages, payload))
+
+    def statuses(self, body: Payload | None) -> Iterable[DeliveryStatus]:
+        """Return what a webhook's body says of messages. Raises ConfigError: Meta is not asked."""
+        if body is None:
+            raise ConfigError(
+                "WhatsApp's Cloud API cannot be asked what became of messages: it posts that to a "
+                "webhook; give what that has got as FILE, one body a line"
+            )
+        return statuses.read(body, self.settings.phone_number_id)
 
     def auth_headers(self) -> Mapping[str, str]:
         """Return the header that the service requires."""
