@@ -33,8 +33,10 @@ outcomes of a run; every other code is an error's, or what a function of `cli` r
                                                that is none of these, so a bug; `journal check`
   2  USAGE        nothing was sent             every DispatcherError without another code; click's
                                                errors; `validate`, `plan`, `send`, `preview`:
-                                               problems of manifests; `sandbox`: it cannot serve
-  3  NOTHING      nothing matched              `Summary`; `plan`, `preview`, `history`, `settle`
+                                               problems of manifests; `statuses`: lines that
+                                               cannot be read; `sandbox`: it cannot serve
+  3  NOTHING      nothing matched              `Summary`; `plan`, `preview`, `history`, `settle`,
+                                               `statuses`
   4  PARTLY       some sent, some not          `Summary`; RunStopped
   5  UNKNOWN      some may have arrived        `Summary`
   6  LOCKED       another run is on            JournalLocked

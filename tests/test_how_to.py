@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.pages import blocks_of, follow, read, run
-from tests.support.project import NO_ACCOUNT, Project
+from dispatcher.testing import Reply, ScriptedGateway
+from tests.support.pages import ROOT, blocks_of, follow, read, run
+from tests.support.project import NO_ACCOUNT, TOKEN, Project
 from tests.support.requirements import require
 
 
@@ -151,3 +152,26 @@ def test_the_backup_of_the_crontab_is_made(project: Project) -> None:
     assert "is in" in run(command, project)
     [backup] = backups.iterdir()
     assert re.fullmatch(r"journal-\d{4}-\d\d-\d\dT\d\d\.db", backup.name)
+
+
+# The transport alone, as the plugin may not be installed beside these tests.
+CLOUD = f"""
+import sys
+sys.path.append({str(ROOT / "plugins/dispatcher-whatsapp-cloud/src")!r})
+from dispatcher import hookimpl
+from dispatcher_whatsapp_cloud.transport import WhatsAppCloud
+
+@hookimpl
+def dispatcher_transports(): return [WhatsAppCloud]
+"""
+
+
+def test_what_is_said_of_deliveries_happens(project: Project) -> None:
+    project.install("cloud", CLOUD)
+    with ScriptedGateway() as gateway:
+        gateway.script(*(Reply(200, {"messages": [{"id": f"wamid.A{each}"}]}) for each in (1, 2)))
+        project.environment |= {
+            "WHATSAPP_CLOUD_TOKEN": TOKEN,
+            "WHATSAPP_CLOUD_BASE_URL": gateway.url,
+        }
+        follow(page("delivered"), project)
