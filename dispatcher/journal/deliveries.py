@@ -20,6 +20,7 @@ from dispatcher.journal.schema import (
     RECEIPT_KEY,
     deliveries,
     ignoring_denial,
+    messages,
     timestamp,
 )
 from dispatcher.models import DeliveryStatus, Status
@@ -37,15 +38,18 @@ _AMONG = {
     "postgresql": "= ANY (ARRAY(SELECT {} FROM "
     "json_array_elements_text(CAST(:receipts AS json)) AS each (value)))",
 }
+# Without the messages: PostgreSQL may join them by reading all of them.
 _WITH_RECEIPTS = f"""
-    SELECT events.receipt, events.key, messages.status, messages.sent_digest, messages.digest,
-        CASE WHEN messages.receipt = events.receipt THEN messages.attempts
-            ELSE coalesce(events.attempt, 0) END AS attempt
-    FROM events JOIN messages ON messages.key = events.key
-    WHERE {RECEIPT_KEY.format("events.receipt")} {{among}} AND events.receipt IS NOT NULL
-        AND messages.transport = :transport
-    ORDER BY events.id"""
+    SELECT receipt, key, attempt FROM events
+    WHERE {RECEIPT_KEY.format("receipt")} {{among}} AND receipt IS NOT NULL ORDER BY id"""
 _AT_ONCE = 500
+
+
+class _Attempt(NamedTuple):
+    """An attempt that the gateway has accepted, and the row of its message."""
+
+    number: int
+    message: Any
 
 
 class Delivery(NamedTuple):
@@ -100,26 +104,26 @@ def note(
 ) -> NotedStatuses:
     """Note statuses of messages that this transport has sent. Idempotent, in any order."""
     given = list(statuses)
-    found = _with_receipts(connection, transport, {storable(each.id) for each in given})
-    known = of_messages(connection, {row.key for rows in found.values() for row in rows})
+    found = _accepted(connection, transport, {storable(each.id) for each in given})
+    known = of_messages(connection, {each.message.key for some in found.values() for each in some})
     changes: dict[tuple[str, int], dict[str, Any]] = {}
     noted: list[NotedStatus] = []
     missing = ambiguous = 0
     for status in given:
-        rows = found.get(storable(status.id), [])
-        if len({row.key for row in rows}) > 1:  # of two accounts, say
+        id, delivery = storable(status.id), _delivery(status)
+        attempts = found.get(id, [])
+        if len({each.message.key for each in attempts}) > 1:  # of two accounts, say
             ambiguous += 1
-        elif not rows:
+        elif not attempts:
             missing += 1
         else:
-            row, delivery = rows[-1], _delivery(status)
-            attempts = known[row.key]
-            new = _says_more(delivery, attempts.get(row.attempt))
+            number, message = attempts[-1]
+            new = _says_more(delivery, known[message.key].get(number))
             if new:
-                attempts[row.attempt] = delivery
-                place = {"key": row.key, "attempt": row.attempt}
-                changes[row.key, row.attempt] = {**place, **delivery._asdict()}
-            noted.append(NotedStatus(row.key, row.receipt, delivery, new, _arrived(row, delivery)))
+                known[message.key][number] = delivery
+                place = {"key": message.key, "attempt": number}
+                changes[message.key, number] = {**place, **delivery._asdict()}
+            noted.append(NotedStatus(message.key, id, delivery, new, _arrived(message, delivery)))
     if changes:
         connection.execute(_upsert(backend), list(changes.values()))
     return NotedStatuses(noted, missing, ambiguous)
@@ -146,27 +150,46 @@ def of_messages(
     return found
 
 
-def of_message(row: Any, attempts: Mapping[int, Delivery]) -> Delivery | None:
+def of_message(message: Any, attempts: Mapping[int, Delivery]) -> Delivery | None:
     """Return what is known of a message, if `attempts` is what is known of each.
 
     It is about the receipt that the message has, or without one, about the last that came for the
     same content.
     """
-    if row.receipt is not None:
-        return attempts.get(row.attempts)
-    return attempts[max(attempts)] if attempts and row.sent_digest == row.digest else None
+    if message.receipt is not None:
+        return attempts.get(message.attempts)
+    same = message.sent_digest == message.digest
+    return attempts[max(attempts)] if attempts and same else None
 
 
-def _with_receipts(
+def _accepted(
     connection: Connection, transport: str, receipts: Iterable[str]
-) -> dict[str, list[Any]]:
-    """Return the events that have one of these receipts, the oldest first, with their messages."""
+) -> dict[str, list[_Attempt]]:
+    """Return the attempts by this transport that have these receipts, the oldest first."""
     among = _AMONG[connection.dialect.name].format(RECEIPT_KEY.format("each.value"))
     query = sa.text(_WITH_RECEIPTS.format(among=among))
-    given = {"receipts": json.dumps(sorted(receipts)), "transport": storable(transport)}
-    found: dict[str, list[Any]] = {}
-    for row in connection.execute(query, given):
-        found.setdefault(row.receipt, []).append(row)
+    wanted = set(receipts)
+    events = connection.execute(query, {"receipts": json.dumps(sorted(wanted))}).all()
+    sent = _messages(connection, {event.key for event in events})
+    found: dict[str, list[_Attempt]] = {}
+    for event in events:
+        message = sent.get(event.key)
+        if message is None or message.transport != storable(transport):
+            continue
+        # Of an event from the first version, only the message knows the attempt.
+        last = message.receipt == event.receipt
+        number = message.attempts if last else event.attempt or 0
+        if event.receipt in wanted:
+            found.setdefault(event.receipt, []).append(_Attempt(number, message))
+    return found
+
+
+def _messages(connection: Connection, keys: Iterable[str]) -> dict[str, Any]:
+    names = list(keys)
+    found = {}
+    for start in range(0, len(names), _AT_ONCE):
+        some = messages.c.key.in_(names[start : start + _AT_ONCE])
+        found |= {row.key: row for row in connection.execute(sa.select(messages).where(some))}
     return found
 
 
@@ -181,9 +204,9 @@ def _says_more(new: Delivery, known: Delivery | None) -> bool:
     return known.at is None and new.at is not None
 
 
-def _arrived(row: Any, delivery: Delivery) -> bool:
-    same = row.sent_digest == row.digest
-    return bool(same and row.status == Status.UNKNOWN and delivery.status != "undelivered")
+def _arrived(message: Any, delivery: Delivery) -> bool:
+    same = message.sent_digest == message.digest
+    return bool(same and message.status == Status.UNKNOWN and delivery.status != "undelivered")
 
 
 def _upsert(backend: Backend) -> Any:
