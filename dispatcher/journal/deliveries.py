@@ -186,7 +186,7 @@ def _accepted(
 
 def _messages(connection: Connection, keys: Iterable[str]) -> dict[str, Any]:
     names = list(keys)
-    found = {}
+    found: dict[str, Any] = {}
     for start in range(0, len(names), _AT_ONCE):
         some = messages.c.key.in_(names[start : start + _AT_ONCE])
         found |= {row.key: row for row in connection.execute(sa.select(messages).where(some))}
