@@ -52,7 +52,7 @@ def test_a_message_is_posted_as_it_was_planned(make: Make) -> None:
         accepted = {"ok": True, "result": {"message_id": 42}}
         http.add(responses.POST, SEND_MESSAGE, json=accepted)
         assert make(URL).send(TEXT) == Receipt(id="42")
-        assert json.loads(http.calls[0].request.body) == TEXT
+        assert json.loads(http.calls[0].request.body or "") == TEXT
         assert "Authorization" not in http.calls[0].request.headers
 
 

@@ -89,4 +89,5 @@ def _text_problems(text: str, parse_mode: object, where: str, most: int) -> Iter
         if read.problem:
             yield Problem(message=read.problem, where=where, line=read.line)
         text = read.visible
-    yield from text_problems(text, where, most, required=where == "text.body")
+    # Telegram drops blanks around a text; of one that has nothing else, nothing is left.
+    yield from text_problems(text.strip(), where, most, required=where == "text.body")
