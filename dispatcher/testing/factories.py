@@ -16,10 +16,11 @@ from dispatcher.builtin import builtins
 from dispatcher.config import Config, FileSettings, Settings
 from dispatcher.manifest.schema import MessageTable
 from dispatcher.media import mime_type
-from dispatcher.models import STANDARD_CONTENTS, LocatedProblem, Message, Upload
+from dispatcher.models import STANDARD_CONTENTS, Contents, LocatedProblem, Message, Upload
 from dispatcher.planning import PlannedMessage
 from dispatcher.registry import Registry, build_registry
 from dispatcher.testing.recording import Recording
+from dispatcher.transports import optional
 
 TO = "79001234567"
 
@@ -27,13 +28,18 @@ TO = "79001234567"
 def message(**changes: Any) -> Message:
     """Return a valid message: by default "Hello!" to one person.
 
-    `changes` are fields of `Message`. A content of a standard kind may be a table under its name,
-    `message(image={"link": "https://…"})`; others need `type` and `content`.
+    `changes` are fields of `Message`. The content may be a table under the name of its kind,
+    `message(image={"link": "https://…"})`. For kinds of one's own, `transport` is the class that
+    has them: `message(poll={"question": "…"}, transport=Pigeon)`.
     """
-    kind = changes.get("type") or next(iter(changes.keys() & STANDARD_CONTENTS.keys()), "text")
+    contents: Contents = STANDARD_CONTENTS
+    if isinstance(changes.get("transport"), type):
+        contents = optional(changes["transport"], "contents")
+        changes["transport"] = changes["transport"].name
+    kind = changes.get("type") or next(iter(changes.keys() & contents.keys()), "text")
     if "content" not in changes:
         table = changes.pop(kind, {"body": "Hello!"})
-        changes["content"] = STANDARD_CONTENTS[kind].model_validate(table)
+        changes["content"] = contents[kind].model_validate(table)
     to, recipient_type = lenient_address(changes.get("to", TO))
     fields = {
         "key": f"default/manifest/message/1/{to}",

@@ -5,12 +5,23 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from pydantic import ValidationError
 
 import dispatcher.testing
-from dispatcher import Link, Message, Payload, PluginError, Upload, hookimpl
+from dispatcher import (
+    BaseTransport,
+    Content,
+    Contents,
+    Link,
+    Message,
+    Payload,
+    PluginError,
+    Upload,
+    hookimpl,
+)
 from dispatcher.testing import Recording, manifest, message, plan, registry, upload
 from tests.support.cases import cases
 
@@ -98,3 +109,19 @@ def test_the_kit_loads_nothing_slow() -> None:
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     slow = {"requests", "starlette", "uvicorn", "jinja2", "sqlalchemy", "hypothesis"}
     assert not slow & {*ran.stdout.split()}
+
+
+class Poll(Content):
+    question: str
+
+
+class Loft(BaseTransport):
+    name = "loft"
+    contents: ClassVar[Contents] = {"poll": Poll}
+
+
+def test_a_message_may_have_a_kind_of_a_transport() -> None:
+    made = message(poll={"question": "Lunch?"}, transport=Loft)
+    assert (made.type, made.transport, made.content) == ("poll", "loft", Poll(question="Lunch?"))
+    with pytest.raises(ValidationError, match="Field required"):
+        message(poll={}, transport=Loft)
