@@ -15,6 +15,7 @@ from tests.support.cases import cases
 from tests.support.messages import message
 from tests.support.postgres import Database
 from tests.support.project import Project, Result, text
+from tests.support.waiting import opened_files, wait_until
 
 # A gateway whose ids are the recipients; its webhook says {"about": id, "now": status, …}. Asked,
 # it does what the file `does` says.
@@ -264,3 +265,17 @@ def test_run_that_holds_the_journal_is_waited_for_or_told(held: Project) -> None
     noted = note(held, said("read"), options=("--wait", "1s"))
     noted.refused('in use by run "other"', code=6)
     assert delivery(held) is None
+
+
+def test_it_goes_on_when_the_run_has_ended(project: Project) -> None:
+    project.install("pigeon", PIGEON)
+    project.config('transport = "pigeon"\n')
+    project.send_texts("a")
+    hooks = str(project.write("hooks.jsonl", said("read")))
+    with open_journal(f"sqlite:///{project.folder}/.dispatcher/journal.db", run="other"):
+        waiting = project.start("statuses", hooks, "--wait", "1m")
+        lock = f"{project.folder}/.dispatcher/journal.db.lock"
+        wait_until(lambda: lock in opened_files(waiting))
+        assert delivery(project) is None
+    assert project.finish(waiting).code == 0
+    assert (delivery(project) or {})["status"] == "read"
