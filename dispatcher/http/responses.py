@@ -46,7 +46,7 @@ BY_STATUS: Mapping[int, Outcome] = {
     429: NotSent,
 }
 # A success counts only with an id, whatever else the response says.
-SUCCESS = tuple(range(200, 300))
+SUCCESS = range(200, 300)
 # For gateways whose error numbers are not known to be reliable.
 STATUS_FIRST = (*SUCCESS, *range(500, 600), 429, 401, 403)
 HINTS: Mapping[int, str] = {
