@@ -259,4 +259,8 @@ def describe(error: BaseException) -> str:
     """Return an exception as one sentence: its type and text; our own are sentences already."""
     if isinstance(error, (ConfigError, PluginError)):
         return str(error)
-    return f"{type(error).__name__}: {error}".removesuffix(": ")
+    try:
+        text = str(error)
+    except Exception:  # of a plugin, whose text is code, too
+        text = ""
+    return f"{type(error).__name__}: {text}".removesuffix(": ")

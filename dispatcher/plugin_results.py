@@ -96,6 +96,13 @@ def required_problems(result: object) -> list[Problem]:
     return checked_problems(result)
 
 
+def checked_key(result: object) -> str | None:
+    """Return what a content's `written_at` returned. Raises PluginError."""
+    if result is not None and not isinstance(result, str):
+        raise unexpected(result, "the key of a manifest, or None")
+    return result
+
+
 def checked_payload(result: object) -> bytes:
     """Return the sealed payload that a transport's `build` returned. Raises PluginError."""
     if not isinstance(result, dict):

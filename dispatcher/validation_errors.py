@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel
@@ -13,6 +13,7 @@ from dispatcher.toml import KeyPath
 from dispatcher.visible import quoted
 
 if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
 _EXPECTED = {
@@ -73,41 +74,55 @@ def submodel(annotation: Any) -> type[BaseModel] | None:
     return next(filter(None, map(submodel, get_args(annotation))), None)
 
 
+def fields_by_key(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
+    """Return the fields of a model by the keys that a file has for them: aliases, if they have."""
+    return {
+        field.validation_alias if isinstance(field.validation_alias, str) else name: field
+        for name, field in model.model_fields.items()
+    }
+
+
 def known_keys(model: type[BaseModel] | None, path: KeyPath) -> Iterable[str]:
     """Return the keys that the table at a path may have, in data that a model reads."""
     field_of_list = getattr(model, "list_field", None)  # of a content: see `Content.list_field`
     for part in (field_of_list, *path) if field_of_list else path:
-        field = model.model_fields.get(str(part)) if model else None
+        field = fields_by_key(model).get(str(part)) if model else None
         if field is not None:
             model = submodel(field.annotation)
-    return model.model_fields if model else ()
+    return fields_by_key(model) if model else ()
 
 
-def sentence(error: ErrorDetails, known: Iterable[str] = (), *, show: bool = True) -> str:
+def sentence(
+    error: ErrorDetails,
+    known: Iterable[str] = (),
+    *,
+    show: bool = True,
+    whole: str = "the file",
+) -> str:
     """Return what is wrong; `known` are the keys that the table of an unknown key may have.
 
-    With `show`, the sentence shows the wrong value.
+    With `show`, the sentence shows the wrong value. `whole` is what the data are called.
     """
     kind, path = error["type"], key_path(error)
-    key = str(path[-1]) if path else ""
+    key, name = str(path[-1]) if path else "", _name(path) or whole
     if kind == "extra_forbidden":
         return f"unknown key {quoted(key)}{did_you_mean(key, known)}"
     if kind == "missing":
         table = f"{path[-2]}: " if path[1:] and isinstance(path[-2], str) else ""
         return f"{table}{quoted(key)} is missing"
     if kind == "string_type" and show and not isinstance(error["input"], (list, dict)):
-        return f"{_name(path)} is text; put {_shown(error['input'])} in quotes"
+        return f"{name} is text; put {_shown(error['input'])} in quotes"
     if kind in _EXPECTED:
         got = f", got {_shown(error['input'])}" if show else ""
-        return f"{_name(path)}: expected {_EXPECTED[kind]}{got}"
+        return f"{name}: expected {_EXPECTED[kind]}{got}"
     if kind == "literal_error" and show:
-        return _literal(error, path)
+        return _literal(error, name)
     if kind in _RULES:
         limits = {name: _whole(limit) for name, limit in error.get("ctx", {}).items()}
         if limits.get("min_length") == 1:
-            return f"{_name(path)} must not be empty"
-        return f"{_name(path)} {_RULES[kind].format(**limits)}"
-    plain, name = _plain(error), _name(path)
+            return f"{name} must not be empty"
+        return f"{name} {_RULES[kind].format(**limits)}"
+    plain = _plain(error)
     return plain if plain.startswith(f"{name} ") else f"{name}: {plain}"
 
 
@@ -117,7 +132,7 @@ def _whole(number: Any) -> Any:
 
 def _name(path: KeyPath) -> str:
     names = [str(part) for part in path if isinstance(part, str)]
-    return names[-1] if names else "the file"
+    return names[-1] if names else ""
 
 
 def _shown(value: Any) -> str:
@@ -133,12 +148,12 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
-def _literal(error: ErrorDetails, path: KeyPath) -> str:
+def _literal(error: ErrorDetails, name: str) -> str:
     expected, value = error["ctx"]["expected"].replace("'", ""), error["input"]
     match = closest_name(value, re.split(", | or ", expected)) if isinstance(value, str) else None
     if match is not None:
-        return f"{_name(path)}: did you mean {quoted(match)}?"
-    return f"{_name(path)} must be {expected}"
+        return f"{name}: did you mean {quoted(match)}?"
+    return f"{name} must be {expected}"
 
 
 def _plain(error: ErrorDetails) -> str:

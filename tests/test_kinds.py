@@ -3,6 +3,7 @@
 import json
 import re
 import textwrap
+import warnings
 
 import jsonschema_rs
 import pytest
@@ -16,7 +17,7 @@ from tests.support.project import Project
 LOFT = '''
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from dispatcher import (
     STANDARD_CONTENTS, Address, AddressError, BaseTransport, Bubble, Content, Media, MediaId,
@@ -52,10 +53,65 @@ class Button(Content):
     title: str
 
 
+class Odd(Content):
+    """Whatever a model may do wrong, and an alias."""
+
+    at: Literal["validator", "exit", "sentence", "default", "whole", "summary", "bubble", "where"]
+    from_: Verbatim = Field(default="", alias="from")
+    degrees: float = 0.0
+    rest: str = Field(default_factory=lambda: "rest")
+
+    @field_validator("at")
+    @classmethod
+    def fails(cls, at):
+        if at == "validator":
+            raise KeyError(at)
+        if at == "exit":
+            raise SystemExit(0)
+        if at == "sentence":
+            raise Mute
+        return at
+
+    @model_validator(mode="after")
+    def whole(self):
+        if self.at == "whole":
+            raise ValueError("at and from must differ")
+        return self
+
+    def summary(self):
+        return {}["missing"] if self.at == "summary" else "odd"
+
+    def bubble(self):
+        return Bubble(5) if self.at == "bubble" else Bubble("Odd", text=self.at)
+
+    def written_at(self, where):
+        return 7
+
+
+class Mute(ValueError):
+    def __str__(self):
+        raise OSError("no words")
+
+
 class Card(Content):
     title: str
     buttons: list[Button] = []
     picture: Media | None = None
+
+
+class Thumbnailed(Media):
+    thumbnail: Media | None = None
+
+
+class Frame(BaseModel):
+    picture: Media
+
+
+class Album(Content):
+    pictures: list[Media] = []
+    first: Thumbnailed | None = None
+    framed: Frame | None = None
+    named: dict[str, Media] = {}
 
 
 class Ring(Content):
@@ -78,7 +134,9 @@ class Trip(Content):
 
 class Pigeon(BaseTransport):
     name = "pigeon"
-    contents = {"poll": Poll, "card": Card, "rings": Rings, "trip": Trip}
+    contents = {
+        "poll": Poll, "card": Card, "rings": Rings, "trip": Trip, "album": Album, "odd": Odd,
+    }
 
     def address(self, written, country):
         if not written.startswith("@"):
@@ -91,12 +149,15 @@ class Pigeon(BaseTransport):
             content = content["rings"]
         if message.media:
             content["picture"] = message.media.file_fields(attachment)
+            assert attachment is not None
         return {"to": message.to, message.type: content}
 
     def check(self, payload, attachment):
         yield from model_problems(payload.get("rings", [{"number": "1"}]), Rings, "rings")
         if "trip" in payload:
             yield Problem(message="too far", where="trip.legs.1")
+        if payload.get("odd", {}).get("at") == "where":
+            yield Problem(message="wrong", where="odd.at")
 
     def upload(self, file):
         return MediaId(id=f"id-of-{file.filename}")
@@ -205,6 +266,41 @@ def test_a_file_within_a_table_is_uploaded_and_its_id_filled_in(loft: Project) -
 
 
 @pytest.mark.parametrize(
+    "table",
+    [
+        'pictures = [{ link = "https://a.example/1.png" }, { source = "roof.png" }]',
+        'first = { link = "https://a.example/1.png", thumbnail.source = "roof.png" }',
+        'framed.picture.source = "roof.png"',
+        'named.roof.source = "roof.png"',
+    ],
+)
+def test_a_file_is_found_wherever_the_model_has_it(loft: Project, table: str) -> None:
+    loft.write("manifests/roof.png", b"\x89PNG\r\n\x1a\n" + b"0" * 20)
+    _messages(loft, f"[messages.album]\n{table}")
+    [planned] = loft.call("plan", "--json").planned
+    assert planned["upload"]["filename"] == "roof.png"
+    loft.write("manifests/roof.png", b"")
+    [problem] = loft.call("validate").problems
+    assert '"roof.png" is empty' in problem
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ('pictures = [{ source = "a.png" }, { source = "b.png" }]', "7:46: .*album.pictures.0.s"),
+        ('first = { source = "a.png", thumbnail.source = "b.png" }', "7:48: .*album.first.source"),
+        ('named = { a.source = "a.png", b.source = "b.png" }', "7:42: .*album.named.a.source"),
+    ],
+)
+def test_a_second_file_is_told_not_left_out(loft: Project, table: str, problem: str) -> None:
+    for name in ("a.png", "b.png"):
+        loft.write(f"manifests/{name}", b"\x89PNG\r\n\x1a\n" + b"0" * 20)
+    _messages(loft, f"[messages.album]\n{table}")
+    [found] = loft.call("validate").problems
+    assert re.search(f"m.toml:{problem}.*; give a link or an id here", found), found
+
+
+@pytest.mark.parametrize(
     ("table", "problem"),
     [
         ('poll = "Lunch?"', '6:8: message "m1": poll is a table; write poll.question = "Lunch?"'),
@@ -255,6 +351,23 @@ def test_a_file_within_a_table_is_uploaded_and_its_id_filled_in(loft: Project) -
             '6:37: message "m1": an entry of colours is',
         ),
         ('trip.stops = ["here", "there"]', '6:23: message "m1": too far'),
+        ('odd.at = "whole"', '6:1: message "m1": odd: at and from must differ'),
+        ("odd.at = \"{{ 'whole' }}\"", '6:1: message "m1": odd: at and from must differ'),
+        (
+            'odd = { at = "where", degrees = "{{ missing }}" }',
+            '6:33: message "m1": unknown variable',
+        ),
+        (
+            'odd = { at = "bubble", form = "a" }',
+            '6:24: message "m1": unknown key "form"; did you mean "from"?',
+        ),
+        *(
+            (
+                f'odd = {{ at = "where", degrees = "{{{{ \'{value}\' }}}}" }}',
+                '6:33: message "m1": degrees must not be inf or nan',
+            )
+            for value in ("nan", "-inf", "Infinity")
+        ),
     ],
 )
 def test_each_mistake_is_told_at_its_place(loft: Project, table: str, problem: str) -> None:
@@ -315,6 +428,59 @@ def test_the_schema_knows_the_kinds_of_every_transport(loft: Project) -> None:
     assert schema["properties"]["messages"]["items"]
 
 
+class Unwritten(Content):
+    text_file = "bdy"
+    body: str
+
+
+class Unlisted(Content):
+    list_field = "items"
+    body: str = ""
+
+
+class OneName(Content):
+    exactly_one_of = "a"  # type: ignore[assignment] # as an author may forget the comma
+    a: str = ""
+
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # pydantic's, which an author may not see
+
+    class Hiding(Content):
+        detached: str  # type: ignore[assignment] # what it hides is a method
+
+
+FAULT = 'plugin "loft" (fake-loft 0.1.0) failed in contents of transport "pigeon": '
+
+
+@pytest.mark.parametrize(
+    ("at", "why"),
+    [
+        ("validator", "KeyError: 'validator'"),
+        ("exit", "SystemExit: 0"),
+        ("sentence", "OSError: no words"),
+        ("where", "answered 7, expected the key of a manifest, or None"),
+    ],
+)
+@pytest.mark.parametrize("written", ["{at}", "{{{{ '{at}' }}}}"])
+def test_a_fault_of_a_model_is_its_plugins(loft: Project, at: str, why: str, written: str) -> None:
+    _messages(loft, f'odd.at = "{written.format(at=at)}"', POLL)
+    for command in (["validate"], ["plan"], ["send", "--yes"]):
+        loft.call(*command).refused("manifests/m.toml:", f'message "m1": {FAULT}{why}')
+
+
+def test_a_model_that_cannot_show_a_message_stops_no_other(loft: Project) -> None:
+    _messages(loft, 'odd.at = "summary"', 'odd.at = "bubble"', POLL)
+    plan = loft.call("plan")
+    assert "odd (fake_loft.Odd.summary: KeyError: 'missing')" in plan.stdout
+    assert "poll Lunch? (2 options)" in plan.stdout
+    with loft.preview() as url:
+        page = requests.get(f"{url}?chat=%40loft", timeout=10)
+    assert page.status_code == 200
+    assert "(fake_loft.Odd.bubble: ValidationError: " in page.text
+    assert loft.call("send", "--yes").code == 0
+
+
 @pytest.mark.parametrize(
     ("contents", "why"),
     [
@@ -323,6 +489,10 @@ def test_the_schema_knows_the_kinds_of_every_transport(loft: Project) -> None:
         ({"to": Content}, '"to" is another key of a message'),
         ({"Poll!": Content}, "is no name"),
         ({"poll": str}, '"poll" is not derived from Content'),
+        ({"poll": Unwritten}, "text_file of Unwritten is 'bdy', which is no field of it"),
+        ({"poll": Unlisted}, "list_field of Unlisted is 'items', which is no field of it"),
+        ({"poll": OneName}, 'exactly_one_of of OneName must be names, like ("link", "id")'),
+        ({"poll": Hiding}, "Hiding.detached hides what a Content has under that name"),
     ],
 )
 def test_kinds_that_are_none_are_errors_of_the_plugin(contents: object, why: str) -> None:

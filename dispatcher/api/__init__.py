@@ -340,7 +340,7 @@ class Dispatcher:
             transport=self.transports.default,
             roots=self.config.roots,
             country=self.config.settings.country,
-            kinds=Kinds(self.registry.contents()),
+            kinds=Kinds(self.registry.contents(), self.registry.call_content),
             timezone=self.config.settings.timezone,
         )
 

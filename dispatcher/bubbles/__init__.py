@@ -11,14 +11,19 @@ that the formatting is approximate.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
 
 Family: TypeAlias = Literal["image", "video", "audio"]
 """The first part of the MIME types of files that a page can show."""
 
 
-@dataclass(frozen=True)
+_CHECKED = ConfigDict(defer_build=True)  # plugins make them
+
+
+@dataclass(frozen=True, config=_CHECKED)
 class BubbleFile:
     """The file of a bubble: its `id` at the gateway, or a `link` that the gateway fetches.
 
@@ -33,7 +38,7 @@ class BubbleFile:
     shown_as: Family | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_CHECKED)
 class Bubble:
     """What a chat shows of a message.
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from dispatcher.models import Content, Message
+from dispatcher.models.content import said_by
 from dispatcher.planning.selection import stands_for
 from dispatcher.printing import (
     Coloured,
@@ -68,7 +69,7 @@ def described(message: Message) -> str:
 
 def summary(content: Content) -> str:
     """Return a content in a few words."""
-    words = " ".join(content.summary().split())
+    words = " ".join(said_by(content, "summary", str).split())
     return words if len(words) <= _LONGEST_SUMMARY else f"{words[: _LONGEST_SUMMARY - 1]}…"
 
 

@@ -123,7 +123,8 @@ def model_problems(value: object, model: type[Content], where: str) -> Iterator[
         for error in invalid.errors(include_url=False):
             path = path_in(value, error)
             place = ".".join(map(str, (where, *path)))
-            yield Problem(message=sentence(error, known_keys(model, path[:-1])), where=place)
+            said = sentence(error, known_keys(model, path[:-1]), whole=where)
+            yield Problem(message=said, where=place)
 
 
 def quoted_value(value: object) -> str:

@@ -165,7 +165,8 @@ class _Builder:
     def build(self, recipient: Recipient) -> tuple[Message | None, set[str]]:
         """Return the message to one recipient, and the keys with a reported problem.
 
-        There is no message if its content does not fit the model, once it is filled in.
+        There is no message if its content does not fit the model, once it is filled in. Raises
+        PluginError, with the message's place.
         """
         self._bad_keys = set()
         variables = shown = {**self._vars, **recipient.vars}
@@ -186,8 +187,12 @@ class _Builder:
             content = self._kind.content(filled)
         except ValidationError as invalid:
             for where, sentence in self._kind.filled_errors(filled, invalid):
-                self._report(recipient.definition.locate(Problem(message=sentence, where=where)))
+                if where not in self._bad_keys:
+                    problem = Problem(message=sentence, where=where)
+                    self._report(recipient.definition.locate(problem))
             return None, self._bad_keys
+        except PluginError as error:
+            raise recipient.definition.located_error(error) from error
         values = {
             **self._same,
             "key": self._key + address,

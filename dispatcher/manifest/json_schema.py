@@ -26,6 +26,7 @@ from dispatcher.toml.json_schema import (
     table,
     table_of,
 )
+from dispatcher.validation_errors import fields_by_key
 
 # What a text may be. If it holds a template, what it will be is not known.
 _TEMPLATE = r"\{[{%#]"
@@ -158,7 +159,7 @@ def _described(kind: Kind) -> str:
 
 def _example(kind: Kind) -> Any:
     """Return the shortest table that is a whole content, from the examples of its fields."""
-    fields = kind.table.model_fields
+    fields = fields_by_key(kind.table)
     if kind.model.list_field is not None:
         return (fields[kind.model.list_field].examples or [[]])[0]
     needed = [name for name, field in fields.items() if field.is_required()]
@@ -180,9 +181,9 @@ def _needed(kind: Kind) -> JsonSchema:
     """Return the rule of the keys that a content needs."""
     if kind.model.list_field is not None:
         return {"type": "array"}
-    required = [name for name, field in kind.table.model_fields.items() if field.is_required()]
+    required = [name for name, field in fields_by_key(kind.table).items() if field.is_required()]
     rules = [has_one_of(kind.one_of)] if kind.one_of else []
-    return {"allOf": [*rules, *([has(*required)] if required else [])]} if required else rules[0]
+    return {"allOf": [*rules, has(*required)]} if required else next(iter(rules), {})
 
 
 def _complete_texts(keys: JsonSchema, usual: str = _PLAIN) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args, get_origin
 
 from pydantic import BaseModel, Field, ValidationError, create_model
 
@@ -14,7 +14,7 @@ from dispatcher.manifest.templates import is_template
 from dispatcher.models import STANDARD_CONTENTS, Content, Contents
 from dispatcher.models.content import VERBATIM
 from dispatcher.toml import KeyPath
-from dispatcher.validation_errors import known_keys, path_in, submodel
+from dispatcher.validation_errors import fields_by_key, known_keys, path_in, submodel
 from dispatcher.visible import quoted
 
 if TYPE_CHECKING:
@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 Table = dict[str, Any]
+# Returns what a function of a transport's model returns. Raises PluginError, or ValidationError.
+Call: TypeAlias = Callable[[Callable[[], Any]], Any]
+CallOfTransport: TypeAlias = Callable[[str, Callable[[], Any]], Any]
+
+
+def _directly(transport: str, function: Callable[[], Any]) -> Any:
+    return function()
+
 
 # No kind has one of these names: they are other keys of a message.
 RESERVED = frozenset(schema.MessageTable.model_fields)
@@ -52,23 +60,31 @@ class Shape:
         self._model = model
         own = model.exactly_one_of if issubclass(model, Content) else ()
         self.one_of = own if one_of is None else one_of
-        fields = model.model_fields.items()
+        fields = fields_by_key(model).items()
         self.verbatim = frozenset(name for name, field in fields if is_verbatim(field))
 
     @cached_property
     def tables(self) -> Mapping[str, Shape]:
-        """The shapes of the tables within, by key; made when they are needed, as one may recur."""
+        """The shapes of the tables within, by key; made when they are needed, as one may recur.
+
+        A table of tables, with keys of its own, has none.
+        """
         models = {
-            name: submodel(field.annotation) for name, field in self._model.model_fields.items()
+            name: submodel(field.annotation)
+            for name, field in fields_by_key(self._model).items()
+            if not _mentions_mapping(field.annotation)
         }
         return {name: Shape(model) for name, model in models.items() if model is not None}
 
 
 class Kind:
-    """A kind of content of a transport: the name of its table, and the model that reads it."""
+    """A kind of content of a transport: the name of its table, and the model that reads it.
 
-    def __init__(self, name: str, model: type[Content]) -> None:
-        self.name, self.model = name, model
+    What the model reads, it reads within `call`, as it is a plugin's.
+    """
+
+    def __init__(self, name: str, model: type[Content], call: Call) -> None:
+        self.name, self.model, self._call = name, model, call
 
     @cached_property
     def table(self) -> type[BaseModel]:
@@ -107,30 +123,39 @@ class Kind:
     @cached_property
     def main_key(self) -> str:
         """The key that was probably meant if there is a text in place of the table."""
-        required = [name for name, field in self.model.model_fields.items() if field.is_required()]
-        return next(iter((*self.one_of, *required, *self.model.model_fields)), "…")
+        fields = fields_by_key(self.model)
+        required = [name for name, field in fields.items() if field.is_required()]
+        return next(iter((*self.one_of, *required, *fields)), "…")
 
     def errors(self, table: object) -> Iterator[ContentError]:
         """Yield what is wrong with a table, whatever its templates are filled in with."""
         try:
-            self.table.model_validate(self.model.as_table(table))
+            self._call(lambda: self.table.model_validate(self.model.as_table(table)))
         except ValidationError as invalid:
-            for details in invalid.errors(include_url=False):
+            for details in self._details(invalid):
                 if details["type"] in _CERTAIN or not has_template(details["input"]):
                     yield ContentError(details, path_in(table, details))
 
+    def _details(self, invalid: ValidationError) -> list[ErrorDetails]:
+        """Return what is wrong; the sentences are those of a plugin's validators."""
+        found: list[ErrorDetails] = self._call(lambda: invalid.errors(include_url=False))
+        return found
+
     def filled_errors(self, table: Table, invalid: ValidationError) -> Iterator[tuple[str, str]]:
         """Yield where a filled in table is wrong, like "poll.options.1", and the sentence."""
-        for details in invalid.errors(include_url=False):
-            path = path_in(table, details)
-            yield ".".join(map(str, (self.name, *path))), validation_errors.sentence(details)
+        for details in self._details(invalid):
+            where = ".".join(map(str, (self.name, *path_in(table, details))))
+            yield where, validation_errors.sentence(details, whole=self.name)
 
     def content(self, table: Table) -> Content:
         """Return the content of a table whose templates were filled in, with numbers, perhaps.
 
-        Raises pydantic's ValidationError.
+        Raises pydantic's ValidationError, and PluginError.
         """
-        table = self.model.as_table(table)
+        content: Content = self._call(lambda: self._content(self.model.as_table(table)))
+        return content
+
+    def _content(self, table: Table) -> Content:
         try:
             return self.model.model_validate(table)
         except ValidationError:
@@ -142,15 +167,20 @@ class Kind:
 
     def is_expendable(self, path: KeyPath) -> bool:
         """Whether the rest of a content can be checked without the key that a path begins with."""
-        field = self.table.model_fields.get(str(path[0])) if path else None
+        field = fields_by_key(self.table).get(str(path[0])) if path else None
         return not (field is None or field.is_required() or path[0] in self.one_of)
 
 
 class Kinds:
-    """The kinds of content of all transports; `transports` are these, by their names."""
+    """The kinds of content of all transports; `transports` are these, by their names.
 
-    def __init__(self, transports: Mapping[str, Contents]) -> None:
-        self._transports = transports
+    `call` calls what a transport's model has: see `Registry.call_content`.
+    """
+
+    def __init__(
+        self, transports: Mapping[str, Contents], call: CallOfTransport = _directly
+    ) -> None:
+        self._transports, self._call = transports, call
         self._made: dict[tuple[str, type[Content]], Kind] = {}
         self._of: dict[str, Mapping[str, Kind]] = {}
 
@@ -158,11 +188,12 @@ class Kinds:
         """Return the kinds of a transport by name; one that is not known has the standard ones."""
         if transport not in self._of:
             contents = self._transports.get(transport, STANDARD_CONTENTS)
-            self._of[transport] = {name: self._kind(name, contents[name]) for name in contents}
+            call = partial(self._call, transport)
+            self._of[transport] = {
+                name: self._made.setdefault((name, model), Kind(name, model, call))
+                for name, model in contents.items()
+            }
         return self._of[transport]
-
-    def _kind(self, name: str, model: type[Content]) -> Kind:
-        return self._made.setdefault((name, model), Kind(name, model))
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -227,6 +258,13 @@ def has_template(value: object) -> bool:
 def is_verbatim(field: FieldInfo) -> bool:
     """Whether a field's text is used as it is written."""
     return VERBATIM in field.metadata or _mentions_verbatim(field.annotation)
+
+
+def _mentions_mapping(annotation: Any) -> bool:
+    origin = get_origin(annotation)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return True
+    return any(map(_mentions_mapping, get_args(annotation)))
 
 
 def _mentions_verbatim(annotation: Any) -> bool:

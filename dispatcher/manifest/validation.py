@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import BaseModel, ValidationError
 
 from dispatcher import validation_errors
+from dispatcher.errors import PluginError
 from dispatcher.manifest import schema
 from dispatcher.manifest.kinds import ContentError, Kind, Kinds
 from dispatcher.manifest.message_table import Table, content_types, merged_content
@@ -91,7 +92,7 @@ class _Validation:
         told: set[tuple[str, KeyPath]] = set()
         for kind in self._of_defaults(defaults, entries):
             default = defaults[kind.name]
-            for error in kind.errors(default):
+            for error in self._found(kind, default, ("defaults", kind.name)):
                 # A message may complete the table.
                 if not isinstance(default, dict) or (error.path and not error.is_missing):
                     told.add((kind.name, error.path))
@@ -103,11 +104,19 @@ class _Validation:
                 if own_kind := of_transport.get(name):
                     own = entry.get(name, {})
                     table = merged_content(_table(defaults.get(name)), own, own_kind)
-                    for error in own_kind.errors(table):
+                    path = ("messages", number, name)
+                    for error in self._found(own_kind, table, path):
                         is_own = not isinstance(own, dict) or not set(error.path[:1]) - own.keys()
                         if is_own or (name, error.path) not in told:
-                            path = ("messages", number, name)
                             yield self._content_error(own_kind, path, error)
+
+    def _found(self, kind: Kind, table: object, path: KeyPath) -> list[ContentError]:
+        """Return what is wrong with a content table. Raises PluginError, with its place."""
+        try:
+            return list(kind.errors(table))
+        except PluginError as error:
+            id = message_id(self._file.data, path)
+            raise PluginError(str(self._file.problem(path, str(error), message_id=id))) from error
 
     def _of_defaults(self, defaults: Table, entries: Iterable[Table]) -> Iterator[Kind]:
         """Yield the kinds of the content tables of the defaults, as the messages have them."""
@@ -224,7 +233,9 @@ class _Validation:
         elif error.details["type"] == "model_type" and key == "provider":
             return _no_table(key, error.details["input"], "name")
         return validation_errors.sentence(
-            error.details, () if error.meant is None else [str(error.meant)]
+            error.details,
+            () if error.meant is None else [str(error.meant)],
+            whole=key if error.path[:1] in (("messages",), ("defaults",)) else "the file",
         )
 
     def _is_of_another_kind(self, path: KeyPath) -> bool:

@@ -11,13 +11,15 @@ from dispatcher.models.frozen import FrozenDict, FrozenList, frozen
 
 
 class Model(BaseModel):
-    """Frozen, strict about types, no unknown fields.
+    """Frozen, strict about types, no unknown fields, no numbers that JSON does not have.
 
     A validator is built when the first value is validated: most runs need few of them
     (benchmarks/startup.py).
     """
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="forbid", allow_inf_nan=False, defer_build=True
+    )
 
     def detached(self) -> Self:
         """Return a copy that shares nothing with the original that can be changed."""

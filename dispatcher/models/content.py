@@ -7,16 +7,19 @@ have the shape of the gateway's request body, with `source` beside `link` and `i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Final, TypeAlias
+from typing import Annotated, Any, ClassVar, Final, TypeAlias, TypeVar
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from dispatcher.bubbles import Bubble, BubbleFile, Family
+from dispatcher.errors import describe, pass_on_interruption
 from dispatcher.models.attachments import Attachment
 from dispatcher.models.base import Model
 from dispatcher.visible import quoted
+
+Said = TypeVar("Said", str, Bubble)
 
 VERBATIM: Final = "verbatim"  # marks fields in their metadata
 
@@ -229,14 +232,35 @@ STANDARD_CONTENTS: Final[Contents] = MappingProxyType(
 """The kinds of the provider's document, which a transport has unless it says otherwise."""
 
 
+def said_by(content: Content, method: str, kind: type[Said]) -> Said | str:
+    """Return what `summary` or `bubble` says of a content.
+
+    If it fails, that is a sentence that names it: what is shown of a message stops no other.
+    """
+    try:
+        said = getattr(content, method)()
+        if isinstance(said, kind):
+            return said
+        why = f"it returned a {type(said).__name__}, not a {kind.__name__}"
+    except BaseException as error:
+        pass_on_interruption(error)
+        why = describe(error)
+    model = type(content)
+    return f"({model.__module__}.{model.__qualname__}.{method}: {why})"
+
+
 def media_within(value: object, path: str = "") -> Iterator[tuple[str, Media]]:
     """Yield the files of a content, each with its path: `template.header`."""
     if isinstance(value, Media):
         yield path, value
-    elif isinstance(value, Model):
-        for key, each in vars(value).items():
-            if isinstance(each, (Model, list)):
-                yield from media_within(each, f"{path}.{key}")
-    elif isinstance(value, list):
-        for number, each in enumerate(value):
-            yield from media_within(each, f"{path}.{number}")
+    for key, each in _parts(value):
+        if not isinstance(each, str):
+            yield from media_within(each, f"{path}.{key}")
+
+
+def _parts(value: object) -> Iterable[tuple[object, object]]:
+    if isinstance(value, BaseModel):
+        return vars(value).items()
+    if isinstance(value, dict):
+        return value.items()
+    return enumerate(value) if isinstance(value, (list, tuple, set, frozenset)) else ()

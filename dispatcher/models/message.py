@@ -46,17 +46,19 @@ class Message(Model):
 
     @property
     def media(self) -> Media | None:
-        """The file of the content, or None if it has none."""
-        content = self.content
-        if isinstance(content, Media):
-            return content
-        parts = [each for each in vars(content).values() if isinstance(each, (Model, list))]
-        return next((media for each in parts for _, media in media_within(each)), None)
+        """The file of the content, or None if it has none; of several, the one with a `source`."""
+        return self._file[1]
 
     @property
     def media_path(self) -> str:
         """Where the file is, for a problem's `where`: "image", "template.header"."""
-        return next((path for path, _ in media_within(self.content, self.type)), self.type)
+        return self._file[0]
+
+    @property
+    def _file(self) -> tuple[str, Media | None]:
+        found = list(media_within(self.content, self.type))
+        with_source = (each for each in found if each[1].source is not None)
+        return next(with_source, found[0] if found else (self.type, None))
 
     if not TYPE_CHECKING:
 

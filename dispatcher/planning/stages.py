@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator
-from functools import cache, lru_cache
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import cache, lru_cache, partial
 from pathlib import Path
 
+from dispatcher import plugin_results
 from dispatcher.addresses import lenient_address
 from dispatcher.bound_transports import BoundTransport, Calls, GetTransport
 from dispatcher.errors import PluginError, SourceError
@@ -24,6 +25,7 @@ from dispatcher.models import (
     encode,
     leaves,
 )
+from dispatcher.models.content import media_within
 from dispatcher.planning.comparison import PlannedMessage
 from dispatcher.registry import PluginInfo, RecipientChanged, Registry
 
@@ -68,7 +70,8 @@ class Stages:
         found = self._registry.validate_message(message, attachment)
         objected = any(problem.severity == "error" for problem in found)
         problems += _not_told_yet(found, bad_keys, problems)
-        problems += _ambiguous(message, attachment)
+        if isinstance(attachment, Upload):
+            problems += self._of_content(message, partial(_ambiguous, message, attachment))
         transport = self._transport(loaded, report)
         if transport is not None and transport.has_own_addresses and "to" in bad_keys:
             transport = None  # which need not handle a recipient that it refused
@@ -85,7 +88,9 @@ class Stages:
             except RecipientChanged as error:
                 problems.append(Problem(message=str(error)))
             found = transport.check(sealed, attachment)
-            problems += _not_told_yet(_as_written(found, message), bad_keys, problems)
+            if found:
+                found = self._of_content(message, partial(_as_written, found, message))
+            problems += _not_told_yet(found, bad_keys, problems)
         for problem in problems:
             report(definition.locate(problem))
         if transport is None:
@@ -115,6 +120,10 @@ class Stages:
         suspects = [transport.plugin, *self._registry.unsteady(built, message)]
         return suspects[1:] if transport.plugin.builtin else suspects
 
+    def _of_content(self, message: Message, find: Callable[[], list[Problem]]) -> list[Problem]:
+        """Return problems that are found with a plugin's model. Raises PluginError."""
+        return self._registry.call_content(message.transport, find)
+
     def _transport(self, loaded: LoadedMessage, report: ReportProblem) -> BoundTransport | None:
         try:
             return self._transports(loaded.message.transport)
@@ -142,7 +151,7 @@ class Stages:
             return None, [Problem(message=attachment, where=f"{message.media_path}.source")]
         if isinstance(attachment, Link) and provider is not None:
             attachment = attachment.model_copy(update={"provider": provider})
-        return attachment, []
+        return attachment, [*_other_sources(message)]
 
     def _resolve_source(self, source: str, base: Path) -> Attachment | str:
         """Return what a source resolves to, or a sentence that says why it does not."""
@@ -153,6 +162,18 @@ class Stages:
         if isinstance(attachment, Upload) and (file := InputFile.opened_by(attachment.open)):
             self._inputs.note_media(file)
         return attachment or f'no plugin knows the source "{source}"'
+
+
+def _other_sources(message: Message) -> Iterator[Problem]:
+    """Yield a problem for each file that would be left where it is, as another is sent."""
+    first, *others = [
+        path
+        for path, media in media_within(message.content, message.type)
+        if media.source is not None
+    ]
+    for path in others:
+        sentence = f"a message has one source, which is {first}.source; give a link or an id here"
+        yield Problem(message=sentence, where=f"{path}.source")
 
 
 def _digest(sealed: bytes, attachment: Attachment | None) -> str:
@@ -166,14 +187,14 @@ def _digest(sealed: bytes, attachment: Attachment | None) -> str:
     return hashlib.sha256(sealed).hexdigest()
 
 
-def _ambiguous(message: Message, attachment: Attachment | None) -> Iterator[Problem]:
-    """Yield a problem for each text that would be replaced by the file's media id."""
-    if isinstance(attachment, Upload):
-        texts = [*leaves({message.type: message.content.model_dump()})]
-        for where, text in (*texts, (f"{message.media_path}.source", attachment.filename)):
-            if text == attachment.reference:
-                sentence = f"{text} stands for the file itself; write something else"
-                yield Problem(message=sentence, where=where)
+def _ambiguous(message: Message, upload: Upload) -> list[Problem]:
+    """Return a problem for each text that would be replaced by the file's media id."""
+    texts = [*leaves({message.type: message.content.model_dump()})]
+    texts.append((f"{message.media_path}.source", upload.filename))
+    sentence = f"{upload.reference} stands for the file itself; write something else"
+    return [
+        Problem(message=sentence, where=where) for where, text in texts if text == upload.reference
+    ]
 
 
 def _not_told_yet(
@@ -194,6 +215,8 @@ def _as_written(found: list[Problem], message: Message) -> list[Problem]:
         places = dict.fromkeys(origins, f"{message.media_path}.source")
     written: list[Problem] = []
     for problem in found:
-        where = problem.where and message.content.written_at(problem.where)
+        where = problem.where and plugin_results.checked_key(
+            message.content.written_at(problem.where)
+        )
         written.append(problem.model_copy(update={"where": places.get(where or "", where)}))
     return written

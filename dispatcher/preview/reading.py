@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final, TypeAlias
 
-from pydantic import ValidationError
-
+from dispatcher.bubbles import Bubble
 from dispatcher.bubbles.bubble import File, ShownBubble, shown, summary_of
 from dispatcher.errors import DispatcherError
 from dispatcher.manifest.definitions import Definition
 from dispatcher.models import Content, LocatedProblem, ProblemList, Upload, decode, leaves
 from dispatcher.models.base import replaced
+from dispatcher.models.content import said_by
 from dispatcher.planning import Draft, PlannedMessage, Planner
 from dispatcher.planning.selection import stands_for
 from dispatcher.visible import printable
@@ -137,7 +138,8 @@ def shown_message(draft: Draft) -> ShownMessage:
             return None
         return File(f"/files/{upload.sha256}", upload.mime_type, upload.size, upload.filename)
 
-    bubble = content.bubble()
+    said = said_by(content, "bubble", Bubble)
+    bubble = said if isinstance(said, Bubble) else Bubble(message.type, text=said)
     page = shown(bubble, message.type, find)
     whose = stands_for(message)
     return ShownMessage(
@@ -152,10 +154,8 @@ def _content_that_leaves(planned: PlannedMessage) -> Content:
     the message's content.
     """
     content, payload = planned.message.content, planned.payload
-    try:
+    with suppress(Exception):  # also those of a plugin, for which no payload need be a content
         return type(content).model_validate(payload.get(planned.message.type))
-    except ValidationError:
-        pass
     before = dict(leaves(decode(planned.built or planned.sealed)))
     after = dict(leaves(payload))
     changed = {

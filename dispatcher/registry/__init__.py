@@ -12,10 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pluggy
+from pydantic import ValidationError
 
 from dispatcher import hookspecs, plugin_results
 from dispatcher.command_names import COMMANDS
-from dispatcher.errors import ConfigError, PluginError, PluginMissing, SourceError
+from dispatcher.errors import (
+    ConfigError,
+    PluginError,
+    PluginMissing,
+    SourceError,
+    describe,
+    pass_on_interruption,
+)
 from dispatcher.hookspecs import Engine
 from dispatcher.models import Attachment, Contents, Message, Outcome, Problem, decode
 from dispatcher.registry import conformance
@@ -52,6 +60,7 @@ __all__ = [
 ]
 
 Offer = TypeVar("Offer")
+Result = TypeVar("Result")
 
 
 class Registry:
@@ -78,6 +87,7 @@ class Registry:
         self._implementations = cache(self._in_call_order)
         self.timers = timers
         self._owners: dict[tuple[str, str], PluginInfo] = {}
+        self._content_timers: dict[str, CallTimer] = {}
         self.trace: HookTrace | None = None
 
     def require_healthy(self) -> None:
@@ -186,6 +196,24 @@ class Registry:
         return {
             name: optional(transport, "contents") for name, transport in self.transports().items()
         }
+
+    def call_content(self, transport: str, function: Callable[[], Result]) -> Result:
+        """Call what a transport's model of a content has, and return its result.
+
+        Raises `PluginError` for whatever it raises, but lets pydantic's `ValidationError` pass.
+        """
+        if transport not in self._content_timers:
+            self._content_timers[transport] = self.timer(transport, "contents")
+        timer = self._content_timers[transport]
+        try:
+            with timer:
+                return function()
+        except ValidationError:
+            raise
+        except BaseException as error:
+            pass_on_interruption(error)
+            failed = f"{timer.plugin} failed in {timer.task}"
+            raise PluginError(f"{failed}: {describe(error)}") from error
 
     def transport(self, name: str) -> type[Transport]:
         """Return the transport of this name. Raises `PluginError` if there is none."""

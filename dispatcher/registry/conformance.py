@@ -17,7 +17,7 @@ from dispatcher import hookspecs
 from dispatcher.errors import PluginError
 from dispatcher.hookspecs import Engine
 from dispatcher.manifest.kinds import RESERVED
-from dispatcher.models import Content
+from dispatcher.models import Content, Model
 from dispatcher.names import did_you_mean
 from dispatcher.plugin_results import brief, items, unexpected
 from dispatcher.transports import INLINE, SEPARATE, BaseTransport, Transport, optional, takes_two
@@ -34,6 +34,8 @@ HOOKS: dict[str, tuple[str, ...]] = {
     for name, spec in vars(hookspecs).items()
     if name.startswith(PREFIX)
 }
+# Attributes of a content that are no fields; those of BaseModel, like `copy`, nobody uses.
+_METHODS = frozenset(name for kind in (Content, Model) for name in vars(kind) if name[0] != "_")
 _COLLECTED = {
     "dispatcher_validate_message",
     "dispatcher_transports",
@@ -240,9 +242,26 @@ def _require_contents(transport: type[object]) -> None:
             raise PluginError(f'contents of {owner}: "{name}" is another key of a message')
         if not inspect.isclass(model) or not issubclass(model, Content):
             raise PluginError(f'contents of {owner}: "{name}" is not derived from Content')
-        needed = [each for each in model.exactly_one_of if _is_required(model, each)]
-        if needed:
-            raise PluginError(f"{model.__name__}.{needed[0]} is in exactly_one_of without default")
+        _require_keys(model)
+
+
+def _require_keys(model: type[Content]) -> None:
+    """Raise PluginError if a content's fields are not what it says of them, or hide its methods."""
+    fields, owner = model.model_fields, model.__name__
+    for attribute in ("text_file", "list_field"):
+        name = getattr(model, attribute)
+        if name is not None and name not in fields:
+            raise PluginError(f"{attribute} of {owner} is {brief(name)}, which is no field of it")
+    hidden = [name for name in fields if name in _METHODS or name.startswith("model_")]
+    if hidden:
+        raise PluginError(
+            f"{owner}.{hidden[0]} hides what a Content has under that name; give it an alias"
+        )
+    if not isinstance(model.exactly_one_of, tuple):
+        raise PluginError(f'exactly_one_of of {owner} must be names, like ("link", "id")')
+    needed = [each for each in model.exactly_one_of if _is_required(model, each)]
+    if needed:
+        raise PluginError(f"{owner}.{needed[0]} is in exactly_one_of without default")
 
 
 def _is_required(model: type[Content], name: str) -> bool:
