@@ -116,6 +116,29 @@ def test_approved_templates_become_files(
     assert pull().stdout == "unchanged templates/order_ready.toml\n"
 
 
+@pytest.mark.parametrize(
+    ("components", "why"),
+    [
+        ([{"type": "HEADER", "format": "GIF"}], "header.type: Input should be 'text', 'image'"),
+        ([{"type": "BODY", "text": 5}], "body: Input should be a valid string"),
+        ([{"type": "BODY", "text": "\ud83d"}], "a text holds half of a character"),
+        ([{"type": "BUTTONS", "buttons": [{"type": "B-2"}]}], "buttons.0.type: String should"),
+        ([{"type": "BUTTONS", "buttons": ["Yes"]}], None),
+        ([{"type": "BUTTONS", "buttons": 2}], None),
+        ("none", None),
+    ],
+)
+def test_a_template_that_is_new_to_us_keeps_no_other_out(
+    pull: Dispatch, gateway: ScriptedGateway, tmp_path: Path, components: Any, why: str | None
+) -> None:
+    gateway.script(Meta({**ORDER, "name": "odd", "components": components}, ORDER))
+    done = pull()
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "templates/order_ready.toml").read_text()
+    assert (tmp_path / "templates/odd.toml").exists() == (why is None)
+    assert (f"left out odd (en_US): {why}" in done.stderr) == (why is not None)
+
+
 def test_a_file_with_other_content_stays_unless_it_is_to_be_replaced(
     pull: Dispatch, gateway: ScriptedGateway, tmp_path: Path
 ) -> None:

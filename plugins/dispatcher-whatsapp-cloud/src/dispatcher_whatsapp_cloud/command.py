@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 import tomli_w
+from pydantic import ValidationError
 
 from dispatcher import ConfigError, Dispatcher, ExitCode
 from dispatcher_whatsapp_cloud.definitions import COMMAND, Definition
@@ -77,20 +78,42 @@ def read(templates: Iterable[Mapping[str, Any]]) -> Pulled:
         elif status != "APPROVED":
             left_out.append(f"{name} ({code}): {status.lower() or 'of no status'}")
         else:
-            languages[name][code] = _translation(each)
-    files = {}
-    for name, known in sorted(languages.items()):
-        table = {"name": name, "languages": dict(sorted(known.items()))}
-        Definition.model_validate(table)
-        files[name] = f"{_HEAD}{tomli_w.dumps(table, multiline_strings=True)}"
+            translation = _translation(each)
+            if (why := _why_no_definition(name, {code: translation})) is None:
+                languages[name][code] = translation
+            else:
+                left_out.append(f"{name} ({code}): {why}")
+    files = {name: _file(name, known) for name, known in sorted(languages.items())}
     return Pulled(files, left_out)
 
 
+def _file(name: str, languages: Mapping[str, Any]) -> str:
+    table = {"name": name, "languages": dict(sorted(languages.items()))}
+    return f"{_HEAD}{tomli_w.dumps(table, multiline_strings=True)}"
+
+
+def _why_no_definition(name: str, languages: Mapping[str, Any]) -> str | None:
+    """Return what of a template a definition has no place for: the gateway may have new things."""
+    try:
+        Definition.model_validate({"name": name, "languages": languages})
+        _file(name, languages).encode()
+    except ValidationError as invalid:
+        first = invalid.errors(include_url=False)[0]
+        return f"{'.'.join(map(str, first['loc'][2:]))}: {first['msg']}"
+    except UnicodeEncodeError:
+        return "a text holds half of a character"
+    return None
+
+
+def _tables(listed: Any) -> list[dict[str, Any]]:
+    return [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+
+
 def _translation(template: Mapping[str, Any]) -> dict[str, Any]:
-    listed = template.get("components")
-    components = [each for each in listed or () if isinstance(each, dict)]
-    parts = {str(each.get("type", "")).upper(): each for each in components}
-    header, buttons = parts.get("HEADER"), parts.get("BUTTONS", {}).get("buttons") or ()
+    parts = {
+        str(each.get("type", "")).upper(): each for each in _tables(template.get("components"))
+    }
+    header, buttons = parts.get("HEADER"), _tables(parts.get("BUTTONS", {}).get("buttons"))
     made = {
         "category": template.get("category"),
         "header": header
