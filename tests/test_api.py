@@ -6,6 +6,7 @@ import enum
 import importlib.util
 import math
 import os
+import pydoc
 import re
 import runpy
 import subprocess
@@ -56,6 +57,13 @@ def failing_hook(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """A plugin is installed that fails when it is told of a message."""
     project.install("failing", _FAULTY.replace("MARKER", TOKEN))
     monkeypatch.syspath_prepend(project.environment["PYTHONPATH"])
+
+
+def test_help_shows_names_of_ours_and_none_of_pydantic() -> None:
+    shown = pydoc.render_doc(dispatcher, renderer=pydoc.plaintext)
+    assert "class Content(" in shown
+    assert "name_for_people" in shown
+    assert not re.findall(r"\bmodel_(?:dump|fields|copy|validate)\b", shown)
 
 
 def test_the_public_names_are_there_and_sorted() -> None:

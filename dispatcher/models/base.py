@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from dispatcher.models.frozen import FrozenDict, FrozenList, frozen
 
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
 
-class Model(BaseModel):
+
+class _ModelType(ModelMetaclass):
+    """Leaves out what every pydantic model has, so that `help` shows what is a model's own."""
+
+    def __dir__(cls) -> list[str]:
+        usual = {*dir(BaseModel), "__class_vars__", "__private_attributes__", "__signature__"}
+        own = (name for name in super().__dir__() if name not in usual - {"__doc__"})
+        return [name for name in own if not name.startswith("__pydantic_")]
+
+
+class Model(BaseModel, metaclass=_ModelType):
     """Frozen, strict about types, no unknown fields, no numbers that JSON does not have.
 
     A validator is built when the first value is validated: most runs need few of them

@@ -33,8 +33,8 @@ class Content(Model):
     Fields are the keys of the manifest's table `[messages.<kind>]`: their types and limits are
     checked, also after the templates are filled in, and their descriptions and examples are shown
     by editors. A rule of its own is a `field_validator`, whose sentence is shown at the field.
-    Every string is a template, in tables and lists, too, unless it is `Verbatim` or a `Literal`. A
-    field that is a `Media` is a file: what its `source` resolves to is the message's attachment.
+    Every string is a template, in tables and lists, too, unless it is `Verbatim`. A field that is
+    a `Media` is a file: what its `source` resolves to is the message's attachment.
     """
 
     label: ClassVar[str] = ""
