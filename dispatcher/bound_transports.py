@@ -241,8 +241,8 @@ class BoundTransport:
     def reconcile(self, payload: Payload, since: datetime) -> Receipt | Failure | None:
         """Return what the gateway knows of a message, or None if it cannot tell.
 
-        An exception, even `NotSent`, may be about the question itself, so it means None, as does a
-        call that does not return.
+        An exception, even `NotSent`, may be about the question itself, so it means None, as do a
+        call that does not return and an answer that is not well formed.
         """
         ask = self._override("reconcile")
         try:
@@ -252,7 +252,7 @@ class BoundTransport:
         except BaseException as error:
             pass_on_interruption(error)
             return None
-        return found if isinstance(found, (Receipt, Failure)) else None
+        return plugin_results.reconciled(found)
 
     @property
     def has_statuses(self) -> bool:

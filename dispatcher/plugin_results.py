@@ -30,6 +30,7 @@ from dispatcher.models import (
     Address,
     Attachment,
     DeliveryStatus,
+    Failure,
     Link,
     MediaId,
     Payload,
@@ -190,6 +191,16 @@ def receipt(transport: str, call: Call) -> Receipt:
     if found is None:
         raise OutcomeUnknown("the transport returned no receipt with an id", code=_FAULT)
     return found
+
+
+def reconciled(result: object) -> Receipt | Failure | None:
+    """Return a checked copy of what a transport's `reconcile` returned; None tells nothing."""
+    if not isinstance(result, Failure):
+        return _with_id(Receipt, result, "id")
+    try:
+        return Failure(code=result.code, text=result.text)
+    except Exception:  # a model can be made without the checks of its class
+        return None
 
 
 def media_id(transport: str, call: Call) -> MediaId:

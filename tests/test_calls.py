@@ -340,6 +340,20 @@ def test_an_answer_comes_back_as_it_is(guarded: Guard, released: threading.Event
     assert reconcile({}, datetime.now(UTC)) == Receipt(id="found")
 
 
+@cases(
+    "answer",
+    Receipt(id=""),
+    Receipt(id=" "),
+    Receipt.model_construct(),
+    Receipt.model_construct(id=5),
+    Failure.model_construct(text=None),
+    "yes",
+)
+def test_an_answer_that_is_none_leaves_a_message_unknown(guarded: Guard, answer: Any) -> None:
+    transport: Any = SimpleNamespace(name="odd", reconcile=lambda payload, since: answer)
+    assert guarded(transport).reconcile({}, datetime.now(UTC)) is None
+
+
 # Answers that are not well formed
 
 

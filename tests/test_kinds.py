@@ -333,6 +333,10 @@ def test_a_second_file_is_told_not_left_out(loft: Project, table: str, problem: 
         ),
         ('text.body = "x"', '6:1: message "m1": transport "pigeon" has no content "text"; '),
         (
+            f'transport = "pigeno"\n{POLL}',
+            '7:1: message "m1": no content "poll": there is no transport "pigeno"; did you',
+        ),
+        (
             'poll = { question = "Lunch?", options = ["a"] }',
             '6:41: message "m1": options must have at least 2 entries',
         ),

@@ -13,6 +13,7 @@ from dispatcher.manifest import schema
 from dispatcher.manifest.templates import is_template
 from dispatcher.models import STANDARD_CONTENTS, Content, Contents
 from dispatcher.models.content import VERBATIM
+from dispatcher.names import did_you_mean
 from dispatcher.toml import KeyPath
 from dispatcher.validation_errors import fields_by_key, known_keys, path_in, submodel
 from dispatcher.visible import quoted
@@ -213,6 +214,9 @@ class Kinds:
 
     def lacking(self, kind: str, transport: str) -> str:
         """Return the sentence for a kind that a transport does not have."""
+        if transport not in self._transports:
+            hint = did_you_mean(transport, self._transports)
+            return f"no content {quoted(kind)}: there is no transport {quoted(transport)}{hint}"
         owners = [quoted(each) for each in self.owners(kind)]
         have = f"{' and '.join(owners)} {'have' if len(owners) > 1 else 'has'}"
         return f"transport {quoted(transport)} has no content {quoted(kind)}" + (
