@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeAlias
+
+from pydantic import ValidationError
 
 from dispatcher.models import (
     STANDARD_CONTENTS,
     Attachment,
+    Content,
     Link,
     Media,
     MediaId,
@@ -17,6 +22,18 @@ from dispatcher.models import (
 )
 from dispatcher.testing import factories
 from dispatcher.testing.recording import RecordingTransport
+from dispatcher.transports import Transport, optional
+
+Planned: TypeAlias = tuple[Message, Attachment | None]
+"""A message, and what its source resolved to."""
+
+
+class _Case(NamedTuple):
+    kind: str
+    table: dict[str, Any]
+    attachment: Attachment | None = None
+    changes: Mapping[str, Any] = MappingProxyType({})
+
 
 _LINK = "https://cdn.example.com/a.bin"
 _ATTACHMENTS: dict[str, Attachment] = {
@@ -27,20 +44,55 @@ _ATTACHMENTS: dict[str, Attachment] = {
 }
 _LONG = "😃" * 100_000
 
-# By name: a message, and what its source resolved to.
-MESSAGES: dict[str, tuple[Message, Attachment | None]] = {
-    "text": (factories.message(), None),
-    "group": (factories.message(to="79001234567-1581234048"), None),
-    "long-text": (factories.message(text={"body": _LONG}, preview_url=True), None),
-    "empty-text": (factories.message(text={"body": ""}), None),
+# Their names have a hyphen, which no kind's name has.
+_CASES: dict[str, _Case] = {
+    "short-text": _Case("text", {"body": "Hello!"}),
+    "to-group": _Case("text", {"body": "Hello!"}, changes={"to": "79001234567-1581234048"}),
+    "long-text": _Case("text", {"body": _LONG}, changes={"preview_url": True}),
+    "empty-text": _Case("text", {"body": ""}),
     **{
-        f"{kind}-{name}": (factories.message(**{kind: {"source": "a.bin"}}), attachment)
+        f"{kind}-{name}": _Case(kind, {"source": "a.bin"}, attachment)
         for kind, model in STANDARD_CONTENTS.items()
         if issubclass(model, Media)
         for name, attachment in _ATTACHMENTS.items()
     },
-    "caption": (factories.message(image={"link": _LINK, "caption": _LONG}), Link(url=_LINK)),
+    "long-caption": _Case("image", {"link": _LINK, "caption": _LONG}, Link(url=_LINK)),
 }
+
+
+def messages(transport: type[Transport]) -> dict[str, Planned]:
+    """Return messages by name: those of the standard kinds that the transport's models allow."""
+    contents, made = optional(transport, "contents"), {}
+    for name, (kind, table, attachment, changes) in _CASES.items():
+        if kind in contents:
+            with suppress(ValidationError):
+                content = contents[kind].model_validate(table)
+                message = factories.message(
+                    type=kind, content=content, transport=transport, **changes
+                )
+                made[name] = (message, attachment)
+    return made
+
+
+MESSAGES = messages(RecordingTransport)
+
+
+def example(model: type[Content]) -> dict[str, Any]:
+    """Return a table of the examples of a model's fields: of those that a message needs.
+
+    Of a file, it is the link, for which nothing must be uploaded.
+    """
+    fields = model.model_fields
+    examples = {name: field.examples[0] for name, field in fields.items() if field.examples}
+    one_of = ("link",) if issubclass(model, Media) else model.exactly_one_of
+    chosen = next((name for name in one_of if name in examples), None)
+    return {
+        name: value
+        for name, value in examples.items()
+        if name == chosen or fields[name].is_required()
+    }
+
+
 _ODD: list[Any] = [None, True, -1, 1.5, "", "😃", [], [None], {}, {"body": None}, {"link": 1}]
 
 

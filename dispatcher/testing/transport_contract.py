@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from pydantic_settings import BaseSettings
 
+from dispatcher.bubbles import Bubble
 from dispatcher.errors import (
     AccountRefused,
     ConfigError,
@@ -20,9 +21,11 @@ from dispatcher.errors import (
     OutcomeUnknown,
     Refused,
 )
-from dispatcher.models import Attachment, Message, Problem, Receipt, encode, leaves
-from dispatcher.testing import corpus, factories
+from dispatcher.models import Problem, Receipt, Upload, encode, leaves
+from dispatcher.models.payload import fill_in, seal
+from dispatcher.testing import corpus
 from dispatcher.testing.contract_cases import declared
+from dispatcher.testing.corpus import Planned
 from dispatcher.testing.gateway import Reply, ScriptedGateway, Step, closed_address
 from dispatcher.testing.purity import watched
 from dispatcher.testing.secrecy import reflecting, require_hidden, revealed_by
@@ -65,12 +68,6 @@ class TransportContract(TransportFiles):
 
     # Planning: name, settings, `build` and `check`, without a network.
 
-    @pytest.fixture(params=corpus.MESSAGES.values(), ids=[*corpus.MESSAGES])
-    def planned(self, request: pytest.FixtureRequest) -> tuple[Message, Attachment | None]:
-        """A message and what its source resolved to."""
-        case: tuple[Message, Attachment | None] = request.param
-        return case
-
     def test_it_has_a_name_and_settings(self) -> None:
         kind: Any = type(self.make(URL))
         name = getattr(kind, "name", None)
@@ -82,13 +79,13 @@ class TransportContract(TransportFiles):
 
     def test_it_loads_without_credentials(self) -> None:
         bare = self.make_without_credentials()
-        bare.build(factories.message(), None)
+        bare.build(*self.example(next(iter(self.contents))))
         require = override(bare, "require_credentials")
         if require is not None and declared(self, "token") is not None:
             with pytest.raises(ConfigError):
                 require()
 
-    def test_build_is_pure(self, planned: tuple[Message, Attachment | None]) -> None:
+    def test_build_is_pure(self, planned: Planned) -> None:
         message, attachment = planned
         transport, before = self.make(URL), copy.deepcopy(planned)
         with watched() as watch:
@@ -99,7 +96,7 @@ class TransportContract(TransportFiles):
         assert encode(first) == encode(second), "build writes its keys in another order"
         assert planned == before, "build changed its arguments"
 
-    def test_check_is_pure(self, planned: tuple[Message, Attachment | None]) -> None:
+    def test_check_is_pure(self, planned: Planned) -> None:
         transport, attachment = self.make(URL), planned[1]
         payload = transport.build(*planned)
         before = copy.deepcopy(payload)
@@ -113,10 +110,43 @@ class TransportContract(TransportFiles):
 
     def test_check_survives_what_plugins_leave(self) -> None:
         transport = self.make(URL)
-        payloads = corpus.odd(transport.build(factories.message(), None))
-        for payload in payloads:
+        for payload in corpus.odd(self.payload()):
             found = list(transport.check(payload, None))
             assert all(isinstance(each, Problem) for each in found), f"check gave {found!r}"
+
+    # Kinds of content: an example of each is accepted, shown and sent.
+
+    def test_an_example_is_accepted(self, kind: str) -> None:
+        transport, (message, attachment) = self.make(URL), self.example(kind)
+        payload = transport.build(message, attachment)
+        try:
+            seal(payload)
+        except ValueError as error:
+            pytest.fail(f"the payload of {kind} is not JSON: {error}")
+        found = [each for each in transport.check(payload, attachment) if each.severity == "error"]
+        assert not found, f"check refuses the example of {kind}"
+
+    def test_an_example_is_shown(self, kind: str) -> None:
+        content = self.example(kind)[0].content
+        summary, bubble = content.summary(), content.bubble()
+        assert isinstance(summary, str), f"summary() of {kind} gave {summary!r}"
+        assert isinstance(bubble, Bubble), f"bubble() of {kind} gave {bubble!r}"
+        texts = (bubble.label, bubble.text, *bubble.lines, *bubble.buttons)
+        assert all(isinstance(each, str) for each in texts), f"bubble() of {kind} gave {bubble!r}"
+        assert (content.summary(), content.bubble()) == (summary, bubble), "it changes"
+
+    def test_an_example_is_sent_once(
+        self, gateway: ScriptedGateway, transport: Any, kind: str
+    ) -> None:
+        message, attachment = self.example(kind)
+        payload, files = transport.build(message, attachment), []
+        if isinstance(attachment, Upload) and self._sends_inline:
+            files.append(attachment)
+        elif isinstance(attachment, Upload):
+            fill_in(payload, attachment.reference, declared(self, "uploaded_id"))
+        receipt = transport.send(payload, *files)
+        assert isinstance(receipt, Receipt), f"send gave {receipt!r}"
+        require_one(gateway)
 
     # Responses: a receipt, or the one outcome that is true.
 

@@ -8,11 +8,23 @@ from contextlib import closing, suppress
 from typing import Any, ClassVar, TypeAlias
 
 import pytest
+from pydantic import ValidationError
 
 from dispatcher.errors import DeliveryError
-from dispatcher.models import MediaId, Message, Payload, Receipt, Upload
-from dispatcher.testing import factories
+from dispatcher.models import (
+    Attachment,
+    Contents,
+    Link,
+    Media,
+    MediaId,
+    Message,
+    Payload,
+    Receipt,
+    Upload,
+)
+from dispatcher.testing import corpus, factories
 from dispatcher.testing.contract_cases import cases, declared, skipped
+from dispatcher.testing.corpus import Planned
 from dispatcher.testing.gateway import Fault, Raw, Reply, Request, ScriptedGateway, Step
 from dispatcher.transports import INLINE, Transport, optional, takes_two
 
@@ -61,6 +73,9 @@ class TransportSetup:
     `http` is False for a transport that does not speak HTTP/1.1 to the URL that `make` gets; then
     only its interface is tested.
     `patience` is the seconds within which it must stop waiting for a response.
+    `examples` are messages' tables by the names of their kinds, `{"poll": {"question": "…"}}`, of
+    kinds for which the examples of the model's fields make no message.
+    `to` is whom the messages are for, as `build` gets it.
     `aside` has responses to requests that are neither messages nor files, by path, for example
     those that open a session.
     """
@@ -78,6 +93,8 @@ class TransportSetup:
     unknown: ClassVar[Sequence[Reply]]
     http: ClassVar[bool] = True
     patience: ClassVar[float] = 10
+    examples: ClassVar[Mapping[str, Any]] = {}
+    to: ClassVar[str] = factories.TO
     aside: ClassVar[Mapping[str, Step]] = {}
 
     def make(self, url: str) -> Transport:
@@ -91,16 +108,60 @@ class TransportSetup:
         return made
 
     def payload(self) -> Payload:
-        """Return what is sent in the tests."""
-        return self.make(URL).build(factories.message(), None)
+        """Return what is sent in the tests: by default, the example of the first kind."""
+        return self.make(URL).build(*self.example(next(iter(self.contents))))
+
+    @property
+    def contents(self) -> Contents:
+        """The transport's kinds of content."""
+        contents: Contents = optional(type(self.make(URL)), "contents")
+        return contents
+
+    def example(self, kind: str) -> Planned:
+        """Return a message of a kind, and its attachment; fail the test if there is no example."""
+        table = self.examples.get(kind, corpus.example(self.contents[kind]))
+        try:
+            message = self._message(kind, table)
+        except ValidationError as error:
+            found = error.errors()[0]
+            where = ".".join(map(str, (kind, *found["loc"])))
+            pytest.fail(
+                f"there is no example of {kind}: {where}: {found['msg']}; give the model's fields "
+                f'`examples=[…]`, or this class `examples = {{"{kind}": {{…}}}}`',
+                pytrace=False,
+            )
+        return message, self._attachment(message.media)
+
+    def _message(self, kind: str, table: Any) -> Message:
+        model, name = self.contents[kind], type(self.make(URL)).name
+        content = model.model_validate(model.as_table(table))
+        return factories.message(type=kind, content=content, to=self.to, transport=name)
+
+    def _attachment(self, media: Media | None) -> Attachment | None:
+        """Return what a file resolves to, as in a plan."""
+        if media is None:
+            return None
+        if media.link is not None:
+            return Link(url=media.link, provider=media.provider.name if media.provider else None)
+        return MediaId(id=media.id) if media.id is not None else self.file()
 
     def file(self) -> Upload:
         """Return a small file, which is uploaded in the tests."""
         return factories.upload()
 
     def file_message(self, file: Upload) -> Message:
-        """Return a message whose source is a file."""
-        return factories.message(document={"source": file.filename})
+        """Return a message whose source is a file: by default a document, or what has a file.
+
+        Skips the test if no kind is a file.
+        """
+        kinds = [kind for kind, model in self.contents.items() if issubclass(model, Media)]
+        if not kinds:
+            pytest.skip("none of its kinds is a file: no model in contents is a Media")
+        kind = "document" if "document" in kinds else kinds[0]
+        table = {**self.examples.get(kind, corpus.example(self.contents[kind]))}
+        for other in Media.exactly_one_of:
+            table.pop(other, None)
+        return self._message(kind, {**table, "source": file.filename})
 
     def file_payload(self, file: Upload) -> Payload:
         """Return what is sent for it."""
@@ -114,6 +175,11 @@ class TransportSetup:
         """Make one test for each response that was listed."""
         for name in {*_LISTS, "listed"} & {*metafunc.fixturenames}:
             metafunc.parametrize(name, self._cases(name))
+        if "kind" in metafunc.fixturenames:
+            metafunc.parametrize("kind", [*self.contents])
+        if "case" in metafunc.fixturenames:
+            known = corpus.messages(type(self.make(URL)))
+            metafunc.parametrize("case", [*known, *self.contents])
 
     def _cases(self, name: str) -> Iterable[Any]:
         if not self.http:
@@ -154,13 +220,23 @@ class TransportSetup:
                 yield made
 
     @pytest.fixture
-    def inline(self) -> None:
+    def planned(self, case: str) -> Planned:
+        """A message and what its source resolved to: of the corpus, or the example of a kind."""
+        return corpus.messages(type(self.make(URL))).get(case) or self.example(case)
+
+    @pytest.fixture
+    def takes_files(self) -> None:
+        """Skips the test if no message has a file."""
+        self.file_message(self.file())
+
+    @pytest.fixture
+    def inline(self, takes_files: None) -> None:
         """Skips the test unless its files are sent with their messages."""
         if not self._sends_inline:
             pytest.skip(_SEPARATE)
 
     @pytest.fixture
-    def carry(self, request: pytest.FixtureRequest) -> Carry:
+    def carry(self, request: pytest.FixtureRequest, takes_files: None) -> Carry:
         """Brings a file to the gateway, as the transport does: uploaded, or with its message."""
         if self._sends_inline:
             return lambda transport, file: self.send_inline(transport, file)
@@ -191,7 +267,7 @@ class TransportSetup:
         return token
 
     @pytest.fixture
-    def uploaded_reply(self) -> Reply:
+    def uploaded_reply(self, takes_files: None) -> Reply:
         """The response to an upload."""
         if self._sends_inline:
             pytest.skip(_INLINE)

@@ -35,6 +35,12 @@ FAULTS = {
     "a_file_arrives_with_its_message",
     "InlineTrustsFiles": "an_upload_streams a_changed_file_is_refused a_missing_file_is_refused",
     "InlineEchoes": "no_answer_to_a_file_shows_the_token",
+    "LacksAnExample": "an_example_is_accepted",
+    "RefusesItsExample": "an_example_is_accepted",
+    "MakesNoJson": "an_example_is_accepted build_is_pure",
+    "ShowsNothing": "an_example_is_shown",
+    "ShowsATable": "an_example_is_shown",
+    "PostsPollsTwice": "an_example_is_sent_once",
 }
 EXPECTED = [(kind, test) for kind, tests in FAULTS.items() for test in tests.split()]
 
@@ -56,7 +62,9 @@ def test_a_fault_is_found_by_name(failed: dict[str, set[str]], kind: str, test: 
 def test_transports_without_fault_pass(run_samples: Callable[..., Any]) -> None:
     sends = ("success_gives_the_receipt", "a_broken_connection_is_not_retried", "throttled")
     greeted = (f"OpensASession::test_{test}" for test in sends)
-    ended = run_samples("pigeons.py", "Faultless", "InlineFaultless", "GetsNoIds", *greeted)
+    kinds = ("HasOnlyPolls", "HasStickers", "SendsStickersInline", "HasAnExample")
+    whole = ("Faultless", "InlineFaultless", "GetsNoIds", *kinds)
+    ended = run_samples("pigeons.py", *whole, *greeted)
     assert not ended.failed, ended.said
     assert " passed" in ended.said
 
@@ -67,6 +75,23 @@ def test_what_is_switched_off_shows_as_skipped(run_samples: Callable[..., Any]) 
     assert "it takes no uploads: uploaded = None" in said
     assert "it does not speak HTTP: http = False" in said
     assert "2 skipped" in said
+
+
+def test_without_a_kind_that_is_a_file_nothing_is_said_of_files(
+    run_samples: Callable[..., Any],
+) -> None:
+    nodes = ("an_upload_streams", "an_upload_gives_the_media_id", "a_file_arrives_with_its_message")
+    said = run_samples("pigeons.py", *(f"HasOnlyPolls::test_{each}" for each in nodes)).said
+    assert "none of its kinds is a file: no model in contents is a Media" in said
+    assert "3 skipped" in said
+
+
+def test_a_kind_without_an_example_is_named_with_what_to_do(
+    run_samples: Callable[..., Any],
+) -> None:
+    said = run_samples("pigeons.py", "LacksAnExample::test_an_example_is_shown").said
+    assert "there is no example of poll: poll.end: Field required; give the model's fields" in said
+    assert 'or this class `examples = {"poll": {…}}`' in said
 
 
 def test_what_was_forgotten_is_an_error(run_samples: Callable[..., Any]) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from dispatcher import Payload
-from dispatcher.testing import Reply, TransportContract, message
+from dispatcher.testing import Reply, TransportContract
 from dispatcher_apprise.settings import AppriseSettings
 from dispatcher_apprise.transport import AppriseTransport
 
@@ -21,6 +20,7 @@ class TestApprise(TransportContract):
     accepted = Reply(200, {})
     accepted_id = "default"
     answers_with_id = False
+    to = "default"
     uploaded = None  # no gateway stores them: see test_files.py
     refused = tuple(Reply(status) for status in (400, 401, 403, 404, 413, 422))
     account_refused = ()
@@ -30,6 +30,3 @@ class TestApprise(TransportContract):
 
     def make(self, url: str) -> AppriseTransport:
         return transport(url, f"user:{self.token}@")
-
-    def payload(self) -> Payload:
-        return self.make("http://127.0.0.1:9").build(message(to="default"), None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from dispatcher.testing import Reply, TransportContract
 from dispatcher_greenapi_instance import GreenApiInstance
 
@@ -23,6 +25,7 @@ class TestContract(TransportContract):
     account_refused = (Reply(401), Reply(403), _error(400, "instance account not authorized"))
     not_sent = (_error(400, "instance in starting process try later"),)
     throttled = (Reply(429, {}, {"Retry-After": "7"}), Reply(466, _QUOTA))
+    examples: ClassVar = {"contact": {"phoneContact": 79001234568, "firstName": "Anna"}}
     unknown = (Reply(499), Reply(500), Reply(502), Reply(418, "tea"))
 
     def make(self, url: str) -> GreenApiInstance:

@@ -15,13 +15,17 @@ from itertools import count
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dispatcher import (
     AccountRefused,
     Attachment,
+    Bubble,
+    Content,
+    Contents,
     DeliveryError,
+    Media,
     MediaId,
     Message,
     NotSent,
@@ -371,6 +375,92 @@ class TestTakesNoFiles(Contract):
 
 class TestSpeaksNoHttp(Contract):
     http = False
+
+
+class Poll(Content):
+    question: str = Field(examples=["Lunch, {{ name }}?"])
+    options: list[str] = Field(examples=[["yes", "no"]])
+
+
+class Sticker(Media):
+    emoji: str = Field(examples=["😃"])
+
+
+class Polls(Contract):
+    """A transport that can send neither a text nor a file."""
+
+    class kind(Pigeon):
+        contents: ClassVar[Contents] = {"poll": Poll}
+
+
+class TestHasOnlyPolls(Polls):
+    pass
+
+
+class TestHasStickers(Contract):
+    class kind(Pigeon):
+        contents: ClassVar[Contents] = {"sticker": Sticker, "poll": Poll}
+
+        def upload(self, file: Upload, message: Message) -> MediaId:  # type: ignore[override]
+            assert isinstance(message.content, Sticker)
+            return super().upload(file)
+
+
+class TestSendsStickersInline(InlineContract):
+    class kind(InlinePigeon):
+        contents: ClassVar[Contents] = {"sticker": Sticker}
+
+    examples: ClassVar = {"sticker": {"source": "a.webp", "emoji": "😃"}}
+
+
+class Unexplained(Poll):
+    end: int
+
+
+class TestLacksAnExample(Polls):
+    class kind(Pigeon):
+        contents: ClassVar[Contents] = {"poll": Unexplained}
+
+
+class TestHasAnExample(TestLacksAnExample):
+    examples: ClassVar = {"poll": {"question": "Lunch?", "options": [], "end": 5}}
+
+
+class TestRefusesItsExample(Polls):
+    class kind(Polls.kind):
+        def check(self, payload: Payload, attachment: Attachment | None) -> Iterable[Problem]:
+            return [Problem(message="no polls today")]
+
+
+class TestMakesNoJson(Polls):
+    class kind(Polls.kind):
+        def build(self, message: Message, attachment: Attachment | None) -> Payload:
+            return {**super().build(message, attachment), "options": {"yes", "no"}}
+
+
+class TestShowsNothing(Polls):
+    class kind(Pigeon):
+        class Silent(Poll):
+            def summary(self) -> str:
+                return None  # type: ignore[return-value]
+
+        contents: ClassVar[Contents] = {"poll": Silent}
+
+
+class TestShowsATable(Polls):
+    class kind(Pigeon):
+        class Odd(Poll):
+            def bubble(self) -> Bubble:
+                return {"text": self.question}  # type: ignore[return-value]
+
+        contents: ClassVar[Contents] = {"poll": Odd}
+
+
+class TestPostsPollsTwice(Polls):
+    class kind(Polls.kind):
+        def send(self, payload: Payload) -> Receipt:
+            super().send(payload)
+            return super().send(payload)
 
 
 class TestForgets(TransportContract):
