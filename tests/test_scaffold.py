@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dispatcher.errors import ConfigError
-from dispatcher.scaffold import KINDS, Kind, create
+from dispatcher.scaffold import KINDS, create
 from tests.support.cases import cases
 from tests.support.plugins import installed
 from tests.support.project import Project
@@ -33,10 +33,11 @@ def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(tmp_path_factory.mktemp("mypy"))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_new_plugin_works_as_it_stands(tmp_path: Path, kind: Kind, mypy_cache: str) -> None:
+@pytest.mark.parametrize("options", [*KINDS, "transport --content opinion_poll"])
+def test_a_new_plugin_works_as_it_stands(tmp_path: Path, options: str, mypy_cache: str) -> None:
     project = Project(tmp_path)
-    assert project.call("plugins", "new", "spring-sale", "--kind", kind).code == 0
+    command = ("plugins", "new", "spring-sale", "--kind", *options.split())
+    assert project.call(*command).code == 0
     folder = tmp_path / "dispatcher-spring-sale"
     environment = installed(folder)
     listed = project.call("plugins", env={"PYTHONPATH": environment["PYTHONPATH"]}).stdout
@@ -54,6 +55,10 @@ def test_names_of_any_length_are_well_laid_out(tmp_path: Path) -> None:
         (tmp_path / kind).mkdir()
         for name in ("x", "a" * 24):
             create(name, kind, tmp_path / kind)
+    for number, content in enumerate(("x", "a" * 24, "content", "contents", "file", "s"), 1):
+        for name in ("x", "a" * 24):
+            (parent := tmp_path / f"{name}-{number}").mkdir()
+            create(name, "transport", parent, content)
     run(tmp_path, "ruff", "check", ".")
     run(tmp_path, "ruff", "format", "--check", ".")
 
@@ -63,6 +68,31 @@ def test_a_bad_name_writes_nothing(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigError, match="is no name for a plugin"):
         create(name, "source", tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@cases(
+    "content, words",
+    ("Poll", "'Poll' is no name, like poll_2"),
+    ("opinion-poll", "'opinion-poll' is no name"),
+    ("../evil", "is no name"),
+    ("", "is no name"),
+    ("vars", '"vars" is another key of a message'),
+    ("image", '"image" is a standard kind of content'),
+    ("a" * 25, "is too long, 24 characters at the most"),
+)
+def test_a_bad_name_of_a_kind_writes_nothing(tmp_path: Path, content: str, words: str) -> None:
+    command = ("plugins", "new", "x", "--kind", "transport", "--content", content)
+    ended = Project(tmp_path).call(*command)
+    assert ended.code == 2
+    assert words in ended.stderr
+    assert not (tmp_path / "dispatcher-x").exists()
+
+
+def test_only_a_transport_has_a_kind_of_content(tmp_path: Path) -> None:
+    ended = Project(tmp_path).call("plugins", "new", "x", "--kind", "source", "--content", "poll")
+    assert ended.code == 2
+    assert "--content is for --kind transport" in ended.stderr
+    assert not (tmp_path / "dispatcher-x").exists()
 
 
 def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:

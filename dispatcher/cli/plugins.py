@@ -41,12 +41,19 @@ def command(dispatcher: Dispatcher, timings: bool, as_json: bool) -> int:
     show_default=True,
     help="Where media come from, a check, a change to what is posted, a gateway, or an engine.",
 )
+@click.option(
+    "--content",
+    metavar="NAME",
+    help="A kind of content of its own, like poll, for a transport: the name of its table.",
+)
 @debug_option
-def new(name: str, kind: Kind) -> int:
+def new(name: str, kind: Kind, content: str | None) -> int:
     """Write a distribution with a plugin that passes its own tests, in ./dispatcher-NAME."""
     if name in dict(builtins()):
         raise ConfigError(f'"{name}" is the name of a built-in plugin; choose another one')
-    for path in create(name, kind, Path()):
+    if content is not None and kind != "transport":
+        raise click.UsageError("--content is for --kind transport: only transports have contents")
+    for path in create(name, kind, Path(), content):
         print_line(f"wrote {path}")
     print_line(f"next: pip install -e 'dispatcher-{name}[dev]' && dispatcher plugins", err=True)
     return ExitCode.DONE

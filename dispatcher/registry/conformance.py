@@ -236,10 +236,8 @@ def _require_contents(transport: type[object]) -> None:
     if not isinstance(contents, Mapping) or not contents:
         raise PluginError(f'contents of {owner} must be models by name, like {{"poll": Poll}}')
     for name, model in contents.items():
-        if not isinstance(name, str) or not _KIND.fullmatch(name):
-            raise PluginError(f"contents of {owner}: {name!r} is no name, like poll_2")
-        if name in RESERVED:
-            raise PluginError(f'contents of {owner}: "{name}" is another key of a message')
+        if wrong := wrong_kind_name(name):
+            raise PluginError(f"contents of {owner}: {wrong}")
         if not inspect.isclass(model) or not issubclass(model, Content):
             raise PluginError(f'contents of {owner}: "{name}" is not derived from Content')
         _require_keys(model)
@@ -262,6 +260,13 @@ def _require_keys(model: type[Content]) -> None:
     needed = [each for each in model.exactly_one_of if _is_required(model, each)]
     if needed:
         raise PluginError(f"{owner}.{needed[0]} is in exactly_one_of without default")
+
+
+def wrong_kind_name(name: object) -> str | None:
+    """Return what is wrong with the name of a kind of content, or None."""
+    if not isinstance(name, str) or not _KIND.fullmatch(name):
+        return f"{name!r} is no name, like poll_2"
+    return f'"{name}" is another key of a message' if name in RESERVED else None
 
 
 def _is_required(model: type[Content], name: str) -> bool:
