@@ -8,12 +8,30 @@ _WHY = "it is a message's, and not to be changed; make a copy: dict(â€¦), list(â
 
 
 def frozen(value: Any) -> Any:
-    """Return a value of a manifest or a row, with its tables and lists frozen, at any depth."""
+    """Return a value of a manifest or a row, with its tables and lists frozen, at any depth.
+
+    Tables may be nested deeper than a function can call itself.
+    """
+    made = _empty(value)
+    rest = [(value, made)]
+    while rest:
+        given, copy = rest.pop()
+        if isinstance(copy, FrozenDict):
+            for key, item in given.items():
+                dict.__setitem__(copy, key, each := _empty(item))
+                rest.append((item, each))
+        elif isinstance(copy, FrozenList):
+            for item in given:
+                list.append(copy, each := _empty(item))
+                rest.append((item, each))
+    return made
+
+
+def _empty(value: Any) -> Any:
+    """Return an empty copy of a table or list; any other value as it is."""
     if isinstance(value, dict):
-        return FrozenDict({key: frozen(item) for key, item in value.items()})
-    if isinstance(value, list):
-        return FrozenList([frozen(item) for item in value])
-    return value
+        return FrozenDict()
+    return FrozenList() if isinstance(value, list) else value
 
 
 def _refuse(self: object, *_: object, **__: object) -> NoReturn:
