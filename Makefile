@@ -18,7 +18,7 @@ demo: .venv/demo
 
 test: .venv/dev
 	$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder $(QUIET:%=--ignore %)
-	$(BIN)/python -m pytest -q -n 4 --dist worksteal $(QUIET)
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile $(QUIET)
 
 lint: .venv/dev
 	$(BIN)/ruff check .
