@@ -316,11 +316,11 @@ def test_a_signed_link_with_characters_of_json_changes_no_digest(tmp_path: Path)
 
 def _spoil(value: Any) -> None:
     """Change everything in it that Python lets anybody change."""
-    if isinstance(value, dict):
-        value.clear()
-        value["to"] = "79990000000"
+    if isinstance(value, dict):  # what is frozen, too
+        dict.clear(value)
+        dict.__setitem__(value, "to", "79990000000")
     elif isinstance(value, list):
-        value.append("spoilt")
+        list.append(value, "spoilt")
     elif isinstance(value, enum.Enum):
         return  # a constant, as much a part of the program as a class
     elif hasattr(value, "__dict__"):
