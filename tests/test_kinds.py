@@ -15,7 +15,7 @@ from tests.support.plugins import Hooks
 from tests.support.project import Project
 
 LOFT = '''
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
@@ -47,6 +47,15 @@ class Poll(Content):
 
     def bubble(self):
         return Bubble("Poll", text=self.question, lines=tuple(self.options))
+
+
+class Letter(Content):
+    """A letter, whose words may be in a file, though it has no group of keys."""
+
+    text_file: ClassVar[str] = "words"
+
+    words: str
+    sender: str | None = None
 
 
 class Button(Content):
@@ -136,6 +145,7 @@ class Pigeon(BaseTransport):
     name = "pigeon"
     contents = {
         "poll": Poll, "card": Card, "rings": Rings, "trip": Trip, "album": Album, "odd": Odd,
+        "letter": Letter,
     }
 
     def address(self, written, country):
@@ -378,6 +388,17 @@ def test_each_mistake_is_told_at_its_place(loft: Project, table: str, problem: s
     _messages(loft, table)
     [found] = loft.call("validate").problems
     assert found.startswith(f"manifests/m.toml:{problem.replace(': ', ': error: ', 1)}")
+
+
+def test_a_text_may_be_in_a_file_also_where_it_has_no_alternative(loft: Project) -> None:
+    loft.write("manifests/words.txt", "From a file")
+    _messages(loft, 'letter.words = "Hi"', 'letter.file = "words.txt"')
+    assert [each["letter"]["words"] for each in _payloads(loft)] == ["Hi", "From a file"]
+    _messages(loft, 'letter = { words = "Hi", file = "words.txt" }', 'letter.sender = "Ann"')
+    assert [each.partition('": ')[2] for each in loft.call("validate").problems] == [
+        "letter has both words and file; use one of them",
+        "letter needs one of words, file",
+    ]
 
 
 def test_a_message_is_judged_by_the_transport_that_it_names(loft: Project) -> None:

@@ -108,8 +108,12 @@ class Kind:
     @cached_property
     def one_of(self) -> tuple[str, ...]:
         """The keys of which exactly one is needed, if there are any."""
-        text = self.model.text_file
-        return (*self.model.exactly_one_of, *(["file"] if text else []))
+        text, group = self.model.text_file, self.model.exactly_one_of
+        if text is None:
+            return group
+        if not group and self.model.model_fields[text].is_required():
+            group = (text,)
+        return (*group, "file") if text in group else group
 
     @cached_property
     def shape(self) -> Shape:
