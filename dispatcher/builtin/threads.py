@@ -81,10 +81,10 @@ class _Schedule:
             raise self._error
 
     def serve(self, deliver: Callable[[Message], float | None]) -> None:
-        """Deliver what is ready, until dismissed."""
+        """Deliver what is ready, until dismissed; nothing more once the run is to stop."""
         while (message := self._ready.get()) is not None:
             try:
-                wait = deliver(message)
+                wait = None if self._stopping else deliver(message)
             except BaseException as error:
                 self._delivered(message, None, error)
             else:
