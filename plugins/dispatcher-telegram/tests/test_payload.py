@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import dispatcher_telegram
-from dispatcher import Link, MediaId, Message, Upload
+from dispatcher import Link, MediaId, Message, Upload, encode
 from dispatcher.testing import manifest, message, plan, upload
 from dispatcher_telegram import Telegram
 from dispatcher_telegram.contents import CONTENTS
@@ -18,6 +18,7 @@ Make = Callable[..., Telegram]
 
 LINK = "https://cdn.example.com/a.mp3"
 FILE = upload(filename="prices.pdf")
+OPTIONS = {"disable_notification": True, "protect_content": False, "message_thread_id": 7}
 
 
 def sent(kind: str, preview_url: bool | None = None, **fields: Any) -> Message:
@@ -37,31 +38,34 @@ def said(transport: Telegram, written: Message, attachment: Any = None) -> list[
     [
         (sent("text", body="Hi"), None, {"text": "Hi"}),
         (
-            sent("text", preview_url=True, body="*Hi*", parse_mode="MarkdownV2"),
+            sent("text", preview_url=True, body="*Hi*", parse_mode="MarkdownV2", **OPTIONS),
             None,
             {
+                "message_thread_id": 7,
                 "text": "*Hi*",
                 "parse_mode": "MarkdownV2",
                 "link_preview_options": {"is_disabled": False},
+                "disable_notification": True,
+                "protect_content": False,
             },
         ),
         (
             sent("text", preview_url=False, body="Hi", protect_content=True),
             None,
-            {"text": "Hi", "protect_content": True, "link_preview_options": {"is_disabled": True}},
+            {"text": "Hi", "link_preview_options": {"is_disabled": True}, "protect_content": True},
         ),
         (sent("image", id="AgAC", caption="c"), None, {"photo": "AgAC", "caption": "c"}),
         (sent("image", source="x"), FILE, {"photo": FILE.reference}),
         (
             sent("video", source="x", message_thread_id=7),
             Link(url=LINK),
-            {"video": LINK, "message_thread_id": 7},
+            {"message_thread_id": 7, "video": LINK},
         ),
         (sent("video", source="x"), MediaId(id="BAAC"), {"video": "BAAC"}),
         (
             sent("audio", link=LINK, performer="P", title="T", caption="c"),
             None,
-            {"audio": LINK, "performer": "P", "title": "T", "caption": "c"},
+            {"audio": LINK, "caption": "c", "performer": "P", "title": "T"},
         ),
         (
             sent("document", source="x"),
@@ -79,18 +83,30 @@ def said(transport: Telegram, written: Message, attachment: Any = None) -> list[
             {"latitude": 1.5, "longitude": -2.0, "horizontal_accuracy": 30.0},
         ),
         (
-            sent("poll", question="?", options=["a", "b"], is_anonymous=False),
+            sent(
+                "poll",
+                question="?",
+                options=["a", "b"],
+                allows_multiple_answers=True,
+                is_anonymous=False,
+                **OPTIONS,
+            ),
             None,
             {
+                "message_thread_id": 7,
                 "question": "?",
                 "options": [{"text": "a"}, {"text": "b"}],
                 "is_anonymous": False,
+                "allows_multiple_answers": True,
+                "disable_notification": True,
+                "protect_content": False,
             },
         ),
     ],
 )
 def test_what_is_posted(make: Make, written: Message, attachment: Any, payload: Any) -> None:
-    assert make().build(written, attachment) == {"chat_id": "5", **payload}
+    """Byte for byte: in the order in which the Bot API's documents list the fields."""
+    assert encode(make().build(written, attachment)) == encode({"chat_id": "5", **payload})
     assert said(make(), written, attachment) == []
 
 

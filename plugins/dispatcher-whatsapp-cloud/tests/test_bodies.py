@@ -1,4 +1,8 @@
-"""Bodies that Meta's gateways document, written as TOML, come out as they are documented."""
+"""Bodies as Meta's clients post them, written as TOML, come out byte for byte.
+
+Meta's pages have the same fields, in several orders: `to` before or after `type`, `header`
+before or after `action`. The order here is that of the client pywa, which has one for all.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from dispatcher import Problem
+from dispatcher import Problem, encode
 from dispatcher.testing import Run, manifest, plan
 from dispatcher_whatsapp_cloud import CloudPluginSettings, WhatsAppCloudPlugin
 
@@ -21,9 +25,9 @@ URL = "https://cdn.example.com/b.png"
 PERSON = "+79001234567"
 GROUP = "Y2FwaV9ncm91cDoxNzA1NTU1MDEzOToxMjAzNjM0MDQ2OTQyMzM4MjAZD"
 USER = "US.13491208655302741918"
-HEAD = {"messaging_product": "whatsapp", "recipient_type": "individual", "to": PERSON}
 
-# By name: what follows `to` in a manifest, and what comes out besides the head.
+# By name: what follows `to` in a manifest, and what comes out besides who gets it. A field of pywa
+# that is null, as in contacts, is none in TOML.
 BODIES: dict[str, tuple[str, dict[str, Any]]] = {
     "template, positional": (
         """
@@ -417,6 +421,25 @@ BODIES: dict[str, tuple[str, dict[str, Any]]] = {
             },
         },
     ),
+    "reaction": (
+        'reaction = { message_id = "wamid.HBgL", emoji = "👍" }',
+        {"type": "reaction", "reaction": {"emoji": "👍", "message_id": "wamid.HBgL"}},
+    ),
+    "text as a reply, with a tracker": (
+        """
+        preview_url = false
+        [messages.text]
+        biz_opaque_callback_data = "run/manifest/id"
+        body = "x"
+        context.message_id = "wamid.HBgL"
+        """,
+        {
+            "type": "text",
+            "context": {"message_id": "wamid.HBgL"},
+            "biz_opaque_callback_data": "run/manifest/id",
+            "text": {"body": "x", "preview_url": False},
+        },
+    ),
     "sticker by id": (
         'sticker.id = "1013859600285441"',
         {"type": "sticker", "sticker": {"id": "1013859600285441"}},
@@ -443,30 +466,39 @@ def payload(folder: Path, plugin: object, entry: str, to: str = PERSON) -> dict[
     return planned.payload
 
 
-def canonical(body: object) -> str:
-    """JSON whose keys are in one order; 0, 0.0, "0" and false all differ in it."""
-    return json.dumps(body, sort_keys=True)
+def documented(body: dict[str, Any], **to: str) -> dict[str, Any]:
+    """A whole body: `to`, or what stands for it, comes after `type`."""
+    person = {"recipient_type": "individual", "to": PERSON, **to}
+    head = {"messaging_product": "whatsapp", "recipient_type": person.pop("recipient_type")}
+    return {**head, "type": body["type"], **person, **body}
 
 
 @pytest.mark.parametrize(("entry", "body"), BODIES.values(), ids=[*BODIES])
 def test_a_documented_body_comes_out_as_it_is(
     tmp_path: Path, plugin: object, entry: str, body: dict[str, Any]
 ) -> None:
-    assert canonical(payload(tmp_path, plugin, entry)) == canonical({**HEAD, **body})
+    assert encode(payload(tmp_path, plugin, entry)) == encode(documented(body))
 
 
 def test_what_goes_to_a_user_id_has_it_as_recipient(tmp_path: Path, plugin: object) -> None:
     made = payload(tmp_path, plugin, 'text = { body = "x" }\npreview_url = false', to=USER)
-    text = {"type": "text", "text": {"body": "x", "preview_url": False}}
-    head = {"messaging_product": "whatsapp", "recipient_type": "individual", "recipient": USER}
-    assert canonical(made) == canonical({**head, **text})
+    expected = {
+        "messaging_product": "whatsapp",
+        "recipient_type": "individual",
+        "type": "text",
+        "recipient": USER,
+        "text": {"body": "x", "preview_url": False},
+    }
+    assert encode(made) == encode(expected)
 
 
-def test_a_template_goes_to_a_group(tmp_path: Path, plugin: object) -> None:
-    entry, body = BODIES["template, positional"]
+@pytest.mark.parametrize(
+    "name", [name for name, (_, body) in BODIES.items() if body["type"] in ("template", "text")]
+)
+def test_what_goes_to_a_group(tmp_path: Path, plugin: object, name: str) -> None:
+    entry, body = BODIES[name]
     made = payload(tmp_path, plugin, entry, to=GROUP)
-    head = {**HEAD, "recipient_type": "group", "to": GROUP}
-    assert canonical(made) == canonical({**head, **body})
+    assert encode(made) == encode(documented(body, recipient_type="group", to=GROUP))
 
 
 ODD: list[Any] = [None, True, -1, 1.5, "", "😃", [], [None], {}, {"text": 1}, {"type": []}]
@@ -495,7 +527,7 @@ def test_check_survives_whatever_plugins_leave(
     settings = CloudPluginSettings(templates=tmp_path / "templates")
     [kind] = WhatsAppCloudPlugin(settings).dispatcher_transports()
     transport = kind(kind.Settings())
-    for payload in changed({**HEAD, **body}):
+    for payload in changed(documented(body)):
         problems = list(transport.check(payload, None))
         assert all(isinstance(each, Problem) for each in problems)
 

@@ -40,6 +40,17 @@ type = "cta_url"
 body.text = "Look"
 action = { name = "cta_url", parameters = { display_text = "Open", url = "https://a.example" } }
 """
+REACTION = """\
+[messages.reaction]
+message_id = "wamid.HBgL"
+emoji = "👍"
+"""
+REPLY = """\
+[messages.image]
+link = "https://a.example/b.png"
+context.message_id = "wamid.HBgL"
+biz_opaque_callback_data = "spring"
+"""
 ROWS = ", ".join(f'{{ id = "{number}", title = "x" }}' for number in range(9))
 CONTACT = """\
 [[messages.contacts]]
@@ -96,6 +107,13 @@ def content(folder: Path, entry: str) -> Content:
         (LIST, '"Tulips" }', f'"Tulips" }}, {ROWS}', 12, "must have at most 10 entries"),
         (LIST, 'title = "Flowers"\n', 'rows = [{ id = "x", title = "x" }]\n'
          '[[messages.interactive.action.sections]]\n', 10, "need a title each"),
+        (REACTION, "👍", ":thumbsup:", 8, 'emoji must be one, like "👍"'),
+        (REACTION, "wamid.HBgL", "", 7, "message_id must not be empty"),
+        (REACTION, "emoji", 'context.message_id = "wamid.1"\nemoji', 8,
+         "context is not allowed on reaction"),
+        (REPLY, "wamid.HBgL", "{{ '' }}", 8, "message_id must not be empty"),
+        (REPLY, "spring", "x" * 513, 9, "must be at most 512 characters long"),
+        (REPLY, '"spring"', "5", 9, "put 5 in quotes"),
         (LINK, "https://a.example", "a.example", 9, "must begin with http:// or https://"),
         (LINK, '"cta_url", p', '"send_location", p', 9, 'has the name "cta_url"'),
     ],
@@ -116,6 +134,7 @@ def test_each_mistake_is_told_at_its_place(
         (PLACE, "Shop (55.7558, 37.6173)",
          Bubble("Location", text="Shop", lines=("55.7558, 37.6173",))),
         (CONTACT, "Anna Petrova", Bubble("Contacts", lines=("Anna Petrova: +79001234567",))),
+        (REACTION, "👍", Bubble("Reaction", text="👍")),
         (BUTTONS, '"Come?" [Yes] [No]',
          Bubble("Interactive", text="Come?", buttons=("Yes", "No"))),
         (LIST, '"Choose" [Menu]', Bubble(

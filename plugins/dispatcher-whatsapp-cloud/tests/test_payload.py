@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from dispatcher import Attachment, Link, MediaId, Upload
+from dispatcher import Attachment, Link, MediaId, Upload, encode
 from dispatcher.testing import message, upload
 from dispatcher_whatsapp_cloud import WhatsAppCloud
 
 Make = Callable[..., WhatsAppCloud]
 URL = "https://cdn.example.com/a.png"
 PDF = upload(b"x", "prices.pdf")
-HEAD = {"messaging_product": "whatsapp", "recipient_type": "individual", "to": "+79001234567"}
+HEAD = {"messaging_product": "whatsapp", "recipient_type": "individual"}
 
 
 def sized(size: int, mime_type: str) -> Upload:
@@ -41,7 +41,8 @@ def test_a_message(
 ) -> None:
     built = make().build(message(**content), attachment)
     kind = next(iter(content))
-    assert built == {**HEAD, "type": kind, kind: expected}
+    body = {**HEAD, "type": kind, "to": "+79001234567", kind: expected}
+    assert encode(built) == encode(body)
     assert list(make().check(built, attachment)) == []
 
 
@@ -112,7 +113,12 @@ def test_limits_are_inclusive(make: Make, kind: str, size: int, mime_type: str) 
         ({"to": ""}, "to"),
         ({"text": {"body": "x", "preview_url": 1}}, "preview_url"),
         ({"text": {"body": "x", "caption": "c"}}, "text.caption"),
-        ({"context": {1, 2}}, None),
+        ({"context": {"message_id": ""}}, "text.context.message_id"),
+        ({"context": {"id": "wamid.1", "message_id": "wamid.1"}}, "text.context.id"),
+        ({"context": "wamid.1"}, "text.context"),
+        ({"biz_opaque_callback_data": ""}, "text.biz_opaque_callback_data"),
+        ({"biz_opaque_callback_data": "x" * 513}, "text.biz_opaque_callback_data"),
+        ({"text": {"body": "x", "context": {"message_id": "wamid.1"}}}, "text.context"),
     ],
 )
 def test_what_a_plugin_leaves_is_checked_again(
@@ -121,6 +127,17 @@ def test_what_a_plugin_leaves_is_checked_again(
     payload = {**make().build(message(), None), **changes}
     [problem] = make().check(payload, None)
     assert problem.where == where
+
+
+def test_what_is_no_json_is_a_problem(make: Make) -> None:
+    content = {"name": "bill", "language": {"code": "en"}}
+    parameter = {"type": "currency", "currency": {"code": {"USD"}}}
+    payload = make().build(message(), None)
+    del payload["text"]
+    parts = [{"type": "body", "parameters": [parameter]}]
+    filled = {**payload, "type": "template", "template": {**content, "components": parts}}
+    [problem] = make().check(filled, None)
+    assert "cannot be written as JSON" in problem.message
 
 
 def test_a_plugin_may_add_what_meta_has(make: Make) -> None:

@@ -1,6 +1,7 @@
 """From a message to the body of a request, and which method it is for.
 
-The fields are those of the Bot API: "sendMessage", "sendPhoto" and so on.
+The fields are those of the Bot API, "sendMessage", "sendPhoto" and so on, in the order in which its
+documents list them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from dispatcher import Attachment, Media, Message, Payload, Text, Upload
 
 from .contents import Location, Poll
 
-COMMON = ("chat_id", "disable_notification", "protect_content", "message_thread_id")
+FIRST = ("chat_id", "message_thread_id")
+LAST = ("disable_notification", "protect_content")
 CAPTION = ("caption", "parse_mode", "filename")
 
 
@@ -27,8 +29,8 @@ class Method(NamedTuple):
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """Every field that it knows."""
-        return (*COMMON, *self.own_fields)
+        """Every field that it knows, in order."""
+        return (*FIRST, *self.own_fields, *LAST)
 
 
 # By the field that only this method has. `filename` is the name of the file in the form, and no
@@ -39,14 +41,14 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "photo": Method("sendPhoto", "image", ("photo", *CAPTION), 10_000_000),
         "video": Method("sendVideo", "video", ("video", *CAPTION), 50_000_000),
         "audio": Method(
-            "sendAudio", "audio", ("audio", "performer", "title", *CAPTION), 50_000_000
+            "sendAudio", "audio", ("audio", *CAPTION, "performer", "title"), 50_000_000
         ),
         "document": Method("sendDocument", "document", ("document", *CAPTION), 50_000_000),
         "latitude": Method(
             "sendLocation", "location", ("latitude", "longitude", "horizontal_accuracy")
         ),
         "question": Method(
-            "sendPoll", "poll", ("question", "options", "allows_multiple_answers", "is_anonymous")
+            "sendPoll", "poll", ("question", "options", "is_anonymous", "allows_multiple_answers")
         ),
     }
 )
@@ -78,7 +80,14 @@ def build(message: Message, attachment: Attachment | None) -> Payload:
     payload |= written
     if message.preview_url is not None:
         payload["link_preview_options"] = {"is_disabled": not message.preview_url}
-    return payload
+    return _in_order(payload)
+
+
+def _in_order(payload: Payload) -> Payload:
+    """Return the payload with its fields in the order of its method's."""
+    field = method_field(payload)
+    known = METHODS[field].fields if field else ()
+    return {**{name: payload[name] for name in known if name in payload}, **payload}
 
 
 def _file(content: Media, kind: str, attachment: Attachment | None) -> Payload:

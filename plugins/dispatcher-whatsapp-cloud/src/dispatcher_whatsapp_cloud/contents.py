@@ -7,7 +7,7 @@ a message, and `rules` checks payloads by the same models. Limits: Meta, "Cloud 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from math import isnan, nan
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
@@ -171,6 +171,28 @@ def _ways(contact: Contact) -> Iterator[str]:
         yield from filter(None, [email.email])
 
 
+class Reaction(Content):
+    """An emoji at a message of the chat; an empty one takes it away again."""
+
+    label: ClassVar[str] = "Reaction"
+
+    emoji: str = Field(
+        description="The emoji; empty, it takes the former one away.", examples=["👍"]
+    )
+    message_id: str = Field(
+        description="The id of the message of this chat.",
+        examples=["wamid.HBgLNzkwMDEyMzQ1NjcVAgASGA"],
+        min_length=1,
+    )
+
+    @field_validator("emoji")
+    @classmethod
+    def _is_emoji(cls, emoji: str) -> str:
+        if emoji and emoji.isascii():
+            raise ValueError('emoji must be one, like "👍"')
+        return emoji
+
+
 class InteractiveText(Content):
     """A text, below a header or above buttons."""
 
@@ -284,12 +306,12 @@ class Interactive(Content):
     type: Literal["button", "list", "cta_url", "location_request_message"] = Field(
         description="What there is to tap.", examples=["button"]
     )
-    header: InteractiveHeader | None = None
-    body: InteractiveText = Field(examples=[{"text": "Will you come?"}])
-    footer: InteractiveFooter | None = None
     action: Action = Field(
         examples=[{"buttons": [{"type": "reply", "reply": {"id": "yes", "title": "Yes"}}]}]
     )
+    header: InteractiveHeader | None = None
+    body: InteractiveText = Field(examples=[{"text": "Will you come?"}])
+    footer: InteractiveFooter | None = None
 
     @field_validator("header")
     @classmethod
@@ -402,21 +424,25 @@ class Attached(NamedTuple):
     filename: str | None = None
 
 
-def body_of(value: Any, attached: Attached) -> Any:
+def body_of(value: Any, attached: Attached, leaving_out: Collection[str] = ()) -> Any:
     """Return a content as the gateway's body has it; keys without a value are left out.
 
-    Other files than the one that is attached have what is written.
+    Other files than the one that is attached have what is written. `leaving_out` are keys of the
+    content itself that its body does not have.
     """
     if isinstance(value, Media):
         is_attached = value is attached.media
-        own = {name: each for name, each in vars(value).items() if name not in _OF_FILES}
+        others = {*_OF_FILES, *leaving_out}
+        own = {name: each for name, each in vars(value).items() if name not in others}
         if is_attached and isinstance(value, Document):
             own["filename"] = own["filename"] or attached.filename
         given = {name: each for name, each in own.items() if each is not None}
         return {**(attached.fields if is_attached else value.file_fields(None)), **given}
     if isinstance(value, Content):
-        fields = {name: each for name, each in vars(value).items() if each is not None}
-        made = {name: body_of(each, attached) for name, each in fields.items()}
+        given = {name: each for name, each in vars(value).items() if each is not None}
+        made = {
+            name: body_of(each, attached) for name, each in given.items() if name not in leaving_out
+        }
         return made[value.list_field] if value.list_field else made
     if isinstance(value, list):
         return [body_of(each, attached) for each in value]

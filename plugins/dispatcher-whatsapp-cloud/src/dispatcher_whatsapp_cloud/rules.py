@@ -21,8 +21,9 @@ from dispatcher.http.rules import (
     unknown_fields,
 )
 from dispatcher.http.whatsapp import SHOWN, Shown, file_warnings
-from dispatcher_whatsapp_cloud.contents import Contacts, Interactive, Location
+from dispatcher_whatsapp_cloud.contents import Contacts, Interactive, Location, Reaction
 from dispatcher_whatsapp_cloud.definitions import Definitions
+from dispatcher_whatsapp_cloud.kinds import MAX_CALLBACK_DATA, OPTIONS, Context
 from dispatcher_whatsapp_cloud.services import Service
 from dispatcher_whatsapp_cloud.template import Template
 
@@ -33,7 +34,6 @@ MAX_CAPTION = 1024  # characters; "Media messages"
 BUSINESS_SCOPED_ID = re.compile(r"[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}")
 _PERSON = re.compile(r"\+?[1-9][0-9]{6,14}")
 _ENVELOPE = ("messaging_product", "recipient_type", "to", "recipient", "type", "preview_url")
-_MORE = ("context", "biz_opaque_callback_data")  # a plugin may add these
 _FILES = {
     "image": ("id", "link", "caption"),
     "video": ("id", "link", "caption"),
@@ -46,6 +46,7 @@ _MODELS: dict[str, type[Content]] = {
     "location": Location,
     "contacts": Contacts,
     "interactive": Interactive,
+    "reaction": Reaction,
 }
 _KINDS = ("text", *_FILES, *_MODELS)
 _FIELDS = {"body", "preview_url", *(field for fields in _FILES.values() for field in fields)}
@@ -94,9 +95,10 @@ def check(
     contents = [problem for kind in kinds for problem in _content(kind, payload[kind], service)]
     whole = "template" in kinds and not contents  # else a table may lack anything
     return [
-        *unknown_fields(payload, (*_ENVELOPE, *_KINDS, *_MORE)),
+        *unknown_fields(payload, (*_ENVELOPE, *_KINDS, *OPTIONS)),
         *_recipient(payload, service),
         *_kind(payload, kinds),
+        *_options(payload, kinds),
         *contents,
         *(problem for file in files for problem in _media(file, service)),
         *(_template(payload["template"], definitions) if whole else ()),
@@ -141,6 +143,22 @@ def _kind(payload: dict[Any, Any], kinds: list[str]) -> Iterator[Problem]:
         yield Problem(message=f"needs exactly one of {', '.join(_KINDS)}; there is {found}")
     elif payload.get("type", "text") != kinds[0]:
         yield Problem(message=f'must be "{kinds[0]}", which the content is', where="type")
+
+
+def _options(payload: dict[Any, Any], kinds: list[str]) -> Iterator[Problem]:
+    """Yield what is wrong with the options; a manifest has them in the content's table."""
+    within = f"{kinds[0]}." if kinds else ""
+    if "context" in payload:
+        yield from model_problems(payload["context"], Context, f"{within}context")
+        if "reaction" in kinds:
+            sentence = "a reaction cannot be a reply: it names its message"
+            yield Problem(message=sentence, where=f"{within}context")
+    if "biz_opaque_callback_data" in payload:
+        yield from text_problems(
+            payload["biz_opaque_callback_data"],
+            f"{within}biz_opaque_callback_data",
+            MAX_CALLBACK_DATA,
+        )
 
 
 def _content(kind: str, content: object, service: Service) -> Iterator[Problem]:

@@ -13,7 +13,6 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dispatcher import (
-    STANDARD_CONTENTS,
     Address,
     Attachment,
     ConfigError,
@@ -33,16 +32,9 @@ from dispatcher.http.responses import Path, Route
 from dispatcher.http.settings import HttpSettings, Rate, Url
 from dispatcher.http.transport import HttpTransport
 from dispatcher_whatsapp_cloud import rules, statuses
-from dispatcher_whatsapp_cloud.contents import (
-    Attached,
-    Contacts,
-    Interactive,
-    Location,
-    Sticker,
-    Voice,
-    body_of,
-)
+from dispatcher_whatsapp_cloud.contents import Attached, body_of
 from dispatcher_whatsapp_cloud.definitions import Definitions
+from dispatcher_whatsapp_cloud.kinds import CONTENTS, OPTIONS
 from dispatcher_whatsapp_cloud.services import SERVICES, Name, Service
 from dispatcher_whatsapp_cloud.template import Template
 
@@ -131,15 +123,7 @@ class WhatsAppCloud(HttpTransport):
     name: ClassVar[str] = "whatsapp-cloud"
     Settings: ClassVar[type[BaseSettings]] = CloudSettings
     ends_in_time: ClassVar[bool] = True
-    contents: ClassVar[Contents] = {
-        **STANDARD_CONTENTS,
-        "audio": Voice,
-        "template": Template,
-        "location": Location,
-        "contacts": Contacts,
-        "interactive": Interactive,
-        "sticker": Sticker,
-    }
+    contents: ClassVar[Contents] = CONTENTS
     definitions: ClassVar[Definitions | None] = None
     """The account's templates; `with_definitions` makes a class that knows them."""
 
@@ -147,7 +131,7 @@ class WhatsAppCloud(HttpTransport):
     def with_definitions(cls, known: Definitions) -> type[WhatsAppCloud]:
         """Return a transport that checks and shows templates by their definitions."""
 
-        class KnownTemplate(Template):
+        class KnownTemplate(cls.contents["template"]):  # type: ignore[misc] # it is a class
             __doc__ = Template.__doc__
             definitions: ClassVar[Definitions] = known
 
@@ -194,8 +178,9 @@ class WhatsAppCloud(HttpTransport):
     def build(self, message: Message, attachment: Attachment | None) -> Payload:
         """Return the body of `POST …/messages` (Meta, "Cloud API: Messages", "On-Premises API").
 
-        It has only what the message says; an `Upload` stands in it as its `reference`. `provider`
-        is in it whenever the message has one; `rules` refuses it for most services.
+        It has only what the message says, with its fields in the order of Meta's clients; an
+        `Upload` stands in it as its `reference`. `provider` is in it whenever the message has one;
+        `rules` refuses it for most services.
         """
         service = self._service
         product = {"messaging_product": "whatsapp"} if service.messaging_product else {}
@@ -206,8 +191,9 @@ class WhatsAppCloud(HttpTransport):
         return {
             **product,
             "recipient_type": message.recipient_type,
-            **_recipient(message, service),
             "type": message.type,
+            **_recipient(message, service),
+            **_options(message),
             message.type: content,
             **preview,
         }
@@ -276,6 +262,12 @@ def _recipient(message: Message, service: Service) -> dict[str, str]:
     return {"to": f"{plus}{message.to}"}
 
 
+def _options(message: Message) -> dict[str, Any]:
+    """Return what a content table says of the message, which stands beside the content."""
+    given = {name: getattr(message.content, name, None) for name in OPTIONS}
+    return {name: body_of(each, Attached()) for name, each in given.items() if each is not None}
+
+
 def _content(message: Message, attachment: Attachment | None) -> Any:
     media = message.media
     fields = {} if media is None else media.file_fields(attachment)
@@ -284,4 +276,4 @@ def _content(message: Message, attachment: Attachment | None) -> Any:
     attached = Attached(media, fields, filename)
     if isinstance(message.content, Template):
         return message.content.to_body(attached)
-    return body_of(message.content, attached)
+    return body_of(message.content, attached, leaving_out=OPTIONS)
