@@ -643,16 +643,18 @@ def test_stopped_engine_starts_nothing_and_returns_when_nothing_is_under_way() -
 )
 def test_engine_passes_on_what_is_raised(where: str, error: type[BaseException]) -> None:
     ended: list[str] = []
+    under_way = threading.Event()
 
     def messages() -> Iterator[Message]:
         yield planned("slow", "79001234561").message
         yield planned("bad", "79001234562").message
-        if where == "messages":
+        if where == "messages" and under_way.wait(5):
             raise error
 
     def deliver(message: Message) -> None:
-        if message.id == "bad" and where == "deliver":
+        if message.id == "bad" and where == "deliver" and under_way.wait(5):
             raise error
+        under_way.set()
         time.sleep(0.1)
         ended.append(message.id)
 
