@@ -1,12 +1,14 @@
-"""Turns pydantic's validation errors into sentences for people, with "did you mean"."""
+"""Finds what is wrong with data of a file, in sentences for people, with "did you mean"."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
+from datetime import date, time
 from typing import TYPE_CHECKING, Any, get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from dispatcher.names import closest_name, did_you_mean
 from dispatcher.toml import KeyPath
@@ -22,7 +24,12 @@ _EXPECTED = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "float_type": "a number",
+    "decimal_type": "a number",
+    "decimal_parsing": "a number",
     "list_type": "a list",
+    "set_type": "a list",
+    "frozen_set_type": "a list",
+    "tuple_type": "a list",
     "dict_type": "a table",
     "model_type": "a table",
     "model_attributes_type": "a table",
@@ -44,6 +51,73 @@ _RULES = {
 }
 # Words that pydantic puts into a path to name a branch of a union; they are no keys of the file.
 _BRANCHES = frozenset({"<text>", "<list>", "<table>"})
+
+
+def errors_of(model: type[BaseModel], data: object) -> list[ErrorDetails]:
+    """Return what is wrong with data of a file; raises what a model's validators raise.
+
+    They are taken for JSON, so that a list is right for a set or a tuple, and a text for a value of
+    an enumeration; other types are not converted. A date of TOML is right where a date is needed.
+    """
+    return _merged(data, _errors_of(model, data))
+
+
+def _merged(data: object, found: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Return what is wrong, once for a value that is of no type of a union."""
+    by_path: dict[KeyPath, list[ErrorDetails]] = {}
+    for each in found:
+        by_path.setdefault(path_in(data, each), []).append(each)
+    return [each for path, same in by_path.items() for each in _once(path, same)]
+
+
+def _once(path: KeyPath, same: list[ErrorDetails]) -> list[ErrorDetails]:
+    types = dict.fromkeys(_EXPECTED.get(each["type"], "") for each in same)
+    if len(types) < 2 or "" in types:
+        return same
+    return [{**same[0], "type": "union", "loc": path, "msg": f"expected {' or '.join(types)}"}]
+
+
+def _errors_of(model: type[BaseModel], data: object) -> list[ErrorDetails]:
+    try:
+        as_json = json.dumps(data, default=_iso)
+    except (TypeError, ValueError, RecursionError):  # a plugin's payload may hold anything
+        return _strict_errors(model, data)
+    try:
+        model.model_validate_json(as_json, strict=True)
+        found: list[ErrorDetails] = []
+    except ValidationError as invalid:
+        found = invalid.errors(include_url=False)
+    if any(each["type"] == "json_invalid" for each in found):  # nested too deep, half a character
+        return _strict_errors(model, data)
+    if not _has_date(data):
+        return found
+    # In JSON, a date is a text; here it is none.
+    dates = [each for each in _strict_errors(model, data) if isinstance(each["input"], _DATES)]
+    places = {each["loc"] for each in dates}
+    return [*dates, *(each for each in found if each["loc"] not in places)]
+
+
+_DATES = (date, time)
+
+
+def _iso(value: object) -> str:
+    if isinstance(value, _DATES):
+        return value.isoformat()
+    raise TypeError(f"a {type(value).__name__} is no JSON")
+
+
+def _has_date(data: object) -> bool:
+    if isinstance(data, (dict, list)):
+        return any(map(_has_date, data.values() if isinstance(data, dict) else data))
+    return isinstance(data, _DATES)
+
+
+def _strict_errors(model: type[BaseModel], data: object) -> list[ErrorDetails]:
+    try:
+        model.model_validate(data)
+    except ValidationError as invalid:
+        return invalid.errors(include_url=False)
+    return []
 
 
 def key_path(error: ErrorDetails) -> KeyPath:
@@ -107,6 +181,8 @@ def sentence(
     key, name = str(path[-1]) if path else "", _name(path) or whole
     if kind == "extra_forbidden":
         return f"unknown key {quoted(key)}{did_you_mean(key, known)}"
+    if kind == "missing" and path and isinstance(path[-1], int):
+        return f"{name} must have more entries than {path[-1]}"
     if kind == "missing":
         table = f"{path[-2]}: " if path[1:] and isinstance(path[-2], str) else ""
         return f"{table}{quoted(key)} is missing"
@@ -115,7 +191,7 @@ def sentence(
     if kind in _EXPECTED:
         got = f", got {_shown(error['input'])}" if show else ""
         return f"{name}: expected {_EXPECTED[kind]}{got}"
-    if kind == "literal_error" and show:
+    if kind in ("literal_error", "enum") and show:
         return _literal(error, name)
     if kind in _RULES:
         limits = {name: _whole(limit) for name, limit in error.get("ctx", {}).items()}

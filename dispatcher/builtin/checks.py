@@ -96,9 +96,12 @@ def _texts(value: object, path: str = "") -> Iterator[tuple[str, str]]:
     elif isinstance(value, dict):
         for key, each in value.items():
             yield from _texts(each, f"{path}.{key}")
-    elif isinstance(value, list):
+    elif isinstance(value, (list, tuple)):
         for number, each in enumerate(value):
             yield from _texts(each, f"{path}.{number}" if path else str(number))
+    elif isinstance(value, (set, frozenset)):  # which has another order than the list
+        for each in value:
+            yield from _texts(each, path)
 
 
 def _check_link(message: Message, link: Link) -> Iterator[Problem]:

@@ -10,12 +10,10 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import ValidationError
-
 from dispatcher.http.files import MIME_TYPE
 from dispatcher.models import Attachment, Content, Problem, Upload, encode
 from dispatcher.names import closest_name
-from dispatcher.validation_errors import known_keys, path_in, sentence
+from dispatcher.validation_errors import errors_of, known_keys, path_in, sentence
 from dispatcher.visible import printable
 
 _SHOWN = 100  # characters of a value that a sentence shows
@@ -117,14 +115,11 @@ def model_problems(value: object, model: type[Content], where: str) -> Iterator[
 
     For kinds whose tables have the shape of the body: then the model says what the gateway takes.
     """
-    try:
-        model.model_validate(model.as_table(value))
-    except ValidationError as invalid:
-        for error in invalid.errors(include_url=False):
-            path = path_in(value, error)
-            place = ".".join(map(str, (where, *path)))
-            said = sentence(error, known_keys(model, path[:-1]), whole=where)
-            yield Problem(message=said, where=place)
+    for error in errors_of(model, model.as_table(value)):
+        path = path_in(value, error)
+        place = ".".join(map(str, (where, *path)))
+        said = sentence(error, known_keys(model, path[:-1]), whole=where)
+        yield Problem(message=said, where=place)
 
 
 def quoted_value(value: object) -> str:

@@ -10,13 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import core_schema
+
 from dispatcher.addresses.lengths import REGIONS
 from dispatcher.manifest.kinds import Kind, Kinds
 from dispatcher.manifest.message_table import RECIPIENTS
 from dispatcher.manifest.validation import MAX_MESSAGES, MAX_RECIPIENTS
-from dispatcher.models import STANDARD_CONTENTS, Contents
+from dispatcher.models import STANDARD_CONTENTS, Content, Contents
 from dispatcher.toml.json_schema import (
     JsonSchema,
+    TomlGenerator,
     document,
     has,
     has_at_most_one_of,
@@ -37,12 +42,28 @@ _FILE_NAME = rf"^[^\x00-\x1f\x7f-\x9f/\\]*$|{_TEMPLATE}"
 _URL = rf"^[Hh][Tt][Tt][Pp][Ss]?://[^\x00-\x20/?#][^\x00-\x20]*$|{_TEMPLATE}"
 _LIST = r"[^/]\.([Cc][Ss][Vv]|[Jj][Ss][Oo][Nn][Ll])(\.[Gg][Zz])?$"
 _DELIMITER = r'^[^A-Za-z0-9"\r\n ]$'
+_SCALARS = ("string", "number", "integer", "boolean")
+_DATES = ("date", "date-time", "time")
+_DATE = rf"^[0-9]|{_TEMPLATE}"  # to Tombi, a text is none
+_ANNOTATIONS = frozenset({"description", "examples", "default", "title", "deprecated"})
 _PATTERNS = {"filename": _FILE_NAME, "link": _URL}  # of keys of a content; others are plain
 
 
 def manifest_schema(transports: Mapping[str, Contents]) -> JsonSchema:
     """Return the JSON Schema of manifests; `transports` are the kinds of content of each."""
     return _Schema(transports).document()
+
+
+class _ContentGenerator(TomlGenerator):
+    """Adds the rules of a content to the tables within others, to which no defaults are added."""
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        made = super().model_schema(schema)
+        if issubclass(model := schema["cls"], Content):
+            one_of = model.exactly_one_of
+            rules = [*([has_exactly_one_of(one_of)] if one_of else ()), *_provider_rules(model)]
+            made |= {"allOf": rules} if rules else {}
+        return made
 
 
 class _Schema:
@@ -85,17 +106,17 @@ class _Schema:
         found = []
         for kind in kinds:
             prefix = "" if len(kinds) == 1 else f"{self._owner(kind)}_"
-            made = table_of(kind.table, prefix)
-            parts = made.pop("$defs")
+            made = table_of(kind.table, prefix, _ContentGenerator)
+            parts = made.pop("$defs", {})
             key = f"{prefix}{kind.table.__name__}"
             if kind.name not in STANDARD_CONTENTS:
                 key = f"{prefix}{kind.name}_{kind.table.__name__}"
+            made.pop("allOf", None)
             if rules := list(_content_rules(kind)):
                 made["allOf"] = rules
-            for each in (made, *parts.values()):
-                _complete_texts(each.get("properties", {}))
-            if "Provider" in parts:
-                _complete_texts(parts["Provider"]["properties"], _ONE_LINE)
+            for part, each in parts.items():
+                parts[part] = _filled_in(each, usual=_ONE_LINE if part == "Provider" else _PLAIN)
+            made = _filled_in(made)
             if kind.model.list_field is not None:
                 made = made["properties"][kind.model.list_field]
             tables |= {**parts, key: made}
@@ -186,10 +207,36 @@ def _needed(kind: Kind) -> JsonSchema:
     return {"allOf": [*rules, has(*required)]} if required else next(iter(rules), {})
 
 
-def _complete_texts(keys: JsonSchema, usual: str = _PLAIN) -> None:
-    for key, value in keys.items():
-        if value.get("type") == "string":
-            value |= {"pattern": _FILLED, "allOf": [{"pattern": _PATTERNS.get(key, usual)}]}
+def _filled_in(schema: JsonSchema, key: str = "", usual: str = _PLAIN) -> JsonSchema:
+    """Return the schema of a value of a content, for which a template may stand.
+
+    `key` is that of the value, which may have a pattern; others have the `usual` one.
+    """
+    if "properties" in schema or "$ref" in schema or "const" in schema:
+        keys = schema.get("properties", {})
+        made = {name: _filled_in(each, name, usual) for name, each in keys.items()}
+        return {**schema, "properties": made} if keys else schema
+    within: JsonSchema = {
+        word: [_filled_in(each, key, usual) for each in each_of]
+        for word in ("anyOf", "oneOf", "prefixItems")
+        if (each_of := schema.get(word))
+    }
+    within |= {
+        word: _filled_in(each, "", usual)
+        for word in ("items", "additionalProperties")
+        if isinstance(each := schema.get(word), dict)
+    }
+    if within or not ("enum" in schema or schema.get("type") in _SCALARS):
+        return {**schema, **within}
+    said = {word: value for word, value in schema.items() if word in _ANNOTATIONS}
+    rules = {word: value for word, value in schema.items() if word not in _ANNOTATIONS}
+    if rules.get("type") != "string" or rules.get("format") in _DATES:
+        written = _DATE if "format" in rules else _TEMPLATE
+        return {**said, "anyOf": [rules, {"type": "string", "pattern": written}]}
+    text = {"type": "string", "pattern": _FILLED, "allOf": [{"pattern": _PATTERNS.get(key, usual)}]}
+    if rules == {"type": "string"}:
+        return {**said, **text}
+    return {**said, **text, "anyOf": [rules, {"type": "string", "pattern": _TEMPLATE}]}
 
 
 def _complete_recipients(keys: JsonSchema) -> None:
@@ -214,7 +261,11 @@ def _complete_country(keys: JsonSchema) -> None:
 def _content_rules(kind: Kind) -> Iterator[JsonSchema]:
     if kind.one_of:
         yield has_at_most_one_of(kind.one_of)
-    if "provider" in kind.table.model_fields:
+    yield from _provider_rules(kind.table)
+
+
+def _provider_rules(model: type[BaseModel]) -> Iterator[JsonSchema]:
+    if "provider" in model.model_fields:
         yield {"anyOf": [lacks("id"), lacks("provider")]}
 
 

@@ -47,7 +47,7 @@ class ContentError(NamedTuple):
     @property
     def is_missing(self) -> bool:
         """Whether a key is missing that another table may have."""
-        return self.details["type"] == "missing"
+        return self.details["type"] == "missing" and isinstance(self.details["loc"][-1], str)
 
 
 class Shape:
@@ -134,21 +134,17 @@ class Kind:
 
     def errors(self, table: object) -> Iterator[ContentError]:
         """Yield what is wrong with a table, whatever its templates are filled in with."""
-        try:
-            self._call(lambda: self.table.model_validate(self.model.as_table(table)))
-        except ValidationError as invalid:
-            for details in self._details(invalid):
-                if details["type"] in _CERTAIN or not has_template(details["input"]):
-                    yield ContentError(details, path_in(table, details))
-
-    def _details(self, invalid: ValidationError) -> list[ErrorDetails]:
-        """Return what is wrong; the sentences are those of a plugin's validators."""
-        found: list[ErrorDetails] = self._call(lambda: invalid.errors(include_url=False))
-        return found
+        found: list[ErrorDetails] = self._call(
+            lambda: validation_errors.errors_of(self.table, self.model.as_table(table))
+        )
+        for details in found:
+            if details["type"] in _CERTAIN or not has_template(details["input"]):
+                yield ContentError(details, path_in(table, details))
 
     def filled_errors(self, table: Table, invalid: ValidationError) -> Iterator[tuple[str, str]]:
         """Yield where a filled in table is wrong, like "poll.options.1", and the sentence."""
-        for details in self._details(invalid):
+        found = self._call(lambda: invalid.errors(include_url=False))  # may be a plugin's words
+        for details in found:
             where = ".".join(map(str, (self.name, *path_in(table, details))))
             yield where, validation_errors.sentence(details, whole=self.name)
 

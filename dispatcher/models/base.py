@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict
@@ -52,9 +52,7 @@ def replaced(value: Any, texts: Mapping[str, str]) -> Any:
         return made
     if isinstance(value, dict):
         return {key: replaced(item, texts) for key, item in value.items()}
-    if isinstance(value, list):
-        return [replaced(item, texts) for item in value]
-    return value
+    return _each(value, lambda item: replaced(item, texts))
 
 
 def detached(value: Any) -> Any:
@@ -65,6 +63,14 @@ def detached(value: Any) -> Any:
         return frozen(value)
     if isinstance(value, dict):
         return {key: detached(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [detached(item) for item in value]
+    return _each(value, detached)
+
+
+def _each(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Return a list, a tuple or a set with each item changed, and any other value as it is."""
+    if isinstance(value, tuple):
+        return tuple.__new__(type(value), map(change, value))  # it may have names
+    for kind in (list, set, frozenset):
+        if isinstance(value, kind):
+            return kind(map(change, value))
     return value

@@ -11,7 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Final, TypeAlias, TypeVar
 
-from pydantic import BaseModel, Field, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_serializer,
+    field_validator,
+)
 
 from dispatcher.bubbles import Bubble, BubbleFile, Family
 from dispatcher.errors import describe, pass_on_interruption
@@ -52,6 +59,12 @@ class Content(Model):
     list_field: ClassVar[str | None] = None
     """The field that a list stands for: `[[messages.contacts]]`, where the body has a list, too."""
 
+    @field_serializer("*", mode="wrap", when_used="json")
+    def _in_order(self, value: Any, serialize: SerializerFunctionWrapHandler) -> Any:
+        """Write a set in an order that is the same in every process."""
+        written = serialize(value)
+        return sorted(written, key=repr) if isinstance(value, (set, frozenset)) else written
+
     def summary(self) -> str:
         """Return the content in a few words, as the plan, the history and a list of chats show it.
 
@@ -79,9 +92,10 @@ class Content(Model):
     @classmethod
     def as_table(cls, written: Any) -> Any:
         """Return what a manifest or a body has for the content; of a list, the table it means."""
-        return (
-            {cls.list_field: written} if cls.list_field and isinstance(written, list) else written
-        )
+        field = cls.list_field
+        if field is None or (isinstance(written, dict) and field in written):
+            return written
+        return {field: written}
 
 
 class Text(Content):

@@ -18,8 +18,10 @@ JsonSchema = dict[str, Any]
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
+_DECIMAL = r"^\s*[+-]?([0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)([eE][+-]?[0-9]+)?\s*$"
 
-class _TomlGenerator(GenerateJsonSchema):
+
+class TomlGenerator(GenerateJsonSchema):
     """TOML has no null: a key that may be None is left out. Titles would show names of classes."""
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
@@ -29,6 +31,29 @@ class _TomlGenerator(GenerateJsonSchema):
         made = super().default_schema(schema)
         if made.get("default", ...) is None:
             del made["default"]
+        return made
+
+    def set_schema(self, schema: core_schema.SetSchema) -> JsonSchemaValue:
+        return self._list(super().set_schema(schema))
+
+    def frozenset_schema(self, schema: core_schema.FrozenSetSchema) -> JsonSchemaValue:
+        return self._list(super().frozenset_schema(schema))
+
+    def _list(self, made: JsonSchemaValue) -> JsonSchemaValue:
+        """Return the schema of a set: in a list of a file, what is there twice counts once."""
+        return {key: value for key, value in made.items() if key != "uniqueItems"}
+
+    def tuple_schema(self, schema: core_schema.TupleSchema) -> JsonSchemaValue:
+        made = super().tuple_schema(schema)
+        if items := [*made.get("prefixItems", ()), *([made["items"]] if "items" in made else ())]:
+            made["items"] = {"anyOf": items}  # Taplo does not know `prefixItems`
+        return made
+
+    def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
+        made = super().decimal_schema(schema)
+        for each in made["anyOf"]:
+            if each["type"] == "string":
+                each["pattern"] = _DECIMAL  # without what editors cannot read
         return made
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
@@ -43,7 +68,9 @@ class _TomlGenerator(GenerateJsonSchema):
         """Say nothing: a default that is no JSON is left out."""
 
 
-def table_of(model: type[BaseModel], prefix: str = "") -> JsonSchema:
+def table_of(
+    model: type[BaseModel], prefix: str = "", generator: type[TomlGenerator] = TomlGenerator
+) -> JsonSchema:
     """Return the schema of a table that a model reads, with its own `$defs`.
 
     `prefix` is what the names of these begin with. The schema of a model that JSON Schema cannot
@@ -53,7 +80,7 @@ def table_of(model: type[BaseModel], prefix: str = "") -> JsonSchema:
         made = model.model_json_schema(
             by_alias=False,
             ref_template=f"#/$defs/{prefix}{{model}}",
-            schema_generator=_TomlGenerator,
+            schema_generator=generator,
         )
     except (PydanticInvalidForJsonSchema, PydanticUserError):
         return table()

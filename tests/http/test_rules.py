@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher import Link, MediaId, Problem
+from dispatcher import Content, Link, MediaId, Problem
 from dispatcher.http import rules
 from dispatcher.testing import upload
 from tests.support.cases import cases
@@ -120,3 +122,37 @@ def test_they_take_anything(value: Any) -> None:
     ):
         assert f"{problem.where}: {problem.message}".encode()  # can be printed
         assert len(problem.message) < 300
+
+
+class Flag(StrEnum):
+    PLAIN = "plain"
+    STRIPED = "striped"
+
+
+class Ship(Content):
+    flags: set[Flag]
+    position: tuple[float, float] | None = None
+    price: Decimal | None = None
+
+
+def test_a_payload_keeps_to_a_model_as_json_does() -> None:
+    good = {"flags": ["plain", "striped"], "position": [56.95, 24], "price": "12.50"}
+    assert list(rules.model_problems(good, Ship, "ship")) == []
+
+
+@cases(
+    "fields, where, message",
+    ({"flags": ["plain", "blue"]}, "ship.flags.1", "flags must be plain or striped"),
+    ({"flags": "plain"}, "ship.flags", 'flags: expected a list, got "plain"'),
+    ({"position": [1.5, "east"]}, "ship.position.1", 'position: expected a number, got "east"'),
+    ({"price": "much"}, "ship.price", 'price: expected a number, got "much"'),
+    ({"flag": "plain"}, "ship.flag", 'unknown key "flag"; did you mean "flags"?'),
+)
+def test_what_does_not_keep_to_a_model(fields: dict[str, Any], where: str, message: str) -> None:
+    assert only(rules.model_problems({"flags": [], **fields}, Ship, "ship")) == (where, message)
+
+
+@given(ANYTHING)
+def test_a_model_takes_whatever_a_plugin_left(value: Any) -> None:
+    for payload in (value, {"flags": value}, {"flags": [], "position": [value, value]}):
+        assert all(isinstance(each, Problem) for each in rules.model_problems(payload, Ship, "s"))

@@ -172,13 +172,11 @@ def _ways(contact: Contact) -> Iterator[str]:
 
 
 class Reaction(Content):
-    """An emoji at a message of the chat; an empty one takes it away again."""
+    """An emoji at a message of the chat."""
 
     label: ClassVar[str] = "Reaction"
 
-    emoji: str = Field(
-        description="The emoji; empty, it takes the former one away.", examples=["👍"]
-    )
+    emoji: str = Field(description="The emoji.", examples=["👍"], min_length=1)
     message_id: str = Field(
         description="The id of the message of this chat.",
         examples=["wamid.HBgLNzkwMDEyMzQ1NjcVAgASGA"],
@@ -188,7 +186,7 @@ class Reaction(Content):
     @field_validator("emoji")
     @classmethod
     def _is_emoji(cls, emoji: str) -> str:
-        if emoji and emoji.isascii():
+        if emoji.isascii():
             raise ValueError('emoji must be one, like "👍"')
         return emoji
 
