@@ -3,6 +3,7 @@
 import json
 import re
 import textwrap
+import tomllib
 import warnings
 
 import jsonschema_rs
@@ -56,6 +57,26 @@ class Letter(Content):
 
     words: str
     sender: str | None = None
+
+
+class Note(Content):
+    """A text that may be left out, or be in a file."""
+
+    text_file: ClassVar[str] = "words"
+
+    title: str
+    words: str | None = None
+
+
+class Parcel(Content):
+    """A text that is needed, or its file, and one of two other keys."""
+
+    exactly_one_of: ClassVar[tuple[str, ...]] = ("box", "bag")
+    text_file: ClassVar[str] = "words"
+
+    words: str
+    box: str | None = None
+    bag: str | None = None
 
 
 class Button(Content):
@@ -145,7 +166,7 @@ class Pigeon(BaseTransport):
     name = "pigeon"
     contents = {
         "poll": Poll, "card": Card, "rings": Rings, "trip": Trip, "album": Album, "odd": Odd,
-        "letter": Letter,
+        "letter": Letter, "note": Note, "parcel": Parcel,
     }
 
     def address(self, written, country):
@@ -399,6 +420,50 @@ def test_a_text_may_be_in_a_file_also_where_it_has_no_alternative(loft: Project)
         "letter has both words and file; use one of them",
         "letter needs one of words, file",
     ]
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        (
+            'note = { title = "Hi", words = "a", file = "words.txt" }',
+            "note has both words and file",
+        ),
+        (
+            'parcel = { words = "a", file = "words.txt", box = "b" }',
+            "parcel has both words and file",
+        ),
+        ('parcel = { words = "a", box = "b", bag = "c" }', "parcel has both box and bag"),
+        ('parcel.box = "b"', "parcel needs one of words, file"),
+        ('parcel.file = "words.txt"', "parcel needs one of box, bag"),
+    ],
+)
+def test_a_file_never_wins_over_a_text(loft: Project, table: str, problem: str) -> None:
+    loft.write("manifests/words.txt", "From a file")
+    validator = jsonschema_rs.validator_for(json.loads(loft.call("schema").stdout))
+    good = [
+        'note.title = "Hi"',
+        'note = { title = "Hi", words = "a" }',
+        'note = { title = "Hi", file = "words.txt" }',
+        'parcel = { words = "a", box = "b" }',
+        'parcel = { file = "words.txt", bag = "b" }',
+    ]
+    _messages(loft, *good)
+    texts = [(each.get("note") or each["parcel"]).get("words") for each in _payloads(loft)]
+    assert texts == [None, "a", "From a file", "a", "From a file"]
+    manifest = loft.folder / "manifests/m.toml"
+    assert validator.is_valid(tomllib.loads(manifest.read_text()))
+    _messages(loft, table)
+    [found] = loft.call("validate").problems
+    assert problem in found
+    assert not validator.is_valid(tomllib.loads(manifest.read_text()))
+
+
+def test_a_message_replaces_a_text_of_the_defaults_by_a_file(loft: Project) -> None:
+    loft.write("manifests/words.txt", "From a file")
+    head = '[defaults.note]\ntitle = "Hi"\nwords = "a"\n'
+    _messages(loft, "note = {}", 'note.file = "words.txt"', head=head)
+    assert [each["note"]["words"] for each in _payloads(loft)] == ["a", "From a file"]
 
 
 def test_a_message_is_judged_by_the_transport_that_it_names(loft: Project) -> None:

@@ -184,7 +184,8 @@ def _example(kind: Kind) -> Any:
     if kind.model.list_field is not None:
         return (fields[kind.model.list_field].examples or [[]])[0]
     needed = [name for name, field in fields.items() if field.is_required()]
-    examples = {name: fields[name].examples for name in (*kind.one_of[:1], *needed)}
+    chosen = [each.keys[0] for each in kind.alternatives if each.needed]
+    examples = {name: fields[name].examples for name in (*chosen, *needed)}
     return {name: known[0] for name, known in examples.items() if known}
 
 
@@ -203,8 +204,9 @@ def _needed(kind: Kind) -> JsonSchema:
     if kind.model.list_field is not None:
         return {"type": "array"}
     required = [name for name, field in fields_by_key(kind.table).items() if field.is_required()]
-    rules = [has_one_of(kind.one_of)] if kind.one_of else []
-    return {"allOf": [*rules, has(*required)]} if required else next(iter(rules), {})
+    rules = [has_one_of(each.keys) for each in kind.alternatives if each.needed]
+    rules += [has(*required)] if required else []
+    return {"allOf": rules} if len(rules) > 1 else next(iter(rules), {})
 
 
 def _filled_in(schema: JsonSchema, key: str = "", usual: str = _PLAIN) -> JsonSchema:
@@ -259,8 +261,8 @@ def _complete_country(keys: JsonSchema) -> None:
 
 
 def _content_rules(kind: Kind) -> Iterator[JsonSchema]:
-    if kind.one_of:
-        yield has_at_most_one_of(kind.one_of)
+    for each in kind.alternatives:
+        yield has_at_most_one_of(each.keys)
     yield from _provider_rules(kind.table)
 
 

@@ -50,17 +50,27 @@ class ContentError(NamedTuple):
         return self.details["type"] == "missing" and isinstance(self.details["loc"][-1], str)
 
 
+class Alternatives(NamedTuple):
+    """Keys of a table that exclude each other; if `needed`, one of them has to be there."""
+
+    keys: tuple[str, ...]
+    needed: bool = True
+
+
 class Shape:
     """What the model of a table says of its keys.
 
     `verbatim` are those that hold no templates, `tables` the shapes of those that hold tables, and
-    of `one_of` exactly one is needed.
+    `alternatives` those that exclude each other.
     """
 
-    def __init__(self, model: type[BaseModel], one_of: tuple[str, ...] | None = None) -> None:
+    def __init__(
+        self, model: type[BaseModel], alternatives: tuple[Alternatives, ...] | None = None
+    ) -> None:
         self._model = model
         own = model.exactly_one_of if issubclass(model, Content) else ()
-        self.one_of = own if one_of is None else one_of
+        usual = (Alternatives(own),) if own else ()
+        self.alternatives = usual if alternatives is None else alternatives
         fields = fields_by_key(model).items()
         self.verbatim = frozenset(name for name, field in fields if is_verbatim(field))
 
@@ -106,19 +116,21 @@ class Kind:
         )
 
     @cached_property
-    def one_of(self) -> tuple[str, ...]:
-        """The keys of which exactly one is needed, if there are any."""
+    def alternatives(self) -> tuple[Alternatives, ...]:
+        """The keys that exclude each other: a text and the file that has it always do."""
         text, group = self.model.text_file, self.model.exactly_one_of
-        if text is None:
-            return group
-        if not group and self.model.model_fields[text].is_required():
-            group = (text,)
-        return (*group, "file") if text in group else group
+        if text in group:
+            return (Alternatives((*group, "file")),)
+        found = [Alternatives(group)] if group else []
+        if text is not None:
+            is_needed = self.model.model_fields[text].is_required()
+            found.append(Alternatives((text, "file"), is_needed))
+        return tuple(found)
 
     @cached_property
     def shape(self) -> Shape:
         """What the model says of the keys of its table."""
-        return Shape(self.table, self.one_of)
+        return Shape(self.table, self.alternatives)
 
     def shape_of(self, content: object) -> Shape | None:
         """Return the shape of a table, or of the tables of a list that stands for one."""
@@ -128,9 +140,10 @@ class Kind:
     @cached_property
     def main_key(self) -> str:
         """The key that was probably meant if there is a text in place of the table."""
+        needed = (each.keys[0] for each in self.alternatives if each.needed)
         fields = fields_by_key(self.model)
         required = [name for name, field in fields.items() if field.is_required()]
-        return next(iter((*self.one_of, *required, *fields)), "…")
+        return next(iter((*needed, *required, *fields)), "…")
 
     def errors(self, table: object) -> Iterator[ContentError]:
         """Yield what is wrong with a table, whatever its templates are filled in with."""
@@ -169,7 +182,11 @@ class Kind:
     def is_expendable(self, path: KeyPath) -> bool:
         """Whether the rest of a content can be checked without the key that a path begins with."""
         field = fields_by_key(self.table).get(str(path[0])) if path else None
-        return not (field is None or field.is_required() or path[0] in self.one_of)
+        return not (field is None or field.is_required() or self.is_alternative(path[0]))
+
+    def is_alternative(self, key: str | int) -> bool:
+        """Whether a key of the table excludes others."""
+        return any(key in each.keys for each in self.alternatives)
 
 
 class Kinds:

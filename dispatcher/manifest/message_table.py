@@ -57,8 +57,12 @@ def merged_content(below: Any, above: Any, kind: Kind | None) -> Any:
     """Return a content table with its defaults; of keys that exclude each other, its own count."""
     if not isinstance(below, dict) or not isinstance(above, dict):
         return above
-    group = kind.one_of if kind is not None else ()
-    replaced = group if any(name in above for name in group) else ()
+    replaced = {
+        name
+        for each in (kind.alternatives if kind is not None else ())
+        if any(name in above for name in each.keys)
+        for name in each.keys
+    }
     return {**{name: below[name] for name in below if name not in replaced}, **above}
 
 
@@ -80,7 +84,7 @@ def check(table: Table, kinds: Kinds, transport: str) -> Iterator[RuleProblem]:
     yield from _check_recipients_file(table)
     for content in contents:
         if kind := of_transport.get(content):
-            yield from _check_one_of(kind.shape, table[content], content)
+            yield from _check_alternatives(kind.shape, table[content], content)
         else:
             sentence = kinds.lacking(content, transport)
             yield RuleProblem(message=sentence, where=content, at_key=True)
@@ -156,21 +160,21 @@ def _check_recipients_file(table: Table) -> Iterator[RuleProblem]:
             yield RuleProblem(message=sentence, where="recipients.delimiter")
 
 
-def _check_one_of(shape: Shape, table: Table, where: str) -> Iterator[RuleProblem]:
-    """Check which of the keys are given of which exactly one is needed, in tables within, too."""
+def _check_alternatives(shape: Shape, table: Table, where: str) -> Iterator[RuleProblem]:
+    """Check which of the keys are given that exclude each other, in tables within, too."""
     if not isinstance(table, dict):  # a list, of which no part has such keys
         return
-    one_of = shape.one_of
-    given = [name for name in one_of if name in table]
-    if one_of and not given:
-        sentence = f"{where} needs one of {', '.join(one_of)}"
-        yield RuleProblem(message=sentence, where=where, at_key=True)
-    for extra in given[1:]:
-        sentence = f"{where} has both {given[0]} and {extra}; use one of them"
-        yield RuleProblem(message=sentence, where=f"{where}.{extra}", at_key=True)
+    for keys, needed in shape.alternatives:
+        given = [name for name in keys if name in table]
+        if needed and not given:
+            sentence = f"{where} needs one of {', '.join(keys)}"
+            yield RuleProblem(message=sentence, where=where, at_key=True)
+        for extra in given[1:]:
+            sentence = f"{where} has both {given[0]} and {extra}; use one of them"
+            yield RuleProblem(message=sentence, where=f"{where}.{extra}", at_key=True)
     for key, within in shape.tables.items():
         value = table.get(key)
         for number, each in enumerate(value if isinstance(value, list) else [value]):
             path = f"{where}.{key}.{number}" if isinstance(value, list) else f"{where}.{key}"
             if isinstance(each, dict):
-                yield from _check_one_of(within, each, path)
+                yield from _check_alternatives(within, each, path)

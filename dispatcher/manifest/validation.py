@@ -165,7 +165,7 @@ class _Validation:
         *table, key = path
         if path[0] == "defaults" or len(table) == 2:
             for kind in self._kinds.of(self._transport_at(path)).values():
-                if kind.model.text_file and key in kind.one_of and len(table) <= 2:
+                if kind.model.text_file and kind.is_alternative(key) and len(table) <= 2:
                     return f"{kind.name}.{key}"
         return closest_name(str(key), self._known_keys(tuple(table)))
 
