@@ -113,3 +113,35 @@ def odd(payload: Payload) -> Iterator[Payload]:
         others = [*_ODD, *odd(value)] if isinstance(value, dict) else _ODD
         for other in others:
             yield {**copy.deepcopy(payload), key: copy.deepcopy(other)}
+
+
+_DEEP = 500  # levels; the JSON that the command reads may have about twice as many
+_WORDS = ("entry", "statuses", "messages", "status", "data", "event", "type", "typeWebhook", "id")
+
+
+def unknown_webhooks() -> Iterator[Any]:
+    """Yield bodies that no gateway posts to say what became of messages."""
+    deep: Any = "x"
+    for _ in range(_DEEP):
+        deep = {"entry": [deep]}
+    yield from (value for value in _ODD if value is not None)  # None has another meaning
+    yield from (0, "delivered", [[[]]], {"": None}, deep)
+    for word in _WORDS:
+        yield from ({word: copy.deepcopy(value)} for value in _ODD)
+    yield {"update_id": 1, "message": {"text": "Hello!", "chat": {"id": 5}}}
+    said = {"id": "m1", "from": "79001234567", "type": "text", "text": {"body": "Hello!"}}
+    yield {"entry": [{"changes": [{"value": {"messages": [said]}, "field": "messages"}]}]}
+    yield {"typeWebhook": "incomingMessageReceived", "idMessage": "m1", "status": None}
+
+
+def odd_webhooks(body: Any) -> Iterator[Any]:
+    """Yield a webhook's body with each part missing or of another kind, at any depth."""
+    for key in list(body) if isinstance(body, dict) else range(len(body)):
+        rest = copy.copy(body)
+        value = rest.pop(key)
+        yield rest
+        within = odd_webhooks(value) if isinstance(value, (dict, list)) else ()
+        for other in (*_ODD, *within):
+            changed = copy.copy(body)
+            changed[key] = copy.deepcopy(other)
+            yield changed

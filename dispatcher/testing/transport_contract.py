@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Any
@@ -21,7 +21,7 @@ from dispatcher.errors import (
     OutcomeUnknown,
     Refused,
 )
-from dispatcher.models import Problem, Receipt, Upload, encode, leaves
+from dispatcher.models import DeliveryStatus, Problem, Receipt, Upload, encode, leaves
 from dispatcher.models.payload import fill_in, seal
 from dispatcher.testing import corpus
 from dispatcher.testing.contract_cases import declared
@@ -296,6 +296,44 @@ class TransportContract(TransportFiles):
             ids = [identifier for each in running for identifier in each.result()]
         assert set(ids) == {declared(self, "accepted_id")} or not self.answers_with_id
         assert gateway.attempts == len(gateway.requests) == 2 * _EACH
+
+    # Statuses: what a webhook's body says of messages, and nothing of any other body.
+
+    def test_an_unknown_webhook_says_nothing(self) -> None:
+        statuses = self._statuses()
+        for body in corpus.unknown_webhooks():
+            found = list(statuses(body))
+            assert not found, f"statuses({body!r}) gave {found!r}"
+
+    def test_a_webhook_says_what_became_of_messages(self) -> None:
+        statuses = self._statuses()
+        for body in self._webhooks():
+            before = copy.deepcopy(body)
+            with watched() as watch:
+                found = list(statuses(body))
+            watch.require_pure()
+            assert found, f"statuses({body!r}) gave nothing"
+            assert all(isinstance(each, DeliveryStatus) for each in found), f"it gave {found!r}"
+            assert body == before, "statuses changed its argument"
+
+    def test_statuses_survives_a_webhook_that_lacks_something(self) -> None:
+        statuses = self._statuses()
+        for whole in self._webhooks():
+            for body in corpus.odd_webhooks(whole):
+                found = list(statuses(body))
+                assert all(isinstance(each, DeliveryStatus) for each in found), f"it gave {found!r}"
+
+    def _statuses(self) -> Callable[[Any], Iterable[Any]]:
+        statuses = override(self.make(URL), "statuses")
+        if statuses is None:
+            pytest.skip("it has no statuses")
+        found: Callable[[Any], Iterable[Any]] = statuses
+        return found
+
+    def _webhooks(self) -> Sequence[Any]:
+        if not self.webhooks:
+            pytest.skip("nothing to test: webhooks is empty")
+        return self.webhooks
 
     # Secrecy: the token is in no error, no log and no repr, whatever the gateway says.
 

@@ -76,6 +76,8 @@ class TransportSetup:
     `examples` are messages' tables by the names of their kinds, `{"poll": {"question": "…"}}`, of
     kinds for which the examples of the model's fields make no message.
     `to` is whom the messages are for, as `build` gets it.
+    `webhooks` are bodies that its gateway posts to say what became of messages, if the transport
+    has `statuses`.
     `aside` has responses to requests that are neither messages nor files, by path, for example
     those that open a session.
     """
@@ -95,6 +97,7 @@ class TransportSetup:
     patience: ClassVar[float] = 10
     examples: ClassVar[Mapping[str, Any]] = {}
     to: ClassVar[str] = factories.TO
+    webhooks: ClassVar[Sequence[Any]] = ()
     aside: ClassVar[Mapping[str, Step]] = {}
 
     def make(self, url: str) -> Transport:

@@ -41,6 +41,10 @@ FAULTS = {
     "ShowsNothing": "an_example_is_shown",
     "ShowsATable": "an_example_is_shown",
     "PostsPollsTwice": "an_example_is_sent_once",
+    "BelievesWebhooks": "an_unknown_webhook_says_nothing",
+    "TrustsWebhooks": "an_unknown_webhook_says_nothing "
+    "statuses_survives_a_webhook_that_lacks_something",
+    "OverlooksWebhooks": "a_webhook_says_what_became_of_messages",
 }
 EXPECTED = [(kind, test) for kind, tests in FAULTS.items() for test in tests.split()]
 
@@ -62,7 +66,7 @@ def test_a_fault_is_found_by_name(failed: dict[str, set[str]], kind: str, test: 
 def test_transports_without_fault_pass(run_samples: Callable[..., Any]) -> None:
     sends = ("success_gives_the_receipt", "a_broken_connection_is_not_retried", "throttled")
     greeted = (f"OpensASession::test_{test}" for test in sends)
-    kinds = ("HasOnlyPolls", "HasStickers", "SendsStickersInline", "HasAnExample")
+    kinds = ("HasOnlyPolls", "HasStickers", "SendsStickersInline", "HasAnExample", "HasStatuses")
     whole = ("Faultless", "InlineFaultless", "GetsNoIds", *kinds)
     ended = run_samples("pigeons.py", *whole, *greeted)
     assert not ended.failed, ended.said

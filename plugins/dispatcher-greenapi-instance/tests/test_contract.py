@@ -26,6 +26,17 @@ class TestContract(TransportContract):
     not_sent = (_error(400, "instance in starting process try later"),)
     throttled = (Reply(429, {}, {"Retry-After": "7"}), Reply(466, _QUOTA))
     examples: ClassVar = {"contact": {"phoneContact": 79001234568, "firstName": "Anna"}}
+    webhooks: ClassVar = (
+        {
+            "typeWebhook": "outgoingMessageStatus",
+            "chatId": "79001234568@c.us",
+            "instanceData": {"idInstance": 1101000001},
+            "timestamp": 1_790_000_000,
+            "idMessage": "3EB0",
+            "status": "failed",
+            "description": "said",
+        },
+    )
     unknown = (Reply(499), Reply(500), Reply(502), Reply(418, "tea"))
 
     def make(self, url: str) -> GreenApiInstance:

@@ -16,6 +16,17 @@ def _on_premises(status: int, code: int) -> Reply:
     return Reply(status, {"errors": [{"code": code, "title": "said", "details": "more"}]})
 
 
+STATUSES = [
+    {"id": "wamid.1", "status": "delivered", "timestamp": "1790000000"},
+    {
+        "id": "wamid.2",
+        "status": "failed",
+        "timestamp": "1790000000",
+        "errors": [{"code": 131026, "title": "said", "error_data": {"details": "more"}}],
+    },
+]
+
+
 class Contract(TransportContract):
     token = "marker-token-EAAG81c6"
     accepted_id = "wamid.1"
@@ -36,6 +47,25 @@ class Contract(TransportContract):
 
 class TestMeta(Contract):
     service = "meta"
+    webhooks: ClassVar = (
+        {
+            "object": "whatsapp_business_account",
+            "entry": [
+                {
+                    "id": "1",
+                    "changes": [
+                        {
+                            "field": "messages",
+                            "value": {
+                                "metadata": {"phone_number_id": "106540352242922"},
+                                "statuses": STATUSES,
+                            },
+                        }
+                    ],
+                }
+            ],
+        },
+    )
     accepted = Reply(200, {"messaging_product": "whatsapp", "messages": [{"id": "wamid.1"}]})
     uploaded = Reply(200, {"id": "1037543291543636"})
     uploaded_id = "1037543291543636"
@@ -53,6 +83,7 @@ class TestMeta(Contract):
 
 class TestOnPremises(Contract):
     service = "on-premises"
+    webhooks: ClassVar = ({"statuses": STATUSES},)
     accepted = Reply(201, {"messages": [{"id": "wamid.1"}]})
     uploaded = Reply(201, {"media": [{"id": "f1"}]})
     uploaded_id = "f1"

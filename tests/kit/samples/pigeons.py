@@ -25,6 +25,7 @@ from dispatcher import (
     Content,
     Contents,
     DeliveryError,
+    DeliveryStatus,
     Media,
     MediaId,
     Message,
@@ -461,6 +462,39 @@ class TestPostsPollsTwice(Polls):
         def send(self, payload: Payload) -> Receipt:
             super().send(payload)
             return super().send(payload)
+
+
+class Informed(Contract):
+    """A transport whose gateway says which messages have arrived."""
+
+    webhooks: ClassVar = ({"arrived": ["m1", "m2"]},)
+
+
+class TestHasStatuses(Informed):
+    class kind(Pigeon):
+        def statuses(self, body: Any) -> Iterable[DeliveryStatus]:
+            arrived = body.get("arrived") if isinstance(body, dict) else None
+            for each in arrived if isinstance(arrived, list) else ():
+                if isinstance(each, str) and each:
+                    yield DeliveryStatus(id=each, status="delivered")
+
+
+class TestBelievesWebhooks(Informed):
+    class kind(Pigeon):
+        def statuses(self, body: Any) -> Iterable[DeliveryStatus]:
+            return [DeliveryStatus(id="m1", status="delivered")]
+
+
+class TestTrustsWebhooks(Informed):
+    class kind(Pigeon):
+        def statuses(self, body: Any) -> Iterable[DeliveryStatus]:
+            return [DeliveryStatus(id=each, status="delivered") for each in body["arrived"]]
+
+
+class TestOverlooksWebhooks(Informed):
+    class kind(Pigeon):
+        def statuses(self, body: Any) -> Iterable[DeliveryStatus]:
+            return []
 
 
 class TestForgets(TransportContract):
