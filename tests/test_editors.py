@@ -104,7 +104,7 @@ def errors(corpus: Path) -> dict[Path, list[str]]:
             file: [
                 each.message if each.location.path.endswith(".toml") else f"elsewhere: {each}"
                 for each in dispatcher.check(file).problems
-                if each.severity == "error" or each.message.startswith("editors refuse")
+                if each.is_error or each.message.startswith("editors refuse")
             ]
             for file in sorted(corpus.glob("manifests/**/*.toml"))
         }

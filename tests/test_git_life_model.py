@@ -240,7 +240,7 @@ class Life:
                 if round_ > ROUNDS // 2:  # they have had enough of it
                     way = "other"
                 for problem in stopped.problems:
-                    if problem.severity == "error":
+                    if problem.is_error:
                         self.follow(problem, way, resend)
                 if not self.messages:
                     return

@@ -84,7 +84,7 @@ class Plan:
     @property
     def errors(self) -> list[LocatedProblem]:
         """Return the problems because of which nothing can be sent."""
-        return [each for each in self.problems if each.severity == "error"]
+        return [each for each in self.problems if each.is_error]
 
     @property
     def without_message(self) -> list[str]:

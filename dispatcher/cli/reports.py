@@ -44,7 +44,7 @@ def print_problems(
             print_line(*_text(problem), err=err)
     else:
         _PRINT[format](shown, [str(path) for path in checked])
-    return sum(problem.severity == "error" for problem in shown)
+    return sum(problem.is_error for problem in shown)
 
 
 def print_warning(warning: str | LocatedProblem) -> None:
@@ -111,7 +111,7 @@ def _print_junit(problems: Sequence[LocatedProblem], checked: Sequence[str]) -> 
     for path, found in by_file.items():
         name = visible(in_repository(path))
         case = ElementTree.SubElement(suite, "testcase", classname="dispatcher", name=name)
-        errors = [each for each in found if each.severity == "error"]
+        errors = [each for each in found if each.is_error]
         if errors:
             failures += 1
             told = counted(len(errors), "error")

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from dispatcher.config import FILE_NAME, Config, shown
-from dispatcher.diff.changes import Change, Diff, Difference, File, Finding, Group, is_error
+from dispatcher.diff.changes import Change, Diff, Difference, File, Finding, Group
 from dispatcher.diff.comparison import changes
 from dispatcher.diff.side import Side
 from dispatcher.errors import ConfigError
@@ -48,7 +48,7 @@ def compare(dispatcher: Dispatcher, rev: str | None, paths: Sequence[Path] = ())
             changes=tuple(found),
             messages=len(now.messages),
             problems=tuple(now.problems),
-            problems_before=tuple(past.told(each) for each in before.problems if is_error(each)),
+            problems_before=tuple(past.told(each) for each in before.problems if each.is_error),
             notes=tuple(past.notes),
         )
 

@@ -55,11 +55,6 @@ class Finding(NamedTuple):
     stops: bool = False
 
 
-def is_error(problem: LocatedProblem) -> bool:
-    """Whether a problem keeps the messages from being sent."""
-    return problem.severity == "error"
-
-
 @dataclass(frozen=True)
 class Change:
     """A message that differs.
@@ -112,7 +107,7 @@ class Diff:
     @property
     def errors(self) -> list[LocatedProblem]:
         """Return the errors of today's files."""
-        return list(filter(is_error, self.problems))
+        return [each for each in self.problems if each.is_error]
 
     @property
     def findings(self) -> list[Finding]:

@@ -98,14 +98,14 @@ class Side:
             defined = self.messages.get(seen.name)
             if defined is None:
                 defined = self.messages[seen.name] = Defined(seen, draft.definition)
-            defined.broken |= any(each.severity == "error" for each in draft.problems)
+            defined.broken |= any(each.is_error for each in draft.problems)
             defined.people.add(*Copy.of(seen.planned))
             yield defined, seen
         self.planner.inputs.require_unchanged()
         wrong = {
             (problem.location.path, problem.location.message_id)
             for problem in self.problems
-            if problem.severity == "error"
+            if problem.is_error
         }
         for each in self.messages.values():
             each.people.sort()

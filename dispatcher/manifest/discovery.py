@@ -79,7 +79,7 @@ def _manifests(path: Path, problems: list[LocatedProblem]) -> list[Path]:
                 found.append(file)
             elif sentence := _left_out(file, own):
                 problems.append(_warning(file, sentence))
-    if not found and all(each.severity == "warning" for each in problems[known:]):
+    if not found and not any(each.is_error for each in problems[known:]):
         problems.append(located(path, "no manifests (*.toml) in this folder"))
     return sorted(found)
 

@@ -27,6 +27,11 @@ class Problem(Model):
     severity: Severity = "error"
     line: int | None = Field(default=None, ge=1)
 
+    @property
+    def is_error(self) -> bool:
+        """Whether it keeps the message from being sent."""
+        return self.severity == "error"
+
 
 class Location(Model):
     """A place in a file; lines and columns count from 1.
@@ -124,4 +129,4 @@ class ProblemList:
     @property
     def errors(self) -> bool:
         """Whether any of them keeps the messages from being sent."""
-        return any(problem.severity == "error" for problem in self._first)
+        return any(problem.is_error for problem in self._first)

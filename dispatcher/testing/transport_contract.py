@@ -123,7 +123,7 @@ class TransportContract(TransportFiles):
             seal(payload)
         except ValueError as error:
             pytest.fail(f"the payload of {kind} is not JSON: {error}")
-        found = [each for each in transport.check(payload, attachment) if each.severity == "error"]
+        found = [each for each in transport.check(payload, attachment) if each.is_error]
         assert not found, f"check refuses the example of {kind}"
 
     def test_an_example_is_shown(self, kind: str) -> None:

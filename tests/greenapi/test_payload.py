@@ -68,7 +68,7 @@ def test_a_file_stands_in_the_body_as_its_reference(kind: str) -> None:
     payload = transport().build(message(**{kind: {"source": "prices.pdf"}}), file)
     assert encode(payload) == _body(PERSON, kind, {"id": f"upload:sha256:{file.sha256}"})
     found = transport().check(payload, file)
-    assert [problem for problem in found if problem.severity == "error"] == []
+    assert [problem for problem in found if problem.is_error] == []
 
 
 @cases("resolved, sent", ("of-the-plugin", "of-the-plugin"), (None, "of-the-manifest"))

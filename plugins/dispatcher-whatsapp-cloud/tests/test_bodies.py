@@ -460,7 +460,7 @@ def payload(folder: Path, plugin: object, entry: str, to: str = PERSON) -> dict[
     lines = "\n".join(line.strip() for line in entry.splitlines())
     text = f'[[messages]]\nid = "m"\nto = "{to}"\n{lines}'
     made = plan(manifest(folder, text, transport="whatsapp-cloud"), plugin)
-    errors = [str(each) for each in made.problems if each.severity == "error"]
+    errors = [str(each) for each in made.problems if each.is_error]
     assert errors == []
     [planned] = made.messages
     return planned.payload
