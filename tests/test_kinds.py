@@ -236,6 +236,15 @@ def _payloads(project: Project, *options: str) -> list[object]:
 POLL = 'poll = { question = "Lunch?", options = ["yes", "no"] }'
 
 
+def test_a_text_that_is_no_template_is_not_taken_for_one(loft: Project) -> None:
+    entry = '[messages.poll]\nquestion = "{shop}?"\noptions = ["a", "b"]\ncode = "{shop}"\n'
+    _messages(loft, entry, head='[vars]\nshop = "Acme"')
+    said = loft.call("validate").stdout.splitlines()
+    assert [line for line in said if "warning:" in line] == [
+        'manifests/m.toml:8:12: warning: message "m1": "{shop}" stays as it is; write {{ shop }}'
+    ]
+
+
 def test_every_string_is_a_template_unless_it_is_verbatim(loft: Project) -> None:
     _messages(
         loft,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from dispatcher.inputs import Inputs
 from dispatcher.manifest.kinds import Kinds
 from dispatcher.manifest.templates import Renderer
 from dispatcher.models import LocatedProblem, Message, Problem, located
+from dispatcher.models.frozen import frozen
 from dispatcher.toml import KeyPath
 from dispatcher.toml.file import TomlFile
 
@@ -58,6 +60,12 @@ class Manifest:
     options: Options
     inputs: Inputs
     renderer: Renderer = field(default_factory=Renderer)
+
+    @cached_property
+    def vars(self) -> dict[str, Any]:
+        """The variables of all its messages, which they share."""
+        found: dict[str, Any] = frozen(self.data.get("vars", {}))
+        return found
 
     def find(self, name: str) -> Path:
         """Return a file that the manifest names, as a user would write it. Raises SourceError."""

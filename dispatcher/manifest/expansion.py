@@ -22,7 +22,6 @@ from dispatcher.models import (
     Message,
     Problem,
     ReportProblem,
-    leaves,
     located,
 )
 from dispatcher.visible import quoted
@@ -138,7 +137,7 @@ class _Builder:
         self.definition = definition
         self._table, self._report = table, report
         self._read_address, self._country = read_address, _country(manifest, table)
-        self._vars = {**manifest.data.get("vars", {}), **table.get("vars", {})}
+        self._vars = _merged(manifest.vars, table.get("vars"))
         self._renderer = manifest.renderer
         self._row: Table = {}
         self._type = message_table.content_types(table, manifest.options.kinds)[0]
@@ -154,7 +153,7 @@ class _Builder:
             "preview_url": table.get("preview_url"),
             "transport": transport,
         }
-        self._begun = False
+        self._is_first = True  # of its recipients
         self._run, self._revision = manifest.run, table.get("revision", 1)
         self._key = self.key_of(MessageName(manifest.name, table["id"]))
 
@@ -169,7 +168,7 @@ class _Builder:
         PluginError, with the message's place.
         """
         self._bad_keys = set()
-        variables = shown = {**self._vars, **recipient.vars}
+        variables = shown = _merged(self._vars, recipient.vars)
         to = recipient.to
         if recipient.definition.row_path is None:
             to = self._text(to, variables, recipient.definition, "to")
@@ -177,12 +176,10 @@ class _Builder:
             self._row = recipient.vars
             shown = {"row": recipient.vars, **variables}
         address, kind = self._address(to, recipient.definition)
-        if not self._begun:
-            self._begun = True
-            self._warn_of_other_syntax(self._content_table, variables)
         filled = self._value(
             self._content_table, shown, recipient.definition, self._type, self._shape
         )
+        self._is_first = False
         try:
             content = self._kind.content(filled)
         except ValidationError as invalid:
@@ -250,6 +247,8 @@ class _Builder:
         shape: Shape | None,
     ) -> Any:
         if isinstance(value, str):
+            if self._is_first:
+                self._warn_of_other_syntax(value, variables, where)
             return self._text(value, variables, definition, where)
         if isinstance(value, dict):
             return self._filled(value, variables, definition, where, shape)
@@ -273,14 +272,13 @@ class _Builder:
                 self._warn_of_blank(name, definition, where)
         return rendered
 
-    def _warn_of_other_syntax(self, table: Table, variables: Table) -> None:
-        """Warn of names of variables that stay as they are: `{name}` instead of `{{ name }}`."""
-        for where, value in leaves({self._type: table}):
-            if isinstance(value, str) and (written := not_filled_in(value, variables)):
-                name = written.strip("{}%$ ")
-                sentence = f"{quoted(written)} stays as it is; write {{{{ {name} }}}}"
-                problem = Problem(message=sentence, where=where, severity="warning")
-                self._report(self.definition.locate(problem))
+    def _warn_of_other_syntax(self, text: str, variables: Table, where: str) -> None:
+        """Warn of the name of a variable that stays as it is: `{name}`, not `{{ name }}`."""
+        if written := not_filled_in(text, variables):
+            name = written.strip("{}%$ ")
+            sentence = f"{quoted(written)} stays as it is; write {{{{ {name} }}}}"
+            problem = Problem(message=sentence, where=where, severity="warning")
+            self._report(self.definition.locate(problem))
 
     def _warn_of_blank(self, name: str, definition: Definition, where: str) -> None:
         """Warn of an empty cell that a template shows: it leaves a hole in the text."""
@@ -306,6 +304,10 @@ class _Builder:
             sentence = f'recipient_type is "{given}", but "to" is of the type "{kind}"'
             self._report(definition.locate(Problem(message=sentence, where="recipient_type")))
         return address
+
+
+def _merged(variables: Table, more: Table | None) -> Table:
+    return {**variables, **more} if more else variables
 
 
 def _country(manifest: Manifest, table: Table) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from pydantic import AfterValidator, Field, SerializeAsAny
+from pydantic import Field, SerializeAsAny, ValidatorFunctionWrapHandler, WrapValidator
 
 from dispatcher.models.base import Model
 from dispatcher.models.content import STANDARD_CONTENTS, Content, Media, media_within
@@ -21,6 +21,10 @@ class Address(NamedTuple):
 
     to: str
     recipient_type: str
+
+
+def _frozen(value: Any, checked: ValidatorFunctionWrapHandler) -> Any:
+    return value if isinstance(value, FrozenDict) else frozen(checked(value))
 
 
 class Message(Model):
@@ -42,7 +46,7 @@ class Message(Model):
     content: SerializeAsAny[Content]
     preview_url: bool | None = None
     transport: str
-    vars: Annotated[dict[str, Any], AfterValidator(frozen)] = Field(default_factory=FrozenDict)
+    vars: Annotated[dict[str, Any], WrapValidator(_frozen)] = Field(default_factory=FrozenDict)
 
     @property
     def media(self) -> Media | None:
