@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args, get_origin
@@ -166,10 +167,11 @@ class Kind:
 
         Raises pydantic's ValidationError, and PluginError.
         """
-        content: Content = self._call(lambda: self._content(self.model.as_table(table)))
+        content: Content = self._call(partial(self._content, table))
         return content
 
-    def _content(self, table: Table) -> Content:
+    def _content(self, written: Table) -> Content:
+        table = self.model.as_table(written)
         try:
             return self.model.model_validate(table)
         except ValidationError:
@@ -206,12 +208,19 @@ class Kinds:
         """Return the kinds of a transport by name; one that is not known has the standard ones."""
         if transport not in self._of:
             contents = self._transports.get(transport, STANDARD_CONTENTS)
-            call = partial(self._call, transport)
             self._of[transport] = {
-                name: self._made.setdefault((name, model), Kind(name, model, call))
+                name: self._made.setdefault(
+                    (name, model), Kind(name, model, self._call_of(transport, model))
+                )
                 for name, model in contents.items()
             }
         return self._of[transport]
+
+    def _call_of(self, transport: str, model: type[Content]) -> Call:
+        """Return how to call what a model has: a standard one is no plugin's, and cannot fail."""
+        if model in STANDARD_CONTENTS.values():
+            return operator.call
+        return partial(self._call, transport)
 
     @cached_property
     def names(self) -> tuple[str, ...]:

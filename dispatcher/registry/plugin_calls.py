@@ -39,15 +39,16 @@ class CallTimer:
     since: float | None = None
     warn_after: float | None = None
     advice: str = ""
-    _process: int = field(default=0, repr=False)
+    _process: int | None = field(default=None, repr=False)
 
     def __enter__(self) -> Self:
-        self._process = os.getpid()
+        # A system call; a built-in never forks (benchmarks/planning.py).
+        self._process = None if self.plugin.builtin else os.getpid()
         self.since = perf_counter()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if os.getpid() != self._process:
+        if self._process is not None and os.getpid() != self._process:
             self._end_copy()
         self.seconds += self.running
         self.calls += 1
