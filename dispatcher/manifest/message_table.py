@@ -93,14 +93,8 @@ def check(table: Table, kinds: Kinds, transport: str) -> Iterator[RuleProblem]:
 def _check_contents(
     table: Table, contents: list[str], kinds: Kinds, of_transport: Mapping[str, Kind]
 ) -> Iterator[RuleProblem]:
-    variables = table.get("vars", {})
-    taken = [name for name in kinds.names if isinstance(variables.get(name), dict)]
-    if taken and not contents:
-        yield _in_vars(taken[0])
-    elif not contents:
-        examples = [f"{kind.name}.{kind.main_key}" for kind in of_transport.values()]
-        more = ", …" if len(examples) > 2 else ""
-        yield RuleProblem(message=f"has no content; add {', '.join(examples[:2])}{more}")
+    if not contents:
+        yield _without_content(table, kinds, of_transport)
     for extra in contents[1:]:
         sentence = f"has both {contents[0]} and {extra}; only one is possible"
         yield RuleProblem(message=sentence, where=extra, at_key=True)
@@ -111,6 +105,16 @@ def _check_contents(
         allowed = [name for name in of_transport if _has_link_preview(name, of_transport)]
         sentence = f"preview_url is allowed on {' and '.join(allowed) or 'nothing here'} only"
         yield RuleProblem(message=sentence, where="preview_url", at_key=True, fatal=False)
+
+
+def _without_content(table: Table, kinds: Kinds, of_transport: Mapping[str, Kind]) -> RuleProblem:
+    variables = table.get("vars", {})
+    for name in kinds.names:
+        if isinstance(variables.get(name), dict):
+            return _in_vars(name)
+    examples = [f"{kind.name}.{kind.main_key}" for kind in of_transport.values()]
+    more = ", …" if len(examples) > 2 else ""
+    return RuleProblem(message=f"has no content; add {', '.join(examples[:2])}{more}")
 
 
 def _has_link_preview(name: str, of_transport: Mapping[str, Kind]) -> bool:
@@ -125,11 +129,10 @@ def _in_vars(key: str) -> RuleProblem:
 
 def _check_recipients(table: Table) -> Iterator[RuleProblem]:
     given = [name for name in RECIPIENTS if name in table]
-    taken = [name for name in RECIPIENTS if name in table.get("vars", {})]
-    if taken and not given:
-        yield _in_vars(taken[0])
-    elif not given:
-        yield RuleProblem(message='"to" is missing (or recipients = "people.csv")')
+    if not given:
+        taken = [name for name in RECIPIENTS if name in table.get("vars", {})]
+        missing = RuleProblem(message='"to" is missing (or recipients = "people.csv")')
+        yield _in_vars(taken[0]) if taken else missing
     if len(given) == 2:
         sentence = "has both to and recipients; use one of them"
         yield RuleProblem(message=sentence, where="recipients", at_key=True)

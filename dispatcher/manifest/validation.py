@@ -47,7 +47,7 @@ def check(
 def _with_canonical_names(data: dict[str, Any]) -> dict[str, Any]:
     found = {**data, "name": canonical_name(data["name"])} if "name" in data else data
     messages = [
-        {**each, "id": canonical_name(each["id"])} if "id" in each else each
+        each if each.get("id", "").isascii() else {**each, "id": canonical_name(each["id"])}
         for each in data.get("messages", ())
     ]
     return {**found, "messages": messages}
@@ -266,12 +266,10 @@ def _too_many(file: TomlFile) -> Iterator[LocatedProblem]:
         sentence = f"the file has more than {MAX_MESSAGES} messages; {advice}"
         yield file.problem(("messages", MAX_MESSAGES), f'{sentence}"…"')
         return
-    paths: list[KeyPath] = [("messages", number) for number in range(len(entries))]
-    for path, table in zip(
-        [("defaults",), *paths], [file.data.get("defaults"), *entries], strict=True
-    ):
+    for number, table in enumerate([file.data.get("defaults"), *entries]):
         to = table.get("to") if isinstance(table, dict) else None
         if isinstance(to, list) and len(to) > MAX_RECIPIENTS:
+            path: KeyPath = ("messages", number - 1) if number else ("defaults",)
             sentence = f"to names more than {MAX_RECIPIENTS} recipients; {advice}"
             id = message_id(file.data, path)
             yield file.problem((*path, "to"), f'{sentence}"…"', message_id=id)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
@@ -67,7 +67,8 @@ class Planner:
         self._stages = Stages(registry, transports, manifests.inputs, may_stop=not is_trial)
         self._chooser: Chooser | None = None  # from the last time that the messages were made
         self._seen: array[int] | None = None
-        self._copies = Copies(manifests.defined, self._contents)
+        contents = partial(_contents, manifests, self._stages)
+        self._copies = Copies(manifests.defined, contents)
         self.overview: Overview | None = None
         self._batch: list[LoadedMessage] = []  # what is planned at present
         self._moved: dict[str, str] = {}  # by key, the keys under which they were sent
@@ -176,7 +177,7 @@ class Planner:
         if problems.errors and self._seen is None:
             raise ManifestError(list(problems))
         if problems.errors:
-            bad = next(each for each in problems if each.severity == "error")
+            bad = next(each for each in problems if each.is_error)
             raise self._not_as_checked(f"{bad}: this")
         if self._seen is not None and index < len(self._seen):
             raise self._not_as_checked("the list of messages")
@@ -274,14 +275,6 @@ class Planner:
         chooser = Chooser(self._selection, self._stages.address)
         return chooser.sample_of((each.message for each in loaded), size)
 
-    def _contents(self) -> Iterator[tuple[Message, str]]:
-        """Yield every message, selected or not, with the digest of its content."""
-        problems = ProblemList()
-        for loaded in self._manifests.messages(problems, self._stages.address):
-            planned = self._stages.planned(loaded, problems)
-            if planned is not None:
-                yield planned.message, planned.digest
-
     def _planned(
         self, messages: Iterator[LoadedMessage], report: ReportProblem
     ) -> Iterator[list[PlannedMessage]]:
@@ -296,6 +289,15 @@ class Planner:
                 for each, loaded in zip(planned, batch, strict=True)
                 if each is not None and loaded.chosen
             ]
+
+
+def _contents(manifests: Manifests, stages: Stages) -> Iterator[tuple[Message, str]]:
+    """Yield every message, selected or not, with the digest of its content."""
+    problems = ProblemList()
+    for loaded in manifests.messages(problems, stages.address):
+        planned = stages.planned(loaded, problems)
+        if planned is not None:
+            yield planned.message, planned.digest
 
 
 def _fingerprint(planned: PlannedMessage) -> int:

@@ -68,7 +68,7 @@ class Stages:
         attachment, found = self._attachment(message, definition)
         problems = _not_told_yet(found, bad_keys)
         found = self._registry.validate_message(message, attachment)
-        objected = any(problem.severity == "error" for problem in found)
+        objected = any(problem.is_error for problem in found)
         problems += _not_told_yet(found, bad_keys, problems)
         if isinstance(attachment, Upload):
             problems += self._of_content(message, partial(_ambiguous, message, attachment))
@@ -203,7 +203,7 @@ def _not_told_yet(
     """Return the problems of keys that have none reported yet, so that each mistake is one line."""
     if not found:
         return found
-    known = {*bad_keys, *(problem.where for problem in told if problem.severity == "error")}
+    known = {*bad_keys, *(problem.where for problem in told if problem.is_error)}
     return [problem for problem in found if problem.where is None or problem.where not in known]
 
 
