@@ -601,3 +601,8 @@ def test_history_of_a_status_that_there_is_not(project: Project) -> None:
         pytest.raises(ConfigError, match='status "fail"; did you mean "failed"'),
     ):
         opened_.history(status="fail")
+    with (
+        opened(project) as opened_,
+        pytest.raises(ConfigError, match='delivery "deliverd"; did you mean "delivered"'),
+    ):
+        opened_.history(delivery="deliverd")

@@ -144,6 +144,24 @@ def test_status_belongs_to_the_attempt_with_its_id(url: str) -> None:
     assert delivery(url) == ("delivered", None)
 
 
+def test_history_shows_what_a_gateway_said_last(url: str) -> None:
+    def shown(delivery: str) -> list[str]:
+        with read_journal(url) as reader:
+            assert reader is not None
+            return [row.message for row in reader.history(delivery=delivery)]
+
+    with open_journal(url) as journal:
+        for each in "abcd":
+            send(journal, each, f"R-{each}")
+        assert shown("read") == []
+        for id, status in (("R-a", "delivered"), ("R-a", "read"), ("R-b", "delivered")):
+            journal.note_statuses("greenapi", statuses(id, status=status))
+        journal.note_statuses("greenapi", statuses("R-c", status="undelivered"))
+        assert [shown(each) for each in RANK] == [["c"], ["b"], ["a"]]
+        send(journal, "c", "R-again")  # of which nothing is known yet
+    assert [shown(each) for each in RANK] == [[], ["b"], ["a"]]
+
+
 def test_gateway_may_give_a_resent_message_its_old_id(url: str) -> None:
     with open_journal(url) as journal:
         send(journal, "a", "R")

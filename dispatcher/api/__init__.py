@@ -25,7 +25,13 @@ from dispatcher.errors import ConfigError
 from dispatcher.manifest import Manifests, Options, runs
 from dispatcher.manifest import load as load_manifests
 from dispatcher.manifest.kinds import Kinds
-from dispatcher.models import DeliveryStatus, LocatedProblem, Payload, RecordStatus
+from dispatcher.models import (
+    DeliveryState,
+    DeliveryStatus,
+    LocatedProblem,
+    Payload,
+    RecordStatus,
+)
 from dispatcher.names import did_you_mean
 from dispatcher.planning import PlannedMessage, Planner
 from dispatcher.planning.selection import Selection, SelectionOptions
@@ -385,25 +391,26 @@ class Dispatcher:
         message: str | None = None,
         to: str | None = None,
         since: datetime | None = None,
+        delivery: str | None = None,
         attempts: bool = False,
     ) -> Iterator[HistoryRow]:
         """Yield the messages that were tried, the oldest change first; None matches anything.
 
         `to` is written as in a manifest. `since` keeps what changed at or after it; a time without
-        a zone is in the configuration's `timezone`, or the system's. With `attempts`, each message
-        has every attempt, not only the last one. Raises ConfigError for a status that there is not,
-        JournalError.
+        a zone is in the configuration's `timezone`, or the system's. `delivery` is what the gateway
+        said last: "delivered", "read" or "undelivered". With `attempts`, each message has every
+        attempt, not only the last one. Raises ConfigError for a status or a delivery that there is
+        not, JournalError.
         """
-        recorded = [str(each) for each in get_args(RecordStatus)]
-        if status is not None and status not in recorded:
-            hint = did_you_mean(status, recorded) or f"; there are: {', '.join(recorded)}"
-            raise ConfigError(f"no message has the status {quoted(status)}{hint}")
+        _require_known("status", status, get_args(RecordStatus))
+        _require_known("delivery", delivery, get_args(DeliveryState))
         if since is not None:
             since = aware(since, self.config.settings.timezone)
         recipient = self.transports.recipient(to)
         return self._history(
             with_events=attempts,
             since=since,
+            delivery=delivery,
             status=status,
             run=run,
             manifest=manifest,
@@ -504,3 +511,10 @@ def _tables(registry: Registry) -> dict[str, bool]:
     return {
         each.name: each.settings is not None or each.status != "active" for each in registry.plugins
     }
+
+
+def _require_known(filter: str, value: str | None, known: Iterable[str]) -> None:
+    words = list(map(str, known))
+    if value is not None and value not in words:
+        hint = did_you_mean(value, words) or f"; there are: {', '.join(words)}"
+        raise ConfigError(f"no message has the {filter} {quoted(value)}{hint}")

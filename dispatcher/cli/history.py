@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, get_args
 
 import click
 
@@ -21,7 +21,7 @@ from dispatcher.cli.output import OutputError, Part, coloured, counted, print_js
 from dispatcher.config import seconds
 from dispatcher.errors import ExitCode
 from dispatcher.journal import Event, HistoryRow, journal_name
-from dispatcher.models import Status
+from dispatcher.models import DeliveryState, Status
 from dispatcher.timezones import aware, local, shown
 from dispatcher.visible import quoted, visible
 
@@ -36,6 +36,11 @@ _STATUSES = (Status.SENT, Status.FAILED, Status.UNKNOWN, Status.SENDING)  # as t
     "--status",
     type=click.Choice(["sent", "failed", "unknown", "sending"]),
     help="Only what is in this state; unknown: nobody knows whether it arrived.",
+)
+@click.option(
+    "--delivery",
+    type=click.Choice(get_args(DeliveryState)),
+    help="Only what the gateway said this of last: see statuses.",
 )
 @click.option(
     "--since",
@@ -58,6 +63,7 @@ def command(
     as_json: bool,
     with_events: bool,
     since: str | None,
+    delivery: str | None,
     export: Path | None,
     **filters: str | None,
 ) -> int:
@@ -75,8 +81,13 @@ def command(
     found: Counter[str] = Counter()
     with dispatcher.reading() as opened, _writer(export, as_json, timezone) as write:
         there = opened is not None
-        rows = opened.history(with_events=with_events, since=begin, **filters) if opened else ()
-        for row in rows:
+        chosen: dict[str, Any] = {
+            "with_events": with_events,
+            "since": begin,
+            "delivery": delivery,
+            **filters,
+        }
+        for row in opened.history(**chosen) if opened else ():
             found[row.status] += 1
             write(row)
     if export and found:

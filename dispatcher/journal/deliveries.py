@@ -137,6 +137,11 @@ def readable(connection: Connection) -> bool:
     return False
 
 
+def said(status: str) -> ColumnElement[bool]:
+    """Return the condition that a gateway said this of an attempt of a message."""
+    return messages.c.key.in_(sa.select(deliveries.c.key).where(deliveries.c.status == status))
+
+
 def of_messages(
     connection: Connection, keys: Iterable[str]
 ) -> defaultdict[str, dict[int, Delivery]]:

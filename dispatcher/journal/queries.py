@@ -291,10 +291,12 @@ def history(
     filters: Mapping[str, str | None],
     with_events: bool = False,
     since: datetime | None = None,
+    delivery: str | None = None,
 ) -> Iterator[HistoryRow]:
     """Yield messages in the order of their last change, those changed at or after `since`.
 
-    `filters` give a column's value, found in any Unicode normal form; None means any.
+    `filters` give a column's value, found in any Unicode normal form; None means any. `delivery` is
+    what the gateway said later.
     """
     query = sa.select(messages).order_by(messages.c.changed_at, messages.c.key)
     if since is not None:
@@ -306,12 +308,16 @@ def history(
         if value is not None:
             query = query.where(messages.c[column].in_(list(map(storable, spellings(value)))))
     reported = deliveries.readable(connection)
+    if delivery is not None:
+        query = query.where(deliveries.said(delivery) if reported else sa.false())
     found = connection.execute(query.execution_options(yield_per=_KEYS_AT_ONCE))
     for rows in found.partitions():
         keys = [row.key for row in rows] if reported else []
         known = deliveries.of_messages(connection, keys)
         for row in rows:
-            yield _history_row(connection, row, known[row.key], with_events)
+            last = deliveries.of_message(row, known[row.key])
+            if delivery is None or (last is not None and last.status == delivery):
+                yield _history_row(connection, row, known[row.key], with_events)
 
 
 def _history_row(

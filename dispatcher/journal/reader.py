@@ -53,14 +53,16 @@ class JournalReader:
         *,
         with_events: bool = False,
         since: datetime | None = None,
+        delivery: str | None = None,
         **filters: str | None,
     ) -> Iterator[HistoryRow]:
         """Yield messages in the order of their last change, those changed at or after `since`.
 
-        `filters` give a column's exact value; None means any.
+        `filters` give a column's exact value; None means any. `delivery` is what the gateway said
+        later.
         """
         with self._reading() as connection:
-            for row in queries.history(connection, filters, with_events, since):
+            for row in queries.history(connection, filters, with_events, since, delivery):
                 self._backend.require_unchanged()
                 yield row
 

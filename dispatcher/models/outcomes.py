@@ -56,6 +56,8 @@ PlanStatus: TypeAlias = Literal[
 ]
 RecordStatus: TypeAlias = Literal[Status.SENDING, Status.SENT, Status.FAILED, Status.UNKNOWN]
 AttemptStatus: TypeAlias = Literal[Status.SENT, Status.FAILED, Status.UNKNOWN]
+# What a gateway says of a message that it has accepted before.
+DeliveryState: TypeAlias = Literal["delivered", "read", "undelivered"]
 _OUTCOMES = frozenset({Status.SENT, Status.SKIPPED, Status.FAILED, Status.UNKNOWN})
 
 
@@ -72,7 +74,7 @@ class DeliveryStatus(Model):
     """
 
     id: str = Field(min_length=1)
-    status: Literal["delivered", "read", "undelivered"]
+    status: DeliveryState
     at: AwareDatetime | None = None
     reason: str | None = None
 
