@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from dispatcher.sandbox.process import SandboxProcess
+from tests.support.forking import Process, start
 from tests.support.project import Project, Result
 
 NewMailing: TypeAlias = "Callable[..., Mailing]"  # see the fixture
@@ -66,7 +65,7 @@ class Mailing:
     head: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     reported: set[Key] = field(default_factory=set)
-    _started: list[subprocess.Popen[str]] = field(default_factory=list)
+    _started: list[Process] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.project.config(f"[delivery]\nworkers = {self.workers}\n")
@@ -79,17 +78,13 @@ class Mailing:
     def total(self) -> int:
         return len(MESSAGES) * self.recipients
 
-    def start(self, *options: str) -> subprocess.Popen[str]:
+    def start(self, *options: str) -> Process:
         """Start a run."""
         name, *arguments = self.script or ("plain",)
-        process = subprocess.Popen(
-            [sys.executable, CHILDREN / f"{name}.py", *arguments, "send", "--json", *options],
+        process = start(
+            [CHILDREN / f"{name}.py", *arguments, "send", "--json", *options],
             cwd=self.project.folder,
             env={**os.environ, **self.project.environment, **_FAST, **self.environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
         )
         self._started.append(process)
         return process
@@ -100,9 +95,8 @@ class Mailing:
             with process:
                 process.kill()
 
-    def read_sent(self, process: subprocess.Popen[str]) -> Iterator[Key]:
+    def read_sent(self, process: Process) -> Iterator[Key]:
         """What a run reports as sent, as it does so; a line that the end cut in two is none."""
-        assert process.stdout is not None
         for line in process.stdout:
             event = json.loads(line) if line.endswith("\n") else {}
             if event.get("status") == "sent":
@@ -110,21 +104,20 @@ class Mailing:
                 self.reported.add(key)
                 yield key
 
-    def read_some(self, process: subprocess.Popen[str], count: int) -> None:
+    def read_some(self, process: Process, count: int) -> None:
         """Wait until a run has reported so many as sent, or has ended."""
         for number, _ in enumerate(self.read_sent(process), 1):
             if number >= count:
                 return
 
-    def read_rest(self, process: subprocess.Popen[str]) -> str:
+    def read_rest(self, process: Process) -> str:
         """Wait for a run's end; what it wrote on standard error."""
         for _ in self.read_sent(process):
             pass
-        assert process.stderr is not None
         with process:
             return process.stderr.read()
 
-    def kill(self, process: subprocess.Popen[str]) -> bool:
+    def kill(self, process: Process) -> bool:
         """Kill a run with -9; False: it had ended before."""
         process.kill()
         errors = self.read_rest(process)

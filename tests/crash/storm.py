@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # So many of the kills come at any moment since the start, before the first message most often.
 _EARLY = 0.2
-_START_UP = 0.7  # seconds
+_START_UP = 0.2  # seconds, of a process that has the dispatcher loaded
 _AFTERWARDS = 0.01  # seconds; the moment must not hang on a line of the output
 
 

@@ -1,13 +1,13 @@
 """A run that is asked to end does so soon, and knows what became of everything."""
 
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from random import Random
 
 import pytest
 
+from tests.support.forking import Process
 from tests.support.gateway import Peer, Serve
 from tests.support.waiting import LONG, a_second, wait_until
 
@@ -24,7 +24,7 @@ def new_impatient(new_mailing: NewMailing) -> Callable[[int], Mailing]:
     return lambda recipients: new_mailing(recipients, environment=timeouts)
 
 
-def end(mailing: Mailing, process: subprocess.Popen[str]) -> float:
+def end(mailing: Mailing, process: Process) -> float:
     """Wait for the end of a run; the seconds that it took."""
     began = time.monotonic()
     errors = mailing.read_rest(process)

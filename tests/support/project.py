@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import DEVNULL, PIPE
 from typing import Any, TypeAlias
 
 import pytest
@@ -19,6 +20,7 @@ import pytest
 from dispatcher import cli
 from dispatcher.sandbox.process import SandboxProcess
 from tests.support.events import why_undocumented
+from tests.support.forking import Process, start
 from tests.support.gateway import Gateway
 from tests.support.plugins import add_metadata
 from tests.support.waiting import PATIENCE
@@ -30,6 +32,8 @@ NO_ACCOUNT: Mapping[str, str | None] = dict.fromkeys(
     ["GREENAPI_BASE_URL", "GREENAPI_MEDIA_URL", "GREENAPI_TOKEN"]
 )
 EXAMPLES = Path(__file__).parents[2] / "manifests"
+# What `start` takes for granted: the command, without a stdin, its outputs in pipes.
+_PLAIN = ((), ("-m", "dispatcher"), DEVNULL, PIPE, PIPE)
 FAST = '[transports.greenapi]\nrate = "100000/s"\n'  # a configuration, for many messages
 
 
@@ -224,23 +228,26 @@ class Project:
         env: Mapping[str, str | None] = {},
         prefix: tuple[str, ...] = (),
         program: tuple[str, ...] = ("-m", "dispatcher"),
-        stdin: int = subprocess.DEVNULL,
-        stdout: int = subprocess.PIPE,
-        stderr: int = subprocess.PIPE,
-    ) -> subprocess.Popen[str]:
+        stdin: int = DEVNULL,
+        stdout: int = PIPE,
+        stderr: int = PIPE,
+    ) -> Process:
         """Start a command. `env` over the project's environment, None takes away."""
-        environment = {**os.environ, **self.environment, **env}
+        found = {**os.environ, **self.environment, **env}
+        environment = {name: value for name, value in found.items() if value is not None}
+        if (prefix, program, stdin, stdout, stderr) == _PLAIN:
+            return start([*program, *arguments], self.folder, environment)
         return subprocess.Popen(
             [*prefix, sys.executable, *program, *arguments],
             cwd=self.folder,
-            env={name: value for name, value in environment.items() if value is not None},
+            env=environment,
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
             encoding="utf-8",
         )
 
-    def finish(self, process: subprocess.Popen[str]) -> Result:
+    def finish(self, process: Process) -> Result:
         """Wait for a command that was started."""
         try:
             stdout, stderr = process.communicate(timeout=PATIENCE)
@@ -333,9 +340,7 @@ class Held(Project):
         assert self.gateway.requests == []
 
     @contextmanager
-    def under_way(
-        self, *arguments: str, request: int = 1, **options: Any
-    ) -> Iterator[subprocess.Popen[str]]:
+    def under_way(self, *arguments: str, request: int = 1, **options: Any) -> Iterator[Process]:
         """Start a command; from this request on, all are answered when the block ends only."""
         release = self.gateway.hold(request)
         process = self.start(*arguments, **options)
