@@ -174,7 +174,7 @@ class MessageTable(DefaultsTable):
     """One message: the gateway's request body plus a few keys of ours."""
 
     id: Name = Field(
-        description="The message's name in this file, part of its identity: who has got it, gets "
+        description="The message's name in this file, part of its key: who has got it, gets "
         "it once.",
         examples=["welcome"],
     )
@@ -199,7 +199,7 @@ class ManifestTable(models.Model):
     )
     name: Name | None = Field(
         default=None,
-        description="Part of every message's identity; by default, the file's name without .toml.",
+        description="Part of every message's key; by default, the file's name without .toml.",
         examples=["spring-sale"],
     )
     moved_from: FormerNames | None = Field(

@@ -27,7 +27,7 @@ class Status(StrEnum):
             └── sending it is sent again at the risk of a second copy
 
     A plan compares the row with the message's content, and a run skips what it does not send; the
-    table in docs/design.md, "Identity", has all cases:
+    table in docs/design.md, "Keys and digests", has all cases:
 
     no row              new         → sent, failed or unknown
     no row, but the     moved       → stops the run, unless it is sent again
@@ -145,7 +145,7 @@ class Record(Model):
 
 
 class Delivered(Model):
-    """A message that its recipient has, or may have, and its identity in the journal."""
+    """A message that its recipient has, or may have, as the journal knows it."""
 
     digest: str
     key: str

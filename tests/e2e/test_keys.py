@@ -1,4 +1,4 @@
-"""A message is sent once: what the journal says decides (docs/design.md, "Identity")."""
+"""A message is sent once: what the journal says decides (docs/design.md, "Keys and digests")."""
 
 from collections import Counter
 from typing import Any
