@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import click
 import pluggy
@@ -28,6 +28,8 @@ from dispatcher import (
     hookspecs,
     registry,
 )
+from dispatcher.http.settings import HttpSettings
+from dispatcher.http.transport import HttpTransport
 from dispatcher.registry import PluginInfo, Registry, build_registry, conformance, loading
 from tests.support.cases import cases
 from tests.support.messages import message
@@ -777,6 +779,50 @@ class OnlyDerived(Transport):
     Settings = dict
 
 
+class OtherSettings(HttpSettings):
+    pass
+
+
+class CarrierSettings(HttpSettings):
+    pass
+
+
+class SpecialSettings(CarrierSettings):
+    pass
+
+
+AnySettings = TypeVar("AnySettings", bound=HttpSettings)
+
+
+class Family(HttpTransport[AnySettings], Generic[AnySettings]):
+    name = "carrier"
+
+    build = check = send = upload = lambda *_: None
+
+
+class Carrier(Family[CarrierSettings]):
+    Settings = CarrierSettings
+
+
+class SpecialCarrier(Carrier):
+    Settings = SpecialSettings
+
+
+class MistypedCarrier(Family[OtherSettings]):
+    Settings = CarrierSettings
+
+
+class MistypedByInheritance(Carrier):
+    Settings = OtherSettings
+
+
+class Mistyped(HttpTransport[dict]):  # type: ignore[type-var] # as an author may write it
+    name = "carrier"
+    Settings = CarrierSettings
+
+    build = check = send = upload = lambda *_: None
+
+
 class OneByOne:
     name = "one-by-one"
 
@@ -809,6 +855,13 @@ NONSENSE = [
     ("transports", [Pigeon()], "expected the transport's class itself, without ()"),
     ("transports", [Nameless], 'Nameless\'> has no name; set its "name" to a text'),
     ("transports", [NoSettings], "NoSettings has no class Settings"),
+    ("transports", [Mistyped], "Mistyped is HttpTransport[dict], but its Settings are CarrierSet"),
+    (
+        "transports",
+        [MistypedCarrier],
+        "MistypedCarrier is Family[OtherSettings], but its Setting",
+    ),
+    ("transports", [MistypedByInheritance], "is Family[CarrierSettings], but its Settings are Oth"),
     ("transports", [NoSend], "NoSend'> has no method send"),
     ("transports", [OnlyDerived], "OnlyDerived'> has no method build"),
     ("engines", None, "answered None, expected an iterable of engines"),
@@ -822,6 +875,11 @@ NONSENSE = [
     ("commands", [print], "answered <built-in function print>, expected an iterable of click.C"),
     ("commands", [click.Command(None)], "has no name"),
 ]
+
+
+@cases("carrier", Carrier, SpecialCarrier)
+def test_settings_may_be_narrower_than_the_type_of_the_base(carrier: Any) -> None:
+    assert one(transports=lambda: [carrier]).transports()["carrier"] is carrier
 
 
 @cases("hook, answer, text", *NONSENSE)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from types import FunctionType, MethodType, ModuleType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args, get_origin
 
 from dispatcher import hookspecs
 from dispatcher.errors import PluginError
@@ -171,6 +171,7 @@ def checked_transports(result: object) -> list[type[Transport]]:
         _require_name(transport)
         if not inspect.isclass(getattr(transport, "Settings", None)):
             raise PluginError(f"{transport.__name__} has no class Settings")
+        _require_settings_as_typed(transport)
         _require_methods(transport, Transport, ("build", "check", "send"))
         _require_way_of_files(transport)
         _require_names(transport, "recipient_fields")
@@ -205,6 +206,27 @@ def _require_name(offer: object) -> None:
     name = getattr(offer, "name", None)
     if not isinstance(name, str) or not name:
         raise PluginError(f'{brief(offer)} has no name; set its "name" to a text')
+
+
+def _require_settings_as_typed(transport: Any) -> None:
+    """Raise PluginError if `HttpTransport[…]` names another class than the `Settings` are of."""
+    from dispatcher.http.settings import HttpSettings
+    from dispatcher.http.transport import HttpTransport
+
+    bases = (base for kind in transport.__mro__ for base in vars(kind).get("__orig_bases__", ()))
+    for base in bases:
+        origin = get_origin(base)
+        if not inspect.isclass(origin) or not issubclass(origin, HttpTransport):
+            continue
+        for named in get_args(base):
+            # A class between may have further parameters.
+            settles = inspect.isclass(named) and named is not Any
+            settles = settles and (origin is HttpTransport or issubclass(named, HttpSettings))
+            if settles and not issubclass(transport.Settings, named):
+                raise PluginError(
+                    f"{transport.__name__} is {origin.__name__}[{named.__name__}], but its "
+                    f"Settings are {transport.Settings.__name__}; name one class in both places"
+                )
 
 
 def _require_names(transport: type[object], attribute: str) -> None:
