@@ -57,6 +57,8 @@ def replaced(value: Any, texts: Mapping[str, str]) -> Any:
 
 def detached(value: Any) -> Any:
     """Return a copy of a value of a manifest, a row or a model, as `Model.detached` does."""
+    if value is None or isinstance(value, (str, int)):  # as most are
+        return value
     if isinstance(value, Model):
         return value.detached()
     if isinstance(value, (FrozenDict, FrozenList)):
