@@ -78,21 +78,22 @@ def _once(path: KeyPath, same: list[ErrorDetails]) -> list[ErrorDetails]:
 
 
 def _errors_of(model: type[BaseModel], data: object) -> list[ErrorDetails]:
+    strict = _strict_errors(model, data)
+    if not strict:  # as for almost all
+        return []
     try:
         as_json = json.dumps(data, default=_iso)
     except (TypeError, ValueError, RecursionError):  # a plugin's payload may hold anything
-        return _strict_errors(model, data)
+        return strict
     try:
         model.model_validate_json(as_json, strict=True)
         found: list[ErrorDetails] = []
     except ValidationError as invalid:
         found = invalid.errors(include_url=False)
     if any(each["type"] == "json_invalid" for each in found):  # nested too deep, half a character
-        return _strict_errors(model, data)
-    if not _has_date(data):
-        return found
+        return strict
     # In JSON, a date is a text; here it is none.
-    dates = [each for each in _strict_errors(model, data) if isinstance(each["input"], _DATES)]
+    dates = [each for each in strict if isinstance(each["input"], _DATES)]
     places = {each["loc"] for each in dates}
     return [*dates, *(each for each in found if each["loc"] not in places)]
 
@@ -104,12 +105,6 @@ def _iso(value: object) -> str:
     if isinstance(value, _DATES):
         return value.isoformat()
     raise TypeError(f"a {type(value).__name__} is no JSON")
-
-
-def _has_date(data: object) -> bool:
-    if isinstance(data, (dict, list)):
-        return any(map(_has_date, data.values() if isinstance(data, dict) else data))
-    return isinstance(data, _DATES)
 
 
 def _strict_errors(model: type[BaseModel], data: object) -> list[ErrorDetails]:
