@@ -262,7 +262,9 @@ def test_a_file_name_that_is_no_utf8_and_one_with_a_line_break(project: Project)
 
 @cases(
     "text, problems",
-    ("x = 1\n", ['1:1: "manifest" is missing', "1:1: there are no messages", "1:1: unknown"]),
+    ("x = 1\n", ["1:1: this is no manifest: it has neither manifest = 1 nor [[messages]]"]),
+    ("x = 1\nmanifest = 1\n", ["1:1: there are no messages", "1:1: unknown key"]),
+    ('manifst = 1\n[[mesages]]\nid = "a"\n', ['1:1: unknown key "manifst"', "2:3: unknown key"]),
     ('manifest = "1"\n', ["1:1: there are no messages", "1:12: this program reads manifests"]),
     (f"{HEAD}{TEXT}".replace("= 1", "= 2"), ["1:12: this program reads manifests of version"]),
     (f"{HEAD}{TEXT}".replace("= 1", "= true"), ["1:12: this program reads manifests of vers"]),

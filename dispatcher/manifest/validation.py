@@ -29,6 +29,10 @@ _OPTIONAL = frozenset(
 )
 MAX_MESSAGES = 50_000
 MAX_RECIPIENTS = 100_000  # of one message in the manifest itself
+_NO_MANIFEST = (
+    "this is no manifest: it has neither manifest = 1 nor [[messages]]; a TOML file of another "
+    "kind is left out if its name, or that of its folder, begins with a dot"
+)
 _DEPTH = 4  # the data, messages, a message, its content
 
 
@@ -71,6 +75,9 @@ class _Validation:
         errors = _causes(sorted([*self._errors(), *self._content_errors()], key=_entry_number))
         if not errors:
             return self._data, []
+        missing = {each.path for each in errors if each.details["type"] == "missing"}
+        if {("manifest",), ("messages",)} <= missing:
+            return {}, [file.problem((), _NO_MANIFEST)]
         problems = [self._problem(error) for error in errors[:MOST_PROBLEMS]]
         if more := len(errors) - len(problems):
             problems.append(file.problem((), f"{more} more problems of this file are not shown"))
