@@ -78,3 +78,17 @@ def test_the_variables_of_a_message_are_read_like_any_others() -> None:
     mine = message(vars=TABLES).model_dump()["vars"]
     mine["prices"]["list"].append(3)
     assert found["prices"]["list"] == TABLES["prices"]["list"]
+
+
+@cases(
+    "copied", copy.copy, copy.deepcopy, Message.detached, lambda m: pickle.loads(pickle.dumps(m))
+)
+def test_a_copy_of_a_message_has_a_file_of_its_own(copied: Any) -> None:
+    original = message(image={"link": "https://cdn.example.com/a.png"})
+    assert original.media is original.content
+    made = copied(original)
+    assert made == original
+    assert made.media is made.content
+    other = message(document={"id": "17"}).content
+    changed = original.model_copy(update={"content": other, "type": "document"})
+    assert (changed.media, changed.media_path) == (other, "document")

@@ -37,6 +37,8 @@ class Message(Model):
     its templates, a dict that nobody can change, nor the tables and lists in it.
     """
 
+    __slots__ = ("_kept",)  # no field, so that it is in no copy, and makes no message another
+
     key: str
     manifest: str
     id: str
@@ -60,9 +62,14 @@ class Message(Model):
 
     @property
     def _file(self) -> tuple[str, Media | None]:
-        found = list(media_within(self.content, self.type))
-        with_source = (each for each in found if each[1].source is not None)
-        return next(with_source, found[0] if found else (self.type, None))
+        """Where the file is, and the file; a content is looked through once."""
+        kept: tuple[str, Media | None] | None = getattr(self, "_kept", None)
+        if kept is None:
+            found = list(media_within(self.content, self.type))
+            with_source = (each for each in found if each[1].source is not None)
+            kept = next(with_source, found[0] if found else (self.type, None))
+            object.__setattr__(self, "_kept", kept)
+        return kept
 
     if not TYPE_CHECKING:
 
