@@ -7,7 +7,7 @@ import shlex
 import pytest
 
 from tests.support.cases import cases
-from tests.support.pages import read
+from tests.support.pages import following, read
 from tests.support.project import Project
 from tests.support.terminal import terminal
 
@@ -105,11 +105,21 @@ def test_other_shells_have_the_function_that_asks(project: Project, shell: str) 
     assert f"_DISPATCHER_COMPLETE={shell}_complete" in result.stdout
 
 
-def test_bash_completes(shop: Project) -> None:
+def test_bash_completes_what_the_page_types(project: Project) -> None:
     [line] = re.findall(r"^\| bash .*`(eval .*)` \|$", PAGE, re.MULTILINE)
-    with terminal(shop.folder) as bash:
+    project.texts("newsletter").rename(project.folder / "manifests/welcome.toml")
+    project.config(CONFIG)
+    completed = iter(["idate ", "come.toml ", "ging ", "letter "])
+    with (
+        following("docs/how-to/completion.md", "Completing words in a shell") as page,
+        terminal(project.folder) as bash,
+    ):
         assert bash.type(line) == ""
-        bash.tab("dispatcher val", "idate ")
-        bash.tab("manifests/s", "pring.toml ")
-        bash.tab("--prof", "ile ")
-        bash.tab("st", "aging ")
+        [script] = page.scripts()
+        for typed in script.splitlines():
+            *words, end = typed.split("⇥")
+            assert end == ""
+            for word in words:
+                bash.tab(word.lstrip(), next(completed))
+            bash.interrupt()
+    assert list(completed) == []

@@ -2,16 +2,14 @@
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
-import urllib.request
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
 import click
-import psycopg
 import pytest
 
 from dispatcher import config
@@ -20,35 +18,81 @@ from dispatcher.models import PlanStatus
 from dispatcher.sandbox.faults import FAULTS
 from dispatcher.sandbox.process import SandboxProcess
 from tests.support.git import AUTHOR, committed
-from tests.support.pages import assert_shows, blocks_of, commands, read, run
+from tests.support.pages import (
+    COMMANDS,
+    PAGES,
+    ROOT,
+    assert_shows,
+    blocks_of,
+    commands,
+    fenced,
+    following,
+    read,
+    run,
+    run_script,
+)
 from tests.support.plugins import add_metadata
 from tests.support.postgres import Database
 from tests.support.project import TOKEN, Project
+from tests.support.terminal import terminal
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-SENDING = (ROOT / "docs" / "sending.md").read_text(encoding="utf-8")
-# Sections of docs/sending.md with manifests of their own, in this order.
-A_FEW_FIRST, REVIEWED, ONCE_A_DAY = (
-    "A few first",
-    "A plan that is reviewed",
-    "Once a day, a week, a month",
-)
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
-
-
+README = read("README.md")
 BLOCKS = blocks_of(README)
 _SECTION = re.compile(r'(docs/[\w-]+\.md), "([^"]+)"')
 
 
-def section(heading: str) -> str:
-    """A section of docs/sending.md, without its heading."""
-    assert f"\n## {heading}\n" in SENDING
-    return SENDING.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+def example(section: str, language: str) -> str:
+    """The first block of this language in a section of docs/sending.md."""
+    return next(
+        block.text
+        for block in fenced(read("docs/sending.md"))
+        if (block.section, block.language) == (section, language)
+    )
 
 
 def blocks(language: str) -> list[str]:
     return [text for name, text in BLOCKS if name == language]
+
+
+def followed(test: Path) -> Iterator[tuple[str, str, str]]:
+    """The page, section and language of each block whose commands a file of tests runs."""
+    for node in ast.walk(ast.parse(test.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "following":
+            name, *sections = map(ast.literal_eval, node.args)
+            named = {each.arg: each.value for each in node.keywords}
+            languages = ast.literal_eval(named["languages"]) if "languages" in named else COMMANDS
+            blocks = list(fenced(read(name)))
+            for section in sections or {block.section for block in blocks}:
+                yield from ((name, section, language) for language in languages)
+
+
+def test_every_command_of_the_pages_is_run() -> None:
+    """A test that begins to follow a page fails unless it runs all that it has named."""
+    files = (ROOT / "tests").glob("test_*.py")
+    run = {found for file in files for found in followed(file)}
+    shown = {
+        (str(page.relative_to(ROOT)), block.section, block.language)
+        for page in PAGES
+        for block in fenced(page.read_text(encoding="utf-8"))
+        if block.language in COMMANDS
+    }
+    assert shown - run == set()
+
+
+# What a block may be that has no commands.
+NO_COMMANDS = "csv diff ini json mermaid python sql text toml yaml".split()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_block_says_whether_it_holds_commands(page: Path) -> None:
+    """An indented one would not, so that nobody could find what is not run."""
+    text = page.read_text(encoding="utf-8")
+    for block in fenced(text):
+        assert block.language in (*COMMANDS, *NO_COMMANDS, ""), block
+        if block.language in ("text", ""):
+            assert not re.search(r"^(\$|dispatcher|pip|docker) ", block.text, re.MULTILINE), block
+    outside = re.sub(r"^( *)```.*?^\1```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    assert not re.search(r"^\n(    |\t)", outside, re.MULTILINE)
 
 
 @pytest.fixture
@@ -60,40 +104,56 @@ def hello(project: Project) -> Project:
 
 
 def test_every_command_prints_what_the_readme_shows(tmp_path: Path) -> None:
-    project, shown = Project(tmp_path), 0
-    for language, text in BLOCKS:
-        if language == "toml" and text.startswith("manifest = 1"):
-            project.write("manifests/hello.toml", text)
-        if language == "console":
-            for command, output in commands(text):
-                # What else is installed on this machine is none of the page's.
-                alone = f"{command} --no-plugins" if command == "dispatcher plugins" else command
-                assert_shows(output, run(alone, project))
-                shown += 1
-    assert shown == README.count("\n$ ")
+    project = Project(tmp_path)
+    with following("README.md", languages=("console",)) as page:
+        for block in page.steps():
+            if block.language == "toml" and block.text.startswith("manifest = 1"):
+                project.write("manifests/hello.toml", block.text)
+            if block.language == "console":
+                for command, output in commands(block.text):
+                    # What else is installed on this machine is none of the page's.
+                    alone = "" if command != "dispatcher plugins" else " --no-plugins"
+                    assert_shows(output, run(command + alone, project))
 
 
 def test_what_is_said_of_sending_happens(hello: Project, inbox: SandboxProcess) -> None:
     """The page begins where the README's first manifest ends, with a connection that breaks."""
-    page = SENDING
-    for heading in (A_FEW_FIRST, REVIEWED, ONCE_A_DAY):
-        page = page.replace(section(heading), "")
     inbox.faults([{"path": "/v1/messages", "fault": "reset_after", "times": 1}])
-    shown = [each for language, text in blocks_of(page) for each in commands(text)]
-    assert len(shown) == page.count("\n$ ") > 0
-    for command, output in shown:
-        assert_shows(output, run(command, hello))
+    with following(
+        "docs/sending.md",
+        "Unknown: a person decides",
+        "What was sent",
+        "Which journal",
+        languages=("console",),
+    ) as page:
+        page.shows(hello)
+
+
+def test_many_unknown_ones_are_settled_together(project: Project, inbox: SandboxProcess) -> None:
+    inbox.faults([{"path": "/v1/messages", "fault": "reset_after", "times": 2}])
+    project.texts("a", head='repeat = "run"\n').rename(project.folder / "manifests/invoices.toml")
+    with (
+        following("docs/sending.md", "Unknown: a person decides", languages=("sh",)) as page,
+        terminal(project.folder, project.environment) as shell,
+    ):
+        [script] = page.scripts()
+        listed, by_file, by_run = script.splitlines()
+        key = "2026-11-22/invoices/a/1/79001234567"
+        assert "1 unknown" in shell.type("dispatcher send --run 2026-11-22")
+        assert shell.type(listed) == ""
+        assert f"not sent  {key}" in shell.type(by_file)
+        assert "1 unknown" in shell.type("dispatcher send --run 2026-11-22")
+        shell.start(by_run, until=r"\[y/N\]")
+        assert f"not sent  {key}" in shell.type("y")
+    assert len(inbox.messages()) == 2
 
 
 def test_what_is_said_of_a_few_first_happens(project: Project) -> None:
-    found = blocks_of(section(A_FEW_FIRST))
     project.config('manifests = "."\n[delivery]\nworkers = 1\n')  # results in their order
-    for language, name in (("toml", "sale.toml"), ("csv", "customers.csv")):
-        project.write(name, dict(found)[language])
-    shown = [each for _, text in found for each in commands(text)]
-    assert len(shown) == section(A_FEW_FIRST).count("\n$ ") > 0
-    for command, output in shown:
-        assert_shows(output, run(command, project))
+    with following("docs/sending.md", "A few first") as page:
+        for language, name in (("toml", "sale.toml"), ("csv", "customers.csv")):
+            project.write(name, example("A few first", language))
+        page.shows(project)
     assert sorted(project.arrived(to="79990000000")) == [
         f"Dear {name}, spring prices are here." for name in ("Anna", "Boris")
     ]
@@ -102,47 +162,44 @@ def test_what_is_said_of_a_few_first_happens(project: Project) -> None:
 def test_what_is_said_of_a_reviewed_plan_happens(project: Project) -> None:
     project.config('manifests = "."')
     for language, name in (("toml", "sale.toml"), ("csv", "customers.csv")):
-        project.write(name, dict(blocks_of(section(A_FEW_FIRST)))[language])
-    shown = [each for _, text in blocks_of(section(REVIEWED)) for each in commands(text)]
-    assert len(shown) == section(REVIEWED).count("\n$ ") > 0
-    for command, output in shown:
-        assert_shows(output, run(command, project))
+        project.write(name, example("A few first", language))
+    with following("docs/sending.md", "A plan that is reviewed") as page:
+        page.shows(project)
     project.has_sent_nothing()
 
 
 def test_what_is_said_of_a_change_happens(tmp_path: Path) -> None:
-    page = (ROOT / "docs" / "diff.md").read_text(encoding="utf-8")
     project = Project(tmp_path)
     project.environment |= AUTHOR
-    project.write("manifests/shop.toml", dict(blocks_of(page))["toml"])
-    committed(project.folder)
-    shown = [each for language, text in blocks_of(page) for each in commands(text)]
-    assert len(shown) == page.count("\n$ ") > 0
-    for command, output in shown:
-        assert_shows(output, run(command, project))
-    script = project.run(program=("-c", dict(blocks_of(page))["python"]))
+    with following("docs/diff.md") as page:
+        [manifest] = page.of("toml")
+        project.write("manifests/shop.toml", manifest)
+        committed(project.folder)
+        page.shows(project)
+        [code] = page.of("python")
+    script = project.run(program=("-c", code))
     assert script.stdout == "changed shop/opening 2\nmoved shop/thank-you 0\n"
 
 
 def write_digest(project: Project, folder: str = "") -> None:
     """The manifest that is sent once a day, with its list and its text."""
-    project.write(f"{folder}digest.toml", dict(blocks_of(section(ONCE_A_DAY)))["toml"])
-    project.write(f"{folder}customers.csv", dict(blocks_of(section(A_FEW_FIRST)))["csv"])
+    project.write(f"{folder}digest.toml", example("Once a day, a week, a month", "toml"))
+    project.write(f"{folder}customers.csv", example("A few first", "csv"))
     project.write(f"{folder}digest.txt", "Good morning, {{ name }}!")
 
 
 def test_what_is_said_of_once_a_day_happens(project: Project) -> None:
     project.config('manifests = "."')
     write_digest(project)
-    shown = [each for _, text in blocks_of(section(ONCE_A_DAY)) for each in commands(text)]
-    assert len(shown) == section(ONCE_A_DAY).count("\n$ ") > 0
-    for command, output in shown:
-        assert_shows(output, run(command, project))
+    with following("docs/sending.md", "Once a day, a week, a month") as page:
+        page.shows(project)
     assert project.arrived(to="79001234501") == ["Good morning, Anna!"] * 2
 
 
 def test_the_line_of_the_crontab_sends(project: Project) -> None:
-    *variables, line = dict(blocks_of(read("docs/how-to/cron.md")))["crontab"].splitlines()
+    with following("docs/how-to/cron.md", "cron") as page:
+        [crontab] = page.scripts()
+    *variables, line = crontab.splitlines()
     for variable in variables:
         name, _, value = variable.partition("=")
         if name != "PATH":  # it leads to the program, which is not installed there
@@ -174,18 +231,16 @@ def test_the_steps_of_ci_send_once_from_two_fresh_checkouts(
 
 
 def test_what_is_said_of_editors_happens(tmp_path: Path) -> None:
-    page, project = (ROOT / "docs" / "editor.md").read_text(encoding="utf-8"), Project(tmp_path)
-    shown = [each for _, text in blocks_of(page) for each in commands(text)]
-    assert len(shown) == page.count("\n$ ") > 0
-    [refused] = [text for _, text in blocks_of(page) if text.startswith("manifest = 1")]
-    project.write("manifests/welcome.toml", refused)
-    for command, output in shown:
-        assert_shows(output, run(command, project))
+    project = Project(tmp_path)
+    with following("docs/editor.md") as page:
+        [refused] = [text for text in page.of("toml") if text.startswith("manifest = 1")]
+        project.write("manifests/welcome.toml", refused)
+        page.shows(project)
 
 
 def test_every_option_is_in_the_pages() -> None:
     """An option that only --help knows is not found by anybody who does not look for it."""
-    pages = [page for page in PAGES if page.parent != ROOT]
+    pages = [page for page in PAGES if page.is_relative_to(ROOT / "docs")]
     text = README + "\n".join(page.read_text(encoding="utf-8") for page in pages)
     lost = [
         f"{name} {option}"
@@ -209,17 +264,8 @@ def _commands(group: click.Group, name: str) -> Iterator[tuple[str, click.Comman
             yield from _commands(command, f"{name} {each}")
 
 
-def test_what_is_said_of_postgresql_happens(hello: Project, database: Database) -> None:
-    """The page begins where a message was sent, and the server has become another one since."""
-    page = (ROOT / "docs" / "postgresql.md").read_text(encoding="utf-8")
-    shown = [each for _, text in blocks_of(page) for each in commands(text)]
-    assert len(shown) == page.count("\n$ ") > 0
-    name = f"docs_{uuid.uuid4().hex[:8]}"  # a role is the whole server's
-    with psycopg.connect(database.url) as connection:
-        for language, text in blocks_of(page):
-            if language == "sql":
-                connection.execute(text.replace("dispatcher", name).replace("auditor", f"{name}_2"))
-        connection.rollback()
+def test_what_is_said_of_the_journals_server_happens(hello: Project, database: Database) -> None:
+    """The page goes on where a message was sent, and the server has become another one since."""
     hello.environment["DISPATCHER_JOURNAL"] = database.url
     assert "1 sent" in run("dispatcher send", hello)
     hello.write("bye.toml", blocks("toml")[0].replace("hello", "bye"))
@@ -227,28 +273,32 @@ def test_what_is_said_of_postgresql_happens(hello: Project, database: Database) 
         "UPDATE dispatcher.origin"
         " SET server = jsonb_set(server::jsonb, '{timeline}', '2147483647')::text"
     )
-    for command, output in shown:
-        assert_shows(output, run(command, hello))
+    with following("docs/postgresql.md", "When the journal went back in time") as page:
+        page.shows(hello)
 
 
 def test_an_sqlite_journal_moves_to_postgresql_as_is_said(
     project: Project, inbox: SandboxProcess, database: Database
 ) -> None:
-    page = (ROOT / "docs" / "postgresql.md").read_text(encoding="utf-8")
-    section = page.partition("## From an SQLite journal\n")[2].partition("\n## ")[0]
-    script = "".join(re.findall(r"^    (.*\n)", section, re.MULTILINE))
-    assert script.count("dispatcher ") == 4
-    keys = "import json, sys; [print(json.loads(line)['key']) for line in sys.stdin]"
-    script = script.replace("jq -r .key", f"'{sys.executable}' -c \"{keys}\"")
-    script = 'each() { dispatcher "$@"; }\n' + script.replace("dispatcher ", "each ")
     for name in ("manifests/hello", "moving/first"):
         project.write(f"{name}.toml", blocks("toml")[0])
     inbox.faults([{"path": "/v1/messages", "fault": "reset_after", "times": 1}])
     assert "1 unknown" in run("dispatcher send", project)
     project.environment["DISPATCHER_JOURNAL"] = database.url
-    assert "Plan: 1 sent.\n" in run(script, project)
+    with following("docs/postgresql.md", "From an SQLite journal") as page:
+        [script] = page.scripts()
+        assert "Plan: 1 sent.\n" in run(script, project)
     assert "1 skipped" in run("dispatcher send", project)
     assert len(inbox.messages()) == 2
+
+
+def test_the_event_of_what_is_unknown_is_found(project: Project, inbox: SandboxProcess) -> None:
+    project.texts("a", "b")
+    inbox.faults([{"path": "/v1/messages", "fault": "reset_after", "times": 1}])
+    project.config("[delivery]\nworkers = 1\n")
+    with following("docs/reference/events.md") as page:
+        [script] = page.scripts()
+    assert run(script, project).splitlines()[-1] == "default/m/a/1/79001234567"
 
 
 def test_the_configuration_is_valid_and_shows_the_defaults(tmp_path: Path) -> None:
@@ -263,13 +313,18 @@ def test_the_configuration_is_valid_and_shows_the_defaults(tmp_path: Path) -> No
     assert staging.settings.transports["greenapi"]["base_url"] == "http://127.0.0.1:8025"
 
 
+def test_the_readme_sends_for_real(hello: Project) -> None:
+    with following("README.md", "Send for real", written={"TOKEN=…": f"TOKEN={TOKEN}"}) as page:
+        [script] = page.scripts()
+        assert "1 sent" in run_script(script, hello)
+    assert hello.arrived() == ["Hello from a file in git! 😃"]
+
+
 def test_the_fault_of_the_readme_leaves_it_unknown(hello: Project, inbox: SandboxProcess) -> None:
-    rules = re.search(r"-d '(.*)'", README)
-    headers = {"Content-Type": "application/json"}
-    put = urllib.request.Request(
-        f"{inbox.url}/api/faults", rules[1].encode(), headers, method="PUT"
-    )
-    urllib.request.build_opener(urllib.request.ProxyHandler({})).open(put).close()
+    here = {"http://127.0.0.1:8025": inbox.url}
+    with following("README.md", "The sandbox", written=here) as page:
+        [script] = page.scripts()
+        run_script(script, hello)
     for _ in range(2):
         assert "1 unknown" in hello.call("send").stderr
     assert len(inbox.messages()) == 1
@@ -277,7 +332,7 @@ def test_the_fault_of_the_readme_leaves_it_unknown(hello: Project, inbox: Sandbo
 
 def test_the_plugin_of_the_readme_works(tmp_path: Path) -> None:
     project = Project(tmp_path)
-    [code] = blocks("python")
+    [code] = [block for block in blocks("python") if "hookimpl" in block]
     [entry_points] = [block for block in blocks("toml") if "entry-points" in block]
     [(name, module)] = tomllib.loads(entry_points)["project"]["entry-points"]["dispatcher"].items()
     project.write(f"{module}.py", code)
@@ -293,6 +348,23 @@ def test_the_plugin_of_the_readme_works(tmp_path: Path) -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     for link in re.findall(r"\]\((?!https:)([^)#]+)\)", page.read_text(encoding="utf-8")):
         assert (page.parent / link).exists(), link
+
+
+def test_the_targets_of_make_are_what_ci_runs() -> None:
+    """`make test` runs this test, so it is `.ci/run` that runs these commands."""
+    in_ci = {*re.findall(r'^make \w+$|(?<=")make \w+(?=")', read(".ci/run"), re.MULTILINE)}
+    with (
+        following("README.md", "Try it") as readme,
+        following("CONTRIBUTING.md", "Set up, test, lint") as contributing,
+    ):
+        [tried], [developed] = readme.scripts(), contributing.scripts()
+    lines = [line.partition(" #")[0].rstrip() for line in (tried + developed).splitlines()]
+    *made, one_file = lines
+    assert {*made} <= in_ci
+    done = subprocess.run(
+        [sys.executable, *one_file.split()[1:]], cwd=ROOT, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
 
 
 def test_make_targets_exist() -> None:

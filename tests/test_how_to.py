@@ -1,16 +1,13 @@
 """The pages in docs/how-to: what they say is done, and what they show comes of it."""
 
 import configparser
-import json
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from dispatcher.testing import Reply, ScriptedGateway
-from tests.support.pages import ROOT, blocks_of, follow, read, run
+from tests.support.pages import ROOT, blocks_of, following, read, run, run_script
 from tests.support.project import NO_ACCOUNT, TOKEN, Project
 from tests.support.requirements import require
 
@@ -19,20 +16,34 @@ def page(name: str) -> str:
     return read(f"docs/how-to/{name}.md")
 
 
-@pytest.mark.parametrize("name", ["spreadsheet", "backup", "migrate"])
-def test_what_a_page_says_happens(project: Project, name: str) -> None:
+def test_what_is_said_of_spreadsheets_happens(project: Project) -> None:
     project.config("[delivery]\nworkers = 1\n")  # results in the order of the page
-    follow(page(name), project)
+    with following("docs/how-to/spreadsheet.md") as page:
+        page.follow(project)
+
+
+def test_what_is_said_of_backups_happens(project: Project) -> None:
+    project.config("[delivery]\nworkers = 1\n")
+    with following("docs/how-to/backup.md", languages=("console",)) as page:
+        page.follow(project)
+
+
+def test_what_is_said_of_migrating_happens(project: Project) -> None:
+    project.config("[delivery]\nworkers = 1\n")
+    with following("docs/how-to/migrate.md") as page:
+        page.follow(project)
 
 
 def test_what_is_said_of_a_crash_happens(project: Project) -> None:
     project.inbox.faults([{"path": "/v1/messages", "fault": "reset_after", "times": 1}])
-    follow(page("crash"), project)
+    with following("docs/how-to/crash.md") as page:
+        page.follow(project)
 
 
 def test_what_is_said_of_protected_media_happens(project: Project) -> None:
     project.write("manifests/files/invoice.pdf", b"%PDF-1.7\n")
-    follow(page("protected-media"), project)
+    with following("docs/how-to/protected-media.md") as page:
+        page.follow(project)
 
 
 def test_what_is_said_of_staging_happens(project: Project) -> None:
@@ -40,7 +51,9 @@ def test_what_is_said_of_staging_happens(project: Project) -> None:
     for name in NO_ACCOUNT:
         if name != "GREENAPI_TOKEN":
             del project.environment[name]
-    follow(page("staging").replace("http://127.0.0.1:8025", gateway), project)
+    here = {"http://127.0.0.1:8025": gateway}
+    with following("docs/how-to/staging.md", written=here) as page:
+        page.follow(project)
 
 
 def units() -> dict[str, configparser.ConfigParser]:
@@ -81,46 +94,6 @@ def test_systemd_takes_the_units(tmp_path: Path) -> None:
     assert (done.returncode, about_them) == (0, [])
 
 
-def test_the_dockerfile_has_what_the_page_says() -> None:
-    """No image is built: a registry would be needed for that."""
-    text = read("docs/how-to/Dockerfile").replace("\\\n", " ")
-    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
-    instructions = [(name, rest) for name, _, rest in (line.partition(" ") for line in lines)]
-    known = "FROM RUN COPY ENV VOLUME WORKDIR USER ENTRYPOINT CMD".split()
-    assert {name for name, _ in instructions} <= set(known)
-    once = dict(instructions)
-    assert once["USER"] == "10001"
-    assert "--uid 10001" in text
-    assert [json.loads(once[name]) for name in ("ENTRYPOINT", "CMD")] == [["dispatcher"], ["plan"]]
-    assert re.fullmatch(r"[\w.-]+:[\w.-]+", once["FROM"])
-    assert "sqlite:////journal/journal.db" in once["ENV"]
-    assert "user (10001)" in page("docker")
-
-
-def test_a_container_needs_to_write_nothing_but_the_journal(project: Project) -> None:
-    """A stand-in for the container: a file system that is read-only but for one folder."""
-    if subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode:
-        pytest.skip("needs the right to mount")
-    journal = project.folder.with_name(f"{project.folder.name}-journal")
-    journal.mkdir(mode=0o700)
-    project.texts("a")
-    variables = dict(
-        line.split("=", 1)
-        for line in re.findall(r"\S+=\S*/journal\S*", read("docs/how-to/Dockerfile"))
-    )
-    assert sorted(variables) == ["DISPATCHER_JOURNAL", "XDG_STATE_HOME"]
-    for name, value in variables.items():
-        project.environment[name] = value.replace("/journal", str(journal), 1)
-    mounts = 'mount --bind "$0" "$0" && mount -o remount,bind,ro / && ! touch here && exec "$@"'
-    container = ("unshare", "-m", "sh", "-c", mounts, str(journal))
-    for outcome in ("1 sent", "1 skipped"):
-        result = project.run("send", "--max", "500", "--strict", prefix=container)
-        assert result.code == 0, result.stderr
-        assert result.stderr.splitlines()[-1] == outcome
-    assert {file.name for file in journal.iterdir()} >= {"journal.db", "state"}
-    assert not (project.folder / ".dispatcher").exists()
-
-
 def test_no_text_is_kept_and_numbers_are_where_the_page_says(project: Project) -> None:
     project.config('[transports.greenapi]\nrecipient_rate = "10/min"\n')
     project.texts("a", to="79001234599")
@@ -143,7 +116,8 @@ def test_the_backup_of_the_crontab_is_made(project: Project) -> None:
     assert project.call("send").code == 0
     backups = project.folder.with_name(f"{project.folder.name}-backups")
     backups.mkdir()
-    [line] = _of("crontab", page("backup"))
+    with following("docs/how-to/backup.md", languages=("crontab",)) as followed:
+        [line] = followed.scripts()
     schedule, command = re.fullmatch(r"((?:\S+ ){5}) *(.*)\n", line).groups()
     assert schedule == "30 * * * * "
     command = command.replace(r"\%", "%")  # as cron reads it
@@ -174,4 +148,34 @@ def test_what_is_said_of_deliveries_happens(project: Project) -> None:
             "WHATSAPP_CLOUD_TOKEN": TOKEN,
             "WHATSAPP_CLOUD_BASE_URL": gateway.url,
         }
-        follow(page("delivered"), project)
+        with following("docs/how-to/delivered.md", "By a webhook") as followed:
+            followed.follow(project)
+
+
+# A gateway that can be asked what became of what it has accepted.
+ASKED = """
+from dispatcher import *
+
+class Pigeon(BaseTransport):
+    name = "pigeon"
+    local = True
+    def build(self, message, attachment): return {}
+    def check(self, payload, attachment): return []
+    def upload(self, file): return MediaId(id="x")
+    def send(self, payload): return Receipt(id="bird")
+    def statuses(self, body): return [DeliveryStatus(id="bird", status="read")]
+
+@hookimpl
+def dispatcher_transports(): return [Pigeon]
+"""
+
+
+def test_a_gateway_is_asked_what_arrived(project: Project) -> None:
+    project.install("pigeon", ASKED)
+    project.config('transport = "pigeon"\n')
+    project.texts("a")
+    assert project.call("send").code == 0
+    with following("docs/how-to/delivered.md", "By asking") as followed:
+        [script] = followed.scripts()
+        assert "1 noted" in run_script(script, project)
+    assert "sent (read)" in project.call("history").stdout

@@ -4,8 +4,6 @@ import importlib.util
 import inspect
 import logging
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -24,7 +22,6 @@ from dispatcher.registry import Registry, build_registry
 from dispatcher.registry.conformance import HOOKS
 from dispatcher.testing import Reply, ScriptedGateway, TransportContract, message, upload
 from tests.support.cases import cases
-from tests.support.plugins import installed
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
@@ -187,41 +184,6 @@ def test_what_the_page_says_can_be_imported() -> None:
         found = importlib.import_module(name)
         first = re.match(r"`(\w+)", names)
         assert hasattr(found, first[1]), names
-
-
-def commands(block: str) -> list[tuple[str, str]]:
-    parts = [part.partition("\n") for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]]
-    return [(command, output) for command, _, output in parts]
-
-
-def test_the_tutorial_works(tmp_path: Path) -> None:
-    """Every command in its order; pip's part is done by hand, as there may be no network."""
-    blocks = re.findall(r"^```(console|toml)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    manifest = next(text for language, text in blocks if language == "toml")
-    (tmp_path / "manifests").mkdir()
-    (tmp_path / "manifests" / "hello.toml").write_text(manifest, encoding="utf-8")
-    environment: dict[str, str] = {}
-    shown = [each for language, text in blocks if language == "console" for each in commands(text)]
-    assert len(shown) == PAGE.count("\n$ ") == 3
-    for command, output in shown:
-        line = [sys.executable, "-m", *command.split()]
-        done = subprocess.run(
-            line,
-            cwd=tmp_path,
-            env=environment or None,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        assert done.stdout == output
-        environment = environment or installed(tmp_path / "dispatcher-footer")
-    tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    folder = tmp_path / "dispatcher-footer"
-    assert subprocess.run(tests, cwd=folder, env=environment, check=False).returncode == 0
-    written = example(PAGE[PAGE.index("## Tests") :])
-    (folder / "tests" / "test_footer.py").write_text(written, encoding="utf-8")
-    assert subprocess.run(tests, cwd=folder, env=environment, check=False).returncode == 0
 
 
 def test_a_transport_that_sends_files_with_their_messages(tmp_path: Path) -> None:

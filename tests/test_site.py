@@ -1,6 +1,5 @@
 """The site and the man page: built without a warning, leading somewhere, needing no network."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,8 @@ from dispatcher.cli.app import app
 from dispatcher.cli.events import EVENTS
 from dispatcher.errors import ExitCode
 from dispatcher.registry.conformance import HOOKS
+from tests.support.pages import following, run_script
+from tests.support.project import Project
 from tests.support.requirements import require
 
 ROOT = Path(__file__).parents[1]
@@ -128,18 +129,12 @@ def test_the_design_says_of_exit_codes_what_the_code_says() -> None:
 
 def test_the_man_page_is_shown(tmp_path: Path) -> None:
     require(shutil.which("man"), "man")
-    build("man", tmp_path, "-t", "man")
-    shown = subprocess.run(
-        ("man", "-l", str(tmp_path / "dispatcher.1")),
-        env={**os.environ, "MANWIDTH": "100", "LC_ALL": "C.UTF-8"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert shown.stderr == ""
-    for said in (
-        "dispatcher - sends",
-        "--resend [",
-        "EXIT STATUS",
-    ):
-        assert said in shown.stdout
+    project = Project(tmp_path)
+    project.environment |= {"HOME": str(tmp_path), "MANWIDTH": "100", "LC_ALL": "C.UTF-8"}
+    build("man", tmp_path / "build/docs/man", "-t", "man")
+    with following("docs/how-to/completion.md", "The man page") as followed:
+        [script] = followed.scripts()
+        # Where man looks follows from where programs are.
+        shown = run_script(f"{script}man dispatcher", project, path=str(tmp_path / ".local/bin"))
+    for said in ("dispatcher - sends", "--resend [", "EXIT STATUS"):
+        assert said in shown

@@ -4,7 +4,7 @@ import socket
 from pathlib import Path
 
 from tests.support.git import AUTHOR
-from tests.support.pages import assert_shows, blocks_of, commands, read
+from tests.support.pages import assert_shows, commands, following
 from tests.support.terminal import terminal
 
 MANIFEST = "manifests/welcome.toml"
@@ -29,18 +29,20 @@ def edited(file: Path, difference: str) -> None:
 
 def test_the_tutorial_happens_as_it_is_written(tmp_path: Path) -> None:
     port = free_port()  # that of the page may be another program's on this machine
-    page = read("docs/tutorial.md").replace("8025", port)
     (folder := tmp_path / "empty").mkdir()
     shop = folder / "shop"
     environment = {**AUTHOR, "BROWSER": "true", "XDG_STATE_HOME": str(tmp_path / "state")}
-    typed = 0
-    with terminal(folder, environment) as first, terminal(folder, environment) as second:
-        for language, text in blocks_of(page):
-            if language == "toml":
-                assert (shop / MANIFEST).read_text(encoding="utf-8") == text
-            elif language == "diff":
-                edited(shop / MANIFEST, text)
-            for command, output in commands(text) if language == "console" else ():
+    with (
+        following("docs/tutorial.md", languages=("console",), written={"8025": port}) as page,
+        terminal(folder, environment) as first,
+        terminal(folder, environment) as second,
+    ):
+        for block in page.steps():
+            if block.language == "toml":
+                assert (shop / MANIFEST).read_text(encoding="utf-8") == block.text
+            elif block.language == "diff":
+                edited(shop / MANIFEST, block.text)
+            for command, output in commands(block.text) if block.language == "console" else ():
                 match command:
                     case "dispatcher sandbox":
                         second.type("cd shop")
@@ -51,9 +53,7 @@ def test_the_tutorial_happens_as_it_is_written(tmp_path: Path) -> None:
                     case _:
                         shown = first.type(command)
                 assert_shows(output.rstrip("\n"), shown.rstrip("\n"))
-                typed += 1
                 if command == "dispatcher init shop":
                     file = shop / "dispatcher.toml"
                     file.write_text(file.read_text().replace("8025", port))
         second.interrupt()
-    assert typed == page.count("\n$ ")
