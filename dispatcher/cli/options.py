@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial, reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+Option: TypeAlias = Callable[[Any], Any]  # what `click.option` returns
 
 _FOLDERS = f"{__name__}.folders"  # the arguments of -C
 
@@ -51,7 +52,7 @@ def _work_in(context: click.Context, __: click.Parameter, folders: tuple[Path, .
             raise click.BadParameter(f'"{folder}": {reason}', param_hint="-C") from None
 
 
-def _one_file(_: click.Context, __: click.Parameter, files: tuple[Path, ...]) -> Path | None:
+def one_file(_: click.Context, __: click.Parameter, files: tuple[Path, ...]) -> Path | None:
     """Return the one file that is named, perhaps both before and after the command."""
     if len({os.path.abspath(file) for file in files}) > 1:
         named = " and ".join(str(file) for file in dict.fromkeys(files))
@@ -141,26 +142,26 @@ _FILTERS = (
         "--to", "recipient", metavar="NUMBER", help="Only this recipient, as people write it."
     ),
 )
+_folder_option = click.option(
+    "-C",
+    "folders",
+    multiple=True,
+    is_eager=True,  # other options name files in it
+    expose_value=False,
+    callback=_work_in,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Do everything as if the command was started in DIR.",
+)
+_config_option = click.option(
+    "--config",
+    multiple=True,
+    callback=one_file,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The configuration, instead of the dispatcher.toml found upwards from PATH, or here.",
+)
 _SESSION_OPTIONS = (
-    click.option(
-        "-C",
-        "folders",
-        multiple=True,
-        is_eager=True,  # other options name files in it
-        expose_value=False,
-        callback=_work_in,
-        type=click.Path(path_type=Path),
-        metavar="DIR",
-        help="Do everything as if the command was started in DIR.",
-    ),
-    click.option(
-        "--config",
-        multiple=True,
-        callback=_one_file,
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="The configuration, instead of the dispatcher.toml found upwards from PATH, or here.",
-    ),
     click.option(
         "--profile",
         envvar="DISPATCHER_PROFILE",
@@ -221,13 +222,20 @@ def selection_options(function: Function) -> Function:
 
 def early_session_options(function: Function) -> Function:
     """Add the session options that may stand before the name of a command."""
-    return reduce(lambda to, option: option(to), reversed(_SESSION_OPTIONS), function)
+    made: Function = _with_session_options(function, _config_option)
+    return made
 
 
-def session_options(function: Function) -> Function:
+def _with_session_options(function: Any, config: Option) -> Any:
+    options = (_folder_option, config, *_SESSION_OPTIONS)
+    return reduce(lambda to, option: option(to), reversed(options), function)
+
+
+def session_options(function: Function, config: Option = _config_option) -> Function:
     """Add the options that make a `Dispatcher`, passed on as `dispatcher=Dispatcher.open(…)`.
 
-    The journal's option is among them, if the command has it.
+    The journal's option is among them, if the command has it. A command may have a `--config` of
+    its own.
     """
 
     def command(open_dispatcher: Callable[[], Dispatcher], **rest: Any) -> Any:
@@ -236,10 +244,10 @@ def session_options(function: Function) -> Function:
 
     command.__doc__ = function.__doc__
     command.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
-    return unopened_session_options(command)  # type: ignore[return-value]
+    return unopened_session_options(command, config)  # type: ignore[return-value]
 
 
-def unopened_session_options(function: Function) -> Function:
+def unopened_session_options(function: Function, config: Option = _config_option) -> Function:
     """Add the same options, passed on as a function `open_dispatcher` that has yet to be called."""
 
     def command(
@@ -274,7 +282,7 @@ def unopened_session_options(function: Function) -> Function:
 
     command.__doc__ = function.__doc__
     command.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
-    wrapped: Function = reduce(lambda to, option: option(to), reversed(_SESSION_OPTIONS), command)  # type: ignore[assignment]
+    wrapped: Function = _with_session_options(command, config)
     return wrapped
 
 

@@ -4,18 +4,37 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 
 from dispatcher.api import Dispatcher, schemas
 from dispatcher.cli.next_steps import shell_word
-from dispatcher.cli.options import invocation, session_options
+from dispatcher.cli.options import invocation, one_file, session_options
 from dispatcher.cli.output import print_line
 from dispatcher.errors import ExitCode
 from dispatcher.printing import print_value
 
 _NO_FILE = Path("--config")  # stands for the FILE that `--config` was given without
+
+
+def _chosen_config(
+    context: click.Context, option: click.Parameter, files: tuple[Path, ...]
+) -> Path | None:
+    context.params["of_configuration"] = _NO_FILE in files
+    return one_file(context, option, tuple(each for each in files if each != _NO_FILE))
+
+
+_config_option = click.option(
+    "--config",
+    is_flag=False,
+    flag_value=str(_NO_FILE),
+    multiple=True,
+    callback=_chosen_config,
+    type=click.Path(path_type=Path),
+    metavar="[FILE]",
+    help="The schema of dispatcher.toml; with FILE, the configuration of this command, as "
+    "everywhere.",
+)
 
 
 @click.command("schema")
@@ -25,7 +44,7 @@ _NO_FILE = Path("--config")  # stands for the FILE that `--config` was given wit
     metavar="FILE",
     help="Print nothing; end with exit code 1 unless FILE is what would be printed.",
 )
-@session_options
+@partial(session_options, config=_config_option)
 def command(dispatcher: Dispatcher, check: Path | None, of_configuration: bool) -> int:
     """Print the JSON Schema of manifests, or with --config that of dispatcher.toml.
 
@@ -42,34 +61,3 @@ def command(dispatcher: Dispatcher, check: Path | None, of_configuration: bool) 
         print_line(f"{check} is not the schema of the installed plugins; {anew}", err=True)
         return ExitCode.FAILED
     return ExitCode.DONE
-
-
-def _config_with_or_without_file(option: click.Option) -> click.Option:
-    return click.Option(
-        option.opts,
-        is_flag=False,
-        flag_value=str(_NO_FILE),
-        multiple=True,
-        callback=partial(_chosen_config, option),
-        type=option.type,
-        metavar="[FILE]",
-        help="The schema of dispatcher.toml; with FILE, the configuration of this command, as "
-        "everywhere.",
-    )
-
-
-def _chosen_config(
-    option: click.Option, context: click.Context, _: click.Parameter, files: tuple[Path, ...]
-) -> Any:
-    """Return what the option of all commands makes of the files that were given."""
-    assert option.callback is not None
-    context.params["of_configuration"] = _NO_FILE in files
-    return option.callback(context, option, tuple(each for each in files if each != _NO_FILE))
-
-
-command.params = [
-    _config_with_or_without_file(each)
-    if isinstance(each, click.Option) and each.name == "config"
-    else each
-    for each in command.params
-]
