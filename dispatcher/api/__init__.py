@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack, get_args
 
 from dispatcher import names
+from dispatcher.api import later_statuses
 from dispatcher.api.configured_journal import ConfiguredJournal, Warn
 from dispatcher.api.configured_transports import ConfiguredTransports
 from dispatcher.api.plan import Plan, PlanRequest, Resend
@@ -38,7 +39,6 @@ from dispatcher.planning.selection import Selection, SelectionOptions
 from dispatcher.redaction import Secrets
 from dispatcher.registry import CallTimer, Registry, build_registry
 from dispatcher.timezones import aware
-from dispatcher.transports import override
 from dispatcher.visible import quoted
 
 if TYPE_CHECKING:
@@ -443,20 +443,7 @@ class Dispatcher:
         manifests that name none. Raises ConfigError if its transport does not support this,
         PluginError, DeliveryError.
         """
-        name = self.transports.default
-        with self.transports.outside_a_run(name) as (transport,):
-            if not transport.has_statuses:
-                raise ConfigError(
-                    f'the transport "{name}" cannot tell what became of messages after the gateway '
-                    f"has accepted them{self._with_statuses()}"
-                )
-            return transport.statuses(body)
-
-    def _with_statuses(self) -> str:
-        able = [
-            name for name, each in self.registry.transports().items() if override(each, "statuses")
-        ]
-        return f"; these can, with --transport: {', '.join(able)}" if able else ""
+        return later_statuses.said(self.registry, self.transports, body)
 
     def note_statuses(
         self, statuses: Iterable[DeliveryStatus], *, wait: float = 0.0
@@ -467,14 +454,7 @@ class Dispatcher:
         `wait` is how many seconds to wait for a run that holds the journal. Raises JournalError,
         JournalLocked.
         """
-        from dispatcher.journal import NotedStatuses
-
-        given = list(statuses)
-        with self.reading() as known:
-            if known is None or not given:  # do not make a journal that knows no message
-                return NotedStatuses([], missing=len(given), ambiguous=0)
-        with self.writing("statuses", wait) as journal:
-            return journal.note_statuses(self.transports.default, given)
+        return later_statuses.note(self._journal, self.transports.default, statuses, wait)
 
     def reading(self, *, quiet: bool = False) -> AbstractContextManager[JournalReader | None]:
         """Open the journal for reading: see `ConfiguredJournal.reading`."""
