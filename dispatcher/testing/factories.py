@@ -10,17 +10,27 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
+
 from dispatcher.addresses import lenient_address
 from dispatcher.api import Dispatcher
 from dispatcher.builtin import builtins
 from dispatcher.config import Config, FileSettings, Settings
 from dispatcher.manifest.schema import MessageTable
 from dispatcher.media import mime_type
-from dispatcher.models import STANDARD_CONTENTS, Contents, LocatedProblem, Message, Upload
+from dispatcher.models import (
+    STANDARD_CONTENTS,
+    Content,
+    Contents,
+    LocatedProblem,
+    Message,
+    Upload,
+)
 from dispatcher.planning import PlannedMessage
 from dispatcher.registry import Registry, build_registry
 from dispatcher.testing.recording import Recording
 from dispatcher.transports import optional
+from dispatcher.validation_errors import errors_of
 
 TO = "79001234567"
 
@@ -39,7 +49,7 @@ def message(**changes: Any) -> Message:
     kind = changes.get("type") or next(iter(changes.keys() & contents.keys()), "text")
     if "content" not in changes:
         table = changes.pop(kind, {"body": "Hello!"})
-        changes["content"] = contents[kind].model_validate(table)
+        changes["content"] = content(contents[kind], table)
     to, recipient_type = lenient_address(changes.get("to", TO))
     fields = {
         "key": f"default/manifest/message/1/{to}",
@@ -52,6 +62,20 @@ def message(**changes: Any) -> Message:
         "to": to,
     }
     return Message.model_validate(fields)
+
+
+def content(model: type[Content], table: Any) -> Content:
+    """Return the content that a manifest's table is, with lists for sets and texts for choices.
+
+    Raises pydantic's ValidationError.
+    """
+    table = model.as_table(table)
+    try:
+        return model.model_validate(table)
+    except ValidationError:
+        if errors_of(model, table):
+            raise
+        return model.model_validate(table, strict=False)
 
 
 def upload(content: bytes = b"%PDF-1.7 prices", filename: str = "prices.pdf") -> Upload:

@@ -137,7 +137,7 @@ class TransportSetup:
 
     def _message(self, kind: str, table: Any) -> Message:
         model, name = self.contents[kind], type(self.make(URL)).name
-        content = model.model_validate(model.as_table(table))
+        content = factories.content(model, table)
         return factories.message(type=kind, content=content, to=self.to, transport=name)
 
     def _attachment(self, media: Media | None) -> Attachment | None:

@@ -38,6 +38,7 @@ FAULTS = {
     "LacksAnExample": "an_example_is_accepted",
     "RefusesItsExample": "an_example_is_accepted",
     "MakesNoJson": "an_example_is_accepted build_is_pure",
+    "ForgetsThatItIsJson": "an_example_is_accepted",
     "ShowsNothing": "an_example_is_shown",
     "ShowsATable": "an_example_is_shown",
     "PostsPollsTwice": "an_example_is_sent_once",
@@ -66,7 +67,14 @@ def test_a_fault_is_found_by_name(failed: dict[str, set[str]], kind: str, test: 
 def test_transports_without_fault_pass(run_samples: Callable[..., Any]) -> None:
     sends = ("success_gives_the_receipt", "a_broken_connection_is_not_retried", "throttled")
     greeted = (f"OpensASession::test_{test}" for test in sends)
-    kinds = ("HasOnlyPolls", "HasStickers", "SendsStickersInline", "HasAnExample", "HasStatuses")
+    kinds = (
+        "HasOnlyPolls",
+        "HasStickers",
+        "SendsStickersInline",
+        "HasAnExample",
+        "HasStatuses",
+        "HasSignals",
+    )
     whole = ("Faultless", "InlineFaultless", "GetsNoIds", *kinds)
     ended = run_samples("pigeons.py", *whole, *greeted)
     assert not ended.failed, ended.said

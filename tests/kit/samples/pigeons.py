@@ -10,6 +10,7 @@ import logging
 import socket
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from enum import Enum
 from http.client import HTTPConnection, HTTPException
 from itertools import count
 from typing import Any, ClassVar
@@ -416,6 +417,32 @@ class TestSendsStickersInline(InlineContract):
 
 class Unexplained(Poll):
     end: int
+
+
+class Flag(Enum):
+    PLAIN = "plain"
+    STRIPED = "striped"
+
+
+class Signal(Content):
+    """What JSON has texts and lists for."""
+
+    flag: Flag = Field(examples=["plain"])
+    masts: set[str] = Field(examples=[["fore", "main"]])
+    position: tuple[float, float] = Field(examples=[[56.95, 24.1]])
+
+
+class TestHasSignals(Contract):
+    class kind(Pigeon):
+        contents: ClassVar[Contents] = {"signal": Signal}
+
+        def build(self, message: Message, attachment: Attachment | None) -> Payload:
+            return {"to": message.to, "body": message.content.model_dump(mode="json")}
+
+
+class TestForgetsThatItIsJson(TestHasSignals):
+    class kind(Pigeon):
+        contents: ClassVar[Contents] = {"signal": Signal}
 
 
 class TestLacksAnExample(Polls):
