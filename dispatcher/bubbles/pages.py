@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from dispatcher.bubbles.bubble import SHOWN
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 
@@ -32,6 +34,17 @@ HARMLESS: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+
+
+def file_headers(content_type: str) -> dict[str, str]:
+    """Return the headers of a user's file; as of a type only if bubbles show files of that."""
+    given = content_type.partition(";")[0].strip().lower()
+    is_shown = any(given in types for types in SHOWN.values())
+    return {
+        **HARMLESS,
+        "Content-Type": given if is_shown else "application/octet-stream",
+        "Content-Disposition": "attachment",
+    }
 
 
 def render(template: str, **values: object) -> str:

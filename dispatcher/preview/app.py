@@ -16,8 +16,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from dispatcher.bubbles.bubble import SHOWN
-from dispatcher.bubbles.pages import HARMLESS, SAFE, STATIC, TEMPLATES, templates
+from dispatcher.bubbles.pages import SAFE, STATIC, TEMPLATES, file_headers, templates
 from dispatcher.errors import Refused
 from dispatcher.http.files import opened
 from dispatcher.models import Upload
@@ -86,14 +85,11 @@ class Preview:
         upload = self.reading.uploads.get(request.path_params["sha256"])
         if upload is None:
             return Response(status_code=404)
-        known = any(upload.mime_type in types for types in SHOWN.values())
-        headers = {**HARMLESS, "Content-Disposition": "attachment"}
-        kind = upload.mime_type if known else "application/octet-stream"
         try:
             content = await asyncio.to_thread(_content, upload)
         except Refused:  # it is not the file that was planned: the page is about to be made again
             return Response(status_code=404)
-        return Response(content, headers=headers, media_type=kind)
+        return Response(content, headers=file_headers(upload.mime_type))
 
     def _refresh(self) -> None:
         version = snapshot(self.paths)

@@ -49,8 +49,9 @@ CREATE INDEX IF NOT EXISTS uploads ON media (uploaded_at);
 """
 COLUMNS: Final = "number, id, received_at, recipient, type, body, headers"
 INSERT: Final = f"INSERT INTO messages ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
-FIND: Final = """SELECT number, body FROM messages WHERE number > :after AND number <= :newest
-    AND :to IN ('', recipient) AND :type IN ('', type) ORDER BY number"""
+FIND: Final = """SELECT number, iif(:q = '', NULL, body) FROM messages
+    WHERE number > :after AND number <= :newest AND :to IN ('', recipient) AND :type IN ('', type)
+    ORDER BY number"""
 FOUND: Final = "number IN (SELECT value FROM json_each(:found))"  # a JSON array of numbers
 SELECT: Final = f"SELECT {COLUMNS} FROM messages WHERE {FOUND} ORDER BY number"
 SELECT_CHAT: Final = f"""SELECT {COLUMNS} FROM messages WHERE recipient = :to AND {FOUND}
@@ -301,13 +302,11 @@ class Store:
     def find(self, wanted: Filter, after: int = 0, newest: int | None = None) -> list[int]:
         """Return the numbers of the matching messages after a number, up to `newest`, in order."""
         newest = self._newest if newest is None else newest
-        asked = {"after": after, "newest": newest, "to": wanted.to, "type": wanted.type}
-        if not wanted.q:
-            query = f"SELECT json_group_array(number) FROM ({FIND})"
-            return list(json.loads(self._execute(query, asked).fetchone()[0]))
+        rows = self._execute(FIND, {**dict(wanted), "after": after, "newest": newest})
         # Row by row: a search in SQL would not let the gateway write before it has ended.
-        rows = self._execute(FIND, asked)
-        return [number for number, body in rows if mentions(json.loads(body), wanted.q)]
+        return [
+            number for number, body in rows if body is None or mentions(json.loads(body), wanted.q)
+        ]
 
     def read(self, found: list[int]) -> list[Message]:
         """Return the messages with these numbers that are still kept, oldest first."""

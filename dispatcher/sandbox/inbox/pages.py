@@ -18,9 +18,9 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dispatcher.bubbles.bubble import SHOWN, File, bubble_of, shown_payload, summary_of
+from dispatcher.bubbles.bubble import File, bubble_of, shown_payload, summary_of
 from dispatcher.bubbles.formatting import size
-from dispatcher.bubbles.pages import HARMLESS, SAFE, STATIC, TEMPLATES, templates
+from dispatcher.bubbles.pages import HARMLESS, SAFE, STATIC, TEMPLATES, file_headers, templates
 from dispatcher.bubbles.search import as_number
 from dispatcher.sandbox.contract import CONTENTS, LONGEST_TEXT, type_of
 from dispatcher.sandbox.faults import FAULTS, FaultInjector, Rule
@@ -245,14 +245,8 @@ class Inbox:
         media = self.media.get(request.path_params["id"])
         if media is None:
             return Response(status_code=404, headers=dict(HARMLESS))
-        given = media.content_type.partition(";")[0].strip().lower()
-        is_shown = any(given in types for types in SHOWN.values())
         # Without a filename: the link to this file has the one given in the message.
-        kind = {
-            "Content-Type": given if is_shown else "application/octet-stream",
-            "Content-Disposition": "attachment",
-        }
-        return FileResponse(self.media.path(media), headers={**HARMLESS, **kind})
+        return FileResponse(self.media.path(media), headers=file_headers(media.content_type))
 
     def _file(self, id: str) -> File | None:
         """Return an uploaded file as bubbles show it; may be called in any thread."""
