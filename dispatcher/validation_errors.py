@@ -109,7 +109,7 @@ def _iso(value: object) -> str:
 
 def _strict_errors(model: type[BaseModel], data: object) -> list[ErrorDetails]:
     try:
-        model.model_validate(data)
+        model.model_validate(data, strict=True)  # also where a model within says nothing of it
     except ValidationError as invalid:
         return invalid.errors(include_url=False)
     return []
