@@ -6,7 +6,8 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE =
 
 # Tests that watch the clock, or move a browser: little else is to run beside them.
-QUIET := tests/browser tests/crash/test_signals.py tests/e2e/test_pace.py tests/e2e/test_interruption.py \
+# The longest are first, so that none of them is left alone at the end.
+QUIET := tests/e2e/test_interruption.py tests/e2e/test_pace.py tests/crash/test_signals.py tests/browser \
 	tests/greenapi/test_deadlines.py tests/test_calls.py
 
 .PHONY: demo test lint format docs bench clean
@@ -18,7 +19,7 @@ demo: .venv/demo
 
 test: .venv/dev
 	$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder $(QUIET:%=--ignore %)
-	$(BIN)/python -m pytest -q -n 3 --dist loadfile $(QUIET)
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(QUIET)
 
 lint: .venv/dev
 	$(BIN)/ruff check .

@@ -17,7 +17,7 @@ from tests.support.cases import cases
 from tests.support.gateway import Reply, Request
 from tests.support.project import FAST, Held, Project
 from tests.support.requirements import require
-from tests.support.waiting import opened_files, wait_until
+from tests.support.waiting import PATIENCE, a_second, opened_files, wait_until
 
 TO = "79001234567"
 
@@ -269,8 +269,8 @@ def test_reader_who_has_stalled_does_not_hold_a_stopped_run(project: Project) ->
     wait_until(lambda: stands_still(project.inbox))
     began = time.monotonic()
     run.send_signal(signal.SIGTERM)
-    assert run.wait(timeout=30) == 130
-    assert time.monotonic() - began < 1 + 1 + 3
+    assert run.wait(timeout=PATIENCE) == 130
+    assert time.monotonic() - began < 1 + 1 + 3 * a_second()
     with run:
         pass
 
@@ -288,7 +288,7 @@ def test_reader_who_has_stalled_does_not_hold_a_stopped_run(project: Project) ->
 def stands_still(inbox: SandboxProcess) -> bool:
     """Whether messages have come, and no more do."""
     before = inbox.stats()["requests"]
-    time.sleep(1)
+    time.sleep(a_second())
     return bool(before) and before == inbox.stats()["requests"]
 
 

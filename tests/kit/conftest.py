@@ -40,6 +40,15 @@ def run_samples(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
     return run
 
 
+@pytest.fixture(scope="module")
+def failed(request: pytest.FixtureRequest, run_samples: Callable[..., Run]) -> dict[str, set[str]]:
+    """The tests that failed, of those of the module's SAMPLES that are EXPECTED to."""
+    expected = (f"{kind}::test_{test}" for kind, test in request.module.EXPECTED)
+    ended = run_samples(request.module.SAMPLES, *expected)
+    assert ended.failed, ended.said
+    return ended.failed
+
+
 def _failed(report: Path) -> dict[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
     for case in ElementTree.parse(report).iter("testcase"):

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+SAMPLES = "engines.py"
 FAULTS = {
     "Hasty": "a_message_is_delivered_again_after_its_wait",
     "Deaf": "once_it_is_to_stop_it_starts_nothing_more it_stops_while_a_message_waits",
@@ -18,20 +19,12 @@ FAULTS = {
 EXPECTED = [(kind, test) for kind, tests in FAULTS.items() for test in tests.split()]
 
 
-@pytest.fixture(scope="module")
-def failed(run_samples: Callable[..., Any]) -> dict[str, set[str]]:
-    ended = run_samples("engines.py", *(f"{kind}::test_{test}" for kind, test in EXPECTED))
-    assert ended.failed, ended.said
-    found: dict[str, set[str]] = ended.failed
-    return found
-
-
 @pytest.mark.parametrize(("kind", "test"), EXPECTED)
 def test_a_fault_is_found_by_name(failed: dict[str, set[str]], kind: str, test: str) -> None:
     assert test in failed[kind]
 
 
 def test_engines_without_fault_pass(run_samples: Callable[..., Any]) -> None:
-    ended = run_samples("engines.py", "Threads", "Plain")
+    ended = run_samples(SAMPLES, "Threads", "Plain")
     assert not ended.failed, ended.said
     assert " passed" in ended.said

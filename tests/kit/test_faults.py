@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+SAMPLES = "pigeons.py"
 # A transport with a fault, and the tests that fail for it.
 FAULTS = {
     "Retries": "a_broken_connection_is_not_retried a_broken_gateway_is_not_retried",
@@ -50,15 +51,6 @@ FAULTS = {
 EXPECTED = [(kind, test) for kind, tests in FAULTS.items() for test in tests.split()]
 
 
-@pytest.fixture(scope="module")
-def failed(run_samples: Callable[..., Any]) -> dict[str, set[str]]:
-    """The tests that failed, of those that should, by transport."""
-    ended = run_samples("pigeons.py", *(f"{kind}::test_{test}" for kind, test in EXPECTED))
-    assert ended.failed, ended.said
-    found: dict[str, set[str]] = ended.failed
-    return found
-
-
 @pytest.mark.parametrize(("kind", "test"), EXPECTED)
 def test_a_fault_is_found_by_name(failed: dict[str, set[str]], kind: str, test: str) -> None:
     assert test in failed[kind]
@@ -76,14 +68,14 @@ def test_transports_without_fault_pass(run_samples: Callable[..., Any]) -> None:
         "HasSignals",
     )
     whole = ("Faultless", "InlineFaultless", "GetsNoIds", *kinds)
-    ended = run_samples("pigeons.py", *whole, *greeted)
+    ended = run_samples(SAMPLES, *whole, *greeted)
     assert not ended.failed, ended.said
     assert " passed" in ended.said
 
 
 def test_what_is_switched_off_shows_as_skipped(run_samples: Callable[..., Any]) -> None:
     nodes = ("TakesNoFiles::test_an_upload_streams", "SpeaksNoHttp::test_refused")
-    said = run_samples("pigeons.py", *nodes).said
+    said = run_samples(SAMPLES, *nodes).said
     assert "it takes no uploads: uploaded = None" in said
     assert "it does not speak HTTP: http = False" in said
     assert "2 skipped" in said
@@ -93,7 +85,7 @@ def test_without_a_kind_that_is_a_file_nothing_is_said_of_files(
     run_samples: Callable[..., Any],
 ) -> None:
     nodes = ("an_upload_streams", "an_upload_gives_the_media_id", "a_file_arrives_with_its_message")
-    said = run_samples("pigeons.py", *(f"HasOnlyPolls::test_{each}" for each in nodes)).said
+    said = run_samples(SAMPLES, *(f"HasOnlyPolls::test_{each}" for each in nodes)).said
     assert "none of its kinds is a file: no model in contents is a Media" in said
     assert "3 skipped" in said
 
@@ -101,12 +93,12 @@ def test_without_a_kind_that_is_a_file_nothing_is_said_of_files(
 def test_a_kind_without_an_example_is_named_with_what_to_do(
     run_samples: Callable[..., Any],
 ) -> None:
-    said = run_samples("pigeons.py", "LacksAnExample::test_an_example_is_shown").said
+    said = run_samples(SAMPLES, "LacksAnExample::test_an_example_is_shown").said
     assert "there is no example of poll: poll.end: Field required; give the model's fields" in said
     assert 'or this class `examples = {"poll": {…}}`' in said
 
 
 def test_what_was_forgotten_is_an_error(run_samples: Callable[..., Any]) -> None:
-    said = run_samples("pigeons.py", "Forgets").said
+    said = run_samples(SAMPLES, "Forgets").said
     assert "TestForgets does not say `refused`; what does not exist is () or None" in said
     assert "passed" not in said

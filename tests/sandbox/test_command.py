@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from dispatcher.sandbox.command import sandbox
 from tests.support.cases import cases
+from tests.support.waiting import PATIENCE, a_second
 
 from .client import WITH_H11_ALONE, Client, connect, message_bytes, raw_post
 
@@ -85,13 +86,13 @@ def test_ends_at_once_whatever_is_open(program: tuple[str, ...], number: signal.
             assert client.request("GET", "/api/wait?count=2").status_code == 200
             process.send_signal(number)
             sent = time.monotonic()
-            code = process.wait(5)
+            code = process.wait(PATIENCE)
             took = time.monotonic() - sent
             assert received(stalled) == received(delayed) == received(waiting) == b""
         rest, errors = process.communicate()
 
     assert code == 0
-    assert took < 1
+    assert took < a_second()
     assert (rest, errors) == ("", "")
 
 
