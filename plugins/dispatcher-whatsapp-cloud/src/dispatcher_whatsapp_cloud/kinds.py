@@ -7,6 +7,8 @@ other keys of a transport.
 
 from __future__ import annotations
 
+from types import new_class
+
 from pydantic import Field
 
 from dispatcher import STANDARD_CONTENTS, Content, Contents
@@ -58,7 +60,10 @@ class Replying(Tracked):
 def _with(options: type[Tracked], model: type[Content]) -> type[Content]:
     """Return a kind that has the keys of a model, and these options after them."""
     own = {"__doc__": model.__doc__, "__module__": __name__}
-    return type(options)(model.__name__, (options, model), own)
+    made: type[Content] = new_class(
+        model.__name__, (options, model), exec_body=lambda names: names.update(own)
+    )
+    return made
 
 
 _REPLYING: Contents = {

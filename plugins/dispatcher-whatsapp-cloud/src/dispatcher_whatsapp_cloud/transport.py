@@ -131,7 +131,9 @@ class WhatsAppCloud(HttpTransport):
     def with_definitions(cls, known: Definitions) -> type[WhatsAppCloud]:
         """Return a transport that checks and shows templates by their definitions."""
 
-        class KnownTemplate(cls.contents["template"]):  # type: ignore[misc] # it is a class
+        template: Any = cls.contents["template"]
+
+        class KnownTemplate(template):  # type: ignore[misc] # it is a class
             __doc__ = Template.__doc__
             definitions: ClassVar[Definitions] = known
 
