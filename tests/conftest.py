@@ -23,6 +23,8 @@ from tests.support.requirements import require
 hypothesis.settings.register_profile(
     "quick", deadline=None, derandomize=os.environ.get("CI") == "true"
 )
+# For another Python than the one for which examples are looked for.
+hypothesis.settings.register_profile("few", deadline=None, derandomize=True, max_examples=10)
 hypothesis.settings.register_profile("long", deadline=None, max_examples=20_000)
 hypothesis.settings.load_profile("quick")
 
