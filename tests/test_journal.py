@@ -36,6 +36,7 @@ from dispatcher.journal import (
     read_journal,
 )
 from dispatcher.journal.backend import backend
+from dispatcher.journal.board import DeadBoards
 from dispatcher.journal.clock import steady
 from dispatcher.journal.locking import locked
 from dispatcher.journal.schema import SCHEMA_VERSION
@@ -589,7 +590,9 @@ def steps_of_recovery(file: Path) -> int:
         assert isinstance(driver, sqlite3.Connection)
         driver.set_progress_handler(count, 1)
         backend = SqliteBackend(f"sqlite:///{file}")
-        Updates(backend, "me", engine.dialect, lambda: datetime.now(UTC)).recover(connection)
+        Updates(backend, "me", engine.dialect, lambda: datetime.now(UTC)).recover(
+            connection, DeadBoards(None)
+        )
         driver.set_progress_handler(None, 1)
     engine.dispose()
     return steps

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dispatcher.bound_transports import BoundTransports, GetTransport
 from dispatcher.config import DeliverySettings
 from dispatcher.delivery.calls import GuardedCalls
+from dispatcher.delivery.claims import Claims
 from dispatcher.delivery.concurrent_runs import ConcurrentRuns, IsCopy
 from dispatcher.delivery.rate_limiter import RateLimiter
 from dispatcher.delivery.retries import Retries
@@ -81,6 +82,7 @@ class Delivery:
         self._sendable: set[str] = {*SENDABLE, *resend}
         self._running = self._read_all = self._tried = False
         self._tasks: dict[str, Task] = {}
+        self._claims = Claims(journal, settings.workers)
         self._worker = Worker(
             self._run,
             journal,
@@ -89,6 +91,7 @@ class Delivery:
             ConcurrentRuns(shared, self._tasks, is_copy),
             limiter,
             Retries(settings.attempts, settings.deadline),
+            self._claims,
         )
         self._blocked = BlockedRecipients()
         self._raised: list[BaseException] = []  # what the engine has to pass on
@@ -124,6 +127,7 @@ class Delivery:
         finally:
             self._running = False
             self._give_up_the_rest()
+            self._claims.release_all()
             self._journal.drain()
             self._calls.close()
             self._reporter.close()  # the last, as it raises what `finished` raised
@@ -179,6 +183,7 @@ class Delivery:
                     raise InputChanged(_MOVED.format(planned.message.key, planned.was))
                 if planned.status in self._sendable or task.other_run_is_sending:
                     self._tasks[planned.message.key] = task
+                    self._claims.offer(task)
                     yield planned.message.detached()  # the engine may be a plugin's
                 else:
                     self._report(planned, number, Done(_skipped(planned)))
@@ -227,6 +232,7 @@ class Delivery:
     def _end(self, task: Task, done: Done) -> None:
         # Whoever removes the task reports it: the run may have been abandoned meanwhile.
         if self._tasks.pop(task.message.key, None) is not None:
+            self._claims.release(task)
             self._report(task.planned, task.number, done)
 
     def _report(self, planned: PlannedMessage, number: int, done: Done) -> None:

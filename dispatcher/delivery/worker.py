@@ -10,6 +10,7 @@ from functools import partial
 from time import monotonic
 
 from dispatcher.bound_transports import BoundTransport, BoundTransports, Call, SendTimeout
+from dispatcher.delivery.claims import Claims
 from dispatcher.delivery.concurrent_runs import ConcurrentRuns
 from dispatcher.delivery.rate_limiter import SHORT, Permit, RateLimiter
 from dispatcher.delivery.retries import Budget, Retries, asked_for
@@ -64,9 +65,10 @@ class Worker:
         others: ConcurrentRuns,
         limiter: RateLimiter,
         retries: Retries,
+        claims: Claims,
     ) -> None:
         self._run, self._journal, self._transports = run, journal, transports
-        self._uploads, self._others = uploads, others
+        self._uploads, self._others, self._claims = uploads, others, claims
         self._limiter, self._retries, self._budget = limiter, retries, Budget()
         self._lock, self._waiting_until = threading.Lock(), 0.0
         self._told_of_others = False
@@ -94,6 +96,7 @@ class Worker:
             self._limiter.release(permit)
             return task.without_attempt(Status.FAILED, failure(task.error))
         if permit.wait > SHORT:
+            self._claims.release_all()
             if self._too_long(self._limiter.paused(transport)):
                 return Stopped()
             return self._retry_after(permit.wait)
@@ -184,9 +187,7 @@ class Worker:
         if (file := inline_file(transport, planned)) is not None:
             require_unchanged(file)
         task.begin()
-        task.claim = self._journal.claim(
-            planned.message, planned.digest, task.known, planned.former_keys
-        )
+        task.claim = self._claims.claim(task)
         if task.claim is None:
             self._limiter.release(permit)
             self._others.look_again()
@@ -314,6 +315,7 @@ class Worker:
             return Write(self._journal.conclude(task.claim, result))
         if task.known is not None and task.known.status != Status.FAILED:
             return NOT_NEEDED  # no request was made, so the recorded status stands
+        self._claims.release(task)
         planned = task.planned
         written = self._journal.fail(
             planned.message, planned.digest, task.known, result, planned.former_keys

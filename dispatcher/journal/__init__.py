@@ -15,16 +15,17 @@ import threading
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
 
 from dispatcher.errors import JournalError, JournalMissing
 from dispatcher.journal import deliveries, queries, watermark
 from dispatcher.journal.backend import Backend, backend
+from dispatcher.journal.board import Board, DeadBoards
 from dispatcher.journal.clock import Clock, steady
 from dispatcher.journal.deliveries import Delivery, NotedStatus, NotedStatuses
 from dispatcher.journal.near_keys import Near, Noted, near_keys
@@ -62,6 +63,7 @@ __all__ = [
     "JournalReader",
     "KnownGateway",
     "Near",
+    "NewMessage",
     "Noted",
     "NotedStatus",
     "NotedStatuses",
@@ -78,6 +80,14 @@ LEASE = 60.0
 _RETRY_FOR = 30.0
 
 
+class NewMessage(NamedTuple):
+    """A message that the journal does not have, neither under its key nor under `former_keys`."""
+
+    message: Message
+    digest: str
+    former_keys: Sequence[str] = ()
+
+
 class Journal:
     """A journal, open for sending. Any thread may call its methods.
 
@@ -89,6 +99,8 @@ class Journal:
     def __init__(self, backend: Backend, run: str, lease: float, *, create: bool = True) -> None:
         self._backend, self._engine = backend, backend.connect()
         self._lost: list[tuple[Claim, AttemptResult]] = []
+        self._board: Board | None = None
+        self._complete = False  # whether the journal has the result of every attempt
         self._clock = Clock()
         self._updates = Updates(backend, uuid.uuid4().hex, self._engine.dialect, self.now)
         self._process, self._lease = Process(run, socket.gethostname(), os.getpid()), lease
@@ -200,8 +212,80 @@ class Journal:
             return found and found._replace(until=until)
 
         return self._writer.commit(
-            claim, key, lambda connection: self._updates.withdraw(connection, maybe)
+            claim,
+            key,
+            lambda connection: self._updates.withdraw(connection, maybe),
+            self._noted_as_begun,
         )
+
+    def make_board(self, slots: int) -> bool:
+        """Make what claims ahead of their attempts need; return whether it could be had.
+
+        `slots` is how many attempts can be noted at a time. Several runs on a journal at once have
+        no board, as only the one that opens the journal next may believe it.
+        """
+        if self._board is None and self._backend.exclusive:
+            with suppress(OSError):
+                self._board = Board(self.id() or "", self._updates.owner, slots)
+        return self._board is not None
+
+    def claim_ahead(
+        self, new: Sequence[NewMessage], *, may_wait: bool = False
+    ) -> Future[dict[str, Claim]]:
+        """Claim messages whose attempts begin later, each with `begin`; return claims by key.
+
+        What the board has no room for is not claimed. Claims that never begin must be given back
+        with `release`. With `may_wait`, they may wait a moment for others to share their commit.
+        """
+        board, updates = self._board, self._updates
+        usable = board is not None and board.is_in_place()
+        added = [each for each in new if board and usable and board.add_spare(each.message.key, 1)]
+
+        def claim(connection: Connection) -> dict[str, Claim]:
+            claims = (
+                updates.claim(connection, each.message, each.digest, None, each.former_keys)
+                for each in added
+            )
+            return {claim.key: claim for claim in claims if claim is not None}
+
+        def undo(connection: Connection) -> None:
+            for each in added:
+                updates.release(connection, updates.owner, Claim(each.message.key, 1))
+
+        def written(claims: dict[str, Claim]) -> None:
+            for each in added:
+                if each.message.key not in claims:
+                    self._clear(each.message.key, 1)
+
+        return self._writer.submit(claim, may_wait=may_wait, undo=undo, written=written)
+
+    def begin(self, claim: Claim) -> None:
+        """Begin the attempt of a claim ahead. Raises JournalError if no message may leave now.
+
+        The next run must find the claim where it was written, however long ago that was.
+        """
+        self._writer.require_sound()
+        self._backend.require_unchanged()
+        self._noted_as_begun(claim)
+
+    def release(self, key: str) -> None:
+        """Give a claim ahead back whose attempt has not begun: the message is new again."""
+        claim, updates = Claim(key, 1), self._updates
+        self._writer.submit(
+            lambda connection: updates.release(connection, updates.owner, claim),
+            key,
+            may_wait=True,
+            idempotent=True,
+            written=lambda _: self._clear(key, 1),
+        )
+
+    def _noted_as_begun(self, claim: Claim | None) -> None:
+        if self._board is not None and claim is not None:
+            self._board.begin(claim.key, claim.attempt)
+
+    def _clear(self, key: str, attempt: int) -> None:
+        if self._board is not None:
+            self._board.clear(key, attempt)
 
     def holds(self, claim: Claim) -> bool:
         """Whether the attempt may begin: nobody can have taken this run for dead yet."""
@@ -213,11 +297,14 @@ class Journal:
         What cannot be written is tried again until `drain` gives up.
         """
         conclude = self._updates.conclude
+        if self._board is not None:
+            self._board.add_result(claim.key, claim.attempt, result)
         written = self._writer.submit(
             lambda connection: conclude(connection, claim, result),
             claim.key,
             may_wait=True,
             idempotent=True,
+            written=lambda _: self._clear(claim.key, claim.attempt),
         )
         written.add_done_callback(
             lambda done: self._lost.append((claim, result)) if done.exception() else None
@@ -348,6 +435,8 @@ class Journal:
             self._backend.run_ended(self._engine)
         else:
             self._backend.run_aborted(self._engine)
+        if self._board is not None:
+            self._board.close(delete=self._complete)
         self._engine.dispose()
 
     def _end_written(self) -> bool:
@@ -356,8 +445,10 @@ class Journal:
                 for claim, result in self._lost:
                     self._updates.conclude(connection, claim, result)
                 self._updates.unregister(connection)
+                complete = not self._updates.is_sending(connection)
         except JournalError:
             return False
+        self._complete = complete
         return True
 
     def _begin(self, backend: Backend, create: bool) -> None:
@@ -372,7 +463,9 @@ class Journal:
             self._updates.register(connection, self._process, self._lease)
             # Asked again: who migrates the tables lets nobody register until that is done.
             _supported(backend.version(connection), backend.name)
-            self._updates.recover(connection)
+            boards = DeadBoards(watermark.id_of(connection) if backend.exclusive else None)
+            self._updates.recover(connection, boards)
+        boards.delete()
 
     def _heartbeat(self, connection: Connection) -> None:
         version = self._backend.version(connection)
@@ -384,7 +477,7 @@ class Journal:
         self._backend.verify(connection)
         self._set_clock(connection)
         self._updates.renew(connection, self._process, self._lease)
-        self._updates.recover(connection)
+        self._updates.recover(connection, DeadBoards(None))
 
     def _set_clock(self, connection: Connection) -> None:
         if not self._backend.exclusive:

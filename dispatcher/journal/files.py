@@ -241,7 +241,7 @@ def sync_folder(folder: Path) -> None:
 
 def require_local(folder: Path) -> None:
     """Raise JournalError if a folder is on a network drive."""
-    kind = _file_system(folder)
+    kind = file_system(folder)
     if kind in _NETWORK_FILE_SYSTEMS:
         raise JournalError(
             f"the journal's folder {folder} lies on a network ({kind}), where SQLite can lose what "
@@ -249,7 +249,7 @@ def require_local(folder: Path) -> None:
         )
 
 
-def _file_system(folder: Path) -> str | None:
+def file_system(folder: Path) -> str | None:
     """Return the kind of file system that holds a folder, or None if the system does not tell."""
     try:
         lines = _FILE_SYSTEMS.read_text(errors="surrogateescape").splitlines()

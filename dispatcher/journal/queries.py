@@ -188,6 +188,13 @@ def delivered(
             yield Delivered(**row._mapping)
 
 
+def owners(connection: Connection) -> dict[str, str]:
+    """Return the runs whose attempts have no result, by key."""
+    sending = messages.c.status == sa.literal_column(f"'{Status.SENDING}'")
+    rows = connection.execute(sa.select(messages.c.key, messages.c.owner).where(sending))
+    return {key: owner or "" for key, owner in rows}
+
+
 def undecided(connection: Connection, digest: str, recipient: str) -> set[str]:
     """Return the keys of what was posted to a recipient with this digest, with unknown outcome."""
     keys = [each.key for each in delivered(connection, [digest], [recipient])]

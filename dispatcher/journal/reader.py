@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dispatcher.journal import queries, watermark
 from dispatcher.journal.backend import Backend
+from dispatcher.journal.board import DeadBoards
 from dispatcher.journal.queries import NO_FORMER_KEYS, HistoryRow, KnownGateway
 from dispatcher.journal.schema import show_as_current
 from dispatcher.journal.writer import journal_errors
-from dispatcher.models import Delivered, Record
+from dispatcher.models import Delivered, Record, Status
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -32,8 +34,10 @@ class JournalReader:
         """Return the records of these keys; one may be under a key's `former` keys."""
         with self._reading() as connection:
             found = queries.lookup(connection, keys, former)
+            boards = _Boards(connection, self._backend)
+            decided = {key: boards.record(key, each) for key, each in found.items()}
             self._backend.require_unchanged()
-            return found
+            return {key: each for key, each in decided.items() if each is not None}
 
     def delivered(self, digests: Sequence[str], recipients: Sequence[str]) -> list[Delivered]:
         """Return the messages with these digests that were delivered, or may have been."""
@@ -62,9 +66,11 @@ class JournalReader:
         later.
         """
         with self._reading() as connection:
+            boards = _Boards(connection, self._backend)
             for row in queries.history(connection, filters, with_events, since, delivery):
                 self._backend.require_unchanged()
-                yield row
+                if row.status != Status.SENDING or not boards.is_spare(row.key, row.attempts):
+                    yield row
 
     def id(self) -> str | None:
         """Return its id, which only its copies share; None, if it is of a version without."""
@@ -103,3 +109,39 @@ class JournalReader:
     def _reading(self) -> Iterator[Connection]:
         with journal_errors(self._backend.name), self._engine.connect() as connection:
             yield connection
+
+
+class _Boards:
+    """What runs have noted of attempts that have no result in the journal yet.
+
+    So a plan says what the next run will find, and nothing is shown as sent that has not begun.
+    """
+
+    def __init__(self, connection: Connection, backend: Backend) -> None:
+        self._connection, self._exclusive = connection, backend.exclusive
+
+    def record(self, key: str, record: Record) -> Record | None:
+        """Return what is known of a message beyond its record; None if nothing was sent yet."""
+        if record.status != Status.SENDING:
+            return record
+        key = record.key or key
+        if self.is_spare(key, record.attempts):
+            return None
+        result = self._boards.result(self._owners.get(key, ""), key, record.attempts)
+        if result is None:
+            return record
+        changes = {"status": result.status, "id": result.id, "not_before": result.not_before}
+        return record.model_copy(update=changes)
+
+    def is_spare(self, key: str, attempt: int) -> bool:
+        """Whether an attempt that is claimed has not begun."""
+        return attempt == 1 and self._boards.is_spare(self._owners.get(key, ""), key, attempt)
+
+    @cached_property
+    def _boards(self) -> DeadBoards:
+        journal = watermark.id_of(self._connection) if self._exclusive else None
+        return DeadBoards(journal, also_living=True)
+
+    @cached_property
+    def _owners(self) -> dict[str, str]:
+        return queries.owners(self._connection) if self._exclusive else {}

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
 
@@ -49,6 +49,7 @@ LATE = Failure(
     code="late",
     text="the gateway's receipt came when a later attempt had begun: it may have arrived twice",
 )
+_RELEASED = Failure(code="released", text="nothing was sent: the run ended before it began")
 _IDENTITY = ("key", "run", "manifest", "message", "recipient", "transport")
 _NO_RESULT: dict[str, str | None] = {"receipt": None, "error_code": None, "error_text": None}
 _ENDING = ("status", "not_before", "changed_at", *_NO_RESULT)
@@ -84,6 +85,14 @@ class AttemptResult(NamedTuple):
         code, text = (self.error.code, self.error.text) if self.error else (None, None)
         columns = {"receipt": self.id, "error_code": code, "error_text": text}
         return {name: value and storable(value) for name, value in columns.items()}
+
+
+class Boards(Protocol):
+    """What runs that were killed had noted of their attempts: see `journal.board`."""
+
+    def is_spare(self, owner: str, key: str, attempt: int) -> bool: ...
+
+    def result(self, owner: str, key: str, attempt: int) -> AttemptResult | None: ...
 
 
 class Process(NamedTuple):
@@ -138,6 +147,23 @@ class Updates:
         self._backend.lock_table(connection, "messages")  # its commit may still be under way
         result = AttemptResult(Status.FAILED, error=_WITHDRAWN)
         self._conclude(connection, **self._expected(claim, result), **self._columns(result))
+
+    def release(self, connection: Connection, owner: str | None, claim: Claim) -> None:
+        """Delete the row of a first attempt that has surely not begun: the message is new again.
+
+        Its event stays, and another one says what became of it. Idempotent.
+        """
+        mine = (
+            messages.c.key == storable(claim.key),
+            messages.c.owner == owner,
+            messages.c.attempts == claim.attempt,
+            messages.c.status == _literal(Status.SENDING),
+        )
+        if claim.attempt == 1 and connection.execute(sa.delete(messages).where(*mine)).rowcount:
+            result = AttemptResult(Status.UNKNOWN, error=_RELEASED)
+            event = {**result.columns, "status": Status.NEW, "attempt": claim.attempt}
+            at = timestamp(self._now())
+            connection.execute(sa.insert(events).values(key=storable(claim.key), at=at, **event))
 
     def conclude(self, connection: Connection, claim: Claim, result: AttemptResult) -> bool:
         """Record how an attempt ended; return False if somebody else has decided that. Idempotent.
@@ -249,17 +275,25 @@ class Updates:
         written = upsert.on_conflict_do_update(index_elements=["key"], set_=sent, where=failed)
         return connection.execute(written.returning(messages.c.key)).first() is not None
 
-    def recover(self, connection: Connection) -> None:
-        """Call unknown what dead runs left "sending", and delete those runs."""
+    def recover(self, connection: Connection, boards: Boards) -> None:
+        """Decide what dead runs left "sending", and delete those runs.
+
+        What their boards do not know is unknown.
+        """
         alive = sa.select(sending_runs.c.owner).where(sending_runs.c.lease > self._backend.now())
         dead = sa.or_(messages.c.owner.is_(None), messages.c.owner.not_in(alive))
-        query = sa.select(messages.c.key, messages.c.attempts).where(
+        query = sa.select(messages.c.key, messages.c.attempts, messages.c.owner).where(
             messages.c.status == _literal(Status.SENDING), dead
         )
         rows = connection.execute(query.with_for_update(skip_locked=True)).all()
-        for row in rows:
-            result = AttemptResult(Status.UNKNOWN, error=_INTERRUPTED)
-            self.decide(connection, Claim(*row), Status.SENDING, result)
+        for key, attempt, owner in rows:
+            claim = Claim(key, attempt)
+            if attempt == 1 and boards.is_spare(owner or "", key, attempt):
+                self.release(connection, owner, claim)
+                continue
+            unknown = AttemptResult(Status.UNKNOWN, error=_INTERRUPTED)
+            result = boards.result(owner or "", key, attempt) or unknown
+            self.decide(connection, claim, Status.SENDING, result)
         expired = sa.select(sending_runs.c.owner).where(sending_runs.c.lease <= self._backend.now())
         gone = expired.with_for_update(skip_locked=True)
         connection.execute(sa.delete(sending_runs).where(sending_runs.c.owner.in_(gone)))
@@ -272,6 +306,11 @@ class Updates:
         if self._backend.exclusive:
             connection.execute(sa.delete(sending_runs))
         self.renew(connection, process, seconds)
+
+    def is_sending(self, connection: Connection) -> bool:
+        """Whether an attempt of this run has no result in the journal."""
+        mine = (messages.c.owner == self.owner, messages.c.status == _literal(Status.SENDING))
+        return connection.execute(sa.select(messages.c.key).where(*mine)).first() is not None
 
     def renew(self, connection: Connection, process: Process, seconds: float) -> None:
         """Renew this run's lease, even if others have deleted its row meanwhile."""

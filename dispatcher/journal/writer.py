@@ -46,7 +46,8 @@ class Job(NamedTuple):
     """An operation. `key` is the row that it changes, if any; a commit's jobs are sorted by it.
 
     One that is `idempotent` is repeated until it is on disk. `undo` is an idempotent operation that
-    is carried out if nobody knows whether this one is on disk.
+    is carried out if nobody knows whether this one is on disk. `written` is called with its result
+    once it is on disk, before anybody else has that.
     """
 
     key: str
@@ -54,6 +55,7 @@ class Job(NamedTuple):
     answer: Future[Any]
     idempotent: bool = False
     undo: Operation | None = None
+    written: Callable[[Any], object] = lambda answer: None
 
 
 class Writer:
@@ -90,19 +92,22 @@ class Writer:
         self._thread.start()
 
     def commit(
-        self, operation: Callable[[Connection], Answer], key: str, undo: Operation
+        self,
+        operation: Callable[[Connection], Answer],
+        key: str,
+        undo: Operation,
+        written: Callable[[Answer], object],
     ) -> Answer:
-        """Carry out an operation, and return its result when it is on disk. For `undo`, see `Job`.
+        """Carry out an operation, and return its result when it is on disk. For the rest see `Job`.
 
         If no thread is writing, this one does, together with whatever is queued: waking another
         thread, and being woken by it, takes as long as the disk. The main thread never does, as a
         signal may interrupt it. Once a commit has failed, this always raises, even if the database
         is back: an outcome may be lost, and no message may leave after that.
         """
-        if self._failure is not None:
-            raise JournalError(str(self._failure))
+        self.require_sound()
         alone = threading.current_thread() is not threading.main_thread()
-        job = Job(key, operation, Future(), undo=undo)
+        job = Job(key, operation, Future(), undo=undo, written=written)
         self._put(job, may_wait=alone)
         if alone and self._writing.acquire(blocking=False):
             try:
@@ -121,15 +126,22 @@ class Writer:
         *,
         may_wait: bool = False,
         idempotent: bool = False,
+        undo: Operation | None = None,
+        written: Callable[[Answer], object] = lambda answer: None,
     ) -> Future[Answer]:
         """Queue an operation; the future has its result when it is on disk.
 
-        With `may_wait`, it may wait a moment for others to share its commit. For `idempotent`, see
+        With `may_wait`, it may wait a moment for others to share its commit. For the rest see
         `Job`.
         """
-        job = Job(key, operation, Future(), idempotent)
+        job = Job(key, operation, Future(), idempotent, undo, written)
         self._put(job, may_wait)
         return job.answer
+
+    def require_sound(self) -> None:
+        """Raise JournalError if a commit has failed."""
+        if self._failure is not None:
+            raise JournalError(str(self._failure))
 
     def drain(self, seconds: float) -> None:
         """Repeat idempotent operations for `seconds`; what is not on disk by then fails."""
@@ -185,7 +197,8 @@ class Writer:
         self._commit(self._next_jobs())
 
     def _next_jobs(self) -> list[Job]:
-        """Return queued jobs by key: all runs lock rows in the same order, which avoids deadlocks.
+        """Return queued jobs: those of a file in their order; else by key, so that all runs lock
+        rows in the same order, which avoids deadlocks.
 
         The sort is stable, which keeps the order of the changes to one row; reads come last.
         """
@@ -195,6 +208,8 @@ class Writer:
                 jobs.append(self._jobs.get_nowait())
         except Empty:
             pass
+        if self._backend.exclusive:
+            return jobs
         return sorted(jobs, key=lambda job: (not job.key, job.key))
 
     def _repeat(self) -> None:
@@ -225,6 +240,7 @@ class Writer:
             return False
         self._backend.committed(self._connection)
         for job, answer in zip(jobs, answers, strict=True):
+            job.written(answer)
             job.answer.set_result(answer)
         return True
 

@@ -16,6 +16,8 @@ def cut_power(notes: Path, chance: Random, survival: float) -> None:
         _lose_writes(Path(note.name.replace("!", "/")), note, survival, chance)
         note.unlink()
     _lose_names(notes / "names", survival, chance)
+    for board in Path("/dev/shm").glob("message-dispatcher-*"):  # memory
+        board.unlink()
 
 
 def _lose_writes(file: Path, note: Path, survival: float, chance: Random) -> None:

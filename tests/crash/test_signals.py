@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.forking import Process
 from tests.support.gateway import Peer, Serve
-from tests.support.waiting import LONG, a_second, wait_until
+from tests.support.waiting import LONG, a_second
 
 from .mailing import Mailing, NewMailing
 
@@ -77,9 +77,10 @@ def test_an_answer_without_end_does_not_hold_a_stopped_run(
     new_impatient: Callable[[int], Mailing], serve: Serve
 ) -> None:
     mailing = new_impatient(20)
-    mailing.environment = {**mailing.environment, "GREENAPI_BASE_URL": serve(trickle).url}
+    gateway = serve(trickle)
+    mailing.environment = {**mailing.environment, "GREENAPI_BASE_URL": gateway.url}
     process = mailing.start()
-    wait_until(lambda: list(mailing.journal().values()) == ["sending"] * mailing.workers)
+    gateway.wait_for(mailing.workers)
 
     process.send_signal(signal.SIGTERM)
 

@@ -5,7 +5,7 @@ What is expected follows from the few rules at the top, never from the product.
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from itertools import chain, groupby
+from itertools import chain, groupby, pairwise
 from typing import Any, NamedTuple
 
 import pytest
@@ -215,8 +215,15 @@ def found(project: Project, result: Result, copies: Counter[str]) -> dict[str, F
 
 
 def causes(events: list[dict[str, Any]]) -> list[tuple[str, str | None]]:
-    """How each attempt ended; each has its intent and its end, in this order."""
+    """How each attempt ended; each has its intent and its end, in this order.
+
+    It may have been claimed ahead, and released, before.
+    """
     ends = []
+    for before, event in pairwise(events):
+        if event["status"] == "new":
+            assert (before["status"], event["error"]["code"]) == ("sending", "released")
+            events = [each for each in events if each not in (before, event)]
     for number, (attempt, pair) in enumerate(groupby(events, lambda event: event["attempt"]), 1):
         intent, end = pair
         assert (attempt, intent["status"]) == (number, "sending")

@@ -10,19 +10,19 @@ from itertools import count
 from typing import Any
 
 from dispatcher.cli import main
-from dispatcher.journal import Claim, Journal
-from dispatcher.models import Message
+from dispatcher.journal import Claim
+from dispatcher.journal.updates import Updates
 
 call, number, errno, *arguments = sys.argv[1:]
 intents = count(1)
-original = Journal.claim
+original = Updates.claim
 
 
-def claim(self: Journal, message: Message, *given: Any) -> Claim | None:
+def claim(self: Updates, *given: Any) -> Claim | None:
     if next(intents) == int(number):
         ctypes.CDLL(None).arm(call.encode(), b"/journal.db-wal", 1, int(errno))
-    return original(self, message, *given)
+    return original(self, *given)
 
 
-Journal.claim = claim
+Updates.claim = claim
 main(arguments)

@@ -15,6 +15,7 @@ from urllib3.connection import HTTPConnection
 
 from dispatcher.builtin.greenapi.transport import GreenApi
 from dispatcher.cli import main
+from dispatcher.delivery.claims import Claims
 from dispatcher.delivery.worker import Worker
 from dispatcher.journal import Journal
 from dispatcher.journal.sqlite import SqliteBackend
@@ -73,7 +74,7 @@ def in_checkpoint(times: int) -> None:
 POINTS: dict[str, Callable[[int], None]] = {
     "before the plan": lambda times: before(Planner, "plan", 1),
     "after the plan": lambda times: before(Worker, "advance", times),
-    "after the intent": lambda times: after(Journal, "claim", times),
+    "after the intent": lambda times: after(Claims, "claim", times),
     "after the bytes left": lambda times: before(HTTPConnection, "getresponse", times),
     "after the answer": lambda times: after(GreenApi, "send", times),
     "after the result": lambda times: after(Journal, "conclude", times),
