@@ -180,7 +180,7 @@ class Writer:
             going_on = not self._closed
             with self._writing:
                 self._write()
-                while not self._jobs.empty():
+                while not going_on and not self._jobs.empty():
                     self._write()
                 self._repeat()
 
