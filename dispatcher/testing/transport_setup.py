@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
+from functools import cached_property
 from typing import Any, ClassVar, TypeAlias
 
 import pytest
@@ -106,18 +107,22 @@ class TransportSetup:
 
     def make_without_credentials(self) -> Transport:
         """Return the same transport without any settings from the environment."""
-        kind: Any = type(self.make(URL))
-        made: Transport = kind(kind.Settings())
+        made: Transport = self._class(self._class.Settings())
         return made
 
     def payload(self) -> Payload:
         """Return what is sent in the tests: by default, the example of the first kind."""
         return self.make(URL).build(*self.example(next(iter(self.contents))))
 
+    @cached_property
+    def _class(self) -> Any:
+        """The transport's class; of the many that are made, one tells."""
+        return type(self.make(URL))
+
     @property
     def contents(self) -> Contents:
         """The transport's kinds of content."""
-        contents: Contents = optional(type(self.make(URL)), "contents")
+        contents: Contents = optional(self._class, "contents")
         return contents
 
     def example(self, kind: str) -> Planned:
@@ -136,7 +141,7 @@ class TransportSetup:
         return message, self._attachment(message.media)
 
     def _message(self, kind: str, table: Any) -> Message:
-        model, name = self.contents[kind], type(self.make(URL)).name
+        model, name = self.contents[kind], self._class.name
         content = factories.content(model, table)
         return factories.message(type=kind, content=content, to=self.to, transport=name)
 
@@ -181,7 +186,7 @@ class TransportSetup:
         if "kind" in metafunc.fixturenames:
             metafunc.parametrize("kind", [*self.contents])
         if "case" in metafunc.fixturenames:
-            known = corpus.messages(type(self.make(URL)))
+            known = corpus.messages(self._class)
             metafunc.parametrize("case", [*known, *self.contents])
 
     def _cases(self, name: str) -> Iterable[Any]:
@@ -194,7 +199,7 @@ class TransportSetup:
     @pytest.fixture(autouse=True)
     def _surroundings(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Keep the developer's account, proxies and certificates out of every test."""
-        config = getattr(type(self.make(URL)).Settings, "model_config", {})
+        config = getattr(self._class.Settings, "model_config", {})
         prefix = str(config.get("env_prefix", "")).lower()
         for name in list(os.environ):
             ours = bool(prefix) and name.lower().startswith(prefix)
@@ -225,7 +230,7 @@ class TransportSetup:
     @pytest.fixture
     def planned(self, case: str) -> Planned:
         """A message and what its source resolved to: of the corpus, or the example of a kind."""
-        return corpus.messages(type(self.make(URL))).get(case) or self.example(case)
+        return corpus.messages(self._class).get(case) or self.example(case)
 
     @pytest.fixture
     def takes_files(self) -> None:
@@ -258,7 +263,7 @@ class TransportSetup:
 
     @property
     def _sends_inline(self) -> bool:
-        uploads: str = optional(type(self.make(URL)), "uploads")
+        uploads: str = optional(self._class, "uploads")
         return uploads == INLINE
 
     @pytest.fixture
