@@ -127,7 +127,7 @@ class Delivery:
         finally:
             self._running = False
             self._give_up_the_rest()
-            self._claims.release_all()
+            self._claims.close()
             self._journal.drain()
             self._calls.close()
             self._reporter.close()  # the last, as it raises what `finished` raised

@@ -27,11 +27,13 @@ class Claims:
 
     def __init__(self, journal: Journal, workers: int) -> None:
         self._journal, self._workers = journal, workers
-        # Results that are not on disk yet have slots, too.
-        self._depth = 1 if journal.make_board(2 * workers * (1 + DEEPEST)) else 0
+        # Results that are not on disk yet have slots, too. Of attempts that were not claimed ahead,
+        # each worker has at most one such: its next claim is in the commit that has the result.
+        slots = 2 * workers * (1 + DEEPEST)
+        self._depth = 1 if journal.make_board(slots, reserved=workers) else 0
         self._lock = threading.Lock()
         self._upcoming: OrderedDict[str, Task] = OrderedDict()
-        self._ahead: dict[str, tuple[Task, Future[dict[str, Claim]]]] = {}
+        self._ahead: dict[str, Future[dict[str, Claim]]] = {}
         self._attempts = self._waits = 0
 
     def offer(self, task: Task) -> None:
@@ -48,8 +50,8 @@ class Claims:
         with self._lock:
             self._upcoming.pop(task.message.key, None)
             ahead = self._ahead.pop(task.message.key, None)
-            self._judge(waits=ahead is None or not ahead[1].done())
-        claim = ahead and ahead[1].result().get(task.message.key)
+            self._judge(waits=ahead is None or not ahead.done())
+        claim = None if ahead is None else ahead.result().get(task.message.key)
         if claim is not None:
             self._journal.begin(claim)
             self._claim_ahead()
@@ -66,13 +68,22 @@ class Claims:
                 self._journal.release(task.message.key)
 
     def release_all(self) -> None:
-        """Give back every claim whose attempt has not begun, as none will begin soon."""
+        """Give back every claim whose attempt has not begun, as none will begin soon.
+
+        None of them is claimed ahead again: its spare would be cleared when its first row has been
+        deleted, and each pause would leave two events of every claim.
+        """
         with self._lock:
-            for key, (task, _) in reversed(self._ahead.items()):
+            for key in self._ahead:
                 self._journal.release(key)
-                self._upcoming[key] = task
-                self._upcoming.move_to_end(key, last=False)
             self._ahead.clear()
+
+    def close(self) -> None:
+        """Give back every claim, and make no more: threads of an abandoned run may still ask."""
+        with self._lock:
+            self._depth = 0
+            self._upcoming.clear()
+        self.release_all()
 
     def _claim_ahead(self, *, may_wait: bool = False) -> None:
         """Claim what comes next, unless there are enough claims.
@@ -90,7 +101,7 @@ class Claims:
                 for task in chosen.values()
             ]
             claims = self._journal.claim_ahead(new, may_wait=may_wait)
-            self._ahead.update({key: (task, claims) for key, task in chosen.items()})
+            self._ahead.update(dict.fromkeys(chosen, claims))
 
     def _judge(self, *, waits: bool) -> None:
         """Claim more ahead while many attempts wait for the disk, and less while few do."""

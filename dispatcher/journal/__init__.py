@@ -218,15 +218,16 @@ class Journal:
             self._noted_as_begun,
         )
 
-    def make_board(self, slots: int) -> bool:
+    def make_board(self, slots: int, reserved: int = 0) -> bool:
         """Make what claims ahead of their attempts need; return whether it could be had.
 
-        `slots` is how many attempts can be noted at a time. Several runs on a journal at once have
-        no board, as only the one that opens the journal next may believe it.
+        `slots` is how many attempts can be noted at a time, `reserved` of them not for claims that
+        wait. Several runs on a journal at once have no board, as only the one that opens the
+        journal next may believe it.
         """
         if self._board is None and self._backend.exclusive:
             with suppress(OSError):
-                self._board = Board(self.id() or "", self._updates.owner, slots)
+                self._board = Board(self.id() or "", self._updates.owner, slots, reserved)
         return self._board is not None
 
     def claim_ahead(
@@ -260,13 +261,19 @@ class Journal:
         return self._writer.submit(claim, may_wait=may_wait, undo=undo, written=written)
 
     def begin(self, claim: Claim) -> None:
-        """Begin the attempt of a claim ahead. Raises JournalError if no message may leave now.
+        """Begin the attempt of a claim ahead.
 
-        The next run must find the claim where it was written, however long ago that was.
+        Raises JournalError if no message may leave now; then the claim is given back. The next run
+        must find it where it was written, however long ago that was.
         """
-        self._writer.require_sound()
-        self._backend.require_unchanged()
-        self._noted_as_begun(claim)
+        try:
+            self._writer.require_sound()
+            self._backend.require_unchanged()
+        except JournalError:
+            self.release(claim.key)
+            raise
+        if self._board is None or not self._board.begin(claim.key, claim.attempt):
+            raise JournalError(f"the journal {self._backend.name} is closed")
 
     def release(self, key: str) -> None:
         """Give a claim ahead back whose attempt has not begun: the message is new again."""
@@ -297,7 +304,8 @@ class Journal:
         What cannot be written is tried again until `drain` gives up.
         """
         conclude = self._updates.conclude
-        if self._board is not None:
+        # What is not noted is unknown; a run that gives up must not replace an answer by that.
+        if self._board is not None and result.status != Status.UNKNOWN:
             self._board.add_result(claim.key, claim.attempt, result)
         written = self._writer.submit(
             lambda connection: conclude(connection, claim, result),

@@ -46,10 +46,11 @@ class Board:
     """The board of a living run, `owner`, on the journal with this id.
 
     It is locked for as long as the process lives, so that nobody believes it meanwhile. Any thread
-    may call its methods. An attempt without a free slot is not noted.
+    may call its methods. An attempt without a free slot is not noted; the last `reserved` slots
+    are none for spares, so that an attempt that was not claimed ahead finds one.
     """
 
-    def __init__(self, journal: str, owner: str, slots: int) -> None:
+    def __init__(self, journal: str, owner: str, slots: int, reserved: int = 0) -> None:
         """Raises OSError if there is no such memory, or too little."""
         self._path, self._owner = _path(journal, owner), owner
         if file_system(_FOLDER) != "tmpfs":
@@ -67,7 +68,7 @@ class Board:
             self._path.unlink()
             os.close(self._descriptor)
             raise
-        self._lock = threading.Lock()
+        self._lock, self._reserved = threading.Lock(), reserved
         self._free = list(range(_SLOT * slots, 0, -_SLOT))
         self._used: dict[tuple[str, int], int] = {}
 
@@ -79,14 +80,20 @@ class Board:
 
     def add_spare(self, key: str, attempt: int) -> bool:
         """Note that a claim has not begun, before it is on disk; return False without a slot."""
-        return self._write(key, attempt, _SPARE)
+        return len(self._free) > self._reserved and self._write(key, attempt, _SPARE)
 
-    def begin(self, key: str, attempt: int) -> None:
-        """Delete the note that a claim has not begun, before its first byte leaves."""
+    def begin(self, key: str, attempt: int) -> bool:
+        """Delete the note that a claim has not begun, before its first byte leaves.
+
+        Returns False if the board is closed: the note may be there still, for others to believe.
+        """
         with self._lock:
+            if self._memory.closed:
+                return False
             slot = self._slot(key, attempt)
             if slot is not None:
                 self._memory[slot : slot + _TAG] = _UNUSED
+        return True
 
     def add_result(self, key: str, attempt: int, result: AttemptResult) -> None:
         """Note how an attempt ended, before that is on disk."""
@@ -174,9 +181,9 @@ class DeadBoards:
                 if not self._also_living:
                     _require_dead(descriptor)
                 content = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+            if content[:_SLOT] != _header():
+                return
         except OSError:
-            return
-        if content[:_SLOT] != _header():
             return
         for start in range(_SLOT, len(content), _SLOT):
             slot = content[start : start + _SLOT]

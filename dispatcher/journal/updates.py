@@ -49,7 +49,7 @@ LATE = Failure(
     code="late",
     text="the gateway's receipt came when a later attempt had begun: it may have arrived twice",
 )
-_RELEASED = Failure(code="released", text="nothing was sent: the run ended before it began")
+_RELEASED = Failure(code="released", text="nothing was sent: its claim was given back")
 _IDENTITY = ("key", "run", "manifest", "message", "recipient", "transport")
 _NO_RESULT: dict[str, str | None] = {"receipt": None, "error_code": None, "error_text": None}
 _ENDING = ("status", "not_before", "changed_at", *_NO_RESULT)

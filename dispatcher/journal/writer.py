@@ -139,7 +139,9 @@ class Writer:
         return job.answer
 
     def require_sound(self) -> None:
-        """Raise JournalError if a commit has failed."""
+        """Raise JournalError if a commit has failed, or it is closed."""
+        if self._closed:
+            raise self._closed_error()
         if self._failure is not None:
             raise JournalError(str(self._failure))
 
@@ -160,13 +162,16 @@ class Writer:
 
     def _put(self, job: Job, may_wait: bool) -> None:
         if self._closed:
-            job.answer.set_exception(JournalError(f"the journal {self._backend.name} is closed"))
+            job.answer.set_exception(self._closed_error())
             return
         if job.idempotent:
             self._track(job)
         self._jobs.put(job)
         if not may_wait:
             self._wanted.set()
+
+    def _closed_error(self) -> JournalError:
+        return JournalError(f"the journal {self._backend.name} is closed")
 
     def _track(self, job: Job) -> None:
         self._unwritten.add(job.answer)
