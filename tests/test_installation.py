@@ -5,10 +5,10 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -252,10 +252,10 @@ def test_a_journal_in_postgresql_is_set_up_backed_up_and_put_back(
 
 
 @pytest.fixture
-def docker(wheels: Path, tmp_path: Path) -> Iterator[Docker]:
-    docker = Docker(tmp_path / "docker", wheels)
-    yield docker
-    shutil.rmtree(docker.folder)
+def docker(wheels: Path) -> Iterator[Docker]:
+    # podman has sockets below it: where their paths are too long for one, each `run` waits 20 s.
+    with tempfile.TemporaryDirectory(prefix="docker-") as folder:
+        yield Docker(Path(folder), wheels)
 
 
 def test_an_image_sends_once_and_writes_nothing_but_the_journal(
