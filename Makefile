@@ -37,14 +37,7 @@ docs: .venv/dev
 	$(BIN)/python -m sphinx $(STRICT) -b man -t man -d build/doctrees/man docs build/docs/man
 
 bench: .venv/dev
-	$(BIN)/python benchmarks/startup.py
-	$(BIN)/python benchmarks/planning.py
-	$(BIN)/python benchmarks/diff.py
-	$(BIN)/python benchmarks/journal.py
-	$(BIN)/python benchmarks/sending.py
-	$(BIN)/python benchmarks/latency.py
-	$(BIN)/python benchmarks/runs.py
-	$(BIN)/python benchmarks/sandbox.py
+	$(BIN)/python -m benchmarks.results
 
 # Without ensurepip, venv fails and leaves half an environment, which would pass for one next time.
 .venv/bin/python:

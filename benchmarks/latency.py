@@ -28,7 +28,7 @@ def main() -> None:
         shim = mails.folder / "slow.so"
         build = ["cc", "-shared", "-fPIC", "-O2", "-o", str(shim), str(SOURCE), "-ldl"]
         subprocess.run(build, check=True)
-        goals = {"this disk": 0.9, "10 ms more": 0.7}
+        goals = {"this disk": 0.93, "10 ms more": 0.93}
         cases = {"this disk": {}, "10 ms more": {"LD_PRELOAD": str(shim), "SLOW_US": "10000"}}
         rates: dict[str, list[float]] = {name: [] for name in cases}
         for _ in range(ROUNDS):

@@ -20,7 +20,7 @@ from benchmarks.mailing import Mailing, mailing, sync_milliseconds
 MESSAGES = 1000
 ROUNDS = 7
 PEERS = ["requests==2.34.2", "apprise==2.2.0", "whatsapp-api-client-python==0.0.55"]
-GOALS = {"requests": 1.0, "apprise": 1.8, "sdk": 1.5}
+GOALS = {"requests": 1.2, "apprise": 2.2, "sdk": 1.4}
 
 
 def peer(python: str, name: str, mailing: Mailing) -> Callable[[str], None]:
