@@ -63,6 +63,8 @@ class Board:
             # A page that cannot be had when it is written would end the process.
             os.posix_fallocate(self._descriptor, 0, size)
             self._memory = mmap.mmap(self._descriptor, size)
+            # Or the lock would last as long as a process that a plugin forks, whatever it closes.
+            self._memory.madvise(mmap.MADV_DONTFORK)
             self._memory[:_SLOT] = _header()
         except BaseException:
             self._path.unlink()
