@@ -36,6 +36,7 @@ class JournalFiles:
         self.log, self.index, self.lock = (
             database.with_name(database.name + suffix) for suffix in ("-wal", "-shm", ".lock")
         )
+        self.rollback = database.with_name(f"{database.name}-journal")
         self.all = (self.database, self.log, self.index, self.lock)
         self._opened: dict[Path, os.stat_result] = {}
         self._index_file: int | None = None
@@ -85,6 +86,17 @@ class JournalFiles:
             f"its {self.log.name} is missing, and with it what the last run wrote last "
             f'("{run}", process {pid} on {host}, since {started[:19]} UTC)'
         )
+
+    def roll_back(self) -> None:
+        """Undo what a process was changing in the database itself when it was killed.
+
+        So SQLite begins to use a write-ahead log, in a new file or in a copy. No reader may undo
+        it, nor can read the file before.
+        """
+        if self.rollback.exists():
+            uri = f"{self.database.as_uri()}?mode=rw"
+            with suppress(sqlite3.Error), closing(sqlite3.connect(uri, uri=True)) as connection:
+                connection.execute("PRAGMA user_version").fetchone()
 
     def require_database(self) -> None:
         """Raise JournalError if there is a log whose database is gone."""

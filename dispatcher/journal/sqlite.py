@@ -83,6 +83,7 @@ class SqliteBackend:
 
     def defects(self) -> list[str]:
         """Return what is wrong with the files."""
+        self.files.roll_back()
         self.files.require_database()
         defects = [self.files.alias(), self.files.missing_log()]
         return [f"the journal {self.name} may not be whole: {each}" for each in defects if each]
@@ -242,6 +243,7 @@ class SqliteBackend:
                 raise JournalError(f"the journal is not used: {sentence}")
 
     def _require_whole_files(self) -> None:
+        self.files.roll_back()
         self.files.require_database()
         if foreign := self.files.foreign_log():
             raise JournalError(
