@@ -53,8 +53,8 @@ class Claims:
             self._judge(waits=ahead is None or not ahead.done())
         claim = None if ahead is None else ahead.result().get(task.message.key)
         if claim is not None:
-            self._journal.begin(claim)
             self._claim_ahead()
+            self._journal.begin(claim)  # as late as possible: from here on it may be unknown
             return claim
         self._claim_ahead(may_wait=True)  # in the same commit
         planned = task.planned

@@ -42,7 +42,11 @@ class JournalReader:
     def delivered(self, digests: Sequence[str], recipients: Sequence[str]) -> list[Delivered]:
         """Return the messages with these digests that were delivered, or may have been."""
         with self._reading() as connection:
-            return list(queries.delivered(connection, digests, recipients))
+            found = list(queries.delivered(connection, digests, recipients))
+            known = queries.lookup(connection, [each.key for each in found])
+            boards = _Boards(connection, self._backend)
+            decided = {key: boards.record(key, each) for key, each in known.items()}
+        return [each for each in found if _may_have_arrived(each, decided.get(each.key))]
 
     def known_names(self, names: Iterable[tuple[str, str]]) -> set[tuple[str, str]] | None:
         """Return the pairs of manifest and message id that the journal has; reads all rows.
@@ -145,3 +149,9 @@ class _Boards:
     @cached_property
     def _owners(self) -> dict[str, str]:
         return queries.owners(self._connection) if self._exclusive else {}
+
+
+def _may_have_arrived(copy: Delivered, record: Record | None) -> bool:
+    if record is None:
+        return False
+    return record.status != Status.FAILED or record.sent_digest == copy.digest

@@ -6,18 +6,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
+from tests.support.boards import boards_of
+
 _HEAD = struct.Struct("=qqq")
 _SECTOR = 512  # bytes; a disk writes each of them as a whole or not at all
 
 
-def cut_power(notes: Path, chance: Random, survival: float) -> None:
-    """Lose what was not synced, save each sector and name that survives by this probability."""
+def cut_power(notes: Path, chance: Random, journal: Path, survival: float) -> None:
+    """Lose what was not synced, save each sector and name that survives by this probability.
+
+    What is in memory is lost in any case.
+    """
+    for board in boards_of(journal):
+        board.unlink()
     for note in notes.glob("!*"):
         _lose_writes(Path(note.name.replace("!", "/")), note, survival, chance)
         note.unlink()
     _lose_names(notes / "names", survival, chance)
-    for board in Path("/dev/shm").glob("message-dispatcher-*"):  # memory
-        board.unlink()
 
 
 def _lose_writes(file: Path, note: Path, survival: float, chance: Random) -> None:

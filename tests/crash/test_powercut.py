@@ -42,7 +42,7 @@ def new_cuttable(
         mailing = new_mailing(RECIPIENTS, **options)
         watch = {"POWERCUT_WATCH": str(mailing.project.folder), "POWERCUT_NOTES": str(tmp_path)}
         mailing.environment = {**preloaded("powercut"), **watch}
-        return Cuttable(mailing, partial(cut_power, tmp_path, chance))
+        return Cuttable(mailing, partial(cut_power, tmp_path, chance, mailing.project.journal_file))
 
     return new_cuttable
 
