@@ -31,6 +31,7 @@ from dispatcher.journal import (
 from dispatcher.journal.board import Board, DeadBoards
 from dispatcher.journal.files import file_system
 from dispatcher.journal.updates import Updates
+from dispatcher.journal.writer import Writer
 from tests.support.boards import MEMORY, boards_of, killed
 from tests.support.messages import message
 from tests.support.postgres import Database
@@ -564,17 +565,6 @@ def test_retry_is_noted_as_well(url: str) -> None:
     assert statuses(url) == {"a": "sent"}
 
 
-def test_what_another_attempt_had_said_says_nothing_of_a_retry(url: str) -> None:
-    with killed(url) as run:
-        run.make_board(4)
-        (first,) = ahead(run, "a").values()
-        run.begin(first)
-        run.conclude(first, FAILED).result()
-        note_result(run, first, FAILED)  # late: it is not on disk
-        assert run.claim(message("a"), "digest", run.lookup([first.key])[first.key])
-    assert statuses(url) == {"a": "unknown"}
-
-
 def test_claim_that_is_given_back_is_new_and_its_slot_is_free(url: str) -> None:
     with open_journal(url) as journal:
         journal.make_board(1)
@@ -712,3 +702,136 @@ def test_many_runs_leave_no_file_open_and_none_behind(url: str) -> None:
     assert statuses(url) == {}
     assert open_files() == opened
     assert boards_of(file_of(url)) == []
+
+
+# without its safeguards
+
+
+def begun(url: str) -> bool:
+    """Whether a message that was at the gateway at a kill is not sent again."""
+    with killed(url) as run:
+        run.make_board(4)
+        run.begin(ahead(run, "a")["a"])
+    return statuses(url) == {"a": "unknown"}
+
+
+def answered(url: str) -> bool:
+    """Whether an answer that was noted before a kill is known."""
+    with killed(url) as run:
+        run.make_board(4)
+        note_result(run, ahead(run, "a")["a"], SENT)
+    return statuses(url) == {"a": "sent"}
+
+
+def retried(url: str) -> bool:
+    """Whether what was noted of an attempt does not count for the next one."""
+    with killed(url) as run:
+        run.make_board(4)
+        (first,) = ahead(run, "a").values()
+        run.begin(first)
+        run.conclude(first, FAILED).result()
+        note_result(run, first, FAILED)  # once more: that one is not on disk yet
+        assert run.claim(message("a"), "digest", run.lookup([first.key])[first.key])
+    return statuses(url) == {"a": "unknown"}
+
+
+def booted(url: str) -> bool:
+    """Whether nothing that was noted before a reboot is believed."""
+    with killed(url) as run:
+        run.make_board(4)
+        ahead(run, "a")
+    with pytest.MonkeyPatch.context() as patch:
+        other = file_of(url).with_name("boot_id")
+        other.write_text("another")
+        patch.setattr(board, "_BOOT_ID", other)
+        return statuses(url) == {"a": "unknown"}
+
+
+def recovered(url: str) -> bool:
+    """Whether an answer is known though the run that was to record it died, too."""
+
+    def dies(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    with killed(url) as run:
+        run.make_board(4)
+        note_result(run, ahead(run, "a")["a"], SENT)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Updates, "decide", dies)
+        with pytest.raises(KeyboardInterrupt):
+            statuses(url)
+    return statuses(url) == {"a": "sent"}
+
+
+def in_order(url: str) -> bool:
+    """Whether what is asked for together is done in that order, in one commit."""
+    with open_journal(url) as run:
+        first = run.claim(message("a"), "digest", None)
+        assert first is not None
+        known = run.lookup([first.key])[first.key].model_copy(update={"status": "failed"})
+        run.conclude(first, FAILED)
+        again = run.claim(message("a"), "digest", known)
+        run.make_board(4)
+        ahead(run, "b")
+        run.release(message("b").key)
+        return None not in (again, run.claim(message("b"), "digest", None))
+
+
+def believing_boards_of_another_boot(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(board, "_header", lambda: b"board".ljust(SLOT, b"\0"))
+
+
+def believing_other_attempts(patch: pytest.MonkeyPatch) -> None:
+    tag = board._tag
+    patch.setattr(board, "_tag", lambda owner, key, attempt: tag(owner, key, 1))
+
+
+def with_marks_that_stay(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Board, "begin", lambda self, key, attempt: None)
+
+
+def without_noted_answers(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(DeadBoards, "result", lambda self, owner, key, attempt: None)
+
+
+def deleting_boards_first(patch: pytest.MonkeyPatch) -> None:
+    recover = Updates.recover
+
+    def hasty(self: Updates, connection: sa.Connection, boards: DeadBoards) -> None:
+        for sending in connection.execute(sa.text("SELECT owner, key, attempts FROM messages")):
+            boards.result(*sending)  # it is read, so that only a crash shows the difference
+        boards.delete()
+        recover(self, connection, boards)
+
+    patch.setattr(Updates, "recover", hasty)
+
+
+def writing_claims_first(patch: pytest.MonkeyPatch) -> None:
+    jobs = Writer._next_jobs
+    patch.setattr(
+        Writer, "_next_jobs", lambda self: sorted(jobs(self), key=lambda job: not job.undo)
+    )
+
+
+@pytest.mark.parametrize(
+    ("holds", "without"),
+    [
+        (begun, with_marks_that_stay),
+        (answered, without_noted_answers),
+        (retried, believing_other_attempts),
+        (booted, believing_boards_of_another_boot),
+        (recovered, deleting_boards_first),
+        (in_order, writing_claims_first),
+    ],
+)
+def test_each_safeguard_is_needed(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    holds: Callable[[str], bool],
+    without: Callable[[pytest.MonkeyPatch], None],
+) -> None:
+    assert holds(f"sqlite:///{tmp_path}/safe.db")
+    without(monkeypatch)
+    assert not holds(f"sqlite:///{tmp_path}/weakened.db")
+    for path in boards_of(tmp_path / "weakened.db"):
+        path.unlink()

@@ -1,14 +1,18 @@
 """`dispatcher` without one of its safeguards: weakened.py SAFEGUARD ARGUMENT…
 
-Proves that the tests would notice if it were missing.
+With "dying" and its arguments before the others, it also kills itself: see dying.py. Proves that
+the tests would notice if the safeguard were missing.
 """
 
+import runpy
 import sys
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 from dispatcher.cli import main
 from dispatcher.journal import AttemptResult, Claim, Journal
+from dispatcher.journal.board import Board
 from dispatcher.journal.locking import Lock
 from dispatcher.journal.sqlite import SqliteBackend
 from dispatcher.journal.watermark import HighWaterMark
@@ -45,8 +49,17 @@ def without_intent() -> None:
     Journal.make_board = lambda self, slots: False  # so that there are no claims ahead
 
 
-SAFEGUARDS = {"sync": without_sync, "intent": without_intent}
+def without_clearing_marks() -> None:
+    """An attempt begins while the board says that it surely has not."""
+    Board.begin = lambda self, key, attempt: None
+
+
+SAFEGUARDS = {"sync": without_sync, "intent": without_intent, "mark": without_clearing_marks}
 
 safeguard, *arguments = sys.argv[1:]
 SAFEGUARDS[safeguard]()
-main(arguments)
+if arguments[0] == "dying":
+    sys.argv = arguments
+    runpy.run_path(str(Path(__file__).with_name("dying.py")))
+else:
+    main(arguments)
