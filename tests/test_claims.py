@@ -60,7 +60,10 @@ class InOrder:
         stopped: Callable[[], bool],
     ) -> None:
         for each in [each for each in messages if each.id != self._drops]:
+            waits = 0
             while not stopped() and (wait := deliver(each)) is not None:
+                waits += 1
+                assert waits < 20, f"{each.id} waits for something that does not come"
                 self._waiting()
                 time.sleep(wait)
 
@@ -248,6 +251,7 @@ def test_what_was_claimed_ahead_is_new_when_it_is_skipped(run: Run) -> None:
     plan = [planned(id)._replace(stop_on_failure=True) for id in ("a", "b")]
     run.deliver(Watched(a=Refused("no")), *plan, planned("c", to=OTHER))
     assert run.seen["a"]["b"] == "sending"
+    assert "b" not in run.seen["c"], "its place is free for others"
     assert run.statuses() == {"a": "failed", "b": "skipped", "c": "sent"}
     assert run.left == {"a": "failed", "c": "sent"}
 
