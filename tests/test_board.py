@@ -185,7 +185,6 @@ def test_attempt_without_a_slot_is_not_noted_and_one_that_is_free_is_used_again(
     assert not mine.add_spare("c", 1)
     mine.add_result("c", 1, SENT)
     mine.clear("c", 1)
-    assert mine.add_spare("a", 1), "it has one"
     mine.clear("a", 1)
     assert mine.add_spare("d", 1)
     mine.close(delete=False)
@@ -194,12 +193,21 @@ def test_attempt_without_a_slot_is_not_noted_and_one_that_is_free_is_used_again(
     assert dead.result(name.owner, "c", 1) is None
 
 
+def test_some_slots_are_kept_for_attempts_that_are_not_claimed_ahead(name: Name) -> None:
+    mine = Board(name.journal, name.owner, 3, reserved=1)
+    assert [mine.add_spare(key, 1) for key in "abc"] == [True, True, False]
+    mine.begin("c", 1)
+    mine.add_result("c", 1, SENT)
+    mine.close(delete=False)
+    assert name.dead().result(name.owner, "c", 1) == SENT
+
+
 def test_notes_that_come_too_late_are_ignored(name: Name) -> None:
     mine = name.board()
     mine.add_spare("a", 1)
     mine.close(delete=True)
     assert not mine.add_spare("b", 1)
-    mine.begin("a", 1)
+    assert not mine.begin("a", 1), "its note may be there still"
     mine.add_result("a", 1, SENT)
     mine.clear("a", 1)
     assert not mine.is_in_place()
@@ -293,6 +301,8 @@ def test_no_byte_can_be_changed_so_that_something_wrong_is_believed(name: Name) 
 
 class Recorded:
     """The memory of a board, and what is in it after each byte that is written."""
+
+    closed = False
 
     def __init__(self, memory: Any) -> None:
         self.memory, self.states = memory, [bytes(memory)]
@@ -667,6 +677,16 @@ def test_board_stays_when_the_journal_cannot_be_written_any_more(
     assert boards_of(file_of(url)) == []
 
 
+def test_nothing_begins_once_the_journal_is_closed(url: str) -> None:
+    """The next run takes what was ahead for new: a thread that was left behind must not send it."""
+    with open_journal(url) as journal:
+        journal.make_board(4)
+        claims = ahead(journal, "a")
+    with pytest.raises(JournalError, match="is closed"):
+        journal.begin(claims["a"])
+    assert statuses(url) == {}
+
+
 def test_copy_of_a_journal_believes_nothing_of_a_run_that_is_on(url: str, tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
     with open_journal(url) as journal:
@@ -787,7 +807,7 @@ def believing_other_attempts(patch: pytest.MonkeyPatch) -> None:
 
 
 def with_marks_that_stay(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Board, "begin", lambda self, key, attempt: None)
+    patch.setattr(Board, "begin", lambda self, key, attempt: True)
 
 
 def without_noted_answers(patch: pytest.MonkeyPatch) -> None:
