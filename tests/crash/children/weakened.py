@@ -46,7 +46,7 @@ def without_intent() -> None:
         return self.fail(*intents[claim.key], result)
 
     Journal.claim, Journal.conclude = claim, conclude
-    Journal.make_board = lambda self, slots: False  # so that there are no claims ahead
+    Journal.make_board = lambda self, slots, reserved=0: False  # so that there are no claims ahead
 
 
 def without_clearing_marks() -> None:
