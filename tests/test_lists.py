@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import random
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 
 from dispatcher.errors import ManifestError
 from dispatcher.inputs import Inputs
-from dispatcher.manifest import recipients
+from dispatcher.manifest import first_rows, recipients
+from dispatcher.manifest.first_rows import FirstRows
 from dispatcher.manifest.recipients import ListFormat, read_rows
 from dispatcher.manifest.rows import MAX_ROW, Row
 from dispatcher.testing import manifest, plan
@@ -366,3 +368,41 @@ def test_editors_know_the_table(project: Project) -> None:
     assert set(schema["$defs"]["RecipientsTable"]["properties"]) == {
         *("file", "to", "country", "encoding", "delimiter", "duplicates")
     }
+
+
+# ---------------------------------------------------------------------------- the same one twice
+
+RECIPIENTS = st.one_of(
+    st.integers(min_value=0, max_value=2**66).map(str),
+    st.sampled_from(["0", "00", "7", "07", "7-7@g.us", "٧", "²", "7" * 18, "7" * 19, "0" * 19]),
+    st.text(max_size=3),
+)
+
+
+@given(st.lists(RECIPIENTS), st.integers(min_value=2, max_value=9))
+def test_where_each_was_first_is_known(written: list[str], bucket: int) -> None:
+    rows, first = FirstRows(), dict[str, int]()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(first_rows, "_BUCKET", bucket)
+        for row, to in enumerate([*written, *written]):
+            assert rows.first(to, row) == first.get(to)
+            first.setdefault(to, row)
+
+
+@cases("order", sorted, lambda to: sorted(to, reverse=True), list, ids=["up", "down", "any"])
+def test_each_recipient_who_is_there_twice_is_named_with_both_lines(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, order: Any
+) -> None:
+    monkeypatch.setattr(first_rows, "_BUCKET", 64)
+    chance = random.Random(1)
+    rows = order([f"7900{number:07}" for number in chance.sample(range(10**7), 2000)])
+    again = {chance.randrange(1000): chance.randrange(1000, 2000) for _ in range(20)}
+    for first, second in again.items():
+        rows[second] = rows[first]
+    expected = [
+        f'people.csv:{second + 2}:1: error: message "message-1": {rows[second]} is a recipient '
+        f'twice, first in line {first + 2}; remove one, or write duplicates = "first"'
+        for first, second in sorted(again.items(), key=lambda each: each[1])
+    ]
+    found = planned(folder, "people.csv", "\n".join(["to,name", *(f"{to},A" for to in rows)]))
+    assert found.problems == expected

@@ -13,6 +13,7 @@ from dispatcher.errors import AddressError, ManifestError, PluginError, SourceEr
 from dispatcher.localfiles import MAX_TEXT, read_text
 from dispatcher.manifest import message_table
 from dispatcher.manifest.definitions import Definition, LoadedMessage, Manifest
+from dispatcher.manifest.first_rows import FirstRows
 from dispatcher.manifest.former_names import MessageName
 from dispatcher.manifest.kinds import Shape
 from dispatcher.manifest.templates import RenderError, not_filled_in
@@ -56,16 +57,16 @@ def expand(
     builder = _Builder(manifest, table, definition, report, read_address)
     former_keys = [builder.key_of(name) for name in former]
     first_only = message_table.recipients_file(table).get("duplicates") == "first"
-    seen: dict[str, int] = {}  # the row of each recipient; a list may have a million
+    rows = FirstRows()
     for recipient in _recipients(manifest, table, builder.definition, report):
         message, found = builder.build(recipient)
         if message is None:
             continue
-        if message.to in seen and "to" not in found:
+        first_row = rows.first(message.to, recipient.definition.row)
+        if first_row is not None and "to" not in found:
             if first_only:
                 continue
-            report(_twice(message.to, recipient.definition, seen[message.to]))
-        seen.setdefault(message.to, recipient.definition.row)
+            report(_twice(message.to, recipient.definition, first_row))
         keys = tuple(key + message.to for key in former_keys)
         yield LoadedMessage(message, recipient.definition, bad_keys | found, keys)
 

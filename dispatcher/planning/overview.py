@@ -15,6 +15,8 @@ from dispatcher.planning.comparison import PlannedMessage
 # What a run always sends, besides what it was asked to send again.
 SENDABLE: frozenset[Status] = frozenset({Status.NEW, Status.RETRY})
 
+_MOST_AT_ONCE = 100_000  # people: as numbers in a set, each of them takes ten times the memory
+
 
 class Overview:
     """The counted messages of a plan.
@@ -59,7 +61,12 @@ class Overview:
     def people(self, resend: Collection[str] = ()) -> int:
         """Return how many people get at least one of these."""
         chosen = SENDABLE.union(map(Status, resend))
-        return len({each for status in chosen for each in self._people.get(status, ())})
+        people = [self._people[status] for status in chosen if status in self._people]
+        parts = 1 + sum(map(len, people)) // _MOST_AT_ONCE
+        return sum(
+            len({each for hashes in people for each in hashes if each % parts == part})
+            for part in range(parts)
+        )
 
 
 def overview_of(plan: Iterable[PlannedMessage]) -> Overview:
