@@ -19,6 +19,7 @@ from pathlib import Path
 NAMES = (
     "startup",
     "planning",
+    "volume",
     "diff",
     "journal",
     "sending",
