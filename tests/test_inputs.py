@@ -14,7 +14,7 @@ from dispatcher.errors import InputChanged, ManifestError
 from dispatcher.http.files import opened
 from dispatcher.inputs import InputFile, Inputs
 from dispatcher.manifest import Options, load
-from dispatcher.planning import Planner
+from dispatcher.planning import NoRecords, Planner, kept
 from dispatcher.testing import Recording, manifest, registry
 from dispatcher.testing.recording import RecordingTransport
 from tests.support.cases import cases
@@ -142,23 +142,40 @@ LISTS = {
 }
 
 
+def checked(folder: Path) -> Planner:
+    """A planner that has checked messages to all of ROWS, in people.csv."""
+    (folder / "people.csv").write_text("\n".join(["to", *ROWS]))
+    path = manifest(folder, {"recipients": "people.csv", "text": {"body": "Hello"}})
+    transport = RecordingTransport()
+    manifests = load([path], Options(transport="recording"))
+    planner = Planner(manifests, registry(Recording()), lambda name: transport)
+    assert not planner.check(NoRecords()).errors
+    return planner
+
+
 @pytest.mark.parametrize("rows", LISTS.values(), ids=LISTS.keys())
 def test_no_message_is_planned_that_was_not_checked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: list[str]
 ) -> None:
     monkeypatch.setattr(InputFile, "is_same", lambda *_: True)
     monkeypatch.setattr(Inputs, "require_unchanged", lambda *_, **__: None)
-    people = tmp_path / "people.csv"
-    people.write_text("\n".join(["to", *ROWS]))
-    path = manifest(tmp_path, {"recipients": "people.csv", "text": {"body": "Hello"}})
-    transport = RecordingTransport()
-    manifests = load([path], Options(transport="recording"))
-    planner = Planner(manifests, registry(Recording()), lambda name: transport)
-    assert not planner.check().errors
-    people.write_text("\n".join(["to", *rows]))
+    monkeypatch.setattr(kept, "_MOST", len(ROWS) - 1)  # so that all are made anew
+    planner = checked(tmp_path)
+    (tmp_path / "people.csv").write_text("\n".join(["to", *rows]))
 
     planned: list[str] = []
     # A half number is a problem by itself.
     with pytest.raises((InputChanged, ManifestError), match=r"is not as it was checked|79000030"):
         planned.extend(each.message.to for each in planner.plan())
     assert planned == ROWS[: len(planned)]
+
+
+@pytest.mark.parametrize("rows", LISTS.values(), ids=LISTS.keys())
+def test_a_changed_file_is_named_before_kept_messages_are_given_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: list[str]
+) -> None:
+    monkeypatch.setattr(InputFile, "is_same", lambda *_: True)
+    planner = checked(tmp_path)
+    (tmp_path / "people.csv").write_text("\n".join(["to", *rows]))
+    with pytest.raises(InputChanged, match=r"people\.csv has changed since it was checked"):
+        next(planner.plan())

@@ -1,5 +1,7 @@
 """Plans: which problems they find, whom they blame, and what makes two plans of a message equal."""
 
+import gc
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,7 +24,7 @@ from dispatcher.builtin import builtins
 from dispatcher.errors import InputChanged
 from dispatcher.manifest import Options, load
 from dispatcher.models import PlanStatus, Record
-from dispatcher.planning import NOTHING, NoRecords, PlannedMessage, Planner
+from dispatcher.planning import NOTHING, NoRecords, PlannedMessage, Planner, kept
 from dispatcher.registry import build_registry
 from dispatcher.testing import RecordingTransport
 from tests.support.cases import cases
@@ -329,3 +331,102 @@ def test_same_source_is_read_once(planner: NewPlanner) -> None:
     made.check()
     assert len(list(made.plan())) == 2
     assert asked == ["drive:1"]
+
+
+# What the check has kept
+
+
+class Counting(Pigeon):
+    """It notes for whom it builds a payload."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.built: list[str] = []
+
+    def build(self, message: Message, attachment: Attachment | None) -> Payload:
+        self.built.append(message.to)
+        return super().build(message, attachment)
+
+
+NUMBERS = [f"7900{number:07}" for number in range(1200)]
+MANY = f'[[messages]]\nid = "a"\nto = {NUMBERS}\ntext.body = "Hello"\n'.replace("'", '"')
+
+
+def test_what_was_checked_is_not_planned_again(planner: NewPlanner) -> None:
+    transport = Counting()
+    made = planner(MANY, transport)
+    assert not made.check(NoRecords()).errors
+    assert transport.built == NUMBERS
+    transport.built.clear()
+    assert [each.message.to for each in made.plan()] == NUMBERS
+    assert transport.built == NUMBERS[:1]  # does the transport go on to say the same?
+
+
+@cases("bound, most", ("_MOST", len(NUMBERS) - 1), ("_MOST_BYTES", 20 * len(NUMBERS)))
+def test_too_many_are_planned_again(
+    planner: NewPlanner, monkeypatch: pytest.MonkeyPatch, bound: str, most: int
+) -> None:
+    monkeypatch.setattr(kept, bound, most)
+    transport = Counting()
+    made = planner(MANY, transport)
+    assert not made.check(NoRecords()).errors
+    assert [each.message.to for each in made.plan(last=True)] == NUMBERS
+    assert transport.built == NUMBERS * 2
+
+
+def test_variables_count_as_memory(planner: NewPlanner, tmp_path: Path) -> None:
+    """Their columns may be in no payload."""
+    story = "once upon a time" * 1000
+    people = [f"{number},Kazan,{story}" for number in NUMBERS]
+    (tmp_path / "people.csv").write_text("\n".join(["to,city,story", *people]))
+    transport = Counting()
+    made = planner(PEOPLE, transport)
+    assert not made.check(NoRecords()).errors
+    assert len(list(made.plan())) == len(people)
+    assert len(transport.built) == 2 * len(people)
+
+
+def test_kept_messages_are_compared_with_the_journal_as_it_is_now(planner: NewPlanner) -> None:
+    made = planner(TEXT)
+    made.check(NoRecords())
+    (new,) = made.plan(NoRecords())
+    assert new.status == "new"
+    sent = Record(status="sent", digest=new.digest)
+    (planned,) = made.plan(Known({new.message.key: sent}), last=True)
+    assert planned.status == "sent"
+    (again,) = made.plan(NoRecords())  # made anew
+    assert again == new
+
+
+def test_kept_messages_are_dropped_once_they_are_given_out(planner: NewPlanner) -> None:
+    made = planner(MANY)
+    made.check(NoRecords())
+    plan = made.plan(last=True)
+    next(plan)
+    second = weakref.ref(next(plan).message.content)
+    for _ in range(len(NUMBERS) // 2):
+        next(plan)
+    gc.collect()
+    assert second() is None
+
+
+def test_a_plugin_is_asked_again_for_each_kind_of_content(planner: NewPlanner) -> None:
+    answers = iter(range(9))
+
+    def transform_payload(payload: Payload, message: Message) -> None:
+        if message.type == "document":
+            payload["answer"] = next(answers)
+
+    made = planner(TEXT + FILE.replace('"a"', '"b"'), transform_payload=transform_payload)
+    assert not made.check(NoRecords()).errors
+    with pytest.raises(InputChanged, match=r'm/b/1.*plugin "hooks".* answered differently'):
+        next(made.plan())
+
+
+def test_an_objection_that_comes_later_stops_everything(planner: NewPlanner) -> None:
+    objections: list[Problem] = []
+    made = planner(TEXT, validate_message=lambda: objections)
+    assert not made.check(NoRecords()).errors
+    objections.append(Problem(message="not on a Sunday"))
+    with pytest.raises(InputChanged, match=r"not on a Sunday.*: this is not as it was checked"):
+        next(made.plan())

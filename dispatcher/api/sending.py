@@ -53,7 +53,7 @@ class Sending:
     def run(self) -> Summary:
         """Send, once. Raises the DispatcherError that ends the run before any message was tried;
         later, the summary says it."""
-        planned = self.plan.planner.plan(self._journal)
+        planned = self.plan.planner.plan(self._journal, last=True)
         return self.delivery.run(planned, self._engine, len(self.plan), self._owner)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator
 from functools import cached_property, partial
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from dispatcher.manifest.former_names import DefinedNames
 from dispatcher.manifest.runs import DatedManifests
 from dispatcher.models import Delivered, LocatedProblem, Message, ProblemList, ReportProblem, Status
 from dispatcher.planning.comparison import NOTHING, NoRecords, PlannedMessage, Records, compared
+from dispatcher.planning.kept import KeptMessages
 from dispatcher.planning.moved import Copies
 from dispatcher.planning.overview import SENDABLE, Overview
 from dispatcher.planning.selection import Chooser, Sample, Selection
@@ -61,12 +62,14 @@ class Planner:
         transports: GetTransport,
         selection: Selection | None = None,
     ) -> None:
-        self._manifests, self._selection = manifests, selection
+        self._manifests, self._registry = manifests, registry
+        self._selection = selection
         # In a trial, all copies go to one person: what one misses is no reason for others.
         is_trial = selection is not None and selection.trial is not None
         self._stages = Stages(registry, transports, manifests.inputs, may_stop=not is_trial)
         self._chooser: Chooser | None = None  # from the last time that the messages were made
         self._seen: array[int] | None = None
+        self._kept = KeptMessages()
         contents = partial(_contents, manifests, self._stages)
         self._copies = Copies(manifests.defined, contents)
         self.overview: Overview | None = None
@@ -122,15 +125,22 @@ class Planner:
     def check(self, journal: Records | None = None) -> ProblemList:
         """Return every problem of every file and message, warnings included.
 
-        With a journal, `overview` is set afterwards. Raises InputChanged if a file changes
-        meanwhile.
+        With a journal, `overview` is set afterwards, and the messages are kept for `plan` if they
+        are few. Raises InputChanged if a file changes meanwhile.
         """
         problems = self.problems_of_files()
         batches = self._planned(self._selected(problems), problems)
         if journal is not None:
             batches = self._counted(batches, journal)
-        planned = chain.from_iterable(batches)
-        self._seen = array("q", map(_fingerprint, planned))
+        seen, kept = array("q"), KeptMessages()
+        if journal is None or self._registry.trace:  # a trace hears of each as it is given out
+            kept.drop()
+        for batch in batches:
+            seen.extend(map(_fingerprint, batch))
+            kept.add(batch, self._batch)
+        if problems.errors:
+            kept.drop()
+        self._seen, self._kept = seen, kept
         self.inputs.require_unchanged()
         return problems
 
@@ -151,23 +161,24 @@ class Planner:
             overview.add(self._marked(each, copies))
 
     def plan(
-        self, journal: Records | None = None, *, ask_again: bool = True
+        self, journal: Records | None = None, *, ask_again: bool = True, last: bool = False
     ) -> Iterator[PlannedMessage]:
         """Yield the messages that `check` has seen, in order, compared with the journal's records.
 
-        They are made anew, as there may be more than fit in memory. With `ask_again`, moved ones
-        are looked up even if `check` has done so. Raises InputChanged before the first one that is
-        not as it was checked, or ManifestError if there was no check and one is bad.
+        Those that `check` has kept are given out; otherwise, as there may be more than fit in
+        memory, all are made anew. With `ask_again`, moved ones are looked up even if `check` has
+        done so. With `last`, what was given out is kept no longer. Raises InputChanged before the
+        first one that is not as it was checked, or ManifestError if there was no check and one is
+        bad.
         """
         problems = self.problems_of_files()
         index = 0
-        selected = self._selected(problems)
         ask = ask_again or self.overview is None
         if ask:
             self._moved = {}
-        if self._seen is not None:  # the others were only checked
-            selected = (loaded for loaded in selected if loaded.chosen)
-        for batch in self._planned(selected, problems):
+        is_kept = self._seen is not None and self._kept.complete
+        batches = self._given_out(problems, last) if is_kept else self._made_anew(problems)
+        for batch in batches:
             if problems.errors:
                 break
             for each, copies in self._compared(batch, journal or NoRecords(), ask=ask):
@@ -181,6 +192,26 @@ class Planner:
             raise self._not_as_checked(f"{bad}: this")
         if self._seen is not None and index < len(self._seen):
             raise self._not_as_checked("the list of messages")
+
+    def _made_anew(self, problems: ProblemList) -> Iterator[list[PlannedMessage]]:
+        selected = self._selected(problems)
+        if self._seen is not None:  # the others were only checked
+            selected = (loaded for loaded in selected if loaded.chosen)
+        return self._planned(selected, problems)
+
+    def _given_out(self, problems: ProblemList, last: bool) -> Iterator[list[PlannedMessage]]:
+        """Yield what `check` has kept, after a look at the files, and at what plugins answer now
+        for a few of the messages."""
+        self.inputs.require_unchanged(thorough=True)
+        for loaded, planned in self._kept.samples:
+            self._batch = [loaded]
+            again = self._stages.planned(loaded, problems)
+            if problems.errors:
+                return
+            if again is None or _fingerprint(again) != _fingerprint(planned):
+                key = planned.message.key
+                raise self._not_as_checked(f"message {key}", self._suspects(key))
+        yield from self._kept.taken() if last else self._kept.batches()
 
     def _compared(
         self, batch: list[PlannedMessage], journal: Records, *, ask: bool = True

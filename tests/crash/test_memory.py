@@ -5,10 +5,10 @@ from pathlib import Path
 
 from .mailing import NewMailing
 
-SHORT, LONGER = 1000, 10_000  # recipients, of two messages each
-# MiB. What is held at a time is bounded (1000 open messages, 1000 outcomes to be told, batches of
-# 50 in the planning and of 500 in the journal), and 2000 messages fill all of it. What grows are
-# the recipients of one entry, of whom nobody is to get it twice: about 100 bytes each.
+SHORT, LONGER = 3000, 10_000  # recipients, of two messages each
+# MiB. What is held at a time is bounded (5000 messages that were planned for the check, 1000 open
+# ones, 1000 outcomes to be told, batches of 500), and 6000 messages fill all of it. What grows are
+# the recipients of one entry, of whom nobody is to get it twice: about 13 bytes each.
 BOUND = 6.0
 
 
