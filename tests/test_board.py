@@ -562,6 +562,27 @@ def test_kill_leaves_what_was_ahead_new_what_was_answered_known_and_the_rest_unk
     assert boards_of(file_of(url)) == []
 
 
+def test_who_reads_during_a_run_sees_nothing_as_under_way_that_has_not_begun(url: str) -> None:
+    def seen(*ids: str) -> tuple[dict[str, str], dict[str, str]]:
+        """What `history` and what `plan` says."""
+        with read_journal(url) as reader:
+            assert reader is not None
+            known = reader.lookup([message(id).key for id in ids])
+            plan = {id: known[message(id).key].status for id in ids if message(id).key in known}
+            return {row.message: row.status for row in reader.history()}, plan
+
+    with open_journal(url) as journal:
+        journal.make_board(4)
+        claims = ahead(journal, "a", "b")
+        assert seen("a", "b") == ({}, {})
+        journal.begin(claims["a"])
+        assert seen("a", "b") == ({"a": "sending"}, {"a": "sending"})
+        note_result(journal, claims["b"], SENT)
+        assert seen("a", "b")[1] == {"a": "sending", "b": "sent"}
+        for claim in claims.values():
+            journal.conclude(claim, SENT)
+
+
 def test_retry_is_noted_as_well(url: str) -> None:
     with killed(url) as run:
         run.make_board(4)
