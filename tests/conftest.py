@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import make_url
 
 from dispatcher.sandbox.process import SandboxProcess
+from tests.support.boards import delete_boards
 from tests.support.gateway import Gateway, Serve
 from tests.support.postgres import Database
 from tests.support.project import Held, NewProject, Project
@@ -119,15 +120,19 @@ def inbox(sandbox_process: SandboxProcess) -> SandboxProcess:
 @pytest.fixture(scope="session")
 def new_project(
     sandbox_process: SandboxProcess, tmp_path_factory: pytest.TempPathFactory
-) -> NewProject:
+) -> Iterator[NewProject]:
     """Make a project; `url`: of another gateway."""
+    made: list[Project] = []
 
     def new_project(url: str = sandbox_process.url) -> Project:
         project = Project(tmp_path_factory.mktemp("project"), url)
         project.inbox = sandbox_process
+        made.append(project)
         return project
 
-    return new_project
+    yield new_project
+    for project in made:  # some of their runs were killed
+        delete_boards(project.journal_file)
 
 
 @pytest.fixture
@@ -137,9 +142,11 @@ def project(inbox: SandboxProcess, new_project: NewProject) -> Project:
 
 
 @pytest.fixture
-def held(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Held:
+def held(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
     """An empty project at a gateway whose answers the test writes, or holds back."""
-    return Held(tmp_path_factory.mktemp("project"), gateway)
+    project = Held(tmp_path_factory.mktemp("project"), gateway)
+    yield project
+    delete_boards(project.journal_file)
 
 
 @pytest.fixture

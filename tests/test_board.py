@@ -32,7 +32,7 @@ from dispatcher.journal.board import Board, DeadBoards
 from dispatcher.journal.files import file_system
 from dispatcher.journal.updates import Updates
 from dispatcher.journal.writer import Writer
-from tests.support.boards import MEMORY, boards_of, killed
+from tests.support.boards import MEMORY, boards_of, delete_boards, killed
 from tests.support.messages import message
 from tests.support.postgres import Database
 from tests.support.waiting import LONG
@@ -486,6 +486,14 @@ def test_memory_that_is_full_is_noticed_before_the_run_depends_on_it() -> None:
 # of a journal
 
 
+@pytest.fixture(autouse=True)
+def _nothing_left(tmp_path: Path) -> Iterator[None]:
+    """No journal of a test is opened again, though some have not everything."""
+    yield
+    for journal in tmp_path.glob("*.db"):
+        delete_boards(journal)
+
+
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/journal.db"
@@ -644,8 +652,7 @@ def test_board_that_was_deleted_ends_claims_ahead_and_nothing_else(url: str) -> 
     with killed(url) as run:
         run.make_board(4)
         claims = ahead(run, "before", "begun")
-        (path,) = boards_of(file_of(url))
-        path.unlink()
+        delete_boards(file_of(url))
         assert not ahead(run, "after")
         run.begin(claims["begun"])
         assert run.conclude(claims["begun"], SENT).result()
@@ -874,5 +881,3 @@ def test_each_safeguard_is_needed(
     assert holds(f"sqlite:///{tmp_path}/safe.db")
     without(monkeypatch)
     assert not holds(f"sqlite:///{tmp_path}/weakened.db")
-    for path in boards_of(tmp_path / "weakened.db"):
-        path.unlink()

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -32,7 +33,7 @@ from dispatcher.journal import Claim, Journal, board, open_journal, read_journal
 from dispatcher.journal.files import file_system
 from dispatcher.models import Outcome, PlanStatus
 from dispatcher.planning import PlannedMessage, compared
-from tests.support.boards import MEMORY, boards_of
+from tests.support.boards import MEMORY, boards_of, delete_boards
 from tests.support.cases import cases
 from tests.support.messages import FILE, PlannedTransport, message, planned
 from tests.support.postgres import Database
@@ -196,10 +197,7 @@ def test_several_runs_on_a_journal_claim_nothing_ahead(database: Database, tmp_p
 
 
 def test_board_that_is_deleted_during_a_run_changes_nothing_else(run: Run, tmp_path: Path) -> None:
-    def delete() -> None:
-        for path in boards_of(tmp_path / "journal.db"):
-            path.unlink()
-
+    delete = partial(delete_boards, tmp_path / "journal.db")
     assert run.deliver(Watched(a=delete), *three(), planned("d", to="79000000001")).sent == 4
     assert [list(seen.values()).count("sending") for seen in run.seen.values()] == [2, 1, 1, 1]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-from tests.support.boards import boards_of
+from tests.support.boards import delete_boards
 
 _HEAD = struct.Struct("=qqq")
 _SECTOR = 512  # bytes; a disk writes each of them as a whole or not at all
@@ -17,8 +17,7 @@ def cut_power(notes: Path, chance: Random, journal: Path, survival: float) -> No
 
     What is in memory is lost in any case.
     """
-    for board in boards_of(journal):
-        board.unlink()
+    delete_boards(journal)
     for note in notes.glob("!*"):
         _lose_writes(Path(note.name.replace("!", "/")), note, survival, chance)
         note.unlink()

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from dispatcher.journal import LEASE, Journal
@@ -12,15 +12,19 @@ MEMORY = Path("/dev/shm")
 
 
 def boards_of(journal: Path) -> list[Path]:
-    """The boards of all runs on a journal that are there now."""
-    if not journal.exists():
-        return []
-    with closing(sqlite3.connect(f"{journal.as_uri()}?mode=ro", uri=True)) as connection:
-        try:
+    """The boards of all runs on a journal that are there now; none if it cannot be read."""
+    rows: list[tuple[str]] = []
+    with suppress(OSError, sqlite3.Error):
+        uri = f"{journal.as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=0)) as connection:
             rows = connection.execute("SELECT journal FROM origin").fetchall()
-        except sqlite3.Error:  # a run was killed before it had made the tables
-            return []
     return [board for (id,) in rows for board in MEMORY.glob(f"message-dispatcher-{id}-*")]
+
+
+def delete_boards(journal: Path) -> None:
+    """Delete the boards of a journal that nobody will open again."""
+    for board in boards_of(journal):
+        board.unlink(missing_ok=True)
 
 
 @contextmanager
