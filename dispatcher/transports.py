@@ -169,8 +169,8 @@ class BaseTransport(Transport):
         The message was posted by this transport with this payload, except for the id of an uploaded
         file and a link that is signed anew, at or after `since` (UTC). Returns its `Receipt`; a
         `Failure` if it was surely not accepted, and then it is sent again; None if the gateway
-        cannot tell. Raising anything means None, too. A receipt that another message has as well is
-        not believed.
+        cannot tell. Raising anything means None, too. A receipt is not believed that another
+        message has as well, or that may be another's to this recipient that has none.
         """
         return None
 

@@ -1058,22 +1058,41 @@ def test_who_has_the_same_words_under_another_name(opened: Journal) -> None:
     assert opened.known_names([("m", "a"), ("m", "b"), ("n", "a")]) == {("m", "a")}
 
 
-def test_what_else_a_gateway_may_have_found(opened: Journal) -> None:
-    """Receipts that are somebody's, also former ones; and what says the same, and is unknown."""
-    first, twin, digest = message(), message(id="twin"), "a" * 16
-    assert opened.conclude(claim(opened, first, digest), SENT).result()
+def test_whose_a_receipt_is(opened: Journal) -> None:
+    """Receipts that are somebody's, also former ones."""
+    first = message()
+    assert opened.conclude(claim(opened, first, "a" * 16), SENT).result()
     again = opened.claim(first, "other", opened.lookup([first.key])[first.key])
     assert again is not None
     assert opened.conclude(again, SENT._replace(id="again")).result()
     ids = [str(SENT.id), "again", "nobody's", "\0"]
     assert opened.known_receipts(first.transport, ids) == {SENT.id, "again"}
     assert opened.known_receipts("another", ids) == set()
-    assert opened.undecided(digest, first.to) == set()
+
+
+def test_what_a_recipient_may_have_got_without_a_receipt(opened: Journal) -> None:
+    """What is unknown, or being sent, or was settled as sent by a person; not what failed."""
+    first, twin, digest = message(), message(id="twin"), "a" * 16
+
+    def found(*recipients: str, transport: str = first.transport) -> dict[str, tuple[bool, bool]]:
+        return {
+            each.key: (each.is_undecided, each.settled_at is not None)
+            for each in opened.without_receipt(transport, recipients)
+        }
+
+    assert opened.conclude(claim(opened, first, digest), SENT).result()
+    assert opened.conclude(claim(opened, message(id="refused"), digest), FAILED).result()
+    assert found(first.to) == {}
     attempt = claim(opened, twin, digest)
-    assert opened.undecided(digest, first.to) == {twin.key}
+    assert found(first.to) == {twin.key: (True, False)}
     assert opened.conclude(attempt, UNKNOWN).result()
-    assert opened.undecided(digest, first.to) == {twin.key}
-    assert opened.undecided("other", first.to) == opened.undecided(digest, "1") == set()
+    assert found(first.to, "1") == {twin.key: (True, False)}
+    assert found("1") == found(first.to, transport="another") == {}
+    assert opened.settle(twin.key, sent=True)
+    assert found(first.to) == {twin.key: (False, True)}
+    added = message(id="added").key
+    assert opened.note_sent(added)
+    assert found(first.to) == {twin.key: (False, True), added: (False, True)}
 
 
 def test_a_former_key_is_found_and_changed_where_it_is(opened: Journal) -> None:

@@ -9,17 +9,21 @@ only if it cannot be another message: see `_certain`.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from dispatcher.bound_transports import BoundTransports, GetTransport
 from dispatcher.delivery.calls import GuardedCalls
 from dispatcher.errors import PluginError
-from dispatcher.journal import AttemptResult, Journal
+from dispatcher.journal import AttemptResult, Journal, WithoutReceipt
 from dispatcher.models import Failure, Receipt, Status
 from dispatcher.planning import PlannedMessage
 from dispatcher.registry import GetTimer
+
+# A gateway may keep a message as long as that before it leaves.
+_QUEUED = timedelta(days=1)
 
 
 class Found(NamedTuple):
@@ -27,6 +31,7 @@ class Found(NamedTuple):
 
     planned: PlannedMessage
     key: str
+    since: datetime
     answer: Receipt | Failure
 
 
@@ -67,30 +72,46 @@ def _asked(
         return
     answer = transport.reconcile(planned.payload, since)
     if answer is not None:
-        yield Found(planned, key, answer)
+        yield Found(planned, key, since, answer)
 
 
 def _certain(found: Sequence[Found], journal: Journal) -> Iterator[Found]:
     """Yield the answers that can be about no other message.
 
-    A receipt that another message has, or had, or that was found for two, is nobody's. And of two
-    messages to one recipient that say the same, both unknown, one may be taken for the other.
+    A receipt that another message has, or had, or that was found for two, is nobody's. And what the
+    gateway found may be anything that its recipient may have got without a receipt: to a gateway,
+    messages may look alike that are not the same, such as two files of one name.
     """
-    receipts = Counter(
-        (each.planned.message.transport, each.answer.id)
-        for each in found
-        if isinstance(each.answer, Receipt)
-    )
-    for transport in {transport for transport, _ in receipts}:
-        ids = [id for name, id in receipts if name == transport]
-        receipts.update((transport, id) for id in journal.known_receipts(transport, ids))
-    for each in found:
-        transport = each.planned.message.transport
-        if isinstance(each.answer, Receipt) and receipts[transport, each.answer.id] > 1:
-            continue
-        alike = journal.undecided(each.planned.digest, each.planned.message.to)
-        if not alike - {each.key}:
-            yield each
+    for transport in {each.planned.message.transport for each in found}:
+        asked = [each for each in found if each.planned.message.transport == transport]
+        receipts = Counter(each.answer.id for each in asked if isinstance(each.answer, Receipt))
+        receipts.update(journal.known_receipts(transport, list(receipts)))
+        own = [
+            each
+            for each in asked
+            if isinstance(each.answer, Failure) or receipts[each.answer.id] < 2
+        ]
+        answered = {each.key for each in own}
+        recipients = {each.planned.message.to for each in own}
+        others = defaultdict[str, list[WithoutReceipt]](list)
+        for other in journal.without_receipt(transport, recipients):
+            others[other.recipient].append(other)
+        for each in own:
+            alike = others[each.planned.message.to]
+            if not any(_may_be(other, each, answered) for other in alike if other.key != each.key):
+                yield each
+
+
+def _may_be(other: WithoutReceipt, found: Found, answered: Collection[str]) -> bool:
+    """Whether what was found may be another message. If that is unknown, too, and says the same,
+    not even an answer of its own tells them apart."""
+    if other.is_undecided and other.digest == found.planned.digest:
+        return True
+    if isinstance(found.answer, Failure):
+        return False
+    if other.is_undecided and other.key not in answered:
+        return True
+    return other.settled_at is not None and other.settled_at >= found.since - _QUEUED
 
 
 def _result(found: Receipt | Failure) -> AttemptResult:

@@ -29,7 +29,13 @@ from dispatcher.journal.board import Board, DeadBoards
 from dispatcher.journal.clock import Clock, steady
 from dispatcher.journal.deliveries import Delivery, NotedStatus, NotedStatuses
 from dispatcher.journal.near_keys import Near, Noted, near_keys
-from dispatcher.journal.queries import NO_FORMER_KEYS, Event, HistoryRow, KnownGateway
+from dispatcher.journal.queries import (
+    NO_FORMER_KEYS,
+    Event,
+    HistoryRow,
+    KnownGateway,
+    WithoutReceipt,
+)
 from dispatcher.journal.reader import JournalReader
 from dispatcher.journal.schema import SCHEMA_VERSION, migrate
 from dispatcher.journal.shared_state import SharedState
@@ -68,6 +74,7 @@ __all__ = [
     "NotedStatus",
     "NotedStatuses",
     "SharedState",
+    "WithoutReceipt",
     "journal_name",
     "key_in_journal",
     "open_journal",
@@ -137,11 +144,11 @@ class Journal:
             lambda connection: list(queries.delivered(connection, digests, recipients))
         ).result()
 
-    def undecided(self, digest: str, recipient: str) -> set[str]:
-        """Return the keys of what was posted to a recipient with this digest, with unknown
-        outcome."""
+    def without_receipt(self, transport: str, recipients: Iterable[str]) -> list[WithoutReceipt]:
+        """Return what these recipients may have got by a transport without a receipt."""
+        wanted = set(recipients)
         return self._writer.submit(
-            lambda connection: queries.undecided(connection, digest, recipient)
+            lambda connection: list(queries.without_receipt(connection, transport, wanted))
         ).result()
 
     def known_receipts(self, transport: str, ids: Iterable[str]) -> set[str]:

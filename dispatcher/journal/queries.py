@@ -195,14 +195,48 @@ def owners(connection: Connection) -> dict[str, str]:
     return {key: owner or "" for key, owner in rows}
 
 
-def undecided(connection: Connection, digest: str, recipient: str) -> set[str]:
-    """Return the keys of what was posted to a recipient with this digest, with unknown outcome."""
-    keys = [each.key for each in delivered(connection, [digest], [recipient])]
-    return {
-        key
-        for key, record in _lookup(connection, keys).items()
-        if record.digest == digest and record.status in (Status.UNKNOWN, Status.SENDING)
-    }
+class WithoutReceipt(NamedTuple):
+    """A message that may have reached its recipient, though no receipt says so.
+
+    It is undecided, or a person settled it as sent at `settled_at`, or both, one after the other.
+    """
+
+    key: str
+    recipient: str
+    digest: str
+    is_undecided: bool
+    settled_at: datetime | None
+
+
+def without_receipt(
+    connection: Connection, transport: str, recipients: Iterable[str]
+) -> Iterator[WithoutReceipt]:
+    """Yield what these recipients may have got by a transport without a receipt; reads all rows."""
+    undecided = messages.c.status.in_((Status.UNKNOWN, Status.SENDING))
+    settled_at = (
+        sa.select(sa.func.max(events.c.at))
+        .where(
+            events.c.key == messages.c.key,
+            events.c.status == Status.SENT,
+            events.c.receipt.is_(None),
+        )
+        .scalar_subquery()
+    )
+    # Of a message that a person added, nobody knows the transport.
+    query = sa.select(
+        messages.c.key, messages.c.recipient, messages.c.digest, undecided, settled_at
+    ).where(
+        messages.c.recipient.in_(sa.bindparam("recipients", expanding=True)),
+        messages.c.transport.in_((storable(transport), "")),
+        sa.or_(undecided, settled_at.is_not(None)),
+    )
+    spelt = {storable(each): each for each in recipients}
+    names = list(spelt)
+    for start in range(0, len(names), _KEYS_AT_ONCE):
+        some = names[start : start + _KEYS_AT_ONCE]
+        for key, recipient, digest, open, at in connection.execute(query, {"recipients": some}):
+            settled = _time_of_event(key, at)
+            yield WithoutReceipt(key, spelt[recipient], digest, bool(open), settled)
 
 
 def known_receipts(connection: Connection, transport: str, ids: Iterable[str]) -> set[str]:
@@ -360,9 +394,13 @@ def began_at(connection: Connection, key: str) -> datetime | None:
     )
     # Not by time: the clock may have been set back.
     last = attempts.order_by(events.c.id.desc()).limit(1)
-    noted = connection.execute(last).scalar()
+    return _time_of_event(key, connection.execute(last).scalar())
+
+
+def _time_of_event(key: str, text: str | None) -> datetime | None:
+    """Raises JournalError for what was changed by hand."""
     try:
-        return _time(noted)
+        return _time(text)
     except (ValueError, TypeError) as error:
         raise _invalid(f"an event of {key}", error) from None
 
