@@ -93,6 +93,10 @@ A_CARD = {**A_FILE, "typeMessage": "contactMessage",
           "contact": {"displayName": "Artem", "vcard": VCARD}}  # fmt: skip
 
 
+def card(vcard: str) -> Entry:
+    return {**A_CARD, "contact": {"displayName": "Artem", "vcard": vcard}}
+
+
 @pytest.mark.parametrize(
     ("payload", "answer"),
     [
@@ -112,6 +116,7 @@ A_CARD = {**A_FILE, "typeMessage": "contactMessage",
         (IMAGE, [entry(**A_PICTURE)]),
         (PLACE, [entry(**A_PLACE)]),
         (CONTACT, [entry(**A_CARD)]),
+        (CONTACT, [entry(**card(VCARD.replace("\n", "\r\n")))]),
     ],
 )
 def test_a_message_that_can_be_no_other_is_found(payload: Any, answer: Any) -> None:
@@ -155,6 +160,8 @@ def test_a_message_that_can_be_no_other_is_found(payload: Any, answer: Any) -> N
         (TEXT, [entry(isDeleted=True)]),
         (TEXT, [entry(isForwarded=True)]),
         (TEXT, [entry(quotedMessage={"stanzaId": "1"})]),
+        (TEXT, [entry(extendedTextMessage={"text": BODY, "isForwarded": True})]),
+        (TEXT, [entry(extendedTextMessage={"text": BODY, "stanzaId": "1"})]),
         (TEXT, [entry(idMessage=None)]),
         (TEXT, [entry(idMessage=" ")]),
         (TEXT, [entry(idMessage=7)]),
@@ -174,6 +181,10 @@ def test_a_message_that_can_be_no_other_is_found(payload: Any, answer: Any) -> N
         (PLACE, [entry(**A_PLACE), entry(**{**A_PLACE, "location": None, "idMessage": "1"})]),
         (CONTACT, [entry(**{**A_CARD, "contact": {"displayName": "Artem", "vcard": "TEL:7"}})]),
         (CONTACT, [entry(**A_CARD), entry(**{**A_CARD, "contact": 1, "idMessage": "1"})]),
+        *((CONTACT, [entry(**card(VCARD.replace(*change)))]) for change in (
+            ("Artem", "Artemis"), (";Artem", "Smith;Artem"), ("Bicycle", "Bicycles"),
+            ("ORG:Bicycle;", "NOTE:Bicycle"), ("+7 900 123-45-69", "+7 900 123-45-68"),
+            ("TEL", "TEL:+7 900 123-45-68\nTEL"))),
         ({"chatId": CHAT, "message": "?", "options": []}, [entry(typeMessage="pollMessage")]),
     ],
 )  # fmt: skip

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
@@ -42,7 +42,7 @@ _KNOWN = (*_TEXTS, *_FILES, "locationMessage", "contactMessage", "pollMessage")
 # What is not as it was sent: it may have been another message, or become one.
 _CHANGED = (
     "isEdited", "isDeleted", "editedMessageId", "deletedMessageId", "editedMessage",
-    "deletedMessage", "quotedMessage", "isForwarded", "forwardingScore",
+    "deletedMessage", "quotedMessage", "stanzaId", "isForwarded", "forwardingScore",
 )  # fmt: skip
 _DEGREES = 1e-6  # 11 cm on the ground: what is nearer is the same place
 _NEAR = 1e-3
@@ -132,7 +132,10 @@ def _compared(entry: Entry, compare: Callable[[Entry], Match]) -> Match:
     if entry["typeMessage"] not in _KNOWN:  # edited, deleted, or what it was nobody knows
         return Match(exact=False, possible=True)
     match = compare(entry)
-    is_ours = entry.get("sendByApi") is True and not any(map(entry.get, _CHANGED))
+    # Some types have these in the part that describes the content.
+    parts = [entry, *(each for each in entry.values() if isinstance(each, dict))]
+    is_changed = any(part.get(name) for part in parts for name in _CHANGED)
+    is_ours = entry.get("sendByApi") is True and not is_changed
     return match._replace(exact=match.exact and is_ours)
 
 
@@ -204,11 +207,25 @@ def _contact(entry: Entry, contact: Mapping[str, Any]) -> Match:
     card = found.get("vcard") if isinstance(found, dict) else None
     if not isinstance(found, dict) or not isinstance(card, str):
         return Match(exact=False, possible=True)
+    number = str(contact["phoneContact"])
     numbers = {re.sub(r"[^0-9]", "", each) for each in re.split(r"[:;=\n]", card)}
-    has_number = str(contact["phoneContact"]) in numbers
-    names = [value for name, value in contact.items() if name != "phoneContact" and value]
-    shown = f"{found.get('displayName')}\n{card}"
-    return Match(exact=has_number and all(name in shown for name in names), possible=has_number)
+    person = [contact.get(name) for name in ("firstName", "middleName", "lastName")]
+    same = (
+        [re.sub(r"[^0-9]", "", each) for each in _values(card, "TEL")] == [number]
+        and _words(_values(card, "N")) == _words(person)
+        and _words(_values(card, "ORG")) == _words([contact.get("company")])
+    )
+    return Match(exact=same, possible=number in numbers)
+
+
+def _values(card: str, name: str) -> list[str]:
+    """Return what a vCard has under a name (RFC 2426, section 2), with or without parameters."""
+    return re.findall(rf"^{name}(?:;[^:\n]*)?:(.*)$", card, re.MULTILINE)
+
+
+def _words(values: Iterable[str | None]) -> list[str]:
+    """Return the words in order of the alphabet: who made the card chose where each name stands."""
+    return sorted(word for each in values if each for word in re.split(r"[;\s]+", each) if word)
 
 
 def _may_be(found: object, text: str) -> bool:
