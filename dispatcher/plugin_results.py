@@ -50,6 +50,8 @@ WithId = TypeVar("WithId", Receipt, MediaId)
 
 _OUTCOMES = (AccountRefused, Refused, NotSent, OutcomeUnknown)  # each before its base class
 _FAULT = "transport_error"
+# Characters. Anybody may have posted to the webhook, and the journal keeps it.
+_LONGEST_REASON = 300
 _brief = reprlib.Repr()
 _brief.maxother = _brief.maxstring = 100
 
@@ -156,9 +158,12 @@ def _checked_status(result: object, expected: str) -> DeliveryStatus:
         raise unexpected(result, expected)
     try:
         fields = {name: getattr(result, name) for name in DeliveryStatus.model_fields}
-        return DeliveryStatus(**fields)
+        status = DeliveryStatus(**fields)
     except (ValidationError, AttributeError):
         raise unexpected(result, expected) from None
+    if status.reason is None or len(status.reason) <= _LONGEST_REASON:
+        return status
+    return status.model_copy(update={"reason": f"{status.reason[: _LONGEST_REASON - 1]}…"})
 
 
 def unexpected(result: object, expected: str) -> PluginError:

@@ -109,6 +109,14 @@ def test_people_read_what_was_noted(sent: Project) -> None:
     assert sent.call("send", "--json").statuses == {"a": "skipped"}, "never again by itself"
 
 
+def test_long_reason_is_cut(sent: Project) -> None:
+    noted = note(sent, said("undelivered", why="no WhatsApp \x1b" * 50_000), options=())
+    assert noted.stdout.startswith(f"undelivered {KEY}  bird-{TO}  no WhatsApp \\x1b")
+    found = delivery(sent)
+    assert found is not None
+    assert found["reason"] == ("no WhatsApp \x1b" * 50)[:299] + "…"
+
+
 @cases(
     "lines, left",
     (["delivered", "read"], "read"),
