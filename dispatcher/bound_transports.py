@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from dispatcher import plugin_results
 from dispatcher.addresses import phone_address
 from dispatcher.errors import (
+    AccountRefused,
     AddressError,
     DispatcherError,
     NotSent,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from dispatcher.registry.loading import PluginInfo
     from dispatcher.registry.plugin_calls import CallTimer, GetTimer
 
+_UNANSWERED = 3  # questions in a row, after which a gateway is asked no more
 # Holds what a call returned or raised, as soon as it has returned.
 Call: TypeAlias = "Future[Any]"
 
@@ -122,6 +124,7 @@ class BoundTransport:
         self._known: dict[str, Any] = {}
         self._lock = threading.Lock()
         self._longest = 0.0
+        self._unanswered = 0
 
     # For planning: called on the thread that needs the result, as each call takes microseconds.
 
@@ -235,8 +238,11 @@ class BoundTransport:
 
     @property
     def can_reconcile(self) -> bool:
-        """Whether it may know what became of a message. Raises PluginError."""
-        return self._override("reconcile") is not None
+        """Whether it may know what became of a message. Raises PluginError.
+
+        A gateway that did not answer several times in a row is not waited for any longer.
+        """
+        return self._unanswered < _UNANSWERED and self._override("reconcile") is not None
 
     def reconcile(self, payload: Payload, since: datetime) -> Receipt | Failure | None:
         """Return what the gateway knows of a message, or None if it cannot tell.
@@ -251,7 +257,10 @@ class BoundTransport:
             )
         except BaseException as error:
             pass_on_interruption(error)
+            if isinstance(error, (NotSent, OutcomeUnknown, AccountRefused)):
+                self._unanswered += 1
             return None
+        self._unanswered = 0
         return plugin_results.reconciled(found)
 
     @property

@@ -243,3 +243,17 @@ def test_messages_to_one_person_that_were_all_found_are_settled(
         "Hello",
         "Bye",
     )
+
+
+@cases("does, asked", ("refused(NotSent)", 3), ("refused(OutcomeUnknown)", 3), ("None", 5))
+def test_gateway_that_does_not_answer_is_not_waited_for_once_for_each_message(
+    project: Project, lost: Lost, does: str, asked: int
+) -> None:
+    """A refusal is about the one message."""
+    project.manifest(f'transport = "oracle"\n{"".join(text(id) for id in "abcde")}')
+    assert project.call("send").code == 5
+    for answer, count in ((does, asked), ("refused(Refused)", 5)):
+        (project.folder / "asked").unlink(missing_ok=True)
+        result, _ = lost(answer)
+        assert result.statuses == dict.fromkeys("abcde", "unknown")
+        assert len(noted(project, "asked")) == count
