@@ -730,6 +730,19 @@ def test_copy_of_a_journal_believes_nothing_of_a_run_that_is_on(url: str, tmp_pa
     assert statuses(url) == {"a": "sent"}
 
 
+def test_copy_of_a_journal_leaves_the_boards_of_killed_runs_to_the_original(
+    url: str, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.db"
+    with killed(url) as journal:
+        journal.make_board(4)
+        ahead(journal, "a")
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{file_of(url)}{suffix}", f"{copy}{suffix}")
+    assert statuses(f"sqlite:///{copy}") == {"a": "unknown"}
+    assert statuses(url) == {}, "it has not begun"
+
+
 def test_several_runs_on_a_journal_have_no_board(database: Database) -> None:
     """Another one may believe that a run is dead which only stands still."""
     before = set(MEMORY.glob("message-dispatcher-*"))

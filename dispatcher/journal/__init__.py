@@ -232,9 +232,10 @@ class Journal:
         wait. Several runs on a journal at once have no board, as only the one that opens the
         journal next may believe it.
         """
-        if self._board is None and self._backend.exclusive:
+        name = self._writer.submit(self._backend.board_name).result()
+        if self._board is None and name is not None:
             with suppress(OSError):
-                self._board = Board(self.id() or "", self._updates.owner, slots, reserved)
+                self._board = Board(name, self._updates.owner, slots, reserved)
         return self._board is not None
 
     def claim_ahead(
@@ -478,7 +479,7 @@ class Journal:
             self._updates.register(connection, self._process, self._lease)
             # Asked again: who migrates the tables lets nobody register until that is done.
             _supported(backend.version(connection), backend.name)
-            boards = DeadBoards(watermark.id_of(connection) if backend.exclusive else None)
+            boards = DeadBoards(backend.board_name(connection))
             self._updates.recover(connection, boards)
         boards.delete()
 

@@ -58,6 +58,12 @@ class Backend(Protocol):
     def now(self) -> ColumnElement[float]:
         """Return the seconds since 1970, by a clock that all runs on this journal share."""
 
+    def board_name(self, connection: Connection) -> str | None:
+        """Return the name of its runs' boards, or None if it can have none, see `journal.board`.
+
+        It has none if several runs can write to it at once, or if it has no id yet.
+        """
+
     # whether it is whole, and the same as before
 
     def loss(self, connection: Connection) -> str | None:

@@ -43,7 +43,7 @@ _LONGEST_TEXT = 150
 
 
 class Board:
-    """The board of a living run, `owner`, on the journal with this id.
+    """The board of a living run, `owner`, on the journal of this name (see `Backend.board_name`).
 
     It is locked for as long as the process lives, so that nobody believes it meanwhile. Any thread
     may call its methods. An attempt without a free slot is not noted; the last `reserved` slots

@@ -301,6 +301,9 @@ class PostgresBackend:
             with socket.socket(fileno=os.dup(driver.fileno())) as line:
                 line.shutdown(socket.SHUT_RDWR)
 
+    def board_name(self, connection: Connection) -> None:
+        """Return None: who recovers it cannot know whether a run is dead or only slow."""
+
     def require_unchanged(self) -> None:
         """Do nothing: the server itself sees to that."""
 

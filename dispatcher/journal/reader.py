@@ -122,7 +122,7 @@ class _Boards:
     """
 
     def __init__(self, connection: Connection, backend: Backend) -> None:
-        self._connection, self._exclusive = connection, backend.exclusive
+        self._connection, self._backend = connection, backend
 
     def record(self, key: str, record: Record) -> Record | None:
         """Return what is known of a message beyond its record; None if nothing was sent yet."""
@@ -143,12 +143,11 @@ class _Boards:
 
     @cached_property
     def _boards(self) -> DeadBoards:
-        journal = watermark.id_of(self._connection) if self._exclusive else None
-        return DeadBoards(journal, also_living=True)
+        return DeadBoards(self._backend.board_name(self._connection), also_living=True)
 
     @cached_property
     def _owners(self) -> dict[str, str]:
-        return queries.owners(self._connection) if self._exclusive else {}
+        return queries.owners(self._connection) if self._backend.exclusive else {}
 
 
 def _may_have_arrived(copy: Delivered, record: Record | None) -> bool:

@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -219,6 +220,12 @@ class SqliteBackend:
 
     def disconnect(self, connection: Connection) -> None:
         """Do nothing: a file always answers."""
+
+    def board_name(self, connection: Connection) -> str | None:
+        """Return the name of its runs' boards. A copy of it elsewhere has others."""
+        id = watermark.id_of(connection)
+        place = blake2b(os.fsencode(self.path), digest_size=8).hexdigest()
+        return id and f"{id}-{place}"
 
     def require_unchanged(self) -> None:
         """Raise JournalError if another process would open other files, or if a run has begun to
