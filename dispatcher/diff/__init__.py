@@ -64,7 +64,7 @@ class _Past:
         self._notes: list[str] = []
         file = self._configuration(dispatcher.config)
         try:
-            self._dispatcher = dispatcher.reopened(file)
+            self._dispatcher = _opened(dispatcher, file)
         except ConfigError as error:
             self._notes += [self._in_words(each) for each in error.sentences]
             self._notes.append(
@@ -152,6 +152,16 @@ class _Past:
         for written in (folder, shown(folder)):  # as it is, or as the user would write it
             text = text.replace(f"{written}/", f"{self._revision.short}:")
         return text
+
+
+def _opened(dispatcher: Dispatcher, file: Path) -> Dispatcher:
+    """Return the dispatcher of another configuration. Raises ConfigError, also for what it says of
+    transports, which is read when they are needed."""
+    opened = dispatcher.reopened(file)
+    configured = opened.registry.transports().keys() & opened.config.settings.transports
+    for name in {opened.transports.default, *configured}:
+        opened.transports.get(name)
+    return opened
 
 
 def _text(config: Config) -> str:

@@ -375,8 +375,16 @@ def test_a_link_out_of_the_configuration_s_folder_is_followed(offline: Project) 
     assert result.stderr == ""
 
 
-def test_a_configuration_that_cannot_be_used_any_more_is_replaced(repository: Project) -> None:
-    repository.config('manifests = "manifests"\nnonsense = 1\n')
+@cases(
+    "former",
+    'manifests = "manifests"\nnonsense = 1\n',
+    'transport = "gone"\n',
+    "[transports.greenapi]\nnonsense = 1\n",
+)
+def test_a_configuration_that_cannot_be_used_any_more_is_replaced(
+    repository: Project, former: str
+) -> None:
+    repository.config(former)
     git(repository.folder, "add", "--all")
     git(repository.folder, "commit", "--message", "Nonsense")
     repository.config("")
@@ -384,6 +392,7 @@ def test_a_configuration_that_cannot_be_used_any_more_is_replaced(repository: Pr
     result = repository.call("diff", "HEAD~1")
     assert "planned with the configuration of today" in result.stderr
     assert str(repository.folder.parent) not in result.stderr
+    assert "dispatcher-diff-" not in result.stderr
     assert "[-Goodbye-]" in result.stdout
 
 
