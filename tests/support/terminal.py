@@ -24,7 +24,9 @@ class Terminal:
 
     def __init__(self, shell: pexpect.spawn) -> None:
         self._shell = shell
+        # What is typed before a prompt is shown twice: by the terminal, and by the shell.
         self._shell.expect_exact(_PROMPT)
+        self.type("bind 'set enable-bracketed-paste off'")
 
     def type(self, command: str) -> str:
         """What the screen shows of a command when it has ended."""
@@ -75,7 +77,6 @@ def terminal(folder: Path, environment: Mapping[str, str] = {}) -> Iterator[Term
     try:
         shell.delaybeforesend = None
         shell.delayafterclose = shell.ptyproc.delayafterclose = 0.02
-        shell.sendline("bind 'set enable-bracketed-paste off'")
         yield Terminal(shell)
     finally:
         shell.close(force=True)
