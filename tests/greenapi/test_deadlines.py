@@ -139,7 +139,7 @@ def test_a_big_file_may_take_its_time(serve: Serve) -> None:
         while taken < BIG:
             if taken >= pauses * BIG // 4:
                 pauses += 1
-                peer.gateway.ended.wait(TIME * 0.6)
+                peer.gateway.ended.wait(TIME * 0.3)
             taken += len(peer.connection.recv(999_999))
         peer.answer(201, ACCEPTED)
 
