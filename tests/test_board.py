@@ -705,16 +705,6 @@ def test_board_stays_when_the_journal_cannot_be_written_any_more(
     assert boards_of(file_of(url)) == []
 
 
-def test_nothing_begins_once_the_journal_is_closed(url: str) -> None:
-    """The next run takes what was ahead for new: a thread that was left behind must not send it."""
-    with open_journal(url) as journal:
-        journal.make_board(4)
-        claims = ahead(journal, "a")
-    with pytest.raises(JournalError, match="is closed"):
-        journal.begin(claims["a"])
-    assert statuses(url) == {}
-
-
 def test_copy_of_a_journal_believes_nothing_of_a_run_that_is_on(url: str, tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
     with open_journal(url) as journal:

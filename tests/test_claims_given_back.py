@@ -54,7 +54,7 @@ def test_nothing_begins_once_the_next_run_may_take_it_for_new(url: str) -> None:
     with open_journal(url) as journal:
         journal.make_board(4)
         claims = claim_ahead(journal, "a")
-    with pytest.raises(JournalError, match="closed"):
+    with pytest.raises(JournalError, match="is closed"):
         journal.begin(claims["a"])
     with open_journal(url) as journal:
         assert statuses(journal) == {}

@@ -33,19 +33,16 @@ class JournalReader:
     ) -> dict[str, Record]:
         """Return the records of these keys; one may be under a key's `former` keys."""
         with self._reading() as connection:
-            found = queries.lookup(connection, keys, former)
-            boards = _Boards(connection, self._backend)
-            decided = {key: boards.record(key, each) for key, each in found.items()}
+            found = self._decided(connection, queries.lookup(connection, keys, former))
             self._backend.require_unchanged()
-            return {key: each for key, each in decided.items() if each is not None}
+            return found
 
     def delivered(self, digests: Sequence[str], recipients: Sequence[str]) -> list[Delivered]:
         """Return the messages with these digests that were delivered, or may have been."""
         with self._reading() as connection:
             found = list(queries.delivered(connection, digests, recipients))
             known = queries.lookup(connection, [each.key for each in found])
-            boards = _Boards(connection, self._backend)
-            decided = {key: boards.record(key, each) for key, each in known.items()}
+            decided = self._decided(connection, known)
         return [each for each in found if _may_have_arrived(each, decided.get(each.key))]
 
     def known_names(self, names: Iterable[tuple[str, str]]) -> set[tuple[str, str]] | None:
@@ -108,6 +105,12 @@ class JournalReader:
     def close(self) -> None:
         """Release the connection."""
         self._engine.dispose()
+
+    def _decided(self, connection: Connection, records: Mapping[str, Record]) -> dict[str, Record]:
+        """Return records with what boards know beyond them, without those of nothing sent."""
+        boards = _Boards(connection, self._backend)
+        decided = {key: boards.record(key, each) for key, each in records.items()}
+        return {key: each for key, each in decided.items() if each is not None}
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
