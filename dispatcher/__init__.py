@@ -69,7 +69,7 @@ from dispatcher.visible import hidden_character
 if TYPE_CHECKING:
     __version__: str
 
-    from dispatcher.api import Dispatcher, Plan, Result
+    from dispatcher.api import Dispatcher, Plan, Report, Result
     from dispatcher.planning import PlannedMessage
 
 __all__ = [
@@ -120,6 +120,7 @@ __all__ = [
     "Provider",
     "Receipt",
     "Refused",
+    "Report",
     "Result",
     "RunStopped",
     "SourceError",
@@ -150,7 +151,7 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("message-dispatcher")
-    if name in ("Dispatcher", "Plan", "PlannedMessage", "Result"):
+    if name in ("Dispatcher", "Plan", "PlannedMessage", "Report", "Result"):
         from dispatcher import api
 
         return getattr(api, name)

@@ -6,6 +6,7 @@ COMMANDS = {
     "plan": "Show what send would do, and why; offline.",
     "diff": "Show what a change changes for recipients; offline.",
     "send": "Send what was not sent yet.",
+    "report": "Show what became of a run, message by message.",
     "history": "Show what the journal knows.",
     "statuses": "Note what the gateway says of messages later: delivered, read.",
     "settle": "Decide whether an unknown message was sent.",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import tempfile
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from dispatcher.errors import SourceError
@@ -163,6 +165,20 @@ def _decode(path: Path, content: bytes) -> str:
         line, column = _line_column(text[: text.index("\0")])
         raise file_error(path, "the text holds a NUL character", line, column)
     return text
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write a file, whole or not at all; one of that name is replaced. Raises OSError."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="utf-8", delete=False) as file:
+        try:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(file.name, path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(file.name)
+            raise
 
 
 def _line_column(before: str) -> tuple[int, int]:

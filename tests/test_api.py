@@ -22,11 +22,11 @@ import dispatcher
 from dispatcher import ConfigError, Dispatcher, ExitCode, JournalLocked, ManifestError, RunStopped
 from dispatcher.sandbox.process import SandboxProcess
 from tests.support.cases import cases
-from tests.support.project import TOKEN, Project, Result
+from tests.support.project import TOKEN, Project, Result, text
 from tests.support.waiting import wait_until
 
 PAGE = (Path(__file__).parents[1] / "docs" / "python.md").read_text(encoding="utf-8")
-SCRIPT, JOB, VIEW, TRIAL, HISTORY = re.findall(
+SCRIPT, JOB, VIEW, TRIAL, HISTORY, REPORT = re.findall(
     r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL
 )
 
@@ -196,6 +196,16 @@ def test_the_page_settles_what_is_unknown(project: Project, inbox: SandboxProces
     assert result.stdout.startswith("default/m/one/1/79001234567 20")
     assert result.stdout.endswith("broke before the whole answer was there\n")
     assert {row["status"] for row in project.journal().values()} == {"sent"}
+
+
+def test_the_report_of_the_page_counts(project: Project, inbox: SandboxProcess) -> None:
+    inbox.faults([{"fault": "status", "status": 400, "code": 1022, "to": "79001234568"}])
+    project.manifest(text("one", ["79001234567", "79001234568"]))
+    project.call("send")
+    project.write("report.py", REPORT)
+    result = project.run(program=("report.py",))
+    assert result.code == 0, result.stderr
+    assert result.stdout.startswith("one 1 of 2\n1 failed 1022: ")
 
 
 def test_the_trial_of_the_page_sends_to_one_person(project: Project, inbox: SandboxProcess) -> None:

@@ -19,6 +19,7 @@ from dispatcher.api import later_statuses
 from dispatcher.api.configured_journal import ConfiguredJournal, Warn
 from dispatcher.api.configured_transports import ConfiguredTransports
 from dispatcher.api.plan import Plan, PlanRequest, Resend
+from dispatcher.api.report import Report
 from dispatcher.api.sending import Result, Results, Sender, Sending, configured_engine
 from dispatcher.builtin import builtins
 from dispatcher.config import Config, absolute_journal, load, shown
@@ -33,7 +34,7 @@ from dispatcher.models import (
     Payload,
     RecordStatus,
 )
-from dispatcher.names import did_you_mean
+from dispatcher.names import canonical_name, did_you_mean
 from dispatcher.planning import PlannedMessage, Planner
 from dispatcher.planning.selection import Selection, SelectionOptions
 from dispatcher.redaction import Secrets
@@ -51,6 +52,7 @@ __all__ = [
     "Dispatcher",
     "Plan",
     "PlannedMessage",
+    "Report",
     "Resend",
     "Result",
     "Results",
@@ -422,6 +424,30 @@ class Dispatcher:
         with self.reading() as journal:
             if journal is not None:
                 yield from journal.history(**filters)
+
+    def report(
+        self,
+        run: str | None = None,
+        *,
+        manifest: str | None = None,
+        message: str | None = None,
+        since: datetime | None = None,
+    ) -> Report:
+        """Return what became of the messages of a run, while it sends or later.
+
+        It is the run with the last change unless it is named; the other arguments are those of
+        `history`. Nothing that was not tried is in it. Raises JournalError.
+        """
+        if since is not None:
+            since = aware(since, self.config.settings.timezone)
+        with self.reading() as journal:
+            if journal is None:
+                return Report(run or "")
+            known = journal.known_runs(manifest=manifest, message=message)
+            runs = [canonical_name(each.name) for each in known]
+            name = (runs[0] if runs else "") if run is None else canonical_name(run)
+            rows = journal.history(since=since, run=name, manifest=manifest, message=message)
+            return Report(name, rows, [each for each in runs if each != name])
 
     def settle(self, key: str, *, sent: bool, missing: bool = False) -> bool:
         """Record by hand whether an unknown message arrived.

@@ -11,10 +11,8 @@ import base64
 import hashlib
 import os
 import secrets
-import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -25,7 +23,7 @@ from dispatcher.api.plan import PlanRequest
 from dispatcher.errors import ConfigError, PlanOutdated
 from dispatcher.inputs import open_regular
 from dispatcher.keys import parsed
-from dispatcher.localfiles import reason
+from dispatcher.localfiles import reason, replace_file
 from dispatcher.planning.selection import SelectionOptions
 from dispatcher.visible import quoted
 
@@ -241,16 +239,7 @@ def write(
     try:
         if os.path.lexists(file):
             SavedPlan.read(file, folder, "--out")  # nothing else is overwritten
-        with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False) as stream:
-            try:
-                stream.write(f"{text}\n")
-                stream.flush()
-                os.fsync(stream.fileno())
-                os.replace(stream.name, file)
-            except BaseException:
-                with suppress(OSError):
-                    os.unlink(stream.name)
-                raise
+        replace_file(file, f"{text}\n")
     except OSError as error:
         raise ConfigError(f"--out {quoted(str(file))}: {reason(error)}") from None
 

@@ -21,6 +21,7 @@ from dispatcher.cli.diff_words import (
     summary,
     values,
 )
+from dispatcher.cli.masking import masked, without_number, without_numbers
 from dispatcher.cli.output import persons, print_line
 from dispatcher.diff import Change, Diff, Group
 from dispatcher.diff.words import Line
@@ -29,10 +30,6 @@ from dispatcher.visible import visible
 _TAGS = {"-": "del", "+": "ins"}
 # What may begin markup, a mention or a link, but for what does so only at the beginning of a line.
 _MARKUP = re.compile(r"[!#$&*<>@\[\\\]^_`{|}~]|:(?=/)|(?<=www)\.")
-# As somebody may have written a recipient.
-_NUMBER = re.compile(r"\+?\d(?:[\d().\u2010-\u2015-]|[^\S\n]){5,}\d")
-_TELLING = 7  # digits at a number's end: what is before may be left out, or written in another way
-_DIGITS, _HIDDEN = 4, 3  # of a number: the most that are shown of each end, the fewest that are not
 _FEW = 3  # changes whose details are open
 
 
@@ -45,16 +42,7 @@ def print_diff(diff: Diff) -> None:
             print_line(line)
     for note in (*notes(diff), *map(str, diff.problems_before)):
         print_line()
-        print_line(f"> {_text(_NUMBER.sub(lambda found: masked(found[0]), note))}")
-
-
-def masked(recipient: str) -> str:
-    """Return a recipient that only those recognise who know it: `+7900***4567`."""
-    digits = recipient.isascii() and recipient.replace("-", "").isdigit()
-    shown = min(_DIGITS, (len(recipient) - _HIDDEN) // 2)
-    if shown < 1:
-        return "***"
-    return f"{'+' * digits}{recipient[:shown]}***{recipient[-shown:]}"
+        print_line(f"> {_text(without_numbers(note))}")
 
 
 def _lines(diff: Diff) -> Iterator[str]:
@@ -95,7 +83,7 @@ def _people(change: Change) -> str:
 
 
 def _content(change: Change) -> Iterator[str]:
-    told = partial(_without_number, change.sample.to)
+    told = partial(without_number, change.sample.to)
     shown = [line for value in values(change, told) for line in _value(value)]
     if shown:
         yield f"<pre>{shown[0]}"
@@ -116,17 +104,6 @@ def _listed(group: Group) -> str:
     rest = group.people - len(group.first)
     named = ", ".join(_code(masked(each)) for each in group.first)
     return named + (f" and {rest} more" if rest else "")
-
-
-def _without_number(to: str, text: str) -> str:
-    """Return a text with a recipient's number masked, however it is written there."""
-    end = re.sub(r"\D", "", to)[-_TELLING:]
-
-    def shown(found: re.Match[str]) -> str:
-        digits = re.sub(r"\D", "", found[0])
-        return masked(to) if len(end) == _TELLING and end in digits else found[0]
-
-    return _NUMBER.sub(shown, text.replace(to, masked(to)))
 
 
 def _value(value: Value) -> Iterator[str]:

@@ -204,6 +204,46 @@ class Recorded(TypedDict):
     ]
 
 
+class Numbers(TypedDict):
+    """How many of them there are of each status, and of what gateways said later."""
+
+    copies: Annotated[int, Field(description="How many were tried.")]
+    sent: Annotated[int, Field(description="These four make up `copies`.")]
+    failed: int
+    unknown: int
+    sending: int
+    delivered: Annotated[int, Field(description="What the gateway said last: see `statuses`.")]
+    read: int
+    undelivered: int
+    attempts: Annotated[int, Field(description="How often all were tried.")]
+    first_change: Annotated[str, Field(description="When the first was as it is now, in UTC.")]
+    last_change: Annotated[str, Field(description="When the last one was.")]
+
+
+class ReportedMessage(Numbers):
+    """What became of a message."""
+
+    manifest: _Manifest
+    message: _Id
+    transport: _Transport
+
+
+class Reason(TypedDict):
+    """Why some are not sent, or not delivered."""
+
+    status: Annotated[str, Field(description="`failed`, `unknown` or `undelivered`.")]
+    error: Failure
+    copies: Annotated[int, Field(description="How many have this reason.")]
+
+
+class ReportSummary(Numbers):
+    """The last object: all messages together."""
+
+    run: str
+    other_runs: Annotated[list[str], Field(description="The last one first.")]
+    next: Annotated[list[Step], Field(description="What is left for a person.")]
+
+
 class Problem(TypedDict):
     """A mistake in a manifest, a list, a text or the configuration."""
 
@@ -330,6 +370,7 @@ EVENTS: dict[str, dict[str, Any]] = {
     "plan": {"start": Start, "plan": Planned, "summary": PlanSummary},
     "diff": {"diff": Changed, "summary": DiffSummary},
     "send": {"start": Start, "result": Result, "summary": SendSummary},
+    "report": {"message": ReportedMessage, "reason": Reason, "summary": ReportSummary},
     "history": {"message": Recorded},
     "statuses": {"status": NotedStatus, "summary": StatusesSummary},
     "plugins": {"plugin": Plugin},

@@ -8,7 +8,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO, get_args
@@ -16,14 +15,27 @@ from typing import Any, TextIO, get_args
 import click
 
 from dispatcher.api import Dispatcher
-from dispatcher.cli.options import filter_options, journal_option, json_option, session_options
-from dispatcher.cli.output import OutputError, Part, coloured, counted, print_json, print_line
-from dispatcher.config import seconds
+from dispatcher.cli.options import (
+    filter_options,
+    journal_option,
+    json_option,
+    moment,
+    session_options,
+    since_option,
+)
+from dispatcher.cli.output import (
+    OutputError,
+    Part,
+    coloured,
+    counted,
+    local_time,
+    print_json,
+    print_line,
+)
 from dispatcher.errors import ExitCode
 from dispatcher.journal import Event, HistoryRow, journal_name
 from dispatcher.models import DeliveryState, Status
-from dispatcher.timezones import aware, local, shown
-from dispatcher.visible import quoted, visible
+from dispatcher.visible import visible
 
 Write = Callable[[HistoryRow], object]
 
@@ -42,12 +54,7 @@ _STATUSES = (Status.SENT, Status.FAILED, Status.UNKNOWN, Status.SENDING)  # as t
     type=click.Choice(get_args(DeliveryState)),
     help="Only what the gateway said this of last: see statuses.",
 )
-@click.option(
-    "--since",
-    metavar="TIME",
-    help="Only what has changed since a date, a time, or so long ago: 2026-11-01, "
-    "2026-11-01T09:30, 2h, 7d.",
-)
+@since_option
 @click.option("--attempts", "with_events", is_flag=True, help="Show every attempt of each.")
 @click.option(
     "--export",
@@ -76,7 +83,7 @@ def command(
     Exit code 3: there is no such message.
     """
     timezone = dispatcher.config.settings.timezone
-    begin = _moment(since, timezone)
+    begin = moment(since, timezone)
     filters["recipient"] = dispatcher.transports.recipient(filters["recipient"])
     found: Counter[str] = Counter()
     with dispatcher.reading() as opened, _writer(export, as_json, timezone) as write:
@@ -99,30 +106,6 @@ def command(
         none = f"there is no journal {journal_name(dispatcher.journal)} yet"
         print_line("the journal knows no such message" if there else none, err=True)
     return ExitCode.DONE if found else ExitCode.NOTHING
-
-
-def _moment(written: str | None, timezone: str | None) -> datetime | None:
-    """Return the moment of --since; without a zone it is in `timezone`, or else the system's."""
-    if written is None:
-        return None
-    try:
-        return aware(datetime.fromisoformat(written), timezone).astimezone(UTC)
-    except ValueError:
-        pass  # a duration, then
-    except OverflowError:
-        raise _no_moment(written) from None
-    try:
-        return datetime.now(UTC) - timedelta(seconds=seconds(written))
-    except (ValueError, OverflowError):
-        raise _no_moment(written) from None
-
-
-def _no_moment(written: str) -> click.BadParameter:
-    sentence = (
-        "expected a date like 2026-11-01, a time like 2026-11-01T09:30 or how long ago, like 2h "
-        f"or 7d, got {quoted(written)}"
-    )
-    return click.BadParameter(sentence, param_hint="--since")
 
 
 @contextmanager
@@ -212,20 +195,11 @@ def _print_json(row: HistoryRow) -> None:
 
 
 def _print_text(timezone: str | None, row: HistoryRow) -> None:
-    at = _local(row.changed_at, timezone)
+    at = local_time(row.changed_at, timezone)
     print_line(f"{at}  ", _status(row), f" {row.key}  {_detail(row)}")
     for event in row.events:
-        start = f"  {_local(event.at, timezone)}  attempt {event.attempt} "
+        start = f"  {local_time(event.at, timezone)}  attempt {event.attempt} "
         print_line(start, _status(event), f" {_detail(event)}")
-
-
-def _local(noted: str, timezone: str | None) -> str:
-    """Format a time of the journal for people; leave a text that is no time unchanged."""
-    try:
-        at = datetime.fromisoformat(noted)
-        return shown(local(at if at.tzinfo else at.replace(tzinfo=UTC), timezone))
-    except (ValueError, OverflowError):
-        return noted
 
 
 def _status(row: HistoryRow | Event) -> Part:

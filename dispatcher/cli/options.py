@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from functools import partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -25,6 +26,8 @@ from dispatcher.planning.selection import SelectionOptions
 from dispatcher.printing import without_secrets
 from dispatcher.redaction import Secrets, without_password
 from dispatcher.registry import build_registry
+from dispatcher.timezones import aware
+from dispatcher.visible import quoted
 
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
@@ -82,6 +85,12 @@ journal_option = click.option(
     show_envvar=True,
     help="Where is noted what was sent, instead of the configured place: sqlite:///PATH or "
     "postgresql://…",
+)
+since_option = click.option(
+    "--since",
+    metavar="TIME",
+    help="Only what has changed since a date, a time, or so long ago: 2026-11-01, "
+    "2026-11-01T09:30, 2h, 7d.",
 )
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 wait_option = click.option(
@@ -196,6 +205,30 @@ def wait_seconds(wait: str | None) -> float:
         return seconds(wait) if wait else 0.0
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--wait") from None
+
+
+def moment(written: str | None, timezone: str | None) -> datetime | None:
+    """Return the moment of --since; without a zone it is in `timezone`, or else the system's."""
+    if written is None:
+        return None
+    try:
+        return aware(datetime.fromisoformat(written), timezone).astimezone(UTC)
+    except ValueError:
+        pass  # a duration, then
+    except OverflowError:
+        raise _no_moment(written) from None
+    try:
+        return datetime.now(UTC) - timedelta(seconds=seconds(written))
+    except (ValueError, OverflowError):
+        raise _no_moment(written) from None
+
+
+def _no_moment(written: str) -> click.BadParameter:
+    sentence = (
+        "expected a date like 2026-11-01, a time like 2026-11-01T09:30 or how long ago, like 2h "
+        f"or 7d, got {quoted(written)}"
+    )
+    return click.BadParameter(sentence, param_hint="--since")
 
 
 def filter_options(function: Function) -> Function:

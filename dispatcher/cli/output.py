@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -17,6 +18,7 @@ from dispatcher.printing import (
     print_line,
     print_value,
 )
+from dispatcher.timezones import local, shown
 from dispatcher.visible import visible
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "counted",
     "described",
     "for_whom",
+    "local_time",
     "on_terminal",
     "persons",
     "print_json",
@@ -105,3 +108,12 @@ def counted(number: int, noun: str) -> str:
 def persons(number: int) -> str:
     """Return `1 person`, `2 people`."""
     return "1 person" if number == 1 else f"{number} people"
+
+
+def local_time(noted: str, timezone: str | None) -> str:
+    """Format a time of the journal for people; leave a text that is no time unchanged."""
+    try:
+        at = datetime.fromisoformat(noted)
+        return shown(local(at if at.tzinfo else at.replace(tzinfo=UTC), timezone))
+    except (ValueError, OverflowError):
+        return noted

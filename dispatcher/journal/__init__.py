@@ -34,6 +34,7 @@ from dispatcher.journal.queries import (
     Event,
     HistoryRow,
     KnownGateway,
+    KnownRun,
     WithoutReceipt,
 )
 from dispatcher.journal.reader import JournalReader
@@ -68,6 +69,7 @@ __all__ = [
     "Journal",
     "JournalReader",
     "KnownGateway",
+    "KnownRun",
     "Near",
     "NewMessage",
     "Noted",

@@ -59,6 +59,14 @@ class Event(NamedTuple):
     delivery: Delivery | None = None
 
 
+class KnownRun(NamedTuple):
+    """A run, how many messages it has, and when the last of them changed: UTC, ISO 8601."""
+
+    name: str
+    messages: int
+    changed_at: str
+
+
 class HistoryRow(NamedTuple):
     """A message as the journal knows it; times are UTC, ISO 8601.
 
@@ -345,9 +353,7 @@ def history(
         if connection.dialect.name == "postgresql":  # as bytes, whatever the database sorts by
             changed_at = sa.collate(changed_at, "C")
         query = query.where(changed_at >= timestamp(since.astimezone(UTC)))
-    for column, value in filters.items():
-        if value is not None:
-            query = query.where(messages.c[column].in_(list(map(storable, spellings(value)))))
+    query = _chosen(query, filters)
     reported = deliveries.readable(connection)
     if delivery is not None:
         query = query.where(deliveries.said(delivery) if reported else sa.false())
@@ -359,6 +365,22 @@ def history(
             last = deliveries.of_message(row, known[row.key])
             if delivery is None or (last is not None and last.status == delivery):
                 yield _history_row(connection, row, known[row.key], with_events)
+
+
+def known_runs(connection: Connection, filters: Mapping[str, str | None]) -> list[KnownRun]:
+    """Return the runs of messages with these values, as `history` takes them, the last one first;
+    reads all rows."""
+    changed_at = sa.func.max(messages.c.changed_at)
+    query = sa.select(messages.c.run, sa.func.count(), changed_at).group_by(messages.c.run)
+    query = _chosen(query, filters).order_by(changed_at.desc(), messages.c.run)
+    return [KnownRun(*row) for row in connection.execute(query)]
+
+
+def _chosen(query: Any, filters: Mapping[str, str | None]) -> Any:
+    for column, value in filters.items():
+        if value is not None:
+            query = query.where(messages.c[column].in_(list(map(storable, spellings(value)))))
+    return query
 
 
 def _history_row(

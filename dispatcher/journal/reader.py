@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from dispatcher.journal import queries, watermark
 from dispatcher.journal.backend import Backend
 from dispatcher.journal.board import DeadBoards
-from dispatcher.journal.queries import NO_FORMER_KEYS, HistoryRow, KnownGateway
+from dispatcher.journal.queries import NO_FORMER_KEYS, HistoryRow, KnownGateway, KnownRun
 from dispatcher.journal.schema import show_as_current
 from dispatcher.journal.writer import journal_errors
 from dispatcher.models import Delivered, Record, Status
@@ -72,6 +72,11 @@ class JournalReader:
                 self._backend.require_unchanged()
                 if row.status != Status.SENDING or not boards.is_spare(row.key, row.attempts):
                     yield row
+
+    def known_runs(self, **filters: str | None) -> list[KnownRun]:
+        """Return the runs of messages with these values, as for `history`, the last one first."""
+        with self._reading() as connection:
+            return queries.known_runs(connection, filters)
 
     def id(self) -> str | None:
         """Return its id, which only its copies share; None, if it is of a version without."""

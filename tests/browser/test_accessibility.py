@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from dispatcher.sandbox.process import SandboxProcess
-from tests.support.project import EXAMPLES, Project
+from tests.support.project import EXAMPLES, Project, text
 from tests.support.requirements import require
 
 from .conftest import Arrive, NewPage, Upload
@@ -116,3 +116,24 @@ def test_preview(scheme: str, width: int, axe: str, project: Project, new_page: 
         assert complaints(page, axe) == []
         page.goto(url)
         assert complaints(page, axe) == []
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", [1200, 360])
+def test_report(scheme: str, width: int, axe: str, project: Project, new_page: NewPage) -> None:
+    project.manifest(text("a", ["79001234567", "79001234568"]) + text("b"))
+    project.inbox.faults([{"fault": "refuse", "to": "79001234568"}])
+    project.call("send")
+    project.call("report", "--html", "report.html")
+    size = {"width": width, "height": 800}
+    # Its policy forbids the very script that examines it.
+    page = new_page(
+        (project.folder / "report.html").as_uri(),
+        color_scheme=scheme,
+        viewport=size,
+        bypass_csp=True,
+    )
+    expect(page.get_by_role("heading", name="Run default")).to_be_visible()
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= width
+    assert complaints(page, axe) == []

@@ -1,0 +1,119 @@
+"""What became of a run: how many of each message were sent, and why others were not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
+from typing import TYPE_CHECKING, NamedTuple, get_args
+
+from dispatcher.models import DeliveryState, Failure, Status
+
+if TYPE_CHECKING:
+    from dispatcher.journal import HistoryRow
+
+STATUSES = (Status.SENT, Status.FAILED, Status.UNKNOWN, Status.SENDING)
+LATER: tuple[str, ...] = get_args(DeliveryState)
+
+
+@dataclass
+class Tally:
+    """How many copies of a message there are of each status, and of what gateways said later.
+
+    `id` is the message's in its manifest. `counts` has numbers by the names in `STATUSES`, one of
+    which each copy has, and in `LATER`, of which it has at most one: what the gateway said last.
+    `attempts` are those of all copies. Each copy has a last change; the earliest of these was at
+    `first_change`, the latest at `last_change`, UTC, ISO 8601.
+    """
+
+    manifest: str
+    id: str
+    transport: str
+    counts: Counter[str] = field(default_factory=Counter)
+    attempts: int = 0
+    first_change: str = ""
+    last_change: str = ""
+
+    @property
+    def copies(self) -> int:
+        """How many were tried."""
+        return sum(self.counts[status] for status in STATUSES)
+
+    def add(self, row: HistoryRow) -> None:
+        """Count a copy; they must come in the order of their last changes."""
+        self.counts[row.status] += 1
+        if row.delivery is not None:
+            self.counts[row.delivery.status] += 1
+        self.attempts += row.attempts
+        self.first_change = self.first_change or row.changed_at
+        self.last_change = row.changed_at
+
+
+class Reason(NamedTuple):
+    """Why copies are `failed`, `unknown` or `undelivered`, and how many have this reason."""
+
+    status: str
+    error: Failure
+    copies: int
+
+
+class Report:
+    """What became of a run's messages: `messages` by manifest and id, and the `reasons`.
+
+    Only what was tried is in it: the journal does not know what a run has not come to yet. It is
+    false if there is nothing. `other_runs` are the names of the others, the last one first.
+    """
+
+    def __init__(
+        self, run: str, rows: Iterable[HistoryRow] = (), other_runs: Sequence[str] = ()
+    ) -> None:
+        self.run, self.other_runs = run, other_runs
+        tallies: dict[tuple[str, str, str], Tally] = {}
+        reasons: Counter[tuple[str, str]] = Counter()
+        errors: dict[tuple[str, str], Failure] = {}
+        for row in rows:
+            name = (row.manifest, row.message, row.transport)
+            tallies.setdefault(name, Tally(*name)).add(row)
+            for status, error in _reasons(row):
+                # What a gateway says with a code may quote what is different in each message.
+                alike = (status, error.code or error.text)
+                reasons[alike] += 1
+                errors.setdefault(alike, error)
+        self.messages = [tallies[name] for name in sorted(tallies)]
+        self.reasons = [
+            Reason(alike[0], errors[alike], copies) for alike, copies in reasons.most_common()
+        ]
+
+    def __bool__(self) -> bool:
+        return bool(self.messages)
+
+    @property
+    def total(self) -> Tally:
+        """Return the counts of all messages together."""
+        return _together(self.messages, self.run)
+
+    def by_manifest(self) -> list[Tally]:
+        """Return the counts of each manifest."""
+        manifests = groupby(self.messages, attrgetter("manifest"))
+        return [_together(list(messages), name) for name, messages in manifests]
+
+
+def _reasons(row: HistoryRow) -> Iterator[tuple[str, Failure]]:
+    if row.error is not None and row.status != Status.SENT:
+        yield row.status, row.error
+    if row.delivery is not None and row.delivery.reason:
+        yield row.delivery.status, Failure(code=None, text=row.delivery.reason)
+
+
+def _together(tallies: Sequence[Tally], manifest: str) -> Tally:
+    return Tally(
+        manifest,
+        id="",
+        transport="",
+        counts=sum((each.counts for each in tallies), Counter()),
+        attempts=sum(each.attempts for each in tallies),
+        first_change=min((each.first_change for each in tallies), default=""),
+        last_change=max((each.last_change for each in tallies), default=""),
+    )
