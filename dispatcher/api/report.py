@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple, get_args
+from typing import TYPE_CHECKING, get_args
 
 from dispatcher.models import DeliveryState, Failure, Status
 
@@ -20,12 +20,12 @@ LATER: tuple[str, ...] = get_args(DeliveryState)
 
 @dataclass
 class Tally:
-    """How many copies of a message there are of each status, and of what gateways said later.
+    """To how many people a message was sent, how often it failed, and what gateways said later.
 
-    `id` is the message's in its manifest. `counts` has numbers by the names in `STATUSES`, one of
-    which each copy has, and in `LATER`, of which it has at most one: what the gateway said last.
-    `attempts` are those of all copies. Each copy has a last change; the earliest of these was at
-    `first_change`, the latest at `last_change`, UTC, ISO 8601.
+    `id` is the message's in its manifest. `counts` has numbers by the names in `STATUSES`, which
+    make up `tried`, and in `LATER`, of which each has at most one: what the gateway
+    said last. `attempts` are those of all together. Each has a last change; the earliest of these
+    was at `first_change`, the latest at `last_change`, UTC, ISO 8601.
     """
 
     manifest: str
@@ -37,12 +37,12 @@ class Tally:
     last_change: str = ""
 
     @property
-    def copies(self) -> int:
-        """How many were tried."""
+    def tried(self) -> int:
+        """Of how many the journal knows: what a run has not come to yet is not among them."""
         return sum(self.counts[status] for status in STATUSES)
 
     def add(self, row: HistoryRow) -> None:
-        """Count a copy; they must come in the order of their last changes."""
+        """Count a row; they must come in the order of their last changes."""
         self.counts[row.status] += 1
         if row.delivery is not None:
             self.counts[row.delivery.status] += 1
@@ -51,12 +51,13 @@ class Tally:
         self.last_change = row.changed_at
 
 
-class Reason(NamedTuple):
-    """Why copies are `failed`, `unknown` or `undelivered`, and how many have this reason."""
+@dataclass(frozen=True)
+class Reason:
+    """Why messages are `failed`, `unknown` or `undelivered`, and how many have this reason."""
 
     status: str
     error: Failure
-    copies: int
+    count: int
 
 
 class Report:
@@ -83,7 +84,7 @@ class Report:
                 errors.setdefault(alike, error)
         self.messages = [tallies[name] for name in sorted(tallies)]
         self.reasons = [
-            Reason(alike[0], errors[alike], copies) for alike, copies in reasons.most_common()
+            Reason(alike[0], errors[alike], count) for alike, count in reasons.most_common()
         ]
 
     def __bool__(self) -> bool:

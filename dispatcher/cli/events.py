@@ -207,8 +207,8 @@ class Recorded(TypedDict):
 class Numbers(TypedDict):
     """How many of them there are of each status, and of what gateways said later."""
 
-    copies: Annotated[int, Field(description="How many were tried.")]
-    sent: Annotated[int, Field(description="These four make up `copies`.")]
+    tried: Annotated[int, Field(description="How many there are in the journal.")]
+    sent: Annotated[int, Field(description="The next four make up `tried`.")]
     failed: int
     unknown: int
     sending: int
@@ -233,7 +233,7 @@ class Reason(TypedDict):
 
     status: Annotated[str, Field(description="`failed`, `unknown` or `undelivered`.")]
     error: Failure
-    copies: Annotated[int, Field(description="How many have this reason.")]
+    count: Annotated[int, Field(description="How many messages have this reason.")]
 
 
 class ReportSummary(Numbers):

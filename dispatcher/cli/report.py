@@ -166,7 +166,7 @@ def _span(tally: Tally, timezone: str | None) -> str:
 def _print_text(report: Report, timezone: str | None) -> None:
     """Print a table of the messages, with the same columns for all, and the reasons."""
     total, columns, rows = report.total, _columns(report), list(_rows(report))
-    head = f"run {report.run}: {counted(total.copies, 'message')}, {_span(total, timezone)}"
+    head = f"run {report.run}: {counted(total.tried, 'message')}, {_span(total, timezone)}"
     print_line(head)
     if len(rows) > 1:
         rows.append(("all", total))
@@ -182,9 +182,10 @@ def _print_text(report: Report, timezone: str | None) -> None:
 def _reason_lines(report: Report) -> Iterator[tuple[Part, ...]]:
     shown = report.reasons[:_MOST_REASONS]
     word = max((len(each.status) for each in shown), default=0)
-    number = max((len(str(each.copies)) for each in shown), default=0)
-    for status, error, copies in shown:
-        yield coloured(status, f"{status:{word}}"), f"  {copies:{number}}  {error.sentence}"
+    number = max((len(str(each.count)) for each in shown), default=0)
+    for each in shown:
+        words = f"  {each.count:{number}}  {each.error.sentence}"
+        yield coloured(each.status, f"{each.status:{word}}"), words
     if left := len(report.reasons) - len(shown):
         yield (f"and {counted(left, 'other reason')}",)
 
@@ -193,8 +194,8 @@ def _print_json(report: Report, steps: Sequence[Step]) -> None:
     for each in report.messages:
         name = {"manifest": each.manifest, "message": each.id, "transport": each.transport}
         print_json("message", **name, **_numbers(each))
-    for status, error, copies in report.reasons:
-        print_json("reason", status=status, error=error.model_dump(), copies=copies)
+    for why in report.reasons:
+        print_json("reason", status=why.status, error=why.error.model_dump(), count=why.count)
     print_json(
         "summary",
         run=report.run,
@@ -206,7 +207,7 @@ def _print_json(report: Report, steps: Sequence[Step]) -> None:
 
 def _numbers(tally: Tally) -> dict[str, Any]:
     return {
-        "copies": tally.copies,
+        "tried": tally.tried,
         **{str(name): tally.counts[name] for name in (*STATUSES, *LATER)},
         "attempts": tally.attempts,
         "first_change": tally.first_change,
@@ -236,7 +237,7 @@ def _write_page(file: Path, report: Report, timezone: str | None) -> None:
         later=LATER,
         rows=[(visible(name), tally) for name, tally in _rows(report)],
         reasons=[
-            (each.status, each.copies, _for_others(each.error.sentence))
+            (each.status, each.count, _for_others(each.error.sentence))
             for each in report.reasons[:_MOST_REASONS]
         ],
         other_reasons=max(len(report.reasons) - _MOST_REASONS, 0),

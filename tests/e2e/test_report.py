@@ -16,7 +16,7 @@ REFUSED = {"fault": "status", "status": 400, "code": 1022, "to": PEOPLE[1]}
 LOST = {"fault": "reset_after", "to": PEOPLE[2]}
 # What the gateway says later of what it has accepted.
 LATER = ["delivered", "read", "undelivered", "undelivered"]
-NUMBERS = ("copies", "sent", "failed", "unknown", "sending", "attempts")
+NUMBERS = ("tried", "sent", "failed", "unknown", "sending", "attempts")
 
 
 def with_dispatcher(project: Project, use: Callable[[Dispatcher], object]) -> None:
@@ -99,8 +99,8 @@ def test_programs_get_every_message_and_reason(past: Project) -> None:
     assert (hello["message"], *(hello[name] for name in NUMBERS)) == ("hello", 6, 4, 1, 1, 0, 6)
     assert (news["message"], *(news[name] for name in NUMBERS)) == ("news", 2, 1, 1, 0, 0, 2)
     reasons = {line["status"]: line for line in result.events("reason")}
-    assert (reasons["failed"]["error"]["code"], reasons["failed"]["copies"]) == ("1022", 2)
-    assert reasons["unknown"]["copies"] == 1
+    assert (reasons["failed"]["error"]["code"], reasons["failed"]["count"]) == ("1022", 2)
+    assert reasons["unknown"]["count"] == 1
     summary = result.summary
     assert [summary[name] for name in NUMBERS] == [8, 5, 2, 1, 0, 8]
     assert summary["first_change"] <= hello["first_change"] <= summary["last_change"]
@@ -113,17 +113,17 @@ def test_what_gateways_say_later_is_counted_as_they_said_it_last(past: Project) 
     said = {name: result.summary[name] for name in ("sent", "delivered", "read", "undelivered")}
     assert said == {"sent": 5, "delivered": 1, "read": 1, "undelivered": 2}
     (reason,) = [each for each in result.events("reason") if each["status"] == "undelivered"]
-    assert (reason["error"]["text"], reason["copies"]) == ("gone", 2)
+    assert (reason["error"]["text"], reason["count"]) == ("gone", 2)
 
 
 def test_python_gets_the_same(past: Project) -> None:
     def use(dispatcher: Dispatcher) -> None:
         report = dispatcher.report(message="hello")
         assert report
-        assert (report.run, report.total.copies, report.total.counts["sent"]) == ("default", 6, 4)
+        assert (report.run, report.total.tried, report.total.counts["sent"]) == ("default", 6, 4)
         (hello,) = report.messages
         assert (hello.manifest, hello.id, hello.attempts) == ("m", "hello", 6)
-        reasons = {each.status: each.copies for each in report.reasons}
+        reasons = {each.status: each.count for each in report.reasons}
         assert (reasons["failed"], reasons["unknown"]) == (1, 1)
         assert not dispatcher.report("no-such-run")
 
@@ -131,8 +131,8 @@ def test_python_gets_the_same(past: Project) -> None:
 
 
 def test_only_some_messages(past: Project) -> None:
-    assert past.call("report", "--message", "news", "--json").summary["copies"] == 2
-    assert past.call("report", "--since", "1h", "--json").summary["copies"] == 8
+    assert past.call("report", "--message", "news", "--json").summary["tried"] == 2
+    assert past.call("report", "--since", "1h", "--json").summary["tried"] == 8
     later = past.call("report", "--since", "2999-01-01")
     later.refused("the journal knows no such message", code=3)
     past.call("report", "--manifest", "x").refused("knows no such message", code=3)
@@ -169,7 +169,7 @@ def test_what_is_under_way_is_sending(held: Held) -> None:
     held.manifest(text("a", PEOPLE[:3]))
     with held.under_way("send") as process:
         summary = held.call("report", "--json").summary
-        assert summary["sending"] == summary["copies"] >= 1
+        assert summary["sending"] == summary["tried"] >= 1
     assert held.finish(process).code == 0
     assert held.call("report", "--json").summary["sent"] == 3
 
