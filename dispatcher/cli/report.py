@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from dispatcher.api import Dispatcher, Report
 from dispatcher.api.report import LATER, STATUSES, Tally
 from dispatcher.cli import completion
 from dispatcher.cli.masking import without_numbers
-from dispatcher.cli.next_steps import Step, lines
+from dispatcher.cli.next_steps import Invocation, Step, lines
 from dispatcher.cli.options import (
     invocation,
     journal_option,
@@ -63,7 +63,8 @@ _NAMED = 5  # other runs
     "--html",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write a page to FILE.html instead, which needs no network and has no numbers.",
+    help="Write a page to FILE, like report.html, instead, which needs no network and has no "
+    "phone numbers.",
 )
 @journal_option
 @json_option
@@ -80,23 +81,27 @@ def command(
     """Show how many of each message were sent, failed, are unknown, were delivered and read.
 
     RUN is the name of a run: `default` for manifests without `repeat`, else a day, a week, a month
-    or what --run named. Without it, the report is of the run in which something has changed last.
+    or what `send --run` named. Without it, the report is of the run in which one of the messages
+    has changed last. If a `send` was of several runs, as some manifests are daily, say, and others
+    are not, each has a report of its own.
 
     It may be asked for while a run is sending. What that has not come to is not in the report, as
     no journal knows it: see plan. What was read is not counted as delivered once more.
 
-    Exit code 3: there is no such run.
+    Exit code 3: there is no such run, or no such message in it.
     """
     if html is not None:
         _require_page(html, as_json)
     timezone = dispatcher.config.settings.timezone
-    report = dispatcher.report(
-        run, manifest=manifest, message=message, since=moment(since, timezone)
-    )
+    begin = moment(since, timezone)
+    report = dispatcher.report(run, manifest=manifest, message=message, since=begin)
     if not report:
         print_line(_nothing(dispatcher, report, run), err=True)
         return ExitCode.NOTHING
-    steps = list(_steps(dispatcher, report, manifest))
+    called = invocation(dispatcher)
+    chosen = _words({"--manifest": manifest, "--message": message})
+    changed = _words({"--since": begin.isoformat(timespec="milliseconds") if begin else None})
+    steps = list(_steps(report, called, [*chosen, *changed]))
     if as_json:
         _print_json(report, steps)
         return ExitCode.DONE
@@ -106,7 +111,9 @@ def command(
     else:
         _print_text(report, timezone)
     if run is None and report.other_runs:
-        print_line(f"the last of {len(report.other_runs) + 1} runs{_others(report)}", err=True)
+        another = called.other("report", report.other_runs[0], *chosen)
+        runs = f"{len(report.other_runs) + 1} runs; {_others(report)}"
+        print_line(f"the last of {runs}; to see one: {another}", err=True)
     for line in lines(steps):
         print_line(*line, err=True)
     return ExitCode.DONE
@@ -118,27 +125,31 @@ def _nothing(dispatcher: Dispatcher, report: Report, run: str | None) -> str:
             return f"there is no journal {journal_name(dispatcher.journal)} yet"
     if run is None:
         return "the journal knows no such message"
-    hint = did_you_mean(report.run, report.other_runs)
-    return f"the journal knows no such message of run {quoted(report.run)}{hint}{_others(report)}"
+    others = f"; {_others(report)}" if report.other_runs else ""
+    hint = did_you_mean(report.run, report.other_runs) or others
+    return f"the journal knows no such message of run {quoted(report.run)}{hint}"
 
 
 def _others(report: Report) -> str:
     names = report.other_runs[:_NAMED]
     more = ", …" if len(report.other_runs) > len(names) else ""
-    return f"; others, the last first: {', '.join(names)}{more}" if names else ""
+    return f"others, the last first: {', '.join(names)}{more}"
 
 
-def _steps(dispatcher: Dispatcher, report: Report, manifest: str | None) -> Iterator[Step]:
-    """Yield the commands that show what a person has to look at."""
-    counts, called = report.total.counts, invocation(dispatcher)
-    chosen = ["--run", report.run, *(["--manifest", manifest] if manifest else [])]
+def _words(options: Mapping[str, str | None]) -> list[str]:
+    return [word for name, value in options.items() if value for word in (name, value)]
+
+
+def _steps(report: Report, called: Invocation, chosen: Sequence[str]) -> Iterator[Step]:
+    """Yield the commands that show what a person has to look at, of what was `chosen`."""
+    counts = report.total.counts
     for option, status, why in (
         ("--status", Status.FAILED, "to see which, and why"),
         ("--status", Status.UNKNOWN, "to see which, and then settle each"),
         ("--delivery", "undelivered", "to see which, and why"),
     ):
         if counts[status]:
-            command = called.other("history", *chosen, option, str(status))
+            command = called.other("history", "--run", report.run, *chosen, option, str(status))
             yield Step(str(status), counts[status], why, command)
 
 

@@ -20,7 +20,8 @@ _COMMANDS = {
     **dict.fromkeys(("check", "lint", "test"), "validate"),
     **dict.fromkeys(("dry-run", "dryrun", "diff", "show", "preflight"), "plan"),
     **dict.fromkeys(("run", "start", "resend", "retry", "deliver"), "send"),
-    **dict.fromkeys(("status", "log", "logs", "list", "report"), "history"),
+    **dict.fromkeys(("log", "logs", "list"), "history"),
+    **dict.fromkeys(("status", "stats", "summary", "result", "results"), "report"),
     **dict.fromkeys(("server", "serve", "mock", "gateway"), "sandbox"),
     "help": "--help",
     "version": "--version",
@@ -42,7 +43,9 @@ def show(error: click.ClickException) -> None:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         print_text(error.format_message(), err=True)
         return
-    hint = _OPTIONS.get(error.option_name) if isinstance(error, click.NoSuchOption) else None
+    hint = None
+    if isinstance(error, click.NoSuchOption):
+        hint = _as_argument(error) or _OPTIONS.get(error.option_name)
     if isinstance(error, click.NoSuchOption):
         near = did_you_mean(error.option_name, error.possibilities or ())
         print_line(f"Error: no option {error.option_name}{f'; {hint}' if hint else near}", err=True)
@@ -50,6 +53,17 @@ def show(error: click.ClickException) -> None:
         print_line(f"Error: {_sentence(error)}", err=True)
     if isinstance(error, click.UsageError) and error.ctx is not None and not hint:
         print_line(f"Try: {error.ctx.command_path} --help", err=True)
+
+
+def _as_argument(error: click.NoSuchOption) -> str | None:
+    """Return how to say what is given as an option, and as an argument in other commands."""
+    if error.ctx is None:
+        return None
+    names = {
+        f"--{each.name}" for each in error.ctx.command.params if isinstance(each, click.Argument)
+    }
+    name = error.option_name
+    return f"say it without: {error.ctx.command_path} {name[2:].upper()}" if name in names else None
 
 
 def _sentence(error: click.ClickException) -> str:

@@ -187,7 +187,8 @@ COMMANDS = [
     typed("send --dry-run", 'no option --dry-run; "dispatcher plan" shows what send would do'),
     typed("send --jsn", 'no option --jsn; did you mean "--json"?', "send "),
     typed("sned", 'no command "sned"; did you mean "send"?', ""),
-    typed("status", 'no command "status"; did you mean "history"?', ""),
+    typed("status", 'no command "status"; did you mean "report"?', ""),
+    typed("report --run default", "no option --run; say it without: dispatcher report RUN"),
     typed(
         "manifests/m.toml",
         '"manifests/m.toml" is no command; try: dispatcher plan manifests/m.toml',

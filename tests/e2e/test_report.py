@@ -93,6 +93,16 @@ def test_its_commands_show_what_is_meant(past: Project) -> None:
     assert len(shown(past, steps[2]["command"])) == 2
 
 
+def test_its_commands_show_what_was_chosen_only(past: Project) -> None:
+    for chosen in (["--message", "news"], ["--since", "1h", "--message", "news"]):
+        (step,) = past.call("report", *chosen, "--json").summary["next"]
+        found = shown(past, step["command"])
+        assert [(line["message"], line["status"]) for line in found] == [("news", "failed")]
+    report = past.call("report", "--since", "1h", "--json").summary
+    (moment,) = {step["command"].partition("--since ")[2].split()[0] for step in report["next"]}
+    assert moment.startswith("20"), "tomorrow it shows the same"
+
+
 def test_programs_get_every_message_and_reason(past: Project) -> None:
     result = past.call("report", "--json")
     hello, news = result.events("message")
@@ -145,11 +155,26 @@ def test_the_last_run_and_the_others(project: Project) -> None:
         assert project.call("send", "--run", day).code == 0
     last = project.call("report")
     assert last.stdout.startswith("run 2026-11-29: 1 message, ")
-    assert "the last of 2 runs; others, the last first: 2026-11-28\n" in last.stderr
+    others = "the last of 2 runs; others, the last first: 2026-11-28; to see one: "
+    assert f"{others}dispatcher report 2026-11-28\n" in last.stderr
     assert project.call("report", "2026-11-28").stdout.startswith("run 2026-11-28: 1 message, ")
     project.call("report", "2026-11-27").refused(
-        'knows no such message of run "2026-11-27"; did you mean', "2026-11-29", code=3
+        'knows no such message of run "2026-11-27"; did you mean "2026-11-29"?\n', code=3
     )
+    project.call("report", "sale").refused(
+        'of run "sale"; others, the last first: 2026-11-29, 2026-11-28\n', code=3
+    )
+
+
+def test_one_send_of_several_runs_is_several_reports(project: Project) -> None:
+    project.manifest('repeat = "daily"\n' + text("news"), "manifests/daily.toml")
+    project.manifest(text("hello"), "manifests/once.toml")
+    assert project.call("send").code == 0
+    (one,) = project.call("report", "--json").events("message")
+    command = project.call("report").stderr.partition("to see one: ")[2].strip()
+    (other,) = [line for line in shown(project, command) if line["event"] == "message"]
+    assert {one["manifest"], other["manifest"]} == {"daily", "once"}
+    assert project.call("report", "--manifest", "once", "--json").summary["run"] == "default"
 
 
 def test_without_a_journal_there_is_nothing(project: Project) -> None:
