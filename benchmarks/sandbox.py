@@ -38,7 +38,7 @@ def serve_bare(pipe: Connection) -> None:
     from starlette.responses import JSONResponse
     from starlette.routing import Route
 
-    from dispatcher.sandbox.server import listen, run, url_of
+    from dispatcher.local_server import listen, run, url_of
 
     async def answer(request: Request) -> JSONResponse:
         await request.body()

@@ -71,8 +71,8 @@ def _serve(
     ready: Callable[[str], None],
 ) -> None:
     try:
+        from dispatcher.local_server import listen, run, url_of
         from dispatcher.preview.app import create_app
-        from dispatcher.sandbox.server import listen, run, url_of
     except ImportError:
         raise ConfigError(
             "the preview needs an extra: pip install 'message-dispatcher[sandbox]'"

@@ -19,12 +19,12 @@ from starlette.types import ASGIApp
 from dispatcher.bubbles.pages import SAFE, STATIC, TEMPLATES, file_headers, templates
 from dispatcher.errors import Refused
 from dispatcher.http.files import opened
+from dispatcher.local_server import Guard
 from dispatcher.models import Upload
 from dispatcher.planning import Planner
 from dispatcher.preview.queries import Query, matching, query_of
 from dispatcher.preview.reading import Reading, read, shown_message, wrong
 from dispatcher.preview.watching import snapshot
-from dispatcher.sandbox.server import LOCAL_HOSTS, Guard
 
 HERE: Final = Path(__file__).parent
 INTERVAL: Final = 0.4
@@ -40,7 +40,7 @@ def create_app(make_planner: Callable[[], Planner], paths: list[Path]) -> ASGIAp
         Mount("/static/bubbles", StaticFiles(directory=STATIC)),
         Mount("/static/preview", StaticFiles(directory=HERE / "static")),
     ]
-    return Guard(Starlette(routes=routes), LOCAL_HOSTS)
+    return Guard(Starlette(routes=routes))
 
 
 @dataclass

@@ -11,7 +11,6 @@ api.py        /api: look, wait, inject
 openapi.py    the description of all this, from the routes and types of the others
 inbox/        the pages for people
 app.py        all routes in one application, and serving it
-server.py     uvicorn, and what keeps foreign web pages out
 command.py    the command line
 process.py    the sandbox as a child process, for tests and for `send --sandbox`
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
+from dispatcher.local_server import LOCAL_HOSTS, Guard, listen, run, url_of
 from dispatcher.sandbox.api import Api, show_error
-from dispatcher.sandbox.faults import FaultInjector
+from dispatcher.sandbox.faults import Connection, FaultInjector
 from dispatcher.sandbox.gateway import Gateway
 from dispatcher.sandbox.inbox.pages import Inbox
 from dispatcher.sandbox.media import MediaStore
-from dispatcher.sandbox.server import LOCAL_HOSTS, Guard, listen, run, url_of
 from dispatcher.sandbox.store import Database, Store
 
 
@@ -25,7 +25,7 @@ def create_app(
 ) -> Starlette:
     """Return the sandbox with the messages and uploads of this database.
 
-    It must be served by `dispatcher.sandbox.server`, which passes the connection to every request.
+    It must be served with the protocol `Connection`, which faults break.
     Raises CannotStore if the database has what the sandbox cannot have written.
     """
     store, media = Store(database, max_messages, clock), MediaStore(database, clock)
@@ -61,5 +61,6 @@ def serve(
     the file.
     """
     with listen(host, port) as listener, closing(Database(storage)) as database:
-        app = Guard(create_app(database, token, max_messages, clock), (*LOCAL_HOSTS, host.lower()))
-        run(app, listener, lambda: on_ready(url_of(listener, host)))
+        app = create_app(database, token, max_messages, clock)
+        guarded = Guard(app, (*LOCAL_HOSTS, host.lower()), api="/v1/")
+        run(guarded, listener, lambda: on_ready(url_of(listener, host)), Connection)

@@ -13,17 +13,17 @@ import socket
 import struct
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple, cast
 
 from pydantic import AfterValidator, BaseModel, Field, RootModel, ValidationError
 from pydantic_core import ErrorDetails
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from dispatcher.sandbox.contract import META, Json, Refusal, Strict
 from dispatcher.sandbox.openapi import Error
-from dispatcher.sandbox.server import Connection
 from dispatcher.sandbox.store import Count, Store
 
 MESSAGES: Final = "/v1/messages"
@@ -37,6 +37,23 @@ PROXY_PAGE: Final = (
 )
 
 Handler = Callable[[], Awaitable[Response]]
+
+
+class Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+    """One TCP connection; `used` once a request to /v1 came over it."""
+
+    app_state: dict[str, Any]  # which uvicorn copies into the state of every request
+    transport: asyncio.Transport
+    used = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, "connection": self}
+
+    @staticmethod
+    def of(scope: Scope) -> Connection:
+        """Return the connection over which a request came."""
+        return cast(Connection, scope["state"]["connection"])
 
 
 async def hang_up(scope: Scope, receive: Receive, send: Send) -> None:

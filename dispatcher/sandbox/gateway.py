@@ -19,10 +19,9 @@ from starlette.types import ASGIApp
 
 from dispatcher.bubbles.pages import HARMLESS
 from dispatcher.sandbox.contract import META, Created, Json, Payload, Refusal, RefusalBody, check
-from dispatcher.sandbox.faults import MESSAGES, FaultInjector, silence
+from dispatcher.sandbox.faults import MESSAGES, Connection, FaultInjector, silence
 from dispatcher.sandbox.media import EXTENSION, LARGEST_FILE, MediaStore
 from dispatcher.sandbox.openapi import Operation
-from dispatcher.sandbox.server import Connection
 from dispatcher.sandbox.store import LONGEST_BODY, Store
 
 LARGEST_JSON: Final = 1024 * 1024

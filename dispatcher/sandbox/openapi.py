@@ -49,7 +49,7 @@ class Operation(Route):
         super().__init__(path, endpoint, methods=[method])
         self.method = method
         self.summary = (inspect.getdoc(endpoint) or "").partition("\n")[0]
-        # Every request may come under a foreign name or from a foreign page: see server.Guard.
+        # Any request may come under a foreign name or from a foreign page: local_server.Guard.
         self.responses = {**responses, 403: Error}
         self.body, self.query, self.headers = body, query, headers
 

@@ -6,8 +6,7 @@ import shutil
 import socket
 import subprocess
 
-from dispatcher.bubbles.formatting import size
-from dispatcher.sandbox.inbox.pages import PAGE, Check, Query, checks, curl, query_of, view_of
+from dispatcher.sandbox.inbox.pages import PAGE, Query, curl, query_of, view_of
 from dispatcher.sandbox.process import SandboxProcess
 from dispatcher.sandbox.store import Database, Store
 from tests.support.cases import cases
@@ -132,6 +131,16 @@ def test_a_browser_never_runs_a_file(
     assert headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
 
 
+def test_a_file_that_is_gone_is_told(client: Client) -> None:
+    id = client.uploaded(b"a file", "png", "image/png")
+    client.post({"to": PERSON, "type": "image", "image": {"id": id}})
+    assert "expired or removed" not in client.request("GET", "/").text
+
+    client.request("DELETE", f"/v1/media/{id}")
+
+    assert "The file is not here: expired or removed" in client.request("GET", "/").text
+
+
 def test_a_part_of_a_file_can_be_asked_for(client: Client) -> None:
     id = client.uploaded(b"0123456789", "mp4", "video/mp4")
 
@@ -199,21 +208,6 @@ def test_the_curl_command_posts_the_same_again(client: Client, sandbox: SandboxP
     subprocess.run(command, shell=True, check=True, capture_output=True, env=environment)
 
     assert sandbox.latest()["body"] == message["body"]
-
-
-def test_checks_say_what_was_looked_at(client: Client, sandbox: SandboxProcess) -> None:
-    link = {"link": "https://cdn.example.com/a", "provider": {"name": "cdn"}, "caption": "hi"}
-    payload = {"to": GROUP, "recipient_type": "group", "type": "image", "image": link}
-
-    said = {check.name: check.said for check in checks(payload, lambda id: None)}
-
-    assert said["Recipient"] == "digits-hyphen-digits: a group, and recipient_type agrees"
-    assert "cdn.example.com" in said["Link"]
-    assert said["Caption"] == "2 characters, allowed here"
-    gone = [*checks({"to": "7", "type": "audio", "audio": {"id": "x"}}, lambda id: None)]
-    assert [check.good for check in gone] == [True, True, True, False]
-    assert isinstance(gone[0], Check)
-    assert size(2_500) == "2.5 kB"
 
 
 def test_refusals_are_kept_without_their_tokens(client: Client) -> None:

@@ -4,12 +4,12 @@ import asyncio
 import json
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from shlex import quote
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -19,12 +19,11 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dispatcher.bubbles.bubble import File, bubble_of, shown_payload, summary_of
-from dispatcher.bubbles.formatting import size
 from dispatcher.bubbles.pages import HARMLESS, SAFE, STATIC, TEMPLATES, file_headers, templates
 from dispatcher.bubbles.search import as_number
-from dispatcher.sandbox.contract import CONTENTS, LONGEST_TEXT, type_of
+from dispatcher.sandbox.contract import CONTENTS
 from dispatcher.sandbox.faults import FAULTS, FaultInjector, Rule
-from dispatcher.sandbox.media import Media, MediaStore
+from dispatcher.sandbox.media import MediaStore
 from dispatcher.sandbox.openapi import Operation, operations
 from dispatcher.sandbox.store import Chat, Filter, Message, Store, moment
 
@@ -35,8 +34,6 @@ LONGEST_QUERY: Final = 200
 MOST_STREAMS: Final = 50
 PAUSE: Final = 0.15  # seconds between two versions: a burst of changes needs only one
 STREAM: Final = {"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
-
-FindMedia = Callable[[str], Media | None]
 
 
 @dataclass(frozen=True)
@@ -94,46 +91,6 @@ def view_of(store: Store, query: Query) -> View:
         earlier=messages[-PAGE].id if len(messages) > PAGE else None,
         unread=store.unread(),
     )
-
-
-class Check(NamedTuple):
-    """A check of the gateway and its result; `good` unless something has changed since."""
-
-    name: str
-    said: str
-    good: bool = True
-
-
-def checks(payload: Mapping[str, Any], find: FindMedia) -> Iterator[Check]:
-    """Yield all checks of this message."""
-    type = type_of(payload)
-    form = "digits-hyphen-digits: a group" if "-" in payload["to"] else "digits: a person"
-    agrees = ", and recipient_type agrees" if "recipient_type" in payload else ""
-    yield Check("Token", "a Bearer token that is valid here")
-    yield Check("Recipient", form + agrees)
-    yield Check("Type", type if "type" in payload else f"{type}, as none is named")
-    for name, value in payload[type].items():
-        yield _content_check(name, value, find)
-    if "preview_url" in payload:
-        yield Check("Preview", "of a link is asked for" if payload["preview_url"] else "is off")
-
-
-def _content_check(name: str, value: Any, find: FindMedia) -> Check:
-    match name:
-        case "body":
-            of = f"{len(value)} of {LONGEST_TEXT} characters"
-            return Check("Text", f"{of}, none of them a control character")
-        case "id" if media := find(value):
-            return Check("File", f"was uploaded: {media.content_type}, {size(media.size)}")
-        case "id":
-            return Check("File", "was uploaded then; has expired or was removed since", good=False)
-        case "link":
-            return Check("Link", f"an address at {urlsplit(value).hostname}; not fetched here")
-        case "provider":
-            return Check("Provider", f"{value['name']}; any name is known here")
-        case _:
-            length = f"{len(value)} characters, " if isinstance(value, str) else ""
-            return Check(name.capitalize(), f"{length}allowed here")
 
 
 def curl(url: str, body: str) -> str:
@@ -226,7 +183,6 @@ class Inbox:
             message=message,
             received_at=moment(message.received_at),
             payload=json.dumps(message.payload, ensure_ascii=False, indent=2),
-            checks=checks(message.payload, self.media.get),
             curl=curl(_url(request), message.body),
         )
 

@@ -14,7 +14,7 @@ import socket
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any, Final, cast
+from typing import Final
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -27,11 +27,16 @@ FOREIGN_SITES: Final = (b"cross-site", b"same-site")
 LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 
 
-def run(app: ASGIApp, listener: socket.socket, on_ready: Callable[[], None]) -> None:
-    """Serve an application until SIGINT or SIGTERM."""
+def run(
+    app: ASGIApp,
+    listener: socket.socket,
+    on_ready: Callable[[], None],
+    protocol: type[asyncio.Protocol] = AutoHTTPProtocol,
+) -> None:
+    """Serve an application until SIGINT or SIGTERM; every connection is one of this protocol."""
     config = uvicorn.Config(
         app,
-        http=Connection,
+        http=protocol,
         interface="asgi3",
         ws="none",
         lifespan="off",
@@ -90,29 +95,16 @@ class _Server(uvicorn.Server):
         self.should_exit = self.force_exit = True
 
 
-class Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
-    """One TCP connection; `used` once a request to /v1 came over it."""
-
-    app_state: dict[str, Any]  # which uvicorn copies into the state of every request
-    transport: asyncio.Transport
-    used = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self.app_state = {**self.app_state, "connection": self}
-
-    @staticmethod
-    def of(scope: Scope) -> Connection:
-        """Return the connection over which a request came."""
-        return cast(Connection, scope["state"]["connection"])
-
-
 @dataclass
 class Guard:
-    """ASGI middleware that responds with 403 to requests of other origins."""
+    """ASGI middleware that responds with 403 to requests of other origins.
+
+    Links of other origins lead nowhere in paths that begin with `api`, either.
+    """
 
     app: ASGIApp
-    hosts: Collection[str]
+    hosts: Collection[str] = LOCAL_HOSTS
+    api: str | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         reason = self._reason(scope)
@@ -127,7 +119,8 @@ class Guard:
         own = b"http://" + host.lower()
         site, mode = headers.get(b"sec-fetch-site"), headers.get(b"sec-fetch-mode")
         is_foreign = site in FOREIGN_SITES or headers.get(b"origin", own).lower() != own
-        is_page = scope["method"] == "GET" and not scope["path"].startswith("/v1/")
+        is_api = self.api is not None and scope["path"].startswith(self.api)
+        is_page = scope["method"] == "GET" and not is_api
         if is_foreign and not (is_page and mode == b"navigate"):
             return "the request comes from a page of another origin"
         return None
