@@ -28,7 +28,7 @@ NAMES = (
     "sandbox",
 )
 RESULTS = Path(__file__).with_name("RESULTS.md")
-_PACKAGES = ("pydantic", "requests", "urllib3", "sqlalchemy", "pluggy")
+_PACKAGES = ("pydantic", "requests", "urllib3", "pluggy")
 _HEAD = (
     "# Results\n\nWhat `make bench` printed, each with the date, the machine and the versions.\n"
 )

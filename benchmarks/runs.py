@@ -18,9 +18,9 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
-import psycopg
-from sqlalchemy import make_url  # noqa: TID253 - a benchmark's start-up is nobody's wait
+import psycopg  # noqa: TID253 - a benchmark's start-up is nobody's wait
 
 from benchmarks import gateway
 from benchmarks.gateway import Gateway, Pace
@@ -42,7 +42,7 @@ def database() -> Iterator[str]:
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
         try:
-            yield make_url(server).set(database=name).render_as_string(hide_password=False)
+            yield urlsplit(server)._replace(path=f"/{name}").geturl()
         finally:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 

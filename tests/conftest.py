@@ -11,12 +11,11 @@ from typing import Any
 import hypothesis
 import psycopg
 import pytest
-from sqlalchemy import make_url
 
 from dispatcher.sandbox.process import SandboxProcess
 from tests.support.boards import delete_boards
 from tests.support.gateway import Gateway, Serve
-from tests.support.postgres import Database
+from tests.support.postgres import Database, url_with
 from tests.support.project import Held, NewProject, Project
 from tests.support.requirements import require
 
@@ -92,7 +91,7 @@ def module_database(server: Database) -> Iterator[Database]:
     """A database of this module alone."""
     name = f"dispatcher_test_{uuid.uuid4().hex[:12]}"
     server.ask(f"CREATE DATABASE {name}")
-    yield Database(make_url(server.url).set(database=name).render_as_string(hide_password=False))
+    yield Database(url_with(server.url, database=name))
     server.ask(f"DROP DATABASE {name} WITH (FORCE)")
 
 

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import sqlalchemy as sa
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dispatcher import Failure, JournalError
+from dispatcher import Failure
 from dispatcher.journal import (
     AttemptResult,
     Claim,
@@ -29,10 +28,11 @@ from dispatcher.journal import (
     read_journal,
 )
 from dispatcher.journal.board import Board, DeadBoards
+from dispatcher.journal.connection import Connection
 from dispatcher.journal.files import file_system
 from dispatcher.journal.updates import Updates
 from dispatcher.journal.writer import Writer
-from tests.support.boards import MEMORY, boards_of, delete_boards, killed
+from tests.support.boards import MEMORY, ahead, boards_of, delete_boards, killed
 from tests.support.messages import message
 from tests.support.postgres import Database
 from tests.support.waiting import LONG
@@ -128,7 +128,7 @@ def test_what_was_noted_is_known_after_a_kill_and_no_more(
     mine.close(delete=False)
     dead = name.dead()
     for (key, attempt), result in noted.items():
-        assert dead.is_spare(name.owner, key, attempt) == (result is None)
+        assert dead.is_spare(name.owner, key, attempt) == (result is None and attempt == 1)
         assert dead.result(name.owner, key, attempt) == result
         assert not dead.is_spare(name.owner, key, attempt + 100)
         assert dead.result(name.owner, key, attempt + 100) is None
@@ -508,13 +508,6 @@ def open_files() -> list[str]:
     return sorted(os.readlink(each) for each in links if os.path.lexists(each))
 
 
-def ahead(journal: Journal, *ids: str) -> dict[str, Claim]:
-    """Claim messages ahead; the claims of those that could be claimed, by id."""
-    new = [NewMessage(message(id), "digest") for id in ids]
-    claims = journal.claim_ahead(new).result()
-    return {id: claims[message(id).key] for id in ids if message(id).key in claims}
-
-
 def statuses(url: str) -> dict[str, str]:
     """What the next run finds."""
     with open_journal(url) as journal:
@@ -684,27 +677,6 @@ def test_board_stays_for_as_long_as_the_journal_lacks_what_is_on_it(url: str) ->
     assert boards_of(file_of(url)) == []
 
 
-def test_board_stays_when_the_journal_cannot_be_written_any_more(
-    url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fails(*given: object) -> bool:
-        raise sa.exc.OperationalError("UPDATE", None, OSError("the disk is full"))
-
-    with open_journal(url) as journal:
-        journal.make_board(8)
-        claims = ahead(journal, "answered", "ahead")
-        journal.begin(claims["answered"])
-        monkeypatch.setattr(Updates, "conclude", fails)
-        journal.conclude(claims["answered"], SENT)
-        with pytest.raises(JournalError, match="disk is full"):
-            ahead(journal, "late")
-        with pytest.raises(JournalError, match="disk is full"):
-            journal.begin(claims["ahead"])
-    monkeypatch.undo()
-    assert statuses(url) == {"answered": "sent"}
-    assert boards_of(file_of(url)) == []
-
-
 def test_copy_of_a_journal_believes_nothing_of_a_run_that_is_on(url: str, tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
     with open_journal(url) as journal:
@@ -848,8 +820,8 @@ def without_noted_answers(patch: pytest.MonkeyPatch) -> None:
 def deleting_boards_first(patch: pytest.MonkeyPatch) -> None:
     recover = Updates.recover
 
-    def hasty(self: Updates, connection: sa.Connection, boards: DeadBoards) -> None:
-        for sending in connection.execute(sa.text("SELECT owner, key, attempts FROM messages")):
+    def hasty(self: Updates, connection: Connection, boards: DeadBoards) -> None:
+        for sending in connection.rows("SELECT owner, key, attempts FROM messages"):
             boards.result(*sending)  # it is read, so that only a crash shows the difference
         boards.delete()
         recover(self, connection, boards)

@@ -1,20 +1,21 @@
 """What becomes of claims ahead that do not begin, and of answers, when a run ends in a bad way."""
 
+import sqlite3
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 from dispatcher import JournalError
 from dispatcher.delivery.claims import Claims
 from dispatcher.delivery.task import Task
-from dispatcher.journal import AttemptResult, Claim, Journal, NewMessage, open_journal
+from dispatcher.journal import AttemptResult, Journal, open_journal
 from dispatcher.journal.board import Board, DeadBoards
 from dispatcher.journal.files import file_system
 from dispatcher.journal.updates import Updates
 from dispatcher.models import Status
+from tests.support.boards import ahead
 from tests.support.messages import message, planned
 
 MEMORY = Path("/dev/shm")
@@ -35,14 +36,9 @@ def break_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """From now on no result can be written, until `monkeypatch.undo`."""
 
     def fails(*given: object) -> bool:
-        raise sa.exc.OperationalError("UPDATE", None, OSError("the disk is full"))
+        raise sqlite3.OperationalError("the disk is full")
 
     return lambda: monkeypatch.setattr(Updates, "conclude", fails)
-
-
-def claim_ahead(journal: Journal, *ids: str) -> dict[str, Claim]:
-    claims = journal.claim_ahead([NewMessage(message(id), "digest") for id in ids]).result()
-    return {id: claims[message(id).key] for id in ids if message(id).key in claims}
 
 
 def statuses(journal: Journal) -> dict[str, str]:
@@ -53,7 +49,7 @@ def test_nothing_begins_once_the_next_run_may_take_it_for_new(url: str) -> None:
     """A thread of an abandoned run may come so late."""
     with open_journal(url) as journal:
         journal.make_board(4)
-        claims = claim_ahead(journal, "a")
+        claims = ahead(journal, "a")
     with pytest.raises(JournalError, match="is closed"):
         journal.begin(claims["a"])
     with open_journal(url) as journal:
@@ -80,12 +76,12 @@ def test_claim_that_must_not_begin_is_given_back(
     with open_journal(url) as journal:
         id = journal.id()
         journal.make_board(8)
-        claims = claim_ahead(journal, "answered", "ahead")
+        claims = ahead(journal, "answered", "ahead")
         journal.begin(claims["answered"])
         break_disk()
         journal.conclude(claims["answered"], SENT)
         with pytest.raises(JournalError, match="disk is full"):
-            claim_ahead(journal, "late")
+            ahead(journal, "late")
         monkeypatch.undo()
         with pytest.raises(JournalError, match="disk is full"):
             journal.begin(claims["ahead"])
@@ -99,7 +95,7 @@ def test_run_that_gives_up_forgets_no_answer(
 ) -> None:
     with open_journal(url) as journal:
         journal.make_board(4)
-        claims = claim_ahead(journal, "a")
+        claims = ahead(journal, "a")
         journal.begin(claims["a"])
         break_disk()
         journal.conclude(claims["a"], SENT)
@@ -114,7 +110,7 @@ def test_attempt_that_was_not_claimed_ahead_finds_a_slot(
 ) -> None:
     with open_journal(url) as journal:
         journal.make_board(2, reserved=1)
-        assert list(claim_ahead(journal, "a", "b")) == ["a"]
+        assert list(ahead(journal, "a", "b")) == ["a"]
         claim = journal.claim(message("c"), "digest", None)
         assert claim is not None
         break_disk()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -59,11 +60,9 @@ def delivery(url: str, key: str = KEY) -> tuple[str, str | None] | None:
 
 
 def by_hand(url: str, *changes: str) -> None:
-    engine = backend(url).connect()
-    with engine.begin() as connection:
+    with closing(backend(url).connect()) as connection:
         for each in changes:
-            connection.exec_driver_sql(each)
-    engine.dispose()
+            connection.execute(each)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"], scope="module")
@@ -184,18 +183,20 @@ def test_two_processes_note_at_once(database: Database) -> None:
     url = database.emptied()
     waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND pid IN (SELECT pid FROM "
     waiting += "pg_stat_activity WHERE datname = current_database())"
-    engine = backend(url).connect()
-    with open_journal(url) as journal, ThreadPoolExecutor(1) as other:
+    with (
+        open_journal(url) as journal,
+        closing(backend(url).connect()) as connection,
+        ThreadPoolExecutor(1) as other,
+    ):
         send(journal, "a", "R")
         journal.note_statuses("greenapi", statuses("S"))
-        with engine.begin() as connection:
+        with connection.begin():
             read = f"INSERT INTO deliveries VALUES ('{KEY}', 1, 'read', NULL, NULL)"
-            connection.exec_driver_sql(read)
+            connection.execute(read)
             lower = statuses("R", status="delivered")
             noting = other.submit(journal.note_statuses, "greenapi", lower)
             wait_until(lambda: database.ask(waiting))
         noting.result()
-    engine.dispose()
     assert delivery(url) == ("read", None)
 
 

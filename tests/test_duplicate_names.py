@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import make_url
 
 from dispatcher.journal import open_journal, read_journal
 from tests.support.cases import cases
-from tests.support.postgres import Database
+from tests.support.postgres import Database, url_with
 
 NEWS = '[[messages]]\nid = "hello"\nto = "79001234567"\ntext.body = "Hello!"\n'
 ERROR = 'error: the name "news" is also that of shop-a/news.toml, which was sent before'
@@ -100,7 +99,7 @@ def test_a_role_that_may_make_no_tables_does_without(database: Database) -> None
     try:
         database.ask(f"GRANT USAGE ON SCHEMA dispatcher TO {role}")
         database.ask(f"GRANT ALL ON ALL TABLES IN SCHEMA dispatcher TO {role}")
-        theirs = str(make_url(database.url).set(username=role, password=None))
+        theirs = url_with(database.url, user=role, password=None)
         with open_journal(theirs) as journal:
             journal.note_manifest_paths({"a": "a.toml"})
             assert journal.manifest_paths(["a"]) == {}

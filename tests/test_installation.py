@@ -12,10 +12,10 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pexpect
 import pytest
-from sqlalchemy import make_url
 
 from dispatcher.sandbox.process import SandboxProcess
 from tests.support.containers import Docker
@@ -196,16 +196,16 @@ class Server:
     """A PostgreSQL server on which there is nothing yet of what the page makes."""
 
     def __init__(self, url: str, password_file: Path) -> None:
-        server = make_url(url)
+        server = urlsplit(url)
         self.name = f"docs_{uuid.uuid4().hex[:8]}"  # a role is the whole server's
-        self.address = f"{server.host}:{server.port or 5432}"
+        self.address = f"{server.hostname}:{server.port or 5432}"
         user, password = server.username or "postgres", server.password or "none"
         password_file.write_text(
             f"{self.address}:*:{user}:{password}\n{self.address}:*:{self.name}:{self.name}\n"
         )
         password_file.chmod(0o600)
         self.environment = {
-            "PGHOST": server.host or "",
+            "PGHOST": server.hostname or "",
             "PGPORT": str(server.port or 5432),
             "PGUSER": user,
             "PGPASSFILE": str(password_file),

@@ -18,7 +18,6 @@ from types import SimpleNamespace
 from typing import Any, Literal
 
 import pytest
-import sqlalchemy as sa
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -38,6 +37,7 @@ from dispatcher.journal import (
 from dispatcher.journal.backend import backend
 from dispatcher.journal.board import DeadBoards
 from dispatcher.journal.clock import steady
+from dispatcher.journal.connection import Connection
 from dispatcher.journal.locking import locked
 from dispatcher.journal.schema import SCHEMA_VERSION
 from dispatcher.journal.sqlite import SqliteBackend
@@ -95,10 +95,8 @@ def read_history(url: str) -> list[HistoryRow]:
 
 def by_hand(url: str, statement: str) -> None:
     """Change a journal as people do who know SQL."""
-    engine = backend(url).connect()
-    with engine.begin() as connection:
-        connection.exec_driver_sql(statement)
-    engine.dispose()
+    with closing(backend(url).connect()) as connection:
+        connection.execute(statement)
 
 
 def claim(opened: Journal, each: Message, digest: str = "digest") -> Claim:
@@ -295,11 +293,11 @@ def test_receipt_is_waited_for_no_longer_than_it_may_take(
 def test_what_a_database_that_went_back_has_forgotten_is_noted_anew(
     opened: Journal, left: str, how: Literal["sent", "unknown"]
 ) -> None:
-    def go_back(connection: sa.Connection) -> None:
+    def go_back(connection: Connection) -> None:
         if left == "nothing":
-            connection.exec_driver_sql("DELETE FROM messages")
+            connection.execute("DELETE FROM messages")
         else:
-            connection.exec_driver_sql("UPDATE messages SET attempts = 1, status = 'failed'")
+            connection.execute("UPDATE messages SET attempts = 1, status = 'failed'")
 
     result = SENT if how == "sent" else UNKNOWN
     opened.conclude(claim(opened, message()), FAILED)
@@ -409,7 +407,7 @@ def test_what_a_killed_run_left_is_unknown_at_once_where_only_one_can_be(sqlite_
         killed._writer.close()
     with open_journal(sqlite_url) as opened:
         assert status(opened, message().key) == "unknown"
-    killed._engine.dispose()
+    killed._connection.close()
 
 
 def test_of_many_workers_only_the_silent_ones_lose_their_attempts(
@@ -442,8 +440,8 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Let so many seconds pass, for the clock by which a run looks at its lease."""
     passed = [0.0]
     real = steady
-    for module in ("dispatcher.journal", "dispatcher.journal.writer"):
-        monkeypatch.setattr(f"{module}.steady", lambda: real() + passed[0])
+    for module in ("", ".attempts", ".writer"):
+        monkeypatch.setattr(f"dispatcher.journal{module}.steady", lambda: real() + passed[0])
     return lambda seconds: passed.__setitem__(0, passed[0] + seconds)
 
 
@@ -584,17 +582,11 @@ def steps_of_recovery(file: Path) -> int:
         steps += 1
         return 0
 
-    engine = SqliteBackend(f"sqlite:///{file}").connect()
-    with engine.begin() as connection:
-        driver = connection.connection.driver_connection
-        assert isinstance(driver, sqlite3.Connection)
-        driver.set_progress_handler(count, 1)
-        backend = SqliteBackend(f"sqlite:///{file}")
-        Updates(backend, "me", engine.dialect, lambda: datetime.now(UTC)).recover(
-            connection, DeadBoards(None)
-        )
-        driver.set_progress_handler(None, 1)
-    engine.dispose()
+    backend = SqliteBackend(f"sqlite:///{file}")
+    with closing(backend.connect()) as connection:
+        connection.driver.set_progress_handler(count, 1)
+        Updates(backend, "me", lambda: datetime.now(UTC)).recover(connection, DeadBoards(None))
+        connection.driver.set_progress_handler(None, 1)
     return steps
 
 
@@ -1029,8 +1021,8 @@ def test_journal_agrees_with_a_dictionary_whatever_happens(
 def test_once_an_outcome_is_lost_no_other_message_may_leave(url: str) -> None:
     """Though the next commit would be kept: the run is about to be told to stop."""
 
-    def fail(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("SELECT 1 FROM nowhere")
+    def fail(connection: Connection) -> None:
+        connection.execute("SELECT 1 FROM nowhere")
 
     with open_journal(url) as opened:
         lost = opened._writer.submit(fail)

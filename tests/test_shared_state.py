@@ -11,7 +11,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import make_url
 
 from dispatcher import journal
 from dispatcher.errors import JournalError
@@ -19,7 +18,7 @@ from dispatcher.journal import AttemptResult, SharedState, open_journal
 from dispatcher.journal.backend import backend
 from dispatcher.journal.postgres import MAKING_TABLES
 from tests.support.messages import message
-from tests.support.postgres import Database
+from tests.support.postgres import Database, database_of
 from tests.support.waiting import wait_until
 
 
@@ -220,7 +219,7 @@ def _counted(database: Database, sql: str) -> list[tuple[int]]:
 def test_server_that_is_gone_is_told_in_a_sentence(database: Database, server: Database) -> None:
     with open_journal(database.url) as opened, opened.shared_state() as shared:
         assert shared is not None
-        name = make_url(database.url).database
+        name = database_of(database.url)
         server.ask(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         try:
             server.ask(
@@ -236,7 +235,7 @@ def test_server_that_is_gone_is_told_in_a_sentence(database: Database, server: D
 
 def test_end_of_a_run_does_not_wait_for_a_server_that_does_not_answer(database: Database) -> None:
     """As when the run is abandoned, while a thread of it asks for a permit."""
-    name = make_url(database.url).database
+    name = database_of(database.url)
     waiting = (
         "SELECT count(*) FROM pg_stat_activity"
         f" WHERE datname = '{name}' AND wait_event_type = 'Lock'"

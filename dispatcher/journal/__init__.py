@@ -8,26 +8,24 @@ arrived, and becomes "unknown".
 
 from __future__ import annotations
 
-import math
 import os
 import socket
 import threading
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
-
-import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
 
 from dispatcher.errors import JournalError, JournalMissing
 from dispatcher.journal import deliveries, queries, watermark
+from dispatcher.journal.attempts import Attempts, NewMessage
 from dispatcher.journal.backend import Backend, backend
-from dispatcher.journal.board import Board, DeadBoards
+from dispatcher.journal.board import DeadBoards
 from dispatcher.journal.clock import Clock, steady
+from dispatcher.journal.connection import Connection
 from dispatcher.journal.deliveries import Delivery, NotedStatus, NotedStatuses
+from dispatcher.journal.errors import journal_errors
 from dispatcher.journal.near_keys import Near, Noted, near_keys
 from dispatcher.journal.queries import (
     NO_FORMER_KEYS,
@@ -52,12 +50,9 @@ from dispatcher.journal.updates import (
     note_gateways,
     note_manifest_paths,
 )
-from dispatcher.journal.writer import Writer, journal_errors
+from dispatcher.journal.writer import Writer
 from dispatcher.keys import Key
-from dispatcher.models import Delivered, DeliveryStatus, Failure, MediaId, Message, Record, Status
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
+from dispatcher.models import Delivered, DeliveryStatus, Failure, MediaId, Record, Status
 
 __all__ = [
     "LATE",
@@ -89,15 +84,7 @@ LEASE = 60.0
 _RETRY_FOR = 30.0
 
 
-class NewMessage(NamedTuple):
-    """A message that the journal does not have, neither under its key nor under `former_keys`."""
-
-    message: Message
-    digest: str
-    former_keys: Sequence[str] = ()
-
-
-class Journal:
+class Journal(Attempts):
     """A journal, open for sending. Any thread may call its methods.
 
     Those that return a Future do not wait for the disk: the future has its result when the change
@@ -106,23 +93,22 @@ class Journal:
     """
 
     def __init__(self, backend: Backend, run: str, lease: float, *, create: bool = True) -> None:
-        self._backend, self._engine = backend, backend.connect()
-        self._lost: list[tuple[Claim, AttemptResult]] = []
-        self._board: Board | None = None
+        self._backend, self._connection = backend, backend.connect()
+        self._lost, self._board = [], None
         self._complete = False  # whether the journal has the result of every attempt
         self._clock = Clock()
-        self._updates = Updates(backend, uuid.uuid4().hex, self._engine.dialect, self.now)
+        self._updates = Updates(backend, uuid.uuid4().hex, self.now)
         self._process, self._lease = Process(run, socket.gethostname(), os.getpid()), lease
         began = steady()
         try:
             self._begin(backend, create)
-            backend.run_began(self._engine)
+            backend.run_began(self._connection)
         except BaseException:
             if backend.exclusive:
                 self._end()
-            self._engine.dispose()
+            self._connection.close()
             raise
-        self._writer = Writer(self._engine, backend, self._heartbeat, lease / 4, began)
+        self._writer = Writer(self._connection, backend, self._heartbeat, lease / 4, began)
 
     def now(self) -> datetime:
         """Return the time by the database's clock, or by this machine's if no other can write."""
@@ -200,156 +186,9 @@ class Journal:
         backend = self._backend
         self._writer.submit(lambda connection: note_gateways(connection, backend, used)).result()
 
-    def claim(
-        self,
-        message: Message,
-        digest: str,
-        known: Record | None,
-        former_keys: Sequence[str] = (),
-    ) -> Claim | None:
-        """Record durably that an attempt begins, if the journal still says what `known` does.
-
-        If nothing is known, the journal must not have the message under `former_keys` either.
-        Returns None if it says something else: somebody else has the message. Raises JournalError.
-        """
-        key = key_in_journal(message, known)
-        maybe = Claim(key, known.attempts + 1 if known else 1, digest)
-
-        def claim(connection: Connection) -> Claim | None:
-            until = self._lease_ends()  # read first: it may be renewed after others have taken over
-            found = self._updates.claim(connection, message, digest, known, former_keys)
-            return found and found._replace(until=until)
-
-        return self._writer.commit(
-            claim,
-            key,
-            lambda connection: self._updates.withdraw(connection, maybe),
-            self._noted_as_begun,
-        )
-
-    def make_board(self, slots: int, reserved: int = 0) -> bool:
-        """Make what claims ahead of their attempts need; return whether it could be had.
-
-        `slots` is how many attempts can be noted at a time, `reserved` of them not for claims that
-        wait. Several runs on a journal at once have no board, as only the one that opens the
-        journal next may believe it.
-        """
-        name = self._writer.submit(self._backend.board_name).result()
-        if self._board is None and name is not None:
-            with suppress(OSError):
-                self._board = Board(name, self._updates.owner, slots, reserved)
-        return self._board is not None
-
-    def claim_ahead(
-        self, new: Sequence[NewMessage], *, may_wait: bool = False
-    ) -> Future[dict[str, Claim]]:
-        """Claim messages whose attempts begin later, each with `begin`; return claims by key.
-
-        What the board has no room for is not claimed. Claims that never begin must be given back
-        with `release`. With `may_wait`, they may wait a moment for others to share their commit.
-        """
-        board, updates = self._board, self._updates
-        usable = board is not None and board.is_in_place()
-        added = [each for each in new if board and usable and board.add_spare(each.message.key, 1)]
-
-        def claim(connection: Connection) -> dict[str, Claim]:
-            claims = (
-                updates.claim(connection, each.message, each.digest, None, each.former_keys)
-                for each in added
-            )
-            return {claim.key: claim for claim in claims if claim is not None}
-
-        def undo(connection: Connection) -> None:
-            for each in added:
-                updates.release(connection, updates.owner, Claim(each.message.key, 1))
-
-        def written(claims: dict[str, Claim]) -> None:
-            for each in added:
-                if each.message.key not in claims:
-                    self._clear(each.message.key, 1)
-
-        return self._writer.submit(claim, may_wait=may_wait, undo=undo, written=written)
-
-    def begin(self, claim: Claim) -> None:
-        """Begin the attempt of a claim ahead.
-
-        Raises JournalError if no message may leave now; then the claim is given back. The next run
-        must find it where it was written, however long ago that was.
-        """
-        try:
-            self._writer.require_sound()
-            self._backend.require_unchanged()
-        except JournalError:
-            self.release(claim.key)
-            raise
-        if self._board is None or not self._board.begin(claim.key, claim.attempt):
-            raise JournalError(f"the journal {self._backend.name} is closed")
-
-    def release(self, key: str) -> None:
-        """Give a claim ahead back whose attempt has not begun: the message is new again."""
-        claim, updates = Claim(key, 1), self._updates
-        self._writer.submit(
-            lambda connection: updates.release(connection, updates.owner, claim),
-            key,
-            may_wait=True,
-            idempotent=True,
-            written=lambda _: self._clear(key, 1),
-        )
-
-    def _noted_as_begun(self, claim: Claim | None) -> None:
-        if self._board is not None and claim is not None:
-            self._board.begin(claim.key, claim.attempt)
-
-    def _clear(self, key: str, attempt: int) -> None:
-        if self._board is not None:
-            self._board.clear(key, attempt)
-
-    def holds(self, claim: Claim) -> bool:
-        """Whether the attempt may begin: nobody can have taken this run for dead yet."""
-        return steady() < claim.until
-
-    def conclude(self, claim: Claim, result: AttemptResult) -> Future[bool]:
-        """Record how an attempt ended; the result is False if somebody else has decided that.
-
-        What cannot be written is tried again until `drain` gives up.
-        """
-        conclude = self._updates.conclude
-        # What is not noted is unknown; a run that gives up must not replace an answer by that.
-        if self._board is not None and result.status != Status.UNKNOWN:
-            self._board.add_result(claim.key, claim.attempt, result)
-        written = self._writer.submit(
-            lambda connection: conclude(connection, claim, result),
-            claim.key,
-            may_wait=True,
-            idempotent=True,
-            written=lambda _: self._clear(claim.key, claim.attempt),
-        )
-        written.add_done_callback(
-            lambda done: self._lost.append((claim, result)) if done.exception() else None
-        )
-        return written
-
     def drain(self) -> None:
         """Flush pending writes, or fail them, as the run is over."""
         self._writer.drain(0.0 if self._backend.exclusive else _RETRY_FOR)
-
-    def fail(
-        self,
-        message: Message,
-        digest: str,
-        known: Record | None,
-        result: AttemptResult,
-        former_keys: Sequence[str] = (),
-    ) -> Future[Claim | None]:
-        """Record an attempt that ended before anything was sent, and its result, in one change."""
-
-        def fail(connection: Connection) -> Claim | None:
-            claim = self._updates.claim(connection, message, digest, known, former_keys)
-            if claim is not None:
-                self._updates.conclude(connection, claim, result)
-            return claim
-
-        return self._writer.submit(fail, key_in_journal(message, known))
 
     def began_at(self, key: str) -> datetime | None:
         """Return when the last attempt to send this message began."""
@@ -389,7 +228,7 @@ class Journal:
         def note(connection: Connection) -> NotedStatuses:
             others = queries.living_runs(connection, backend.now(), but=owner)
             deliveries.prepare(connection, backend, alone=not others)
-            return deliveries.note(connection, backend, transport, statuses)
+            return deliveries.note(connection, transport, statuses)
 
         return self._writer.submit(note).result()
 
@@ -450,27 +289,28 @@ class Journal:
 
     def _end(self) -> None:
         if self._backend.usable() and self._end_written():
-            self._backend.run_ended(self._engine)
+            self._backend.run_ended(self._connection)
         else:
-            self._backend.run_aborted(self._engine)
+            self._backend.run_aborted(self._connection)
         if self._board is not None:
             self._board.close(delete=self._complete)
-        self._engine.dispose()
+        self._connection.close()
 
     def _end_written(self) -> bool:
         try:
-            with journal_errors(self._backend.name), self._engine.begin() as connection:
+            with journal_errors(self._backend), self._connection.begin():
                 for claim, result in self._lost:
-                    self._updates.conclude(connection, claim, result)
-                self._updates.unregister(connection)
-                complete = not self._updates.is_sending(connection)
+                    self._updates.conclude(self._connection, claim, result)
+                self._updates.unregister(self._connection)
+                complete = not self._updates.is_sending(self._connection)
         except JournalError:
             return False
         self._complete = complete
         return True
 
     def _begin(self, backend: Backend, create: bool) -> None:
-        with journal_errors(backend.name), self._engine.begin() as connection:
+        connection = self._connection
+        with journal_errors(backend), connection.begin():
             if not create and not backend.version(connection):
                 raise JournalMissing(f"the journal {backend.name} is not there any more")
             _migrate(connection, backend)
@@ -499,10 +339,7 @@ class Journal:
 
     def _set_clock(self, connection: Connection) -> None:
         if not self._backend.exclusive:
-            self._clock.set(connection.execute(sa.select(self._backend.now())).scalar_one())
-
-    def _lease_ends(self) -> float:
-        return math.inf if self._backend.exclusive else self._writer.renewed + self._lease
+            self._clock.set(connection.value(f"SELECT {self._backend.now()}"))
 
 
 @contextmanager

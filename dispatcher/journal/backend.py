@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
 from dispatcher.errors import JournalError
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection, Engine
-    from sqlalchemy.sql.elements import ColumnElement
+from dispatcher.journal.connection import Connection
 
 
 class Backend(Protocol):
     """A database that can hold a journal.
 
-    Errors call it `name`, which holds no password. If it is `exclusive`, only one run at a time can
-    write to it. `schema` is where its tables are. `insert` makes an INSERT statement that supports
-    ON CONFLICT.
+    Sentences call it `name`, which holds no password. If it is `exclusive`, only one run at a time
+    can write to it. `schema` is where its tables are. `unless_locked` ends a SELECT that locks its
+    rows, and leaves out those that others have locked. Its driver raises `Error`.
     """
 
     name: str
     exclusive: bool
     schema: str
-    insert: Callable[..., Any]
+    unless_locked: str
+    Error: type[Exception]
 
     # opening
 
@@ -38,8 +36,11 @@ class Backend(Protocol):
     def prepared(self, run: str, wait: float) -> AbstractContextManager[None]:
         """Make it ready to be written, until the end only by this run if it is `exclusive`."""
 
-    def connect(self, *, read_only: bool = False) -> Engine:
-        """Open one connection, for one thread at a time; what it commits is on disk."""
+    def connect(self, *, read_only: bool = False, settings: Sequence[str] = ()) -> Connection:
+        """Return one connection, for one thread at a time; what it commits is on disk.
+
+        `settings` are statements that it begins with.
+        """
 
     # the tables
 
@@ -55,8 +56,8 @@ class Backend(Protocol):
     def lock_table(self, connection: Connection, table: str) -> None:
         """Wait for pending changes of a table; then block others until the transaction ends."""
 
-    def now(self) -> ColumnElement[float]:
-        """Return the seconds since 1970, by a clock that all runs on this journal share."""
+    def now(self) -> str:
+        """Return SQL for the seconds since 1970, by a clock that all runs on this journal share."""
 
     def board_name(self, connection: Connection) -> str | None:
         """Return the name of its runs' boards, or None if it can have none, see `journal.board`.
@@ -89,7 +90,7 @@ class Backend(Protocol):
 
     # a run
 
-    def run_began(self, engine: Engine) -> None:
+    def run_began(self, connection: Connection) -> None:
         """Called when the tables are ready and the run is registered."""
 
     def committed(self, connection: Connection) -> None:
@@ -98,10 +99,10 @@ class Backend(Protocol):
     def usable(self) -> bool:
         """Whether what is written now can be read again."""
 
-    def run_ended(self, engine: Engine) -> None:
+    def run_ended(self, connection: Connection) -> None:
         """Called when the run is no longer registered and writes nothing more."""
 
-    def run_aborted(self, engine: Engine) -> None:
+    def run_aborted(self, connection: Connection) -> None:
         """Called instead of `run_ended` if the end of the run could not be written."""
 
     def disconnect(self, connection: Connection) -> None:

@@ -13,14 +13,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
-
 from dispatcher.errors import ConfigError, JournalError
 from dispatcher.journal.backend import Backend, backend
+from dispatcher.journal.connection import Connection
+from dispatcher.journal.errors import journal_errors
 from dispatcher.journal.files import sync_folder
-from dispatcher.journal.schema import SCHEMA_VERSION, messages
+from dispatcher.journal.schema import SCHEMA_VERSION
 from dispatcher.journal.sqlite import SqliteBackend
-from dispatcher.journal.writer import journal_errors
 from dispatcher.state_folder import state_file
 
 _BACKUPS = "backups.json"
@@ -100,16 +99,15 @@ def check(url: str) -> Condition:
         raise JournalError(f"there is no journal {found.name}")
     if isinstance(found, SqliteBackend):
         return _check_file(found)
-    with _reading(found, found.connect(read_only=True)) as connection:
+    with _reading(found) as connection:
         return _examined(found, connection)  # a server has tools of its own for the rest
 
 
 def _check_file(found: SqliteBackend) -> Condition:
     defects, notes = found.defects(), _notes(found)
-    engine = found.connect(read_only=True)
     try:
-        with _reading(found, engine) as connection:
-            (verdict, *_) = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalars()
+        with _reading(found) as connection:
+            verdict = connection.value("PRAGMA integrity_check(1)")
             if verdict != "ok":
                 raise JournalError(f"the journal {found.name} is damaged: {verdict}")
             examined = _examined(found, connection)
@@ -128,15 +126,13 @@ def _notes(found: SqliteBackend) -> list[str]:
 
 
 @contextmanager
-def _reading(found: Backend, engine: sa.Engine) -> Iterator[sa.Connection]:
-    try:
-        with journal_errors(found.name), engine.connect() as connection:
-            yield connection
-    finally:
-        engine.dispose()
+def _reading(found: Backend) -> Iterator[Connection]:
+    connection = found.connect(read_only=True)
+    with closing(connection), journal_errors(found), connection.begin():
+        yield connection
 
 
-def _examined(found: Backend, connection: sa.Connection) -> Condition:
+def _examined(found: Backend, connection: Connection) -> Condition:
     """Return the version, the messages, and which changes are missing. Raises JournalError."""
     version = found.version(connection)
     if version > SCHEMA_VERSION:
@@ -144,11 +140,9 @@ def _examined(found: Backend, connection: sa.Connection) -> Condition:
     if not version:
         raise JournalError(f"{found.name} is no journal: it has none of its tables")
     loss = found.loss(connection)
-    query = sa.select(messages.c.status, sa.func.count()).group_by(messages.c.status)
-    rows = connection.execute(query.order_by(messages.c.status))
-    counts = {row[0]: row[1] for row in rows}
-    changed_at = connection.execute(sa.select(sa.func.max(messages.c.changed_at))).scalar_one()
-    return Condition([loss] if loss else [], [], version, counts, changed_at)
+    counts = "SELECT status, count(*) FROM messages GROUP BY status ORDER BY status"
+    changed_at = connection.value("SELECT max(changed_at) FROM messages")
+    return Condition([loss] if loss else [], [], version, dict(connection.rows(counts)), changed_at)
 
 
 def accept_loss(url: str) -> None:
@@ -164,20 +158,17 @@ def _copy(source: SqliteBackend, target: Path) -> None:
 
     A message that is "sending" there becomes unknown when a run uses the copy.
     """
-    engine = source.connect(read_only=True)
-    try:
-        with journal_errors(source.name), engine.connect() as connection:
+    with closing(source.connect(read_only=True)) as connection:
+        with journal_errors(source), connection.begin():
             if loss := source.loss(connection):
                 raise JournalError(f"the journal {source.name} may not be whole: {loss}")
-        with journal_errors(source.name), closing(engine.raw_connection()) as pooled:
-            reader = pooled.driver_connection
-            assert isinstance(reader, sqlite3.Connection)
-            with closing(sqlite3.connect(target, isolation_level=None)) as copy:
-                reader.backup(copy)
-                copy.execute("PRAGMA journal_mode=DELETE")
+        with (
+            journal_errors(source),
+            closing(sqlite3.connect(target, isolation_level=None)) as copy,
+        ):
+            connection.driver.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")
         source.require_unchanged()
-    finally:
-        engine.dispose()
 
 
 def _put(made: Path, target: Path) -> None:

@@ -151,8 +151,8 @@ class DeadBoards:
         self._notes: dict[str, dict[bytes, bytes]] = {}
 
     def is_spare(self, owner: str, key: str, attempt: int) -> bool:
-        """Whether an attempt has surely not begun."""
-        return self._note(owner, key, attempt) == _SPARE
+        """Whether an attempt has surely not begun: only a first one is claimed ahead."""
+        return attempt == 1 and self._note(owner, key, attempt) == _SPARE
 
     def result(self, owner: str, key: str, attempt: int) -> AttemptResult | None:
         """Return how an attempt ended, or None if that is not noted."""

@@ -6,50 +6,43 @@ never changes. What is known only ever grows: see `_RANK`.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
+from typing import NamedTuple
 
 from dispatcher.journal.backend import Backend
+from dispatcher.journal.connection import Connection
+from dispatcher.journal.errors import ignoring_denial
 from dispatcher.journal.schema import (
     INDEX_OF_RECEIPTS,
+    MESSAGES,
     RECEIPT_KEY,
-    deliveries,
-    ignoring_denial,
-    messages,
+    RECEIPT_KEY_LENGTH,
+    MessageRow,
+    insert,
+    make_later,
     timestamp,
 )
 from dispatcher.models import DeliveryStatus, Status
 from dispatcher.visible import storable
 
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
-    from sqlalchemy.sql.elements import ColumnElement
-
 # Gateways report in any order, and more than once. What was read was delivered; and a message that
 # arrived on one device may have been given up for another.
 _RANK = {"undelivered": 1, "delivered": 2, "read": 3}
-_AMONG = {
-    "sqlite": "IN (SELECT {} FROM json_each(:receipts) AS each)",
-    "postgresql": "= ANY (ARRAY(SELECT {} FROM "
-    "json_array_elements_text(CAST(:receipts AS json)) AS each (value)))",
-}
+_KNOWN = ("key", "attempt", "status", "at", "reason")
 # Without the messages: PostgreSQL may join them by reading all of them.
-_WITH_RECEIPTS = f"""
-    SELECT receipt, key, attempt FROM events
-    WHERE {RECEIPT_KEY.format("receipt")} {{among}} AND receipt IS NOT NULL ORDER BY id"""
-_AT_ONCE = 500
+_WITH_RECEIPTS = """
+    SELECT receipt, key, attempt FROM events WHERE {} AND receipt IS NOT NULL ORDER BY id"""
+# A message of which a gateway said this about one of its attempts.
+SAID = "key IN (SELECT key FROM deliveries WHERE status = :delivery)"
 
 
 class _Attempt(NamedTuple):
     """An attempt that the gateway has accepted, and the row of its message."""
 
     number: int
-    message: Any
+    message: MessageRow
 
 
 class Delivery(NamedTuple):
@@ -91,22 +84,22 @@ def prepare(connection: Connection, backend: Backend, *, alone: bool) -> None:
     To make that of a long journal takes a while, for which others cannot write: it is left for
     later, unless this run is `alone`.
     """
-    if not sa.inspect(connection).has_table(deliveries.name):
+    if not connection.has_table("deliveries"):
         backend.prepare_schema(connection)
-        deliveries.create(connection, checkfirst=True)
+        make_later(connection, "deliveries")
     if alone:
         with ignoring_denial(connection):  # only the owner of the tables may
-            connection.exec_driver_sql(INDEX_OF_RECEIPTS)
+            connection.execute(INDEX_OF_RECEIPTS)
 
 
 def note(
-    connection: Connection, backend: Backend, transport: str, statuses: Iterable[DeliveryStatus]
+    connection: Connection, transport: str, statuses: Iterable[DeliveryStatus]
 ) -> NotedStatuses:
     """Note statuses of messages that this transport has sent. Idempotent, in any order."""
     given = list(statuses)
     found = _accepted(connection, transport, {storable(each.id) for each in given})
     known = of_messages(connection, {each.message.key for some in found.values() for each in some})
-    changes: dict[tuple[str, int], dict[str, Any]] = {}
+    changes: dict[tuple[str, int], Delivery] = {}
     noted: list[NotedStatus] = []
     missing = ambiguous = 0
     for status in given:
@@ -121,25 +114,20 @@ def note(
             new = _says_more(delivery, known[message.key].get(number))
             if new:
                 known[message.key][number] = delivery
-                place = {"key": message.key, "attempt": number}
-                changes[message.key, number] = {**place, **delivery._asdict()}
+                changes[message.key, number] = delivery
             noted.append(NotedStatus(message.key, id, delivery, new, _arrived(message, delivery)))
-    if changes:
-        connection.execute(_upsert(backend), list(changes.values()))
+    upsert = _upsert()
+    for (key, number), delivery in changes.items():
+        connection.execute(upsert, key=key, attempt=number, **delivery._asdict())
     return NotedStatuses(noted, missing, ambiguous)
 
 
 def readable(connection: Connection) -> bool:
     """Whether anything has been noted that this role may read."""
     with ignoring_denial(connection):
-        if sa.inspect(connection).has_table(deliveries.name):
-            return connection.execute(sa.select(deliveries.c.key).limit(1)).first() is not None
+        if connection.has_table("deliveries"):
+            return connection.row("SELECT 1 FROM deliveries LIMIT 1") is not None
     return False
-
-
-def said(status: str) -> ColumnElement[bool]:
-    """Return the condition that a gateway said this of an attempt of a message."""
-    return messages.c.key.in_(sa.select(deliveries.c.key).where(deliveries.c.status == status))
 
 
 def of_messages(
@@ -148,14 +136,16 @@ def of_messages(
     """Return what is known of each attempt of these messages, by key and attempt."""
     found: defaultdict[str, dict[int, Delivery]] = defaultdict(dict)
     names = list(keys)
-    for start in range(0, len(names), _AT_ONCE):
-        some = deliveries.c.key.in_(names[start : start + _AT_ONCE])
-        for row in connection.execute(sa.select(deliveries).where(some)):
-            found[row.key][row.attempt] = Delivery(row.status, row.at, row.reason)
+    if names:
+        query = (
+            f"SELECT {', '.join(_KNOWN)} FROM deliveries WHERE {connection.among('key', 'keys')}"
+        )
+        for key, attempt, *known in connection.rows(query, keys=connection.array(names)):
+            found[key][attempt] = Delivery(*known)
     return found
 
 
-def of_message(message: Any, attempts: Mapping[int, Delivery]) -> Delivery | None:
+def of_message(message: MessageRow, attempts: Mapping[int, Delivery]) -> Delivery | None:
     """Return what is known of a message, if `attempts` is what is known of each.
 
     It is about the receipt that the message has, or without one, about the last that came for the
@@ -171,31 +161,28 @@ def _accepted(
     connection: Connection, transport: str, receipts: Iterable[str]
 ) -> dict[str, list[_Attempt]]:
     """Return the attempts by this transport that have these receipts, the oldest first."""
-    among = _AMONG[connection.dialect.name].format(RECEIPT_KEY.format("each.value"))
-    query = sa.text(_WITH_RECEIPTS.format(among=among))
     wanted = set(receipts)
-    events = connection.execute(query, {"receipts": json.dumps(sorted(wanted))}).all()
-    sent = _messages(connection, {event.key for event in events})
+    beginnings = sorted({each[:RECEIPT_KEY_LENGTH] for each in wanted})
+    query = _WITH_RECEIPTS.format(connection.among(RECEIPT_KEY.format("receipt"), "receipts"))
+    events = connection.rows(query, receipts=connection.array(beginnings))
+    sent = _messages(connection, {key for _, key, _ in events})
     found: dict[str, list[_Attempt]] = {}
-    for event in events:
-        message = sent.get(event.key)
+    for receipt, key, attempt in events:
+        message = sent.get(key)
         if message is None or message.transport != storable(transport):
             continue
         # Of an event from the first version, only the message knows the attempt.
-        last = message.receipt == event.receipt
-        number = message.attempts if last else event.attempt or 0
-        if event.receipt in wanted:
-            found.setdefault(event.receipt, []).append(_Attempt(number, message))
+        last = message.receipt == receipt
+        number = message.attempts if last else attempt or 0
+        if receipt in wanted:
+            found.setdefault(receipt, []).append(_Attempt(number, message))
     return found
 
 
-def _messages(connection: Connection, keys: Iterable[str]) -> dict[str, Any]:
-    names = list(keys)
-    found: dict[str, Any] = {}
-    for start in range(0, len(names), _AT_ONCE):
-        some = messages.c.key.in_(names[start : start + _AT_ONCE])
-        found |= {row.key: row for row in connection.execute(sa.select(messages).where(some))}
-    return found
+def _messages(connection: Connection, keys: Iterable[str]) -> dict[str, MessageRow]:
+    query = f"{MESSAGES} WHERE {connection.among('key', 'keys')}"
+    rows = connection.rows(query, keys=connection.array(list(keys)))
+    return {row.key: row for row in map(MessageRow._make, rows)}
 
 
 def _delivery(status: DeliveryStatus) -> Delivery:
@@ -209,27 +196,21 @@ def _says_more(new: Delivery, known: Delivery | None) -> bool:
     return known.at is None and new.at is not None
 
 
-def _arrived(message: Any, delivery: Delivery) -> bool:
+def _arrived(message: MessageRow, delivery: Delivery) -> bool:
     same = message.sent_digest == message.digest
     return bool(same and message.status == Status.UNKNOWN and delivery.status != "undelivered")
 
 
-def _upsert(backend: Backend) -> Any:
+def _rank(status: str) -> str:
+    cases = " ".join(f"WHEN '{name}' THEN {rank}" for name, rank in _RANK.items())
+    return f"CASE {status} {cases} ELSE 0 END"
+
+
+def _upsert() -> str:
     """Return the statement that writes what is new, unless another process knows more by now."""
-    statement = backend.insert(deliveries)
-    new, known = statement.excluded, deliveries.c
-    more = sa.or_(
-        _rank(new.status) > _rank(known.status),
-        sa.and_(new.status == known.status, known.at.is_(None), new.at.is_not(None)),
-    )
-    values = {name: new[name] for name in ("status", "at", "reason")}
-    return statement.on_conflict_do_update(
-        index_elements=["key", "attempt"], set_=values, where=more
-    )
-
-
-def _rank(status: ColumnElement[str]) -> ColumnElement[int]:
-    return sa.case(
-        *((status == sa.literal_column(f"'{name}'"), rank) for name, rank in _RANK.items()),
-        else_=0,
-    )
+    return f"""{insert("deliveries", _KNOWN)}
+        ON CONFLICT (key, attempt) DO UPDATE
+        SET status = excluded.status, at = excluded.at, reason = excluded.reason
+        WHERE {_rank("excluded.status")} > {_rank("deliveries.status")}
+        OR (excluded.status = deliveries.status
+            AND deliveries.at IS NULL AND excluded.at IS NOT NULL)"""

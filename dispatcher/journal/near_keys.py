@@ -9,18 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
-
+from dispatcher.journal.connection import Connection
 from dispatcher.journal.queries import lookup
-from dispatcher.journal.schema import messages
 from dispatcher.keys import Key
 from dispatcher.models import RecordStatus, Status
 from dispatcher.visible import storable
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
 
 _RUNS = 20  # how many are read, also of the manifests of a run and of the ids of a manifest
 _NAMES = 60  # pairs of manifest and id
@@ -114,10 +109,14 @@ def _parts(connection: Connection, before: str) -> list[str]:
     below = storable(before[:-1]) + _AFTER_SLASH if before else None
     prefix = storable(before)
     for _ in range(_RUNS):
-        query = sa.select(messages.c.key).order_by(messages.c.key.desc()).limit(1)
-        if below is not None:
-            query = query.where(messages.c.key < below)
-        last = connection.execute(query).scalar()
+        last: str | None = (
+            connection.value("SELECT key FROM messages ORDER BY key DESC LIMIT 1")
+            if below is None
+            else connection.value(
+                "SELECT key FROM messages WHERE key < :below ORDER BY key DESC LIMIT 1",
+                below=below,
+            )
+        )
         if last is None or not last.startswith(prefix):
             break
         name = last.removeprefix(prefix).partition("/")[0]

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
-
-import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
-from sqlalchemy.dialects.postgresql import insert  # noqa: TID253
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from dispatcher.errors import JournalError
 from dispatcher.journal import server, watermark
-from dispatcher.journal.writer import journal_errors
+from dispatcher.journal.connection import Connection, PostgresConnection, Row
+from dispatcher.journal.errors import journal_errors
+from dispatcher.journal.postgres_url import PostgresUrl
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import URL, Connection, Dialect, Engine
-    from sqlalchemy.sql.elements import ColumnElement
+    import psycopg
 
 # The tables have a schema of their own, so that they can live in any database.
 _SCHEMA = "dispatcher"
@@ -83,12 +81,12 @@ class PostgresBackend:
 
     exclusive = False
     schema = _SCHEMA
-    insert = staticmethod(insert)
+    unless_locked = "FOR UPDATE SKIP LOCKED"
 
     def __init__(self, url: str) -> None:
-        self._url = _parsed(url)
-        shown = self._url.set(drivername="postgresql", query={})  # the query may hold secrets, too
-        self.name = shown.render_as_string(hide_password=True)
+        self.Error = _driver_error()
+        self._url = PostgresUrl.parse(url)
+        self.name = self._url.shown
         self._mark: watermark.HighWaterMark | None = None
         self._here: server.ServerIdentity | None = None
 
@@ -101,57 +99,57 @@ class PostgresBackend:
         """Do nothing: there is nothing to prepare, and no other run to wait for."""
         yield
 
-    def connect(self, *, read_only: bool = False) -> Engine:
-        """Open one connection, durable with every commit, for one thread at a time."""
-        ours = [f"-c {name}={setting}" for name, setting in _FROM_THE_START.items()]
-        options = " ".join([*self._given("options"), *ours])
-        query = {**_TIMEOUTS, **self._url.query, "options": options, "client_encoding": "utf8"}
-        engine = sa.create_engine(
-            self._url.set(query=query),
-            poolclass=sa.pool.StaticPool,
-            isolation_level="READ COMMITTED",  # a stricter one fails claims
-        )
+    def connect(
+        self, *, read_only: bool = False, settings: Sequence[str] = ()
+    ) -> PostgresConnection:
+        """Return one connection, durable with every commit, for one thread at a time."""
 
-        @sa.event.listens_for(engine, "do_connect")
-        def connect(dialect: Dialect, _: Any, given: Any, options: Any) -> Any:
-            connection: Any = dialect.connect(*given, **options)
-            if not read_only and connection.info.parameter_status("in_hot_standby") == "on":
-                connection.close()
-                raise JournalError(_REPLICA.format(name=self.name))
-            # Checked before any query: with some encodings not even a query works.
-            encoding = connection.info.parameter_status("server_encoding")
-            if encoding != "UTF8":
-                connection.close()
-                raise JournalError(
-                    f"the database of the journal {self.name} keeps texts as {encoding}, which "
-                    "cannot hold all; make one with UTF8: createdb -T template0 -E UTF8 NAME"
-                )
-            return connection
+        def connect() -> psycopg.Connection[Row]:
+            driver = self._connected()
+            try:
+                self._require_usable(driver, read_only=read_only)
+                self._configure(driver, read_only=read_only)
+                for each in settings:
+                    driver.execute(each)
+            except BaseException:
+                driver.close()
+                raise
+            return driver
 
-        @sa.event.listens_for(engine, "connect")
-        def configure(connection: Any, _: Any) -> None:
-            settings = {**_SETTINGS, **(_READING if read_only else {})}
-            given = [list(settings), list(settings.values())]
-            _, role = connection.execute(_SET, given).fetchone()
-            if role != "origin" and not read_only:
-                self._have_triggers_fire(connection, role)
-            connection.commit()
-            connection.read_only = read_only
+        return PostgresConnection(connect, read_only=read_only)
 
-        return engine
-
-    def _given(self, name: str) -> tuple[str, ...]:
-        """Return the values of a parameter of the URL."""
-        found = self._url.query.get(name, ())
-        return (found,) if isinstance(found, str) else found
-
-    def _have_triggers_fire(self, connection: Any, role: str) -> None:
+    def _connected(self) -> psycopg.Connection[Row]:
         import psycopg
+        from psycopg.conninfo import make_conninfo
 
+        given = self._url.parameters()
+        ours = [f"-c {name}={setting}" for name, setting in _FROM_THE_START.items()]
+        options = " ".join([*filter(None, [given.get("options")]), *ours])
+        parameters = _TIMEOUTS | given | {"options": options, "client_encoding": "utf8"}
+        return psycopg.connect(make_conninfo("", **parameters), autocommit=True)
+
+    def _require_usable(self, driver: psycopg.Connection[Row], *, read_only: bool) -> None:
+        """Raise JournalError if a server cannot be written to, or not everything to its database.
+
+        Checked before any query: with some encodings not even a query works.
+        """
+        if not read_only and driver.info.parameter_status("in_hot_standby") == "on":
+            raise JournalError(_REPLICA.format(name=self.name))
+        encoding = driver.info.parameter_status("server_encoding")
+        if encoding != "UTF8":
+            raise JournalError(
+                f"the database of the journal {self.name} keeps texts as {encoding}, which "
+                "cannot hold all; make one with UTF8: createdb -T template0 -E UTF8 NAME"
+            )
+
+    def _configure(self, driver: psycopg.Connection[Row], *, read_only: bool) -> None:
+        settings = {**_SETTINGS, **(_READING if read_only else {})}
+        ((_, role),) = driver.execute(_SET, [list(settings), list(settings.values())])
+        if role == "origin" or read_only:
+            return
         try:
-            connection.execute("SET session_replication_role TO origin")
-        except psycopg.Error:
-            connection.close()
+            driver.execute("SET session_replication_role TO origin")
+        except self.Error:
             raise JournalError(
                 f"the journal {self.name} would note no events: session_replication_role is {role} "
                 "for this user; an administrator can RESET that with ALTER ROLE or ALTER DATABASE"
@@ -164,7 +162,7 @@ class PostgresBackend:
     def verify(self, connection: Connection) -> None:
         """Raise JournalError if the server, or its state, is not the one that runs have seen."""
         self._here = here = self._server(connection)
-        found = watermark.read_or_create(connection, self.insert, str(here))
+        found = watermark.read_or_create(connection, str(here))
         if self._mark is None or self._mark.journal != found.journal:
             self._mark = watermark.HighWaterMark(found.journal)
         changes = watermark.count_changes(connection)
@@ -181,7 +179,7 @@ class PostgresBackend:
         assert self._mark is not None
         return [*server.warnings(connection, self._here), *self._mark.warnings]
 
-    def run_began(self, engine: Engine) -> None:
+    def run_began(self, connection: Connection) -> None:
         """Do nothing: every commit says whose attempt it is."""
 
     def loss(self, connection: Connection) -> str | None:
@@ -206,12 +204,8 @@ class PostgresBackend:
 
     def accept_loss(self) -> None:
         """Accept the journal as complete, on this server, for all machines."""
-        engine = self.connect()
-        try:
-            with journal_errors(self.name), engine.begin() as connection:
-                watermark.replace(connection, str(self._server(connection)))
-        finally:
-            engine.dispose()
+        with closing(self.connect()) as connection, journal_errors(self), connection.begin():
+            watermark.replace(connection, str(self._server(connection)))
 
     def committed(self, connection: Connection) -> None:
         """Do nothing: the commit is in the database."""
@@ -220,18 +214,18 @@ class PostgresBackend:
         """Return True: a database always is."""
         return True
 
-    def run_ended(self, engine: Engine) -> None:
+    def run_ended(self, connection: Connection) -> None:
         """Note how many changes the journal has."""
-        with suppress(sa.exc.SQLAlchemyError), engine.connect() as connection:
-            if self._mark is not None:
+        if self._mark is not None:
+            with suppress(self.Error):
                 self._mark.note(watermark.count_changes(connection))
 
-    def run_aborted(self, engine: Engine) -> None:
+    def run_aborted(self, connection: Connection) -> None:
         """Do nothing: the run's lease ends by itself."""
 
     def prepare_schema(self, connection: Connection) -> None:
         """Make the schema for the tables, if it is missing."""
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MAKING_TABLES})")
+        connection.execute(f"SELECT pg_advisory_xact_lock({MAKING_TABLES})")
         allowed = self._allowed(connection, "CREATE")
         if allowed is None:  # the schema may have been made for a role that cannot make any
             self._make_schema(connection)
@@ -240,9 +234,9 @@ class PostgresBackend:
 
     def _make_schema(self, connection: Connection) -> None:
         may = "has_database_privilege(current_database(), 'CREATE')"
-        if not connection.exec_driver_sql(f"SELECT {may}").scalar():
+        if not connection.value(f"SELECT {may}"):
             raise self._denied(connection, "make the schema")
-        connection.exec_driver_sql(f"CREATE SCHEMA {_SCHEMA}")
+        connection.execute(f"CREATE SCHEMA {_SCHEMA}")
 
     def _allowed(self, connection: Connection, right: str) -> bool | None:
         """Whether this role has a right on the schema; None if there is no schema.
@@ -250,12 +244,11 @@ class PostgresBackend:
         It is read from the catalog's table: a lookup by name may be older than the statement.
         """
         may = f"SELECT has_schema_privilege(oid, '{right}') FROM pg_namespace"
-        found = connection.exec_driver_sql(f"{may} WHERE nspname = '{_SCHEMA}'")
-        allowed: bool | None = found.scalar()
+        allowed: bool | None = connection.value(f"{may} WHERE nspname = '{_SCHEMA}'")
         return allowed
 
     def _denied(self, connection: Connection, what: str) -> JournalError:
-        role = connection.exec_driver_sql("SELECT quote_ident(current_user)").scalar()
+        role = connection.value("SELECT quote_ident(current_user)")
         way = _ALLOWING[what].format(schema=_SCHEMA, role=role)
         return JournalError(
             f"the role {role} may not {what} {_SCHEMA} of the journal {self.name}; "
@@ -267,13 +260,12 @@ class PostgresBackend:
         if self._allowed(connection, "USAGE") is False:
             raise self._denied(connection, "use the schema")
         table = f"to_regclass('{_SCHEMA}.version')"
-        readable = connection.exec_driver_sql(f"SELECT has_table_privilege({table}, 'SELECT')")
-        allowed = readable.scalar()
+        allowed = connection.value(f"SELECT has_table_privilege({table}, 'SELECT')")
         if allowed is None:  # there is no such table
             return 0
         if not allowed:
             raise self._denied(connection, "read the tables of the schema")
-        found = connection.exec_driver_sql("SELECT number FROM version").scalars().all()
+        found = [number for (number,) in connection.rows("SELECT number FROM version")]
         if len(found) != 1 or found[0] < 1:
             raise JournalError(
                 f"the table {_SCHEMA}.version of the journal {self.name} is to say which schema "
@@ -284,22 +276,22 @@ class PostgresBackend:
 
     def set_version(self, connection: Connection, version: int) -> None:
         """Note the version of the tables that were just made."""
-        connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS version (number integer NOT NULL)")
-        connection.exec_driver_sql("DELETE FROM version")
-        connection.exec_driver_sql(f"INSERT INTO version VALUES ({version})")
+        connection.execute("CREATE TABLE IF NOT EXISTS version (number integer NOT NULL)")
+        connection.execute("DELETE FROM version")
+        connection.execute(f"INSERT INTO version VALUES ({version})")
 
     def lock_table(self, connection: Connection, table: str) -> None:
         """Wait for pending changes of a table, and block others."""
-        connection.exec_driver_sql(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
+        connection.execute(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
 
     def disconnect(self, connection: Connection) -> None:
         """Shut the socket down, so that a thread that waits for the server gets an error."""
-        if connection.closed or connection.invalidated:
-            return
-        with suppress(sa.exc.SQLAlchemyError, OSError):
-            driver: Any = connection.connection.driver_connection
-            with socket.socket(fileno=os.dup(driver.fileno())) as line:
-                line.shutdown(socket.SHUT_RDWR)
+        assert isinstance(connection, PostgresConnection)
+        with suppress(self.Error, OSError):
+            descriptor = connection.fileno()
+            if descriptor is not None:
+                with socket.socket(fileno=os.dup(descriptor)) as line:
+                    line.shutdown(socket.SHUT_RDWR)
 
     def board_name(self, connection: Connection) -> None:
         """Return None: who recovers it cannot know whether a run is dead or only slow."""
@@ -307,9 +299,9 @@ class PostgresBackend:
     def require_unchanged(self) -> None:
         """Do nothing: the server itself sees to that."""
 
-    def now(self) -> ColumnElement[float]:
+    def now(self) -> str:
         """Return the seconds since 1970, by the database's clock, the same for all machines."""
-        return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Float)
+        return "extract(epoch FROM clock_timestamp())::float"
 
     def _server(self, connection: Connection) -> server.ServerIdentity:
         """Return the connected server. Raises JournalError if it cannot be written to."""
@@ -335,19 +327,12 @@ def _missing(changes: int, mark: watermark.HighWaterMark, *, replica: bool = Fal
     )
 
 
-def _parsed(url: str) -> URL:
+def _driver_error() -> type[Exception]:
+    """Return the base of the driver's errors. Raises JournalError if that is not installed."""
     try:
-        import psycopg  # noqa: F401 - to say what to do where it is missing
+        import psycopg
     except ImportError:
         raise JournalError(
             "a PostgreSQL journal needs psycopg: pip install 'message-dispatcher[postgres]'"
         ) from None
-    try:
-        parsed = sa.make_url(url).set(drivername="postgresql+psycopg")
-    except (sa.exc.ArgumentError, ValueError):
-        raise JournalError(
-            "the journal's address cannot be read: postgresql://USER@HOST/DATABASE"
-        ) from None
-    if "@" in f"{parsed.host}{parsed.database}":  # then a part of the password would be shown
-        raise JournalError("write an @ in the journal's user or password as %40")
-    return parsed
+    return psycopg.Error

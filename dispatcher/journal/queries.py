@@ -2,42 +2,36 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
 from pydantic import ValidationError
 
 from dispatcher.errors import JournalError
 from dispatcher.journal import deliveries
+from dispatcher.journal.connection import Connection
 from dispatcher.journal.deliveries import Delivery
+from dispatcher.journal.errors import ignoring_denial
 from dispatcher.journal.schema import (
     DIGEST_KEY,
+    DIGEST_KEY_LENGTH,
+    EVENTS,
     INVALID,
     INVALID_UPLOAD,
-    events,
-    gateways,
-    ignoring_denial,
-    manifest_files,
-    messages,
-    sending_runs,
+    MESSAGES,
+    EventRow,
+    MessageRow,
     timestamp,
-    uploads,
 )
 from dispatcher.keys import spellings
-from dispatcher.models import Delivered, Failure, MediaId, Record, Status
+from dispatcher.models import Delivered, Failure, MediaId, Record, RecordStatus, Status
 from dispatcher.visible import storable
 
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
-    from sqlalchemy.sql.elements import ColumnElement
-
-# SQLite allows 32,766 variables in a statement; a batch of keys stays far below that.
-_KEYS_AT_ONCE = 500
+# Rows that are in memory together.
+_AT_ONCE = 500
 
 
 class KnownGateway(NamedTuple):
@@ -91,33 +85,23 @@ class HistoryRow(NamedTuple):
     events: tuple[Event, ...] = ()
 
 
-_RECORD = sa.select(
-    messages.c.key,
-    messages.c.digest,
-    messages.c.status,
-    messages.c.receipt,
-    messages.c.attempts,
-    messages.c.not_before,
-    messages.c.changed_at,
-    messages.c.sent_digest,
-    messages.c.transport,
-).where(messages.c.key.in_(sa.bindparam("keys", expanding=True)))
-
-
-# What was sent, and what had been sent before something else was tried; each has an index. As text,
-# since SQLAlchemy takes as long to write 500 parameters as SQLite to look (benchmarks/journal.py).
+_RECORD = """
+    SELECT key, digest, status, receipt, attempts, not_before, changed_at, sent_digest, transport
+    FROM messages WHERE {}"""
+# What was sent, and what had been sent before something else was tried; each has an index.
+_COPY = "key, run, manifest, message, recipient, transport FROM messages"
 _DELIVERED = f"""
-    SELECT digest, key, run, manifest, message, recipient, transport FROM messages
-    WHERE {DIGEST_KEY.format("digest")} {{begins}} AND status <> 'failed'{{also}}
+    SELECT digest, {_COPY} WHERE {{digest}} AND status <> 'failed'{{also}}
     UNION ALL
-    SELECT sent_digest, key, run, manifest, message, recipient, transport FROM messages
-    WHERE {DIGEST_KEY.format("sent_digest")} {{begins}} AND sent_digest IS NOT NULL{{also}}"""
-# PostgreSQL uses an index for an array; for a subquery it may read the whole table.
-_AMONG = {
-    "sqlite": "IN (SELECT {} FROM json_each(:{}) AS each)",
-    "postgresql": "= ANY (ARRAY(SELECT {} FROM "
-    "json_array_elements_text(CAST(:{} AS json)) AS each (value)))",
-}
+    SELECT sent_digest, {_COPY} WHERE {{sent_digest}} AND sent_digest IS NOT NULL{{also}}"""
+_WITHOUT_RECEIPT = """
+    SELECT key, recipient, digest, undecided, settled_at FROM (
+        SELECT key, recipient, digest, status IN ('unknown', 'sending') AS undecided, (
+            SELECT max(at) FROM events
+            WHERE events.key = messages.key AND events.status = 'sent' AND receipt IS NULL
+        ) AS settled_at
+        FROM messages WHERE {} AND transport IN (:transport, '')
+    ) AS noted WHERE undecided OR settled_at IS NOT NULL"""
 NO_FORMER_KEYS: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
@@ -184,22 +168,32 @@ def delivered(
 ) -> Iterator[Delivered]:
     """Yield what was delivered, or may have been, with these digests; to these recipients only, if
     any are given."""
-    among = _AMONG[connection.dialect.name]
-    begins = among.format(DIGEST_KEY.format("each.value"), "digests")
-    also = f" AND recipient {among.format('each.value', 'recipients')}" if recipients else ""
-    query = _DELIVERED.format(begins=begins, also=also).strip()
-    named = list(map(storable, recipients))
-    values = {"digests": json.dumps(list(digests)), "recipients": json.dumps(named)}
+    beginnings = connection.array(sorted({each[:DIGEST_KEY_LENGTH] for each in digests}))
+    names = connection.array(list(map(storable, recipients)))
+    also = f" AND {connection.among('recipient', 'recipients')}" if recipients else ""
+    query = _DELIVERED.format(
+        digest=connection.among(DIGEST_KEY.format("digest"), "digests"),
+        sent_digest=connection.among(DIGEST_KEY.format("sent_digest"), "digests"),
+        also=also,
+    )
     wanted = set(digests)
-    for row in connection.execute(sa.text(query), values):
-        if row.digest in wanted:
-            yield Delivered(**row._mapping)
+    for digest, *copy in connection.rows(query, digests=beginnings, recipients=names):
+        if digest in wanted:
+            key, run, manifest, message, recipient, transport = copy
+            yield Delivered(
+                digest=digest,
+                key=key,
+                run=run,
+                manifest=manifest,
+                message=message,
+                recipient=recipient,
+                transport=transport,
+            )
 
 
 def owners(connection: Connection) -> dict[str, str]:
     """Return the runs whose attempts have no result, by key."""
-    sending = messages.c.status == sa.literal_column(f"'{Status.SENDING}'")
-    rows = connection.execute(sa.select(messages.c.key, messages.c.owner).where(sending))
+    rows = connection.rows("SELECT key, owner FROM messages WHERE status = 'sending'")
     return {key: owner or "" for key, owner in rows}
 
 
@@ -220,50 +214,28 @@ def without_receipt(
     connection: Connection, transport: str, recipients: Iterable[str]
 ) -> Iterator[WithoutReceipt]:
     """Yield what these recipients may have got by a transport without a receipt; reads all rows."""
-    undecided = messages.c.status.in_((Status.UNKNOWN, Status.SENDING))
-    settled_at = (
-        sa.select(sa.func.max(events.c.at))
-        .where(
-            events.c.key == messages.c.key,
-            events.c.status == Status.SENT,
-            events.c.receipt.is_(None),
-        )
-        .scalar_subquery()
-    )
-    # Of a message that a person added, nobody knows the transport.
-    query = sa.select(
-        messages.c.key, messages.c.recipient, messages.c.digest, undecided, settled_at
-    ).where(
-        messages.c.recipient.in_(sa.bindparam("recipients", expanding=True)),
-        messages.c.transport.in_((storable(transport), "")),
-        sa.or_(undecided, settled_at.is_not(None)),
-    )
     spelt = {storable(each): each for each in recipients}
-    names = list(spelt)
-    for start in range(0, len(names), _KEYS_AT_ONCE):
-        some = names[start : start + _KEYS_AT_ONCE]
-        for key, recipient, digest, open, at in connection.execute(query, {"recipients": some}):
-            settled = _time_of_event(key, at)
-            yield WithoutReceipt(key, spelt[recipient], digest, bool(open), settled)
+    query = _WITHOUT_RECEIPT.format(connection.among("recipient", "recipients"))
+    # Of a message that a person added, nobody knows the transport.
+    rows = connection.rows(
+        query, recipients=connection.array(list(spelt)), transport=storable(transport)
+    )
+    for key, recipient, digest, undecided, at in rows:
+        settled = _time_of_event(key, at)
+        yield WithoutReceipt(key, spelt[recipient], digest, bool(undecided), settled)
 
 
 def known_receipts(connection: Connection, transport: str, ids: Iterable[str]) -> set[str]:
     """Return which of these are receipts that a message of a transport has, or had; reads all
     events."""
-    query = (
-        sa.select(events.c.receipt)
-        .join(messages, messages.c.key == events.c.key)
-        .where(
-            messages.c.transport == storable(transport),
-            events.c.receipt.in_(sa.bindparam("ids", expanding=True)),
-        )
-    )
     spelt = {storable(id): id for id in ids}
-    names, found = list(spelt), set[str]()
-    for start in range(0, len(names), _KEYS_AT_ONCE):
-        some = names[start : start + _KEYS_AT_ONCE]
-        found.update(spelt[id] for id in connection.execute(query, {"ids": some}).scalars())
-    return found
+    rows = connection.rows(
+        "SELECT events.receipt FROM events JOIN messages ON messages.key = events.key "
+        f"WHERE transport = :transport AND {connection.among('events.receipt', 'ids')}",
+        transport=storable(transport),
+        ids=connection.array(list(spelt)),
+    )
+    return {spelt[receipt] for (receipt,) in rows}
 
 
 def known_names(
@@ -273,7 +245,7 @@ def known_names(
 
     Returns None if there is no row at all.
     """
-    if not connection.execute(sa.select(sa.exists(sa.select(messages.c.key)))).scalar_one():
+    if connection.row("SELECT 1 FROM messages LIMIT 1") is None:
         return None
     spelt = {
         (storable(manifest), storable(id)): name
@@ -281,36 +253,48 @@ def known_names(
         for manifest in spellings(name[0])
         for id in spellings(name[1])
     }
-    columns = (messages.c.manifest, messages.c.message)
-    query = sa.select(*columns).where(sa.tuple_(*columns).in_(list(spelt))).distinct()
-    return {spelt[tuple(row)] for row in connection.execute(query)}
+    rows = connection.rows(
+        "SELECT DISTINCT manifest, message FROM messages "
+        f"WHERE {connection.among('manifest', 'manifests')}",
+        manifests=connection.array(sorted({manifest for manifest, _ in spelt})),
+    )
+    return {spelt[row] for row in rows if row in spelt}
 
 
 def _lookup(connection: Connection, keys: Sequence[str]) -> dict[str, Record]:
-    found: dict[str, Record] = {}
     kept = {storable(key): key for key in keys}
-    names = list(kept)
-    for start in range(0, len(names), _KEYS_AT_ONCE):
-        for row in connection.execute(_RECORD, {"keys": names[start : start + _KEYS_AT_ONCE]}):
-            found[kept[row.key]] = _record(row)
-    return found
+    if not kept:
+        return {}
+    query = _RECORD.format(connection.among("key", "keys"))
+    rows = connection.rows(query, keys=connection.array(list(kept)))
+    return {kept[key]: _record(key, *columns) for key, *columns in rows}
 
 
-def _record(row: Any) -> Record:
+def _record(
+    key: str,
+    digest: str,
+    status: RecordStatus,
+    receipt: str | None,
+    attempts: int,
+    not_before: str | None,
+    changed_at: str,
+    sent_digest: str | None,
+    transport: str,
+) -> Record:
     """Return a row's record. Raises JournalError for one that was changed by hand."""
     try:
         return Record(
-            digest=row.digest,
-            status=row.status,
-            id=row.receipt,
-            attempts=row.attempts,
-            not_before=_time(row.not_before),
-            changed_at=_time(row.changed_at),
-            sent_digest=row.sent_digest,
-            transport=row.transport,
+            digest=digest,
+            status=status,
+            id=receipt,
+            attempts=attempts,
+            not_before=_time(not_before),
+            changed_at=_time(changed_at),
+            sent_digest=sent_digest,
+            transport=transport,
         )
     except (ValueError, TypeError) as error:
-        raise _invalid(row.key, error) from None
+        raise _invalid(key, error) from None
 
 
 def _invalid(what: str, why: Exception | str) -> JournalError:
@@ -324,15 +308,18 @@ def _invalid(what: str, why: Exception | str) -> JournalError:
 
 def require_valid(connection: Connection) -> None:
     """Raise JournalError if a row was changed by hand to values that no run writes."""
-    invalid = sa.select(messages).where(sa.text(INVALID))
-    row = connection.execute(invalid.order_by(messages.c.key).limit(1)).first()
-    if row is not None:
+    invalid = connection.row(f"{MESSAGES} WHERE {INVALID} ORDER BY key LIMIT 1")
+    if invalid is not None:
+        row = MessageRow._make(invalid)
         columns = ("status", "attempts", "changed_at", "not_before")
         values = (f"{name} is {getattr(row, name)!r}" for name in columns)
         raise _invalid(row.key, ", ".join(values))
-    row = connection.execute(sa.select(uploads).where(sa.text(INVALID_UPLOAD))).first()
-    if row is not None:
-        raise _invalid_upload(row, f"expires_at is {row.expires_at!r}")
+    upload = connection.row(
+        f"SELECT account, sha256, expires_at FROM uploads WHERE {INVALID_UPLOAD} LIMIT 1"
+    )
+    if upload is not None:
+        account, sha256, expires_at = upload
+        raise _invalid_upload(account, sha256, f"expires_at is {expires_at!r}")
 
 
 def history(
@@ -347,20 +334,20 @@ def history(
     `filters` give a column's value, found in any Unicode normal form; None means any. `delivery` is
     what the gateway said later.
     """
-    query = sa.select(messages).order_by(messages.c.changed_at, messages.c.key)
+    conditions, values = _chosen(connection, filters)
     if since is not None:
-        changed_at: ColumnElement[str] = messages.c.changed_at
-        if connection.dialect.name == "postgresql":  # as bytes, whatever the database sorts by
-            changed_at = sa.collate(changed_at, "C")
-        query = query.where(changed_at >= timestamp(since.astimezone(UTC)))
-    query = _chosen(query, filters)
+        # As bytes, whatever a PostgreSQL database sorts by.
+        sorting = ' COLLATE "C"' if connection.dialect == "postgresql" else ""
+        conditions.append(f"changed_at{sorting} >= :since")
+        values["since"] = timestamp(since.astimezone(UTC))
     reported = deliveries.readable(connection)
     if delivery is not None:
-        query = query.where(deliveries.said(delivery) if reported else sa.false())
-    found = connection.execute(query.execution_options(yield_per=_KEYS_AT_ONCE))
-    for rows in found.partitions():
-        keys = [row.key for row in rows] if reported else []
-        known = deliveries.of_messages(connection, keys)
+        conditions.append(deliveries.SAID if reported else "FALSE")
+        values["delivery"] = delivery
+    query = f"{MESSAGES} WHERE {' AND '.join(conditions)} ORDER BY changed_at, key"
+    for batch in connection.batches(_AT_ONCE, query, **values):
+        rows = list(map(MessageRow._make, batch))
+        known = deliveries.of_messages(connection, [row.key for row in rows] if reported else [])
         for row in rows:
             last = deliveries.of_message(row, known[row.key])
             if delivery is None or (last is not None and last.status == delivery):
@@ -370,26 +357,35 @@ def history(
 def known_runs(connection: Connection, filters: Mapping[str, str | None]) -> list[KnownRun]:
     """Return the runs of messages with these values, as `history` takes them, the last one first;
     reads all rows."""
-    changed_at = sa.func.max(messages.c.changed_at)
-    query = sa.select(messages.c.run, sa.func.count(), changed_at).group_by(messages.c.run)
-    query = _chosen(query, filters).order_by(changed_at.desc(), messages.c.run)
-    return [KnownRun(*row) for row in connection.execute(query)]
+    conditions, values = _chosen(connection, filters)
+    rows = connection.rows(
+        "SELECT run, count(*), max(changed_at) AS last FROM messages "
+        f"WHERE {' AND '.join(conditions)} GROUP BY run ORDER BY last DESC, run",
+        **values,
+    )
+    return list(map(KnownRun._make, rows))
 
 
-def _chosen(query: Any, filters: Mapping[str, str | None]) -> Any:
+def _chosen(
+    connection: Connection, filters: Mapping[str, str | None]
+) -> tuple[list[str], dict[str, Any]]:
+    """Return the conditions that columns have these values, and the values as parameters."""
+    conditions, values = ["TRUE"], {}
     for column, value in filters.items():
+        assert column in MessageRow._fields
         if value is not None:
-            query = query.where(messages.c[column].in_(list(map(storable, spellings(value)))))
-    return query
+            conditions.append(connection.among(column, column))
+            values[column] = connection.array(list(map(storable, spellings(value))))
+    return conditions, values
 
 
 def _history_row(
-    connection: Connection, row: Any, known: Mapping[int, Delivery], with_events: bool
+    connection: Connection, row: MessageRow, known: Mapping[int, Delivery], with_events: bool
 ) -> HistoryRow:
     """Return a message, if `known` is what is known of its attempts. Raises JournalError."""
-    odd = next((name for name, value in row._mapping.items() if isinstance(value, bytes)), None)
-    if odd:
-        raise _invalid(row.key, f"{odd} is {row._mapping[odd]!r}")
+    for name, value in zip(row._fields, row, strict=True):
+        if isinstance(value, bytes):
+            raise _invalid(row.key, f"{name} is {value!r}")
     return HistoryRow(
         row.key,
         row.run,
@@ -411,12 +407,11 @@ def _history_row(
 def began_at(connection: Connection, key: str) -> datetime | None:
     """Return when the last attempt to send this message began."""
     spelt = storable(noted_as(connection, key))
-    attempts = sa.select(events.c.at).where(
-        events.c.key == spelt, events.c.status == Status.SENDING
+    last = connection.value(  # not by time: the clock may have been set back
+        "SELECT at FROM events WHERE key = :key AND status = 'sending' ORDER BY id DESC LIMIT 1",
+        key=spelt,
     )
-    # Not by time: the clock may have been set back.
-    last = attempts.order_by(events.c.id.desc()).limit(1)
-    return _time_of_event(key, connection.execute(last).scalar())
+    return _time_of_event(key, last)
 
 
 def _time_of_event(key: str, text: str | None) -> datetime | None:
@@ -429,62 +424,65 @@ def _time_of_event(key: str, text: str | None) -> datetime | None:
 
 def media_id(connection: Connection, account: str, sha256: str) -> MediaId | None:
     """Return the gateway's id of a content that was uploaded before; it may have expired."""
-    query = sa.select(uploads).where(
-        uploads.c.account == storable(account), uploads.c.sha256 == sha256
+    row = connection.row(
+        "SELECT media_id, expires_at FROM uploads WHERE account = :account AND sha256 = :sha256",
+        account=storable(account),
+        sha256=sha256,
     )
-    row = connection.execute(query).first()
+    if row is None:
+        return None
+    id, expires_at = row
     try:
-        return MediaId(id=row.media_id, expires_at=_time(row.expires_at)) if row else None
+        return MediaId(id=id, expires_at=_time(expires_at))
     except (ValueError, TypeError) as error:
-        raise _invalid_upload(row, error) from None
+        raise _invalid_upload(storable(account), sha256, error) from None
 
 
-def _invalid_upload(row: Any, why: Exception | str) -> JournalError:
-    return _invalid(f"the upload {row.sha256} of {row.account}", why)
+def _invalid_upload(account: str, sha256: str, why: Exception | str) -> JournalError:
+    return _invalid(f"the upload {sha256} of {account}", why)
 
 
 def manifest_paths(connection: Connection, manifests: Iterable[str]) -> dict[str, set[str]]:
     """Return the recorded paths from which each of these manifests came."""
     found: dict[str, set[str]] = {}
-    names = list(manifests)
     with ignoring_denial(connection):
-        if not sa.inspect(connection).has_table(manifest_files.name):
-            return found
-        for start in range(0, len(names), _KEYS_AT_ONCE):
-            some = names[start : start + _KEYS_AT_ONCE]
-            for row in connection.execute(
-                sa.select(manifest_files).where(manifest_files.c.manifest.in_(some))
-            ):
-                found.setdefault(row.manifest, set()).add(row.path)
+        if connection.has_table("places"):
+            rows = connection.rows(
+                "SELECT manifest, path FROM places "
+                f"WHERE {connection.among('manifest', 'manifests')}",
+                manifests=connection.array(list(manifests)),
+            )
+            for manifest, path in rows:
+                found.setdefault(manifest, set()).add(path)
     return found
 
 
 def known_gateways(connection: Connection) -> list[KnownGateway]:
     """Return the gateways that runs have used; none if that was not recorded yet."""
     with ignoring_denial(connection):
-        if sa.inspect(connection).has_table(gateways.name):
-            rows = connection.execute(sa.select(gateways).order_by(gateways.c.address))
-            return [KnownGateway(row.transport, row.address, bool(row.local)) for row in rows]
+        if connection.has_table("gateways"):
+            rows = connection.rows(
+                "SELECT transport, address, local FROM gateways ORDER BY address"
+            )
+            return [KnownGateway(name, address, bool(local)) for name, address, local in rows]
     return []
 
 
-def living_runs(
-    connection: Connection, now: ColumnElement[float], but: str | None = None
-) -> list[str]:
+def living_runs(connection: Connection, now: str, but: str = "") -> list[str]:
     """Describe the runs whose leases have not ended, except that of the owner `but`."""
-    query = (
-        sa.select(sending_runs)
-        .where(sending_runs.c.lease > now, sending_runs.c.owner.is_distinct_from(but))
-        .order_by(sending_runs.c.started_at)
+    rows = connection.rows(
+        f"SELECT run, host, pid, started_at FROM workers WHERE lease > {now} AND owner <> :but "
+        "ORDER BY started_at",
+        but=but,
     )
     return [
-        f'run "{row.run}" on {row.host} (process {row.pid}) since {row.started_at}'
-        for row in connection.execute(query)
+        f'run "{run}" on {host} (process {pid}) since {started_at}'
+        for run, host, pid, started_at in rows
     ]
 
 
 def _events(connection: Connection, key: str, known: Mapping[int, Delivery]) -> tuple[Event, ...]:
-    query = sa.select(events).where(events.c.key == key).order_by(events.c.id)
+    rows = connection.rows(f"{EVENTS} WHERE key = :key ORDER BY id", key=key)
     return tuple(
         Event(
             row.at,
@@ -492,9 +490,9 @@ def _events(connection: Connection, key: str, known: Mapping[int, Delivery]) -> 
             row.status,
             row.receipt,
             _failure(row),
-            known.get(row.attempt) if row.receipt is not None else None,
+            known.get(row.attempt or 0) if row.receipt is not None else None,
         )
-        for row in connection.execute(query)
+        for row in map(EventRow._make, rows)
     )
 
 
@@ -504,5 +502,5 @@ def _time(text: str | None) -> datetime | None:
     return found and (found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC))
 
 
-def _failure(row: Any) -> Failure | None:
+def _failure(row: MessageRow | EventRow) -> Failure | None:
     return Failure(code=row.error_code, text=row.error_text) if row.error_text else None

@@ -6,18 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from dispatcher.journal import queries, watermark
 from dispatcher.journal.backend import Backend
 from dispatcher.journal.board import DeadBoards
+from dispatcher.journal.connection import Connection
+from dispatcher.journal.errors import journal_errors
 from dispatcher.journal.queries import NO_FORMER_KEYS, HistoryRow, KnownGateway, KnownRun
 from dispatcher.journal.schema import show_as_current
-from dispatcher.journal.writer import journal_errors
 from dispatcher.models import Delivered, Record, Status
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
 
 
 class JournalReader:
@@ -26,24 +23,29 @@ class JournalReader:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self.warnings = backend.defects()
-        self._engine = backend.connect(read_only=True)
+        self._connection = backend.connect(read_only=True)
 
     def lookup(
         self, keys: Sequence[str], former: Mapping[str, Sequence[str]] = NO_FORMER_KEYS
     ) -> dict[str, Record]:
         """Return the records of these keys; one may be under a key's `former` keys."""
         with self._reading() as connection:
-            found = self._decided(connection, queries.lookup(connection, keys, former))
+            found = queries.lookup(connection, keys, former)
             self._backend.require_unchanged()
-            return found
+            return _Boards(connection, self._backend).decided(found)
 
     def delivered(self, digests: Sequence[str], recipients: Sequence[str]) -> list[Delivered]:
         """Return the messages with these digests that were delivered, or may have been."""
         with self._reading() as connection:
             found = list(queries.delivered(connection, digests, recipients))
-            known = queries.lookup(connection, [each.key for each in found])
-            decided = self._decided(connection, known)
-        return [each for each in found if _may_have_arrived(each, decided.get(each.key))]
+            boards = _Boards(connection, self._backend)
+            open_ = {each.key for each in found if boards.can_know(each.key)}
+            decided = boards.decided(queries.lookup(connection, list(open_)))
+        return [
+            each
+            for each in found
+            if each.key not in open_ or _may_have_arrived(each, decided.get(each.key))
+        ]
 
     def known_names(self, names: Iterable[tuple[str, str]]) -> set[tuple[str, str]] | None:
         """Return the pairs of manifest and message id that the journal has; reads all rows.
@@ -105,22 +107,16 @@ class JournalReader:
 
     def show_as_current(self, version: int) -> None:
         """Read tables of this older version as if they were current."""
-        show_as_current(self._engine, version, self._backend.schema)
+        show_as_current(self._connection, version, self._backend.schema)
 
     def close(self) -> None:
         """Release the connection."""
-        self._engine.dispose()
-
-    def _decided(self, connection: Connection, records: Mapping[str, Record]) -> dict[str, Record]:
-        """Return records with what boards know beyond them, without those of nothing sent."""
-        boards = _Boards(connection, self._backend)
-        decided = {key: boards.record(key, each) for key, each in records.items()}
-        return {key: each for key, each in decided.items() if each is not None}
+        self._connection.close()
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with journal_errors(self._backend.name), self._engine.connect() as connection:
-            yield connection
+        with journal_errors(self._backend), self._connection.begin():
+            yield self._connection
 
 
 class _Boards:
@@ -131,6 +127,15 @@ class _Boards:
 
     def __init__(self, connection: Connection, backend: Backend) -> None:
         self._connection, self._backend = connection, backend
+
+    def can_know(self, key: str) -> bool:
+        """Whether they may know more of a message than the journal."""
+        return key in self._owners
+
+    def decided(self, records: Mapping[str, Record]) -> dict[str, Record]:
+        """Return records with what boards know beyond them, without those of nothing sent."""
+        decided = {key: self.record(key, each) for key, each in records.items()}
+        return {key: each for key, each in decided.items() if each is not None}
 
     def record(self, key: str, record: Record) -> Record | None:
         """Return what is known of a message beyond its record; None if nothing was sent yet."""
@@ -147,7 +152,7 @@ class _Boards:
 
     def is_spare(self, key: str, attempt: int) -> bool:
         """Whether an attempt that is claimed has not begun."""
-        return attempt == 1 and self._boards.is_spare(self._owners.get(key, ""), key, attempt)
+        return self._boards.is_spare(self._owners.get(key, ""), key, attempt)
 
     @cached_property
     def _boards(self) -> DeadBoards:

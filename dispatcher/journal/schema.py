@@ -5,139 +5,153 @@ What a new column needs: docs/architecture.md, "Where a new feature goes".
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
-
-import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
+from typing import NamedTuple
 
 from dispatcher.errors import JournalError
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection, Engine
+from dispatcher.journal.connection import Connection
 
 SCHEMA_VERSION = 7
 
-_BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # only an INTEGER key counts up there
+# The columns of a row, in the order of these tables; `{id}` differs.
+_TABLES = {
+    # `not_before`: no attempt earlier than this: the gateway asked for it. `owner`: the run whose
+    # attempt it is or was. `sent_digest`: of what was sent before `digest` was tried.
+    "messages": """
+        "key" TEXT NOT NULL,
+        run TEXT NOT NULL,
+        manifest TEXT NOT NULL,
+        message TEXT NOT NULL,
+        recipient TEXT NOT NULL,
+        transport TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        status TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        receipt TEXT,
+        error_code TEXT,
+        error_text TEXT,
+        changed_at TEXT NOT NULL,
+        not_before TEXT,
+        owner TEXT,
+        sent_digest TEXT,
+        PRIMARY KEY ("key")""",
+    "events": """
+        id {id} NOT NULL,
+        "key" TEXT NOT NULL,
+        at TEXT NOT NULL,
+        status TEXT NOT NULL,
+        receipt TEXT,
+        error_code TEXT,
+        error_text TEXT,
+        attempt INTEGER,
+        PRIMARY KEY (id)""",
+    "uploads": """
+        account TEXT NOT NULL,
+        sha256 TEXT NOT NULL,
+        media_id TEXT NOT NULL,
+        expires_at TEXT NOT NULL,
+        PRIMARY KEY (account, sha256)""",
+    # The runs that are sending. What is "sending" by an owner that is not here, or whose lease has
+    # ended, may or may not have arrived. `lease` is when it ends, in seconds since 1970.
+    "workers": """
+        owner TEXT NOT NULL,
+        run TEXT NOT NULL,
+        host TEXT NOT NULL,
+        pid INTEGER NOT NULL,
+        started_at TEXT NOT NULL,
+        lease FLOAT NOT NULL,
+        PRIMARY KEY (owner)""",
+    # What one run at a time does for all, such as an upload: which run, and until when.
+    "leases": """
+        name TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        until FLOAT NOT NULL,
+        PRIMARY KEY (name)""",
+    # When the next message of an account or to a recipient may leave: `delivery.rate_limiter`.
+    "turns": """
+        "key" TEXT NOT NULL,
+        state BIGINT NOT NULL,
+        PRIMARY KEY ("key")""",
+    "pauses": """
+        "key" TEXT NOT NULL,
+        since BIGINT NOT NULL,
+        until BIGINT NOT NULL,
+        PRIMARY KEY ("key")""",
+    # One row, whose id is 1: which journal this is, and on which server. See `journal.watermark`.
+    "origin": """
+        id INTEGER NOT NULL,
+        journal TEXT NOT NULL,
+        server TEXT NOT NULL,
+        PRIMARY KEY (id)""",
+}
+# Only an INTEGER key counts up in SQLite.
+_ID = {"sqlite": "INTEGER", "postgresql": "BIGSERIAL"}
+# These are made when there is something to record.
+_LATER_TABLES = {
+    # The files from which manifests came; `path` is relative to the configuration's folder, so that
+    # it is the same in every clone.
+    "places": """
+        manifest TEXT NOT NULL,
+        path TEXT NOT NULL,
+        PRIMARY KEY (manifest, path)""",
+    # The gateways that runs have used: what went to one on this machine was a trial.
+    "gateways": """
+        transport TEXT NOT NULL,
+        address TEXT NOT NULL,
+        local INTEGER NOT NULL,
+        PRIMARY KEY (transport, address)""",
+    # What gateways say of accepted messages: of the receipt of each attempt, what is best known.
+    # Made together with an index of the receipts.
+    "deliveries": """
+        "key" TEXT NOT NULL,
+        attempt INTEGER NOT NULL,
+        status TEXT NOT NULL,
+        at TEXT,
+        reason TEXT,
+        PRIMARY KEY ("key", attempt)""",
+}
 
-metadata = sa.MetaData()
-messages = sa.Table(
-    "messages",
-    metadata,
-    sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("run", sa.Text, nullable=False),
-    sa.Column("manifest", sa.Text, nullable=False),
-    sa.Column("message", sa.Text, nullable=False),
-    sa.Column("recipient", sa.Text, nullable=False),
-    sa.Column("transport", sa.Text, nullable=False),
-    sa.Column("digest", sa.Text, nullable=False),
-    sa.Column("status", sa.Text, nullable=False),
-    sa.Column("attempts", sa.Integer, nullable=False),
-    sa.Column("receipt", sa.Text),
-    sa.Column("error_code", sa.Text),
-    sa.Column("error_text", sa.Text),
-    sa.Column("changed_at", sa.Text, nullable=False),
-    sa.Column("not_before", sa.Text),  # no attempt earlier than this: the gateway asked for it
-    sa.Column("owner", sa.Text),  # the run whose attempt it is or was
-    sa.Column("sent_digest", sa.Text),  # of what was sent before `digest` was tried
-)
-events = sa.Table(
-    "events",
-    metadata,
-    sa.Column("id", _BIG, primary_key=True),
-    sa.Column("key", sa.Text, nullable=False, index=True),
-    sa.Column("at", sa.Text, nullable=False),
-    sa.Column("status", sa.Text, nullable=False),
-    sa.Column("receipt", sa.Text),
-    sa.Column("error_code", sa.Text),
-    sa.Column("error_text", sa.Text),
-    sa.Column("attempt", sa.Integer),
-)
-uploads = sa.Table(
-    "uploads",
-    metadata,
-    sa.Column("account", sa.Text, primary_key=True),
-    sa.Column("sha256", sa.Text, primary_key=True),
-    sa.Column("media_id", sa.Text, nullable=False),
-    sa.Column("expires_at", sa.Text, nullable=False),
-)
-# The runs that are sending. What is "sending" by an owner that is not here, or whose lease has
-# ended, may or may not have arrived. `lease` is when it ends, in seconds since 1970.
-sending_runs = sa.Table(
-    "workers",
-    metadata,
-    sa.Column("owner", sa.Text, primary_key=True),
-    sa.Column("run", sa.Text, nullable=False),
-    sa.Column("host", sa.Text, nullable=False),
-    sa.Column("pid", sa.Integer, nullable=False),
-    sa.Column("started_at", sa.Text, nullable=False),
-    sa.Column("lease", sa.Float, nullable=False),
-)
 
-# What one run at a time does for all, such as an upload: which run, and until when.
-leases = sa.Table(
-    "leases",
-    metadata,
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("owner", sa.Text, nullable=False),
-    sa.Column("until", sa.Float, nullable=False),
-)
-# When the next message of an account or to a recipient may leave: see `delivery.rate_limiter`.
-turns = sa.Table(
-    "turns",
-    metadata,
-    sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("state", sa.BigInteger, nullable=False),
-)
-pauses = sa.Table(
-    "pauses",
-    metadata,
-    sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("since", sa.BigInteger, nullable=False),
-    sa.Column("until", sa.BigInteger, nullable=False),
-)
-# One row: which journal this is, and on which server. See `journal.watermark`.
-origin = sa.Table(
-    "origin",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),  # always 1
-    sa.Column("journal", sa.Text, nullable=False),
-    sa.Column("server", sa.Text, nullable=False),
-)
+class MessageRow(NamedTuple):
+    """A row of `messages`."""
 
-# The files from which manifests came; `path` is relative to the configuration's folder, so that it
-# is the same in every clone. Not part of `metadata`: it is made when there is something to record.
-manifest_files = sa.Table(
-    "places",
-    sa.MetaData(),
-    sa.Column("manifest", sa.Text, primary_key=True),
-    sa.Column("path", sa.Text, primary_key=True),
-)
+    key: str
+    run: str
+    manifest: str
+    message: str
+    recipient: str
+    transport: str
+    digest: str
+    status: str
+    attempts: int
+    receipt: str | None
+    error_code: str | None
+    error_text: str | None
+    changed_at: str
+    not_before: str | None
+    owner: str | None
+    sent_digest: str | None
 
-# The gateways that runs with this journal have used: what went to one on this machine was a trial.
-# Made, like `manifest_files`, when there is something to record.
-gateways = sa.Table(
-    "gateways",
-    sa.MetaData(),
-    sa.Column("transport", sa.Text, primary_key=True),
-    sa.Column("address", sa.Text, primary_key=True),
-    sa.Column("local", sa.Integer, nullable=False),
-)
 
-# What gateways say of accepted messages: of the receipt of each attempt, what is best known. Made,
-# like `manifest_files`, when there is something to record, together with an index of the receipts.
-deliveries = sa.Table(
-    "deliveries",
-    sa.MetaData(),
-    sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("attempt", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("status", sa.Text, nullable=False),
-    sa.Column("at", sa.Text),
-    sa.Column("reason", sa.Text),
-)
+class EventRow(NamedTuple):
+    """A row of `events`."""
+
+    id: int
+    key: str
+    at: str
+    status: str
+    receipt: str | None
+    error_code: str | None
+    error_text: str | None
+    attempt: int | None
+
+
+MESSAGES = f"SELECT {', '.join(MessageRow._fields)} FROM messages"
+EVENTS = f"SELECT {', '.join(EventRow._fields)} FROM events"
 # The beginning of a receipt, as a row of a PostgreSQL index cannot have more than some 2,700 bytes.
-RECEIPT_KEY = "substr({}, 1, 100)"
+RECEIPT_KEY_LENGTH = 100
+RECEIPT_KEY = f"substr({{}}, 1, {RECEIPT_KEY_LENGTH})"
 INDEX_OF_RECEIPTS = (
     f"CREATE INDEX IF NOT EXISTS events_receipt ON events ({RECEIPT_KEY.format('receipt')}) "
     "WHERE receipt IS NOT NULL"
@@ -164,13 +178,16 @@ _MIGRATIONS_OF_POSTGRES = {
     )
 }
 
+_INDEX_OF_EVENTS = 'CREATE INDEX IF NOT EXISTS ix_events_key ON events ("key")'
 # Every run looks for what others left "sending": a few rows, however long the journal is.
-# Not an `Index` of the table: SQLAlchemy would load each dialect that its options name.
-_INDEX = "CREATE INDEX IF NOT EXISTS messages_sending ON messages (owner) WHERE status = 'sending'"
+_INDEX_OF_SENDING = (
+    "CREATE INDEX IF NOT EXISTS messages_sending ON messages (owner) WHERE status = 'sending'"
+)
 
 # A plan asks who has a message's content under another name. The beginning of a digest finds it, in
 # a third of the space of the whole digest (benchmarks/journal.py).
-DIGEST_KEY = "substr({}, 1, 16)"
+DIGEST_KEY_LENGTH = 16
+DIGEST_KEY = f"substr({{}}, 1, {DIGEST_KEY_LENGTH})"
 _INDEXES_OF_DIGESTS = (
     f"CREATE INDEX IF NOT EXISTS messages_digest ON messages ({DIGEST_KEY.format('digest')})",
     "CREATE INDEX IF NOT EXISTS messages_sent_digest ON messages "
@@ -212,8 +229,8 @@ _TRIGGERS = {
 
 # What each version added to the tables, for readers of an older one.
 _ADDED = {
-    "messages": {"not_before": 2, "owner": 2, "sent_digest": 4},
-    "events": {"attempt": 2},
+    "messages": {"not_before": ("TEXT", 2), "owner": ("TEXT", 2), "sent_digest": ("TEXT", 4)},
+    "events": {"attempt": ("INTEGER", 2)},
 }
 
 
@@ -233,47 +250,60 @@ def version_by_columns(columns: Collection[str]) -> int:
     return 3 if "owner" in columns else 1
 
 
-def show_as_current(engine: Engine, version: int, schema: str) -> None:
-    """Let this engine's queries see the tables of an older version, in `schema`, as current ones.
+def show_as_current(connection: Connection, version: int, schema: str) -> None:
+    """Let this connection's queries see the tables of an older version, in `schema`, as current
+    ones.
 
     Nothing is made for that, not even for a moment: a replica and a read-only role refuse it.
     """
     views = []
     for table, added in _ADDED.items():
-        missing = [name for name, since in added.items() if version < since]
-        kinds = {name: metadata.tables[table].c[name].type for name in missing}
-        columns = "".join(f", CAST(NULL AS {kinds[name]}) AS {name}" for name in missing)
+        missing = [(name, kind) for name, (kind, since) in added.items() if version < since]
+        columns = "".join(f", CAST(NULL AS {kind}) AS {name}" for name, kind in missing)
         if missing:
             views.append(f"{table} AS (SELECT *{columns} FROM {schema}.{table})")
-
-    @sa.event.listens_for(engine, "before_cursor_execute", retval=True)
-    def with_views(_: Any, cursor: Any, statement: str, given: Any, *__: Any) -> tuple[str, Any]:
-        if views and statement.startswith("SELECT"):
-            statement = f"WITH {', '.join(views)} {statement}"
-        return statement, given
+    connection.views = ", ".join(views)
 
 
 def migrate(connection: Connection, version: int) -> None:
     """Migrate the tables from an older version, or make them if it is 0."""
     if version == SCHEMA_VERSION:
         return
-    postgres = _MIGRATIONS_OF_POSTGRES if connection.dialect.name == "postgresql" else {}
+    postgres = _MIGRATIONS_OF_POSTGRES if connection.dialect == "postgresql" else {}
     for older in range(version or SCHEMA_VERSION, SCHEMA_VERSION):
         for statement in (*_MIGRATIONS[older], *postgres.get(older, ())):
-            connection.exec_driver_sql(statement)
-    metadata.create_all(connection)
-    for index in (_INDEX, *_INDEXES_OF_DIGESTS):
-        connection.exec_driver_sql(index)
-    connection.execute(sa.text(_INDEX_OF_INVALID))
-    for trigger in _TRIGGERS[connection.dialect.name]:
-        connection.exec_driver_sql(trigger)
+            connection.execute(statement)
+    for table, columns in _TABLES.items():
+        _make(connection, table, columns.format(id=_ID[connection.dialect]))
+    for statement in (
+        _INDEX_OF_EVENTS,
+        _INDEX_OF_SENDING,
+        *_INDEXES_OF_DIGESTS,
+        _INDEX_OF_INVALID,
+        *_TRIGGERS[connection.dialect],
+    ):
+        connection.execute(statement)
 
 
-@contextmanager
-def ignoring_denial(connection: Connection) -> Iterator[None]:
-    """Ignore it if a role may not use a table that is made when there is something to record."""
-    with suppress(sa.exc.ProgrammingError, JournalError), connection.begin_nested():
-        yield
+def make_later(connection: Connection, table: str) -> None:
+    """Make one of the tables that are made when there is something to record."""
+    _make(connection, table, _LATER_TABLES[table])
+
+
+def _make(connection: Connection, table: str, columns: str) -> None:
+    connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
+
+
+def insert(table: str, columns: Iterable[str]) -> str:
+    """Return the statement that inserts values of these names."""
+    names = list(columns)
+    places = ", ".join(f":{name}" for name in names)
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({places})"
+
+
+def assigned(columns: Iterable[str]) -> str:
+    """Return what sets columns to values of their names."""
+    return ", ".join(f"{name} = :{name}" for name in columns)
 
 
 def timestamp(time: datetime) -> str:

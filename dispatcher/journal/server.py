@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
+from dispatcher.journal.connection import Connection
 
 _SYSTEM = "SELECT system_identifier::text FROM pg_control_system()"
 # A server begins a new timeline when it is promoted, or restored to a moment in the past.
@@ -61,8 +58,7 @@ class ServerIdentity(NamedTuple):
 
 def identify(connection: Connection, schema: str) -> tuple[ServerIdentity, bool]:
     """Return the server of a journal in this schema, and whether it is a replica."""
-    found = connection.exec_driver_sql(_LOCATION.format(schema=schema))
-    replica, database, table = found.one()
+    ((replica, database, table),) = connection.rows(_LOCATION.format(schema=schema))
     system = _asked(connection, _SYSTEM)
     timeline = None if replica else _asked(connection, _TIMELINE)
     return ServerIdentity(system, timeline, database, table), replica
@@ -87,8 +83,7 @@ def difference(before: ServerIdentity, now: ServerIdentity) -> str | None:
 
 def warnings(connection: Connection, server: ServerIdentity) -> list[str]:
     """Return why a server may lose what it committed, or why a fail-over may go unnoticed."""
-    settings = connection.exec_driver_sql(_DURABILITY).one()
-    fsync, full_pages, synchronous, replicas = settings
+    ((fsync, full_pages, synchronous, replicas),) = connection.rows(_DURABILITY)
     found = [
         f"{name} is off on the journal's server: a crash of its machine can lose what was sent"
         for name, value in (("fsync", fsync), ("full_page_writes", full_pages))
@@ -110,9 +105,9 @@ def warnings(connection: Connection, server: ServerIdentity) -> list[str]:
 def _asked(connection: Connection, query: str) -> Any:
     """Return the result of a query, or None if the server or this role does not support it."""
     try:
-        with connection.begin_nested():
-            return connection.exec_driver_sql(query).scalar()
-    except sa.exc.DBAPIError as error:
-        if error.connection_invalidated:
+        with connection.savepoint():
+            return connection.value(query)
+    except connection.Error:
+        if connection.is_lost:
             raise
         return None

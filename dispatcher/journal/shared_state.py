@@ -12,62 +12,63 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
-
-import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
+from typing import Any, NamedTuple, Self, TypeVar
 
 from dispatcher.journal import queries
 from dispatcher.journal.backend import Backend
-from dispatcher.journal.writer import journal_errors
+from dispatcher.journal.connection import Connection
+from dispatcher.journal.errors import journal_errors
 from dispatcher.models import Delivered, Record
 from dispatcher.visible import storable
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
 
 Answer = TypeVar("Answer")
 
 # Seconds for which the end of a run waits for another thread's statement.
 _MARGIN = 1.0
 
+_SETTINGS = (
+    "SET synchronous_commit TO off",  # at worst, a permit is forgotten
+    # A plan is made while the tables are empty, and kept: it is to use their indexes.
+    "SET enable_seqscan TO off",
+)
 # The database's clock, in seconds since 1970.
 _CURRENT_TIME = "extract(epoch FROM clock_timestamp())"
 
 _READ = """
 SELECT key, turns.state, pauses.since, pauses.until, ({now} * 1000)::bigint
-FROM unnest(%(keys)s::text[]) AS asked (key)
+FROM unnest(:keys::text[]) AS asked (key)
 LEFT JOIN turns USING (key) LEFT JOIN pauses USING (key)
 """
 _MAKE = """
-INSERT INTO turns SELECT key, 0 FROM unnest(%(keys)s::text[]) AS asked (key)
+INSERT INTO turns SELECT key, 0 FROM unnest(:keys::text[]) AS asked (key)
 ON CONFLICT DO NOTHING
 """
 # All of the keys or none: a message needs a permit for both its account and its recipient.
 _SWAP = """
 WITH unchanged AS (
     SELECT key FROM turns
-    JOIN unnest(%(keys)s::text[], %(before)s::bigint[]) AS read (key, state) USING (key, state)
+    JOIN unnest(:keys::text[], :before::bigint[]) AS read (key, state) USING (key, state)
     ORDER BY key FOR UPDATE OF turns
 ), verdict AS (
-    SELECT count(*) = cardinality(%(keys)s::text[]) AS all_are FROM unchanged
+    SELECT count(*) = cardinality(:keys::text[]) AS all_are FROM unchanged
 ), paused AS (
     INSERT INTO pauses
     SELECT key, since, until FROM verdict, unnest(
-        %(paused)s::text[], %(since)s::bigint[], %(until)s::bigint[]
+        :paused::text[], :since::bigint[], :until::bigint[]
     ) AS new (key, since, until) WHERE all_are
     ON CONFLICT (key) DO UPDATE SET since = excluded.since, until = excluded.until
 )
 UPDATE turns SET state = new.state
-FROM verdict, unnest(%(keys)s::text[], %(after)s::bigint[]) AS new (key, state)
+FROM verdict, unnest(:keys::text[], :after::bigint[]) AS new (key, state)
 WHERE turns.key = new.key AND all_are
 """
 _LEASE = """
-INSERT INTO leases VALUES (%(name)s, %(owner)s, {now} + %(seconds)s)
+INSERT INTO leases VALUES (:name, :owner, {now} + :seconds)
 ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until = excluded.until
 WHERE leases.until < {now} OR leases.owner = excluded.owner
 """
-_RELEASE = "DELETE FROM leases WHERE name = %(name)s AND owner = %(owner)s"
-_MESSAGES = "SELECT key, status, attempts FROM messages WHERE key = ANY(%(keys)s)"
+_RELEASE = "DELETE FROM leases WHERE name = :name AND owner = :owner"
+_MESSAGES = "SELECT key, status, attempts FROM messages WHERE key = ANY(:keys)"
 # Rows that another run is changing are left alone.
 _DELETE_EXPIRED = (
     """DELETE FROM turns WHERE key IN (
@@ -121,18 +122,10 @@ class SharedState:
     def __init__(self, backend: Backend, now: str = _CURRENT_TIME) -> None:
         self._backend, self._owner = backend, uuid.uuid4().hex
         self._lock, self._closed = threading.Lock(), False
-        self._engine = backend.connect()
-        self._connection: Connection | None = None
+        self._connection = backend.connect(settings=_SETTINGS)
         self._questions: list[_Question] = []
         self._read, self._lease = _READ.format(now=now), _LEASE.format(now=now)
         self._delete_expired = [each.format(now=now) for each in _DELETE_EXPIRED]
-
-        @sa.event.listens_for(self._engine, "connect")
-        def configure(connection: Any, _: Any) -> None:
-            connection.execute("SET synchronous_commit TO off")  # at worst, a permit is forgotten
-            # A plan is made while the tables are empty, and kept: it is to use their indexes.
-            connection.execute("SET enable_seqscan TO off")
-            connection.commit()
 
     def delete_expired(self) -> None:
         """Delete states, pauses and leases that are in the past."""
@@ -174,13 +167,13 @@ class SharedState:
             since=[since for since, _ in change.pauses.values()],
             until=[until for _, until in change.pauses.values()],
         )
-        return bool(swapped.rowcount)
+        return swapped > 0
 
     def lease(self, name: str, seconds: float) -> bool:
         """Take or renew a lease for `seconds`; return False if another run has it."""
         name = storable(name)
         leased = self._execute(self._lease, name=name, owner=self._owner, seconds=seconds)
-        return bool(leased.rowcount)
+        return leased > 0
 
     def release(self, name: str) -> None:
         """Release a lease before it ends."""
@@ -227,41 +220,28 @@ class SharedState:
     def __exit__(self, *_: object) -> None:
         """Close the connection, even if a thread still waits for the server."""
         self._closed = True
-        waiting = self._connection
         if not self._lock.acquire(timeout=_MARGIN):
-            if waiting is not None:
-                self._backend.disconnect(waiting)
+            self._backend.disconnect(self._connection)
             if not self._lock.acquire(timeout=_MARGIN):
                 return
         try:
-            self._disconnect()
-            self._engine.dispose()
+            self._connection.close()
         finally:
             self._lock.release()
 
     def _rows(self, statement: str, **values: Any) -> list[Any]:
-        return list(self._execute(statement, **values))
+        return self._tried(lambda connection: connection.rows(statement, **values))
 
-    def _execute(self, statement: str, **values: Any) -> sa.CursorResult[Any]:
-        return self._tried(lambda connection: connection.exec_driver_sql(statement, values))
+    def _execute(self, statement: str, **values: Any) -> int:
+        return self._tried(lambda connection: connection.execute(statement, **values))
 
     def _tried(self, operation: Callable[[Connection], Answer]) -> Answer:
-        with self._lock, journal_errors(self._backend.name):
+        with self._lock, journal_errors(self._backend):
             try:
-                return operation(self._connected())
-            except sa.exc.DBAPIError as error:
-                self._disconnect()
-                if self._closed or not error.connection_invalidated:
+                return operation(self._connection)
+            except self._connection.Error:
+                lost = self._connection.is_lost
+                self._connection.close()
+                if self._closed or not lost:
                     raise
-            return operation(self._connected())
-
-    def _connected(self) -> Connection:
-        if self._connection is None:
-            connection = self._engine.connect()
-            self._connection = connection.execution_options(isolation_level="AUTOCOMMIT")
-        return self._connection
-
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+            return operation(self._connection)

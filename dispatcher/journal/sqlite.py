@@ -6,18 +6,15 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
-
-import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
-from sqlalchemy.dialects.sqlite import insert  # noqa: TID253
 
 from dispatcher.errors import JournalError
 from dispatcher.journal import watermark
+from dispatcher.journal.connection import Connection, SqliteConnection
 from dispatcher.journal.files import (
     JournalFiles,
     make_folder,
@@ -29,10 +26,6 @@ from dispatcher.journal.locking import Lock, locked, noted_changes
 from dispatcher.journal.schema import version_by_columns
 from dispatcher.ownership import objection_at
 
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection, Engine
-    from sqlalchemy.sql.elements import ColumnElement
-
 PREFIX = "sqlite:///"
 _CHANGES = "SELECT max(id) FROM events"  # each change is an event
 _READ_WHOLE = 32_000_000  # bytes: some 40,000 messages, a tenth of a second
@@ -43,7 +36,8 @@ class SqliteBackend:
 
     exclusive = True
     schema = "main"
-    insert = staticmethod(insert)
+    unless_locked = ""
+    Error: type[Exception] = sqlite3.Error
 
     def __init__(self, url: str, *, kept: bool = True) -> None:
         given, self._kept = _path(url), kept
@@ -89,37 +83,32 @@ class SqliteBackend:
         defects = [self.files.alias(), self.files.missing_log()]
         return [f"the journal {self.name} may not be whole: {each}" for each in defects if each]
 
-    def connect(self, *, read_only: bool = False) -> Engine:
-        """Open one connection, for one thread at a time."""
-        # Not by SQLAlchemy's URL, in which a "?" or "%" of the path would have a special meaning.
+    def connect(self, *, read_only: bool = False, settings: Sequence[str] = ()) -> SqliteConnection:
+        """Return one connection, for one thread at a time."""
         uri = f"{self.path.as_uri()}?{self._reading() if read_only else 'mode=rwc'}"
-        engine = sa.create_engine(
-            "sqlite://",
-            creator=lambda: sqlite3.connect(
-                uri, uri=True, check_same_thread=False, isolation_level=None
-            ),
-            poolclass=sa.pool.StaticPool,
-        )
 
-        @sa.event.listens_for(engine, "connect")
-        def configure(connection: Any, _: Any) -> None:
-            connection.execute("PRAGMA busy_timeout=5000")
-            if not read_only:
-                connection.execute("PRAGMA journal_mode=WAL")
-                connection.execute("PRAGMA synchronous=FULL")
-                _require_sound(connection, self.path.stat().st_size)
+        def connect() -> sqlite3.Connection:
+            # Transactions are begun by us: the driver would begin with the first change of a row,
+            # too late for new tables.
+            driver = sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
+            try:
+                driver.execute("PRAGMA busy_timeout=5000")
+                if not read_only:
+                    driver.execute("PRAGMA journal_mode=WAL")
+                    driver.execute("PRAGMA synchronous=FULL")
+                    _require_sound(driver, self.path.stat().st_size)
+                for each in settings:
+                    driver.execute(each)
+            except BaseException:
+                driver.close()
+                raise
+            return driver
 
-        @sa.event.listens_for(engine, "begin")
-        def begin(connection: Connection) -> None:
-            # The driver would begin with the first change of a row, too late for new tables. The
-            # statement skips SQLAlchemy, as each message begins a transaction.
-            connection.connection.cursor().execute("BEGIN")
-
-        return engine
+        return SqliteConnection(connect)
 
     def verify(self, connection: Connection) -> None:
         """Begin to count its changes; `loss` has looked for missing ones before."""
-        found = watermark.read_or_create(connection, self.insert, "")
+        found = watermark.read_or_create(connection, "")
         if self._kept:
             self._mark = watermark.HighWaterMark(found.journal, str(self.path))
             self._mark.note(watermark.count_changes(connection))
@@ -133,7 +122,7 @@ class SqliteBackend:
         noted = noted_changes(self.path)
         if itself := watermark.read(connection):
             noted = max(noted, watermark.HighWaterMark(itself.journal, str(self.path)).changes)
-        connection.rollback()  # a run may have written more since this transaction began
+        connection.refresh()  # a run may have written more since this transaction began
         found = watermark.count_changes(connection)
         if found >= noted:
             return None
@@ -142,10 +131,10 @@ class SqliteBackend:
             "deleted, cut off or damaged, or an older copy was put in its place"
         )
 
-    def run_began(self, engine: Engine) -> None:
+    def run_began(self, connection: Connection) -> None:
         """Make the database itself say that a run is active, whatever becomes of the log."""
         try:
-            self._secured = _checkpoint(engine, "PASSIVE")
+            self._secured = _checkpoint(connection, "PASSIVE")
         except sqlite3.Error as error:
             raise JournalError(f"the journal {self.name} failed: {error}") from error
         self.files.remember()
@@ -153,26 +142,24 @@ class SqliteBackend:
     def committed(self, connection: Connection) -> None:
         """Record the number of changes in places that are not lost together with the log."""
         with suppress(sqlite3.Error):
-            cursor = connection.connection.cursor()
-            cursor.execute(_CHANGES)
-            (changes,) = cursor.fetchall()[0]
+            changes = connection.value(_CHANGES)
             for each in (self._lock, self._mark):
                 if each is not None:
                     each.note(changes or 0)
             if not self._secured:  # another process was reading the database
-                cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
-                self._secured = _is_done(*cursor.fetchall()[0])
+                self._secured = _checkpoint(connection, "PASSIVE")
 
     def usable(self) -> bool:
         """Whether what is written now can be read again."""
         return not self.files.truncated
 
-    def run_ended(self, engine: Engine) -> None:
+    def run_ended(self, connection: Connection) -> None:
         """Leave the complete journal in one file, unless another process keeps reading it."""
-        with suppress(sa.exc.SQLAlchemyError, sqlite3.Error):
-            _checkpoint(engine, "TRUNCATE", wait=1000)
+        with suppress(sqlite3.Error):
+            connection.execute("PRAGMA busy_timeout=1000")
+            _checkpoint(connection, "TRUNCATE")
 
-    def run_aborted(self, engine: Engine) -> None:
+    def run_aborted(self, connection: Connection) -> None:
         """Close the journal and keep its log: the database says that a run is active.
 
         When the last connection is closed, SQLite deletes a log that it could write back, unless
@@ -183,7 +170,7 @@ class SqliteBackend:
             with closing(sqlite3.connect(uri, uri=True)) as last:
                 with suppress(sqlite3.Error):
                     last.execute("PRAGMA user_version").fetchone()
-                engine.dispose()
+                connection.close()
 
     def accept_loss(self) -> None:
         """Accept the database as the complete journal from now on, though its log is lost."""
@@ -204,16 +191,16 @@ class SqliteBackend:
 
     def version(self, connection: Connection) -> int:
         """Return the version of the tables, or 0 if there are none yet."""
-        version: int = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+        version: int = connection.value("PRAGMA user_version")
         if version:
             return version
         # SQLite's own .dump has the tables, but not their version.
-        rows = connection.exec_driver_sql("SELECT name FROM pragma_table_info('messages')")
-        return version_by_columns(set(rows.scalars()))
+        columns = connection.rows("SELECT name FROM pragma_table_info('messages')")
+        return version_by_columns({name for (name,) in columns})
 
     def set_version(self, connection: Connection, version: int) -> None:
         """Note the version of the tables that were just made."""
-        connection.exec_driver_sql(f"PRAGMA user_version={version}")
+        connection.execute(f"PRAGMA user_version={version}")
 
     def lock_table(self, connection: Connection, table: str) -> None:
         """Do nothing: no other process writes it."""
@@ -238,9 +225,9 @@ class SqliteBackend:
         if self._read and (_times(self.path.stat()) != _times(self._read) or self.files.has_log()):
             raise JournalError(f"a run has begun to write to the journal {self.name}; try again")
 
-    def now(self) -> ColumnElement[float]:
+    def now(self) -> str:
         """Return the seconds since 1970."""
-        return sa.literal(time.time())
+        return repr(time.time())
 
     def _require_private(self) -> None:
         """Raise JournalError if others may write it: they would decide what counts as sent."""
@@ -317,22 +304,12 @@ def _path(url: str) -> Path:
     return given.absolute()
 
 
-def _checkpoint(engine: Engine, mode: str, wait: int = 5000) -> bool:
+def _checkpoint(connection: Connection, mode: str) -> bool:
     """Write the log back into the database; return whether all of it is there now.
 
-    This needs the driver itself, as it must be outside of transactions.
+    This must be outside of transactions.
     """
-    pooled = engine.raw_connection()
-    try:
-        cursor = pooled.cursor()
-        cursor.execute(f"PRAGMA busy_timeout={wait}")
-        cursor.execute(f"PRAGMA wal_checkpoint({mode})")
-        return _is_done(*cursor.fetchall()[0])
-    finally:
-        pooled.close()
-
-
-def _is_done(busy: int, frames: int, written: int) -> bool:
+    ((busy, frames, written),) = connection.rows(f"PRAGMA wal_checkpoint({mode})")
     return not busy and frames == written
 
 

@@ -6,24 +6,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
-
-import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
+from typing import NamedTuple, Protocol
 
 from dispatcher import keys
 from dispatcher.journal import queries
 from dispatcher.journal.backend import Backend
-from dispatcher.journal.schema import (
-    events,
-    gateways,
-    ignoring_denial,
-    manifest_files,
-    messages,
-    sending_runs,
-    timestamp,
-    uploads,
-)
+from dispatcher.journal.connection import Connection
+from dispatcher.journal.errors import ignoring_denial
+from dispatcher.journal.schema import EventRow, assigned, insert, make_later, timestamp
 from dispatcher.models import (
     UNKNOWN_CONTENT,
     AttemptStatus,
@@ -36,11 +26,6 @@ from dispatcher.models import (
 )
 from dispatcher.visible import storable
 
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection, Dialect
-    from sqlalchemy.engine.interfaces import DBAPICursor
-    from sqlalchemy.sql.elements import ClauseElement
-
 _WITHDRAWN = Failure(
     code="journal", text="nothing was sent: the journal did not say whether it has the intent"
 )
@@ -51,8 +36,46 @@ LATE = Failure(
 )
 _RELEASED = Failure(code="released", text="nothing was sent: its claim was given back")
 _IDENTITY = ("key", "run", "manifest", "message", "recipient", "transport")
-_NO_RESULT: dict[str, str | None] = {"receipt": None, "error_code": None, "error_text": None}
-_ENDING = ("status", "not_before", "changed_at", *_NO_RESULT)
+_RESULT = ("receipt", "error_code", "error_text")
+_ENDING = ("status", "not_before", "changed_at", *_RESULT)
+_ATTEMPT = ("digest", "owner", "changed_at", "status", "attempts")
+# A row as "sending", or one made so that is as it was known. One that is "sending" stays: its owner
+# is at work, or `recover` makes it unknown. The digest of what was sent before is kept, as the
+# attempt to send something else may fail; and what it had sent may have become known after a later
+# attempt had begun, which failed.
+_CLAIM = f"""
+    {insert("messages", (*_IDENTITY, *_ATTEMPT))}
+    ON CONFLICT (key) DO UPDATE SET
+        digest = excluded.digest, transport = excluded.transport, owner = excluded.owner,
+        changed_at = excluded.changed_at, status = excluded.status,
+        attempts = messages.attempts + 1,
+        not_before = NULL, receipt = NULL, error_code = NULL, error_text = NULL,
+        sent_digest = CASE WHEN messages.status = 'sent' THEN messages.digest
+                      ELSE messages.sent_digest END
+    WHERE messages.status = :known_status AND messages.attempts = :known_attempts
+        AND messages.status <> 'sending'
+        AND (messages.status <> 'failed' OR messages.sent_digest IS NULL
+             OR messages.sent_digest <> excluded.digest)
+    RETURNING attempts"""
+# How an attempt ended, if it is under way or unknown. A receipt also counts if a person or the
+# gateway decided that it was not sent, or a person that it was.
+_CONCLUDE = f"""
+    UPDATE messages SET {assigned(_ENDING)}
+    WHERE key = :key AND attempts = :attempts AND owner = :owner AND (
+        status = 'sending' OR status = 'unknown' OR (
+            :status = 'sent' AND (status = 'failed' OR (status = 'sent' AND receipt IS NULL))
+        )
+    )"""
+_OF_A_MESSAGE = (*_IDENTITY, "digest", "owner", "attempts", *_ENDING)
+_RESTORE = f"""
+    {insert("messages", _OF_A_MESSAGE)}
+    ON CONFLICT (key) DO UPDATE SET {assigned(_OF_A_MESSAGE[len(_IDENTITY) :])}
+    WHERE messages.attempts < :attempts"""
+_NOTE_SENT = f"""
+    {insert("messages", (*_IDENTITY, "digest", "attempts", *_ENDING))}
+    ON CONFLICT (key) DO UPDATE SET {assigned(("digest", *_ENDING))}
+    WHERE messages.status = 'failed'"""
+_ADD_EVENT = insert("events", EventRow._fields[1:])
 # Bytes. A row of a PostgreSQL index cannot have many more, and a warning is not worth a run.
 _LONGEST_PATH = 2000
 
@@ -83,8 +106,8 @@ class AttemptResult(NamedTuple):
     def columns(self) -> dict[str, str | None]:
         """Return the columns that a message and its event have in common."""
         code, text = (self.error.code, self.error.text) if self.error else (None, None)
-        columns = {"receipt": self.id, "error_code": code, "error_text": text}
-        return {name: value and storable(value) for name, value in columns.items()}
+        values = (value and storable(value) for value in (self.id, code, text))
+        return dict(zip(_RESULT, values, strict=True))
 
 
 class Boards(Protocol):
@@ -104,17 +127,10 @@ class Process(NamedTuple):
 
 
 class Updates:
-    """Makes the updates of one run, `owner`; `now` returns the time that is written.
+    """Makes the updates of one run, `owner`; `now` returns the time that is written."""
 
-    The two that every message needs are compiled once, as that takes time.
-    """
-
-    def __init__(
-        self, backend: Backend, owner: str, dialect: Dialect, now: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, backend: Backend, owner: str, now: Callable[[], datetime]) -> None:
         self._backend, self.owner, self._now = backend, owner, now
-        self._claim = CompiledStatement(_claim(backend.insert), dialect)
-        self._conclude = CompiledStatement(_conclude(), dialect)
 
     def claim(
         self,
@@ -130,40 +146,41 @@ class Updates:
         """
         if former_keys and not _is_known(connection, message.key, known, former_keys):
             return None
-        rows = self._claim(
-            connection,
+        attempt: int | None = connection.value(
+            _CLAIM,
             **_identity(message, known),
             digest=digest,
             owner=self.owner,
             changed_at=timestamp(self._now()),
-            known_status=known.status if known else None,
-            known_attempts=known.attempts if known else None,
-        ).fetchall()
-        key = key_in_journal(message, known)
-        return Claim(key, rows[0][0], digest, message=message) if rows else None
+            status="sending",
+            attempts=1,
+            known_status=known and str(known.status),
+            known_attempts=known and known.attempts,
+        )
+        if attempt is None:
+            return None
+        return Claim(key_in_journal(message, known), attempt, digest, message=message)
 
     def withdraw(self, connection: Connection, claim: Claim) -> None:
         """Record that nothing was sent, in case the claim was committed, which is unknown."""
         self._backend.lock_table(connection, "messages")  # its commit may still be under way
         result = AttemptResult(Status.FAILED, error=_WITHDRAWN)
-        self._conclude(connection, **self._expected(claim, result), **self._columns(result))
+        self._conclude(connection, claim, result)
 
     def release(self, connection: Connection, owner: str | None, claim: Claim) -> None:
         """Delete the row of a first attempt that has surely not begun: the message is new again.
 
         Its event stays, and another one says what became of it. Idempotent.
         """
-        mine = (
-            messages.c.key == storable(claim.key),
-            messages.c.owner == owner,
-            messages.c.attempts == claim.attempt,
-            messages.c.status == _literal(Status.SENDING),
+        released = claim.attempt == 1 and connection.execute(
+            "DELETE FROM messages "
+            "WHERE key = :key AND owner = :owner AND attempts = 1 AND status = 'sending'",
+            key=storable(claim.key),
+            owner=owner,
         )
-        if claim.attempt == 1 and connection.execute(sa.delete(messages).where(*mine)).rowcount:
+        if released:
             result = AttemptResult(Status.UNKNOWN, error=_RELEASED)
-            event = {**result.columns, "status": Status.NEW, "attempt": claim.attempt}
-            at = timestamp(self._now())
-            connection.execute(sa.insert(events).values(key=storable(claim.key), at=at, **event))
+            self._add_event(connection, claim, Status.NEW, result)
 
     def conclude(self, connection: Connection, claim: Claim, result: AttemptResult) -> bool:
         """Record how an attempt ended; return False if somebody else has decided that. Idempotent.
@@ -171,18 +188,18 @@ class Updates:
         An attempt that others had to call unknown, because this run's lease had run out, may
         still end well; and a receipt proves more than a person's word that it was not sent.
         """
-        expected = self._expected(claim, result)
-        if self._conclude(connection, **expected, **self._columns(result)).rowcount > 0:
+        if self._conclude(connection, claim, result):
             return True
         return self._conclude_late(connection, claim, result)
 
-    def _expected(self, claim: Claim, result: AttemptResult) -> dict[str, str | int]:
-        return {
-            "of_key": storable(claim.key),
-            "of_attempt": claim.attempt,
-            "of_owner": self.owner,
-            "how": result.status,
-        }
+    def _conclude(self, connection: Connection, claim: Claim, result: AttemptResult) -> int:
+        return connection.execute(
+            _CONCLUDE,
+            key=storable(claim.key),
+            attempts=claim.attempt,
+            owner=self.owner,
+            **self._columns(result),
+        )
 
     def _conclude_late(self, connection: Connection, claim: Claim, result: AttemptResult) -> bool:
         """Handle a result that did not change the row; return whether the row has it already.
@@ -192,15 +209,19 @@ class Updates:
         attempt at all, the database was restored from an earlier state.
         """
         key = storable(claim.key)
-        columns = (messages.c.status, messages.c.attempts, messages.c.owner)
-        row = connection.execute(sa.select(*columns).where(messages.c.key == key)).first()
-        if row is None or row.attempts < claim.attempt:
+        row = connection.row(
+            "SELECT status, attempts, owner FROM messages WHERE key = :key", key=key
+        )
+        status, attempts, owner = row or (None, 0, None)
+        if attempts < claim.attempt:
             return self._restore(connection, claim, result)
-        if (row.attempts, row.owner) == (claim.attempt, self.owner):
-            return bool(row.status == result.status)
+        if (attempts, owner) == (claim.attempt, self.owner):
+            return bool(status == result.status)
         if result.status == Status.SENT:
             connection.execute(
-                sa.update(messages).where(messages.c.key == key).values(sent_digest=claim.digest)
+                "UPDATE messages SET sent_digest = :digest WHERE key = :key",
+                digest=claim.digest,
+                key=key,
             )
             self._add_late_event(connection, claim, result)
         return False
@@ -209,42 +230,48 @@ class Updates:
         """Write the row of an attempt that the database lost; False if it has a later one."""
         if claim.message is None:
             return False
-        attempt = {
-            "digest": claim.digest,
-            "owner": self.owner,
-            "attempts": claim.attempt,
-            **self._columns(result),
-        }
         identity = {**_identity(claim.message), "key": storable(claim.key)}
-        upsert = self._backend.insert(messages).values(**identity, **attempt)
-        older = messages.c.attempts < claim.attempt
-        written = upsert.on_conflict_do_update(index_elements=["key"], set_=attempt, where=older)
-        return connection.execute(written.returning(messages.c.key)).first() is not None
+        attempt = {"digest": claim.digest, "owner": self.owner, "attempts": claim.attempt}
+        return connection.execute(_RESTORE, **identity, **attempt, **self._columns(result)) > 0
 
     def _add_late_event(self, connection: Connection, claim: Claim, result: AttemptResult) -> None:
-        event = {
-            "key": storable(claim.key),
-            "status": Status.SENT,
-            "attempt": claim.attempt,
+        late = result._replace(error=LATE)
+        same = connection.row(
+            "SELECT 1 FROM events WHERE key = :key AND attempt = :attempt AND status = 'sent' "
+            "AND error_code = :error_code AND error_text = :error_text "
+            "AND (receipt = :receipt OR (receipt IS NULL AND CAST(:receipt AS TEXT) IS NULL))",
+            key=storable(claim.key),
+            attempt=claim.attempt,
+            **late.columns,
+        )
+        if same is None:
+            self._add_event(connection, claim, Status.SENT, late)
+
+    def _add_event(
+        self, connection: Connection, claim: Claim, status: Status, result: AttemptResult
+    ) -> None:
+        connection.execute(
+            _ADD_EVENT,
+            key=storable(claim.key),
+            at=timestamp(self._now()),
+            status=str(status),
+            attempt=claim.attempt,
             **result.columns,
-            "error_code": LATE.code,
-            "error_text": LATE.text,
-        }
-        same = (events.c[name].is_not_distinct_from(value) for name, value in event.items())
-        if connection.execute(sa.select(events.c.id).where(*same)).first() is None:
-            connection.execute(sa.insert(events).values(at=timestamp(self._now()), **event))
+        )
 
     def decide(
         self, connection: Connection, claim: Claim, status: RecordStatus, result: AttemptResult
     ) -> bool:
         """Change a row if it has this status and attempt, whoever owns it; return whether."""
-        expected = (
-            messages.c.key == storable(claim.key),
-            messages.c.attempts == claim.attempt,
-            messages.c.status == status,
+        changed = connection.execute(
+            f"UPDATE messages SET {assigned(_ENDING)} "
+            "WHERE key = :key AND attempts = :attempts AND status = :expected",
+            key=storable(claim.key),
+            attempts=claim.attempt,
+            expected=str(status),
+            **self._columns(result),
         )
-        statement = sa.update(messages).where(*expected).values(**self._columns(result))
-        return connection.execute(statement).rowcount > 0
+        return changed > 0
 
     def note_sent(self, connection: Connection, key: str) -> bool:
         """Record, by a person's word, that a message was sent that is missing, or has failed.
@@ -256,47 +283,40 @@ class Updates:
         found = keys.parsed(key)
         if found is None:
             return False
-        names = {
-            "run": found.run,
-            "manifest": found.manifest,
-            "message": found.id,
-            "recipient": found.recipient,
-        }
-        sent = {**self._columns(AttemptResult(Status.SENT)), "digest": UNKNOWN_CONTENT}
-        row = {
-            "key": storable(queries.noted_as(connection, key)),
-            **{name: storable(value) for name, value in names.items()},
-            **sent,
-            "transport": "",
-            "attempts": 1,
-        }
-        upsert = self._backend.insert(messages).values(**row)
-        failed = messages.c.status == _literal(Status.FAILED)
-        written = upsert.on_conflict_do_update(index_elements=["key"], set_=sent, where=failed)
-        return connection.execute(written.returning(messages.c.key)).first() is not None
+        names = (queries.noted_as(connection, key), found.run, found.manifest, found.id)
+        identity = map(storable, (*names, found.recipient, ""))
+        changed = connection.execute(
+            _NOTE_SENT,
+            **dict(zip(_IDENTITY, identity, strict=True)),
+            digest=UNKNOWN_CONTENT,
+            attempts=1,
+            **self._columns(AttemptResult(Status.SENT)),
+        )
+        return changed > 0
 
     def recover(self, connection: Connection, boards: Boards) -> None:
         """Decide what dead runs left "sending", and delete those runs.
 
         What their boards do not know is unknown.
         """
-        alive = sa.select(sending_runs.c.owner).where(sending_runs.c.lease > self._backend.now())
-        dead = sa.or_(messages.c.owner.is_(None), messages.c.owner.not_in(alive))
-        query = sa.select(messages.c.key, messages.c.attempts, messages.c.owner).where(
-            messages.c.status == _literal(Status.SENDING), dead
+        now, unless_locked = self._backend.now(), self._backend.unless_locked
+        rows = connection.rows(
+            "SELECT key, attempts, owner FROM messages WHERE status = 'sending' AND "
+            f"(owner IS NULL OR owner NOT IN (SELECT owner FROM workers WHERE lease > {now})) "
+            f"{unless_locked}"
         )
-        rows = connection.execute(query.with_for_update(skip_locked=True)).all()
         for key, attempt, owner in rows:
             claim = Claim(key, attempt)
-            if attempt == 1 and boards.is_spare(owner or "", key, attempt):
+            if boards.is_spare(owner or "", key, attempt):
                 self.release(connection, owner, claim)
                 continue
             unknown = AttemptResult(Status.UNKNOWN, error=_INTERRUPTED)
             result = boards.result(owner or "", key, attempt) or unknown
             self.decide(connection, claim, Status.SENDING, result)
-        expired = sa.select(sending_runs.c.owner).where(sending_runs.c.lease <= self._backend.now())
-        gone = expired.with_for_update(skip_locked=True)
-        connection.execute(sa.delete(sending_runs).where(sending_runs.c.owner.in_(gone)))
+        connection.execute(
+            "DELETE FROM workers WHERE owner IN "
+            f"(SELECT owner FROM workers WHERE lease <= {now} {unless_locked})"
+        )
 
     def register(self, connection: Connection, process: Process, seconds: float) -> None:
         """Enter this run in the table, with a lease of `seconds`.
@@ -304,33 +324,34 @@ class Updates:
         If only one run at a time is possible, those that are still there are dead: delete them.
         """
         if self._backend.exclusive:
-            connection.execute(sa.delete(sending_runs))
+            connection.execute("DELETE FROM workers")
         self.renew(connection, process, seconds)
 
     def is_sending(self, connection: Connection) -> bool:
         """Whether an attempt of this run has no result in the journal."""
-        mine = (messages.c.owner == self.owner, messages.c.status == _literal(Status.SENDING))
-        return connection.execute(sa.select(messages.c.key).where(*mine)).first() is not None
+        query = "SELECT 1 FROM messages WHERE owner = :owner AND status = 'sending' LIMIT 1"
+        return connection.row(query, owner=self.owner) is not None
 
     def renew(self, connection: Connection, process: Process, seconds: float) -> None:
         """Renew this run's lease, even if others have deleted its row meanwhile."""
-        lease = self._backend.now() + seconds
-        entry = self._backend.insert(sending_runs).values(
+        connection.execute(
+            "INSERT INTO workers (owner, run, host, pid, started_at, lease) "
+            f"VALUES (:owner, :run, :host, :pid, :started_at, {self._backend.now()} + :seconds) "
+            "ON CONFLICT (owner) DO UPDATE SET lease = excluded.lease",
             owner=self.owner,
             run=storable(process.run),
             host=storable(process.host),
             pid=process.pid,
             started_at=timestamp(self._now()),
-            lease=lease,
-        )
-        connection.execute(
-            entry.on_conflict_do_update(index_elements=["owner"], set_={"lease": lease})
+            seconds=seconds,
         )
 
     def unregister(self, connection: Connection) -> None:
         """Delete this run from the table; if only one is possible, delete all that are there."""
-        mine = () if self._backend.exclusive else (sending_runs.c.owner == self.owner,)
-        connection.execute(sa.delete(sending_runs).where(*mine))
+        if self._backend.exclusive:
+            connection.execute("DELETE FROM workers")
+        else:
+            connection.execute("DELETE FROM workers WHERE owner = :owner", owner=self.owner)
 
     def remember_upload(
         self, connection: Connection, account: str, sha256: str, media: MediaId
@@ -338,17 +359,19 @@ class Updates:
         """Keep the id of an uploaded content, if it has an expiry."""
         if media.expires_at is None or storable(media.id) != media.id:
             return
-        row = {"media_id": media.id, "expires_at": media.expires_at.isoformat()}
-        upsert = self._backend.insert(uploads).values(
-            account=storable(account), sha256=sha256, **row
-        )
         connection.execute(
-            upsert.on_conflict_do_update(index_elements=["account", "sha256"], set_=row)
+            "INSERT INTO uploads (account, sha256, media_id, expires_at) "
+            "VALUES (:account, :sha256, :media_id, :expires_at) ON CONFLICT (account, sha256) "
+            "DO UPDATE SET media_id = excluded.media_id, expires_at = excluded.expires_at",
+            account=storable(account),
+            sha256=sha256,
+            media_id=media.id,
+            expires_at=media.expires_at.isoformat(),
         )
 
     def _columns(self, result: AttemptResult) -> dict[str, str | None]:
         return {
-            "status": result.status,
+            "status": str(result.status),
             "not_before": timestamp(result.not_before) if result.not_before else None,
             "changed_at": timestamp(self._now()),
             **result.columns,
@@ -357,25 +380,34 @@ class Updates:
 
 def forget_upload(connection: Connection, account: str, sha256: str) -> None:
     """Forget the id of a content, so that it is uploaded again when it is needed."""
-    chosen = (uploads.c.account == storable(account), uploads.c.sha256 == sha256)
-    connection.execute(sa.delete(uploads).where(*chosen))
+    connection.execute(
+        "DELETE FROM uploads WHERE account = :account AND sha256 = :sha256",
+        account=storable(account),
+        sha256=sha256,
+    )
 
 
 def note_manifest_paths(connection: Connection, backend: Backend, paths: Mapping[str, str]) -> None:
     """Record the path of each manifest, beside those it had before."""
     known = queries.manifest_paths(connection, paths)
-    new = [
-        {"manifest": name, "path": path}
+    new = {
+        name: path
         for name, path in paths.items()
         if path not in known.get(name, ()) and len(path.encode()) <= _LONGEST_PATH
-    ]
+    }
     if not new:
         return
     with ignoring_denial(connection):
-        if not sa.inspect(connection).has_table(manifest_files.name):
+        if not connection.has_table("places"):
             backend.prepare_schema(connection)  # one of several runs makes it
-            manifest_files.create(connection, checkfirst=True)
-        connection.execute(backend.insert(manifest_files).on_conflict_do_nothing(), new)
+            make_later(connection, "places")
+        for name, path in new.items():
+            connection.execute(
+                "INSERT INTO places (manifest, path) VALUES (:manifest, :path) "
+                "ON CONFLICT DO NOTHING",
+                manifest=name,
+                path=path,
+            )
 
 
 def note_gateways(
@@ -384,120 +416,24 @@ def note_gateways(
     """Record which gateways a run uses, beside those of earlier runs."""
     known = queries.known_gateways(connection)
     new = [
-        {**each._asdict(), "local": int(each.local)}
-        for each in used
-        if each not in known and len(each.address.encode()) <= _LONGEST_PATH
+        each for each in used if each not in known and len(each.address.encode()) <= _LONGEST_PATH
     ]
     if not new:
         return
     with ignoring_denial(connection):
-        if not sa.inspect(connection).has_table(gateways.name):
+        if not connection.has_table("gateways"):
             backend.prepare_schema(connection)
-            gateways.create(connection, checkfirst=True)
-        key = [gateways.c.transport, gateways.c.address]
+            make_later(connection, "gateways")
         for each in new:
-            insert = backend.insert(gateways).values(each)
             # One that has been elsewhere once is no gateway of this machine any more.
             connection.execute(
-                insert.on_conflict_do_nothing()
-                if each["local"]
-                else insert.on_conflict_do_update(index_elements=key, set_={"local": 0})
+                "INSERT INTO gateways (transport, address, local) "
+                "VALUES (:transport, :address, :local) ON CONFLICT (transport, address) "
+                "DO UPDATE SET local = excluded.local WHERE excluded.local = 0",
+                transport=each.transport,
+                address=each.address,
+                local=int(each.local),
             )
-
-
-class CompiledStatement:
-    """A statement that is compiled once and goes straight to the driver: for each call, SQLAlchemy
-    takes longer than the driver needs to carry it out (benchmarks/sending.py).
-
-    Call it with values for all of the statement's named parameters; it returns the driver's cursor.
-    """
-
-    def __init__(self, statement: ClauseElement, dialect: Dialect) -> None:
-        compiled: Any = statement.compile(dialect=dialect)
-        self._sql, self._fixed = str(compiled), compiled.params
-        self._in_order = itemgetter(*compiled.positiontup) if compiled.positiontup else None
-        self._driver = dialect.loaded_dbapi
-
-    def __call__(self, connection: Connection, **values: str | int | None) -> DBAPICursor:
-        all_ = {**self._fixed, **values}
-        parameters = self._in_order(all_) if self._in_order else all_
-        cursor = connection.connection.cursor()
-        try:
-            cursor.execute(self._sql, parameters)
-        except self._driver.Error as error:
-            raise sa.exc.DBAPIError(self._sql, None, error) from error
-        return cursor
-
-
-def _parameters(*names: str) -> dict[str, Any]:
-    return {name: sa.bindparam(name, type_=sa.Text) for name in names}
-
-
-def _claim(insert: Callable[..., Any]) -> ClauseElement:
-    """Return the statement that inserts a row as "sending", or makes one so that is as expected.
-
-    It never changes one that is "sending": its owner is at work, or `recover` makes it unknown. It
-    keeps the digest of what was sent before, as the attempt to send something else may fail.
-    """
-    sent = messages.c.status == _literal(Status.SENT)
-    before = sa.case((sent, messages.c.digest), else_=messages.c.sent_digest)
-    fresh = {"status": Status.SENDING, "not_before": None, **_NO_RESULT}
-    again = _parameters("digest", "transport", "owner", "changed_at")
-    new = {**_parameters(*_IDENTITY), **again, **fresh, "attempts": 1}
-    believed = sa.and_(
-        messages.c.status == sa.bindparam("known_status", type_=sa.Text),
-        messages.c.attempts == sa.bindparam("known_attempts", type_=sa.Integer),
-        messages.c.status != _literal(Status.SENDING),
-        # Its receipt came after a later attempt had begun, which failed.
-        sa.or_(
-            messages.c.status != _literal(Status.FAILED),
-            messages.c.sent_digest.is_(None),
-            messages.c.sent_digest != sa.bindparam("digest", type_=sa.Text),
-        ),
-    )
-    statement: ClauseElement = (
-        insert(messages)
-        .values(new)
-        .on_conflict_do_update(
-            index_elements=["key"],
-            set_={
-                **again,
-                **fresh,
-                "attempts": messages.c.attempts + 1,
-                "sent_digest": before,
-            },
-            where=believed,
-        )
-        .returning(messages.c.attempts)
-    )
-    return statement
-
-
-def _conclude() -> ClauseElement:
-    """Return the statement that sets how an attempt ended, if it is under way or unknown.
-
-    A receipt also counts if a person or the gateway decided that it was not sent, or a person that
-    it was.
-    """
-    status, receipt = messages.c.status, messages.c.receipt
-    open_ = [status == _literal(each) for each in (Status.SENDING, Status.UNKNOWN)]
-    failed, sent = (status == _literal(each) for each in (Status.FAILED, Status.SENT))
-    came = sa.bindparam("how", type_=sa.Text) == _literal(Status.SENT)
-    return (
-        sa.update(messages)
-        .where(
-            messages.c.key == sa.bindparam("of_key", type_=sa.Text),
-            messages.c.attempts == sa.bindparam("of_attempt", type_=sa.Integer),
-            messages.c.owner == sa.bindparam("of_owner", type_=sa.Text),
-            sa.or_(*open_, sa.and_(came, sa.or_(failed, sa.and_(sent, receipt.is_(None))))),
-        )
-        .values(_parameters(*_ENDING))
-    )
-
-
-def _literal(status: Status) -> sa.ColumnClause[str]:
-    """Return a status as part of a statement's text, so that a partial index can be used."""
-    return sa.literal_column(f"'{status}'")
 
 
 def _identity(message: Message, known: Record | None = None) -> dict[str, str]:

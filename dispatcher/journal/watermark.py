@@ -11,24 +11,18 @@ import hashlib
 import os
 import secrets
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
+from typing import NamedTuple
 
 from dispatcher.errors import ConfigError
-from dispatcher.journal.schema import events, origin
+from dispatcher.journal.connection import Connection
 from dispatcher.state_folder import state_file
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
 
 _PREFIX = "journal-"
 _DIGITS = 20
 _KEPT = 366 * 86_400  # seconds: people who try things out make many journals
-_ROW = sa.select(origin.c.journal, origin.c.server)
+_ROW = "SELECT journal, server FROM origin"
 
 
 class Identity(NamedTuple):
@@ -49,18 +43,24 @@ def new_id() -> str:
 
 def read(connection: Connection) -> Identity | None:
     """Return a journal's identity, or None if it is of a version that had none."""
-    if not sa.inspect(connection).has_table(origin.name):
+    if not connection.has_table("origin"):
         return None
     return _row(connection)
 
 
-def read_or_create(connection: Connection, insert: Callable[..., Any], server: str) -> Identity:
+def read_or_create(connection: Connection, server: str) -> Identity:
     """Return a journal's identity, or give it one, on this server, if it had none."""
     if found := _row(connection):
         return found
-    first = insert(origin).values(id=1, journal=new_id(), server=server)
-    connection.execute(first.on_conflict_do_nothing())  # of several runs, one is the first
-    return Identity(*connection.execute(_ROW).one())
+    connection.execute(  # of several runs, one is the first
+        "INSERT INTO origin (id, journal, server) VALUES (1, :journal, :server) "
+        "ON CONFLICT DO NOTHING",
+        journal=new_id(),
+        server=server,
+    )
+    found = _row(connection)
+    assert found is not None
+    return found
 
 
 def id_of(connection: Connection) -> str | None:
@@ -71,17 +71,19 @@ def id_of(connection: Connection) -> str | None:
 
 def update_server(connection: Connection, server: str) -> None:
     """Record what is newly known of the journal's server."""
-    connection.execute(sa.update(origin).values(server=server))
+    connection.execute("UPDATE origin SET server = :server", server=server)
 
 
 def replace(connection: Connection, server: str) -> None:
     """Give a journal a new id, on this server, of which no machine has seen any change."""
-    connection.execute(sa.update(origin).values(journal=new_id(), server=server))
+    connection.execute(
+        "UPDATE origin SET journal = :journal, server = :server", journal=new_id(), server=server
+    )
 
 
 def count_changes(connection: Connection) -> int:
     """Return how many changes a journal has: each is an event, and their ids only grow."""
-    return connection.execute(sa.select(sa.func.max(events.c.id))).scalar() or 0
+    return connection.value("SELECT max(id) FROM events") or 0
 
 
 class HighWaterMark:
@@ -131,7 +133,7 @@ class HighWaterMark:
 
 
 def _row(connection: Connection) -> Identity | None:
-    row = connection.execute(_ROW).first()
+    row = connection.row(_ROW)
     return Identity(*row) if row else None
 
 

@@ -7,24 +7,19 @@ SQLite before 3.51.3 also needs a single writer: two may corrupt its write-ahead
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, wait
-from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
-from traceback import clear_frames
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
-
-import sqlalchemy as sa  # noqa: TID253 - the command line imports the journal where it is used
+from typing import Any, NamedTuple, TypeVar
 
 from dispatcher.errors import JournalError
 from dispatcher.journal.backend import Backend
 from dispatcher.journal.clock import steady
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection, Engine
+from dispatcher.journal.connection import Connection
+from dispatcher.journal.errors import journal_errors
 
 Answer = TypeVar("Answer")
-Operation = Callable[["Connection"], Any]
+Operation = Callable[[Connection], Any]
 
 # Jobs in a commit. More would only make the first of them wait.
 _MOST_AT_ONCE = 500
@@ -34,12 +29,6 @@ _LINGER = 0.02
 _FIRST_DELAY, _LONGEST_DELAY = 0.1, 2.0
 # Seconds that the last attempt may take beyond its time.
 _MARGIN = 1.0
-_ENDS = {
-    "due to idle-in-transaction timeout": ", as this run stood still while others waited for it",
-    "closed the connection unexpectedly": ": its server stopped, or this run stood still",
-    "the connection is lost": ": its server stopped, or this run stood still",
-}
-_HELD = ("55P03", "40P01")  # PostgreSQL's codes: a lock timeout, a deadlock
 
 
 class Job(NamedTuple):
@@ -70,13 +59,13 @@ class Writer:
 
     def __init__(
         self,
-        engine: Engine,
+        connection: Connection,
         backend: Backend,
         heartbeat: Operation,
         period: float,
         renewed: float,
     ) -> None:
-        self._connection, self._backend = engine.connect(), backend
+        self._connection, self._backend = connection, backend
         self._heartbeat, self._period = heartbeat, period
         self.renewed = renewed
         self._due = renewed + period
@@ -158,7 +147,6 @@ class Writer:
         self._closed = True
         self._wanted.set()
         self._thread.join()
-        self._connection.close()
 
     def _put(self, job: Job, may_wait: bool) -> None:
         if self._closed:
@@ -237,7 +225,7 @@ class Writer:
         if not jobs:
             return True
         try:
-            with journal_errors(self._backend.name), self._connection.begin():
+            with journal_errors(self._backend), self._connection.begin():
                 self._backend.require_unchanged()
                 answers = [job.operation(self._connection) for job in jobs]
         except Exception as error:
@@ -263,8 +251,7 @@ class Writer:
     def _fail(self, jobs: list[Job], error: Exception) -> None:
         self._failure = self._failure or error
         if not self._backend.exclusive:  # of a file, only this connection may see the last changes
-            with suppress(sa.exc.SQLAlchemyError):
-                self._connection.invalidate()  # a new one is made when it is needed
+            self._connection.close()  # a new one is made when it is needed
         for job in jobs:
             if job.undo is not None:
                 undo = Job(job.key, job.undo, Future(), idempotent=True)
@@ -274,31 +261,3 @@ class Writer:
                 self._failed.append(job)
             else:
                 job.answer.set_exception(error)
-
-
-@contextmanager
-def journal_errors(name: str) -> Iterator[None]:
-    """Turn the database's errors into a JournalError about the journal of this name."""
-    try:
-        yield
-    except sa.exc.SQLAlchemyError as last:
-        # A cursor in one of the frames would keep the driver's connection open.
-        clear_frames(last.__traceback__)
-        error = last
-        while isinstance(error.__context__, sa.exc.SQLAlchemyError):  # not even the rollback worked
-            error = error.__context__
-        original = getattr(error, "orig", None)
-        cause = str(original or error).strip().partition("\n")[0]
-        if cause == "file is not a database":
-            raise JournalError(f"{name} is no journal: it is not an SQLite database") from error
-        why = next((why for end, why in _ENDS.items() if cause.endswith(end)), None)
-        if why is not None:
-            raise JournalError(
-                f"the journal {name} ended the connection{why}; run again"
-            ) from error
-        if getattr(original, "sqlstate", None) in _HELD:
-            raise JournalError(
-                f"the journal {name} is held: another run renews its tables, or somebody has "
-                f"locked them; run again when that is over ({cause})"
-            ) from error
-        raise JournalError(f"the journal {name} failed: {cause}") from error

@@ -20,10 +20,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
-from sqlalchemy import make_url
 
 from tests.support.gateway import Reply
-from tests.support.postgres import DRIVER, LEASE, Database
+from tests.support.postgres import DRIVER, LEASE, Database, database_of
 from tests.support.project import FAST, Held, Project
 from tests.support.requirements import require
 from tests.support.waiting import wait_until
@@ -180,10 +179,6 @@ def new_replica(primary: Server, folder: Path, servers: ExitStack) -> NewReplica
         return first, second.start()
 
     return new_replica
-
-
-def database_of(url: str) -> str:
-    return str(make_url(url).database)
 
 
 def on(*servers: Server, name: str) -> str:

@@ -6,16 +6,17 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-from sqlalchemy import make_url
 
 from dispatcher.journal.postgres import PostgresBackend
 from tests.support.cases import cases
 from tests.support.gateway import Peer, Reply, Request, Serve
-from tests.support.postgres import Database
+from tests.support.postgres import Database, database_of, url_with
 from tests.support.project import FAST, Held, NewProject, Project, Result, text
 from tests.support.waiting import wait_until
 
@@ -132,10 +133,9 @@ def test_what_another_run_is_at_is_neither_unknown_nor_to_be_decided(held: Held)
 # what can be wrong with it from the beginning
 
 
-def address(journal: Database, /, **parts: Any) -> str:
+def secret(journal: Database, /, **parts: Any) -> str:
     """The database's address with a password and a few changes."""
-    good = make_url(journal.url)
-    return good.set(password=good.password or SECRET, **parts).render_as_string(hide_password=False)
+    return url_with(journal.url, password=urlsplit(journal.url).password or SECRET, **parts)
 
 
 def finds_the_password_wrong(peer: Peer) -> None:
@@ -164,17 +164,17 @@ def refuses(project: Project, url: str, *why: str) -> None:
 
 
 def test_server_that_is_not_there(project: Project, database: Database, closed_port: int) -> None:
-    refuses(project, address(database, host="127.0.0.1", port=closed_port), "Connection refused")
-    refuses(project, address(database, host="no-such-host.invalid"), "no-such-host.invalid")
+    refuses(project, secret(database, host="127.0.0.1", port=closed_port), "Connection refused")
+    refuses(project, secret(database, host="no-such-host.invalid"), "no-such-host.invalid")
 
 
 def test_wrong_password(project: Project, database: Database, serve: Serve) -> None:
-    url = address(database, host="127.0.0.1", port=serve(finds_the_password_wrong).port)
+    url = secret(database, host="127.0.0.1", port=serve(finds_the_password_wrong).port)
     refuses(project, url, ":***@127.0.0.1", "password authentication failed")
 
 
 def test_database_that_does_not_exist(project: Project, database: Database) -> None:
-    refuses(project, address(database, database="nowhere"), '"nowhere" does not exist')
+    refuses(project, secret(database, database="nowhere"), '"nowhere" does not exist')
 
 
 @cases(
@@ -197,7 +197,7 @@ def test_newer_schema(project: Project, database: Database) -> None:
     project.send_texts("a")
     project.inbox.clear()
     database.ask("UPDATE dispatcher.version SET number = 99")
-    refuses(project, address(database), "newer dispatcher (schema 99); update this one")
+    refuses(project, secret(database), "newer dispatcher (schema 99); update this one")
 
 
 def test_schema_that_becomes_newer_while_a_run_begins(held: Held, database: Database) -> None:
@@ -221,7 +221,7 @@ def test_without_psycopg_the_sentence_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     install = "pip install 'message-dispatcher[postgres]'"
-    refuses(project, address(database), f"a PostgreSQL journal needs psycopg: {install}")
+    refuses(project, secret(database), f"a PostgreSQL journal needs psycopg: {install}")
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
@@ -229,7 +229,7 @@ def test_database_that_lacks_letters(project: Project, server: Database, encodin
     name = f"dispatcher_test_{encoding.lower()}_{uuid.uuid4().hex[:8]}"
     server.ask(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'")
     try:
-        url = make_url(server.url).set(database=name).render_as_string(hide_password=False)
+        url = url_with(server.url, database=name)
         refuses(project, url, f"keeps texts as {encoding}", "-E UTF8")
     finally:
         server.ask(f"DROP DATABASE {name} WITH (FORCE)")
@@ -247,17 +247,16 @@ def test_texts_go_to_the_server_as_utf8_whatever_is_set(held: Held, database: Da
 @pytest.fixture
 def guest(database: Database) -> Iterator[str]:
     """The address of a user who may do nothing but connect."""
-    name = f"{make_url(database.url).database}_guest"
+    name = f"{database_of(database.url)}_guest"
     database.ask(f"CREATE ROLE {name} LOGIN PASSWORD '{SECRET}'")
-    url = make_url(database.url).set(username=name, password=SECRET)
-    yield url.render_as_string(hide_password=False)
+    yield url_with(database.url, user=name, password=SECRET)
     database.ask(f"DROP OWNED BY {name}")
     database.ask(f"DROP ROLE {name}")
 
 
 def test_user_without_rights(project: Project, database: Database, guest: str) -> None:
     project.texts("a")
-    name = make_url(guest).username
+    name = urlsplit(guest).username
     before = project.call("send", "--journal", guest)
     before.refused(f"in that database: CREATE SCHEMA dispatcher AUTHORIZATION {name}\n")
     assert SECRET not in before.stderr
@@ -289,8 +288,8 @@ def test_older_journal_is_read_by_a_role_that_may_make_nothing(
     for column in (*added, "messages DROP COLUMN sent_digest", "events DROP COLUMN attempt"):
         database.ask(f"ALTER TABLE dispatcher.{column}")
     database.ask("UPDATE dispatcher.version SET number = 1")
-    name = make_url(guest).username
-    database.ask(f"REVOKE TEMPORARY ON DATABASE {make_url(guest).database} FROM PUBLIC")
+    name = urlsplit(guest).username
+    database.ask(f"REVOKE TEMPORARY ON DATABASE {database_of(guest)} FROM PUBLIC")
     database.ask(f"GRANT USAGE ON SCHEMA dispatcher TO {name}")
     database.ask(f"GRANT SELECT ON ALL TABLES IN SCHEMA dispatcher TO {name}")
 
@@ -302,7 +301,7 @@ def test_older_journal_is_read_by_a_role_that_may_make_nothing(
 
 def test_user_whose_schema_was_made(project: Project, database: Database, guest: str) -> None:
     """Such a role has no right to make another one, and needs none."""
-    name = make_url(guest).username
+    name = urlsplit(guest).username
     project.texts("a")
     database.ask("CREATE SCHEMA dispatcher")
     database.ask(f"GRANT USAGE ON SCHEMA dispatcher TO {name}")
@@ -467,12 +466,12 @@ _EFFECTIVE = """
 def test_settings_of_others_change_nothing(
     held: Held, database: Database, guest: str, where: str
 ) -> None:
-    name = make_url(guest).username
+    name = urlsplit(guest).username
     database.ask(f"ALTER ROLE {name} SUPERUSER")
     url = guest
     if where == "URL":
         options = " ".join(f"-c {key}={value}" for key, value in HOSTILE.items())
-        url = make_url(guest).update_query_dict({"options": options}).render_as_string(False)
+        url = url_with(guest, query={"options": options})
     else:
         for key, value in HOSTILE.items():
             database.ask(f"ALTER ROLE {name} SET {key} = '{value}'")
@@ -483,11 +482,9 @@ def test_settings_of_others_change_nothing(
     assert database.ask("SELECT count(*) FROM dispatcher.events") == [(6,)]
     hours = database.ask(f"SELECT {HOURS.format('changed_at')} FROM dispatcher.messages")
     assert [round(each) for (each,) in hours] == [0, 0, 0], "the clock is the database's"
-    more = make_url(url).update_query_dict({"target_session_attrs": "read-write"})
-    engine = PostgresBackend(more.render_as_string(False)).connect()
-    with engine.connect() as connection:
-        effective = dict(connection.exec_driver_sql(_EFFECTIVE).all())  # type: ignore[arg-type]
-    engine.dispose()
+    more = url_with(url, query={"target_session_attrs": "read-write"})
+    with closing(PostgresBackend(more).connect()) as connection:
+        effective = dict(connection.rows(_EFFECTIVE))
     assert effective == {
         "statement_timeout": "0",
         "lock_timeout": "10000",
@@ -499,7 +496,7 @@ def test_settings_of_others_change_nothing(
 
 
 def test_user_whose_events_are_not_noted(project: Project, database: Database, guest: str) -> None:
-    database.ask(f"ALTER ROLE {make_url(guest).username} SET session_replication_role = 'replica'")
+    database.ask(f"ALTER ROLE {urlsplit(guest).username} SET session_replication_role = 'replica'")
     project.texts("a")
     project.call("send", "--journal", guest).refused("session_replication_role is replica")
     project.has_sent_nothing()

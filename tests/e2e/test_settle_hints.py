@@ -5,10 +5,9 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import make_url
 
 from tests.support.cases import cases
-from tests.support.postgres import Database
+from tests.support.postgres import Database, url_with
 from tests.support.project import NewProject, Project, text
 
 TO, OTHER = "79001234567", "79995550000"
@@ -30,7 +29,7 @@ def address(request: pytest.FixtureRequest) -> Iterator[str | None]:
         f"LOCALE_PROVIDER icu ICU_LOCALE '{request.param}'" if request.param in COLLATIONS else ""
     )
     server.ask(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' {sorted_by}")
-    yield make_url(server.url).set(database=name).render_as_string(hide_password=False)
+    yield url_with(server.url, database=name)
     server.ask(f"DROP DATABASE {name} WITH (FORCE)")
 
 

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from dispatcher.journal import LEASE, Journal
+from dispatcher.journal import LEASE, Claim, Journal, NewMessage
 from dispatcher.journal.sqlite import SqliteBackend
+from tests.support.messages import message
 
 MEMORY = Path("/dev/shm")
 
@@ -38,4 +39,11 @@ def killed(url: str) -> Iterator[Journal]:
         journal._writer.close()
         if journal._board is not None:
             journal._board.close(delete=False)
-        database.run_aborted(journal._engine)
+        database.run_aborted(journal._connection)
+
+
+def ahead(journal: Journal, *ids: str) -> dict[str, Claim]:
+    """Claim messages ahead; the claims of those that could be claimed, by id."""
+    new = [NewMessage(message(id), "digest") for id in ids]
+    claims = journal.claim_ahead(new).result()
+    return {id: claims[message(id).key] for id in ids if message(id).key in claims}

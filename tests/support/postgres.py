@@ -4,10 +4,11 @@ import select
 import socket
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any, Literal, Self
+from urllib.parse import urlencode, urlsplit
 
 import psycopg
-from sqlalchemy import make_url
 
 LEASE = 1.0
 # The real command, but for the seconds after which a worker that does not show is dead.
@@ -18,6 +19,25 @@ from dispatcher.cli import main
 dispatcher.journal.LEASE = {LEASE}
 main()
 """
+
+
+def url_with(url: str, *, query: Mapping[str, str] | None = None, **parts: str | int | None) -> str:
+    """A database's URL with another user, password, host, port or database, and with more
+    parameters."""
+    found = urlsplit(url)
+    names = ("user", "password", "host", "port", "database")
+    before = (found.username, found.password, found.hostname, found.port, database_of(url))
+    assert parts.keys() <= set(names)
+    user, password, host, port, database = (dict(zip(names, before, strict=True)) | parts).values()
+    login = f"{user}:{password}@" if password else f"{user}@" if user else ""
+    more = "&".join(filter(None, [found.query, urlencode(query or {})]))
+    place = f"{host or ''}:{port}" if port else host or ""
+    return f"postgresql://{login}{place}/{database}" + (f"?{more}" if more else "")
+
+
+def database_of(url: str) -> str:
+    """The name of the database in a URL."""
+    return urlsplit(url).path.removeprefix("/")
 
 
 class Database:
@@ -66,12 +86,11 @@ class Proxy:
     """
 
     def __init__(self, url: str, fault: Fault) -> None:
-        self._server, self._fault = make_url(url), fault
+        self._server, self._fault = urlsplit(url), fault
         self.reached, self.release = threading.Event(), threading.Event()
         self._listening = socket.create_server(("127.0.0.1", 0))
         port = self._listening.getsockname()[1]
-        here = self._server.set(host="127.0.0.1", port=port)
-        self.url = here.render_as_string(hide_password=False)
+        self.url = url_with(url, host="127.0.0.1", port=port)
         threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self) -> None:
@@ -83,7 +102,7 @@ class Proxy:
             threading.Thread(target=self._carry, args=(client,), daemon=True).start()
 
     def _carry(self, client: socket.socket) -> None:
-        host, port = self._server.host or "127.0.0.1", self._server.port or 5432
+        host, port = self._server.hostname or "127.0.0.1", self._server.port or 5432
         with client, socket.create_connection((host, port)) as server:
             intent = False
             while True:

@@ -144,9 +144,7 @@ def in_checkpoint(times: int) -> None:
     connect, prepare = SqliteBackend.connect, Journal.__init__
 
     def with_small_log(self: SqliteBackend, **options: Any) -> Any:
-        engine = connect(self, **options)
-        engine.raw_connection().cursor().execute(f"PRAGMA wal_autocheckpoint={PAGES}")
-        return engine
+        return connect(self, settings=[f"PRAGMA wal_autocheckpoint={PAGES}"], **options)
 
     def arming(self: Journal, *arguments: Any, **options: Any) -> None:
         prepare(self, *arguments, **options)

@@ -24,9 +24,7 @@ def without_sync() -> None:
     connect = SqliteBackend.connect
 
     def careless(self: SqliteBackend, **options: Any) -> Any:
-        engine = connect(self, **options)
-        engine.raw_connection().cursor().execute("PRAGMA synchronous=NORMAL")
-        return engine
+        return connect(self, settings=["PRAGMA synchronous=NORMAL"], **options)
 
     SqliteBackend.connect = careless
     Lock.note = HighWaterMark.note = lambda self, changes: None
