@@ -207,12 +207,21 @@ def test_the_line_of_the_crontab_sends(project: Project) -> None:
     del project.environment["GREENAPI_TOKEN"]
     token = project.write("token", TOKEN)
     project.environment["GREENAPI_TOKEN_FILE"] = str(token)
+    project.config("")
     write_digest(project, "manifests/")
     schedule, command = re.fullmatch(r"((?:\S+ ){5}) *(.*)", line).groups()
     assert schedule == "0 9 * * * "
     for outcome in ("3 sent", "3 skipped"):
         shown = run(command.replace("/srv/shop", str(project.folder)), project)
         assert shown.splitlines()[-1] == outcome
+    with following("docs/how-to/cron.md", "How it went") as page:
+        [report] = page.scripts()
+    command = report.removeprefix("0 12 * * *  ").strip()
+    shown = run(command.replace("/srv/shop", str(project.folder)), project)
+    head, _, *counts = shown.splitlines()
+    assert head.startswith("run 20")
+    assert ": 3 messages, " in head
+    assert [line.split() for line in counts] == [["digest/digest", "3"]]
 
 
 def test_the_steps_of_ci_send_once_from_two_fresh_checkouts(

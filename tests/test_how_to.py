@@ -71,7 +71,7 @@ def _of(language: str, text: str) -> list[str]:
 
 
 def test_the_service_does_what_the_crontab_does() -> None:
-    [crontab] = _of("crontab", page("cron"))
+    crontab, _ = _of("crontab", page("cron"))
     command = units()["service"]["Service"]["ExecStart"].removeprefix("/srv/shop/.venv/bin/")
     assert command in crontab
 
