@@ -43,7 +43,7 @@ def requests(url: str) -> Send:
 def apprise(url: str) -> Send:
     """Apprise, which posts JSON of its own."""
     target = import_module("apprise").Apprise()
-    target.add(url.replace("http://", "json://") + "/v1/messages")
+    target.add(url.replace("http", "json", 1) + "/v1/messages")
 
     def send(to: str, body: str) -> None:
         assert target.notify(body=body, title=to)

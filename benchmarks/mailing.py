@@ -1,4 +1,4 @@
-"""A mailing for the benchmarks, and the real command that sends it with a journal on disk."""
+"""Mailings for the benchmarks, and the real command that sends one with a journal on disk."""
 
 from __future__ import annotations
 
@@ -22,25 +22,24 @@ text.body = "{body}"
 
 
 class Mailing:
-    """So many texts, each to somebody else, in a manifest in `folder`."""
+    """So many messages of a manifest, which is put into `folder`."""
 
-    def __init__(self, folder: Path, count: int) -> None:
+    def __init__(self, folder: Path, count: int, messages: str) -> None:
         self.folder, self.count = folder, count
         self.manifest = folder / "mailing.toml"
-        messages = (
-            _MESSAGE.format(number=number, to=recipient(number), body=text(number))
-            for number in range(count)
-        )
-        self.manifest.write_text("manifest = 1\n" + "".join(messages))
+        self.manifest.write_text(f"manifest = 1\n{messages}")
         self._runs = 0
 
     def send(self, gateway: str, workers: int, **environment: str) -> None:
         """Send all of it to the gateway at a URL, with a new journal."""
-        self._runs += 1
-        journal = f"sqlite:///{self.folder}/journal-{self._runs}.db"
-        run = self.start(gateway, workers, journal, **environment)
+        run = self.start(gateway, workers, self.new_journal(), **environment)
         if run.wait() != 0:
             raise RuntimeError(f"dispatcher send ended with {run.returncode}")
+
+    def new_journal(self) -> str:
+        """The URL of a journal that is not there yet."""
+        self._runs += 1
+        return f"sqlite:///{self.folder}/journal-{self._runs}.db"
 
     def start(
         self, gateway: str, workers: int, journal: str, **environment: str
@@ -50,6 +49,7 @@ class Mailing:
         command = [sys.executable, "-m", "dispatcher", "send", "--journal", journal]
         variables = {
             "GREENAPI_BASE_URL": gateway,
+            "GREENAPI_MEDIA_URL": gateway,
             "GREENAPI_TOKEN": "token",
             "GREENAPI_RATE": "1000000/s",
             "XDG_STATE_HOME": str(self.folder),
@@ -66,9 +66,13 @@ class Mailing:
 
 @contextmanager
 def mailing(count: int) -> Iterator[Mailing]:
-    """A mailing of so many texts, in a folder that is gone afterwards."""
+    """So many texts, each to somebody else, in a folder that is gone afterwards."""
+    messages = (
+        _MESSAGE.format(number=number, to=recipient(number), body=text(number))
+        for number in range(count)
+    )
     with tempfile.TemporaryDirectory(prefix="dispatcher-") as folder:
-        yield Mailing(Path(folder), count)
+        yield Mailing(Path(folder), count, "".join(messages))
 
 
 def sync_milliseconds(folder: Path) -> float:

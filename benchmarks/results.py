@@ -22,8 +22,13 @@ NAMES = (
     "volume",
     "diff",
     "journal",
+    "history",
     "sending",
+    "tls",
+    "upload",
     "latency",
+    "growth",
+    "unknown",
     "runs",
     "sandbox",
 )

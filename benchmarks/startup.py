@@ -1,12 +1,11 @@
-"""How long commands take that do little, as ratios to other command lines in Python.
+"""How long commands take that do little, as ratios to another command line in Python.
 
     python benchmarks/startup.py
 
 Each case is a whole process, cases take turns, and what counts is the processor's time: starting
-waits for nothing else, and other processes change that least. The others are `llm`, which has
-plugins by pluggy as well, and `sqlfluff`, which checks files; ours are not to be slower than the
-slower of the two. They are installed in an environment of their own; where they cannot be, only
-ours are measured.
+waits for nothing else, and other processes change that least. The other is Apprise, which sends
+notifications, too; it is installed in an environment of its own. `plan` and `history` are of a
+journal with a few messages.
 """
 
 from __future__ import annotations
@@ -19,34 +18,32 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import peers
+from benchmarks import journal, peers, sending
 
 ROUNDS = 15
-PEERS = {"llm": "0.36", "sqlfluff": "4.5.0"}
-MANIFEST = """manifest = 1
+FEW = 20  # messages
+GOALS = {
+    "dispatcher --version": 0.8,
+    "dispatcher validate": 1.4,
+    "dispatcher plan": 1.5,
+    "dispatcher history": 1.5,
+}
+PEER = "apprise --version"
 
-[[messages]]
-id = "hello"
-to = "79001234567"
-text.body = "Hello!"
-"""
 
-
-def commands() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """Ours, and those to compare with, if they can be installed."""
+def commands() -> dict[str, list[str]]:
+    """Ours, and what to compare them with; in a folder with the files that they name."""
     ours = str(Path(sys.executable).with_name("dispatcher"))
-    mine = {
+    few = ["--journal", "sqlite:///few.db"]
+    apprise = str(peers.installed("sending", *sending.PEERS) / "apprise")
+    return {
+        "python -c pass": [sys.executable, "-c", "pass"],
         "dispatcher --version": [ours, "--version"],
-        "dispatcher validate": [ours, "validate", "hello.toml"],
-        "dispatcher plan": [ours, "plan", "hello.toml"],
+        "dispatcher validate": [ours, "validate", "one.toml"],
+        "dispatcher plan": [ours, "plan", "one.toml", *few],
+        "dispatcher history": [ours, "history", *few],
+        PEER: [apprise, "--version"],
     }
-    try:
-        packages = [f"{name}=={version}" for name, version in PEERS.items()]
-        folder = peers.installed("startup", *packages)
-    except subprocess.CalledProcessError:
-        print("llm and sqlfluff cannot be installed: there is nothing to compare with")
-        return mine, {}
-    return mine, {f"{name} --version": [str(folder / name), "--version"] for name in PEERS}
 
 
 def cpu_seconds() -> float:
@@ -56,10 +53,10 @@ def cpu_seconds() -> float:
 
 
 def main() -> None:
-    ours, others = commands()
-    cases = {"python -c pass": [sys.executable, "-c", "pass"], **ours, **others}
+    cases = commands()
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "hello.toml").write_text(MANIFEST)
+        Path(folder, "one.toml").write_text(journal.MANIFEST)
+        journal.fill(Path(folder, "few.db"), 0, FEW)
         kept = {key: os.environ[key] for key in os.environ if key != "PYTHONDONTWRITEBYTECODE"}
         environment = {**kept, "HOME": folder}
 
@@ -74,14 +71,12 @@ def main() -> None:
     times = {name: [each[name] for each in rounds] for name in cases}
     least = {name: min(each) for name, each in times.items()}
     usual = {name: statistics.median(each) for name, each in times.items()}
-    slowest = max((usual[name], name) for name in others)[1] if others else None
     print(f"{'':22}     least    median")
     for name in cases:
         line = f"{name:22} {least[name] * 1000:6.0f} ms {usual[name] * 1000:6.0f} ms"
-        if slowest and name in ours:
-            ratios = [each[name] / each[slowest] for each in (least, usual)]
-            line += f"   {ratios[0]:.2f}x, {ratios[1]:.2f}x of {slowest}"
-            line += "" if name == "dispatcher plan" else "  (goal 1.0x)"
+        if name in GOALS:
+            ratios = [each[name] / each[PEER] for each in (least, usual)]
+            line += f"   {ratios[0]:.2f}x, {ratios[1]:.2f}x of {PEER}  (goal {GOALS[name]}x)"
         print(line)
 
 
