@@ -116,6 +116,9 @@ def prepare(pool: ConnectionPool, token: SecretStr, deadline: Deadline) -> None:
             return _Response(incoming, *more, **options)
 
     pool.ConnectionCls = Connection  # type: ignore[attr-defined]
+    # A file is read in the same pieces: urllib3's 16 KB take three times as long to be sent
+    # (benchmarks/upload.py).
+    pool.conn_kw["blocksize"] = _PIECE  # type: ignore[attr-defined]
 
 
 def _connected(connection: Any, deadline: Deadline) -> socket.socket:
