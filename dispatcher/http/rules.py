@@ -1,7 +1,7 @@
 """Rules that most gateways share, for a transport's `check`.
 
-A payload may hold whatever a plugin left in it, so every function takes any value and never raises.
-Each yields errors, with the given field as their `where`.
+A payload may hold any JSON that a plugin left in it, so every function takes any value and never
+raises. Each yields errors, with the given field as their `where`.
 """
 
 from __future__ import annotations
@@ -11,21 +11,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dispatcher.http.files import MIME_TYPE
-from dispatcher.models import Attachment, Content, Problem, Upload, encode
+from dispatcher.models import Attachment, Content, Problem, Upload
 from dispatcher.names import closest_name
 from dispatcher.validation_errors import errors_of, known_keys, path_in, sentence
 from dispatcher.visible import printable
 
 _SHOWN = 100  # characters of a value that a sentence shows
-
-
-def json_problems(payload: Any) -> Iterator[Problem]:
-    """Yield a problem unless a payload is JSON: no sets, NaN, lone surrogates and the like."""
-    try:
-        encode(payload)
-    except Exception as error:  # whatever a plugin left in the payload
-        reason = _shortened(str(error)) or type(error).__name__
-        yield Problem(message=f"the message cannot be written as JSON: {reason}")
 
 
 def unknown_fields(

@@ -66,6 +66,8 @@ class Stages:
     def _planned(self, loaded: LoadedMessage, report: ReportProblem) -> PlannedMessage | None:
         message, definition, bad_keys, former_keys, _ = loaded
         attachment, found = self._attachment(message, definition)
+        # If a source cannot be resolved, the rest of the message is still checked.
+        stand_in = MediaId(id="unresolved") if attachment is None and found else attachment
         problems = _not_told_yet(found, bad_keys)
         found = self._registry.validate_message(message, attachment)
         objected = any(problem.is_error for problem in found)
@@ -76,9 +78,6 @@ class Stages:
         if transport is not None and transport.has_own_addresses and "to" in bad_keys:
             transport = None  # which need not handle a recipient that it refused
         if transport is not None:
-            # If a source cannot be resolved, the rest of the message is still checked.
-            unresolved = attachment is None and message.media is not None
-            stand_in = MediaId(id="unresolved") if unresolved else attachment
             sealed = built = transport.build(message, stand_in)
             try:
                 if not objected:  # who changes payloads may rely on what was checked

@@ -119,7 +119,6 @@ def test_good_payloads(payload: dict[str, Any]) -> None:
     (_media("document", source="x", **LINK), "document.source", 'no field "source"'),
     ({**TEXT, 7: "x"}, None, "named by a int"),
     (_with(text={"body": "x", None: 1}), "text", "named by a NoneType"),
-    (_with(text={"body": "\ud800"}), None, "cannot be written as JSON"),
 )
 def test_each_rule_names_its_field(payload: dict[Any, Any], where: str | None, words: str) -> None:
     (problem,) = check(payload, None)
@@ -129,14 +128,14 @@ def test_each_rule_names_its_field(payload: dict[Any, Any], where: str | None, w
 
 
 def test_half_a_character_is_shown_as_its_escape() -> None:
-    problem, _ = check(_with(to="\ud800"), None)  # the other one: it is not JSON
+    (problem,) = check(_with(to="\ud800"), None)
     assert problem.message.startswith('"\\ud800" is neither a phone number')
 
 
 def test_all_problems_at_once() -> None:
-    payload = {"to": "x", "type": "audio", "audio": {"caption": "x"}, "preview_url": 1, "more": {1}}
+    payload = {"to": "x", "type": "audio", "audio": {"caption": "x"}, "preview_url": 1, "more": 1}
     wheres = [problem.where for problem in check(payload, None)]
-    assert wheres == ["more", "to", "audio.caption", "audio", "preview_url", "preview_url", None]
+    assert wheres == ["more", "to", "audio.caption", "audio", "preview_url", "preview_url"]
 
 
 def test_a_payload_must_be_a_table() -> None:

@@ -13,7 +13,6 @@ from dispatcher import Attachment, Problem
 from dispatcher.http.rules import (
     file_problems,
     filled_problems,
-    json_problems,
     link_problems,
     quoted_value,
     text_problems,
@@ -55,7 +54,6 @@ def check(payload: object, attachment: Attachment | None) -> list[Problem]:
         *_contents(payload),
         *_preview(payload),
         *_file(payload, attachment),
-        *json_problems(payload),
     ]
 
 

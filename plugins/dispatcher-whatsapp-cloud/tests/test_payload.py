@@ -129,17 +129,6 @@ def test_what_a_plugin_leaves_is_checked_again(
     assert problem.where == where
 
 
-def test_what_is_no_json_is_a_problem(make: Make) -> None:
-    content = {"name": "bill", "language": {"code": "en"}}
-    parameter = {"type": "currency", "currency": {"code": {"USD"}}}
-    payload = make().build(message(), None)
-    del payload["text"]
-    parts = [{"type": "body", "parameters": [parameter]}]
-    filled = {**payload, "type": "template", "template": {**content, "components": parts}}
-    [problem] = make().check(filled, None)
-    assert "cannot be written as JSON" in problem.message
-
-
 def test_a_plugin_may_add_what_meta_has(make: Make) -> None:
     more = {"context": {"message_id": "wamid.1"}, "biz_opaque_callback_data": "x"}
     assert list(make().check({**make().build(message(), None), **more}, None)) == []

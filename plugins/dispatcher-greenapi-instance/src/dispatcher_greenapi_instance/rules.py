@@ -16,7 +16,6 @@ from dispatcher import Attachment, Problem
 from dispatcher.http.rules import (
     file_problems,
     filled_problems,
-    json_problems,
     link_problems,
     quoted_value,
     text_problems,
@@ -74,7 +73,6 @@ def check(payload: object, attachment: Attachment | None) -> list[Problem]:
         *_chat(payload.get("chatId")),
         *([] if foreign else _content(payload)),
         *file_problems(attachment, None, MAX_FILE),
-        *json_problems(payload),
     ]
 
 

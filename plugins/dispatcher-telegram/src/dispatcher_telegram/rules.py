@@ -9,7 +9,6 @@ from dispatcher import Attachment, Payload, Problem, Upload
 from dispatcher.http.rules import (
     file_problems,
     filled_problems,
-    json_problems,
     link_problems,
     model_problems,
     text_problems,
@@ -42,7 +41,6 @@ def problems(payload: Payload, attachment: Attachment | None, *, local: bool) ->
             yield from _text_problems(
                 payload[name], payload.get("parse_mode"), f"{method.kind}.{where}", most
             )
-    yield from json_problems(payload)
 
 
 def _table(payload: Payload, method: Method, field: str) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from dispatcher import Attachment, Content, Link, Problem, Upload
 from dispatcher.http.rules import (
     file_problems,
     filled_problems,
-    json_problems,
     link_problems,
     model_problems,
     quoted_value,
@@ -103,7 +102,6 @@ def check(
         *(problem for file in files for problem in _media(file, service)),
         *(_template(payload["template"], definitions) if whole else ()),
         *_attached(files, attachment),
-        *json_problems(payload),
     ]
 
 
