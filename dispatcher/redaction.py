@@ -13,8 +13,6 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
-from pydantic import BaseModel, SecretStr
-
 # Replaces a secret; requests changes none of these characters in a path.
 HIDDEN = "***"
 # Characters. A shorter word is a part of many sentences and ids, and is no real secret.
@@ -133,6 +131,8 @@ def _held(owner: object) -> Iterator[str]:
 
 
 def _revealed(value: Any) -> Iterator[str]:
+    from pydantic import BaseModel, SecretStr
+
     if isinstance(value, SecretStr):
         yield value.get_secret_value()
         return

@@ -537,7 +537,7 @@ def test_warnings_are_logged_unless_somebody_takes_them(
 
 _FAULTY = """
 from dispatcher import hookimpl
-from dispatcher.builtin.greenapi import GreenApi
+from dispatcher.builtin.greenapi.transport import GreenApi
 
 class Faulty(GreenApi):
     name = "faulty"

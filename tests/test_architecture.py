@@ -86,7 +86,17 @@ def test_import_contracts_hold() -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-SLOW = ("requests", "rich", "jinja2", "psycopg", "starlette", "uvicorn", "tenacity")
+SLOW = (
+    "pydantic",
+    "pydantic_settings",
+    "requests",
+    "rich",
+    "jinja2",
+    "psycopg",
+    "starlette",
+    "uvicorn",
+    "tenacity",
+)
 ASK = f"""
 import sys
 from dispatcher import cli
@@ -98,12 +108,13 @@ print(code, *[name for name in {SLOW} if name in sys.modules], file=sys.stderr)
 
 @cases(
     "arguments, loaded",
-    (["validate", "1-hello.toml", "3-media.toml"], []),
-    (["validate"], ["jinja2"]),
-    (["--help"], []),
-    (["schema"], []),
-    (["plugins"], []),
-    (["plan", "1-hello.toml"], []),
+    (["--version"], []),
+    (["validate", "1-hello.toml", "3-media.toml"], ["pydantic", "pydantic_settings"]),
+    (["validate"], ["pydantic", "pydantic_settings", "jinja2"]),
+    (["--help"], ["pydantic"]),
+    (["schema"], ["pydantic", "pydantic_settings"]),
+    (["plugins"], ["pydantic"]),
+    (["plan", "1-hello.toml"], ["pydantic", "pydantic_settings"]),
     ids=" ".join,
 )
 def test_command_loads_nothing_slow_that_it_does_not_need(

@@ -15,7 +15,6 @@ from dispatcher.cli import completion
 from dispatcher.cli.app import app
 from dispatcher.cli.diagnosis import logged, print_traceback, secrets_of_the_environment
 from dispatcher.errors import DispatcherError, ExitCode, PluginError, PluginMissing
-from dispatcher.localfiles import reason
 from dispatcher.printing import guarded, open_stdout, print_line, unfailing_stderr
 from dispatcher.visible import quoted
 
@@ -80,6 +79,8 @@ def _print_error(error: Exception, *, debug: bool) -> int:
             print_line(hint, err=True)
         return error.exit_code
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # of whatever was given
+        from dispatcher.localfiles import reason
+
         print_line(f"Error: {quoted(str(error.filename))}: {reason(error)}", err=True)
         return ExitCode.USAGE
     print_line(f"Error: this is a bug: {type(error).__name__}: {error}", err=True)

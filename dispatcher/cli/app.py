@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
-from dispatcher.cli.options import early_session_options, plugin_commands
+from dispatcher.cli.options import early_session_options
 from dispatcher.cli.usage import only_text
 from dispatcher.command_names import COMMANDS
 
@@ -61,6 +61,8 @@ class App(click.Group):
 
 def _added(ctx: click.Context) -> dict[str, click.Command]:
     """Return the commands of the plugins in use."""
+    from dispatcher.cli.session import plugin_commands
+
     given = ctx.params
     return plugin_commands(
         config=given.get("config"),

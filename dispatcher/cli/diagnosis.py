@@ -13,11 +13,13 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from dispatcher.printing import StdoutGuard, print_line, print_text
 from dispatcher.redaction import Secrets, is_secret
-from dispatcher.registry import CallTimer
+
+if TYPE_CHECKING:
+    from dispatcher.registry import CallTimer
 
 # Seconds after which a plugin that has not returned is named.
 WARN_AFTER = 10.0

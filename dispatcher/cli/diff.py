@@ -10,9 +10,10 @@ import click
 from dispatcher.api import Dispatcher
 from dispatcher.cli import diff_json, diff_markdown, diff_text
 from dispatcher.cli.diff_words import notes
-from dispatcher.cli.options import json_option, session_options
+from dispatcher.cli.options import json_option
 from dispatcher.cli.output import counted, print_line
 from dispatcher.cli.reports import print_problems, print_warning
+from dispatcher.cli.session import session_options
 from dispatcher.diff import Diff
 from dispatcher.errors import ExitCode
 from dispatcher.git_revisions import Repository

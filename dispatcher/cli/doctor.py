@@ -8,8 +8,9 @@ import click
 
 from dispatcher.api import Dispatcher
 from dispatcher.api.doctor import Finding, examine
-from dispatcher.cli.options import journal_option, json_option, unopened_session_options
+from dispatcher.cli.options import journal_option, json_option
 from dispatcher.cli.output import coloured, print_json, print_line
+from dispatcher.cli.session import unopened_session_options
 from dispatcher.errors import ExitCode
 
 _COLOURS = {"ok": "sent", "warn": "warning", "FAIL": "error"}

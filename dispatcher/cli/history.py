@@ -15,14 +15,7 @@ from typing import Any, TextIO, get_args
 import click
 
 from dispatcher.api import Dispatcher
-from dispatcher.cli.options import (
-    filter_options,
-    journal_option,
-    json_option,
-    moment,
-    session_options,
-    since_option,
-)
+from dispatcher.cli.options import filter_options, journal_option, json_option, since_option
 from dispatcher.cli.output import (
     OutputError,
     Part,
@@ -32,6 +25,7 @@ from dispatcher.cli.output import (
     print_json,
     print_line,
 )
+from dispatcher.cli.session import moment, session_options
 from dispatcher.errors import ExitCode
 from dispatcher.journal import Event, HistoryRow, journal_name
 from dispatcher.models import DeliveryState, Status

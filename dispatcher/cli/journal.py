@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from dispatcher.api import Dispatcher
-from dispatcher.cli.options import journal_option, session_options, yes_option
+from dispatcher.cli.options import journal_option, yes_option
 from dispatcher.cli.output import coloured, confirm, print_line
 from dispatcher.cli.reports import print_warning
+from dispatcher.cli.session import session_options
 from dispatcher.config import sqlite_url
 from dispatcher.errors import ExitCode
 

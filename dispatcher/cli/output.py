@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from dispatcher.models import Content, Message
-from dispatcher.models.content import said_by
-from dispatcher.planning.selection import stands_for
 from dispatcher.printing import (
     Coloured,
     OutputError,
@@ -20,6 +17,9 @@ from dispatcher.printing import (
 )
 from dispatcher.timezones import local, shown
 from dispatcher.visible import visible
+
+if TYPE_CHECKING:
+    from dispatcher.models import Content, Message
 
 __all__ = [
     "Coloured",
@@ -72,18 +72,24 @@ def described(message: Message) -> str:
 
 def summary(content: Content) -> str:
     """Return a content in a few words."""
+    from dispatcher.models.content import said_by
+
     words = " ".join(said_by(content, "summary", str).split())
     return words if len(words) <= _LONGEST_SUMMARY else f"{words[: _LONGEST_SUMMARY - 1]}…"
 
 
 def stand_in(message: Message) -> str:
     """Return whom a copy of a trial stands for, to append to its message, or nothing."""
+    from dispatcher.planning.selection import stands_for
+
     recipient = stands_for(message)
     return f"  (to {message.to} for {recipient})" if recipient is not None else ""
 
 
 def for_whom(message: Message) -> dict[str, str]:
     """Return the same as a field of JSON output, if there is anything to say."""
+    from dispatcher.planning.selection import stands_for
+
     recipient = stands_for(message)
     return {"for": recipient} if recipient is not None else {}
 

@@ -13,14 +13,11 @@ import click
 from dispatcher.api import Dispatcher
 from dispatcher.cli.announcement import announce
 from dispatcher.cli.options import (
-    invocation,
     journal_option,
     json_option,
     paths_argument,
-    require_good,
     run_option,
     selection_options,
-    session_options,
 )
 from dispatcher.cli.output import (
     Part,
@@ -31,6 +28,7 @@ from dispatcher.cli.output import (
     print_line,
     stand_in,
 )
+from dispatcher.cli.session import invocation, require_good, session_options
 from dispatcher.errors import ExitCode
 from dispatcher.models import Attachment, Link, MediaId, Problem, Upload, leaves
 from dispatcher.planning import PlannedMessage

@@ -9,8 +9,9 @@ import click
 
 from dispatcher.api import Dispatcher
 from dispatcher.builtin import builtins
-from dispatcher.cli.options import debug_option, json_option, session_options
+from dispatcher.cli.options import debug_option, json_option
 from dispatcher.cli.output import coloured, print_json, print_line
+from dispatcher.cli.session import session_options
 from dispatcher.errors import ConfigError, DispatcherError, ExitCode
 from dispatcher.registry import PluginInfo, Registry
 from dispatcher.scaffold import KINDS, Kind, create

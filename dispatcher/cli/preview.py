@@ -9,14 +9,10 @@ from pathlib import Path
 import click
 
 from dispatcher.api import Dispatcher
-from dispatcher.cli.options import (
-    paths_argument,
-    selection_options,
-    session_options,
-    warn_of_absent,
-)
+from dispatcher.cli.options import paths_argument, selection_options
 from dispatcher.cli.output import print_line
 from dispatcher.cli.reports import print_problems
+from dispatcher.cli.session import session_options, warn_of_absent
 from dispatcher.errors import ConfigError, ExitCode
 from dispatcher.localfiles import existing_spelling
 from dispatcher.planning import Planner

@@ -14,14 +14,7 @@ from dispatcher.api.report import LATER, STATUSES, Tally
 from dispatcher.cli import completion
 from dispatcher.cli.masking import without_numbers
 from dispatcher.cli.next_steps import Invocation, Step, lines
-from dispatcher.cli.options import (
-    invocation,
-    journal_option,
-    json_option,
-    moment,
-    session_options,
-    since_option,
-)
+from dispatcher.cli.options import journal_option, json_option, since_option
 from dispatcher.cli.output import (
     OutputError,
     Part,
@@ -31,6 +24,7 @@ from dispatcher.cli.output import (
     print_json,
     print_line,
 )
+from dispatcher.cli.session import invocation, moment, session_options
 from dispatcher.errors import ExitCode
 from dispatcher.journal import journal_name
 from dispatcher.localfiles import reason, replace_file

@@ -9,8 +9,9 @@ import click
 
 from dispatcher.api import Dispatcher, schemas
 from dispatcher.cli.next_steps import shell_word
-from dispatcher.cli.options import invocation, one_file, session_options
+from dispatcher.cli.options import one_file
 from dispatcher.cli.output import print_line
+from dispatcher.cli.session import invocation, session_options
 from dispatcher.errors import ExitCode
 from dispatcher.printing import print_value
 

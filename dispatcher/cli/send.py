@@ -19,19 +19,16 @@ from dispatcher.api import Dispatcher, Resend
 from dispatcher.cli.announcement import announce, ask, ask_to_begin
 from dispatcher.cli.next_steps import Invocation, Unfinished, next_steps, unfinished
 from dispatcher.cli.options import (
-    invocation,
     journal_option,
     json_option,
     paths_argument,
-    require_good,
     run_option,
     selection_options,
-    session_options,
     wait_option,
-    wait_seconds,
 )
 from dispatcher.cli.output import Coloured, print_line
 from dispatcher.cli.progress import ResultPrinter, printer_for
+from dispatcher.cli.session import invocation, require_good, session_options, wait_seconds
 from dispatcher.config import sqlite_url
 from dispatcher.delivery import Delivery
 from dispatcher.errors import ConfigError, ExitCode, JournalMissing, PlanOutdated

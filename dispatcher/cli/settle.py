@@ -12,8 +12,9 @@ import click
 
 from dispatcher.api import Dispatcher
 from dispatcher.cli import completion
-from dispatcher.cli.options import filter_options, journal_option, session_options, yes_option
+from dispatcher.cli.options import filter_options, journal_option, yes_option
 from dispatcher.cli.output import OutputError, coloured, confirm, counted, print_line
+from dispatcher.cli.session import session_options
 from dispatcher.errors import DispatcherError, ExitCode
 from dispatcher.journal import Journal, Noted, journal_name
 from dispatcher.keys import Key, parsed

@@ -10,15 +10,9 @@ from typing import IO
 import click
 
 from dispatcher.api import Dispatcher
-from dispatcher.cli.options import (
-    invocation,
-    journal_option,
-    json_option,
-    session_options,
-    wait_option,
-    wait_seconds,
-)
+from dispatcher.cli.options import journal_option, json_option, wait_option
 from dispatcher.cli.output import coloured, print_json, print_line
+from dispatcher.cli.session import invocation, session_options, wait_seconds
 from dispatcher.errors import ExitCode, PluginError
 from dispatcher.journal import NotedStatus
 from dispatcher.models import DeliveryStatus

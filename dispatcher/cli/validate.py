@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from dispatcher.api import Dispatcher
-from dispatcher.cli.options import json_option, paths_argument, session_options
+from dispatcher.cli.options import json_option, paths_argument
 from dispatcher.cli.output import counted, print_line
 from dispatcher.cli.reports import FORMATS, print_problems
+from dispatcher.cli.session import session_options
 from dispatcher.errors import ExitCode
 
 

@@ -26,7 +26,7 @@ PLUGIN = """
 from enum import Enum
 
 from dispatcher import Problem, Upload, hookimpl
-from dispatcher.builtin.greenapi import GreenApi
+from dispatcher.builtin.greenapi.transport import GreenApi
 
 TRICKS, KEPT, MEDIA, TABLE = set(), [], [], {}
 

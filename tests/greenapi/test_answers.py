@@ -21,7 +21,7 @@ from dispatcher import (
     Upload,
     encode,
 )
-from dispatcher.builtin.greenapi import GreenApi
+from dispatcher.builtin.greenapi.transport import GreenApi
 from dispatcher.testing import message
 from tests.support.cases import cases
 from tests.support.greenapi import TOKEN, transport, upload

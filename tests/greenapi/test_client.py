@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from dispatcher import ConfigError, DeliveryError, NotSent, OutcomeUnknown, Receipt, Refused
-from dispatcher.builtin.greenapi import GreenApi, dispatcher_transports
+from dispatcher.builtin.greenapi import dispatcher_transports
+from dispatcher.builtin.greenapi.transport import GreenApi
 from dispatcher.http import client
 from tests.support.cases import cases
 from tests.support.gateway import ACCEPTED, Peer, Serve
@@ -198,7 +199,7 @@ def test_planning_does_not_pay_for_requests() -> None:
     program = """
 import sys
 from dispatcher import Image, Link, Message, Upload
-from dispatcher.builtin.greenapi import GreenApi
+from dispatcher.builtin.greenapi.transport import GreenApi
 transport = GreenApi(GreenApi.Settings(token="t"))
 assert transport.account
 message = Message(key="k", manifest="m", id="x", to="79001234567", recipient_type="individual",

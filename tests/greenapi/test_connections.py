@@ -14,7 +14,7 @@ import requests
 import responses
 
 from dispatcher import AccountRefused, DeliveryError, NotSent, OutcomeUnknown, Receipt, Refused
-from dispatcher.builtin.greenapi import GreenApi
+from dispatcher.builtin.greenapi.transport import GreenApi
 from tests.support.cases import cases
 from tests.support.gateway import ACCEPTED, Peer, Serve
 from tests.support.greenapi import PAYLOAD, TOKEN, failure, transport, upload

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dispatcher import DeliveryError, NotSent, OutcomeUnknown, Receipt
-from dispatcher.builtin.greenapi import GreenApi
+from dispatcher.builtin.greenapi.transport import GreenApi
 from tests.support.cases import cases
 from tests.support.gateway import ACCEPTED, Peer, Serve
 from tests.support.greenapi import PAYLOAD, failure, transport, upload

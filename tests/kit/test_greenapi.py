@@ -1,6 +1,6 @@
 """The built-in transport keeps the contract that is asked of every plugin's."""
 
-from dispatcher.builtin.greenapi import GreenApi
+from dispatcher.builtin.greenapi.transport import GreenApi
 from dispatcher.testing import Reply, TransportContract
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dispatcher import DeliveryError, Upload, testing
-from dispatcher.builtin.greenapi import GreenApi
+from dispatcher.builtin.greenapi.transport import GreenApi
 
 TOKEN = "marker-token-7f3a9c"
 PAYLOAD = {"to": "79001234567", "type": "text", "text": {"body": "x"}}

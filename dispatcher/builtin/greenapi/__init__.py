@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dispatcher import Transport, hookimpl
-from dispatcher.builtin.greenapi.transport import GreenApi
-
-__all__ = ["GreenApi", "dispatcher_transports"]
 
 
 @hookimpl
 def dispatcher_transports() -> Iterable[type[Transport]]:
     """Return the transport `greenapi`."""
+    # Where nothing is planned, its settings need not be loaded (benchmarks/startup.py).
+    from dispatcher.builtin.greenapi.transport import GreenApi
+
     return [GreenApi]
