@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import stat
-import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -167,18 +167,23 @@ def _decode(path: Path, content: bytes) -> str:
     return text
 
 
-def replace_file(path: Path, text: str) -> None:
-    """Write a file, whole or not at all; one of that name is replaced. Raises OSError."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="utf-8", delete=False) as file:
-        try:
+def replace_file(path: Path, text: str, *, mode: int = 0o600) -> None:
+    """Write a file, whole or not at all; one of that name is replaced. Raises OSError.
+
+    `mode` is what the process's umask leaves of it.
+    """
+    made = path.with_name(f"tmp{secrets.token_hex(8)}")
+    descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-            os.replace(file.name, path)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(file.name)
-            raise
+        os.replace(made, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(made)
+        raise
 
 
 def _line_column(before: str) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -444,10 +444,11 @@ class Dispatcher:
             if journal is None:
                 return Report(run or "")
             known = journal.known_runs(manifest=manifest, message=message)
-            runs = [canonical_name(each.name) for each in known]
+            runs = list(dict.fromkeys(canonical_name(each.name) for each in known))
             name = (runs[0] if runs else "") if run is None else canonical_name(run)
-            rows = journal.history(since=since, run=name, manifest=manifest, message=message)
-            return Report(name, rows, [each for each in runs if each != name])
+            history = journal.history(since=since, run=name, manifest=manifest, message=message)
+            with closing(history) as rows:
+                return Report(name, rows, [each for each in runs if each != name])
 
     def settle(self, key: str, *, sent: bool, missing: bool = False) -> bool:
         """Record by hand whether an unknown message arrived.

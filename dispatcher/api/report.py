@@ -9,7 +9,9 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, get_args
 
+from dispatcher.errors import JournalError
 from dispatcher.models import DeliveryState, Failure, Status
+from dispatcher.names import canonical_name
 
 if TYPE_CHECKING:
     from dispatcher.journal import HistoryRow
@@ -42,7 +44,12 @@ class Tally:
         return sum(self.counts[status] for status in STATUSES)
 
     def add(self, row: HistoryRow) -> None:
-        """Count a row; they must come in the order of their last changes."""
+        """Count a row; they must come in the order of their last changes. Raises JournalError."""
+        if row.status not in STATUSES or not isinstance(row.attempts, int):
+            raise JournalError(
+                f"what the journal has of {row.key} was not written by a run (status is "
+                f"{row.status!r}, attempts is {row.attempts!r}); put it right"
+            )
         self.counts[row.status] += 1
         if row.delivery is not None:
             self.counts[row.delivery.status] += 1
@@ -53,11 +60,15 @@ class Tally:
 
 @dataclass(frozen=True)
 class Reason:
-    """Why messages are `failed`, `unknown` or `undelivered`, and how many have this reason."""
+    """Why messages are `failed`, `unknown` or `undelivered`, and how many have this reason.
+
+    The words of the `error` are about the first of them, to this `recipient`.
+    """
 
     status: str
     error: Failure
     count: int
+    recipient: str
 
 
 class Report:
@@ -72,19 +83,21 @@ class Report:
     ) -> None:
         self.run, self.other_runs = run, other_runs
         tallies: dict[tuple[str, str, str], Tally] = {}
-        reasons: Counter[tuple[str, str]] = Counter()
-        errors: dict[tuple[str, str], Failure] = {}
+        counts: Counter[tuple[str, ...]] = Counter()
+        first: dict[tuple[str, ...], tuple[Failure, str]] = {}
         for row in rows:
-            name = (row.manifest, row.message, row.transport)
+            name = (canonical_name(row.manifest), canonical_name(row.message), row.transport)
             tallies.setdefault(name, Tally(*name)).add(row)
             for status, error in _reasons(row):
                 # What a gateway says with a code may quote what is different in each message.
-                alike = (status, error.code or error.text)
-                reasons[alike] += 1
-                errors.setdefault(alike, error)
+                words = (row.transport, error.code) if error.code else (error.text,)
+                counts[status, *words] += 1
+                first.setdefault((status, *words), (error, row.recipient))
         self.messages = [tallies[name] for name in sorted(tallies)]
         self.reasons = [
-            Reason(alike[0], errors[alike], count) for alike, count in reasons.most_common()
+            Reason(alike[0], error, count, recipient)
+            for alike, count in counts.most_common()
+            for error, recipient in [first[alike]]
         ]
 
     def __bool__(self) -> bool:
@@ -95,6 +108,13 @@ class Report:
         """Return the counts of all messages together."""
         return _together(self.messages, self.run)
 
+    def by_message(self) -> list[Tally]:
+        """Return the counts of each message, by whatever transports it was sent."""
+        return [
+            _together(list(each), *name)
+            for name, each in groupby(self.messages, attrgetter("manifest", "id"))
+        ]
+
     def by_manifest(self) -> list[Tally]:
         """Return the counts of each manifest."""
         manifests = groupby(self.messages, attrgetter("manifest"))
@@ -102,18 +122,21 @@ class Report:
 
 
 def _reasons(row: HistoryRow) -> Iterator[tuple[str, Failure]]:
-    if row.error is not None and row.status != Status.SENT:
+    if row.error is not None and row.status in (Status.FAILED, Status.UNKNOWN):
         yield row.status, row.error
-    if row.delivery is not None and row.delivery.reason:
+    if row.delivery is not None and row.delivery.status == "undelivered" and row.delivery.reason:
         yield row.delivery.status, Failure(code=None, text=row.delivery.reason)
 
 
-def _together(tallies: Sequence[Tally], manifest: str) -> Tally:
+def _together(tallies: Sequence[Tally], manifest: str, id: str = "") -> Tally:
+    counts: Counter[str] = Counter()
+    for each in tallies:
+        counts.update(each.counts)
     return Tally(
         manifest,
-        id="",
+        id,
         transport="",
-        counts=sum((each.counts for each in tallies), Counter()),
+        counts=counts,
         attempts=sum(each.attempts for each in tallies),
         first_change=min((each.first_change for each in tallies), default=""),
         last_change=max((each.last_change for each in tallies), default=""),

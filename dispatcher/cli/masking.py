@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import re
 
-# As somebody may have written a recipient.
-_NUMBER = re.compile(r"\+?\d(?:[\d().\u2010-\u2015-]|[^\S\n]){5,}\d")
+# As somebody may have written a recipient: signs of every width, and what is invisible, between.
+_NUMBER = re.compile(
+    r"\+?\d(?:[\d()./~\u2010-\u2015\u2053\u2212\u223c\u30fc\uff08\uff09\uff0d-\uff0f\uff5e\xad"
+    r"\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff-]|[^\S\n]){5,}\d"
+)
+# Of mail, and of a channel or a person in a messenger.
+_ADDRESS = re.compile(r"(?<![\w.+*-])[\w.+*-]*@[\w*][\w.*-]*")
 _TELLING = 7  # digits at a number's end: what is before may be left out, or written in another way
 _DIGITS, _HIDDEN = 4, 3  # of a number: the most that are shown of each end, the fewest that are not
 
@@ -22,6 +27,11 @@ def masked(recipient: str) -> str:
 def without_numbers(text: str) -> str:
     """Return a text with everything masked that may be a recipient's number."""
     return _NUMBER.sub(lambda found: masked(found[0]), text)
+
+
+def without_addresses(text: str) -> str:
+    """Return a text with everything masked that may be a recipient's number or address."""
+    return _ADDRESS.sub(lambda found: masked(found[0]), without_numbers(text))
 
 
 def without_number(to: str, text: str) -> str:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import click
 
 from dispatcher.api import Dispatcher, Report
-from dispatcher.api.report import LATER, STATUSES, Tally
+from dispatcher.api.report import LATER, STATUSES, Reason, Tally
 from dispatcher.cli import completion
-from dispatcher.cli.masking import without_numbers
+from dispatcher.cli.masking import without_addresses, without_number
 from dispatcher.cli.next_steps import Invocation, Step, lines
 from dispatcher.cli.options import journal_option, json_option, since_option
 from dispatcher.cli.output import (
@@ -149,12 +151,13 @@ def _steps(report: Report, called: Invocation, chosen: Sequence[str]) -> Iterato
 
 def _rows(report: Report) -> Iterator[tuple[str, Tally]]:
     """Yield a name and what is counted under it: messages, or manifests with very many, and all."""
-    for whole in report.by_manifest():
-        own = [each for each in report.messages if each.manifest == whole.manifest]
+    manifests = groupby(report.by_message(), attrgetter("manifest"))
+    for whole, (name, messages) in zip(report.by_manifest(), manifests, strict=True):
+        own = list(messages)
         if len(own) > _MOST_IDS:
-            yield f"{whole.manifest} ({len(own)} messages)", whole
+            yield f"{name} ({len(own)} messages)", whole
         else:
-            yield from ((f"{each.manifest}/{each.id}", each) for each in own)
+            yield from ((f"{name}/{each.id}", each) for each in own)
 
 
 def _columns(report: Report) -> list[str]:
@@ -175,11 +178,20 @@ def _print_text(report: Report, timezone: str | None) -> None:
     print_line(head)
     if len(rows) > 1:
         rows.append(("all", total))
-    width = max(len(visible(name)) for name, _ in rows)
-    print_line(f"{'':{width}}", *(part for name in columns for part in ("  ", coloured(name))))
-    for name, tally in rows:
-        numbers = "".join(f"  {tally.counts[each]:{len(each)}}" for each in columns)
-        print_line(f"{visible(name):{width}}{numbers}")
+    from rich.cells import cell_len, set_cell_size
+
+    names = [visible(name) for name, _ in rows]
+    width = max(map(cell_len, names))
+    widths = [max(len(each), len(str(total.counts[each]))) for each in columns]
+    heads = (
+        coloured(each, f"  {each:>{wide}}") for each, wide in zip(columns, widths, strict=True)
+    )
+    print_line(" " * width, *heads)
+    for name, (_, tally) in zip(names, rows, strict=True):
+        numbers = (
+            f"  {tally.counts[each]:{wide}}" for each, wide in zip(columns, widths, strict=True)
+        )
+        print_line(set_cell_size(name, width), *numbers)
     for line in _reason_lines(report):
         print_line(*line)
 
@@ -234,7 +246,7 @@ def _write_page(file: Path, report: Report, timezone: str | None) -> None:
     page = templates(Path(__file__).parent / "templates").get_template("report.html")
     html = page.render(
         run=visible(report.run),
-        span=_span(report.total, timezone),
+        span=visible(_span(report.total, timezone)),
         made=local_time(datetime.now(UTC).isoformat(), timezone),
         total=report.total,
         columns=_columns(report),
@@ -242,16 +254,16 @@ def _write_page(file: Path, report: Report, timezone: str | None) -> None:
         later=LATER,
         rows=[(visible(name), tally) for name, tally in _rows(report)],
         reasons=[
-            (each.status, each.count, _for_others(each.error.sentence))
-            for each in report.reasons[:_MOST_REASONS]
+            (each.status, each.count, _for_others(each)) for each in report.reasons[:_MOST_REASONS]
         ],
         other_reasons=max(len(report.reasons) - _MOST_REASONS, 0),
     )
     try:
-        replace_file(file, html)
+        replace_file(file, html, mode=0o666)  # before the umask: it is to be passed on
     except OSError as error:
         raise OutputError(f"cannot write {file}: {reason(error)}") from None
 
 
-def _for_others(text: str) -> str:
-    return visible(without_numbers(without_secrets(text)))
+def _for_others(why: Reason) -> str:
+    text = without_number(why.recipient, without_secrets(why.error.sentence))
+    return visible(without_addresses(text))

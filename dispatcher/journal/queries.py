@@ -363,7 +363,11 @@ def known_runs(connection: Connection, filters: Mapping[str, str | None]) -> lis
         f"WHERE {' AND '.join(conditions)} GROUP BY run ORDER BY last DESC, run",
         **values,
     )
-    return list(map(KnownRun._make, rows))
+    found = list(map(KnownRun._make, rows))
+    for each in found:
+        if isinstance(each.name, bytes):
+            raise _invalid("a run", f"its name is {each.name!r}")
+    return found
 
 
 def _chosen(

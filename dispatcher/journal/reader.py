@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
@@ -62,7 +62,7 @@ class JournalReader:
         since: datetime | None = None,
         delivery: str | None = None,
         **filters: str | None,
-    ) -> Iterator[HistoryRow]:
+    ) -> Generator[HistoryRow, None, None]:
         """Yield messages in the order of their last change, those changed at or after `since`.
 
         `filters` give a column's exact value; None means any. `delivery` is what the gateway said

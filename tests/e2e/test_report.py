@@ -1,6 +1,9 @@
 """`dispatcher report`: what became of a run, for people, programs and a page to pass on."""
 
 import json
+import os
+import random
+from collections import Counter
 from collections.abc import Callable
 from html.parser import HTMLParser
 
@@ -256,3 +259,148 @@ def test_a_page_that_cannot_be_written_leaves_nothing(past: Project) -> None:
     (past.folder / "taken.html").mkdir()
     past.call("report", "--html", "taken.html").refused("taken.html")
     assert sorted(each.name for each in past.folder.iterdir()) == [*there, "taken.html"]
+
+
+ROW = {
+    "run": "default",
+    "manifest": "m",
+    "message": "a",
+    "recipient": PEOPLE[0],
+    "transport": "greenapi",
+    "digest": "d",
+    "status": "failed",
+    "attempts": 1,
+    "receipt": None,
+    "error_code": None,
+    "error_text": None,
+    "changed_at": "2026-11-30T10:00:00.000+00:00",
+}
+
+
+def add_row(project: Project, key: str, **columns: object) -> None:
+    """Add to the journal what no run of this test sends."""
+    row = {"key": key, **ROW, **columns}
+    marks = ", ".join("?" * len(row))
+    statement = f"INSERT INTO messages ({', '.join(row)}) VALUES ({marks})"
+    project.execute(statement, *row.values())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_it_counts_what_history_shows(project: Project, seed: int) -> None:
+    project.send_texts("a")
+    with_dispatcher(project, lambda each: each.note_statuses([]))
+    chance = random.Random(seed)
+    for number in range(60):
+        status = chance.choice(["sent", "failed", "unknown"])
+        why = chance.choice(["no", "gone", "busy"]) if status != "sent" else None
+        add_row(
+            project,
+            f"{number}",
+            run=chance.choice(["default", "2026-11-30"]),
+            manifest=chance.choice(["m", "n", "caf\u00e9", "cafe\u0301"]),
+            message=chance.choice("abc"),
+            transport=chance.choice(["greenapi", "", "pigeon"]),
+            status=status,
+            attempts=chance.randint(1, 4),
+            receipt=f"id{number}" if status == "sent" else None,
+            error_text=why,
+            error_code=chance.choice([None, "400"]) if why else None,
+        )
+    for run in ("default", "2026-11-30"):
+        rows = project.call("history", "--run", run, "--json").lines
+        report = project.call("report", run, "--json")
+        counts = Counter(row["status"] for row in rows)
+        summary = report.summary
+        assert {name: summary[name] for name in counts} == counts
+        assert (summary["tried"], summary["attempts"]) == (
+            len(rows),
+            sum(row["attempts"] for row in rows),
+        )
+        failed = [each for each in report.events("reason") if each["status"] == "failed"]
+        assert sum(each["count"] for each in failed) == counts["failed"]
+        for each in report.events("message"):
+            name = ("--manifest", each["manifest"], "--message", each["message"])
+            found = project.call("history", "--run", run, *name, "--json").lines
+            own = [row for row in found if row["transport"] == each["transport"]]
+            assert each["tried"] == len(own)
+        shown = project.call("report", run).stdout.splitlines()[2:]
+        names = [line.split()[0] for line in shown if "/" in line]
+        assert len(names) == len(set(names)), "each message has one line, whatever its transports"
+
+
+def test_columns_are_straight_whatever_is_in_them(project: Project) -> None:
+    project.send_texts("a")
+    project.execute(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 12000) "
+        "INSERT INTO messages (key, run, manifest, message, recipient, transport, digest, status,"
+        " attempts, changed_at) "
+        "SELECT 'k' || i, run, '\u6f22\u5b57\u6f22\u5b57', message, recipient, transport,"
+        " digest, status, attempts, changed_at FROM n, messages"
+    )
+    _, head, *rows = project.call("report").stdout.splitlines()
+    assert head == "             sent"
+    assert rows == ["m/a             1", "\u6f22\u5b57\u6f22\u5b57/a  12000", "all         12001"]
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("status", "gone"), ("status", ""), ("attempts", "many"), ("run", b"x")]
+)
+def test_what_no_run_writes_is_not_counted_as_something_else(
+    project: Project, column: str, value: object
+) -> None:
+    project.send_texts("a")
+    add_row(project, "k", **{column: value})
+    result = project.call("report")
+    result.refused("was not written by a run", "put it right")
+    assert "Traceback" not in result.stderr
+
+
+def test_one_code_of_two_gateways_is_two_reasons(project: Project) -> None:
+    project.send_texts("a")
+    add_row(project, "k", error_code="400", error_text="no such person")
+    add_row(project, "l", error_code="400", error_text="no such loft", transport="pigeon")
+    found = {line["error"]["text"] for line in project.call("report", "--json").events("reason")}
+    assert found == {"no such person", "no such loft"}
+
+
+WRITTEN = [
+    (PEOPLE[0], "8 (900) 123-45-60", "123-45-60"),
+    (PEOPLE[0], "+7.900.123.45.61", "123.45.61"),
+    (PEOPLE[0], "0170/123 45 67", "123 45 67"),
+    (PEOPLE[0], "+7 900\u2060 123\u201145\u201167", "123"),
+    ("79001234567-1581234048", "group 79001234567-1581234048", "34567-158"),
+    ("US.13491208655302741918", "for US.13491208655302741918", "120865530274"),
+    ("@channel", "chat @Channel", "@Channel"),
+    ("@channel", "chat @others", "@others"),
+    ("anna.b@mail.example", "no box anna.b@mail.example", "anna.b@mail"),
+]
+
+
+@pytest.mark.parametrize(("to", "words", "hidden"), WRITTEN)
+def test_a_page_has_no_address_however_it_is_written(
+    project: Project, to: str, words: str, hidden: str
+) -> None:
+    project.send_texts("a")
+    add_row(project, "k", recipient=to, error_text=f"refused: {words}")
+    project.call("report", "--html", "report.html")
+    html = (project.folder / "report.html").read_text(encoding="utf-8")
+    assert "refused: " in html
+    assert hidden not in html
+
+
+def test_a_page_shows_a_time_that_is_none_harmlessly(project: Project) -> None:
+    project.send_texts("a")
+    project.execute("UPDATE messages SET changed_at = ?", "soon \x1b[31m\u202e")
+    assert project.call("report", "--html", "report.html").code == 0
+    html = (project.folder / "report.html").read_text(encoding="utf-8")
+    assert "soon" in html
+    assert not {"\x1b", "\u202e"} & set(html)
+
+
+def test_a_page_may_be_read_by_those_it_is_for(past: Project) -> None:
+    before = os.umask(0o022)
+    try:
+        past.call("report", "--html", "public.html")
+    finally:
+        os.umask(before)
+    assert (past.folder / "public.html").stat().st_mode & 0o777 == 0o644
