@@ -1,5 +1,6 @@
 """The action's steps, run as GitHub's runner would, against a stand-in for its API."""
 
+import importlib
 import json
 import re
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from tests.support.cases import cases
 from tests.support.ci_files import assert_valid
-from tests.support.gateway import Gateway, Reply
+from tests.support.gateway import Gateway, Serve
 from tests.support.git import committed, git
 from tests.support.github import ACTION, GitHub, Runner
 from tests.support.project import Project
@@ -231,13 +232,26 @@ def test_without_an_answer_of_the_api_the_check_still_counts(
 
 
 def test_an_answer_of_the_api_that_breaks_off_is_none(
-    pull_request: Project, runner: Runner, gateway: Gateway
+    pull_request: Project, runner: Runner, serve: Serve
 ) -> None:
     pull_request.texts("a", "b", "c")
-    gateway.reply = lambda request: Reply(200, b"[", {"Content-Length": "100"})
-    code, shown = changed(runner)
+    gateway = serve(lambda peer: (peer.read(), peer.answer(200, b"[", "Content-Length: 100")))
+    code, shown = changed(runner, GITHUB_API_URL=gateway.url)
     assert code == 0
     assert shown.startswith("::warning::no comment: GET /issues/7/comments")
+
+
+def test_an_api_that_stops_answering_is_not_waited_for(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ACTION / ".github" / "action")
+    comment = importlib.import_module("comment")
+    monkeypatch.setattr(comment, "_TIMEOUT", 0.2)
+    gateway = serve(
+        lambda peer: (peer.read(), peer.answer(200, b"[", "Content-Length: 100"), peer.stall())
+    )
+    with pytest.raises(comment.ApiError, match=r"GET /issues/7/comments.*timed out"):
+        list(comment.Api(gateway.url, "shop/mails", GitHub.token).comments(NUMBER))
 
 
 def test_validate_annotates(pull_request: Project, runner: Runner) -> None:

@@ -81,21 +81,22 @@ def test_what_is_nearly_json_is_made_json_once(value: object, written: bytes) ->
 
 
 @cases(
-    "value, sentence",
-    (float("nan"), "not JSON compliant"),
-    (float("-inf"), "not JSON compliant"),
-    ("\ud83d", "half of a character"),
-    ({1: "a", "1": "b"}, "two keys of one table are the same text"),
-    ({(1, 2): "a"}, "keys must be str"),
-    ({"a"}, "set is not JSON serializable"),
-    (10**5000, "digits"),
-    (circle(), "Circular"),
-    (deep(), "nested too deep"),
+    "make, sentence",
+    (lambda: float("nan"), "not JSON compliant"),
+    (lambda: float("-inf"), "not JSON compliant"),
+    (lambda: "\ud83d", "half of a character"),
+    (lambda: {1: "a", "1": "b"}, "two keys of one table are the same text"),
+    (lambda: {(1, 2): "a"}, "keys must be str"),
+    (lambda: {"a"}, "set is not JSON serializable"),
+    (lambda: 10**5000, "digits"),
+    (circle, "Circular"),
+    (deep, "nested too deep"),
     ids=["nan", "infinity", "surrogate", "keys", "tuple", "set", "number", "circle", "deep"],
 )
 def test_what_is_not_json_is_refused_and_its_plugin_is_named(
-    value: object, sentence: str, tmp_path: Path
+    make: Callable[[], object], sentence: str, tmp_path: Path
 ) -> None:
+    value = make()
     with pytest.raises(ValueError, match=sentence):
         seal({"x": value})
     spoiler = Hooks(transform_payload=lambda payload: payload.update(x=value))

@@ -6,6 +6,8 @@ can happen next, and the state after it; `search` visits all states, breadth fir
 shortest way to one that breaks a promise. Each field of `Rules` is a rule of the protocol, and can
 be broken: what a search finds then is why there is such a rule.
 
+Enumerations are numbers because their hashes are quick, and a search takes millions of them.
+
 Where nothing that a crash leaves depends on the order of several steps, they are one move: for
 example, the sync of a commit, and what the board is told because of that. Not modelled: time,
 uploads and rates, copies of a journal, and a board without a free slot.
@@ -16,14 +18,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from enum import Enum, auto
+from enum import IntEnum, auto
 from itertools import groupby
 from typing import NamedTuple, TypeAlias, TypeVar
 
 Value = TypeVar("Value")
 
 
-class Status(Enum):
+class Status(IntEnum):
     """What the journal says of a message; it has no row of a new one."""
 
     SENDING, SENT, FAILED, UNKNOWN = auto(), auto(), auto(), auto()
@@ -37,7 +39,7 @@ class Row(NamedTuple):
     owner: int
 
 
-class Note(Enum):
+class Note(IntEnum):
     """What a slot of the board says. BEGUN is of a protocol that does not work."""
 
     SPARE, ACCEPTED, REFUSED, TORN, BEGUN = auto(), auto(), auto(), auto(), auto()
@@ -50,7 +52,7 @@ class Slot(NamedTuple):
     attempt: int
 
 
-class Does(Enum):
+class Does(IntEnum):
     """What a change of the journal does. CLAIM is for a worker that waits for it."""
 
     CLAIM_AHEAD, CLAIM, CONCLUDE, RELEASE, WITHDRAW = auto(), auto(), auto(), auto(), auto()
@@ -67,7 +69,7 @@ class Change(NamedTuple):
     status: Status | None = None
 
 
-class Phase(Enum):
+class Phase(IntEnum):
     """How far a run is with a message.
 
     NEW may be claimed ahead; WAITING only by the worker that begins the attempt. TAKEN is a claim
@@ -82,7 +84,7 @@ class Phase(Enum):
 AT_A_WORKER = (Phase.TAKEN, Phase.CLAIMING, Phase.BEGUN, Phase.LEFT)
 
 
-class Fate(Enum):
+class Fate(IntEnum):
     """What becomes of a request. After REFUSED the run tries again; LOST was accepted, DROPPED was
     not, and no answer says so."""
 
@@ -110,7 +112,7 @@ class Task(NamedTuple):
     written: tuple[Change, ...] = ()
 
 
-class Stage(Enum):
+class Stage(IntEnum):
     """How far a run is. UNSOUND: a commit failed. ABANDONED: nobody waits for its workers any more.
     CLOSED: its journal and board are closed, and its threads have not ended."""
 
@@ -257,10 +259,11 @@ def search(setting: Setting, promises: Collection[str] = PROMISES) -> Found:
         state = waiting.popleft()
         for move in model.moves(state):
             after = model.simplified(move.state)
-            for fault in (move.fault, *model.faults(after)):
+            is_new = after not in came
+            for fault in (move.fault, *(model.faults(after) if is_new else ())):
                 if fault in promises:
                     return Found(len(came), fault, [*_way(came, state), move.what])
-            if after not in came:
+            if is_new:
                 came[after] = (state, move.what)
                 waiting.append(after)
     return Found(len(came), "", [])
@@ -326,7 +329,8 @@ class _Model:
             return row if row.status is Status.SENDING and noted else row._replace(owner=-1)
 
         versions = (tuple(map(owned, rows)) for rows in state.journal)
-        return state._replace(journal=tuple(rows for rows, _ in groupby(versions)))
+        journal = tuple(rows for rows, _ in groupby(versions))
+        return state if journal == state.journal else state._replace(journal=journal)
 
     # crashes
 
