@@ -62,7 +62,7 @@ def _clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
         # Nor what happens to be installed beside this package.
         installed = importlib.metadata.entry_points(group="dispatcher").names
         patch.setenv("DISPATCHER_DISABLED_PLUGINS", ",".join(installed))
-        # For a pytest that a test starts; it deletes old folders of others where it has its own.
+        # For a pytest that a test starts: it would delete the folders of earlier runs.
         patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
         patch.setenv("PYTEST_DEBUG_TEMPROOT", str(tmp_path_factory.mktemp("pytest")))
         yield

@@ -72,7 +72,8 @@ class Watch:
 def watched() -> Iterator[Watch]:
     """Watch what this thread does; what a hook must not do fails with PermissionError."""
     _listen()
-    mimetypes.init()  # reads the system's tables, once
+    if not mimetypes.inited:
+        mimetypes.init()  # reads the system's tables
     _here.watch = watch = Watch()
     try:
         yield watch

@@ -137,6 +137,7 @@ class Gateway:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=100)
         self.port: int = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
+        self._accepted: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._listen, daemon=True)]
         self._threads[0].start()
 
@@ -180,6 +181,7 @@ class Gateway:
             while True:
                 connection, _ = self._listener.accept()
                 self.connections += 1
+                self._accepted.append(connection)
                 thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
                 self._threads.append(thread)
                 thread.start()
@@ -196,7 +198,9 @@ class Gateway:
 
     def __exit__(self, *_: object) -> None:
         self.ended.set()
-        self._listener.shutdown(socket.SHUT_RDWR)
+        for each in (self._listener, *self._accepted):  # else their threads go on reading
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for thread in self._threads:
             thread.join(timeout=0.2)
