@@ -67,6 +67,12 @@ CONNECTING = (
         "no connection to {host} within {connect_timeout:g} s",
     ),
     Cause(
+        (ssl.SSLCertVerificationError,),
+        "tls",
+        "no secure connection to {host}: {detail}; check {setting}, and that REQUESTS_CA_BUNDLE "
+        "names the certificate's authority, if that is one of your own",
+    ),
+    Cause(
         (ssl.SSLError, SSLError),
         "tls",
         "no secure connection to {host}: {detail}; check {setting} and the certificates",

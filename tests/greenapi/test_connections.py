@@ -285,6 +285,7 @@ def test_tls_to_a_server_without(serve: Serve) -> None:
 def test_a_certificate_that_nobody_vouches_for(serve: Serve, certificate: Path) -> None:
     server = serve(_then(("secure", certificate), "read"))
     _never_left(transport(_https(server)), "tls", "self-signed certificate")
+    _never_left(transport(_https(server)), "tls", "that REQUESTS_CA_BUNDLE names the certificate's")
     assert server.requests == []
 
 
