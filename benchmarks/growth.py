@@ -73,12 +73,12 @@ def main(count: int) -> None:
         return Cost((end - begin) / (last - first) * 1e6, cpu / (last - first) * 1e6)
 
     tenth = count // 10
-    start, end = cost(0, tenth - 1), cost(count - tenth, count - 1)
+    costs = [cost(first, first + tenth - 1) for first in range(0, 10 * tenth, tenth)]
     print(f"{count:,} messages, {WORKERS} workers   (fdatasync {sync:.2f} ms)")
-    for which, each in (("first", start), ("last", end)):
-        print(f"{which:5} {tenth:,}  {each.wall:6.0f} us each, {each.cpu:6.0f} us of CPU")
-    wall, cpu = end.wall / start.wall, end.cpu / start.cpu
-    print(f"ratio           {wall:.2f}x          {cpu:.2f}x  (goal {GOAL}x)")
+    for number, each in enumerate(costs, 1):
+        print(f"{number * tenth:9,}  {each.wall:6.0f} us each, {each.cpu:6.0f} us of CPU")
+    wall, cpu = (after / before for before, after in zip(costs[0], costs[-1], strict=True))
+    print(f"ratio      {wall:6.2f}x         {cpu:6.2f}x  (goal {GOAL}x)")
 
 
 if __name__ == "__main__":
