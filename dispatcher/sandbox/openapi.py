@@ -68,12 +68,17 @@ class Operation(Route):
             return {"content": {"application/json": {"schema": schemas[type, MODE]}}}
 
         query = self.query.model_json_schema()["properties"] if self.query else {}
+        parameters = {
+            "path": dict.fromkeys(self.param_convertors, TEXT),
+            "header": dict.fromkeys(self.headers, TEXT),
+            "query": query,
+        }
         described: Json = {
             "summary": self.summary,
             "parameters": [
-                *(_parameter("path", name, TEXT) for name in self.param_convertors),
-                *(_parameter("header", name, TEXT) for name in self.headers),
-                *(_parameter("query", name, schema) for name, schema in query.items()),
+                {"in": place, "name": name, "required": place != "query", "schema": schema}
+                for place, named in parameters.items()
+                for name, schema in named.items()
             ],
             "responses": {
                 str(status): {"description": HTTPStatus(status).phrase} | content(type)
@@ -85,10 +90,6 @@ class Operation(Route):
         if self.path.startswith("/v1/"):
             described["security"] = [{"token": []}]
         return described
-
-
-def _parameter(location: str, name: str, schema: Json) -> Json:
-    return {"in": location, "name": name, "required": location != "query", "schema": schema}
 
 
 def operations(routes: Iterable[BaseRoute]) -> list[Operation]:

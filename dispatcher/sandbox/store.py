@@ -29,7 +29,6 @@ from dispatcher.sandbox.contract import (
     type_of,
 )
 
-MOST_CHARACTERS: Final = 200_000_000
 MOST_REFUSED: Final = 50
 LONGEST_REQUEST: Final = 500
 LONGEST_BODY: Final = 10_000
@@ -229,7 +228,7 @@ def _require_ours(path: Path) -> None:
 
 
 class Store:
-    """Keeps the newest `most` messages; fewer if their bodies exceed `MOST_CHARACTERS` together.
+    """Keeps the newest `most` messages.
 
     Refused requests and counts are not in the database: they end with the process. Methods that
     read messages may be called in any thread. Raises CannotStore if the database holds a message
@@ -249,14 +248,11 @@ class Store:
         self._most = most
         self._newest = 0  # the number of the newest message
         self._gone = 0  # messages with this number and smaller ones are no longer kept
-        self._lengths: deque[tuple[int, int]] = deque()  # number and length of every kept body
-        self._characters = 0  # their sum
         for *row, _ in database.rows("messages"):
-            message = _ours(database, row)
-            self._keep(message.number, message.body)
+            self._keep(_ours(database, row).number)
 
     def __len__(self) -> int:
-        return len(self._lengths)
+        return int(self._execute("SELECT count(*) FROM messages").fetchone()[0])
 
     def add(
         self, payload: Mapping[str, Any], body: str, headers: Iterable[tuple[bytes, bytes]]
@@ -265,18 +261,15 @@ class Store:
         number, to, type = self._newest + 1, payload["to"], type_of(payload)
         id = f"{self._run}{number:08x}"
         self._execute(INSERT, (number, id, self._clock(), to, type, body, _readable(headers)))
-        self._keep(number, body)
+        self._keep(number)
         self.changes.notify()
         return id
 
-    def _keep(self, number: int, body: str) -> None:
+    def _keep(self, number: int) -> None:
         """Count a message that was inserted, and delete the oldest if there are too many."""
-        self._lengths.append((number, len(body)))
-        self._characters += len(body)
-        while len(self._lengths) > self._most or self._characters > MOST_CHARACTERS:
-            self._gone, length = self._lengths.popleft()
-            self._characters -= length
-            self._execute("DELETE FROM messages WHERE number = ?", (self._gone,))
+        if number - self._gone > self._most:
+            self._gone = number - self._most
+            self._execute("DELETE FROM messages WHERE number <= ?", (self._gone,))
         # Last: who reads up to this one in another thread must not find one that is too many.
         self._newest = number
 
@@ -284,8 +277,6 @@ class Store:
         """Delete the messages and the refused requests, and set all counts to 0."""
         self._execute("DELETE FROM messages")
         self._gone = self._newest
-        self._lengths.clear()
-        self._characters = 0
         self.refused.clear()
         self.refused_total = 0
         self.stats = Stats()

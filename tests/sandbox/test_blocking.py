@@ -148,14 +148,6 @@ def test_who_waits_does_not_count_what_is_gone(database: Database) -> None:
     assert asyncio.run(arrive()) == added[1:]
 
 
-def test_fewer_long_messages_are_kept(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "MOST_CHARACTERS", 3 * len(BODY))
-    kept = Store(database)
-    added = [kept.add(json.loads(BODY), BODY, []) for _ in range(5)]
-    assert [each.id for each in kept.select(Filter())] == added[2:]
-    assert [each.newest.id for each in kept.chats(kept.find(Filter()), 10)] == [added[4]]
-
-
 def test_messages_are_read_whole_while_others_come_and_go(database: Database) -> None:
     kept = Store(database, most=50)
 
