@@ -45,15 +45,16 @@ class Tally:
 
     def add(self, row: HistoryRow) -> None:
         """Count a row; they must come in the order of their last changes. Raises JournalError."""
-        if row.status not in STATUSES or not isinstance(row.attempts, int):
+        number = row.attempts
+        if row.status not in STATUSES or not (isinstance(number, int) and number > 0):
             raise JournalError(
                 f"what the journal has of {row.key} was not written by a run (status is "
-                f"{row.status!r}, attempts is {row.attempts!r}); put it right"
+                f"{row.status!r}, attempts is {number!r}); put it right"
             )
         self.counts[row.status] += 1
         if row.delivery is not None:
             self.counts[row.delivery.status] += 1
-        self.attempts += row.attempts
+        self.attempts += number
         self.first_change = self.first_change or row.changed_at
         self.last_change = row.changed_at
 

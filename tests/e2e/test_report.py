@@ -343,7 +343,8 @@ def test_columns_are_straight_whatever_is_in_them(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "value"), [("status", "gone"), ("status", ""), ("attempts", "many"), ("run", b"x")]
+    ("column", "value"),
+    [("status", "gone"), ("status", ""), ("attempts", "many"), ("attempts", -3), ("run", b"x")],
 )
 def test_what_no_run_writes_is_not_counted_as_something_else(
     project: Project, column: str, value: object
