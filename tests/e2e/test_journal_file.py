@@ -2,12 +2,16 @@
 
 import random
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from dispatcher.journal import files, open_journal
 from dispatcher.sandbox.process import SandboxProcess
+from tests.support.cases import cases
 from tests.support.project import FAST, Held, NewProject, Project
 
 TO = "79001234567"
@@ -127,3 +131,60 @@ def test_journal_that_is_deleted_while_it_is_in_use_stops_the_run(held: Held, ag
     assert "was moved or deleted while it was in use" in result.results["a"]["error"]["text"]
     assert "stopped: the journal " in result.stderr
     assert held.gateway.texts == ["I am a"]
+
+
+# what cannot be a journal, and where one may lie
+
+
+def newer(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+
+
+UNUSABLE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "newer schema": (newer, "newer dispatcher (schema 99); update this one"),
+    "corrupt": (lambda path: path.write_bytes(b"garbage" * 1000), "it is not an SQLite database"),
+    "a folder": (lambda path: path.mkdir(), "is not a file"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "why"), UNUSABLE.values(), ids=UNUSABLE)
+def test_unusable_journal_is_named_and_nothing_is_sent(
+    project: Project, spoil: Callable[[Path], object], why: str
+) -> None:
+    project.texts("a")
+    project.journal_file.parent.mkdir()
+    spoil(project.journal_file)
+    for command in ("send", "plan", "history"):
+        project.call(command).refused(str(project.journal_file), why)
+    assert project.inbox.stats()["requests"] == 0
+
+
+NO_FOLDER, NO_LOCK = "cannot write to the journal's folder", "cannot write the journal's lock"
+
+
+@cases("file, why", (".dispatcher", NO_FOLDER), (".dispatcher/journal.db.lock/file", NO_LOCK))
+def test_journal_that_cannot_be_written_stops_send(project: Project, file: str, why: str) -> None:
+    """Its folder is a file, or its lock is a folder."""
+    project.texts("a")
+    project.write(file, "")
+    project.sends_nothing(why, str(project.journal_file.parent))
+
+
+@pytest.mark.parametrize("why", [NO_FOLDER, NO_LOCK], ids=["at the folder", "at the lock"])
+def test_full_disk_stops_send(project: Project, why: str) -> None:
+    project.texts("a")
+    if why == NO_LOCK:
+        project.write(".dispatcher/.gitignore", "*")
+    project.sends_nothing(why, prefix=("sh", "-c", 'ulimit -f 0; exec "$0" "$@"'))
+
+
+@pytest.mark.parametrize("name", ["50% off?", "a#b", "so & so", "Весна 😃", "a?mode=memory"])
+def test_journal_lies_where_the_project_lies_whatever_its_name(project: Project, name: str) -> None:
+    project.folder = project.folder / name
+    project.send_texts("a")
+    assert project.journal_file.exists()
+    (known,) = project.call("history", "--json").lines
+    assert known["id"] == project.inbox.latest()["id"]
+    assert project.call("send", "--json").statuses == {"a": "skipped"}
+    assert [path.name for path in project.folder.parent.iterdir()] == [name]
