@@ -38,6 +38,7 @@ _SLOT = 1024
 _LONGEST_NOTE = _SLOT - _HEAD
 _UNUSED = bytes(_TAG)
 _SPARE = b"spare"
+_JSON = json.JSONEncoder(ensure_ascii=False)  # json.dumps would make one for each note
 # Characters of a failure's text; the gateway's own words can be longer than a slot.
 _LONGEST_TEXT = 150
 
@@ -232,7 +233,7 @@ def _packed(result: AttemptResult) -> bytes:
     code, text = (result.error.code, result.error.text) if result.error else (None, None)
     until = result.not_before and result.not_before.isoformat()
     note = [result.status, result.id, code, text and text[:_LONGEST_TEXT], until]
-    return json.dumps(note, ensure_ascii=False).encode(errors="surrogatepass")
+    return _JSON.encode(note).encode(errors="surrogatepass")
 
 
 def _unpacked(note: bytes) -> AttemptResult:

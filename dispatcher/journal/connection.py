@@ -187,10 +187,12 @@ class SqliteConnection(Connection):
         self.driver.execute("BEGIN")
 
     def _commit(self) -> None:
-        self.driver.execute("COMMIT")
+        assert self._driver is not None  # a new one would have nothing to commit
+        self._driver.execute("COMMIT")
 
     def _roll_back(self) -> None:
-        self.driver.execute("ROLLBACK")
+        if self._driver is not None:
+            self._driver.execute("ROLLBACK")
 
     def _carried_out(self, sql: str, values: Mapping[str, Any]) -> sqlite3.Cursor:
         if self.views:
@@ -248,10 +250,12 @@ class PostgresConnection(Connection):
         self._connected().execute(self._beginning, prepare=False)
 
     def _commit(self) -> None:
-        self._connected().commit()
+        assert self._driver is not None  # a new one would have nothing to commit
+        self._driver.commit()
 
     def _roll_back(self) -> None:
-        self._connected().rollback()
+        if self._driver is not None:
+            self._driver.rollback()
 
     def _connected(self) -> psycopg.Connection[Row]:
         if self._driver is None:

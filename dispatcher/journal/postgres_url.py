@@ -78,7 +78,7 @@ class PostgresUrl(NamedTuple):
             given["host"], given["port"] = _hosts_and_ports(hosts)
         if "options" in self.query:
             given["options"] = " ".join(self.query["options"])
-        return {name: value for name, value in own.items() if value is not None} | given
+        return {name: value for name, value in own.items() if value} | given
 
 
 def _hosts_and_ports(hosts: Iterable[str]) -> tuple[str, str]:

@@ -105,9 +105,12 @@ class AttemptResult(NamedTuple):
     @property
     def columns(self) -> dict[str, str | None]:
         """Return the columns that a message and its event have in common."""
-        code, text = (self.error.code, self.error.text) if self.error else (None, None)
-        values = (value and storable(value) for value in (self.id, code, text))
-        return dict(zip(_RESULT, values, strict=True))
+        error = self.error
+        return {
+            "receipt": self.id and storable(self.id),
+            "error_code": error.code and storable(error.code) if error else None,
+            "error_text": storable(error.text) if error else None,
+        }
 
 
 class Boards(Protocol):
