@@ -31,8 +31,6 @@ class Cursor(Protocol):
 
     def fetchall(self) -> list[Any]: ...
 
-    def fetchmany(self, size: int) -> list[Any]: ...
-
 
 class Connection(ABC):
     """A connection that is made when it is needed, and anew after `close`; for one thread at a
@@ -226,8 +224,12 @@ class PostgresConnection(Connection):
             self._driver = None
 
     def fileno(self) -> int | None:
-        """Return the descriptor of its socket, or None if it is not connected."""
-        return None if self._driver is None or self._driver.closed else self._driver.fileno()
+        """Return the descriptor of its socket, or None if it is not connected.
+
+        Any thread may ask, even while the one that uses it closes it.
+        """
+        driver = self._driver
+        return None if driver is None or driver.closed else driver.fileno()
 
     def batches(self, size: int, sql: str, /, **values: Any) -> Iterator[list[Any]]:
         # The server keeps the rows: to have a client take no more of a result blocks other queries.
