@@ -70,8 +70,8 @@ def prepare(pool: ConnectionPool, token: SecretStr, deadline: Deadline) -> None:
     class Connection(kind):  # type: ignore[misc]
         """Connecting, sending and receiving each have a deadline of their own as a whole.
 
-        A body in memory leaves together with the head: a request in one piece costs both sides a
-        tenth less (benchmarks/sending.py, benchmarks/tls.py).
+        A body in memory leaves together with the head: in one piece, a tenth more requests are made
+        in a second (benchmarks/sending.py, benchmarks/tls.py).
         """
 
         _held: bytes | None = None  # the head, once it is there; None: nothing is held back
