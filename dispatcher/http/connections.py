@@ -12,13 +12,15 @@ Imported only when something is sent, so that planning does not pay for urllib3.
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Mapping
-from http.client import HTTPResponse
+from http import HTTPStatus
+from http.client import HTTPMessage, HTTPResponse
 from io import BufferedReader, RawIOBase
 from math import inf
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import SecretStr
 from urllib3.connection import HTTPConnection
@@ -35,6 +37,9 @@ from dispatcher.http.permission import require_permission
 from dispatcher.http.responses import HIDDEN
 from dispatcher.transports import MIN_BYTES_PER_SECOND
 
+_STATUS = re.compile(rb"HTTP/1\.1 ([2-5]\d\d) ([ -~]*)\r\n")
+_END = b"\r\n\r\n"
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _PIECE = 65_536  # bytes that are sent between two looks at the clock
 
 
@@ -165,12 +170,63 @@ def _addresses(host: str, port: int) -> list[tuple[str, int]]:
 
 
 class _Response(HTTPResponse):
-    """Drops what cannot be parsed of the headers: it would only go into urllib3's log."""
+    """Drops what cannot be parsed of the headers: it would only go into urllib3's log.
+
+    A head like that of almost every response is read without the email package, which takes as
+    long as all else that is done with a response (benchmarks/sending.py).
+    """
+
+    _method: str | None  # of the request
 
     def begin(self) -> None:
-        super().begin()
-        self.headers.defects.clear()
+        unread = self.headers is None and self._method != "HEAD"
+        head = _plain_head(self.fp.peek()) if unread else None
+        if head is None:
+            super().begin()
+            self.headers.defects.clear()
+        else:
+            self.fp.read(head.size)
+            self.version, self.reason = 11, head.reason
+            self.code = self.status = head.status
+            self.headers = self.msg = head.headers
+            self.length, self.chunked, self.will_close = head.length, False, False
         self.headers.set_payload("")
+
+
+class _Head(NamedTuple):
+    """What a response begins with: `size` bytes, which announce a body of `length`."""
+
+    status: int
+    reason: str
+    headers: HTTPMessage
+    length: int
+    size: int
+
+
+def _plain_head(start: bytes) -> _Head | None:
+    """Return the head in the first bytes of a response; None if it is incomplete or unusual.
+
+    Usual is one of HTTP/1.1 in ASCII with a `Content-Length`, after which the connection stays open
+    (RFC 9112).
+    """
+    end = start.find(_END)
+    found = _STATUS.match(start)
+    if end < 0 or found is None:
+        return None
+    headers = HTTPMessage()
+    for line in start[found.end() : end].decode("latin-1").split("\r\n"):
+        name, colon, value = line.partition(":")
+        if not (colon and _TOKEN.fullmatch(name) and value.isascii() and value.isprintable()):
+            return None
+        headers[name] = value.lstrip(" ")
+    status, lengths = int(found[1]), headers.get_all("Content-Length", [])
+    bodiless = status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+    is_kept = headers.get("Connection", "keep-alive").lower() == "keep-alive"
+    counted = len(lengths) == 1 and lengths[0].isdecimal() and "Transfer-Encoding" not in headers
+    if bodiless or not is_kept or not counted:
+        return None
+    reason = found[2].decode().strip()
+    return _Head(status, reason, headers, int(lengths[0]), end + len(_END))
 
 
 class _Incoming(RawIOBase):

@@ -1,11 +1,18 @@
-"""A token in a path reaches the gateway, and no log, error or object on the way to it."""
+"""Connections: a token in a path reaches the gateway and nothing on the way, and how heads of
+responses are read."""
 
+import io
 import logging
+from http.client import HTTPException, HTTPResponse
+from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from pydantic_settings import SettingsConfigDict
 
 from dispatcher import OutcomeUnknown, Receipt
+from dispatcher.http.connections import _Response
 from dispatcher.http.responses import HIDDEN, ErrorMap, Route
 from dispatcher.http.settings import HttpSettings
 from dispatcher.http.transport import HttpTransport
@@ -52,3 +59,43 @@ def test_unreadable_headers_are_not_logged(serve: Serve, caplog: pytest.LogCaptu
         Paths(Settings(token=SECRET)).post_json(route, {})
     assert '"POST /said-back HTTP/1.1" 200' in caplog.text
     assert SECRET not in caplog.text
+
+
+class Answered:
+    """The part of a socket from which a response is read."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def makefile(self, _: str) -> io.BufferedReader:
+        return io.BufferedReader(io.BytesIO(self._data))
+
+
+def as_read(kind: type[HTTPResponse], data: bytes, method: str) -> Any:
+    """What a response is, or the error that ends it, and what of it is a body."""
+    response: Any = kind(Answered(data), method=method)  # type: ignore[arg-type]
+    try:
+        response.begin()
+        head = (response.version, response.status, response.code, response.reason)
+        body = (response.length, response.chunked, response.will_close)
+        return head, response.headers.items(), body, response.read()
+    except (HTTPException, ValueError) as error:
+        return type(error)
+
+
+STATUSES = ["HTTP/1.1 201 Created", "HTTP/1.1 200 ", "HTTP/1.1 204 None", "HTTP/1.1 100 Continue"]
+STATUSES += ["HTTP/1.0 200 OK", "HTTP/1.1 200", "HTTP/1.1  200 OK", "HTTP/1.1 200 O\u00e9", "x"]
+NAMES = ["Content-Length", "content-length", "Connection", "Transfer-Encoding", "X-A", "X A"]
+VALUES = ["4", "0", " 4", "4 ", "-1", "+4", "\u0664", "close", "keep-alive", "chunked", "", "a:b"]
+ENDS = ["\r\n", "\n", "\r", "\r\n "]
+HEADERS = st.lists(st.tuples(*map(st.sampled_from, (NAMES, [":", ": ", ":\t", ""], VALUES, ENDS))))
+
+
+@given(st.sampled_from(STATUSES), HEADERS, st.sampled_from(["POST", "HEAD"]))
+@example(STATUSES[0], [("Content-Length", ": ", "4", "\r\n")], "POST")
+def test_a_head_is_read_as_the_standard_library_reads_it(
+    status: str, headers: list[tuple[str, ...]], method: str
+) -> None:
+    lines = "".join(map("".join, headers))
+    data = f"{status}\r\n{lines}\r\nbody".encode("latin-1", "replace")
+    assert as_read(_Response, data, method) == as_read(HTTPResponse, data, method)
