@@ -615,6 +615,22 @@ def test_lookup_takes_any_number_of_keys(opened: Journal) -> None:
     assert opened.lookup([]) == {}
 
 
+def test_a_long_history_is_told_in_order(url: str) -> None:
+    begin(url)
+    by_hand(
+        url,
+        "WITH RECURSIVE numbers(n) AS "
+        "(SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1200) INSERT INTO messages "
+        "(key, run, manifest, message, recipient, transport, digest, status, attempts, changed_at) "
+        "SELECT 'default/m/b/1/' || (79000000000 + n), 'default', 'm', 'b', "
+        "CAST(79000000000 + n AS TEXT), 'greenapi', 'digest', 'sent', 1, "
+        "'2026-01-0' || (n % 3 + 1) || 'T00:00:00.000+00:00' FROM numbers",
+    )
+    told = [(row.changed_at, row.key) for row in read_history(url)]
+    assert len(told) == 1201
+    assert told == sorted(set(told)), "each once, the oldest first"
+
+
 def test_threads_share_a_journal(opened: Journal) -> None:
     def work(number: int) -> None:
         mine = [message(f"m{number}-{each}") for each in range(20)]

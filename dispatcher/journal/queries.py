@@ -344,14 +344,33 @@ def history(
     if delivery is not None:
         conditions.append(deliveries.SAID if reported else "FALSE")
         values["delivery"] = delivery
-    query = f"{MESSAGES} WHERE {' AND '.join(conditions)} ORDER BY changed_at, key"
-    for batch in connection.batches(_AT_ONCE, query, **values):
-        rows = list(map(MessageRow._make, batch))
+    for rows in _in_order(connection, " AND ".join(conditions), values):
         known = deliveries.of_messages(connection, [row.key for row in rows] if reported else [])
         for row in rows:
             last = deliveries.of_message(row, known[row.key])
             if delivery is None or (last is not None and last.status == delivery):
                 yield _history_row(connection, row, known[row.key], with_events)
+
+
+def _in_order(
+    connection: Connection, condition: str, values: Mapping[str, Any]
+) -> Iterator[list[MessageRow]]:
+    """Yield messages in the order of their last change.
+
+    A file's first ones come before all others are sorted, which takes four times as long as to find
+    them (benchmarks/history.py).
+    """
+    query, order = f"{MESSAGES} WHERE {condition}", "ORDER BY changed_at, key"
+    if connection.dialect == "sqlite":  # where one transaction has one state of the journal
+        found = connection.rows(f"{query} {order} LIMIT {_AT_ONCE}", **values)
+        first = list(map(MessageRow._make, found))
+        yield first
+        if len(first) < _AT_ONCE:
+            return
+        query = f"{query} AND (changed_at, key) > (:last_at, :last_key)"
+        values = {**values, "last_at": first[-1].changed_at, "last_key": first[-1].key}
+    for batch in connection.batches(_AT_ONCE, f"{query} {order}", **values):
+        yield list(map(MessageRow._make, batch))
 
 
 def known_runs(connection: Connection, filters: Mapping[str, str | None]) -> list[KnownRun]:
