@@ -42,7 +42,8 @@ def past(sandbox_process: SandboxProcess, new_project: NewProject) -> Project:
     sandbox_process.faults([REFUSED, LOST])
     project.call("send")
     sandbox_process.faults([])
-    sent = project.call("history", "--status", "sent", "--json").lines
+    lines = project.call("history", "--status", "sent", "--json").lines
+    sent = sorted(lines, key=lambda line: str(line["key"]))  # of hello first, whoever was faster
     later = [
         DeliveryStatus(id=line["id"], status=status, reason="gone" if status[0] == "u" else None)
         for line, status in zip(sent, LATER, strict=False)
