@@ -20,8 +20,8 @@ demo: .venv/demo
 	$(BIN)/dispatcher send --sandbox manifests
 
 test: .venv/dev
-	$(BIN)/python -m pytest -q -n 5 --dist loadfile --no-loadscope-reorder $(QUIET:%=--ignore %) $(APART:%=--ignore %)
-	$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder $(QUIET)
+	$(BIN)/python -m pytest -q -n 6 --dist loadfile --no-loadscope-reorder $(QUIET:%=--ignore %) $(APART:%=--ignore %)
+	$(BIN)/python -m pytest -q -n 5 --dist loadfile --no-loadscope-reorder $(QUIET)
 
 lint: .venv/dev
 	$(BIN)/ruff check .
