@@ -7,7 +7,7 @@ export PYTHONDONTWRITEBYTECODE =
 
 # Tests that watch the clock, or move a browser: little else is to run beside them.
 # The longest are first, so that none of them is left alone at the end.
-QUIET := tests/e2e/test_interruption.py tests/e2e/test_pace.py tests/crash/test_signals.py tests/browser \
+QUIET := tests/e2e/test_interruption.py tests/e2e/test_pauses.py tests/e2e/test_pace.py tests/crash/test_signals.py tests/browser \
 	tests/greenapi/test_deadlines.py tests/test_calls.py
 # Containers, a real systemd, and environments that pip fills: .ci/run has them beside something else.
 APART := tests/test_installation.py
@@ -20,8 +20,8 @@ demo: .venv/demo
 	$(BIN)/dispatcher send --sandbox manifests
 
 test: .venv/dev
-	$(BIN)/python -m pytest -q -n 6 --dist loadfile --no-loadscope-reorder $(QUIET:%=--ignore %) $(APART:%=--ignore %)
-	$(BIN)/python -m pytest -q -n 5 --dist loadfile --no-loadscope-reorder $(QUIET)
+	$(BIN)/python -m pytest -q -n 5 --dist loadfile --no-loadscope-reorder $(QUIET:%=--ignore %) $(APART:%=--ignore %)
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(QUIET)
 
 lint: .venv/dev
 	$(BIN)/ruff check .

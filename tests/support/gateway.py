@@ -57,6 +57,11 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+def asks_to_wait(seconds: str) -> Callable[[Request], Reply]:
+    """What a gateway replies that asks for a pause of the account; see `Gateway.reply`."""
+    return lambda asked: Reply(429, b"", {"Retry-After": seconds})
+
+
 class Peer:
     """The gateway's end of one connection."""
 

@@ -161,6 +161,10 @@ class Project:
         entries = (text(f"m{each}", f"7900123{each:04}", f"m{each}") for each in range(count))
         return self.manifest("".join(entries))
 
+    def text_to_many(self, count: int) -> Path:
+        """A manifest with one text, to so many recipients."""
+        return self.manifest(text("a", [f"7900{each:07}" for each in range(count)]))
+
     def send_texts(self, *ids: str, code: int = 0) -> Result:
         """Have these texts, and no others, and send them; `code`: how that must end."""
         self.texts(*ids)
