@@ -335,4 +335,5 @@ def _driver_error() -> type[Exception]:
         raise JournalError(
             "a PostgreSQL journal needs psycopg: pip install 'message-dispatcher[postgres]'"
         ) from None
-    return psycopg.Error
+    kind: type[Exception] = psycopg.Error  # where psycopg is not installed, nobody knows
+    return kind
