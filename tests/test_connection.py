@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -64,6 +64,23 @@ def test_a_block_that_raises_changes_nothing(connection: Connection) -> None:
             add_and_fail()
         connection.execute(insert, key="also kept")
     assert connection.rows("SELECT key FROM texts ORDER BY key") == [("also kept",), ("kept",)]
+
+
+def test_what_a_server_undid_does_not_count_as_committed(database: Database) -> None:
+    with closing(backend(database.url).connect()) as connection:
+        database.ask("CREATE SCHEMA dispatcher")
+        connection.execute("CREATE TABLE numbers (number INTEGER)")
+
+        def add_and_ignore_a_failure() -> None:
+            connection.execute("INSERT INTO numbers VALUES (1)")
+            with suppress(connection.Error):
+                connection.execute("SELECT nothing FROM nowhere")
+
+        with pytest.raises(connection.Error, match="undone"), connection.begin():
+            add_and_ignore_a_failure()
+        with connection.begin():
+            connection.execute("INSERT INTO numbers VALUES (2)")
+        assert connection.rows("SELECT number FROM numbers") == [(2,)]
 
 
 def test_rows_come_a_few_at_a_time_while_others_are_asked_for(connection: Connection) -> None:

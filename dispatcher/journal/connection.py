@@ -253,6 +253,9 @@ class PostgresConnection(Connection):
 
     def _commit(self) -> None:
         assert self._driver is not None  # a new one would have nothing to commit
+        # The server would undo everything, and call that no error.
+        if self._driver.info.transaction_status.name == "INERROR":
+            raise self.Error("a statement has failed, and what was done with it is undone")
         self._driver.commit()
 
     def _roll_back(self) -> None:
