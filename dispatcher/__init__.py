@@ -21,7 +21,13 @@ _OF_THE_API = ("Dispatcher", "Plan", "PlannedMessage", "Report", "Result")
 
 
 def __getattr__(name: str) -> Any:
-    """Load what is asked for: most commands need little of it (benchmarks/startup.py).
+    """Load what is asked for, once: most commands need little of it (benchmarks/startup.py)."""
+    value = globals()[name] = _loaded(name)
+    return value
+
+
+def _loaded(name: str) -> Any:
+    """Return a public name. Raises AttributeError.
 
     The Python API is loaded apart, as plugins do not need it, and it would load them half made.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, get_args
@@ -104,7 +105,7 @@ class Report:
     def __bool__(self) -> bool:
         return bool(self.messages)
 
-    @property
+    @cached_property
     def total(self) -> Tally:
         """Return the counts of all messages together."""
         return _together(self.messages, self.run)

@@ -173,13 +173,13 @@ def _span(tally: Tally, timezone: str | None) -> str:
 
 def _print_text(report: Report, timezone: str | None) -> None:
     """Print a table of the messages, with the same columns for all, and the reasons."""
+    from rich.cells import cell_len, set_cell_size
+
     total, columns, rows = report.total, _columns(report), list(_rows(report))
     head = f"run {report.run}: {counted(total.tried, 'message')}, {_span(total, timezone)}"
     print_line(head)
     if len(rows) > 1:
         rows.append(("all", total))
-    from rich.cells import cell_len, set_cell_size
-
     names = [visible(name) for name, _ in rows]
     width = max(map(cell_len, names))
     widths = [max(len(each), len(str(total.counts[each]))) for each in columns]
