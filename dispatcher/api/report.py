@@ -10,7 +10,6 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, get_args
 
-from dispatcher.errors import JournalError
 from dispatcher.models import DeliveryState, Failure, Status
 from dispatcher.names import canonical_name
 
@@ -48,10 +47,9 @@ class Tally:
         """Count a row; they must come in the order of their last changes. Raises JournalError."""
         number = row.attempts
         if row.status not in STATUSES or not (isinstance(number, int) and number > 0):
-            raise JournalError(
-                f"what the journal has of {row.key} was not written by a run (status is "
-                f"{row.status!r}, attempts is {number!r}); put it right"
-            )
+            from dispatcher.journal.queries import changed_by_hand
+
+            raise changed_by_hand(row.key, f"status is {row.status!r}, attempts is {number!r}")
         self.counts[row.status] += 1
         if row.delivery is not None:
             self.counts[row.delivery.status] += 1

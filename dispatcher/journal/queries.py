@@ -294,10 +294,11 @@ def _record(
             transport=transport,
         )
     except (ValueError, TypeError) as error:
-        raise _invalid(key, error) from None
+        raise changed_by_hand(key, error) from None
 
 
-def _invalid(what: str, why: Exception | str) -> JournalError:
+def changed_by_hand(what: str, why: Exception | str) -> JournalError:
+    """Return the error for what no run writes; `why` says what it is."""
     if isinstance(why, ValidationError):
         error = why.errors(include_url=False)[0]
         why = f"{'.'.join(map(str, error['loc']))} is {error['input']!r}"
@@ -313,7 +314,7 @@ def require_valid(connection: Connection) -> None:
         row = MessageRow._make(invalid)
         columns = ("status", "attempts", "changed_at", "not_before")
         values = (f"{name} is {getattr(row, name)!r}" for name in columns)
-        raise _invalid(row.key, ", ".join(values))
+        raise changed_by_hand(row.key, ", ".join(values))
     upload = connection.row(
         f"SELECT account, sha256, expires_at FROM uploads WHERE {INVALID_UPLOAD} LIMIT 1"
     )
@@ -385,7 +386,7 @@ def known_runs(connection: Connection, filters: Mapping[str, str | None]) -> lis
     found = list(map(KnownRun._make, rows))
     for each in found:
         if isinstance(each.name, bytes):
-            raise _invalid("a run", f"its name is {each.name!r}")
+            raise changed_by_hand("a run", f"its name is {each.name!r}")
     return found
 
 
@@ -408,7 +409,7 @@ def _history_row(
     """Return a message, if `known` is what is known of its attempts. Raises JournalError."""
     for name, value in zip(row._fields, row, strict=True):
         if isinstance(value, bytes):
-            raise _invalid(row.key, f"{name} is {value!r}")
+            raise changed_by_hand(row.key, f"{name} is {value!r}")
     return HistoryRow(
         row.key,
         row.run,
@@ -442,7 +443,7 @@ def _time_of_event(key: str, text: str | None) -> datetime | None:
     try:
         return _time(text)
     except (ValueError, TypeError) as error:
-        raise _invalid(f"an event of {key}", error) from None
+        raise changed_by_hand(f"an event of {key}", error) from None
 
 
 def media_id(connection: Connection, account: str, sha256: str) -> MediaId | None:
@@ -462,7 +463,7 @@ def media_id(connection: Connection, account: str, sha256: str) -> MediaId | Non
 
 
 def _invalid_upload(account: str, sha256: str, why: Exception | str) -> JournalError:
-    return _invalid(f"the upload {sha256} of {account}", why)
+    return changed_by_hand(f"the upload {sha256} of {account}", why)
 
 
 def manifest_paths(connection: Connection, manifests: Iterable[str]) -> dict[str, set[str]]:
